@@ -1,0 +1,117 @@
+import { type Address, decodeEventLog, type Hex, isAddressEqual, type Log, parseAbi } from "viem";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
+import { decodeRefusal, type Refusal } from "./reason.ts";
+
+/** What a transaction made of one authorization, read from that item's own logs. */
+export type ItemOutcome =
+  /** The token's `AuthorizationUsed` with the `Transfer` of exactly these terms next to it; `logIndex` is the Transfer's. */
+  | { readonly status: "settled"; readonly logIndex: number }
+  /** The token refused it; nothing moved and its nonce was not used by this transaction. */
+  | { readonly status: "failed"; readonly refusal: Refusal }
+  /** The transaction reverted, or the router's gas ran short before this item: it may be sent again. */
+  | { readonly status: "not-attempted" }
+  /** The token neither proved nor refused it: the token does not do what EIP-3009 says. */
+  | { readonly status: "unproven" };
+
+/** The parts of a receipt that outcomes are read from. Logs in the order of the receipt. */
+export type OutcomeReceipt = {
+  readonly status: "success" | "reverted";
+  readonly logs: readonly Pick<Log, "address" | "topics" | "data" | "logIndex">[];
+};
+
+const tokenEvents = parseAbi([
+  "event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)",
+  "event Transfer(address indexed from, address indexed to, uint256 value)",
+]);
+
+/**
+ * The outcome of every item of a router batch, in the order of the items. Proof of a settlement is the pair of the token's
+ * logs, so a batch whose transaction carries other calls too is read correctly.
+ */
+export function readBatchOutcomes(
+  receipt: OutcomeReceipt,
+  batch: { readonly router: Address; readonly batchId: Hex; readonly authorizations: readonly SignedAuthorization[] },
+): ItemOutcome[] {
+  if (receipt.status === "reverted") return batch.authorizations.map(() => ({ status: "not-attempted" }));
+  const proofs = readProofs(receipt);
+  const { refusals, attempted } = readRouterEvents(receipt, batch);
+  return batch.authorizations.map((authorization, index) => {
+    const settled = prove(proofs, authorization);
+    if (settled !== undefined) return settled;
+    const refusal = refusals.get(`${index}:${authorization.from}:${authorization.nonce}`.toLowerCase());
+    if (refusal !== undefined) return { status: "failed", refusal };
+    return index < attempted ? { status: "unproven" } : { status: "not-attempted" };
+  });
+}
+
+/** The outcome of one authorization that was sent to the token directly. */
+export function readDirectOutcome(receipt: OutcomeReceipt, authorization: SignedAuthorization): ItemOutcome {
+  if (receipt.status === "reverted") {
+    const message = "the token reverted the transaction; a receipt holds no reason";
+    return { status: "failed", refusal: { reason: "refused", message, data: "0x" } };
+  }
+  return prove(readProofs(receipt), authorization) ?? { status: "unproven" };
+}
+
+type Proof = { readonly to: Address; readonly value: bigint; readonly logIndex: number };
+
+/** Every `AuthorizationUsed` that has the `Transfer` of its payer right behind it, by token, payer and nonce. */
+function readProofs({ logs }: OutcomeReceipt): Map<string, Proof> {
+  const proofs = new Map<string, Proof>();
+  for (let i = 0; i + 1 < logs.length; i += 1) {
+    const [used, transfer] = [logs[i]!, logs[i + 1]!];
+    const usedArgs = decodeTokenEvent(used);
+    if (usedArgs?.eventName !== "AuthorizationUsed") continue;
+    const moved = decodeTokenEvent(transfer);
+    if (moved?.eventName !== "Transfer" || !isAddressEqual(used.address, transfer.address)) continue;
+    if (!isAddressEqual(moved.args.from, usedArgs.args.authorizer)) continue;
+    proofs.set(`${used.address}:${usedArgs.args.authorizer}:${usedArgs.args.nonce}`.toLowerCase(), {
+      to: moved.args.to,
+      value: moved.args.value,
+      logIndex: transfer.logIndex ?? i + 1,
+    });
+  }
+  return proofs;
+}
+
+function prove(proofs: Map<string, Proof>, authorization: SignedAuthorization): ItemOutcome | undefined {
+  const proof = proofs.get(`${authorization.token}:${authorization.from}:${authorization.nonce}`.toLowerCase());
+  if (proof === undefined) return undefined;
+  // Another variant of the same identity: that one moved, these terms did not.
+  if (!isAddressEqual(proof.to, authorization.to) || proof.value !== authorization.value) return { status: "unproven" };
+  return { status: "settled", logIndex: proof.logIndex };
+}
+
+function decodeTokenEvent(log: OutcomeReceipt["logs"][number]) {
+  try {
+    return decodeEventLog({ abi: tokenEvents, topics: log.topics, data: log.data });
+  } catch {
+    return undefined;
+  }
+}
+
+function readRouterEvents(
+  { logs }: OutcomeReceipt,
+  { router, batchId }: { readonly router: Address; readonly batchId: Hex },
+): { refusals: Map<string, Refusal>; attempted: number } {
+  let refusals = new Map<string, Refusal>();
+  let pending = new Map<string, Refusal>();
+  let attempted = 0;
+  for (const log of logs) {
+    if (!isAddressEqual(log.address, router)) continue;
+    const event = decodeEventLog({ abi: settlementRouterArtifact.abi, topics: log.topics, data: log.data });
+    if (event.eventName === "AuthorizationFailed") {
+      const { index, payer, nonce, reason } = event.args;
+      pending.set(`${index}:${payer}:${nonce}`.toLowerCase(), decodeRefusal(reason));
+      continue;
+    }
+    // The events of one batch end with its BatchSettled. Another batch in the same transaction has its own.
+    if (event.args.batchId.toLowerCase() === batchId.toLowerCase()) {
+      refusals = pending;
+      attempted = Number(event.args.attempted);
+    }
+    pending = new Map();
+  }
+  return { refusals, attempted };
+}

@@ -1,0 +1,78 @@
+import { decodeErrorResult, type Hex, parseAbi } from "viem";
+
+/** Why the token refused an authorization. */
+export type RefusalReason =
+  | "already-used"
+  | "expired"
+  | "not-yet-valid"
+  | "bad-signature"
+  | "underfunded"
+  | "blocked"
+  | "token-paused"
+  /** Reverted without data: the gas allowance ran out, or code of the payer reverted with nothing. */
+  | "gas-capped"
+  /** Anything else; see the message. */
+  | "refused";
+
+export type Refusal = {
+  readonly reason: RefusalReason;
+  /** What the token said, or what its silence means. */
+  readonly message: string;
+  /** The revert data as the router reported it, cut at 256 bytes. */
+  readonly data: Hex;
+};
+
+/** What FiatToken v2.2 (USDC, EURC) says, compared whole. */
+const byMessage: Readonly<Record<string, RefusalReason>> = {
+  "FiatTokenV2: authorization is used or canceled": "already-used",
+  "FiatTokenV2: authorization is expired": "expired",
+  "FiatTokenV2: authorization is not yet valid": "not-yet-valid",
+  "FiatTokenV2: invalid signature": "bad-signature",
+  "ECRecover: invalid signature": "bad-signature",
+  "ECRecover: invalid signature length": "bad-signature",
+  "ECRecover: invalid signature 's' value": "bad-signature",
+  "ECRecover: invalid signature 'v' value": "bad-signature",
+  "ERC20: transfer amount exceeds balance": "underfunded",
+  "Blacklistable: account is blacklisted": "blocked",
+  "Pausable: paused": "token-paused",
+};
+
+/** What tokens with custom errors say: those of ERC-6093, and of OpenZeppelin's ERC-3009 and Pausable. */
+const byError: Readonly<Record<string, RefusalReason>> = {
+  ERC3009UsedAuthorization: "already-used",
+  ERC3009InvalidAuthorizationTime: "refused",
+  ERC3009InvalidSignature: "bad-signature",
+  ERC20InsufficientBalance: "underfunded",
+  EnforcedPause: "token-paused",
+};
+
+const errorsAbi = parseAbi([
+  "error Error(string message)",
+  "error ERC3009UsedAuthorization(address authorizer, bytes32 nonce)",
+  "error ERC3009InvalidAuthorizationTime(uint256 validAfter, uint256 validBefore)",
+  "error ERC3009InvalidSignature()",
+  "error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)",
+  "error EnforcedPause()",
+]);
+
+/** Classifies the revert data of a token's `transferWithAuthorization`. Never throws: unknown data is `refused`. */
+export function decodeRefusal(data: Hex): Refusal {
+  if (data === "0x") {
+    return { reason: "gas-capped", message: "reverted without a reason: the gas allowance ran out", data };
+  }
+  try {
+    const { errorName, args } = decodeErrorResult({ abi: errorsAbi, data });
+    if (errorName === "Error") {
+      const message = String(args[0]);
+      return {
+        reason: (Object.hasOwn(byMessage, message) ? byMessage[message] : undefined) ?? "refused",
+        message,
+        data,
+      };
+    }
+    const shown = args === undefined || args.length === 0 ? errorName : `${errorName}(${args.join(", ")})`;
+    return { reason: byError[errorName] ?? "refused", message: shown, data };
+  } catch {
+    return { reason: "refused", message: `unknown error ${data.slice(0, 10)}`, data };
+  }
+}
