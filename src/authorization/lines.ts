@@ -1,0 +1,106 @@
+import type { Hex } from "viem";
+import { type AuthorizationIdentity, termsDigest } from "./identity.ts";
+import { AuthorizationInputError } from "./inputError.ts";
+import { type ParseContext, type ParsedAuthorization, parseAuthorization } from "./parse.ts";
+import { splitLines } from "./splitLines.ts";
+import type { SignedAuthorization } from "./types.ts";
+
+/** Bytes of the longest line that is read: 1 MiB. */
+export const MAX_LINE_BYTES = 2 ** 20;
+
+/** What became of one line of a file. */
+export type LineResult =
+  | ({ readonly line: number; readonly status: "ok" } & ParsedAuthorization)
+  | { readonly line: number; readonly status: "bad"; readonly error: AuthorizationInputError }
+  | {
+      readonly line: number;
+      readonly status: "duplicate";
+      /** The first line with this identity; only one of the two can ever settle. */
+      readonly ofLine: number;
+      /** `same-terms`: nothing differs but perhaps the signature; `variant`: payee, value or validity differ. */
+      readonly kind: "same-terms" | "variant";
+      readonly authorization: SignedAuthorization;
+    };
+
+/**
+ * Reads authorizations one per line, each in any form that {@link parseAuthorization} takes. Blank lines and a UTF-8
+ * byte order mark are skipped; a bad line is reported and the rest goes on. Memory holds one line and chunk, and about
+ * 200 bytes for each identity seen.
+ *
+ * A file that is one JSON array is refused with one error, at which reading stops.
+ */
+export async function* readAuthorizations(
+  source: AsyncIterable<Uint8Array | string>,
+  context: ParseContext = {},
+): AsyncGenerator<LineResult> {
+  const seen = new Map<string, Seen>();
+  let isFirstRecord = true;
+  for await (const split of splitLines(source, MAX_LINE_BYTES)) {
+    const { line } = split;
+    if (split.status === "too-long") {
+      isFirstRecord = false;
+      yield bad(line, `has more than ${MAX_LINE_BYTES} bytes.`, "Write one record per line.");
+      continue;
+    }
+    const text = decodeLine(split.bytes, line);
+    if (text === undefined) {
+      isFirstRecord = false;
+      yield bad(line, "is not UTF-8 text.", "Save the file as UTF-8.");
+      continue;
+    }
+    if (text === "") continue;
+    if (isFirstRecord && text.startsWith("[")) {
+      const hint = "Write one record per line: jq -c '.[]' payments.json > payments.jsonl";
+      yield bad(line, "starts a JSON array, where one record per line is expected.", hint);
+      return;
+    }
+    isFirstRecord = false;
+    yield place(line, text, context, seen);
+  }
+}
+
+type Seen = { readonly line: number; readonly terms: string };
+
+function place(line: number, text: string, context: ParseContext, seen: Map<string, Seen>): LineResult {
+  let parsed: ParsedAuthorization;
+  try {
+    parsed = parseAuthorization(text, context);
+  } catch (error) {
+    if (!(error instanceof AuthorizationInputError)) throw error;
+    return { line, status: "bad", error: error.atLine(line) };
+  }
+  const { authorization } = parsed;
+  const identity = packIdentity(authorization);
+  const terms = pack([termsDigest(authorization)]);
+  const first = seen.get(identity);
+  if (first === undefined) {
+    seen.set(identity, { line, terms });
+    return { line, status: "ok", ...parsed };
+  }
+  const kind = first.terms === terms ? "same-terms" : "variant";
+  return { line, status: "duplicate", ofLine: first.line, kind, authorization };
+}
+
+/** As `authorizationId`, in half the memory. */
+function packIdentity({ chainId, token, from, nonce }: AuthorizationIdentity): string {
+  return `${chainId}:${pack([token, from, nonce])}`;
+}
+
+/** Bytes as a string of one character each: a key of a Map that takes one byte of memory for each of them. */
+function pack(hexes: readonly Hex[]): string {
+  return Buffer.from(hexes.map((hex) => hex.slice(2)).join(""), "hex").toString("latin1");
+}
+
+/** The text of a line without surrounding white space and byte order mark; undefined if it is not UTF-8. */
+function decodeLine(bytes: Uint8Array, line: number): string | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: line !== 1 }).decode(bytes);
+    return text.trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function bad(line: number, problem: string, hint: string): LineResult {
+  return { line, status: "bad", error: new AuthorizationInputError("record", problem, { hint, line }) };
+}

@@ -1,0 +1,46 @@
+import { type Address, type Hex, isAddressEqual, recoverAddress, size } from "viem";
+import { findSignatureDefect, isErc6492, normaliseSignature } from "./signature.ts";
+import { hashAuthorization, type TokenDomain } from "./typedData.ts";
+import type { SignedAuthorization } from "./types.ts";
+
+/**
+ * What can be said of a signature without a chain. The token decides by the payer's code: without code it recovers the
+ * signer, with code (an EIP-7702 delegation included) it asks ERC-1271 and nothing else. So `valid`, `mismatch` and
+ * `malformed` hold for a payer without code; for one with code only the chain can tell.
+ */
+export type OfflineVerdict =
+  | {
+      readonly status: "valid";
+      /** The signature in the only form that the token takes of an account without code: 65 bytes, v 27 or 28. */
+      readonly signature: Hex;
+    }
+  | { readonly status: "mismatch"; readonly recovered: Address }
+  | { readonly status: "malformed"; readonly reason: "high-s" | "bad-v" | "unrecoverable" }
+  | { readonly status: "undecided"; readonly reason: "erc6492" | "not-65-bytes" };
+
+/**
+ * Checks the signature of `signed` as the token would for a payer without code. Compact signatures (EIP-2098) and a v of
+ * 0 or 1 are normalised first; a high `s` is malformed, as it is to the token.
+ */
+export async function verifySignatureOffline(
+  signed: SignedAuthorization,
+  domain: TokenDomain,
+): Promise<OfflineVerdict> {
+  if (isErc6492(signed.signature)) return { status: "undecided", reason: "erc6492" };
+  const signature = normaliseSignature(signed.signature);
+  if (size(signature) !== 65) return { status: "undecided", reason: "not-65-bytes" };
+  const defect = findSignatureDefect(signature);
+  if (defect !== undefined) return { status: "malformed", reason: defect };
+  const recovered = await recover(hashAuthorization(signed, domain), signature);
+  if (recovered === undefined) return { status: "malformed", reason: "unrecoverable" };
+  return isAddressEqual(recovered, signed.from) ? { status: "valid", signature } : { status: "mismatch", recovered };
+}
+
+async function recover(hash: Hex, signature: Hex): Promise<Address | undefined> {
+  try {
+    return await recoverAddress({ hash, signature });
+  } catch {
+    // An `r` that is no point of the curve, or zero: ecrecover returns nothing for it.
+    return undefined;
+  }
+}

@@ -1,0 +1,157 @@
+import { type Address, isAddressEqual } from "viem";
+import type { TokenDomain } from "./authorization/typedData.ts";
+import { TributaryError } from "./errors.ts";
+
+/** An EVM chain that carries Circle's native USDC, under every name that x402 calls it by. */
+export type Network = {
+  readonly chainId: number;
+  /** The x402 v2 name (CAIP-2). */
+  readonly caip2: `eip155:${number}`;
+  /** The x402 v1 name, e.g. `base-sepolia`; undefined where v1 knows none. */
+  readonly v1Name: string | undefined;
+  /** The name in this project's configuration, e.g. `baseSepolia`. */
+  readonly key: string;
+  /** The name for people. */
+  readonly title: string;
+  /** `name` and `version` are those of the token's EIP-712 domain, which differ from chain to chain. */
+  readonly usdc: TokenDomain & { readonly address: Address; readonly decimals: 6 };
+  /** Whether transactions also pay an OP-stack data fee. */
+  readonly opStack: boolean;
+  readonly explorerUrl: string | undefined;
+};
+
+const circle = <Name extends "USDC" | "USD Coin">(name: Name, address: Address) =>
+  ({ address, name, version: "2", decimals: 6 }) as const;
+
+/**
+ * The known networks by key. Addresses: Circle, "USDC contract addresses"; names: the tokens' `name()`, which x402's
+ * own tables repeat. Bridged tokens are left out on purpose: several of them do not implement EIP-3009.
+ */
+export const networks = {
+  base: {
+    chainId: 8453,
+    caip2: "eip155:8453",
+    v1Name: "base",
+    key: "base",
+    title: "Base",
+    usdc: circle("USD Coin", "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"),
+    opStack: true,
+    explorerUrl: "https://basescan.org",
+  },
+  baseSepolia: {
+    chainId: 84532,
+    caip2: "eip155:84532",
+    v1Name: "base-sepolia",
+    key: "baseSepolia",
+    title: "Base Sepolia",
+    usdc: circle("USDC", "0x036CbD53842c5426634e7929541eC2318f3dCF7e"),
+    opStack: true,
+    explorerUrl: "https://sepolia.basescan.org",
+  },
+  avalanche: {
+    chainId: 43114,
+    caip2: "eip155:43114",
+    v1Name: "avalanche",
+    key: "avalanche",
+    title: "Avalanche",
+    usdc: circle("USD Coin", "0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E"),
+    opStack: false,
+    explorerUrl: "https://snowtrace.io",
+  },
+  avalancheFuji: {
+    chainId: 43113,
+    caip2: "eip155:43113",
+    v1Name: "avalanche-fuji",
+    key: "avalancheFuji",
+    title: "Avalanche Fuji",
+    usdc: circle("USD Coin", "0x5425890298aed601595a70AB815c96711a31Bc65"),
+    opStack: false,
+    explorerUrl: "https://testnet.snowtrace.io",
+  },
+  polygon: {
+    chainId: 137,
+    caip2: "eip155:137",
+    v1Name: "polygon",
+    key: "polygon",
+    title: "Polygon",
+    usdc: circle("USD Coin", "0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359"),
+    opStack: false,
+    explorerUrl: "https://polygonscan.com",
+  },
+  polygonAmoy: {
+    chainId: 80002,
+    caip2: "eip155:80002",
+    v1Name: "polygon-amoy",
+    key: "polygonAmoy",
+    title: "Polygon Amoy",
+    usdc: circle("USDC", "0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582"),
+    opStack: false,
+    explorerUrl: "https://amoy.polygonscan.com",
+  },
+  arbitrum: {
+    chainId: 42161,
+    caip2: "eip155:42161",
+    v1Name: undefined,
+    key: "arbitrum",
+    title: "Arbitrum One",
+    usdc: circle("USD Coin", "0xaf88d065e77c8cC2239327C5EDb3A432268e5831"),
+    opStack: false,
+    explorerUrl: "https://arbiscan.io",
+  },
+  sei: {
+    chainId: 1329,
+    caip2: "eip155:1329",
+    v1Name: "sei",
+    key: "sei",
+    title: "Sei",
+    usdc: circle("USDC", "0xe15fC38F6D8c56aF07bbCBe3BAf5708A2Bf42392"),
+    opStack: false,
+    explorerUrl: "https://seiscan.io",
+  },
+} as const satisfies Record<string, Network>;
+
+/** No known network has this name or chain id. */
+export class UnknownNetworkError extends TributaryError {
+  override readonly name = "UnknownNetworkError";
+
+  constructor(asked: string) {
+    const known = Object.values(networks).map((network) => `${network.v1Name ?? network.key} (${network.caip2})`);
+    super(`Unknown network ${asked}.`, { hint: `Known networks: ${known.join(", ")}.` });
+  }
+}
+
+/**
+ * The network called `text`: CAIP-2 (`eip155:84532`), chain id (`84532`), x402 v1 name (`base-sepolia`) or key
+ * (`baseSepolia`).
+ *
+ * @throws UnknownNetworkError, listing the known ones.
+ */
+export function findNetwork(text: string): Network {
+  for (const network of Object.values(networks)) {
+    if (isCalled(network, text)) return network;
+  }
+  throw new UnknownNetworkError(quoteName(text));
+}
+
+/** The known network with this chain id; undefined for every other chain. */
+export function networkOf(chainId: number): Network | undefined {
+  return Object.values(networks).find((network) => network.chainId === chainId);
+}
+
+/** Whether `text` is one of the names that {@link findNetwork} would find `network` by. */
+export function isCalled(network: Network, text: string): boolean {
+  return text === network.caip2 || text === String(network.chainId) || text === network.v1Name || text === network.key;
+}
+
+/** The EIP-712 domain of `token` where it is a known network's USDC; undefined for every other token. */
+export function knownTokenDomain(chainId: number, token: Address): TokenDomain | undefined {
+  for (const { chainId: knownChainId, usdc } of Object.values(networks)) {
+    if (knownChainId === chainId && isAddressEqual(usdc.address, token))
+      return { name: usdc.name, version: usdc.version };
+  }
+  return undefined;
+}
+
+function quoteName(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
