@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+
+/// @title UsdcSignatures
+/// @notice Who signed: an account without code by ECDSA, one with code by its own word (ERC-1271), never both.
+library UsdcSignatures {
+    /// @dev Half the order of secp256k1: of the two equivalent signatures only the one with the lower s counts.
+    uint256 private constant _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+
+    /// @notice Whether `signature` over `digest` is one of `signer`.
+    /// @dev Reverts on an ECDSA signature that is malformed or recovers to nobody; answers false where it recovers to
+    /// somebody else. Warning: the answer of an account with code is copied whole, as the deployed token does, so that
+    /// account decides how much gas this takes.
+    function isValid(address signer, bytes32 digest, bytes memory signature) internal view returns (bool) {
+        if (signer.code.length == 0) return recover(digest, signature) == signer;
+
+        (bool success, bytes memory answer) = signer.staticcall(
+            abi.encodeCall(IERC1271.isValidSignature, (digest, signature))
+        );
+        return success && answer.length >= 32 && bytes32(answer) == bytes32(IERC1271.isValidSignature.selector);
+    }
+
+    /// @notice The account whose key made `signature` (r, s, v; 65 bytes) over `digest`.
+    function recover(bytes32 digest, bytes memory signature) internal pure returns (address signer) {
+        require(signature.length == 65, "ECRecover: invalid signature length");
+        (bytes32 r, bytes32 s) = abi.decode(signature, (bytes32, bytes32));
+        uint8 v = uint8(signature[64]);
+
+        require(uint256(s) <= _HALF_ORDER, "ECRecover: invalid signature 's' value");
+        require(v == 27 || v == 28, "ECRecover: invalid signature 'v' value");
+        signer = ecrecover(digest, v, r, s);
+        require(signer != address(0), "ECRecover: invalid signature");
+    }
+}
