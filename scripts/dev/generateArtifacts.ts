@@ -7,6 +7,7 @@ const root = join(import.meta.dirname, "..", "..");
 
 const contracts = [
   "contracts/SettlementRouter.sol:SettlementRouter",
+  "contracts/SettlementLens.sol:SettlementLens",
   "contracts/interfaces/IERC3009.sol:IERC3009",
   "contracts/mocks/MockUSDC.sol:MockUSDC",
   "contracts/mocks/FiatProxy.sol:FiatProxy",

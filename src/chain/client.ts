@@ -1,0 +1,79 @@
+import {
+  type Chain,
+  type Client,
+  createPublicClient,
+  defineChain,
+  fallback,
+  type HttpTransportConfig,
+  http,
+  type PublicClient,
+  type Transport,
+} from "viem";
+import { networkOf } from "../networks.ts";
+import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
+
+/** A viem public client that knows its chain. */
+export type ChainClient = PublicClient<Transport, Chain>;
+
+/**
+ * Connects to a node and asks it which chain it is.
+ * @param rpcUrls One URL, or several of which the later ones stand in for the earlier.
+ * @param expectedChainId Refuses any other chain.
+ * @throws ChainUnavailableError where no node answers, ChainMismatchError where it is another chain.
+ */
+export async function connectChain(
+  rpcUrls: string | readonly string[],
+  options: { expectedChainId?: number; transport?: HttpTransportConfig; pollingIntervalMs?: number } = {},
+): Promise<ChainClient> {
+  const urls = typeof rpcUrls === "string" ? [rpcUrls] : rpcUrls;
+  // One HTTP request carries what is asked within one tick.
+  const settings: HttpTransportConfig = {
+    batch: { batchSize: 100 },
+    timeout: 20_000,
+    retryCount: 2,
+    ...options.transport,
+  };
+  const transports = urls.map((url) => http(url, settings));
+  const transport = transports.length === 1 && transports[0] !== undefined ? transports[0] : fallback(transports);
+  const chainId = await askChainId(createPublicClient({ transport }), urls);
+  if (options.expectedChainId !== undefined && options.expectedChainId !== chainId) {
+    throw new ChainMismatchError(`The node is on chain ${chainId}, not ${options.expectedChainId}.`, {
+      hint: "Point RPC_URL at a node of the chain that the authorizations are for.",
+    });
+  }
+  return createPublicClient({
+    chain: defineChain({
+      id: chainId,
+      name: networkOf(chainId)?.title ?? `chain ${chainId}`,
+      nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+      rpcUrls: { default: { http: urls } },
+    }),
+    transport,
+    pollingInterval: options.pollingIntervalMs ?? 500,
+    // Facts are read anew each time: a stale answer is a wrong one.
+    cacheTime: 0,
+  });
+}
+
+async function askChainId(
+  client: Client & { getChainId: () => Promise<number> },
+  urls: readonly string[],
+): Promise<number> {
+  try {
+    return await client.getChainId();
+  } catch (cause) {
+    throw new ChainUnavailableError(`No node answers at ${urls.map(withoutSecrets).join(", ")}.`, {
+      hint: "Start a local chain with npm run local, or set RPC_URL (or --rpc-url) to a node that runs.",
+      cause,
+    });
+  }
+}
+
+/** A URL without user, password, path and query: provider keys live there. */
+export function withoutSecrets(url: string): string {
+  try {
+    return new URL(url).origin;
+  } catch {
+    return "(no URL)";
+  }
+}

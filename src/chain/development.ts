@@ -1,0 +1,20 @@
+import type { ChainClient } from "./client.ts";
+
+/**
+ * Whether a node on this machine says that it is a development node (Hardhat, EDR or anvil), whose chain begins anew with
+ * each start. A node that does not say what it is, is none.
+ */
+export async function isDevelopmentChain(client: Pick<ChainClient, "request">, rpcUrl: string): Promise<boolean> {
+  if (!isLoopbackUrl(rpcUrl)) return false;
+  try {
+    const version = await client.request({ method: "web3_clientVersion" });
+    return /^(hardhat|edr|anvil)/i.test(version);
+  } catch {
+    return false;
+  }
+}
+
+function isLoopbackUrl(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.[0-9]{1,3}){3}$/.test(hostname);
+}

@@ -1,0 +1,16 @@
+import { TributaryError } from "../errors.ts";
+
+/** The node did not answer, or not usefully: nothing is known, and nothing was decided. */
+export class ChainUnavailableError extends TributaryError {
+  override readonly name = "ChainUnavailableError";
+}
+
+/** The chain answered, and what it holds is not what was asked for (another chain id, a token without EIP-3009 …). */
+export class ChainMismatchError extends TributaryError {
+  override readonly name = "ChainMismatchError";
+}
+
+/** The node refused a transaction for certain: it was not and will not be sent. */
+export class TransactionRefusedError extends TributaryError {
+  override readonly name = "TransactionRefusedError";
+}

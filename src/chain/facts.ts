@@ -1,0 +1,128 @@
+import { type Address, BaseError, ContractFunctionRevertedError, ContractFunctionZeroDataError } from "viem";
+import { authorizationId } from "../authorization/identity.ts";
+import type { Authorization } from "../authorization/types.ts";
+import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
+import type { ChainClient } from "./client.ts";
+import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
+
+/** A block as an answer's point in time: `timestamp` in Unix seconds, `baseFeePerGas` in wei. */
+export type Head = { readonly number: bigint; readonly timestamp: bigint; readonly baseFeePerGas: bigint };
+
+/** What the chain says about the parties of some authorizations of one token. Keys of the maps are lower-case. */
+export type SettlementFacts = {
+  readonly head: Head;
+  /** Token balance in atomic units of every payer and payee. */
+  readonly balances: ReadonlyMap<string, bigint>;
+  /** The payers and payees that have code, an EIP-7702 delegation included. */
+  readonly withCode: ReadonlySet<string>;
+  /** The identities (`authorizationId`) whose nonce is used or cancelled. */
+  readonly used: ReadonlySet<string>;
+};
+
+/** Entries per eth_call. The arguments travel inside creation code, which EIP-3860 bounds to 49,152 bytes. */
+const STATES_PER_CALL = 500;
+const ACCOUNTS_PER_CALL = 800;
+const CALLS_AT_ONCE = 4;
+
+/**
+ * Reads the facts about authorizations of one token through the lens, a few hundred to an eth_call.
+ * @throws ChainMismatchError where the token has no code or no EIP-3009, ChainUnavailableError where the node fails.
+ */
+export async function readFacts(
+  client: ChainClient,
+  token: Address,
+  authorizations: readonly Authorization[],
+): Promise<SettlementFacts> {
+  await requireCode(client, token);
+  const owners = [...new Set(authorizations.flatMap(({ from, to }) => [from, to]))];
+  const balances = new Map<string, bigint>();
+  const withCode = new Set<string>();
+  const used = new Set<string>();
+  let head: Head | undefined;
+
+  await inTurns(chunks(owners, ACCOUNTS_PER_CALL), async (chunk) => {
+    const [at, amounts, code] = await asked(
+      token,
+      client.readContract({ ...lens, functionName: "accounts", args: [token, chunk] }),
+    );
+    head = later(head, at);
+    for (const [i, owner] of chunk.entries()) {
+      balances.set(owner.toLowerCase(), amounts[i] ?? 0n);
+      if (code[i] === true) withCode.add(owner.toLowerCase());
+    }
+  });
+  await inTurns(chunks(authorizations, STATES_PER_CALL), async (chunk) => {
+    const queries = chunk.map(({ from, nonce }) => ({ payer: from, nonce }));
+    const [at, states] = await asked(
+      token,
+      client.readContract({ ...lens, functionName: "authorizationStates", args: [token, queries] }),
+    );
+    head = later(head, at);
+    for (const [i, authorization] of chunk.entries()) if (states[i] === true) used.add(authorizationId(authorization));
+  });
+  return { head: head ?? (await readHead(client)), balances, withCode, used };
+}
+
+/** The newest block. */
+export async function readHead(client: ChainClient): Promise<Head> {
+  try {
+    const { number, timestamp, baseFeePerGas } = await client.getBlock({ blockTag: "latest" });
+    return { number, timestamp, baseFeePerGas: baseFeePerGas ?? 0n };
+  } catch (cause) {
+    throw new ChainUnavailableError("The node did not return its newest block.", { cause });
+  }
+}
+
+/** Whether there is code at an address. */
+export async function hasCode(client: ChainClient, address: Address): Promise<boolean> {
+  try {
+    return ((await client.getCode({ address })) ?? "0x") !== "0x";
+  } catch (cause) {
+    throw new ChainUnavailableError(`The node did not return the code at ${address}.`, { cause });
+  }
+}
+
+async function requireCode(client: ChainClient, token: Address): Promise<void> {
+  if (await hasCode(client, token)) return;
+  throw new ChainMismatchError(`Chain ${client.chain.id} has no token at ${token}.`, {
+    hint: "Check the network and the token (--token) of these authorizations.",
+  });
+}
+
+type LensHead = { number: bigint; timestamp: bigint; baseFee: bigint };
+
+const lens = { abi: settlementLensArtifact.abi, code: settlementLensArtifact.bytecode } as const;
+
+/** Tells a token that does not answer from a node that does not. */
+async function asked<T>(token: Address, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    const refusal = (error: unknown) =>
+      error instanceof ContractFunctionRevertedError || error instanceof ContractFunctionZeroDataError;
+    if (cause instanceof BaseError && cause.walk(refusal) !== null) {
+      throw new ChainMismatchError(`The contract at ${token} does not answer as an EIP-3009 token.`, { cause });
+    }
+    throw new ChainUnavailableError("The node did not answer a read of balances and nonces.", { cause });
+  }
+}
+
+function later(a: Head | undefined, b: LensHead): Head {
+  return a !== undefined && a.number >= b.number
+    ? a
+    : { number: b.number, timestamp: b.timestamp, baseFeePerGas: b.baseFee };
+}
+
+function chunks<T>(items: readonly T[], length: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
+}
+
+/** Runs `work` on each item, a few at once, so that a large file does not open a thousand requests. */
+async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items[Symbol.iterator]();
+  await Promise.all(
+    Array.from({ length: CALLS_AT_ONCE }, async () => {
+      for (const item of queue) await work(item);
+    }),
+  );
+}

@@ -1,0 +1,115 @@
+import {
+  type Address,
+  formatLog,
+  getAddress,
+  type Hex,
+  numberToHex,
+  parseAbi,
+  parseEventLogs,
+  type TransactionReceipt,
+  toEventSelector,
+} from "viem";
+import { authorizationId } from "../authorization/identity.ts";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import { readDirectOutcome } from "../router/outcome.ts";
+import type { ChainClient } from "./client.ts";
+import { ChainUnavailableError } from "./errors.ts";
+
+/** How a nonce that is no longer free came to be used. */
+export type NonceUse =
+  /** A transaction moved exactly these terms. */
+  | {
+      readonly status: "settled";
+      readonly transactionHash: Hex;
+      readonly blockNumber: bigint;
+      readonly logIndex: number;
+    }
+  /** A transaction used the nonce for other terms (a variant that the payer signed too). */
+  | { readonly status: "used-by-variant"; readonly transactionHash: Hex }
+  /** The payer cancelled it: nothing moved and nothing will. */
+  | { readonly status: "cancelled"; readonly transactionHash: Hex };
+
+const useEvents = parseAbi([
+  "event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)",
+  "event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce)",
+]);
+
+const USE_TOPICS = useEvents.map((event) => toEventSelector(event));
+
+/** Blocks and nonces per eth_getLogs. Public nodes refuse more of either. */
+const BLOCKS_PER_QUERY = 2_000n;
+const NONCES_PER_QUERY = 200;
+
+/**
+ * Finds the transactions that used or cancelled the nonces of these authorizations, newest block first.
+ * @param lookbackBlocks How far back to search. What lies further back is missing from the answer.
+ * @returns By identity (`authorizationId`).
+ */
+export async function findNonceUses(
+  client: ChainClient,
+  authorizations: readonly SignedAuthorization[],
+  { lookbackBlocks }: { readonly lookbackBlocks: bigint },
+): Promise<Map<string, NonceUse>> {
+  const uses = new Map<string, NonceUse>();
+  if (authorizations.length === 0) return uses;
+  const tokens = [...new Set(authorizations.map(({ token }) => getAddress(token)))];
+  const wanted = new Map(authorizations.map((authorization) => [authorizationId(authorization), authorization]));
+  const receipts = new Map<Hex, Promise<TransactionReceipt>>();
+  const newest = await available(client.getBlockNumber());
+  const oldest = newest > lookbackBlocks ? newest - lookbackBlocks : 0n;
+
+  for (let to = newest; to >= oldest && wanted.size > 0; to -= BLOCKS_PER_QUERY) {
+    const from = to - BLOCKS_PER_QUERY + 1n > oldest ? to - BLOCKS_PER_QUERY + 1n : oldest;
+    const nonces = [...new Set([...wanted.values()].map(({ nonce }) => nonce))];
+    for (let i = 0; i < nonces.length; i += NONCES_PER_QUERY) {
+      const logs = await readLogs(client, tokens, nonces.slice(i, i + NONCES_PER_QUERY), from, to);
+      for (const log of logs) {
+        const { authorizer, nonce } = log.args;
+        const id = authorizationId({ chainId: client.chain.id, token: log.address, from: authorizer, nonce });
+        const authorization = wanted.get(id);
+        if (authorization === undefined || log.transactionHash === null) continue;
+        wanted.delete(id);
+        uses.set(id, await explain(log.eventName, log.transactionHash, authorization));
+      }
+    }
+  }
+  return uses;
+
+  async function explain(eventName: string, hash: Hex, authorization: SignedAuthorization): Promise<NonceUse> {
+    if (eventName === "AuthorizationCanceled") return { status: "cancelled", transactionHash: hash };
+    let asked = receipts.get(hash);
+    if (asked === undefined) {
+      asked = available(client.getTransactionReceipt({ hash }));
+      receipts.set(hash, asked);
+    }
+    const receipt = await asked;
+    const outcome = readDirectOutcome(receipt, authorization);
+    if (outcome.status !== "settled") return { status: "used-by-variant", transactionHash: hash };
+    return { status: "settled", transactionHash: hash, blockNumber: receipt.blockNumber, logIndex: outcome.logIndex };
+  }
+}
+
+async function readLogs(client: ChainClient, tokens: Address[], nonces: Hex[], fromBlock: bigint, toBlock: bigint) {
+  const logs = await available(
+    client.request({
+      method: "eth_getLogs",
+      params: [
+        {
+          address: tokens,
+          topics: [USE_TOPICS, null, nonces],
+          fromBlock: numberToHex(fromBlock),
+          toBlock: numberToHex(toBlock),
+        },
+      ],
+    }),
+  );
+  return parseEventLogs({ abi: useEvents, logs: logs.map((log) => formatLog(log)) });
+}
+
+async function available<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    throw new ChainUnavailableError("The node did not answer a search for used nonces.", { cause });
+  }
+}

@@ -1,0 +1,182 @@
+import {
+  type Address,
+  BaseError,
+  type Client,
+  concatHex,
+  encodeFunctionData,
+  type Hex,
+  hexToBigInt,
+  numberToHex,
+  padHex,
+  size,
+  slice,
+} from "viem";
+import { call, getCode } from "viem/actions";
+import { unwrapErc6492 } from "../authorization/signature.ts";
+import { hashAuthorization, type TokenDomain } from "../authorization/typedData.ts";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import { verifySignatureOffline } from "../authorization/verify.ts";
+import { ChainUnavailableError } from "./errors.ts";
+
+/** Gas that a payer's `isValidSignature` may use unless the caller says otherwise. */
+export const DEFAULT_ERC1271_GAS = 1_000_000n;
+
+/**
+ * What the token would say of a signature, by the payer's code at the block that was asked: none → ECDSA, any code
+ * (an EIP-7702 delegation included) → ERC-1271 and no ECDSA after it.
+ */
+export type ChainVerdict =
+  | {
+      readonly status: "valid";
+      readonly by: "ecdsa" | "erc1271";
+      /** What to hand to the token: 65 bytes with v 27 or 28 of an account without code, unwrapped of ERC-6492 otherwise. */
+      readonly signature: Hex;
+    }
+  | { readonly status: "invalid"; readonly by: "ecdsa"; readonly reason: EcdsaDefect; readonly recovered?: Address }
+  | { readonly status: "invalid"; readonly by: "erc1271"; readonly reason: "rejected" | "call-failed" }
+  | {
+      /** An ERC-6492 signature of a wallet that has no code yet: neither valid nor invalid before it is deployed. */
+      readonly status: "counterfactual";
+      readonly factory: Address;
+      readonly factoryData: Hex;
+      readonly signature: Hex;
+    };
+
+export type EcdsaDefect = "mismatch" | "high-s" | "bad-v" | "unrecoverable" | "not-65-bytes" | "broken-erc6492";
+
+export type VerifyOnChainOptions = {
+  /** Gas for the payer's `isValidSignature`; what runs out of it is `call-failed`. */
+  readonly erc1271Gas?: bigint;
+  /** Block to ask at; the latest by default. */
+  readonly blockNumber?: bigint;
+};
+
+/**
+ * Asks the chain whether the token would accept the signature of `signed`. Balance, nonce and time are not looked at.
+ *
+ * @throws ChainUnavailableError if the chain cannot be asked: nothing is known of the signature, which may well be good.
+ */
+export async function verifySignatureOnChain(
+  client: Client,
+  signed: SignedAuthorization,
+  domain: TokenDomain,
+  options: VerifyOnChainOptions = {},
+): Promise<ChainVerdict> {
+  const at = options.blockNumber === undefined ? {} : { blockNumber: options.blockNumber };
+  const code = await ask("the payer's code", () => getCode(client, { address: signed.from, ...at }));
+  const wrapper = unwrapErc6492(signed.signature);
+  if (code === undefined || size(code) === 0) {
+    return wrapper === undefined ? verifyEcdsa(signed, domain) : { status: "counterfactual", ...wrapper };
+  }
+  const signature = wrapper?.signature ?? signed.signature;
+  const gas = options.erc1271Gas ?? DEFAULT_ERC1271_GAS;
+  const answer = await ask("the payer's isValidSignature", () => {
+    const data = probeCode(signed.from, gas, isValidSignatureCall(hashAuthorization(signed, domain), signature));
+    return call(client, { data, gas: probeGas(gas, data), ...at });
+  });
+  return judge(answer.data, signature);
+}
+
+async function verifyEcdsa(signed: SignedAuthorization, domain: TokenDomain): Promise<ChainVerdict> {
+  const verdict = await verifySignatureOffline(signed, domain);
+  switch (verdict.status) {
+    case "valid":
+      return { status: "valid", by: "ecdsa", signature: verdict.signature };
+    case "mismatch":
+      return { status: "invalid", by: "ecdsa", reason: "mismatch", recovered: verdict.recovered };
+    case "malformed":
+      return { status: "invalid", by: "ecdsa", reason: verdict.reason };
+    case "undecided":
+      return {
+        status: "invalid",
+        by: "ecdsa",
+        reason: verdict.reason === "erc6492" ? "broken-erc6492" : "not-65-bytes",
+      };
+  }
+}
+
+const erc1271Abi = [
+  {
+    type: "function",
+    name: "isValidSignature",
+    stateMutability: "view",
+    inputs: [
+      { name: "hash", type: "bytes32" },
+      { name: "signature", type: "bytes" },
+    ],
+    outputs: [{ name: "magicValue", type: "bytes4" }],
+  },
+] as const;
+
+function isValidSignatureCall(hash: Hex, signature: Hex): Hex {
+  return encodeFunctionData({ abi: erc1271Abi, args: [hash, signature] });
+}
+
+/** The magic value with the zero padding that the token compares, too. */
+const magicWord = padHex("0x1626ba7e", { dir: "right", size: 32 });
+
+function judge(answer: Hex | undefined, signature: Hex): ChainVerdict {
+  if (answer === undefined || size(answer) !== 96) {
+    throw undecided("the payer's isValidSignature", "The node answered eth_call with something else than was asked.");
+  }
+  const succeeded = hexToBigInt(slice(answer, 0, 32)) === 1n;
+  if (!succeeded) return { status: "invalid", by: "erc1271", reason: "call-failed" };
+  const returnedBytes = hexToBigInt(slice(answer, 32, 64));
+  const accepted = returnedBytes >= 32n && slice(answer, 64, 96) === magicWord;
+  return accepted
+    ? { status: "valid", by: "erc1271", signature }
+    : { status: "invalid", by: "erc1271", reason: "rejected" };
+}
+
+/**
+ * Init code that makes one static call and returns (success, size of the return data, its first word). Run as a contract
+ * creation inside eth_call, it turns a revert or an exhausted allowance of the payer into data, so that an error of
+ * eth_call itself always means that the node could not be asked.
+ *
+ * ```
+ * CODECOPY(0x60, 0x38, length)                          the calldata behind these 0x38 bytes
+ * STATICCALL(gas, account, 0x60, length, 0x40, 0x20)    at most one word of return data is copied
+ * MSTORE(0, success) MSTORE(0x20, RETURNDATASIZE) RETURN(0, 0x60)
+ * ```
+ */
+function probeCode(account: Address, gas: bigint, calldata: Hex): Hex {
+  const length = numberToHex(size(calldata), { size: 2 });
+  return concatHex([
+    "0x61",
+    length,
+    "0x60386060396020604061",
+    length,
+    "0x606073",
+    account,
+    "0x63",
+    numberToHex(gas, { size: 4 }),
+    "0xfa6000523d60205260606000f3",
+    calldata,
+  ]);
+}
+
+/** Gas for the whole eth_call: the account's allowance (EIP-150 keeps back a 64th) and ample for the rest. */
+function probeGas(gas: bigint, data: Hex): bigint {
+  return gas + gas / 63n + 200_000n + 50n * BigInt(size(data));
+}
+
+async function ask<Answer>(what: string, question: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await question();
+  } catch (error) {
+    // Neither the cause nor its message: they carry the node's URL, which may hold a key, and the signature.
+    throw undecided(what, error instanceof BaseError ? describe(error) : undefined);
+  }
+}
+
+function describe(error: BaseError): string {
+  const root = error.walk();
+  return root instanceof BaseError ? root.shortMessage : error.shortMessage;
+}
+
+function undecided(what: string, details: string | undefined): ChainUnavailableError {
+  return new ChainUnavailableError(`Could not tell whether the signature is valid: ${what} could not be read.`, {
+    hint: "Check the RPC URL and ask again; nothing is known against the payment.",
+    ...(details === undefined ? {} : { details }),
+  });
+}
