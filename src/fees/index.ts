@@ -1,0 +1,2 @@
+export { type DataFeeInputs, dataFee, dataFeeOfSize, estimateDataSize, fastLzLength } from "./opStack.ts";
+export { type BatchPrice, type BatchPriceInput, priceBatch } from "./price.ts";

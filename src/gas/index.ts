@@ -1,0 +1,20 @@
+export { type BalanceKnowledge, balanceAfter, balanceSlotGas } from "./balances.ts";
+export { directCalldata, itemBytes, ROUTER_CALL_BYTES, routerCalldata } from "./calldata.ts";
+export {
+  CIRCLE_USDC_GAS,
+  type GasModel,
+  MOCK_USDC_GAS,
+  ROUTER_GAS,
+  type RouterGas,
+  type TokenGas,
+} from "./constants.ts";
+export { byteLength, type CalldataBytes, countBytes, gasLimitFor, MAX_TRANSACTION_GAS } from "./evm.ts";
+export {
+  balanceDeltas,
+  type GasItem,
+  type GasPrediction,
+  type GasQuestion,
+  predictDirectGas,
+  predictRouterGas,
+} from "./predict.ts";
+export { itemDemandGas, openingGas, worstCodeItemGas, worstItemGas } from "./worst.ts";
