@@ -1,0 +1,21 @@
+/** What the exit code of every command says. Stable: scripts may rely on it. */
+export const EXIT = {
+  done: 0,
+  failure: 1,
+  usage: 2,
+  unsettled: 3,
+  unknown: 4,
+  check: 5,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** The same for `--help`. */
+export const exitCodesHelp = `
+Exit codes:
+  0  done
+  1  failed in a way that nobody planned for
+  2  bad usage or bad input; nothing was sent
+  3  done, but some payments did not settle
+  4  an outcome is still unknown; run the command again
+  5  a check failed`;

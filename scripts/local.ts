@@ -1,0 +1,95 @@
+import { Command } from "commander";
+import { type BareLocalChain, PortUnavailableError, startLocalChain } from "../src/local/index.ts";
+import { UsageError } from "./cli/errors.ts";
+import { integer, jsonOption, seconds } from "./cli/options.ts";
+import { formatTable, printJson, printLine } from "./cli/output.ts";
+import { examples } from "./cli/program.ts";
+
+type Options = { readonly port: number; readonly blockTime: number; readonly bare?: true; readonly json?: true };
+
+const SHOWN_ACCOUNTS = 5;
+
+/** `tributary local`: runs the local chain until it is interrupted. */
+export function localCommand(): Command {
+  return new Command("local")
+    .description("Start a local chain that clients take for Base Sepolia, with test USDC, until Ctrl-C.")
+    .option("--port <number>", "port on 127.0.0.1; 0 picks a free one", integer(0, 65_535), 8545)
+    .option("--block-time <seconds>", "time between blocks; 0 mines every transaction at once", seconds(3600), 2)
+    .option("--bare", "leave the settlement router out, to try a deployment")
+    .addOption(jsonOption())
+    .addHelpText("after", examples("local --block-time 0", "local --port 0 --json"))
+    .action(runLocal);
+}
+
+async function runLocal({ port, blockTime, bare, json }: Options): Promise<void> {
+  const interrupted = nextSignal();
+  const chain = await start(port, blockTime, bare === true);
+  if (json === true) printJson(summary(chain));
+  else printLine(describe(chain, blockTime));
+  await interrupted;
+  await chain.stop();
+}
+
+async function start(port: number, blockTimeSeconds: number, bare: boolean): Promise<BareLocalChain> {
+  try {
+    return await startLocalChain({ port, blockTimeSeconds, bare });
+  } catch (error) {
+    if (!(error instanceof PortUnavailableError)) throw error;
+    throw new UsageError(error.shortMessage, {
+      hint: "Stop what listens there (another tributary local?), or pass --port 0 for a free one.",
+      cause: error,
+    });
+  }
+}
+
+/** Resolves at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. */
+function nextSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+  });
+}
+
+function summary(chain: BareLocalChain) {
+  const { rpcUrl, webSocketUrl, chainId, usdc, multicall3, createX, router, accounts } = chain;
+  return {
+    rpcUrl,
+    webSocketUrl,
+    chainId,
+    usdc,
+    router: router ?? null,
+    multicall3,
+    createX: createX ?? null,
+    accounts,
+  };
+}
+
+function describe(chain: BareLocalChain, blockTime: number): string {
+  const places = [
+    ["RPC", chain.rpcUrl],
+    ["WebSocket", chain.webSocketUrl],
+    ["chain id", `${chain.chainId} (as Base Sepolia)`],
+    ["blocks", blockTime === 0 ? "at once, one per transaction" : `every ${blockTime} s`],
+    ["USDC", chain.usdc],
+    ["router", chain.router ?? "left out (--bare)"],
+    ["Multicall3", chain.multicall3],
+    ["CreateX", chain.createX ?? "left out (install @nomicfoundation/ignition-core)"],
+  ];
+  const accounts = chain.accounts
+    .slice(0, SHOWN_ACCOUNTS)
+    .map(({ address, privateKey }, index) => [String(index), address, privateKey]);
+  const elsewhere = chain.rpcUrl === "http://127.0.0.1:8545" ? "" : ` --rpc-url ${chain.rpcUrl}`;
+  return [
+    formatTable([{ title: "Local chain" }, { title: "" }], places),
+    "",
+    formatTable([{ title: "#" }, { title: "account" }, { title: "private key (public knowledge)" }], accounts),
+    `  … ${chain.accounts.length} in all: 10,000 ETH each, and 1,000,000 USDC for the first ten.`,
+    "",
+    "Next, in another terminal:",
+    `  npx tributary fund ${chain.accounts[10]?.address ?? "ADDRESS"} 100${elsewhere}`,
+    '  MNEMONIC="test test test test test test test test test test test junk" \\',
+    `    npx tributary sign --payers 5 --count 20 --amount 0.01 --payee ${chain.accounts[11]?.address ?? "ADDRESS"} --out payments.jsonl`,
+    `  npx tributary settle payments.jsonl${elsewhere}`,
+    "",
+    "Ctrl-C stops it.",
+  ].join("\n");
+}

@@ -1,0 +1,211 @@
+import { randomBytes } from "node:crypto";
+import { link, open, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import * as Keystore from "ox/Keystore";
+import { type Address, getAddress, type Hex } from "viem";
+import { privateKeyToAddress } from "viem/accounts";
+import { z } from "zod";
+import { TributaryError } from "./errors.ts";
+
+/** A keystore file that cannot be read, written or understood. */
+export class KeystoreError extends TributaryError {
+  override readonly name: string = "KeystoreError";
+}
+
+/** The passphrase does not open the keystore. */
+export class WrongPassphraseError extends KeystoreError {
+  override readonly name = "WrongPassphraseError";
+
+  constructor(file: string) {
+    super(`The passphrase does not open ${file}.`, { hint: "Check the passphrase, or the file if it was edited." });
+  }
+}
+
+/** scrypt's cost N, as geth uses for its keys: about a second and 256 MiB for each guess. */
+const SCRYPT_COST = 2 ** 18;
+/** Above this a file asks for more memory than a keystore needs (128 · N · r bytes). */
+const MAX_SCRYPT_COST = 2 ** 20;
+
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-fA-F]{${bytes * 2}}$`));
+const salt = z.string().regex(/^([0-9a-fA-F]{2}){8,64}$/);
+const keystoreSchema = z.object({
+  version: z.literal(3),
+  id: z.string(),
+  // The format leaves it out; every wallet writes it.
+  address: z
+    .string()
+    .regex(/^(0x)?[0-9a-fA-F]{40}$/)
+    .optional(),
+  crypto: z.intersection(
+    z.object({
+      cipher: z.literal("aes-128-ctr"),
+      ciphertext: hex(32),
+      cipherparams: z.object({ iv: hex(16) }),
+      mac: hex(32),
+    }),
+    z.discriminatedUnion("kdf", [
+      z.object({
+        kdf: z.literal("scrypt"),
+        kdfparams: z.object({
+          dklen: z.literal(32),
+          n: z.int().min(2).max(MAX_SCRYPT_COST).refine(isPowerOfTwo),
+          p: z.int().min(1).max(16),
+          r: z.int().min(1).max(16),
+          salt,
+        }),
+      }),
+      z.object({
+        kdf: z.literal("pbkdf2"),
+        kdfparams: z.object({
+          dklen: z.literal(32),
+          c: z.int().min(1).max(10_000_000),
+          prf: z.literal("hmac-sha256"),
+          salt,
+        }),
+      }),
+    ]),
+  ),
+});
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
+}
+
+type KeystoreFile = z.infer<typeof keystoreSchema>;
+
+/**
+ * Encrypts `privateKey` with `passphrase` into a new file (Web3 Secret Storage, version 3) that only its owner can read.
+ * The file appears whole or not at all, and survives a crash once this has returned.
+ *
+ * @param options.scryptCost scrypt's N, a power of two. Default 2^18.
+ * @throws KeystoreError if the file exists or cannot be written.
+ */
+export async function createKeystore(
+  file: string,
+  privateKey: Hex,
+  passphrase: string,
+  options: { readonly scryptCost?: number } = {},
+): Promise<Address> {
+  const address = privateKeyToAddress(privateKey);
+  // The asynchronous functions of ox ignore r and p, here and in a file: they write what few wallets open.
+  const [key, derivation] = Keystore.scrypt({
+    password: passphrase,
+    n: options.scryptCost ?? SCRYPT_COST,
+    // With r = 1 and this N, ox's own choice, the result is no scrypt by its definition (RFC 7914, section 2).
+    r: 8,
+    p: 1,
+  });
+  const keystore = { address: address.slice(2).toLowerCase(), ...Keystore.encrypt(privateKey, key, derivation) };
+  await writeNewFile(file, `${JSON.stringify(keystore)}\n`);
+  return address;
+}
+
+/**
+ * The private key in the keystore `file`.
+ *
+ * @throws WrongPassphraseError if the passphrase does not open it, KeystoreError if the file is no keystore or holds
+ * another key than it says.
+ */
+export async function readKeystore(file: string, passphrase: string): Promise<Hex> {
+  const keystore = await load(file);
+  const key = Keystore.toKey(keystore, { password: passphrase });
+  let privateKey: Hex;
+  try {
+    privateKey = Keystore.decrypt(keystore, key);
+  } catch {
+    // The only thing that can fail here is the comparison of the MAC.
+    throw new WrongPassphraseError(file);
+  }
+  const named = addressOf(keystore);
+  const held = privateKeyToAddress(privateKey);
+  if (named !== undefined && named !== held) {
+    throw new KeystoreError(`${file} names ${named} but holds the key of ${held}.`, {
+      hint: "The file was edited: restore it from a backup.",
+    });
+  }
+  return privateKey;
+}
+
+/**
+ * The address that the keystore `file` names, without its passphrase; undefined where it names none. Nothing proves it
+ * until {@link readKeystore} has opened the file.
+ *
+ * @throws KeystoreError if the file is no keystore.
+ */
+export async function keystoreAddress(file: string): Promise<Address | undefined> {
+  return addressOf(await load(file));
+}
+
+function addressOf(keystore: KeystoreFile): Address | undefined {
+  if (keystore.address === undefined) return undefined;
+  return getAddress(`0x${keystore.address.replace(/^0x/, "").toLowerCase()}`);
+}
+
+async function load(file: string): Promise<KeystoreFile> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    throw new KeystoreError(`${file} cannot be read.`, { details: describeCause(cause), cause });
+  }
+  const hint = "Make one with: tributary keys new";
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // The parser's message would quote the file.
+    throw new KeystoreError(`${file} is not a keystore: it is not JSON.`, { hint });
+  }
+  const parsed = keystoreSchema.safeParse(withLowerCaseCrypto(json));
+  if (parsed.success) return parsed.data;
+  const field = parsed.error.issues[0]?.path.join(".") ?? "";
+  throw new KeystoreError(`${file} is not a keystore of version 3.`, {
+    details: field === "" ? "It is not an object." : `The field ${field} is missing or unusual.`,
+    hint,
+  });
+}
+
+/** ethers writes `Crypto`. */
+function withLowerCaseCrypto(json: unknown): unknown {
+  if (typeof json !== "object" || json === null || !("Crypto" in json) || "crypto" in json) return json;
+  return { ...json, crypto: json.Crypto };
+}
+
+/** Writes beside the target, flushes, then links: a link, unlike a rename, never replaces a file that is there. */
+async function writeNewFile(file: string, content: string): Promise<void> {
+  const draft = join(dirname(file), `.${randomBytes(8).toString("hex")}.tmp`);
+  try {
+    const handle = await open(draft, "wx", 0o600);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await link(draft, file);
+  } catch (cause) {
+    const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+    throw new KeystoreError(exists ? `${file} exists and was left as it is.` : `${file} cannot be written.`, {
+      details: describeCause(cause),
+      ...(exists ? { hint: "Choose another name: a keystore is never replaced." } : {}),
+      cause,
+    });
+  } finally {
+    await rm(draft, { force: true });
+  }
+  await syncFolder(dirname(file));
+}
+
+/** Makes the new name itself durable, on the systems where a folder can be opened. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Windows cannot; the content is flushed all the same.
+  }
+}
+
+function describeCause(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+}

@@ -1,0 +1,156 @@
+import type { Address } from "viem";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import { networks } from "../networks.ts";
+import { deriveAccounts, type LocalChainAccount, TEST_MNEMONIC } from "./accounts.ts";
+import { LocalChainError } from "./errors.ts";
+import { FAUCET, mintCall, populate } from "./genesis.ts";
+import { type DevelopmentNode, openDevelopmentNode, type Request } from "./node.ts";
+import { type PaymentTerms, signPayment } from "./payments.ts";
+import { chainTime, presentable } from "./presentation.ts";
+import { serveRpc } from "./rpcServer.ts";
+import { sender } from "./transaction.ts";
+
+const ACCOUNT_COUNT = 20;
+const BALANCE_PER_ACCOUNT_WEI = 10_000n * 10n ** 18n;
+/** The other ten accounts start without USDC, so that payees without a balance are at hand. */
+const ACCOUNTS_WITH_USDC = 10;
+const USDC_PER_ACCOUNT = 1_000_000_000_000n;
+const MAX_BLOCK_TIME_SECONDS = 3600;
+
+export type LocalChainOptions = {
+  /** TCP port on 127.0.0.1. Default 0: any free one. */
+  readonly port?: number;
+  /** Seconds between blocks; fractions are fine. Default 0: every transaction is mined at once. */
+  readonly blockTimeSeconds?: number;
+  /** Leaves the settlement router out, to try its deployment. Default false. */
+  readonly bare?: boolean;
+};
+
+/** A running local chain. Every amount is in atomic units. */
+export type LocalChain = {
+  /** HTTP endpoint; JSON-RPC batches are fine. */
+  readonly rpcUrl: string;
+  /** The same over WebSocket, with `eth_subscribe`. */
+  readonly webSocketUrl: string;
+  /** Base Sepolia's. */
+  readonly chainId: 84532;
+  /** Test USDC, at the address that Base Sepolia's USDC has. */
+  readonly usdc: Address;
+  /**
+   * Multicall3: the genuine code where the optional package `@foundry-rs/anvil` is installed, else viem's build of the same
+   * source, which uses about 900 gas more for each call.
+   */
+  readonly multicall3: Address;
+  /** undefined where the package that brings it (`@nomicfoundation/ignition-core`) is not installed. */
+  readonly createX: Address | undefined;
+  /** The settlement router. */
+  readonly router: Address;
+  /**
+   * Twenty accounts of the usual test mnemonic, each with 10,000 ETH; the first ten have 1,000,000 USDC each, the others
+   * none. Account 0 owns the token and may mint it.
+   */
+  readonly accounts: readonly LocalChainAccount[];
+  /** Mints `amount` of USDC to `address`, in a transaction that has no effect on the txNonce of any of `accounts`. */
+  readonly fund: (address: Address, amount: bigint) => Promise<void>;
+  /** Signs a payment from one of `accounts` or any other key; times count from the chain's clock. */
+  readonly sign: (payer: Pick<LocalChainAccount, "privateKey">, terms: PaymentTerms) => Promise<SignedAuthorization>;
+  /** Time of the next block in Unix seconds: the machine's, unless `evm_increaseTime` moved it. */
+  readonly now: () => Promise<bigint>;
+  /** One JSON-RPC call without a socket, `evm_*` and `hardhat_*` methods included. */
+  readonly request: Request;
+  /** Ends the chain and drops its connections. Calling it again does nothing. */
+  readonly stop: () => Promise<void>;
+};
+
+/** A local chain that may lack the router. */
+export type BareLocalChain = Omit<LocalChain, "router"> & { readonly router: Address | undefined };
+
+/**
+ * Starts a chain in this process that clients take for Base Sepolia: its chain id, its USDC address, Multicall3, CreateX,
+ * the settlement router, funded accounts. Nothing is compiled or downloaded, and no process is started. It runs the Osaka
+ * rules (a transaction has at most 2^24 gas, EIP-7825) and charges no OP-stack data fee.
+ *
+ * @throws HardhatUnavailableError where Hardhat 3 is not installed; PortUnavailableError if the port is taken;
+ * LocalChainError for an option out of range.
+ */
+export function startLocalChain(options?: LocalChainOptions & { readonly bare?: false }): Promise<LocalChain>;
+export function startLocalChain(options: LocalChainOptions): Promise<BareLocalChain>;
+export async function startLocalChain(options: LocalChainOptions = {}): Promise<BareLocalChain> {
+  const { port = 0, blockTimeSeconds = 0, bare = false } = options;
+  requireRange("port", port, 65_535, true);
+  requireRange("blockTimeSeconds", blockTimeSeconds, MAX_BLOCK_TIME_SECONDS, false);
+
+  const { chainId } = networks.baseSepolia;
+  const node = await openDevelopmentNode({
+    chainId,
+    mnemonic: TEST_MNEMONIC,
+    accountCount: ACCOUNT_COUNT,
+    balancePerAccountWei: BALANCE_PER_ACCOUNT_WEI,
+  });
+  try {
+    const accounts = deriveAccounts(TEST_MNEMONIC, ACCOUNT_COUNT);
+    const genesis = await populate(node.request, {
+      accounts,
+      usdcPerAccount: USDC_PER_ACCOUNT,
+      fundedCount: ACCOUNTS_WITH_USDC,
+      bare,
+    });
+    if (blockTimeSeconds > 0) {
+      await node.request("evm_setAutomine", [false]);
+      await node.request("evm_setIntervalMining", [Math.max(1, Math.round(blockTimeSeconds * 1000))]);
+    }
+    const { request, end } = untilEnded(presentable(node.request, blockTimeSeconds === 0));
+    const server = await serveRpc(node, request, port);
+    const send = sender(request);
+    const stop = async (): Promise<void> => {
+      end();
+      await server.close();
+      await node.close();
+    };
+    let stopping: Promise<void> | undefined;
+    return {
+      rpcUrl: `http://127.0.0.1:${server.port}`,
+      webSocketUrl: `ws://127.0.0.1:${server.port}`,
+      chainId,
+      ...genesis,
+      accounts,
+      fund: (address, amount) => send({ from: FAUCET, to: genesis.usdc, data: mintCall(address, amount) }),
+      sign: async (payer, terms) => signPayment(payer.privateKey, terms, await chainTime(request)),
+      now: () => chainTime(request),
+      request,
+      stop: () => {
+        stopping ??= stop();
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await closeQuietly(node);
+    throw error;
+  }
+}
+
+/** A request function that `end` turns off, so that whoever still waits learns it at once. */
+function untilEnded(request: Request): { request: Request; end: () => void } {
+  let ended = false;
+  return {
+    request: async (method, params) => {
+      if (ended) throw new LocalChainError("The local chain was stopped.");
+      return request(method, params);
+    },
+    end: () => {
+      ended = true;
+    },
+  };
+}
+
+function requireRange(name: string, value: number, maximum: number, whole: boolean): void {
+  if (value >= 0 && value <= maximum && (!whole || Number.isInteger(value))) return;
+  throw new LocalChainError(`${name} must be ${whole ? "a whole number " : ""}from 0 to ${maximum}.`, {
+    details: `It is ${value}.`,
+  });
+}
+
+async function closeQuietly(node: DevelopmentNode): Promise<void> {
+  // The error on its way out says more than a failure to clean up after it.
+  await node.close().catch(() => undefined);
+}

@@ -1,0 +1,133 @@
+import {
+  type Address,
+  concat,
+  encodeFunctionData,
+  getAddress,
+  type Hex,
+  isHex,
+  maxUint256,
+  pad,
+  stringToHex,
+} from "viem";
+import { fiatProxyArtifact } from "../contracts/FiatProxy.ts";
+import { mockUSDCArtifact } from "../contracts/MockUSDC.ts";
+import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
+import { CREATE_X_ADDRESS, ROUTER_ADDRESS } from "../deployment.ts";
+import { networks } from "../networks.ts";
+import type { LocalChainAccount } from "./accounts.ts";
+import { createXTransaction, genuineMulticall3Code, multicall3CreationCode } from "./bytecode.ts";
+import { LocalChainError } from "./errors.ts";
+import type { Request } from "./node.ts";
+import { type Send, sender } from "./transaction.ts";
+
+export const USDC_ADDRESS = networks.baseSepolia.usdc.address;
+/** mds1/multicall: the same address on every chain that has it. */
+export const MULTICALL3_ADDRESS: Address = "0xcA11bde05977b3631167028862bE2a173976CA11";
+
+/** Addresses without a key, that only the chain's own process acts for. */
+const USDC_IMPLEMENTATION = labelAddress("tributary:usdc:impl1");
+const PROXY_ADMIN = labelAddress("tributary:usdc:admin");
+export const FAUCET = labelAddress("tributary:usdc:tap01");
+
+/** ERC-1967, sections "Logic contract address" and "Admin address". */
+const IMPLEMENTATION_SLOT = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc";
+const ADMIN_SLOT = "0xb53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103";
+
+/** The address that sends the presigned transaction of CreateX, and its gas limit × gas price. */
+const CREATE_X_DEPLOYER: Address = "0xeD456e05CaAb11d66C4c797dD6c1D6f9A7F352b5";
+const CREATE_X_COST_WEI = 300_000_000_000_000_000n;
+
+export type Genesis = {
+  readonly usdc: Address;
+  readonly multicall3: Address;
+  readonly createX: Address | undefined;
+  readonly router: Address | undefined;
+};
+
+export type GenesisOptions = {
+  readonly accounts: readonly LocalChainAccount[];
+  /** Atomic units of USDC for each of the first `fundedCount` accounts. */
+  readonly usdcPerAccount: bigint;
+  readonly fundedCount: number;
+  /** Leaves the router out. */
+  readonly bare: boolean;
+};
+
+/** Places everything that Base Sepolia has and a payment needs. The chain must mine at once meanwhile. */
+export async function populate(request: Request, options: GenesisOptions): Promise<Genesis> {
+  const send = sender(request);
+  await installMulticall3(request);
+  const createX = await installCreateX(request);
+  await installUsdc(request, send, options);
+  if (!options.bare) {
+    await request("hardhat_setCode", [ROUTER_ADDRESS, settlementRouterArtifact.deployedBytecode]);
+  }
+  return {
+    usdc: USDC_ADDRESS,
+    multicall3: MULTICALL3_ADDRESS,
+    createX,
+    router: options.bare ? undefined : ROUTER_ADDRESS,
+  };
+}
+
+async function installMulticall3(request: Request): Promise<void> {
+  const runtime =
+    genuineMulticall3Code() ??
+    // Without `to`, a call runs creation code and returns the runtime code.
+    (await request("eth_call", [{ data: multicall3CreationCode() }, "latest"]));
+  await request("hardhat_setCode", [MULTICALL3_ADDRESS, runtime]);
+}
+
+/** CreateX holds its own address, so its code cannot be copied there: its own deployment transaction is replayed. */
+async function installCreateX(request: Request): Promise<Address | undefined> {
+  const transaction = await createXTransaction();
+  if (transaction === undefined) return undefined;
+  await request("hardhat_setBalance", [CREATE_X_DEPLOYER, toQuantity(CREATE_X_COST_WEI)]);
+  await request("eth_sendRawTransaction", [transaction]);
+  const code = await request("eth_getCode", [CREATE_X_ADDRESS, "latest"]);
+  if (!isHex(code) || code === "0x") throw new LocalChainError("CreateX did not come out at its address.");
+  return CREATE_X_ADDRESS;
+}
+
+async function installUsdc(request: Request, send: Send, options: GenesisOptions): Promise<void> {
+  const { accounts, fundedCount, usdcPerAccount } = options;
+  const [owner] = accounts;
+  if (owner === undefined) throw new LocalChainError("A local chain needs at least one account.");
+  await request("hardhat_setCode", [USDC_IMPLEMENTATION, mockUSDCArtifact.deployedBytecode]);
+  await request("hardhat_setCode", [USDC_ADDRESS, fiatProxyArtifact.deployedBytecode]);
+  await request("hardhat_setStorageAt", [USDC_ADDRESS, IMPLEMENTATION_SLOT, pad(USDC_IMPLEMENTATION)]);
+  // Never the zero address, which a call without `from` comes from, and which the proxy would turn away.
+  await request("hardhat_setStorageAt", [USDC_ADDRESS, ADMIN_SLOT, pad(PROXY_ADMIN)]);
+
+  const { abi } = mockUSDCArtifact;
+  const { name } = networks.baseSepolia.usdc;
+  const asOwner = (data: Hex): Promise<void> => send({ from: owner.address, to: USDC_ADDRESS, data });
+  await asOwner(
+    encodeFunctionData({
+      abi,
+      functionName: "initialize",
+      args: [name, "USDC", "USD", 6, owner.address, owner.address, owner.address, owner.address],
+    }),
+  );
+  await request("hardhat_setBalance", [FAUCET, toQuantity(10n ** 24n)]);
+  await request("hardhat_impersonateAccount", [FAUCET]);
+  for (const minter of [owner.address, FAUCET]) {
+    await asOwner(encodeFunctionData({ abi, functionName: "configureMinter", args: [minter, maxUint256] }));
+  }
+  for (const { address } of accounts.slice(0, fundedCount)) {
+    await send({ from: FAUCET, to: USDC_ADDRESS, data: mintCall(address, usdcPerAccount) });
+  }
+}
+
+/** Calldata that mints `amount` atomic units to `to`. */
+export function mintCall(to: Address, amount: bigint): Hex {
+  return encodeFunctionData({ abi: mockUSDCArtifact.abi, functionName: "mint", args: [to, amount] });
+}
+
+function labelAddress(label: string): Address {
+  return getAddress(pad(concat([stringToHex(label)]), { size: 20 }));
+}
+
+function toQuantity(value: bigint): Hex {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,118 @@
+import { fileURLToPath } from "node:url";
+import { HardhatUnavailableError } from "./errors.ts";
+
+/** The development node inside this process, as the rest of this folder sees it. */
+export type DevelopmentNode = {
+  /** One JSON-RPC call (EIP-1193). */
+  readonly request: Request;
+  /** Calls `listener` for every `eth_subscribe` notification; the returned function takes it off again. */
+  readonly onNotification: (listener: (notification: Notification) => void) => () => void;
+  readonly close: () => Promise<void>;
+};
+
+export type Request = (method: string, params?: readonly unknown[]) => Promise<unknown>;
+
+/** What a subscription sends (the `params` of an `eth_subscription` message). */
+export type Notification = { readonly subscription: string; readonly result: unknown };
+
+export type DevelopmentNodeOptions = {
+  readonly chainId: number;
+  readonly mnemonic: string;
+  readonly accountCount: number;
+  readonly balancePerAccountWei: bigint;
+};
+
+const MINIMUM_NODE = [22, 13] as const;
+const INSTALL_HINT = "npm install --save-dev hardhat@3.17.0";
+
+/**
+ * Starts Hardhat's simulated chain (EDR) in this process. Hardhat is loaded here and nowhere else, through
+ * `hardhat/hre`, which needs no configuration file.
+ *
+ * @throws HardhatUnavailableError where Hardhat 3 is missing or cannot run.
+ */
+export async function openDevelopmentNode(options: DevelopmentNodeOptions): Promise<DevelopmentNode> {
+  requireNode(process.versions.node);
+  const { createHardhatRuntimeEnvironment } = await importHardhat();
+  try {
+    const environment = await createHardhatRuntimeEnvironment(
+      {
+        networks: {
+          local: {
+            type: "edr-simulated",
+            // "op" would charge a data fee, but its newest hardfork here lacks the cap on a transaction's gas.
+            chainType: "l1",
+            hardfork: "osaka",
+            chainId: options.chainId,
+            networkId: options.chainId,
+            blockGasLimit: 120_000_000n,
+            initialBaseFeePerGas: 5_000_000n,
+            // Else every block is at least a second after its parent, and a burst of blocks outruns the wall clock.
+            allowBlocksWithSameTimestamp: true,
+            // Like a public node: a transaction that reverts is mined and has a receipt.
+            throwOnTransactionFailures: false,
+            mining: { auto: true, interval: 0 },
+            accounts: {
+              mnemonic: options.mnemonic,
+              count: options.accountCount,
+              accountsBalance: options.balancePerAccountWei,
+            },
+          },
+        },
+      },
+      {},
+      // Without it Hardhat wants a package.json above the working directory.
+      fileURLToPath(new URL(".", import.meta.url)),
+    );
+    const connection = await environment.network.create({ network: "local" });
+    const { provider } = connection;
+    return {
+      request: (method, params = []) => provider.request({ method, params: [...params] }),
+      onNotification: (listener) => {
+        const forward = (notification: unknown): void => {
+          if (isNotification(notification)) listener(notification);
+        };
+        provider.on("notification", forward);
+        return () => void provider.removeListener("notification", forward);
+      },
+      close: () => connection.close(),
+    };
+  } catch (cause) {
+    throw new HardhatUnavailableError("Hardhat could not start its simulated chain.", {
+      details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
+      hint: `Reinstall it under Node ${MINIMUM_NODE.join(".")} or newer: ${INSTALL_HINT}`,
+      cause,
+    });
+  }
+}
+
+function requireNode(version: string): void {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [wantedMajor, wantedMinor] = MINIMUM_NODE;
+  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
+  throw new HardhatUnavailableError(`The local chain needs Node ${wantedMajor}.${wantedMinor} or newer.`, {
+    details: `This is Node ${version}.`,
+    hint: "Run it with a newer Node.",
+  });
+}
+
+async function importHardhat() {
+  try {
+    return await import("hardhat/hre");
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    const reason =
+      code === "ERR_MODULE_NOT_FOUND"
+        ? "The local chain needs Hardhat 3, which is not installed."
+        : code === "ERR_PACKAGE_PATH_NOT_EXPORTED"
+          ? "The local chain needs Hardhat 3; the one that is installed is older."
+          : "Hardhat could not be loaded.";
+    throw new HardhatUnavailableError(reason, { hint: INSTALL_HINT, cause });
+  }
+}
+
+function isNotification(value: unknown): value is Notification {
+  return (
+    typeof value === "object" && value !== null && "subscription" in value && typeof value.subscription === "string"
+  );
+}

@@ -1,0 +1,93 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect } from "chai";
+import { ROUTER_ADDRESS } from "../../src/deployment.ts";
+import { runCli, startLocal } from "../helpers/cli.ts";
+
+async function rpc(url: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+  const answer: unknown = await (await fetch(url, { method: "POST", body })).json();
+  return typeof answer === "object" && answer !== null && "result" in answer ? answer.result : answer;
+}
+
+async function isReachable(url: string): Promise<boolean> {
+  return rpc(url, "eth_chainId").then(
+    () => true,
+    () => false,
+  );
+}
+
+describe("local", () => {
+  it("prints one line of JSON with every address, and serves", async () => {
+    const local = await startLocal();
+    const { summary } = local;
+    expect(await rpc(summary.rpcUrl, "eth_chainId")).to.equal("0x14a34");
+    const { code, stdout, stderr } = await local.stop();
+    expect(summary).to.deep.include({
+      chainId: 84532,
+      usdc: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+      router: ROUTER_ADDRESS,
+      multicall3: "0xcA11bde05977b3631167028862bE2a173976CA11",
+      createX: "0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed",
+    });
+    expect(summary.accounts).to.have.length(20);
+    expect(stdout.trimEnd().split("\n")).to.have.length(1);
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+  });
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    it(`stops at ${signal} with exit code 0 and frees the port`, async () => {
+      const local = await startLocal(["--block-time", "1"]);
+      const { code, signal: killedBy } = await local.stop(signal);
+      expect({ code, killedBy }).to.deep.equal({ code: 0, killedBy: null });
+      expect(await isReachable(local.summary.rpcUrl)).to.equal(false);
+    });
+  }
+
+  it("makes a block every --block-time seconds", async () => {
+    const local = await startLocal(["--block-time", "0.5"]);
+    const { rpcUrl } = local.summary;
+    const [account] = local.summary.accounts;
+    const height = async () => Number(await rpc(rpcUrl, "eth_blockNumber"));
+    const start = await height();
+    const hash = await rpc(rpcUrl, "eth_sendTransaction", [{ from: account?.address, to: account?.address }]);
+    expect(await rpc(rpcUrl, "eth_getTransactionReceipt", [hash])).to.equal(null);
+    await new Promise((resolve) => setTimeout(resolve, 1600));
+    expect((await height()) - start).to.be.within(2, 4);
+    expect(await rpc(rpcUrl, "eth_getTransactionReceipt", [hash])).to.have.property("status", "0x1");
+    await local.stop();
+  });
+
+  it("leaves the router out with --bare", async () => {
+    const local = await startLocal(["--bare", "--block-time", "0"]);
+    expect(local.summary.router).to.equal(null);
+    expect(await rpc(local.summary.rpcUrl, "eth_getCode", [ROUTER_ADDRESS, "latest"])).to.equal("0x");
+    await local.stop();
+  });
+
+  it("names the fix where the port is taken", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as AddressInfo;
+    const { code, stdout, stderr } = await runCli(["local", "--port", String(port)]);
+    await new Promise((resolve) => other.close(resolve));
+    expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+    expect(stderr).to.equal(
+      `error: Port ${port} is already in use.\n` +
+        "hint: Stop what listens there (another tributary local?), or pass --port 0 for a free one.\n",
+    );
+  });
+
+  for (const [option, value, message] of [
+    ["--port", "http", "Write a whole number from 0 to 65535."],
+    ["--port", "65536", "Write a whole number from 0 to 65535."],
+    ["--block-time", "-1", "Write a number of seconds from 0 to 3600."],
+    ["--block-time", "fast", "Write a number of seconds from 0 to 3600."],
+  ] as const) {
+    it(`refuses ${option} ${value}`, async () => {
+      const { code, stderr } = await runCli(["local", `${option}=${value}`]);
+      expect(code).to.equal(2);
+      expect(stderr).to.contain(message);
+    });
+  }
+});

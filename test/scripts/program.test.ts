@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { expect } from "chai";
+import { commands } from "../../scripts/cli/commands.ts";
+import { runCli, TEST_MNEMONIC } from "../helpers/cli.ts";
+
+const KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+const TX_HASH = `0x${KEY}`;
+
+describe("tributary", () => {
+  it("lists every command and every exit code", async () => {
+    const { code, stdout, stderr } = await runCli(["--help"]);
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+    for (const { name, summary } of commands) {
+      expect(stdout).to.match(new RegExp(`^  ${name} `, "m"));
+      expect(stdout.replace(/\s+/g, " ")).to.contain(summary);
+    }
+    for (const exitCode of [0, 1, 2, 3, 4, 5]) expect(stdout).to.match(new RegExp(`^  ${exitCode}  `, "m"));
+  });
+
+  it("shows an example and the exit codes in every command's --help", async () => {
+    await Promise.all(
+      commands.map(async ({ name }) => {
+        const [{ code, stdout }, asked] = await Promise.all([runCli([name, "--help"]), runCli(["help", name])]);
+        expect(code, name).to.equal(0);
+        expect(stdout).to.match(/^Examples?:\n {2}\$ tributary /m);
+        expect(stdout).to.contain("Exit codes:");
+        expect(asked.stdout).to.equal(stdout);
+      }),
+    );
+  });
+
+  it("prints the package's version", async () => {
+    const { code, stdout } = await runCli(["--version"]);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^[0-9]+\.[0-9]+\.[0-9]+\n$/);
+  });
+
+  it("suggests the command that was meant", async () => {
+    const { code, stdout, stderr } = await runCli(["sing"]);
+    expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+    expect(stderr).to.contain("unknown command 'sing'").and.to.contain("Did you mean sign?");
+  });
+
+  it("is bad usage without a command or with an unknown option", async () => {
+    const none = await runCli([]);
+    expect(none.code).to.equal(2);
+    expect(none.stderr).to.contain("Usage: tributary");
+    const unknown = await runCli(["fund", "--amuont", "5"]);
+    expect(unknown.code).to.equal(2);
+    expect(unknown.stderr).to.contain("unknown option '--amuont'");
+  });
+
+  for (const [what, argument] of [
+    ["a private key", `0x${KEY}`],
+    ["a private key without 0x", KEY],
+    ["a private key in upper case", KEY.toUpperCase()],
+    ["a private key in an option", `--private-key=0x${KEY}`],
+    ["a mnemonic", TEST_MNEMONIC],
+  ] as const) {
+    it(`refuses ${what} as an argument and does not echo it`, async () => {
+      const { code, stdout, stderr } = await runCli(["sign", "--keystore", argument]);
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+      expect(stderr).to.match(/^error: An argument looks like a (private key|mnemonic); it was not used\.$/m);
+      expect(stderr.toLowerCase()).to.not.contain("ac0974").and.to.not.contain("junk");
+    });
+  }
+
+  it("takes a hash for a hash where a command expects one", async () => {
+    const { stderr } = await runCli(["fund", TX_HASH, "1"]);
+    expect(stderr).to.contain("looks like a private key");
+    await Promise.all(
+      commands.map(async ({ name, takesHash }) => {
+        const result = await runCli([name, TX_HASH, "--rpc-url", "http://127.0.0.1:1"]);
+        expect(result.stderr.includes("looks like a private key"), name).to.equal(takesHash !== true);
+      }),
+    );
+  });
+
+  it("shows a stack only with --debug", async () => {
+    const args = ["fund", "0x00000000000000000000000000000000000000AA", "0"];
+    expect((await runCli(args)).stderr).to.equal(
+      "error: The amount is zero.\nhint: Write how much USDC to mint, such as 1.5.\n",
+    );
+    expect((await runCli([...args, "--debug"])).stderr).to.match(/^ {4}at /m);
+    expect((await runCli(args, { env: { DEBUG: "1" } })).stderr).to.match(/^ {4}at /m);
+  });
+
+  it("does not load Hardhat for a command that needs none", async () => {
+    const hooks = `
+      import { registerHooks } from "node:module";
+      registerHooks({
+        resolve(specifier, context, next) {
+          if (specifier.startsWith("hardhat") || specifier.startsWith("@nomicfoundation/")) throw new Error("loaded");
+          return next(specifier, context);
+        },
+      });`;
+    const nodeOptions = [`--import=data:text/javascript,${encodeURIComponent(hooks)}`];
+    const results = await Promise.all(commands.map(({ name }) => runCli([name, "--help"], { nodeOptions })));
+    expect(results.map(({ code }) => code)).to.deep.equal(commands.map(() => 0));
+  });
+
+  it("outlives a reader that goes away", async () => {
+    const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
+    const payee = "0x00000000000000000000000000000000000000AA";
+    const child = spawn(process.execPath, [program, "sign", "--payee", payee, "--amount", "1", "--count", "1000000"], {
+      env: { PATH: process.env.PATH ?? "", MNEMONIC: TEST_MNEMONIC },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.stdout.destroy();
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+  });
+});
