@@ -1,8 +1,8 @@
 import { size } from "viem";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
+import { ask } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
-import { ChainUnavailableError } from "./errors.ts";
 
 /** What a chain has at the router's address. `differs` means: do not send anything there. */
 export type RouterCode =
@@ -16,9 +16,7 @@ export type RouterCode =
  * @throws ChainUnavailableError if the node does not return the code.
  */
 export async function readRouterCode(client: Pick<ChainClient, "getCode">): Promise<RouterCode> {
-  const code = await client.getCode({ address: ROUTER_ADDRESS }).catch((cause: unknown) => {
-    throw new ChainUnavailableError(`The node did not return the code at ${ROUTER_ADDRESS}.`, { cause });
-  });
+  const code = await ask(`the code at ${ROUTER_ADDRESS}`, client.getCode({ address: ROUTER_ADDRESS }));
   if (code === undefined || code === "0x") return { status: "missing" };
   return code.toLowerCase() === settlementRouterArtifact.deployedBytecode.toLowerCase()
     ? { status: "matches" }

@@ -1,0 +1,180 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Command } from "commander";
+import { formatEther, type LocalAccount } from "viem";
+import { type ChainClient, connectChain } from "../src/chain/client.ts";
+import { isDevelopmentChain } from "../src/chain/development.ts";
+import { readRouterCode } from "../src/chain/routerCode.ts";
+import {
+  DeploymentRefusedError,
+  deployRouter,
+  estimateDeployment,
+  type RouterDeployment,
+  VerificationFailedError,
+  type VerificationOutcome,
+  verifyRouter,
+} from "../src/deploy/index.ts";
+import { ROUTER_ADDRESS } from "../src/deployment.ts";
+import { type Network, networkOf } from "../src/networks.ts";
+import { CommandError, UsageError } from "./cli/errors.ts";
+import { EXIT } from "./cli/exitCodes.ts";
+import { jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
+import { notice, printJson, printLine } from "./cli/output.ts";
+import { examples } from "./cli/program.ts";
+import { resolveSigner } from "./cli/signer.ts";
+
+type Options = {
+  readonly rpcUrl: string;
+  readonly network?: Network;
+  readonly keystore?: string;
+  readonly deploymentDir?: string;
+  readonly yes?: true;
+  readonly verify?: true;
+  readonly json?: true;
+};
+
+/** How a real network is waited for: its first block may still be replaced. */
+const PATIENCE = { confirmations: 3, pollingIntervalMs: 1_000 } as const;
+
+/** `tributary deploy`: puts the router at its address. */
+export function deployCommand(): Command {
+  return new Command("deploy")
+    .description(
+      "Deploy the settlement router to its one address with Ignition and CREATE2, or say that it is there, and check its " +
+        "code. The journal of a real network's deployment is kept; a local chain's is not.",
+    )
+    .addOption(rpcUrlOption())
+    .option("--network <name>", "refuse any other network than this, such as baseSepolia or base", network)
+    .addOption(keystoreOption())
+    .option("--deployment-dir <dir>", "keep Ignition's journal in <dir>/deployments/chain-<id> (default: ignition)")
+    .option("--yes", "do not ask before deploying to a real network")
+    .option("--verify", "have the explorer verify the source code (needs ETHERSCAN_API_KEY and a checkout)")
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      examples("deploy", "deploy --network baseSepolia --rpc-url https://sepolia.base.org --verify"),
+    )
+    .action(runDeploy);
+}
+
+async function runDeploy(options: Options): Promise<void> {
+  const client = await connectTo(options);
+  const deployment = await deployTo(client, options);
+  const verification = options.verify === true ? await onStderr(() => verify(client, options.rpcUrl)) : undefined;
+
+  const { status, address } = deployment;
+  const transaction = status === "deployed" ? (deployment.transactionHash ?? null) : null;
+  if (options.json === true) {
+    printJson({ status, address, chainId: client.chain.id, transaction, verification: verification ?? null });
+  } else {
+    const verb = status === "deployed" ? "deployed to" : "already deployed at";
+    printLine(`router ${verb} ${address} on ${client.chain.name} (chain ${client.chain.id})`);
+    if (transaction !== null) printLine(`transaction: ${transaction}`);
+    printLine("its code equals the artifact");
+    if (verification !== undefined) printLine(describeVerification(verification));
+  }
+  if (verification?.status === "failed") process.exitCode = EXIT.check;
+}
+
+/** Connects to the node of the network that was named. */
+export async function connectTo(options: Pick<Options, "rpcUrl" | "network">): Promise<ChainClient> {
+  const client = await connectChain(options.rpcUrl);
+  const wanted = options.network;
+  if (wanted === undefined || wanted.chainId === client.chain.id) return client;
+  throw new UsageError(`The node is on chain ${client.chain.id}, not on ${wanted.title} (${wanted.chainId}).`, {
+    hint: `Point --rpc-url (RPC_URL) at a node of ${wanted.title}.`,
+  });
+}
+
+/**
+ * Deploys the router where it is missing, after a question if it is a real network.
+ * @param signer Who sends; by default what the options and the environment name.
+ */
+export async function deployTo(
+  client: ChainClient,
+  options: Omit<Options, "verify" | "json">,
+  signer?: LocalAccount,
+): Promise<RouterDeployment> {
+  try {
+    if ((await readRouterCode(client)).status === "matches") {
+      return { status: "already-deployed", address: ROUTER_ADDRESS };
+    }
+    const chainId = client.chain.id;
+    const account = signer ?? (await resolveSigner({ ...options, chainId }));
+    const development = await isDevelopmentChain(client, options.rpcUrl);
+    if (!development && options.yes !== true) await confirm(client, account);
+    const ignitionFolder = options.deploymentDir ?? (development ? undefined : "ignition");
+    const deployment = await deployRouter(client, account, {
+      rpcUrl: options.rpcUrl,
+      ignitionFolder,
+      ...(development ? {} : PATIENCE),
+    });
+    if (ignitionFolder !== undefined) notice(`journal: ${join(ignitionFolder, "deployments", `chain-${chainId}`)}`);
+    if (deployment.status === "deployed" && deployment.staleJournal !== undefined) {
+      notice(
+        `notice: the journal told of a router that this chain does not have; it was moved to ${deployment.staleJournal}`,
+      );
+    }
+    return deployment;
+  } catch (error) {
+    if (!(error instanceof DeploymentRefusedError)) throw error;
+    const { shortMessage, details, hint } = error;
+    throw new CommandError(shortMessage, EXIT.check, {
+      ...(details === undefined ? {} : { details }),
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    });
+  }
+}
+
+async function confirm(client: ChainClient, account: LocalAccount): Promise<void> {
+  const { costWei } = await estimateDeployment(client, account.address);
+  const name = networkOf(client.chain.id)?.title ?? "a network that tributary does not know";
+  const what = `${name} (chain ${client.chain.id}) from ${account.address}, for up to ${formatEther(costWei)} ETH`;
+  if (!process.stdin.isTTY) {
+    throw new UsageError(`This would deploy to ${what}, and there is no terminal to ask on.`, { hint: "Pass --yes." });
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    terminal.setPrompt(`Deploy the router to ${what}? [y/N] `);
+    terminal.prompt();
+    // The end of the input is a no.
+    const answer = await Promise.race([once(terminal, "line"), once(terminal, "close").then(() => [""])]);
+    if (/^y(es)?$/i.test(String(answer[0]).trim())) return;
+  } finally {
+    terminal.close();
+  }
+  throw new UsageError("Not confirmed, so nothing was sent.", { hint: "Answer y, or pass --yes." });
+}
+
+type Verification = VerificationOutcome | { readonly status: "failed"; readonly reason: string };
+
+async function verify(client: ChainClient, rpcUrl: string): Promise<Verification> {
+  const development = await isDevelopmentChain(client, rpcUrl);
+  try {
+    const apiKey = process.env.ETHERSCAN_API_KEY;
+    return await verifyRouter({ chainId: client.chain.id, rpcUrl, apiKey, development });
+  } catch (error) {
+    // The router is there: that its source code is not on the explorer is no reason to hide it.
+    if (!(error instanceof VerificationFailedError)) throw error;
+    return { status: "failed", reason: [error.shortMessage, error.details ?? "", error.hint ?? ""].join(" ").trim() };
+  }
+}
+
+function describeVerification(verification: Verification): string {
+  return verification.status === "verified"
+    ? `source code verified: ${verification.url}`
+    : `verification ${verification.status}: ${verification.reason}`;
+}
+
+/** Hardhat's plugins tell of their progress on stdout, where only the result belongs. */
+async function onStderr<T>(work: () => Promise<T>): Promise<T> {
+  const { log } = console;
+  console.log = console.error;
+  try {
+    return await work();
+  } finally {
+    console.log = log;
+  }
+}

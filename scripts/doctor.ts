@@ -1,0 +1,62 @@
+import { Command } from "commander";
+import type { Address } from "viem";
+import { type DoctorReport, runDoctor } from "../src/doctor/index.ts";
+import { keystoreAddress } from "../src/keystore.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
+import type { Network } from "../src/networks.ts";
+import { asUsageAsync } from "./cli/errors.ts";
+import { EXIT } from "./cli/exitCodes.ts";
+import { address, isLoopback, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
+import { printJson, printLine } from "./cli/output.ts";
+import { examples } from "./cli/program.ts";
+import { namedSigner } from "./cli/signer.ts";
+
+type Options = {
+  readonly rpcUrl: string;
+  readonly network?: Network;
+  readonly token?: Address;
+  readonly signer?: Address;
+  readonly keystore?: string;
+  readonly json?: true;
+};
+
+/** `tributary doctor`: checks everything that settling stands on. */
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("Check the node, the router, the token and the signer, up to a dry run of a batch. Sends nothing.")
+    .addOption(rpcUrlOption())
+    .option("--network <name>", "network that the node should serve, such as baseSepolia or base", network)
+    .option("--token <address>", "token to settle (default: the network's USDC)", address)
+    .option("--signer <address>", "account that would send, instead of a key's", address)
+    .addOption(keystoreOption())
+    .addOption(jsonOption())
+    .addHelpText("after", examples("doctor", "doctor --network baseSepolia --rpc-url https://sepolia.base.org"))
+    .action(async ({ json, keystore, ...options }: Options) => {
+      const signer = options.signer ?? (await signerAddress(keystore, options.rpcUrl));
+      const report = await runDoctor({ ...options, signer, nowSeconds: BigInt(Math.floor(Date.now() / 1000)) });
+      if (json === true) printJson(report);
+      else for (const line of formatReport(report)) printLine(line);
+      process.exitCode = report.healthy ? EXIT.done : EXIT.check;
+    });
+}
+
+/** The key's address, else on a local chain that of test account 0, which commands then send from. */
+async function signerAddress(keystore: string | undefined, rpcUrl: string): Promise<Address | undefined> {
+  // Most keystores name their address, so that no passphrase is needed.
+  const written = keystore === undefined ? undefined : await asUsageAsync(keystoreAddress(keystore));
+  if (written !== undefined) return written;
+  const named = await namedSigner(keystore);
+  if (named !== undefined) return named.address;
+  return isLoopback(rpcUrl) ? deriveAccounts(TEST_MNEMONIC, 1)[0]?.address : undefined;
+}
+
+/** One line for each check, and one more for how to mend it. */
+export function formatReport({ checks }: DoctorReport): string[] {
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  const lines = checks.flatMap(({ name, status, found, fix }) => {
+    const line = `${status.padEnd(4)}  ${name.padEnd(width)}  ${found}`;
+    return fix === undefined ? [line] : [line, `${" ".repeat(width + 8)}→ ${fix}`];
+  });
+  const count = (wanted: string) => checks.filter(({ status }) => status === wanted).length;
+  return [...lines, "", `${count("ok")} ok, ${count("warn")} to look at, ${count("fail")} failed`];
+}

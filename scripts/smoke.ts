@@ -1,0 +1,188 @@
+import { Command } from "commander";
+import { type Address, erc20Abi, type LocalAccount } from "viem";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { randomNonce, signAuthorization } from "../src/authorization/sign.ts";
+import type { ChainClient } from "../src/chain/client.ts";
+import { isDevelopmentChain } from "../src/chain/development.ts";
+import { readRouterCode } from "../src/chain/routerCode.ts";
+import { runDoctor } from "../src/doctor/index.ts";
+import { formatAmount } from "../src/money.ts";
+import { type Network, networkOf } from "../src/networks.ts";
+import { type JobPayment, openJournal, type SettlementReport, settlePayments } from "../src/settlement/index.ts";
+import { CommandError, UsageError } from "./cli/errors.ts";
+import { EXIT } from "./cli/exitCodes.ts";
+import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
+import { notice, printJson, printLine } from "./cli/output.ts";
+import { examples } from "./cli/program.ts";
+import { resolveSigner } from "./cli/signer.ts";
+import { connectTo, deployTo } from "./deploy.ts";
+import { formatReport } from "./doctor.ts";
+
+type Options = {
+  readonly rpcUrl: string;
+  readonly network?: Network;
+  readonly keystore?: string;
+  readonly deploymentDir?: string;
+  readonly payee?: Address;
+  readonly count: number;
+  readonly amount: bigint;
+  readonly yes?: true;
+  readonly json?: true;
+};
+
+/** `tributary smoke`: from a funded key to settled payments. */
+export function smokeCommand(): Command {
+  return new Command("smoke")
+    .description("Try a network with a funded key: doctor, deploy if needed, sign a few payments, settle them.")
+    .addOption(rpcUrlOption())
+    .option("--network <name>", "network that it should be, such as baseSepolia", network)
+    .addOption(keystoreOption())
+    .option("--payee <address>", "who is paid (default: a new address that nobody has the key of)", address)
+    .option("--count <number>", "how many payments", integer(2, 50), 3)
+    .option("--amount <usdc>", "amount of each (default: 0.0001)", usdcAmount, 100n)
+    .option("--deployment-dir <dir>", "where a deployment's journal goes; see deploy")
+    .option("--yes", "do not ask before deploying to a real network")
+    .addOption(jsonOption())
+    .addHelpText("after", examples("smoke --network baseSepolia"))
+    .action(runSmoke);
+}
+
+async function runSmoke(options: Options): Promise<void> {
+  const client = await connectTo(options);
+  const usdc = networkOf(client.chain.id)?.usdc;
+  if (usdc === undefined) {
+    throw new UsageError(`No USDC is known on chain ${client.chain.id}.`, { hint: "Use Base Sepolia or Base." });
+  }
+  const account = await resolveSigner({ ...options, chainId: client.chain.id });
+  const missing = (await readRouterCode(client)).status === "missing";
+  await examine(account, options, missing);
+  await requireBalance(client, account.address, usdc.address, options.amount * BigInt(options.count));
+  if (missing) {
+    const { address: router } = await deployTo(client, options, account);
+    notice(`router deployed to ${router}`);
+    await examine(account, options, false);
+  }
+
+  const payments = await signPayments(client, account, usdc, options);
+  const first = payments[0]?.authorization;
+  if (first === undefined) throw new UsageError("There is nothing to pay.");
+  const report = await settlePayments(client, account, payments, { journal: openJournal(undefined) });
+
+  const blocks = report.transactions.map(({ blockNumber }) => blockNumber);
+  const balance = (of: Address, blockNumber: bigint) =>
+    client.readContract({ address: usdc.address, abi: erc20Abi, functionName: "balanceOf", args: [of], blockNumber });
+  const firstBlock = blocks.reduce((a, b) => (a < b ? a : b), blocks[0] ?? 0n);
+  const lastBlock = blocks.reduce((a, b) => (a > b ? a : b), 0n);
+  const change = async (of: Address) =>
+    blocks.length === 0
+      ? undefined
+      : { address: of, before: await balance(of, firstBlock - 1n), after: await balance(of, lastBlock) };
+  // The node may not answer any more; the transactions are told all the same.
+  const [payer, payee] = await Promise.all([account.address, first.to].map((of) => change(of).catch(() => undefined)));
+  const development = await isDevelopmentChain(client, options.rpcUrl);
+  tell(
+    report,
+    { payer, payee },
+    client.chain.id,
+    development ? undefined : networkOf(client.chain.id)?.explorerUrl,
+    options,
+  );
+  if (report.stopped !== undefined) throw report.stopped;
+  process.exitCode = exitCodeOf(report);
+}
+
+/** Runs the doctor and ends the command where it finds what settling would stumble over. */
+async function examine(account: LocalAccount, options: Options, routerMissing: boolean): Promise<void> {
+  const report = await runDoctor({
+    rpcUrl: options.rpcUrl,
+    network: options.network,
+    signer: account.address,
+    nowSeconds: BigInt(Math.floor(Date.now() / 1000)),
+  });
+  for (const line of formatReport(report)) notice(line);
+  const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));
+  if (failed.length === 0) return;
+  throw new CommandError(`The doctor found what stops payments (${failed.length}); nothing was sent.`, EXIT.check, {
+    hint: "Mend what the lines above say, then run the command again.",
+  });
+}
+
+async function requireBalance(client: ChainClient, owner: Address, usdc: Address, needed: bigint): Promise<void> {
+  const args = [owner] as const;
+  const owned = await client.readContract({ address: usdc, abi: erc20Abi, functionName: "balanceOf", args });
+  if (owned >= needed) return;
+  throw new CommandError(
+    `${owner} has ${formatAmount(owned, 6)} USDC and needs ${formatAmount(needed, 6)}.`,
+    EXIT.check,
+    {
+      hint: "Get test USDC from https://faucet.circle.com (Base Sepolia), then run the command again.",
+    },
+  );
+}
+
+async function signPayments(
+  client: ChainClient,
+  account: LocalAccount,
+  usdc: Network["usdc"],
+  { payee, count, amount }: Options,
+): Promise<JobPayment[]> {
+  const to = payee ?? privateKeyToAccount(generatePrivateKey()).address;
+  if (payee === undefined)
+    notice(`paying ${formatAmount(amount * BigInt(count), 6)} USDC to ${to}, which nobody has the key of`);
+  const { timestamp } = await client.getBlock({ blockTag: "latest" });
+  const now = BigInt(Math.floor(Date.now() / 1000));
+  const validBefore = (timestamp > now ? timestamp : now) + 3600n;
+  const terms = { chainId: client.chain.id, token: usdc.address, from: account.address, to, value: amount };
+  return Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const authorization = { ...terms, validAfter: 0n, validBefore, nonce: randomNonce() };
+      return { line: index + 1, authorization: await signAuthorization(account, authorization, usdc) };
+    }),
+  );
+}
+
+type Change = { readonly address: Address; readonly before: bigint; readonly after: bigint } | undefined;
+
+function tell(
+  report: SettlementReport,
+  balances: { readonly payer: Change; readonly payee: Change },
+  chainId: number,
+  explorer: string | undefined,
+  { json }: Options,
+): void {
+  const settled = report.results.filter(({ outcome }) => outcome.status === "settled").length;
+  if (json === true) {
+    const results = report.results.map(({ outcome }) => outcome);
+    const { transactions, routerUsed } = report;
+    printJson({
+      chainId,
+      settled,
+      payments: results.length,
+      routerUsed,
+      transactions,
+      balances,
+      results,
+    });
+    return;
+  }
+  printLine(`${settled} of ${report.results.length} payments settled`);
+  for (const { hash, gasUsed } of report.transactions) {
+    printLine(`transaction ${hash}, ${gasUsed} gas${explorer === undefined ? "" : `\n  ${explorer}/tx/${hash}`}`);
+  }
+  for (const { outcome } of report.results) {
+    if (outcome.status === "rejected") printLine(`rejected: ${outcome.reason}, ${outcome.message}`);
+    if (outcome.status === "not-attempted") printLine(`not attempted: ${outcome.message}`);
+    if (outcome.status === "pending") printLine(`pending: ${outcome.transactionHash}`);
+  }
+  for (const [who, change] of Object.entries(balances)) {
+    if (change === undefined) continue;
+    const { before, after } = change;
+    printLine(`${who} ${change.address}: ${formatAmount(before, 6)} → ${formatAmount(after, 6)} USDC`);
+  }
+}
+
+function exitCodeOf(report: SettlementReport): number {
+  const statuses = report.results.map(({ outcome }) => outcome.status);
+  if (statuses.includes("pending")) return EXIT.unknown;
+  return statuses.every((status) => status === "settled") ? EXIT.done : EXIT.unsettled;
+}

@@ -1,0 +1,105 @@
+import { type Hex, hexToBigInt, hexToNumber, isHex, type LocalAccount } from "viem";
+import { ROUTER_SALT } from "../deployment.ts";
+import { DeploymentFailedError } from "./errors.ts";
+import type { DeploymentJournal } from "./journal.ts";
+import { loadIgnition, PACKAGE_FOLDER } from "./plugins.ts";
+
+export type IgnitionRun = {
+  readonly rpcUrl: string;
+  readonly chainId: number;
+  readonly account: LocalAccount;
+  readonly journal: DeploymentJournal;
+  /** Blocks, its own included, that the transaction must be in. */
+  readonly confirmations: number;
+  readonly pollingIntervalMs: number;
+};
+
+/**
+ * Deploys the router with Ignition's `create2` strategy. The key stays with `account`: Hardhat asks its node for accounts
+ * and to send transactions, and both questions are answered here.
+ *
+ * @returns The hashes of what was sent, in order; fee bumps make several of one transaction.
+ * @throws IgnitionUnavailableError where Hardhat is missing, DeploymentFailedError where Ignition gives up.
+ */
+export async function runIgnition(run: IgnitionRun): Promise<Hex[]> {
+  const { createHardhatRuntimeEnvironment, plugins, settlementRouterModule } = await loadIgnition();
+  const { chainId, account, journal } = run;
+  const sent: Hex[] = [];
+  try {
+    const environment = await createHardhatRuntimeEnvironment(
+      {
+        plugins,
+        paths: { ignition: journal.ignitionFolder },
+        ignition: {
+          requiredConfirmations: run.confirmations,
+          blockPollingInterval: run.pollingIntervalMs,
+          retryInterval: run.pollingIntervalMs,
+        },
+        networks: { target: { type: "http", chainId, url: run.rpcUrl, accounts: "remote" } },
+      },
+      {},
+      PACKAGE_FOLDER,
+    );
+    environment.hooks.registerHandlers("network", {
+      onRequest: async (context, connection, request, next) => {
+        const { id, method } = request;
+        if (method === "eth_accounts" || method === "eth_requestAccounts") {
+          return { jsonrpc: "2.0", id, result: [account.address] };
+        }
+        if (method !== "eth_sendTransaction") return next(context, connection, request);
+        const raw = await sign(account, chainId, Array.isArray(request.params) ? request.params[0] : undefined);
+        const answer = await next(context, connection, { ...request, method: "eth_sendRawTransaction", params: [raw] });
+        if ("result" in answer && isHex(answer.result)) sent.push(answer.result);
+        return answer;
+      },
+    });
+    const connection = await environment.network.create({ network: "target" });
+    try {
+      await connection.ignition.deploy(settlementRouterModule, {
+        strategy: "create2",
+        strategyConfig: { salt: ROUTER_SALT },
+        deploymentId: journal.id,
+        defaultSender: account.address,
+        displayUi: false,
+      });
+    } finally {
+      await connection.close();
+    }
+    return sent;
+  } catch (cause) {
+    throw new DeploymentFailedError("Ignition did not complete the deployment.", {
+      details: describe(cause, run.rpcUrl),
+      hint: `Mend what the details say and run the command again; it resumes from its journal (${journal.id}).`,
+    });
+  }
+}
+
+/** Signs the transaction that Ignition wants sent. Ignition fills in every field. */
+async function sign(account: LocalAccount, chainId: number, transaction: unknown): Promise<Hex> {
+  const field = (name: string): Hex | undefined => {
+    const value: unknown =
+      typeof transaction === "object" && transaction !== null ? Reflect.get(transaction, name) : undefined;
+    return isHex(value) ? value : undefined;
+  };
+  const [to, data, gas, txNonce] = [field("to"), field("data"), field("gas"), field("nonce")];
+  if (to === undefined || data === undefined || gas === undefined || txNonce === undefined) {
+    throw new DeploymentFailedError("Ignition asked for a transaction that lacks a field.");
+  }
+  const call = { chainId, to, data, gas: hexToBigInt(gas), nonce: hexToNumber(txNonce) };
+  const [maxFee, tip, gasPrice] = [field("maxFeePerGas"), field("maxPriorityFeePerGas"), field("gasPrice")];
+  if (maxFee !== undefined && tip !== undefined) {
+    const fees = { maxFeePerGas: hexToBigInt(maxFee), maxPriorityFeePerGas: hexToBigInt(tip) };
+    return account.signTransaction({ type: "eip1559", ...call, ...fees });
+  }
+  if (gasPrice === undefined) throw new DeploymentFailedError("Ignition asked for a transaction without a fee.");
+  return account.signTransaction({ type: "legacy", ...call, gasPrice: hexToBigInt(gasPrice) });
+}
+
+/** The message without the node's URL, which may hold a key. */
+function describe(error: unknown, rpcUrl: string): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message
+    .replaceAll(rpcUrl, new URL(rpcUrl).origin)
+    .trim()
+    .replaceAll(/\s*\n\s*/g, " ");
+}

@@ -1,0 +1,170 @@
+import { type Address, encodeFunctionData, formatEther, type Hex, type LocalAccount, parseAbi } from "viem";
+import { ask } from "../chain/ask.ts";
+import type { ChainClient } from "../chain/client.ts";
+import { type Fees, suggestFees } from "../chain/fees.ts";
+import { type RouterCode, readRouterCode } from "../chain/routerCode.ts";
+import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
+import { CREATE_X_ADDRESS, ROUTER_ADDRESS, ROUTER_SALT } from "../deployment.ts";
+import { DeploymentFailedError, DeploymentRefusedError } from "./errors.ts";
+import { runIgnition } from "./ignition.ts";
+import { type DeploymentJournal, openDeploymentJournal } from "./journal.ts";
+
+export {
+  DeploymentFailedError,
+  DeploymentRefusedError,
+  IgnitionUnavailableError,
+  VerificationFailedError,
+} from "./errors.ts";
+export { type VerificationOutcome, type VerificationRequest, verifyRouter } from "./verify.ts";
+
+/** How the router came to be at its address. */
+export type RouterDeployment =
+  | { readonly status: "already-deployed"; readonly address: Address }
+  | {
+      readonly status: "deployed";
+      readonly address: Address;
+      /** Undefined where an earlier run sent it. */
+      readonly transactionHash: Hex | undefined;
+      /** Where a journal went that told of another chain's router. */
+      readonly staleJournal: string | undefined;
+    };
+
+export type DeployRouterOptions = {
+  readonly rpcUrl: string;
+  /**
+   * Ignition's folder, which keeps the journal of a real network's deployment in `deployments/chain-<id>`. Undefined for a
+   * development chain: the journal then lives in a temporary folder for as long as the deployment takes.
+   */
+  readonly ignitionFolder: string | undefined;
+  /** Blocks, its own included, that the transaction must be in. Default 1; a public network deserves more. */
+  readonly confirmations?: number;
+  readonly pollingIntervalMs?: number;
+};
+
+/** What deploying will take. On an OP-stack chain the data fee comes on top. */
+export type DeploymentEstimate = { readonly gas: bigint; readonly fees: Fees; readonly costWei: bigint };
+
+const QUIET_TIMEOUT_MS = 60_000;
+
+const createXAbi = parseAbi(["function deployCreate2(bytes32 salt, bytes initCode) payable returns (address)"]);
+
+/**
+ * Makes sure that the router is at `ROUTER_ADDRESS`: deploys it through CreateX where it is missing, and checks its code
+ * byte by byte. Doing it again, or at the same time as somebody else, does no harm.
+ *
+ * @throws DeploymentRefusedError where CreateX is missing, other code is at the address, or the account cannot pay;
+ * IgnitionUnavailableError where Hardhat or Ignition is not installed; DeploymentFailedError where it did not come out.
+ */
+export async function deployRouter(
+  client: ChainClient,
+  account: LocalAccount,
+  options: DeployRouterOptions,
+): Promise<RouterDeployment> {
+  if (isDeployed(await readRouterCode(client))) return { status: "already-deployed", address: ROUTER_ADDRESS };
+  await estimateDeployment(client, account.address);
+  const journal = openDeploymentJournal(client.chain.id, options.ignitionFolder);
+  try {
+    return await runWithJournal(client, account, options, journal);
+  } catch (error) {
+    if (!(error instanceof DeploymentFailedError)) throw error;
+    // Somebody else deployed it meanwhile, so that CreateX refused: what was wanted is there.
+    if (await isThere(client)) return { status: "already-deployed", address: ROUTER_ADDRESS };
+    if (!journal.resumes || !(await nothingWaits(client, account.address))) throw error;
+  } finally {
+    journal.close();
+  }
+  // The earlier run ended while it sent, which Ignition cannot take up. Once nothing of the account waits, either that
+  // transaction did it, or another one is harmless: CREATE2 lets one of them through.
+  if (await isThere(client)) {
+    return { status: "deployed", address: ROUTER_ADDRESS, transactionHash: undefined, staleJournal: undefined };
+  }
+  const anew = openDeploymentJournal(client.chain.id, options.ignitionFolder, { anew: true });
+  return runWithJournal(client, account, options, anew);
+}
+
+async function runWithJournal(
+  client: ChainClient,
+  account: LocalAccount,
+  { rpcUrl, confirmations = 1, pollingIntervalMs = 100 }: DeployRouterOptions,
+  journal: DeploymentJournal,
+): Promise<RouterDeployment> {
+  const chainId = client.chain.id;
+  const sent = await runIgnition({ rpcUrl, chainId, account, journal, confirmations, pollingIntervalMs });
+  if (!isDeployed(await readRouterCode(client))) {
+    throw new DeploymentFailedError(`Ignition reports success, and ${ROUTER_ADDRESS} has no code.`, {
+      hint: "Ask another node of this chain; this one may be behind.",
+    });
+  }
+  const transactionHash = await minedOf(client, sent);
+  return { status: "deployed", address: ROUTER_ADDRESS, transactionHash, staleJournal: journal.movedTo };
+}
+
+async function isThere(client: ChainClient): Promise<boolean> {
+  const code = await readRouterCode(client).catch(() => undefined);
+  return code?.status === "matches";
+}
+
+/** Waits until no transaction of `address` is in the mempool; false where that takes too long. */
+async function nothingWaits(client: ChainClient, address: Address): Promise<boolean> {
+  const end = Date.now() + QUIET_TIMEOUT_MS;
+  for (;;) {
+    const [latest, pending] = await Promise.all([
+      ask("a transaction count", client.getTransactionCount({ address, blockTag: "latest" })),
+      ask("a transaction count", client.getTransactionCount({ address, blockTag: "pending" })),
+    ]);
+    if (pending <= latest) return true;
+    if (Date.now() > end) return false;
+    await new Promise((resolve) => setTimeout(resolve, client.pollingInterval));
+  }
+}
+
+/**
+ * What deploying the router costs now.
+ *
+ * @throws DeploymentRefusedError where CreateX is missing or `from` cannot pay.
+ */
+export async function estimateDeployment(client: ChainClient, from: Address): Promise<DeploymentEstimate> {
+  const [createX, balance, fees] = await Promise.all([
+    ask("the code of CreateX", client.getCode({ address: CREATE_X_ADDRESS })),
+    ask(`the balance of ${from}`, client.getBalance({ address: from })),
+    suggestFees(client),
+  ]);
+  if (createX === undefined || createX === "0x") {
+    throw new DeploymentRefusedError(`CreateX, which deploys the router, is not on chain ${client.chain.id}.`, {
+      details: `${CREATE_X_ADDRESS} has no code.`,
+      hint: "Check --rpc-url. If the chain really lacks it, have it deployed first: https://createx.rocks; the local chain has it.",
+    });
+  }
+  const args = [ROUTER_SALT, settlementRouterArtifact.bytecode] as const;
+  const data = encodeFunctionData({ abi: createXAbi, args });
+  // Without fees in the question the node does not look at the balance. On the latest block, because a deployment of an
+  // earlier run may be pending, on top of which another one fails.
+  const gas = await ask(
+    "an estimate of the deployment's gas",
+    client.estimateGas({ account: from, to: CREATE_X_ADDRESS, data, blockTag: "latest" }),
+  );
+  const costWei = gas * fees.maxFeePerGas;
+  if (balance < costWei) {
+    throw new DeploymentRefusedError(`${from} cannot pay for the deployment.`, {
+      details: `It has ${formatEther(balance)} ETH and needs about ${formatEther(costWei)} ETH.`,
+      hint: `Send ether to ${from} on chain ${client.chain.id}; a test network has faucets (docs/deployment.md).`,
+    });
+  }
+  return { gas, fees, costWei };
+}
+
+function isDeployed(code: RouterCode): boolean {
+  if (code.status !== "differs") return code.status === "matches";
+  throw new DeploymentRefusedError(`${ROUTER_ADDRESS} has other code than this version's router.`, {
+    details: `${code.bytes} bytes; the router has ${(settlementRouterArtifact.deployedBytecode.length - 2) / 2}.`,
+    hint: "Use the tributary version that this chain's router belongs to, and send nothing to this address.",
+  });
+}
+
+async function minedOf(client: ChainClient, hashes: readonly Hex[]): Promise<Hex | undefined> {
+  for (const hash of hashes) {
+    const receipt = await client.getTransactionReceipt({ hash }).catch(() => undefined);
+    if (receipt !== undefined) return hash;
+  }
+  return undefined;
+}

@@ -1,0 +1,64 @@
+import { fileURLToPath } from "node:url";
+import { IgnitionUnavailableError } from "./errors.ts";
+
+const HARDHAT_PACKAGES = [
+  "hardhat@3.17.0",
+  "@nomicfoundation/hardhat-ignition@3.1.8",
+  "@nomicfoundation/hardhat-ignition-viem@3.1.6",
+  "@nomicfoundation/hardhat-viem@3.0.9",
+  "@nomicfoundation/hardhat-verify@3.1.1",
+];
+
+/** The folder that Hardhat takes for its project's: it wants a package.json at or above it. */
+export const PACKAGE_FOLDER = fileURLToPath(new URL("../..", import.meta.url));
+
+/**
+ * Loads Hardhat, its plugins for a deployment and this package's Ignition module. They are loaded here and nowhere else.
+ *
+ * @throws IgnitionUnavailableError where one is missing, with the command that installs them.
+ */
+export async function loadIgnition() {
+  return load(async () => {
+    const [{ createHardhatRuntimeEnvironment }, ignition, ignitionViem, viem, verify, module] = await Promise.all([
+      import("hardhat/hre"),
+      import("@nomicfoundation/hardhat-ignition"),
+      import("@nomicfoundation/hardhat-ignition-viem"),
+      import("@nomicfoundation/hardhat-viem"),
+      import("@nomicfoundation/hardhat-verify"),
+      import("../../ignition/modules/SettlementRouter.ts"),
+    ]);
+    return {
+      createHardhatRuntimeEnvironment,
+      plugins: [ignition.default, ignitionViem.default, viem.default, verify.default],
+      settlementRouterModule: module.settlementRouterModule,
+    };
+  });
+}
+
+/**
+ * Loads Hardhat and its verification plugin.
+ *
+ * @throws IgnitionUnavailableError where one is missing.
+ */
+export async function loadVerification() {
+  return load(async () => {
+    const [hre, plugin, { verifyContract }] = await Promise.all([
+      import("hardhat/hre"),
+      import("@nomicfoundation/hardhat-verify"),
+      import("@nomicfoundation/hardhat-verify/verify"),
+    ]);
+    return { ...hre, plugins: [plugin.default], verifyContract };
+  });
+}
+
+async function load<Loaded>(imports: () => Promise<Loaded>): Promise<Loaded> {
+  try {
+    return await imports();
+  } catch (cause) {
+    throw new IgnitionUnavailableError("A deployment needs Hardhat 3 with Ignition, which cannot be loaded here.", {
+      details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
+      hint: `Under Node 22.13 or newer: npm install --save-dev ${HARDHAT_PACKAGES.join(" ")}`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
+import { ROUTER_ADDRESS } from "../deployment.ts";
+import { networkOf } from "../networks.ts";
+import { VerificationFailedError } from "./errors.ts";
+import { loadVerification, PACKAGE_FOLDER } from "./plugins.ts";
+
+export type VerificationRequest = {
+  readonly chainId: number;
+  readonly rpcUrl: string;
+  /** Etherscan's API key (one for all its chains). */
+  readonly apiKey: string | undefined;
+  /** Whether the chain is one that no explorer knows. */
+  readonly development: boolean;
+  /** Explorer API other than Etherscan's that speaks its protocol. */
+  readonly apiUrl?: string;
+  /** Folder of a checkout of this repository. Default: where this file belongs to. */
+  readonly checkout?: string;
+};
+
+/** Whether the explorer has the router's source code now, or why it was not asked. */
+export type VerificationOutcome =
+  | { readonly status: "verified"; readonly url: string }
+  | { readonly status: "skipped"; readonly reason: string };
+
+const SOURCE = "contracts/SettlementRouter.sol";
+
+/**
+ * Has the explorer verify the router's source code, compiled from the checkout into a temporary folder. Hardhat tells of
+ * its progress on `console.log`.
+ *
+ * @throws IgnitionUnavailableError where Hardhat is missing, VerificationFailedError where the explorer refuses.
+ */
+export async function verifyRouter(request: VerificationRequest): Promise<VerificationOutcome> {
+  const { chainId, rpcUrl, apiKey, apiUrl, development, checkout = PACKAGE_FOLDER } = request;
+  const network = networkOf(chainId);
+  const skipped = (reason: string) => ({ status: "skipped", reason }) as const;
+  if (development && apiUrl === undefined) return skipped("a development chain has no explorer");
+  if (network?.explorerUrl === undefined) return skipped(`no explorer is known for chain ${chainId}`);
+  if (apiKey === undefined || apiKey === "") return skipped("ETHERSCAN_API_KEY is not set");
+  const configFile = join(checkout, "hardhat.config.ts");
+  if (!existsSync(configFile) || !existsSync(join(checkout, SOURCE))) {
+    return skipped("it needs a checkout of the repository, with hardhat.config.ts and contracts/");
+  }
+
+  const { createHardhatRuntimeEnvironment, importUserConfig, plugins, verifyContract } = await loadVerification();
+  const folder = mkdtempSync(join(tmpdir(), "tributary-verify-"));
+  try {
+    const { solidity } = await importUserConfig(configFile);
+    const environment = await createHardhatRuntimeEnvironment(
+      {
+        plugins,
+        ...(solidity === undefined ? {} : { solidity }),
+        paths: { artifacts: join(folder, "artifacts"), cache: join(folder, "cache") },
+        networks: { target: { type: "http", chainId, url: rpcUrl } },
+        verify: { etherscan: { apiKey } },
+        ...(apiUrl === undefined ? {} : { chainDescriptors: descriptors(chainId, network.explorerUrl, apiUrl) }),
+      },
+      { network: "target" },
+      checkout,
+    );
+    const build = environment.tasks.getTask("build");
+    await build.run({ quiet: true, noTests: true, files: [join(checkout, SOURCE)], defaultBuildProfile: "production" });
+    const built = await environment.artifacts.readArtifact(`${SOURCE}:SettlementRouter`);
+    if (built.bytecode !== settlementRouterArtifact.bytecode) {
+      return skipped("the checkout's sources are of another version than the router that was deployed");
+    }
+    await verifyContract({ address: ROUTER_ADDRESS, contract: `${SOURCE}:SettlementRouter` }, environment);
+    return { status: "verified", url: `${network.explorerUrl}/address/${ROUTER_ADDRESS}#code` };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new VerificationFailedError("The explorer did not verify the router's source code.", {
+      details: redact(message, apiKey, rpcUrl),
+      hint: "The router works all the same. Check ETHERSCAN_API_KEY and run tributary deploy --verify again.",
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function descriptors(chainId: number, url: string, apiUrl: string) {
+  return { [chainId]: { name: "target", blockExplorers: { etherscan: { url, apiUrl } } } };
+}
+
+function redact(message: string, apiKey: string, rpcUrl: string): string {
+  return message
+    .replaceAll(apiKey, "…")
+    .replaceAll(rpcUrl, new URL(rpcUrl).origin)
+    .trim()
+    .replaceAll(/\s*\n\s*/g, " ");
+}

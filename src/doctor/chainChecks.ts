@@ -1,0 +1,100 @@
+import type { Address } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import { readRouterCode } from "../chain/routerCode.ts";
+import { ROUTER_ADDRESS } from "../deployment.ts";
+import { networkOf } from "../networks.ts";
+import { answerOf, checked } from "./ask.ts";
+import { type DoctorCheck, failed, passed, warned } from "./report.ts";
+
+/** mds1/multicall: one address on every chain that has it. */
+const MULTICALL3_ADDRESS: Address = "0xcA11bde05977b3631167028862bE2a173976CA11";
+/** The OP stack's predeploy that prices a transaction's data (OP-stack specification, "Predeploys"). */
+const GAS_PRICE_ORACLE_ADDRESS: Address = "0x420000000000000000000000000000000000000F";
+
+/** Machine and chain may differ by this many seconds before it is told, and before it counts as a failure. */
+const SKEW_WARNING_SECONDS = 30;
+const SKEW_FAILURE_SECONDS = 300;
+
+const gasPriceOracleAbi = [
+  {
+    type: "function",
+    name: "getL1Fee",
+    stateMutability: "view",
+    inputs: [{ name: "data", type: "bytes" }],
+    outputs: [{ name: "fee", type: "uint256" }],
+  },
+] as const;
+
+export function checkRouter(client: ChainClient): Promise<DoctorCheck> {
+  const name = "router";
+  return checked(name, async () => {
+    const code = await readRouterCode(client);
+    if (code.status === "matches") return passed(name, `${ROUTER_ADDRESS}, code as built`);
+    if (code.status === "missing") {
+      return failed(name, `no code at ${ROUTER_ADDRESS}`, "Deploy it: tributary deploy (same --rpc-url and key).");
+    }
+    const fix = "Send nothing there; install the tributary version that this chain's router belongs to.";
+    return failed(name, `other code at ${ROUTER_ADDRESS} (${code.bytes} bytes)`, fix);
+  });
+}
+
+export function checkMulticall3(client: ChainClient): Promise<DoctorCheck> {
+  const name = "Multicall3";
+  return checked(name, async () => {
+    const code = await client.getCode({ address: MULTICALL3_ADDRESS });
+    if (code !== undefined && code !== "0x") return passed(name, MULTICALL3_ADDRESS);
+    const fix = "x402 clients may read through it: use a chain that has it (see multicall3.com/deployments).";
+    return warned(name, `no code at ${MULTICALL3_ADDRESS}`, fix);
+  });
+}
+
+/** @param development Whether the chain is one on this machine that begins anew with each start. */
+export function checkGasPriceOracle(client: ChainClient, development: boolean): Promise<DoctorCheck> {
+  const name = "data fee";
+  return checked(name, async () => {
+    if (networkOf(client.chain.id)?.opStack !== true) return passed(name, "this chain charges none");
+    const fee = await answerOf(
+      client.readContract({
+        address: GAS_PRICE_ORACLE_ADDRESS,
+        abi: gasPriceOracleAbi,
+        functionName: "getL1Fee",
+        args: [`0x${"ff".repeat(256)}`],
+      }),
+    );
+    if (fee !== undefined) return passed(name, `GasPriceOracle asks ${fee} wei for 256 bytes`);
+    if (development) return passed(name, "no GasPriceOracle: a development chain charges none");
+    const fix = "This node does not serve an OP-stack chain: point --rpc-url at a node of the network.";
+    return failed(name, `no answer from GasPriceOracle at ${GAS_PRICE_ORACLE_ADDRESS}`, fix);
+  });
+}
+
+/**
+ * Compares the machine's clock with the newest block's.
+ *
+ * @param nowSeconds The machine's time, Unix seconds.
+ * @param development A development chain may have no block for hours: lagging behind says nothing there.
+ */
+export function checkClock(client: ChainClient, nowSeconds: bigint, development: boolean): Promise<DoctorCheck> {
+  const name = "clock";
+  return checked(name, async () => {
+    const { timestamp } = await client.getBlock({ blockTag: "latest" });
+    return judgeClock(Number(timestamp - nowSeconds), development);
+  });
+}
+
+/** @param aheadSeconds How far the chain is ahead of the machine; negative where it lags behind. */
+export function judgeClock(aheadSeconds: number, development: boolean): DoctorCheck {
+  const name = "clock";
+  const skew = Math.abs(aheadSeconds);
+  const found =
+    aheadSeconds === 0
+      ? "the newest block has the machine's time"
+      : `the newest block is ${skew} s ${aheadSeconds > 0 ? "ahead of" : "behind"} the machine`;
+  if (skew <= SKEW_WARNING_SECONDS) return passed(name, found);
+  if (aheadSeconds < 0 && development) return passed(name, `${found}: a development chain waits for transactions`);
+  const fix =
+    aheadSeconds > 0
+      ? "Set the machine's clock by NTP: authorizations that it makes may be expired on the chain."
+      : "Set the machine's clock by NTP, or use a node that is in sync (--rpc-url).";
+  return skew > SKEW_FAILURE_SECONDS ? failed(name, found, fix) : warned(name, found, fix);
+}

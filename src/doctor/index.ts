@@ -1,0 +1,103 @@
+import type { Address } from "viem";
+import { type ChainClient, connectChain } from "../chain/client.ts";
+import { isDevelopmentChain } from "../chain/development.ts";
+import { ChainUnavailableError } from "../chain/errors.ts";
+import { knownTokenDomain, type Network, networkOf } from "../networks.ts";
+import { checkClock, checkGasPriceOracle, checkMulticall3, checkRouter } from "./chainChecks.ts";
+import { checkDryRun, checkOverload, makeProbe } from "./dryRun.ts";
+import { type DoctorCheck, type DoctorReport, failed, passed, reportOf, warned } from "./report.ts";
+import { checkBalance, checkTxNonce } from "./signerChecks.ts";
+import { checkTokenCode, checkTokenDomain, checkTokenState, readTokenDomain } from "./tokenChecks.ts";
+
+export type { DoctorCheck, DoctorReport } from "./report.ts";
+
+export type DoctorOptions = {
+  readonly rpcUrl: string;
+  /** The network that the node should serve. Default: the one of its chain id. */
+  readonly network?: Network | undefined;
+  /** Default: the network's USDC. */
+  readonly token?: Address | undefined;
+  /** The account that would send; its key is not needed. */
+  readonly signer?: Address | undefined;
+  /** The machine's time in Unix seconds. */
+  readonly nowSeconds: bigint;
+};
+
+/**
+ * Looks at everything that settling payments stands on. Reads only, and one eth_call of a batch; nothing is sent. It does
+ * not throw where something is missing: that is what it reports.
+ */
+export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
+  const connected = await connect(options.rpcUrl);
+  if (!("client" in connected)) return reportOf(undefined, [connected]);
+  const { client } = connected;
+  const chainId = client.chain.id;
+  const reached = passed("RPC", "answers");
+  const chain = judgeChainId(chainId, options.network);
+  // On a wrong chain every other answer would be about something else.
+  if (chain.status === "fail") return reportOf(chainId, [reached, chain]);
+
+  const { signer, nowSeconds } = options;
+  const token = options.token ?? networkOf(chainId)?.usdc.address;
+  const development = await isDevelopmentChain(client, options.rpcUrl);
+  const router = await checkRouter(client);
+  const around = await Promise.all([
+    checkMulticall3(client),
+    checkGasPriceOracle(client, development),
+    checkClock(client, nowSeconds, development),
+    checkBalance(client, signer),
+    ...(signer === undefined ? [] : [checkTxNonce(client, signer)]),
+  ]);
+  const payments =
+    token === undefined
+      ? [failed("token", `no USDC is known on chain ${chainId}`, "Pass the token's address (--token).")]
+      : await checkPayments(client, token, router.status === "ok", nowSeconds);
+  return reportOf(chainId, [reached, chain, router, ...around, ...payments]);
+}
+
+/** Everything about the token, up to a batch through the router. */
+async function checkPayments(
+  client: ChainClient,
+  token: Address,
+  routerReady: boolean,
+  nowSeconds: bigint,
+): Promise<DoctorCheck[]> {
+  const code = await checkTokenCode(client, token);
+  if (code.status === "fail") return [code];
+  const checks = [code, ...(await Promise.all([checkTokenDomain(client, token), checkTokenState(client, token)]))];
+  const domain =
+    knownTokenDomain(client.chain.id, token) ?? (await readTokenDomain(client, token).catch(() => undefined));
+  if (domain === undefined) return checks;
+  // A development chain's clock may have been moved far ahead.
+  const block = await client.getBlock({ blockTag: "latest" }).catch(() => undefined);
+  const now = block !== undefined && block.timestamp > nowSeconds ? block.timestamp : nowSeconds;
+  const probe = await makeProbe(client.chain.id, token, domain, now);
+  const overloads = await Promise.all([checkOverload(client, probe, "vrs"), checkOverload(client, probe, "bytes")]);
+  const dryRun = routerReady
+    ? await checkDryRun(client, probe)
+    : warned("dry run", "not tried without the router", "Deploy the router first: tributary deploy.");
+  return [...checks, ...overloads, dryRun];
+}
+
+/** A wrong chain id is the commonest mistake: an RPC URL of another network. */
+export function judgeChainId(chainId: number, expected: Network | undefined): DoctorCheck {
+  const name = "chain id";
+  const found = networkOf(chainId);
+  const shown = `${chainId}${found === undefined ? "" : ` (${found.title})`}`;
+  if (expected !== undefined && expected.chainId !== chainId) {
+    const fix = `Point --rpc-url (RPC_URL) at a node of ${expected.title}, chain id ${expected.chainId}.`;
+    return failed(name, `${shown}, not ${expected.chainId}`, fix);
+  }
+  if (found !== undefined) return passed(name, shown);
+  return warned(name, `${shown}, a network that tributary does not know`, "Pass --token; check that the URL is right.");
+}
+
+async function connect(rpcUrl: string): Promise<{ readonly client: ChainClient } | DoctorCheck> {
+  try {
+    return { client: await connectChain(rpcUrl) };
+  } catch (error) {
+    if (!(error instanceof ChainUnavailableError)) throw error;
+    const fix = "Start a local chain (tributary local), or point --rpc-url (RPC_URL) at a node that runs.";
+    return failed("RPC", `no answer from ${new URL(rpcUrl).origin}`, fix);
+  }
+}

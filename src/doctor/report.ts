@@ -1,0 +1,33 @@
+/** One thing that the doctor looked at. */
+export type DoctorCheck = {
+  readonly name: string;
+  /** `warn`: settling works, and something deserves a look. `fail`: payments will not settle. */
+  readonly status: "ok" | "warn" | "fail";
+  readonly found: string;
+  /** How to mend it, in one line; undefined where all is well. */
+  readonly fix: string | undefined;
+};
+
+export type DoctorReport = {
+  /** Undefined where no node answered. */
+  readonly chainId: number | undefined;
+  /** Whether no check failed. */
+  readonly healthy: boolean;
+  readonly checks: readonly DoctorCheck[];
+};
+
+export function passed(name: string, found: string): DoctorCheck {
+  return { name, status: "ok", found, fix: undefined };
+}
+
+export function warned(name: string, found: string, fix: string): DoctorCheck {
+  return { name, status: "warn", found, fix };
+}
+
+export function failed(name: string, found: string, fix: string): DoctorCheck {
+  return { name, status: "fail", found, fix };
+}
+
+export function reportOf(chainId: number | undefined, checks: readonly DoctorCheck[]): DoctorReport {
+  return { chainId, healthy: checks.every(({ status }) => status !== "fail"), checks };
+}

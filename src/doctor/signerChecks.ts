@@ -1,0 +1,57 @@
+import { type Address, formatEther } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import { suggestFees } from "../chain/fees.ts";
+import { checked } from "./ask.ts";
+import { type DoctorCheck, failed, passed, warned } from "./report.ts";
+
+/** Gas of a small batch (about ten payments), and the most that one transaction may have (EIP-7825). */
+const SMALL_BATCH_GAS = 800_000n;
+const LARGEST_BATCH_GAS = 1n << 24n;
+
+/** Whether the sending account pays for a batch at the present gas price, the OP-stack data fee left aside. */
+export function checkBalance(client: ChainClient, signer: Address | undefined): Promise<DoctorCheck> {
+  const name = "signer";
+  return checked(name, async () => {
+    if (signer === undefined) {
+      const fix = "Set PRIVATE_KEY in the environment or pass --keystore FILE (tributary keys new makes one).";
+      return warned(name, "no key given, so nothing can be sent", fix);
+    }
+    const [balance, { maxFeePerGas }] = await Promise.all([
+      client.getBalance({ address: signer }),
+      suggestFees(client),
+    ]);
+    return judgeBalance(signer, balance, maxFeePerGas);
+  });
+}
+
+/** @param balance In wei. @param maxFeePerGas In wei. */
+export function judgeBalance(signer: Address, balance: bigint, maxFeePerGas: bigint): DoctorCheck {
+  const name = "signer";
+  const found = `${signer} has ${formatEther(balance)} ETH`;
+  const small = SMALL_BATCH_GAS * maxFeePerGas;
+  const largest = LARGEST_BATCH_GAS * maxFeePerGas;
+  if (balance < small) {
+    return failed(name, `${found}; a batch of ten takes up to ${formatEther(small)}`, `Send ether to ${signer}.`);
+  }
+  if (balance < largest) {
+    const fix = `Send more ether to ${signer}, or keep batches small (--max-gas).`;
+    return warned(name, `${found}; the largest batch takes up to ${formatEther(largest)}`, fix);
+  }
+  return passed(name, found);
+}
+
+/** Whether transactions of the sending account wait in the mempool, maybe for ever. */
+export function checkTxNonce(client: ChainClient, signer: Address): Promise<DoctorCheck> {
+  const name = "txNonce";
+  return checked(name, async () => {
+    const [latest, pending] = await Promise.all([
+      client.getTransactionCount({ address: signer, blockTag: "latest" }),
+      client.getTransactionCount({ address: signer, blockTag: "pending" }),
+    ]);
+    const waiting = pending - latest;
+    if (waiting <= 0) return passed(name, `next is ${latest}, nothing waits`);
+    const what = waiting === 1 ? "1 transaction waits" : `${waiting} transactions wait`;
+    const fix = `Run doctor again in a minute; if txNonce ${latest} still waits, send it anew with a higher fee.`;
+    return warned(name, `${what} from txNonce ${latest} on`, fix);
+  });
+}

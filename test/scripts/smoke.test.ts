@@ -1,0 +1,113 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "chai";
+import { erc20Abi } from "viem";
+import { type ChainClient, connectChain } from "../../src/chain/client.ts";
+import { ROUTER_ADDRESS } from "../../src/deployment.ts";
+import { type BareLocalChain, startLocalChain } from "../../src/local/index.ts";
+import { runCli, withFolder } from "../helpers/cli.ts";
+
+const PAYEE = "0x00000000000000000000000000000000DeaDBeef";
+
+describe("a fresh chain 84532 without the router", () => {
+  let chain: BareLocalChain;
+  let client: ChainClient;
+
+  beforeEach(async () => {
+    chain = await startLocalChain({ bare: true });
+    client = await connectChain(chain.rpcUrl);
+  });
+
+  afterEach(() => chain.stop());
+
+  const balanceOf = (address: `0x${string}`) =>
+    client.readContract({ address: chain.usdc, abi: erc20Abi, functionName: "balanceOf", args: [address] });
+
+  it("settles a file after deploy and doctor", async () => {
+    await withFolder(async (cwd) => {
+      const run = (args: readonly string[], env = {}) => runCli(args, { cwd, env: { RPC_URL: chain.rpcUrl, ...env } });
+      const before = await run(["doctor", "--json"]);
+      expect(before.code).to.equal(5);
+
+      const deploy = await run(["deploy", "--json"]);
+      expect(deploy.code, deploy.stderr).to.equal(0);
+      expect(JSON.parse(deploy.stdout)).to.include({ status: "deployed", address: ROUTER_ADDRESS });
+
+      const doctor = await run(["doctor", "--json"]);
+      expect(doctor.code, doctor.stdout).to.equal(0);
+      expect(JSON.parse(doctor.stdout)).to.include({ healthy: true });
+
+      const payer = chain.accounts[2]!;
+      const terms = ["--payee", PAYEE, "--amount", "0.01", "--count", "5", "--out", "payments.jsonl"];
+      const sign = await run(["sign", ...terms], { PRIVATE_KEY: payer.privateKey });
+      expect(sign.code, sign.stderr).to.equal(0);
+
+      const settle = await run(["settle", "payments.jsonl", "--json"]);
+      expect(settle.code, settle.stderr).to.equal(0);
+      const results = (await readFile(join(cwd, "payments.jsonl.results.jsonl"), "utf8")).trim().split("\n");
+      const hashes = results
+        .map((line) => JSON.parse(line))
+        .map(({ status, transactionHash }) => [status, transactionHash]);
+      expect(new Set(hashes.map(String)).size).to.equal(1);
+      expect(hashes).to.have.length(5);
+      const [status, hash] = hashes[0] ?? [];
+      expect(status).to.equal("settled");
+      expect((await client.getTransaction({ hash })).to).to.equal(ROUTER_ADDRESS.toLowerCase());
+      expect(await balanceOf(PAYEE)).to.equal(50_000n);
+    });
+  });
+
+  describe("tributary smoke", () => {
+    const smoke = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+      runCli(["smoke", "--network", "baseSepolia", ...args], { env: { RPC_URL: chain.rpcUrl, ...env } });
+
+    it("deploys the router, settles payments through it and shows the balances", async () => {
+      const { address, privateKey } = chain.accounts[3]!;
+      const payment = ["--payee", PAYEE, "--count", "4", "--amount", "0.0025"];
+      const { code, stdout, stderr } = await smoke([...payment, "--json"], { PRIVATE_KEY: privateKey });
+      expect(code, stderr).to.equal(0);
+      const { transactions, balances, ...rest } = JSON.parse(stdout);
+      expect(rest).to.include({ chainId: 84532, settled: 4, payments: 4, routerUsed: true });
+      expect(transactions).to.have.length(1);
+      expect((await client.getTransaction({ hash: transactions[0].hash })).to).to.equal(ROUTER_ADDRESS.toLowerCase());
+      expect(balances).to.deep.equal({
+        payer: { address, before: "1000000000000", after: "999999990000" },
+        payee: { address: PAYEE, before: "0", after: "10000" },
+      });
+      expect(await balanceOf(PAYEE)).to.equal(10_000n);
+      expect(stderr).to.contain(`router deployed to ${ROUTER_ADDRESS}`);
+      expect(stdout + stderr).to.not.contain(privateKey.slice(2));
+    });
+
+    it("pays a new address from the test account where nothing else is said", async () => {
+      const { code, stdout, stderr } = await smoke([]);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.match(/^3 of 3 payments settled\ntransaction 0x[0-9a-f]{64}, \d+ gas\n/);
+      expect(stdout).to.match(/\npayer 0x\w{40}: 1000000 → 999999\.9997 USDC\npayee 0x\w{40}: 0 → 0\.0003 USDC\n$/);
+    });
+
+    it("stops before it sends anything where the doctor finds a failure", async () => {
+      const { address, privateKey } = chain.accounts[3]!;
+      await chain.request("hardhat_setBalance", [address, "0x0"]);
+      const { code, stdout, stderr } = await smoke([], { PRIVATE_KEY: privateKey });
+      expect(code).to.equal(5);
+      expect(stdout).to.equal("");
+      expect(stderr).to.contain("error: The doctor found what stops payments (1); nothing was sent.");
+      expect(await chain.request("eth_getCode", [ROUTER_ADDRESS, "latest"])).to.equal("0x");
+    });
+
+    it("names the faucet where the key has no USDC", async () => {
+      const { address, privateKey } = chain.accounts[15]!;
+      const { code, stderr } = await smoke([], { PRIVATE_KEY: privateKey });
+      expect(code).to.equal(5);
+      expect(stderr).to.contain(`${address} has 0 USDC and needs 0.0003.`).and.contain("https://faucet.circle.com");
+      expect(await chain.request("eth_getTransactionCount", [address, "latest"])).to.equal("0x0");
+    });
+
+    it("refuses another network's node", async () => {
+      const { code, stderr } = await runCli(["smoke", "--network", "base", "--rpc-url", chain.rpcUrl]);
+      expect(code).to.equal(2);
+      expect(stderr).to.contain("The node is on chain 84532, not on Base (8453).");
+    });
+  });
+});
