@@ -14,7 +14,7 @@ class FieldError extends TributaryError {
 /** A schema that reads one required field with `read`. */
 function field<Value>(read: (input: unknown) => Value) {
   return optionalField<Value>((input) => {
-    if (input === undefined) throw new FieldError("is missing.");
+    if (input === undefined) throw new FieldError("is missing.", { hint: "Add it: nothing can stand in for it." });
     return read(input);
   });
 }

@@ -1,4 +1,4 @@
-import { type Address, concatHex, type Hex, numberToHex } from "viem";
+import { type Address, concatHex, getAddress, type Hex, numberToHex } from "viem";
 import { z } from "zod";
 import { findNetwork, isCalled, type Network, UnknownNetworkError } from "../networks.ts";
 import { decodeRecord } from "./decode.ts";
@@ -97,7 +97,7 @@ function parseV1(input: object, context: ParseContext): ParsedAuthorization {
   refuseOtherPayloads(input);
   const { network: name, payload } = check(v1Schema, input);
   const network = resolveNetwork("network", name, context);
-  const token = context.token ?? network.usdc.address;
+  const token = getAddress(context.token ?? network.usdc.address);
   return {
     authorization: { chainId: network.chainId, token, ...payload.authorization, signature: payload.signature },
     format: "x402-v1",
@@ -186,7 +186,7 @@ function parseBare(input: object, context: ParseContext): ParsedAuthorization {
   if (token !== undefined && asset !== undefined && token !== asset) {
     throw new AuthorizationInputError("asset", `is ${asset}, but token is ${token}.`, { hint: "Give one of the two." });
   }
-  const chosen = token ?? asset ?? context.token;
+  const chosen = token ?? asset ?? (context.token && getAddress(context.token));
   if (chosen === undefined) {
     throw new AuthorizationInputError("token", "is missing.", {
       hint: `Add "token", e.g. ${network.usdc.address} for USDC on ${network.title}.`,
@@ -240,9 +240,12 @@ function lookUp(field: string, name: string): Network {
     return findNetwork(name);
   } catch (error) {
     if (!(error instanceof UnknownNetworkError)) throw error;
-    throw new AuthorizationInputError(field, `${quote(name)} is not a known network.`, { hint: error.hint ?? "" });
+    throw new AuthorizationInputError(field, `${quote(name)} is not a known network.`, optionalHint(error.hint));
   }
 }
+
+const objectHint =
+  "An x402 payment has payload {signature, authorization}, and in version 2 the accepted requirements.";
 
 /** Runs a schema; its first issue becomes the error. */
 function check<Schema extends z.ZodType>(schema: Schema, input: unknown, prefix?: string): z.output<Schema> {
@@ -250,10 +253,14 @@ function check<Schema extends z.ZodType>(schema: Schema, input: unknown, prefix?
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const path = [...(prefix === undefined ? [] : [prefix]), ...(issue?.path ?? []).map(String)];
-  const hint: unknown = issue?.code === "custom" ? issue.params?.hint : undefined;
+  const hint: unknown = issue?.code === "custom" ? issue.params?.hint : objectHint;
   throw new AuthorizationInputError(
     path.length === 0 ? "record" : path.join("."),
     issue?.message ?? "cannot be read.",
-    typeof hint === "string" ? { hint } : {},
+    optionalHint(hint),
   );
+}
+
+function optionalHint(hint: unknown): { hint?: string } {
+  return typeof hint === "string" ? { hint } : {};
 }

@@ -45,7 +45,7 @@ export type ChainVerdict =
 export type EcdsaDefect = "mismatch" | "high-s" | "bad-v" | "unrecoverable" | "not-65-bytes" | "broken-erc6492";
 
 export type VerifyOnChainOptions = {
-  /** Gas for the payer's `isValidSignature`; what runs out of it is `call-failed`. */
+  /** Gas for the payer's `isValidSignature`, below 2^32; what runs out of it is `call-failed`. */
   readonly erc1271Gas?: bigint;
   /** Block to ask at; the latest by default. */
   readonly blockNumber?: bigint;
@@ -70,10 +70,10 @@ export async function verifySignatureOnChain(
   }
   const signature = wrapper?.signature ?? signed.signature;
   const gas = options.erc1271Gas ?? DEFAULT_ERC1271_GAS;
-  const answer = await ask("the payer's isValidSignature", () => {
-    const data = probeCode(signed.from, gas, isValidSignatureCall(hashAuthorization(signed, domain), signature));
-    return call(client, { data, gas: probeGas(gas, data), ...at });
-  });
+  const data = probeCode(signed.from, gas, isValidSignatureCall(hashAuthorization(signed, domain), signature));
+  const answer = await ask("the payer's isValidSignature", () =>
+    call(client, { data, gas: probeGas(gas, data), ...at }),
+  );
   return judge(answer.data, signature);
 }
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { authorizationId, sameTerms, termsDigest } from "../../../src/authorization/identity.ts";
-import { authorizationOf } from "./fixtures.ts";
+import { authorizationOf } from "../../helpers/authorizations.ts";
 
 const authorization = authorizationOf();
 

@@ -4,7 +4,7 @@ import { maxUint256 } from "viem";
 import { AuthorizationInputError } from "../../../src/authorization/inputError.ts";
 import { parseAuthorization } from "../../../src/authorization/parse.ts";
 import { networks } from "../../../src/networks.ts";
-import { expectedOf, payee, payer, vectors } from "./fixtures.ts";
+import { expectedOf, payee, payer, vectors } from "../../helpers/authorizations.ts";
 
 const vectorOf = (format: string, source = "") => {
   const vector = vectors.find((one) => one.format === format && one.source.includes(source));
@@ -94,7 +94,8 @@ describe("parseAuthorization", () => {
 
   it("takes network and token of a bare record from the context", () => {
     const { network: _, token: __, ...rest } = bare as { network: string; token: string };
-    const parsed = parseAuthorization(rest, { network: networks.base, token: payee });
+    const token = `0x${payee.slice(2).toLowerCase()}` as const;
+    const parsed = parseAuthorization(rest, { network: networks.base, token });
     expect(parsed.authorization).to.include({ chainId: 8453, token: payee });
   });
 
@@ -314,6 +315,7 @@ describe("parseAuthorization", () => {
       expect(error.field).to.equal(field);
       expect(error.problem).to.equal(problem);
       expect(error.shortMessage).to.equal(`${field}: ${problem}`);
+      expect(error.message.length).to.be.below(1000);
     });
   }
 

@@ -6,7 +6,7 @@ import { signAuthorization } from "../../../src/authorization/sign.ts";
 import type { SignedAuthorization } from "../../../src/authorization/types.ts";
 import { verifySignatureOffline } from "../../../src/authorization/verify.ts";
 import { knownTokenDomain, networkOf, networks } from "../../../src/networks.ts";
-import { anyAuthorization, authorizationOf, domain, payer } from "./fixtures.ts";
+import { anyAuthorization, authorizationOf, domain, payer } from "../../helpers/authorizations.ts";
 
 /** The same payment as other programs would write it down. */
 function writeDown(signed: SignedAuthorization): string[] {

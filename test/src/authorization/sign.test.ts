@@ -4,7 +4,7 @@ import { createWalletClient, custom, type Hex } from "viem";
 import { baseSepolia } from "viem/chains";
 import { randomNonce, SignerMismatchError, signAuthorization } from "../../../src/authorization/sign.ts";
 import { eip3009Types } from "../../../src/authorization/typedData.ts";
-import { authorizationOf, domain, payee, payer, payerKey } from "./fixtures.ts";
+import { authorizationOf, domain, payee, payer, payerKey } from "../../helpers/authorizations.ts";
 
 const authorization = authorizationOf();
 

@@ -9,7 +9,7 @@ import {
   splitSignature,
   unwrapErc6492,
 } from "../../../src/authorization/signature.ts";
-import { payee, vectors } from "./fixtures.ts";
+import { payee, vectors } from "../../helpers/authorizations.ts";
 
 const signatures = vectors.map((vector) => vector.expected.signature);
 const suffix: Hex = `0x${"6492".repeat(16)}`;

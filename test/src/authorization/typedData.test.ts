@@ -3,7 +3,7 @@ import { TypedDataEncoder } from "ethers";
 import fc from "fast-check";
 import { keccak256, toBytes } from "viem";
 import { authorizationTypedData, eip3009Types, hashAuthorization } from "../../../src/authorization/typedData.ts";
-import { anyAuthorization, authorizationOf, domain, expectedOf, vectors } from "./fixtures.ts";
+import { anyAuthorization, authorizationOf, domain, expectedOf, vectors } from "../../helpers/authorizations.ts";
 
 describe("eip3009Types", () => {
   // The type hashes that EIP-3009 states.

@@ -4,7 +4,7 @@ import { concatHex, type Hex, hexToBigInt, numberToHex, slice } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { authorizationTypedData } from "../../../src/authorization/typedData.ts";
 import { verifySignatureOffline } from "../../../src/authorization/verify.ts";
-import { authorizationOf, domain, expectedOf, payer, vectors } from "./fixtures.ts";
+import { authorizationOf, domain, expectedOf, payer, vectors } from "../../helpers/authorizations.ts";
 
 const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const authorization = authorizationOf();

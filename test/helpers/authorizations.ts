@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { type Address, type Hex, maxUint256 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import type { Authorization } from "../../../src/authorization/types.ts";
-import { networks } from "../../../src/networks.ts";
+import type { Authorization } from "../../src/authorization/types.ts";
+import { networks } from "../../src/networks.ts";
 
 /** Account 1 of the usual test mnemonic, the payer of every vector. */
 export const payerKey = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
@@ -72,7 +72,7 @@ type Vector = {
 
 /** Payments that other implementations signed and wrote down. */
 export const vectors: readonly Vector[] = JSON.parse(
-  readFileSync(new URL("../../vectors/authorizations.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../vectors/authorizations.json", import.meta.url), "utf8"),
 ).vectors;
 
 /** What a vector must be read as. */
