@@ -20,6 +20,35 @@ contract SettlementLens {
         uint256 baseFee;
     }
 
+    /// @dev An `eth_call` that creates a contract returns what would be its code, of at most 24,576 bytes (EIP-170).
+    uint256 internal constant MAX_ANSWER_BYTES = 1024;
+
+    /// @notice The `eth_call` has too little gas for the attempt.
+    error NotEnoughGas(uint256 gasLeft, uint256 gasAllowance);
+
+    /// @notice Makes one call and says what came of it. The state that it changes ends with the `eth_call`.
+    /// @param gasAllowance Gas that the call gets, no more and no less.
+    /// @return success Whether the call returned.
+    /// @return gasUsed What it used of its gas, refunds not counted, the caller's own few hundred included.
+    /// @return answer What it returned, or its revert data: the first `MAX_ANSWER_BYTES` of it.
+    function attempt(
+        address target,
+        uint256 gasAllowance,
+        bytes calldata data
+    ) external returns (bool success, uint256 gasUsed, bytes memory answer) {
+        uint256 before = gasleft();
+        // EIP-150 would cut the allowance quietly.
+        if (before - before / 64 < gasAllowance + 100_000) revert NotEnoughGas(before, gasAllowance);
+        (success, answer) = target.call{gas: gasAllowance}(data);
+        gasUsed = before - gasleft();
+        if (answer.length > MAX_ANSWER_BYTES) {
+            assembly ("memory-safe") {
+                // Shortening keeps the rest allocated and unused.
+                mstore(answer, MAX_ANSWER_BYTES)
+            }
+        }
+    }
+
     /// @notice Which of these nonces are used or cancelled. Reverts where the token knows no `authorizationState`.
     function authorizationStates(
         IERC3009 token,

@@ -1,30 +1,30 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
 import { Command, Option } from "commander";
 import type { Address } from "viem";
-import { connectChain } from "../src/chain/client.ts";
 import type { Network } from "../src/networks.ts";
 import {
   openJournal,
-  type PaymentResult,
   type RefusedLine,
   type SettlementReport,
-  serialiseRefusedLine,
-  serialiseResult,
   settlePayments,
   summarise,
 } from "../src/settlement/index.ts";
+import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
+import { asUsage, reportError } from "./cli/errors.ts";
 import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { address, gwei, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
 import { printJson, printLine, startProgress } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { reserveResults } from "./cli/resultsFile.ts";
 import { resolveSigner } from "./cli/signer.ts";
 import { formatSummary } from "./cli/summary.ts";
 
 type Options = {
   readonly rpcUrl: string;
+  readonly rpcTimeout: number;
   readonly network?: Network;
   readonly token?: Address;
+  readonly router?: Address;
   readonly keystore?: string;
   readonly out?: string;
   readonly journal?: string;
@@ -39,11 +39,16 @@ type Options = {
 /** `tributary settle`: settles a file of payments. */
 export function settleCommand(): Command {
   return new Command("settle")
-    .description("Settle a file of signed payments in as few transactions as possible.")
+    .description(
+      "Settle a file of signed payments in as few transactions as possible. Run it again on the same file at any time: " +
+        "nothing is settled twice.",
+    )
     .argument("<file>", "one authorization, x402 payload or x402 header to a line (- for standard input)")
     .addOption(rpcUrlOption())
-    .option("--network <name>", "network of payments that name none", network)
+    .addOption(rpcTimeoutOption())
+    .option("--network <name>", "network of payments that name none; refuses a node on any other", network)
     .option("--token <address>", "token of payments that name none (default: the network's USDC)", address)
+    .option("--router <address>", "another router than the one at its usual address", address)
     .addOption(keystoreOption())
     .option("--out <file>", "where the results go (default: <file>.results.jsonl)")
     .option("--journal <file>", "where signed transactions are kept for the next run (default: <file>.journal)")
@@ -59,48 +64,47 @@ export function settleCommand(): Command {
 
 async function runSettle(file: string, options: Options): Promise<void> {
   const input = await readPayments(file, options);
-  const client = await connectChain(options.rpcUrl);
+  const client = await connect(options);
+  requireSomeOn(client, input.payments);
   const account = await resolveSigner({ ...options, chainId: client.chain.id });
   const named = file === "-" ? "payments" : file;
-  const out = options.out ?? `${named}.results.jsonl`;
+  const journal = asUsage(() => openJournal(options.journal ?? `${named}.journal`));
+  const results = reserveResults(options.out ?? `${named}.results.jsonl`, input.payments.length + input.refused.length);
 
   const progress = startProgress("payments", input.payments.length);
   const report = await settlePayments(client, account, input.payments, {
-    journal: openJournal(options.journal ?? `${named}.journal`),
+    journal,
     inclusionTimeoutMs: options.wait * 1000,
     limits: {
       ...(options.maxGas === undefined ? {} : { maxGasPerTransaction: BigInt(options.maxGas) }),
       ...(options.minValue === undefined ? {} : { minimumValue: BigInt(options.minValue) }),
     },
+    ...(options.router === undefined ? {} : { router: options.router }),
     ...(options.maxFee === undefined ? {} : { maxFeePerGas: options.maxFee }),
     onProgress: ({ decided }) => progress.update(decided),
-  }).finally(() => progress.stop());
+  })
+    .catch((error: unknown) => {
+      results.discard();
+      throw error;
+    })
+    .finally(() => progress.stop());
 
-  writeResults(out, report.results, input.refused);
   const summary = summarise(report.results, report.transactions);
-  if (options.json === true) printJson({ ...summary, refusedLines: input.refused.length, results: out });
-  else {
-    for (const line of formatSummary(summary, report, input.refused.length)) printLine(line);
-    printLine(`results: ${out}`);
-  }
-  if (report.stopped !== undefined) throw report.stopped;
+  if (options.json === true) {
+    const { routerUsed, stopped, transactions } = report;
+    printJson({
+      ...summary,
+      routerUsed: routerUsed ?? null,
+      refusedLines: input.refused.length,
+      stopped: stopped?.shortMessage ?? null,
+      sent: transactions,
+      results: results.path,
+    });
+  } else for (const line of formatSummary(summary, report, input.refused.length)) printLine(line);
+  results.write(report.results, input.refused);
+  if (options.json !== true) printLine(`results: ${results.path}`);
+  if (report.stopped !== undefined) reportError(report.stopped, false);
   process.exitCode = exitCodeOf(report, input.refused);
-}
-
-/** Writes every line's result, in the order of the lines, and puts the file in place only when it is whole and on disk. */
-function writeResults(path: string, results: readonly PaymentResult[], refused: readonly RefusedLine[]): void {
-  const lines = [
-    ...results.map((result) => ({ line: result.line, text: serialiseResult(result) })),
-    ...refused.map((line) => ({ line: line.line, text: serialiseRefusedLine(line) })),
-  ].sort((a, b) => a.line - b.line);
-  const file = openSync(`${path}.part`, "w");
-  try {
-    writeSync(file, lines.map(({ text }) => `${text}\n`).join(""));
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.part`, path);
 }
 
 function exitCodeOf(report: SettlementReport, refused: readonly RefusedLine[]): ExitCode {

@@ -31,8 +31,8 @@ export async function readPayments(
     for await (const result of readAuthorizations(open(file), context)) {
       if (result.status === "ok") payments.push({ line: result.line, authorization: result.authorization });
       else if (result.status === "bad") {
-        const { field, shortMessage, hint } = result.error;
-        const message = hint === undefined ? shortMessage : `${shortMessage} ${hint}`;
+        const { field, problem, hint } = result.error;
+        const message = hint === undefined ? problem : `${problem} ${hint}`;
         refused.push({ line: result.line, status: "invalid", field, message });
       } else {
         const what =
@@ -50,7 +50,7 @@ export async function readPayments(
     throw new UsageError(`${file} cannot be read (${cause.code}).`, { hint: "Check the path of the file.", cause });
   }
 
-  for (const { line, message } of refused.slice(0, SHOWN)) notice(`line ${line}: ${message}`);
+  for (const { line, field, message } of refused.slice(0, SHOWN)) notice(`line ${line}: ${field}: ${message}`);
   if (refused.length > SHOWN) notice(`… and ${refused.length - SHOWN} more lines like these`);
   if (options.strict === true && refused.length > 0) {
     throw new UsageError(`${refused.length} lines of ${file} hold no payment to settle; nothing was sent.`, {

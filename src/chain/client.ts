@@ -10,6 +10,7 @@ import {
   type Transport,
 } from "viem";
 import { networkOf } from "../networks.ts";
+import { describeFailure } from "./ask.ts";
 import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
 
 /** A viem public client that knows its chain. */
@@ -61,10 +62,10 @@ async function askChainId(
 ): Promise<number> {
   try {
     return await client.getChainId();
-  } catch (cause) {
+  } catch (error) {
     throw new ChainUnavailableError(`No node answers at ${urls.map(withoutSecrets).join(", ")}.`, {
+      details: describeFailure(error),
       hint: "Start a local chain with npm run local, or set RPC_URL (or --rpc-url) to a node that runs.",
-      cause,
     });
   }
 }

@@ -2,8 +2,9 @@ import { type Address, BaseError, ContractFunctionRevertedError, ContractFunctio
 import { authorizationId } from "../authorization/identity.ts";
 import type { Authorization } from "../authorization/types.ts";
 import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
+import { ask, unavailable } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
-import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
+import { ChainMismatchError } from "./errors.ts";
 
 /** A block as an answer's point in time: `timestamp` in Unix seconds, `baseFeePerGas` in wei. */
 export type Head = { readonly number: bigint; readonly timestamp: bigint; readonly baseFeePerGas: bigint };
@@ -19,9 +20,12 @@ export type SettlementFacts = {
   readonly used: ReadonlySet<string>;
 };
 
-/** Entries per eth_call. The arguments travel inside creation code, which EIP-3860 bounds to 49,152 bytes. */
+/**
+ * Entries per eth_call. The arguments travel inside creation code, which EIP-3860 bounds to 49,152 bytes, and the answer
+ * comes back as if it were the code of a new contract, which EIP-170 bounds to 24,576 bytes: 64 for each account.
+ */
 const STATES_PER_CALL = 500;
-const ACCOUNTS_PER_CALL = 800;
+const ACCOUNTS_PER_CALL = 350;
 const CALLS_AT_ONCE = 4;
 
 /**
@@ -63,23 +67,16 @@ export async function readFacts(
   return { head: head ?? (await readHead(client)), balances, withCode, used };
 }
 
-/** The newest block. */
-export async function readHead(client: ChainClient): Promise<Head> {
-  try {
-    const { number, timestamp, baseFeePerGas } = await client.getBlock({ blockTag: "latest" });
-    return { number, timestamp, baseFeePerGas: baseFeePerGas ?? 0n };
-  } catch (cause) {
-    throw new ChainUnavailableError("The node did not return its newest block.", { cause });
-  }
+/** The newest block, and the gas that it has room for. */
+export async function readHead(client: ChainClient): Promise<Head & { readonly gasLimit: bigint }> {
+  const block = await ask("its newest block", client.getBlock({ blockTag: "latest" }));
+  const { number, timestamp, baseFeePerGas, gasLimit } = block;
+  return { number, timestamp, baseFeePerGas: baseFeePerGas ?? 0n, gasLimit };
 }
 
 /** Whether there is code at an address. */
 export async function hasCode(client: ChainClient, address: Address): Promise<boolean> {
-  try {
-    return ((await client.getCode({ address })) ?? "0x") !== "0x";
-  } catch (cause) {
-    throw new ChainUnavailableError(`The node did not return the code at ${address}.`, { cause });
-  }
+  return ((await ask(`the code at ${address}`, client.getCode({ address }))) ?? "0x") !== "0x";
 }
 
 async function requireCode(client: ChainClient, token: Address): Promise<void> {
@@ -97,13 +94,15 @@ const lens = { abi: settlementLensArtifact.abi, code: settlementLensArtifact.byt
 async function asked<T>(token: Address, answer: Promise<T>): Promise<T> {
   try {
     return await answer;
-  } catch (cause) {
-    const refusal = (error: unknown) =>
-      error instanceof ContractFunctionRevertedError || error instanceof ContractFunctionZeroDataError;
-    if (cause instanceof BaseError && cause.walk(refusal) !== null) {
-      throw new ChainMismatchError(`The contract at ${token} does not answer as an EIP-3009 token.`, { cause });
+  } catch (error) {
+    const refusal = (cause: unknown) =>
+      cause instanceof ContractFunctionRevertedError || cause instanceof ContractFunctionZeroDataError;
+    if (error instanceof BaseError && error.walk(refusal) !== null) {
+      throw new ChainMismatchError(`The contract at ${token} does not answer as an EIP-3009 token.`, {
+        hint: "Check the token (--token) of these authorizations.",
+      });
     }
-    throw new ChainUnavailableError("The node did not answer a read of balances and nonces.", { cause });
+    throw unavailable("balances and nonces", error);
   }
 }
 

@@ -1,53 +1,96 @@
-import { type Address, BaseError, decodeFunctionResult, encodeFunctionData, type Hex, RawContractError } from "viem";
+import {
+  type Address,
+  BaseError,
+  decodeFunctionResult,
+  ExecutionRevertedError,
+  encodeFunctionData,
+  type Hex,
+  RawContractError,
+  size,
+  slice,
+} from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { ierc3009Artifact } from "../contracts/IERC3009.ts";
+import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { decodeRefusal, type Refusal } from "../router/reason.ts";
+import { unavailable } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
-import { ChainUnavailableError } from "./errors.ts";
 
 /** What a batch would do if it were mined now. `failed` holds positions in the batch. */
-export type Preflight = { readonly attempted: number; readonly failed: ReadonlySet<number> };
+export type Preflight =
+  | { readonly status: "answered"; readonly attempted: number; readonly failed: ReadonlySet<number> }
+  /** The whole transaction would revert, or the router's answer is none: nothing in it can settle like this. */
+  | { readonly status: "reverted" };
 
 /** A call as it will be sent. */
 export type PreparedCall = { readonly from: Address; readonly to: Address; readonly data: Hex; readonly gas: bigint };
 
 /**
  * Asks the node what a router batch would do, in one eth_call with the gas that it will be sent with.
- * @throws ChainUnavailableError where the node does not answer or the batch as a whole reverts.
+ * @throws ChainUnavailableError where the node does not answer.
  */
 export async function preflightBatch(client: ChainClient, call: PreparedCall): Promise<Preflight> {
-  const data = await client.call({ account: call.from, to: call.to, data: call.data, gas: call.gas }).then(
-    (answer) => answer.data ?? "0x",
-    (cause: unknown) => {
-      throw new ChainUnavailableError("The pre-flight of a batch failed as a whole.", { cause });
-    },
-  );
-  const [attempted, bitmap] = decodeFunctionResult({
-    abi: settlementRouterArtifact.abi,
-    functionName: "settle",
-    data,
-  });
-  return { attempted: Number(attempted), failed: readBitmap(bitmap, Number(attempted)) };
+  let data: Hex;
+  try {
+    const answer = await client.call({ account: call.from, to: call.to, data: call.data, gas: call.gas });
+    data = answer.data ?? "0x";
+  } catch (error) {
+    if (isRevert(error)) return { status: "reverted" };
+    throw unavailable("the pre-flight of a batch", error);
+  }
+  try {
+    const [attempted, bitmap] = decodeFunctionResult({
+      abi: settlementRouterArtifact.abi,
+      functionName: "settle",
+      data,
+    });
+    const count = Number(attempted);
+    if (count > 0xffff || size(bitmap) !== Math.ceil(count / 8)) return { status: "reverted" };
+    return { status: "answered", attempted: count, failed: readBitmap(bitmap, count) };
+  } catch {
+    // What is at the router's address is no router.
+    return { status: "reverted" };
+  }
 }
+
+/** Beside the attempt: deployment of the lens inside the eth_call, calldata, and room for EIP-150. */
+const LENS_GAS = 5_000_000n;
+
+/** What the router copies of a reason. */
+const MAX_REASON_BYTES = 256;
 
 /**
  * Asks the token alone what it has against an authorization: undefined where it would settle.
- * @throws ChainUnavailableError where the node does not answer, or refuses without saying what the token said.
+ * @param gasAllowance Gas for the token's call, as the router would give it. Who uses it up is `gas-capped`, whatever
+ * the token then says with the 64th that it kept (EIP-150).
+ * @throws ChainUnavailableError where the node does not answer.
  */
 export async function preflightAuthorization(
   client: ChainClient,
   authorization: SignedAuthorization,
-  options: { readonly from: Address; readonly gas: bigint },
+  { gasAllowance, overload }: { readonly gasAllowance: bigint; readonly overload?: "vrs" | "bytes" },
 ): Promise<Refusal | undefined> {
+  const { abi, bytecode } = settlementLensArtifact;
+  const transfer = encodeTransfer(authorization, overload);
+  const data = encodeFunctionData({
+    abi,
+    functionName: "attempt",
+    args: [authorization.token, gasAllowance, transfer],
+  });
   try {
-    const data = encodeTransfer(authorization);
-    await client.call({ account: options.from, to: authorization.token, data, gas: options.gas });
-    return undefined;
-  } catch (cause) {
-    const revert = revertData(cause);
-    if (revert !== undefined) return decodeRefusal(revert);
-    throw new ChainUnavailableError("The node did not answer the pre-flight of an authorization.", { cause });
+    const answer = await client.call({ code: bytecode, data, gas: 2n * gasAllowance + LENS_GAS });
+    const [success, gasUsed, reason] = decodeFunctionResult({
+      abi,
+      functionName: "attempt",
+      data: answer.data ?? "0x",
+    });
+    if (success) return undefined;
+    const refusal = decodeRefusal(size(reason) > MAX_REASON_BYTES ? slice(reason, 0, MAX_REASON_BYTES) : reason);
+    if (refusal.reason === "gas-capped" || gasUsed < gasAllowance - gasAllowance / 16n) return refusal;
+    return { ...refusal, reason: "gas-capped", message: `used up its gas allowance of ${gasAllowance}` };
+  } catch (error) {
+    throw unavailable("the pre-flight of an authorization", error);
   }
 }
 
@@ -84,18 +127,15 @@ function readBitmap(bitmap: Hex, count: number): Set<number> {
   return failed;
 }
 
-/** The revert data that a node returned with an eth_call error, or undefined where the call did not revert. */
-function revertData(error: unknown): Hex | undefined {
-  if (!(error instanceof BaseError)) return undefined;
-  const raw = error.walk((cause) => cause instanceof RawContractError || hasData(cause));
-  if (raw === null) return undefined;
-  const { data } = raw as { data?: Hex | { data?: Hex } };
-  if (typeof data === "string") return data;
-  return typeof data === "object" ? (data.data ?? "0x") : "0x";
+/** Whether a node says that an eth_call reverted. Nodes without the standard's code 3 still send revert data. */
+function isRevert(error: unknown): boolean {
+  if (!(error instanceof BaseError)) return false;
+  return error.walk((cause) => cause instanceof ExecutionRevertedError || isRawRevert(cause)) !== null;
 }
 
-function hasData(error: unknown): boolean {
+function isRawRevert(error: unknown): boolean {
+  if (error instanceof RawContractError) return true;
   if (typeof error !== "object" || error === null || !("data" in error)) return false;
   const { data } = error;
-  return typeof data === "string" || (typeof data === "object" && data !== null);
+  return typeof data === "string" && /^0x([0-9a-f]{2})*$/i.test(data);
 }

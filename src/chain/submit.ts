@@ -6,6 +6,7 @@ import {
   type TransactionReceipt,
   TransactionReceiptNotFoundError,
 } from "viem";
+import { ask, describeFailure, unavailable } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
 import { ChainUnavailableError, TransactionRefusedError } from "./errors.ts";
 import type { Fees } from "./fees.ts";
@@ -39,11 +40,7 @@ export async function signTransaction(
 
 /** The next txNonce of an account, transactions that wait in the mempool counted. */
 export async function nextTxNonce(client: ChainClient, address: Address): Promise<number> {
-  try {
-    return await client.getTransactionCount({ address, blockTag: "pending" });
-  } catch (cause) {
-    throw new ChainUnavailableError(`The node did not return the transaction count of ${address}.`, { cause });
-  }
+  return ask(`the transaction count of ${address}`, client.getTransactionCount({ address, blockTag: "pending" }));
 }
 
 /**
@@ -54,9 +51,10 @@ export async function nextTxNonce(client: ChainClient, address: Address): Promis
 export async function broadcast(client: ChainClient, { raw }: SignedTransaction): Promise<void> {
   try {
     await client.sendRawTransaction({ serializedTransaction: raw });
-  } catch (cause) {
-    const refusal = classifyRefusal(cause);
-    if (refusal !== undefined) throw new TransactionRefusedError(refusal.message, { hint: refusal.hint, cause });
+  } catch (error) {
+    const refusal = classifyRefusal(error);
+    if (refusal === undefined) return;
+    throw new TransactionRefusedError(refusal.message, { hint: refusal.hint, details: describeFailure(error) });
   }
 }
 
@@ -82,27 +80,39 @@ export async function awaitInclusion(
   }
 }
 
-/** What the node knows of a transaction now. Rejects where it does not answer. */
+/**
+ * What the node knows of a transaction now.
+ * @throws ChainUnavailableError where it does not answer.
+ */
 export async function findInclusion(
   client: ChainClient,
   { hash, txNonce, from }: Pick<SignedTransaction, "hash" | "txNonce" | "from">,
 ): Promise<Inclusion> {
   const receipt = await findReceipt(client, hash);
   if (receipt !== undefined) return { status: "mined", receipt };
-  const mined = await client.getTransactionCount({ address: from, blockTag: "latest" });
+  const mined = await ask(
+    `the transaction count of ${from}`,
+    client.getTransactionCount({ address: from, blockTag: "latest" }),
+  );
   if (mined <= txNonce) return { status: "unknown" };
   // Mined between the two questions? A receipt decides; its absence now means that another transaction took the txNonce.
   const late = await findReceipt(client, hash);
   return late === undefined ? { status: "replaced" } : { status: "mined", receipt: late };
 }
 
-async function findReceipt(client: ChainClient, hash: Hex): Promise<TransactionReceipt | undefined> {
+/** The receipt of a transaction, or undefined where the node has none (yet). */
+export async function findReceipt(client: ChainClient, hash: Hex): Promise<TransactionReceipt | undefined> {
+  let receipt: TransactionReceipt;
   try {
-    return await client.getTransactionReceipt({ hash });
+    receipt = await client.getTransactionReceipt({ hash });
   } catch (error) {
     if (error instanceof TransactionReceiptNotFoundError) return undefined;
-    throw error;
+    throw unavailable(`the receipt of ${hash}`, error);
   }
+  if (receipt.transactionHash === hash) return receipt;
+  throw new ChainUnavailableError(`The node returned another transaction's receipt than that of ${hash}.`, {
+    hint: "Use another node (--rpc-url, RPC_URL): this one cannot be relied on.",
+  });
 }
 
 /** What nodes (geth, op-geth, reth, anvil, EDR) say when they certainly did not take a transaction. */
@@ -113,7 +123,7 @@ const refusals: readonly { readonly says: RegExp; readonly message: string; read
     hint: "Send ether to the sender's address, then run the command again.",
   },
   {
-    says: /intrinsic gas too (low|high)|exceeds (the )?(block|transaction) gas limit|gas limit too high|gas limit of .* exceeds|exceeds (transaction )?gas cap/i,
+    says: /intrinsic gas too (low|high)|requires at least \d+ gas|exceeds (the )?(block|transaction) gas limit|gas limit too high|gas limit of .* exceeds|exceeds (transaction )?gas cap/i,
     message: "The transaction's gas limit is more than this chain allows.",
     hint: "Lower --max-gas.",
   },

@@ -12,8 +12,8 @@ import {
 import { authorizationId } from "../authorization/identity.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { readDirectOutcome } from "../router/outcome.ts";
+import { ask } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
-import { ChainUnavailableError } from "./errors.ts";
 
 /** How a nonce that is no longer free came to be used. */
 export type NonceUse =
@@ -44,6 +44,7 @@ const NONCES_PER_QUERY = 200;
  * Finds the transactions that used or cancelled the nonces of these authorizations, newest block first.
  * @param lookbackBlocks How far back to search. What lies further back is missing from the answer.
  * @returns By identity (`authorizationId`).
+ * @throws ChainUnavailableError where the node does not answer, or refuses to search.
  */
 export async function findNonceUses(
   client: ChainClient,
@@ -106,10 +107,6 @@ async function readLogs(client: ChainClient, tokens: Address[], nonces: Hex[], f
   return parseEventLogs({ abi: useEvents, logs: logs.map((log) => formatLog(log)) });
 }
 
-async function available<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (cause) {
-    throw new ChainUnavailableError("The node did not answer a search for used nonces.", { cause });
-  }
+function available<T>(answer: Promise<T>): Promise<T> {
+  return ask("what used a nonce", answer);
 }

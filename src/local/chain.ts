@@ -1,6 +1,7 @@
 import type { Address } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { networks } from "../networks.ts";
+import type { SettlementReport } from "../settlement/index.ts";
 import { deriveAccounts, type LocalChainAccount, TEST_MNEMONIC } from "./accounts.ts";
 import { LocalChainError } from "./errors.ts";
 import { FAUCET, mintCall, populate } from "./genesis.ts";
@@ -8,6 +9,7 @@ import { type DevelopmentNode, openDevelopmentNode, type Request } from "./node.
 import { type PaymentTerms, signPayment } from "./payments.ts";
 import { chainTime, presentable } from "./presentation.ts";
 import { serveRpc } from "./rpcServer.ts";
+import { settleLocally } from "./settle.ts";
 import { sender } from "./transaction.ts";
 
 const ACCOUNT_COUNT = 20;
@@ -54,6 +56,11 @@ export type LocalChain = {
   readonly fund: (address: Address, amount: bigint) => Promise<void>;
   /** Signs a payment from one of `accounts` or any other key; times count from the chain's clock. */
   readonly sign: (payer: Pick<LocalChainAccount, "privateKey">, terms: PaymentTerms) => Promise<SignedAuthorization>;
+  /**
+   * Settles signed payments from account 0, as `tributary settle` does, and reports what became of each. Only this chain's
+   * lifetime counts: nothing is kept for another run.
+   */
+  readonly settle: (payments: readonly SignedAuthorization[]) => Promise<SettlementReport>;
   /** Time of the next block in Unix seconds: the machine's, unless `evm_increaseTime` moved it. */
   readonly now: () => Promise<bigint>;
   /** One JSON-RPC call without a socket, `evm_*` and `hardhat_*` methods included. */
@@ -116,6 +123,7 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
       accounts,
       fund: (address, amount) => send({ from: FAUCET, to: genesis.usdc, data: mintCall(address, amount) }),
       sign: async (payer, terms) => signPayment(payer.privateKey, terms, await chainTime(request)),
+      settle: (payments) => settleLocally(`http://127.0.0.1:${server.port}`, accounts, payments),
       now: () => chainTime(request),
       request,
       stop: () => {

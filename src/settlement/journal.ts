@@ -16,7 +16,7 @@ export type SentTransaction = {
   readonly ids: readonly string[];
 };
 
-/** A journal that cannot be read or written. Nothing was sent. */
+/** A journal that cannot be read or written. What could not be written was not sent. */
 export class JournalError extends TributaryError {
   override readonly name = "JournalError";
 }
@@ -38,7 +38,7 @@ const sentSchema = z.object({
  */
 export function readJournal(path: string): SentTransaction[] {
   if (!existsSync(path)) return [];
-  const text = readFileSync(path, "utf8");
+  const text = readText(path);
   const lines = text.split("\n");
   const sent: SentTransaction[] = [];
   for (const [index, line] of lines.entries()) {
@@ -68,20 +68,46 @@ export function appendJournal(path: string, transaction: SentTransaction): void 
     writeSync(file, `${JSON.stringify(transaction)}\n`);
     fsyncSync(file);
   } catch (cause) {
-    throw new JournalError(`The journal ${path} cannot be written, so nothing was sent.`, {
-      hint: "Free some disk space or mend the folder's permissions, then run the command again.",
-      cause,
-    });
+    throw unwritable(path, cause);
   } finally {
     if (file !== undefined) closeSync(file);
   }
 }
 
-/** A job's journal in a file; undefined keeps it in memory, for a job that nobody will resume. */
+/**
+ * A job's journal in a file; undefined keeps it in memory, for a job that nobody will resume.
+ * @throws JournalError where the file cannot be read, or cannot be written.
+ */
 export function openJournal(path: string | undefined): {
   readonly sent: readonly SentTransaction[];
   readonly append: (transaction: SentTransaction) => void;
 } {
   if (path === undefined) return { sent: [], append: () => undefined };
-  return { sent: readJournal(path), append: (transaction) => appendJournal(path, transaction) };
+  const sent = readJournal(path);
+  try {
+    closeSync(openSync(path, "a", 0o600));
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+  return { sent, append: (transaction) => appendJournal(path, transaction) };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new JournalError(`The journal ${path} cannot be read.`, {
+      hint: "Mend its permissions, or name another file with --journal.",
+      cause,
+    });
+  }
+}
+
+function unwritable(path: string, cause: unknown): JournalError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+  return new JournalError(`The journal ${path} cannot be written, and nothing is sent without it.`, {
+    hint: "Free some disk space or mend the folder's permissions, then run the command again.",
+    ...(code === undefined ? {} : { details: code }),
+    cause,
+  });
 }

@@ -1,6 +1,7 @@
 import { type Address, isAddressEqual } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { type Plan, type PlanLimits, type PlannablePayment, planBatches, tokenKey } from "../batch/index.ts";
+import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { ChainMismatchError } from "../chain/errors.ts";
 import { type Head, hasCode, readFacts, readHead } from "../chain/facts.ts";
@@ -21,8 +22,8 @@ export type PreparedSettlement = {
   /** Undefined where this chain has none. */
   readonly router: Address | undefined;
   readonly head: Head;
-  /** Plans some of the same payments anew, with the same facts. */
-  readonly replan: (payments: readonly SignedAuthorization[]) => Plan;
+  /** Plans some of the same payments anew, with the same facts; `oneByOne` as if there were no router. */
+  readonly replan: (payments: readonly SignedAuthorization[], oneByOne?: boolean) => Plan;
   /** The payment that was given, for one that a plan names. */
   readonly original: (planned: SignedAuthorization) => SignedAuthorization;
 };
@@ -30,6 +31,7 @@ export type PreparedSettlement = {
 /**
  * Reads what the chain says about these payments (all of the client's chain) and plans their batches. Sends nothing.
  * @param sender Who will send the transactions.
+ * @throws ChainUnavailableError where the node does not answer, PlanLimitsError where a limit is out of its range.
  */
 export async function prepareSettlement(
   client: ChainClient,
@@ -38,8 +40,8 @@ export async function prepareSettlement(
 ): Promise<PreparedSettlement> {
   const wanted = policy.router ?? ROUTER_ADDRESS;
   const router = (await hasCode(client, wanted)) ? wanted : undefined;
-  const block = await client.getBlock({ blockTag: "latest" });
-  let head = await readHead(client);
+  const latest = await readHead(client);
+  let head: Head = latest;
   const balances = new Map<string, ReadonlyMap<string, bigint>>();
   const used = new Set<string>();
   const withCode = new Set<string>();
@@ -68,24 +70,24 @@ export async function prepareSettlement(
     plannable.set(payment, planned);
   }
   const nowSeconds = head.timestamp > policy.nowSeconds ? head.timestamp : policy.nowSeconds;
-  const replan = (some: readonly SignedAuthorization[]): Plan =>
+  const replan = (some: readonly SignedAuthorization[], oneByOne = false): Plan =>
     planBatches({
       payments: some.map((payment) => plannable.get(payment) ?? payment),
       nowSeconds,
-      routerAvailable: router !== undefined,
+      routerAvailable: router !== undefined && !oneByOne,
       gasModel,
       balances,
       usedAuthorizations: used,
       missingTokens,
       sender: policy.sender,
-      limits: { blockGasLimit: block.gasLimit, ...policy.limits },
+      limits: { blockGasLimit: latest.gasLimit, ...policy.limits },
     });
   return { plan: replan(payments), router, head, replan, original: (planned) => originals.get(planned) ?? planned };
 }
 
 /** MockUSDC's constants where the code is its proxy's, otherwise those of Circle's token. */
 async function gasModelOf(client: ChainClient, token: Address): Promise<GasModel> {
-  const code = await client.getCode({ address: token });
+  const code = await ask(`the code at ${token}`, client.getCode({ address: token }));
   const isMock = code?.toLowerCase() === fiatProxyArtifact.deployedBytecode.toLowerCase();
   return { token: isMock ? MOCK_USDC_GAS : CIRCLE_USDC_GAS, router: ROUTER_GAS };
 }

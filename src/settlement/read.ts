@@ -39,7 +39,7 @@ export function readSettlement(
     if (item.status === "not-attempted") {
       return { status: "not-attempted", message: `transaction ${transactionHash} ended before this payment` };
     }
-    const gasShare = share(receipt.gasUsed, attempted, sharers);
+    const gasShare = shareOf(receipt.gasUsed, attempted, sharers);
     sharers += 1;
     if (item.status === "settled") {
       const { logIndex } = item;
@@ -68,13 +68,13 @@ export function readSettlement(
 }
 
 /** Part `index` of `total` in `parts` parts that differ by one at most and add up exactly. */
-function share(total: bigint, parts: number, index: number): bigint {
+export function shareOf(total: bigint, parts: number, index: number): bigint {
   const [each, rest] = [total / BigInt(parts), total % BigInt(parts)];
   return BigInt(index) < rest ? each + 1n : each;
 }
 
 /** The data fee that an OP-stack node reports in a receipt, in wei; elsewhere there is none. */
-function dataFeeOf(receipt: TransactionReceipt): bigint {
+export function dataFeeOf(receipt: TransactionReceipt): bigint {
   const { l1Fee } = receipt as { l1Fee?: unknown };
   return typeof l1Fee === "bigint" ? l1Fee : typeof l1Fee === "string" ? BigInt(l1Fee) : 0n;
 }

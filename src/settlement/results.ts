@@ -5,7 +5,7 @@ import type { PaymentResult } from "./outcome.ts";
 export type RefusedLine = {
   readonly line: number;
   readonly status: "invalid" | "duplicate";
-  readonly field: string | undefined;
+  readonly field: string;
   readonly message: string;
 };
 

@@ -1,0 +1,91 @@
+import { existsSync, renameSync } from "node:fs";
+import { Option } from "commander";
+import type { ChainClient } from "../../src/chain/client.ts";
+import { isDevelopmentChain } from "../../src/chain/development.ts";
+import { DEFAULT_STORE_PATH, openStore, type Store } from "../../src/settlement/store/index.ts";
+import { asUsageAsync, UsageError } from "./errors.ts";
+import { notice } from "./output.ts";
+
+export type JournalOptions = { readonly journal?: string | undefined };
+
+/** `--journal FILE|URL`, else `DATABASE_URL`, else the default file. */
+export function journalOption(): Option {
+  return new Option(
+    "--journal <file>",
+    `the journal: a file, or the postgres:// address of a database (default: ${DEFAULT_STORE_PATH})`,
+  ).env("DATABASE_URL");
+}
+
+/**
+ * Opens the journal for a command that only reads it or asks for changes: it must be there already.
+ * @throws UsageError where it is not, or cannot be opened.
+ */
+export async function openExistingJournal({ journal }: JournalOptions): Promise<Store> {
+  const path = journal ?? DEFAULT_STORE_PATH;
+  if (isFile(path) && !existsSync(path)) {
+    throw new UsageError(`There is no journal ${path}.`, {
+      hint: "Name it with --journal (or DATABASE_URL), or run tributary settle first, which makes one.",
+    });
+  }
+  return asUsageAsync(openStore(journal));
+}
+
+/** Opens the journal for `work` and closes it behind that, whatever happens. */
+export async function withJournal<T>(options: JournalOptions, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openExistingJournal(options);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * Opens the journal for an engine, makes it where there is none, and binds it to the chain: an engine that took one
+ * chain's journal to another would wait for transactions that nobody knows. A local chain begins anew with each start, so
+ * there the default journal of the one before is put aside.
+ * @throws UsageError where it cannot be opened, or is of another chain.
+ */
+export async function openEngineJournal(
+  { journal, rpcUrl }: JournalOptions & { readonly rpcUrl: string },
+  client: ChainClient,
+): Promise<Store> {
+  const genesis = (await client.getBlock({ blockNumber: 0n })).hash;
+  const name = `genesis:${client.chain.id}`;
+  const store = await asUsageAsync(openStore(journal));
+  const bound = await store.cursor(name);
+  if (bound === undefined) await store.setCursor(name, genesis);
+  if (bound === undefined || bound === genesis) return store;
+
+  await store.close();
+  if (journal !== undefined || !(await isDevelopmentChain(client, rpcUrl))) {
+    throw new UsageError(
+      `The journal ${withoutPassword(journal)} is of another chain with the id ${client.chain.id}.`,
+      {
+        details: `It knows a chain that begins with block ${bound}; the node's begins with ${genesis}.`,
+        hint: "Give this chain a journal of its own with --journal, or point --rpc-url at the other chain.",
+      },
+    );
+  }
+  const aside = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.slice(2, 10)}.db`;
+  for (const suffix of ["-wal", "-shm", ""]) {
+    if (existsSync(DEFAULT_STORE_PATH + suffix)) renameSync(DEFAULT_STORE_PATH + suffix, aside + suffix);
+  }
+  notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
+  return openEngineJournal({ journal, rpcUrl }, client);
+}
+
+function isFile(path: string): boolean {
+  return path !== ":memory:" && !/^(postgres(ql)?|file|sqlite):/i.test(path);
+}
+
+/** The journal as it may be shown. */
+export function withoutPassword(journal: string | undefined): string {
+  if (journal === undefined) return DEFAULT_STORE_PATH;
+  if (isFile(journal) || !URL.canParse(journal)) return journal;
+  const url = new URL(journal);
+  url.password = "";
+  url.username = "";
+  url.search = "";
+  return url.href;
+}

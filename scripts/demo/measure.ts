@@ -1,0 +1,98 @@
+import { type Address, encodeFunctionData, type Hex, isHex, parseAbi } from "viem";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { encodeTransfer } from "../../src/chain/preflight.ts";
+import type { LocalChain } from "../../src/local/index.ts";
+
+/** Gas that it took to settle some payments in one of the other ways. */
+export type Measurement = {
+  readonly transactions: number;
+  readonly gasUsed: bigint;
+  /** How many of the payments the token's logs prove. */
+  readonly settled: number;
+};
+
+const multicallAbi = parseAbi([
+  "struct Call { address target; bool allowFailure; bytes callData; }",
+  "struct Result { bool success; bytes returnData; }",
+  "function aggregate3(Call[] calls) payable returns (Result[] results)",
+]);
+
+/** `AuthorizationUsed(address,bytes32)`. */
+const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
+
+/** Payments to an `aggregate3`; 300 use about 14.5 million gas, of the 2^24 that a transaction may (EIP-7825). */
+const CALLS_PER_TRANSACTION = 300;
+
+/**
+ * Settles the payments in the usual ways, and takes it back each time: one transaction for each payment, and Multicall3's
+ * `aggregate3`, both in the order of the file, from the same state that the router's batches start from.
+ */
+export async function measureOthers(
+  chain: LocalChain,
+  payments: readonly SignedAuthorization[],
+  onProgress: (done: number) => void,
+): Promise<{ readonly oneByOne: Measurement; readonly multicall: Measurement }> {
+  const helper = chain.accounts[1];
+  if (helper === undefined) throw new Error("the chain has no accounts");
+  const transfers = payments.map((payment) => encodeTransfer(payment));
+
+  const oneByOne = await takingBack(chain, async () => {
+    const calls = transfers.map((data) => ({ to: chain.usdc, data, gas: 200_000n }));
+    return sendAll(chain, helper.address, calls, onProgress);
+  });
+  const multicall = await takingBack(chain, async () => {
+    const calls: Call[] = [];
+    for (let i = 0; i < transfers.length; i += CALLS_PER_TRANSACTION) {
+      const group = transfers.slice(i, i + CALLS_PER_TRANSACTION);
+      const args = [group.map((callData) => ({ target: chain.usdc, allowFailure: true, callData }))] as const;
+      const data = encodeFunctionData({ abi: multicallAbi, functionName: "aggregate3", args });
+      calls.push({ to: chain.multicall3, data, gas: 2n ** 24n });
+    }
+    return sendAll(chain, helper.address, calls, () => undefined);
+  });
+  return { oneByOne, multicall };
+}
+
+type Call = { readonly to: Address; readonly data: Hex; readonly gas: bigint };
+
+async function sendAll(
+  chain: LocalChain,
+  from: Address,
+  calls: readonly Call[],
+  onProgress: (done: number) => void,
+): Promise<Measurement> {
+  let gasUsed = 0n;
+  let settled = 0;
+  for (const [index, { to, data, gas }] of calls.entries()) {
+    const hash = await chain.request("eth_sendTransaction", [{ from, to, data, gas: `0x${gas.toString(16)}` }]);
+    const receipt = await chain.request("eth_getTransactionReceipt", [hash]);
+    gasUsed += BigInt(text(receipt, "gasUsed"));
+    settled += usedAuthorizations(receipt);
+    if (index % 25 === 0) onProgress(index);
+  }
+  return { transactions: calls.length, gasUsed, settled };
+}
+
+async function takingBack<Answer>(chain: LocalChain, work: () => Promise<Answer>): Promise<Answer> {
+  const snapshot = await chain.request("evm_snapshot");
+  try {
+    return await work();
+  } finally {
+    await chain.request("evm_revert", [snapshot]);
+  }
+}
+
+function usedAuthorizations(receipt: unknown): number {
+  if (typeof receipt !== "object" || receipt === null || !("logs" in receipt) || !Array.isArray(receipt.logs)) return 0;
+  const logs: readonly unknown[] = receipt.logs;
+  return logs.filter((log) => {
+    const topics: unknown = typeof log === "object" && log !== null && "topics" in log ? log.topics : undefined;
+    return Array.isArray(topics) && topics[0] === AUTHORIZATION_USED;
+  }).length;
+}
+
+function text(value: unknown, field: string): string {
+  const found: unknown = typeof value === "object" && value !== null ? Reflect.get(value, field) : undefined;
+  if (!isHex(found)) throw new Error(`the chain's answer has no ${field}`);
+  return found;
+}

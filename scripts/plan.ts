@@ -1,0 +1,96 @@
+import { Command, Option } from "commander";
+import type { Address } from "viem";
+import type { Network } from "../src/networks.ts";
+import { quoteSettlement, type RefusedLine, type SettlementQuote } from "../src/settlement/index.ts";
+import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
+import { EXIT } from "./cli/exitCodes.ts";
+import { readPayments } from "./cli/input.ts";
+import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
+import { printJson, printLine, startProgress } from "./cli/output.ts";
+import { examples } from "./cli/program.ts";
+import { formatQuote } from "./cli/quoteText.ts";
+
+type Options = {
+  readonly rpcUrl: string;
+  readonly rpcTimeout: number;
+  readonly network?: Network;
+  readonly token?: Address;
+  readonly router?: Address;
+  readonly from?: Address;
+  readonly gasPrice?: bigint;
+  readonly ethUsd: bigint;
+  readonly strict?: true;
+  readonly json?: true;
+  readonly maxGas?: number;
+  readonly minValue?: number;
+};
+
+const ETHER_USD = 3000_000_000n;
+
+/** `tributary plan`: what settling a file would take. */
+export function planCommand(): Command {
+  return new Command("plan")
+    .description(
+      "Show the batches that would settle a file, their gas and price, and which payments cannot settle and why. Every " +
+        "batch is tried out with eth_call. Nothing is sent, and no key is needed.",
+    )
+    .argument("<file>", "one authorization, x402 payload or x402 header to a line (- for standard input)")
+    .addOption(rpcUrlOption())
+    .addOption(rpcTimeoutOption())
+    .option("--network <name>", "network of payments that name none; refuses a node on any other", network)
+    .option("--token <address>", "token of payments that name none (default: the network's USDC)", address)
+    .option("--router <address>", "another router than the one at its usual address", address)
+    .option("--from <address>", "who would send", address)
+    .option("--gas-price <gwei>", "price per gas (default: the chain's)", gwei)
+    .addOption(
+      new Option("--eth-usd <usd>", "price of one ether in US dollars")
+        .argParser(usdcAmount)
+        .default(ETHER_USD, "3000"),
+    )
+    .option("--strict", "refuse the file if any line of it is bad")
+    .option("--max-gas <gas>", "the most gas for one transaction", integer(100_000, 16_777_216))
+    .option("--min-value <units>", "leave out payments below this many atomic units", integer(0))
+    .addOption(jsonOption())
+    .addHelpText("after", examples("plan payments.jsonl", "plan payments.jsonl --gas-price 0.005 --eth-usd 2500"))
+    .action(runPlan);
+}
+
+async function runPlan(file: string, options: Options): Promise<void> {
+  const input = await readPayments(file, options);
+  const client = await connect(options);
+  requireSomeOn(client, input.payments);
+  const progress = startProgress("payments", input.payments.length);
+  const quote = await quoteSettlement(client, input.payments, {
+    etherMicroUsd: options.ethUsd,
+    limits: {
+      ...(options.maxGas === undefined ? {} : { maxGasPerTransaction: BigInt(options.maxGas) }),
+      ...(options.minValue === undefined ? {} : { minimumValue: BigInt(options.minValue) }),
+    },
+    ...(options.router === undefined ? {} : { router: options.router }),
+    ...(options.from === undefined ? {} : { from: options.from }),
+    ...(options.gasPrice === undefined ? {} : { gasPriceWei: options.gasPrice }),
+    onProgress: (done) => progress.update(done),
+  }).finally(() => progress.stop());
+
+  if (options.json === true) printJson(toJson(quote, input.refused));
+  else {
+    for (const line of formatQuote(quote, options.gasPrice === undefined)) printLine(line);
+    if (input.refused.length > 0) printLine(`bad lines in the file, left out: ${input.refused.length}`);
+  }
+  const isSettled = quote.excluded.every(({ outcome }) => outcome.status === "settled");
+  process.exitCode = input.refused.length === 0 && isSettled ? EXIT.done : EXIT.unsettled;
+}
+
+function toJson({ excluded, ...quote }: SettlementQuote, refused: readonly RefusedLine[]) {
+  return {
+    ...quote,
+    dataFeeInputs: quote.dataFeeInputs ?? null,
+    total: quote.total ?? null,
+    oneByOne: quote.oneByOne ?? null,
+    excluded: excluded.map(({ line, authorization, outcome }) => {
+      const { from, to, value, nonce } = authorization;
+      return { line, from, to, value, nonce, ...outcome };
+    }),
+    refusedLines: refused,
+  };
+}

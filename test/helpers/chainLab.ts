@@ -1,0 +1,115 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Address, encodeFunctionData, type Hex, keccak256, numberToHex, pad } from "viem";
+import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import { connectChain } from "../../src/chain/client.ts";
+import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
+import { ROUTER_ADDRESS } from "../../src/deployment.ts";
+import { type LocalChainOptions, startLocalChain } from "../../src/local/index.ts";
+import { sender } from "../../src/local/transaction.ts";
+import type { JobPayment } from "../../src/settlement/index.ts";
+
+export type ChainLab = Awaited<ReturnType<typeof openChainLab>>;
+
+/** Runtime code that loops until its gas is gone. */
+export const BURNING_CODE: Hex = "0x5b600056";
+
+/** A local chain in process with a client, a funded sender, and helpers around payments. Close it with `chain.stop()`. */
+export async function openChainLab(options: LocalChainOptions = {}) {
+  const chain = await startLocalChain(options);
+  const client = await connectChain(chain.rpcUrl, { pollingIntervalMs: 20 });
+  const [first] = chain.accounts;
+  if (first === undefined) throw new Error("accounts missing");
+  const account = privateKeyToAccount(first.privateKey);
+  const send = sender(chain.request);
+  const { abi } = mockUSDCArtifact;
+
+  return {
+    chain,
+    client,
+    account,
+    router: ROUTER_ADDRESS,
+    keyOf: (index: number) => chain.accounts[index]!,
+    /** Payments in turn by accounts 1 to 5 to one payee, 1000 units and more. */
+    pay: async (count: number, to: Address, terms: { firstValue?: bigint } = {}): Promise<JobPayment[]> =>
+      Promise.all(
+        Array.from({ length: count }, async (_, index) => {
+          const value = (terms.firstValue ?? 1000n) + BigInt(index);
+          const authorization = await chain.sign(chain.accounts[1 + (index % 5)]!, { to, value });
+          return { line: index + 1, authorization };
+        }),
+      ),
+    /** A payer with USDC whose account has the given code. */
+    payerWithCode: async (seed: number, code: Hex): Promise<PrivateKeyAccount & { privateKey: Hex }> => {
+      const privateKey = keccak256(numberToHex(seed, { size: 32 }));
+      const payer = privateKeyToAccount(privateKey);
+      await chain.fund(payer.address, 1_000_000n);
+      await chain.request("hardhat_setCode", [payer.address, code]);
+      return { ...payer, privateKey };
+    },
+    balanceOf: (owner: Address) =>
+      client.readContract({ address: chain.usdc, abi, functionName: "balanceOf", args: [owner] }),
+    asOwner: (data: Hex) => send({ from: account.address, to: chain.usdc, data }),
+    block: (payer: Address) =>
+      send({
+        from: account.address,
+        to: chain.usdc,
+        data: encodeFunctionData({ abi, functionName: "blacklist", args: [payer] }),
+      }),
+    transactionCount: () => client.getTransactionCount({ address: account.address }),
+  };
+}
+
+/** An address that nobody has used, the same one for the same number. */
+export function freshAddress(number: number): Address {
+  return pad(numberToHex(0xfeed_0000 + number), { size: 20 });
+}
+
+/** One JSON-RPC request as a node sees it. */
+export type NodeRequest = { readonly id: unknown; readonly method: string; readonly params: readonly unknown[] };
+
+/** What a faulty node does with a request: answers as the real one, with something else, not at all, or hangs up. */
+export type Fault = "pass" | "hang" | "hang-up" | { readonly result: unknown } | { readonly error: object };
+
+/** A node in front of another one that misbehaves as `fault` says. */
+export async function startFaultyNode(rpcUrl: string, fault: (request: NodeRequest) => Fault) {
+  const server: Server = createServer((incoming, response) => {
+    const parts: Buffer[] = [];
+    incoming.on("data", (part: Buffer) => parts.push(part));
+    incoming.on("end", () => {
+      void answer(JSON.parse(Buffer.concat(parts).toString()));
+    });
+    async function answer(body: NodeRequest | NodeRequest[]): Promise<void> {
+      const requests = Array.isArray(body) ? body : [body];
+      const answers: unknown[] = [];
+      for (const request of requests) {
+        const what = fault({ ...request, params: request.params ?? [] });
+        if (what === "hang") return;
+        if (what === "hang-up") {
+          incoming.socket.destroy();
+          return;
+        }
+        if (what === "pass") {
+          const real = await fetch(rpcUrl, {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ jsonrpc: "2.0", ...request }),
+          });
+          answers.push(await real.json());
+        } else answers.push({ jsonrpc: "2.0", id: request.id, ...what });
+      }
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify(Array.isArray(body) ? answers : answers[0]));
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    rpcUrl: `http://127.0.0.1:${port}`,
+    stop: () =>
+      new Promise<void>((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}

@@ -1,0 +1,91 @@
+import { expect } from "chai";
+import { encodeFunctionResult, isHex, parseAbi, size, toFunctionSelector } from "viem";
+import { connectChain } from "../../../src/chain/client.ts";
+import { GAS_PRICE_ORACLE_ADDRESS, readDataFeeInputs, sampleTransaction } from "../../../src/chain/dataFee.ts";
+import { ChainUnavailableError } from "../../../src/chain/errors.ts";
+import { readGasPrice, suggestFees } from "../../../src/chain/fees.ts";
+import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+
+describe("fees", () => {
+  let lab: ChainLab;
+  before(async () => {
+    lab = await openChainLab();
+  });
+  after(() => lab.chain.stop());
+
+  it("leaves room for the base fee to double", async () => {
+    const { baseFeePerGas, maxFeePerGas, maxPriorityFeePerGas } = await suggestFees(lab.client);
+    expect(maxPriorityFeePerGas).to.equal(1_000_000n);
+    expect(maxFeePerGas).to.equal(2n * baseFeePerGas + maxPriorityFeePerGas);
+    expect(await readGasPrice(lab.client)).to.equal(baseFeePerGas + maxPriorityFeePerGas);
+  });
+
+  it("keeps to a ceiling, and the tip below it", async () => {
+    expect(await suggestFees(lab.client, 1_000n)).to.deep.include({
+      maxFeePerGas: 1_000n,
+      maxPriorityFeePerGas: 1_000n,
+    });
+  });
+
+  it("offers a small tip where the node suggests none", async () => {
+    const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
+      method === "eth_maxPriorityFeePerGas" || method === "eth_gasPrice"
+        ? { error: { code: -32601, message: "no such method" } }
+        : "pass",
+    );
+    const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
+    const { maxPriorityFeePerGas } = await suggestFees(client);
+    await node.stop();
+    expect(maxPriorityFeePerGas).to.equal(1_000_000n);
+  });
+
+  it("knows nothing where the node does not answer", async () => {
+    const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
+      method === "eth_getBlockByNumber" ? { error: { code: -32000, message: "busy" } } : "pass",
+    );
+    const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
+    const error = await suggestFees(client).catch((caught: unknown) => caught);
+    await node.stop();
+    expect(error).to.be.instanceOf(ChainUnavailableError);
+    expect(error).to.have.property("shortMessage", "The node did not return the price of gas.");
+  });
+});
+
+describe("readDataFeeInputs", () => {
+  let lab: ChainLab;
+  before(async () => {
+    lab = await openChainLab();
+  });
+  after(() => lab.chain.stop());
+
+  it("finds no data fee where there is no oracle", async () => {
+    expect(await readDataFeeInputs(lab.client)).to.equal(undefined);
+  });
+
+  it("reads the oracle's parameters", async () => {
+    const abi = parseAbi(["function f() view returns (uint256)"]);
+    const names = ["l1BaseFee", "blobBaseFee", "baseFeeScalar", "blobBaseFeeScalar"];
+    const values = new Map(names.map((name, index) => [toFunctionSelector(`${name}()`), 11n * BigInt(index + 1)]));
+    const node = await startFaultyNode(lab.chain.rpcUrl, ({ method, params: [first] }) => {
+      if (method === "eth_getCode") return { result: "0x00" };
+      if (method !== "eth_call" || typeof first !== "object" || first === null) return "pass";
+      const { to, data }: { to?: unknown; data?: unknown } = first;
+      const value = to === GAS_PRICE_ORACLE_ADDRESS && isHex(data) ? values.get(data) : undefined;
+      return value === undefined ? "pass" : { result: encodeFunctionResult({ abi, result: value }) };
+    });
+    const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
+    const inputs = await readDataFeeInputs(client);
+    await node.stop();
+    expect(inputs).to.deep.equal({ l1BaseFee: 11n, blobBaseFee: 22n, baseFeeScalar: 33n, blobBaseFeeScalar: 44n });
+  });
+});
+
+describe("sampleTransaction", () => {
+  it("has the bytes of the calldata and of everything around it", () => {
+    const call = { to: freshAddress(1), gas: 3_000_000n };
+    const empty = size(sampleTransaction({ ...call, data: "0x" }, 84532));
+    expect(empty).to.be.within(110, 125);
+    const thousand = size(sampleTransaction({ ...call, data: `0x${"ab".repeat(1000)}` }, 84532));
+    expect(thousand - empty).to.be.within(1000, 1006);
+  });
+});
