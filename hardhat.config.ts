@@ -27,6 +27,9 @@ const compiler = {
   },
 } as const;
 
+// Randomised Solidity tests are reduced in `npm test` and whole in `npm run test:long`.
+const long = process.env.TRIBUTARY_LONG === "1";
+
 export default defineConfig({
   plugins: [
     hardhatEthers,
@@ -46,7 +49,10 @@ export default defineConfig({
   paths: { tests: { mocha: "test", solidity: "test" } },
   test: {
     mocha: { timeout: 60_000 },
-    solidity: { fuzz: { runs: 256, seed: "0x7472696275746172" }, invariant: { runs: 32, depth: 32 } },
+    solidity: {
+      fuzz: { runs: long ? 10_000 : 256, seed: "0x7472696275746172" },
+      invariant: { runs: long ? 256 : 32, depth: long ? 128 : 32 },
+    },
   },
   typechain: { outDir: "types/ethers-contracts" },
   networks: {

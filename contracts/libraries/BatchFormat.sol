@@ -8,6 +8,8 @@ library BatchFormat {
 
     uint256 internal constant HEADER_BYTES = 5;
     uint256 internal constant PAYEE_BYTES = 20;
+    /// @dev Of any item, first of all.
+    uint256 internal constant HEAD_BYTES = 2;
     uint256 internal constant COMPACT_BYTES = 134;
     /// @dev Of a wide item without its signature.
     uint256 internal constant WIDE_BYTES = 156;

@@ -4,7 +4,9 @@ import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { RouterDecodingError } from "./errors.ts";
 import {
   COMPACT_BYTES,
+  ECDSA_SIGNATURE_BYTES,
   HEADER_BYTES,
+  MAX_SIGNATURE_BYTES,
   PAYEE_BYTES,
   PAYEE_MASK,
   RESERVED_BITS,
@@ -35,7 +37,7 @@ function decodeArguments(data: Hex): readonly [Address, Hex, bigint, Hex] {
 
 /**
  * Unpacks a batch into its items, the inverse of `encodeBatch`.
- * @throws RouterDecodingError where a length, a count, an index or a reserved bit is wrong.
+ * @throws RouterDecodingError where the router would have reverted: a version, length, count, index or reserved bit is wrong.
  */
 export function decodeBatch(batch: Hex, context: { chainId: number; token: Address }): RouterItem[] {
   const bytes = hexToBytes(batch);
@@ -66,7 +68,7 @@ export function decodeBatch(batch: Hex, context: { chainId: number; token: Addre
     if (to === undefined) {
       throw new RouterDecodingError(`Item ${index} names payee ${head & PAYEE_MASK} of ${payeeCount}.`);
     }
-    const item = (head & WIDE_BIT) === 0 ? compact(at, head, to) : wide(at, head, to);
+    const item = (head & WIDE_BIT) === 0 ? compact(at, head, to) : wide(at, head, to, index);
     items.push(item);
     at += item.form === "compact" ? COMPACT_BYTES : WIDE_BYTES + (item.authorization.signature.length - 2) / 2;
   }
@@ -90,8 +92,13 @@ export function decodeBatch(batch: Hex, context: { chainId: number; token: Addre
     return { form: "compact", authorization };
   }
 
-  function wide(at: number, head: number, to: Address): RouterItem {
+  function wide(at: number, head: number, to: Address, index: number): RouterItem {
     need(at + WIDE_BYTES);
+    const overload = (head & SIGNATURE_BIT) === 0 ? "bytes" : "vrs";
+    const length = Number(u(at + 154, 2));
+    if (overload === "vrs" ? length !== ECDSA_SIGNATURE_BYTES : length > MAX_SIGNATURE_BYTES) {
+      throw new RouterDecodingError(`Item ${index} has a signature of ${length} bytes, which its form does not take.`);
+    }
     const authorization: SignedAuthorization = {
       ...context,
       from: address(take(at + 6, 20)),
@@ -100,9 +107,8 @@ export function decodeBatch(batch: Hex, context: { chainId: number; token: Addre
       validAfter: u(at + 58, 32),
       validBefore: u(at + 90, 32),
       nonce: bytesToHex(take(at + 122, 32)),
-      signature: bytesToHex(take(at + WIDE_BYTES, Number(u(at + 154, 2)))),
+      signature: bytesToHex(take(at + WIDE_BYTES, length)),
     };
-    const overload = (head & SIGNATURE_BIT) === 0 ? "bytes" : "vrs";
     return { form: "wide", authorization, gasAllowance: u(at + 2, 4), overload };
   }
 }

@@ -1,7 +1,9 @@
-import { type Address, concatHex, encodeFunctionData, type Hex, numberToHex, size } from "viem";
+import { type Address, concatHex, encodeFunctionData, type Hex, isAddress, numberToHex, size } from "viem";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { RouterEncodingError } from "./errors.ts";
 import {
+  COMPACT_BYTES,
+  ECDSA_SIGNATURE_BYTES,
   fitsCompact,
   MAX_ITEMS,
   MAX_PAYEES,
@@ -10,6 +12,7 @@ import {
   type SettleCall,
   SIGNATURE_BIT,
   WIDE_BIT,
+  WIDE_BYTES,
   WIRE_VERSION,
 } from "./wire.ts";
 
@@ -40,10 +43,11 @@ export function encodeBatch(items: readonly RouterItem[]): Hex {
   if (items.length === 0) throw new RouterEncodingError("A batch needs at least one item.");
   if (items.length > MAX_ITEMS) throw tooMany("items", items.length, MAX_ITEMS);
 
-  const payees = new Map<string, number>();
+  const payees = new Map<Address, number>();
   const encoded: Hex[] = [];
   for (const [index, item] of items.entries()) {
     const to = item.authorization.to.toLowerCase();
+    if (!isAddress(to)) throw new RouterEncodingError(`Item ${index} has the payee ${to}, which is no address.`);
     const payee = payees.get(to) ?? payees.size;
     payees.set(to, payee);
     encoded.push(item.form === "compact" ? encodeCompact(item, index, payee) : encodeWide(item, index, payee));
@@ -51,7 +55,7 @@ export function encodeBatch(items: readonly RouterItem[]): Hex {
   if (payees.size > MAX_PAYEES) throw tooMany("payees", payees.size, MAX_PAYEES);
 
   const header = concatHex([u(WIRE_VERSION, 1), u(payees.size, 2), u(items.length, 2)]);
-  return concatHex([header, ...([...payees.keys()] as Address[]), ...encoded]);
+  return concatHex([header, ...payees.keys(), ...encoded]);
 }
 
 function encodeCompact(item: RouterItem & { form: "compact" }, index: number, payee: number): Hex {
@@ -63,15 +67,16 @@ function encodeCompact(item: RouterItem & { form: "compact" }, index: number, pa
   }
   const signature = authorization.signature.slice(2);
   const parity = signature.toLowerCase().endsWith("1c") ? SIGNATURE_BIT : 0;
-  return concatHex([
+  const fields = [
     u(payee | parity, 2),
     authorization.from,
     u(authorization.value, 8),
     u(authorization.validAfter, 4),
     u(authorization.validBefore, 4),
     authorization.nonce,
-    `0x${signature.slice(0, 128)}`,
-  ]);
+    `0x${signature.slice(0, 128)}` as const,
+  ];
+  return join(fields, COMPACT_BYTES, index);
 }
 
 function encodeWide(item: RouterItem & { form: "wide" }, index: number, payee: number): Hex {
@@ -80,11 +85,14 @@ function encodeWide(item: RouterItem & { form: "wide" }, index: number, payee: n
   if (gasAllowance < 0n || gasAllowance > 0xffff_ffffn) {
     throw new RouterEncodingError(`Item ${index} has a gas allowance of ${gasAllowance}, beyond 32 bits.`);
   }
-  if (overload === "vrs" ? length !== 65 : length > MAX_SIGNATURE_BYTES) {
-    const allowed = overload === "vrs" ? "exactly 65" : `at most ${MAX_SIGNATURE_BYTES}`;
+  if (overload === "vrs" ? length !== ECDSA_SIGNATURE_BYTES : length > MAX_SIGNATURE_BYTES) {
+    const allowed = overload === "vrs" ? `exactly ${ECDSA_SIGNATURE_BYTES}` : `at most ${MAX_SIGNATURE_BYTES}`;
     throw new RouterEncodingError(`Item ${index} has a signature of ${length} bytes; it takes ${allowed}.`);
   }
-  return concatHex([
+  if (![authorization.value, authorization.validAfter, authorization.validBefore].every(isU256)) {
+    throw new RouterEncodingError(`Item ${index} has a value or a time beyond 256 bits.`);
+  }
+  const fields = [
     u(payee | WIDE_BIT | (overload === "vrs" ? SIGNATURE_BIT : 0), 2),
     u(gasAllowance, 4),
     authorization.from,
@@ -94,7 +102,21 @@ function encodeWide(item: RouterItem & { form: "wide" }, index: number, payee: n
     authorization.nonce,
     u(length, 2),
     authorization.signature,
-  ]);
+  ];
+  return join(fields, WIDE_BYTES + length, index);
+}
+
+/** Joins the fields of an item. One field of the wrong size would shift all that follow. */
+function join(fields: readonly Hex[], length: number, index: number): Hex {
+  const item = concatHex(fields);
+  if (size(item) === length && item.length % 2 === 0) return item;
+  throw new RouterEncodingError(`Item ${index} has an address or a nonce of the wrong size.`, {
+    hint: "Addresses take 20 bytes, nonces 32.",
+  });
+}
+
+function isU256(value: bigint): boolean {
+  return value >= 0n && value < 1n << 256n;
 }
 
 function u(value: number | bigint, bytes: number): Hex {

@@ -27,7 +27,7 @@ const tokenEvents = parseAbi([
 
 /**
  * The outcome of every item of a router batch, in the order of the items. Proof of a settlement is the pair of the token's
- * logs, so a batch whose transaction carries other calls too is read correctly.
+ * logs, so a batch whose transaction carries other calls too is read correctly, as long as its id is its own there.
  */
 export function readBatchOutcomes(
   receipt: OutcomeReceipt,
@@ -91,27 +91,36 @@ function decodeTokenEvent(log: OutcomeReceipt["logs"][number]) {
   }
 }
 
+/**
+ * What the router's events say of this batch. The events of a batch end with its `BatchSettled`, which counts its failures;
+ * those of a batch that a token's callback settled meanwhile lie in between and end with their own.
+ */
 function readRouterEvents(
   { logs }: OutcomeReceipt,
   { router, batchId }: { readonly router: Address; readonly batchId: Hex },
 ): { refusals: Map<string, Refusal>; attempted: number } {
-  let refusals = new Map<string, Refusal>();
-  let pending = new Map<string, Refusal>();
+  const refusals = new Map<string, Refusal>();
+  const open: [key: string, refusal: Refusal][] = [];
   let attempted = 0;
   for (const log of logs) {
-    if (!isAddressEqual(log.address, router)) continue;
-    const event = decodeEventLog({ abi: settlementRouterArtifact.abi, topics: log.topics, data: log.data });
-    if (event.eventName === "AuthorizationFailed") {
+    const event = isAddressEqual(log.address, router) ? decodeRouterEvent(log) : undefined;
+    if (event?.eventName === "AuthorizationFailed") {
       const { index, payer, nonce, reason } = event.args;
-      pending.set(`${index}:${payer}:${nonce}`.toLowerCase(), decodeRefusal(reason));
-      continue;
+      open.push([`${index}:${payer}:${nonce}`.toLowerCase(), decodeRefusal(reason)]);
+    } else if (event?.eventName === "BatchSettled") {
+      const own = open.splice(Math.max(0, open.length - Number(event.args.failed)));
+      if (event.args.batchId.toLowerCase() !== batchId.toLowerCase()) continue;
+      for (const [key, refusal] of own) refusals.set(key, refusal);
+      attempted = Math.max(attempted, Number(event.args.attempted));
     }
-    // The events of one batch end with its BatchSettled. Another batch in the same transaction has its own.
-    if (event.args.batchId.toLowerCase() === batchId.toLowerCase()) {
-      refusals = pending;
-      attempted = Number(event.args.attempted);
-    }
-    pending = new Map();
   }
   return { refusals, attempted };
+}
+
+function decodeRouterEvent(log: OutcomeReceipt["logs"][number]) {
+  try {
+    return decodeEventLog({ abi: settlementRouterArtifact.abi, topics: log.topics, data: log.data });
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import { decodeErrorResult, type Hex, parseAbi } from "viem";
+import { decodeErrorResult, type Hex, hexToString, isHex, parseAbi } from "viem";
 
 /** Why the token refused an authorization. */
 export type RefusalReason =
@@ -73,6 +73,18 @@ export function decodeRefusal(data: Hex): Refusal {
     const shown = args === undefined || args.length === 0 ? errorName : `${errorName}(${args.join(", ")})`;
     return { reason: byError[errorName] ?? "refused", message: shown, data };
   } catch {
-    return { reason: "refused", message: `unknown error ${data.slice(0, 10)}`, data };
+    return { reason: "refused", message: readCutMessage(data) ?? `unknown error ${data.slice(0, 10)}`, data };
   }
+}
+
+const ERROR_SELECTOR = "08c379a0";
+/** Selector, offset and length in hexadecimal digits. */
+const MESSAGE_START = 2 + 2 * (4 + 32 + 32);
+
+/** What the router kept of an `Error(string)` that is longer than it reports. */
+function readCutMessage(data: Hex): string | undefined {
+  const { length } = data;
+  if (data.slice(2, 10) !== ERROR_SELECTOR || length <= MESSAGE_START || length % 2 === 1 || !isHex(data))
+    return undefined;
+  return `${hexToString(`0x${data.slice(MESSAGE_START)}`)}…`;
 }

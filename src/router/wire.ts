@@ -21,6 +21,8 @@ export const PAYEE_MASK = 0x0fff;
 /** What the format can count: payees in one table, and items in one batch. */
 export const MAX_PAYEES = 4096;
 export const MAX_ITEMS = 65_535;
+/** Of a signature `r ‖ s ‖ v`. */
+export const ECDSA_SIGNATURE_BYTES = 65;
 /** Longest signature of a wide item, in bytes. */
 export const MAX_SIGNATURE_BYTES = 8192;
 
@@ -58,7 +60,7 @@ const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 
 /** Whether a signature is 65 bytes `r ‖ s ‖ v` with v 27 or 28, the only one that the compact form can carry. */
 export function isEcdsaSignature(signature: Hex): boolean {
-  return signature.length === 132 && (signature.endsWith("1b") || signature.toLowerCase().endsWith("1c"));
+  return signature.length === 132 && /1[bc]$/i.test(signature);
 }
 
 /**
@@ -68,5 +70,10 @@ export function isEcdsaSignature(signature: Hex): boolean {
  */
 export function fitsCompact(authorization: SignedAuthorization): boolean {
   const { value, validAfter, validBefore, signature } = authorization;
-  return value <= MAX_U64 && validAfter <= MAX_U32 && validBefore <= MAX_U32 && isEcdsaSignature(signature);
+  const inRange = isWithin(value, MAX_U64) && isWithin(validAfter, MAX_U32) && isWithin(validBefore, MAX_U32);
+  return inRange && isEcdsaSignature(signature);
+}
+
+function isWithin(value: bigint, most: bigint): boolean {
+  return value >= 0n && value <= most;
 }

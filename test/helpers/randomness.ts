@@ -1,0 +1,15 @@
+import fc from "fast-check";
+
+/** Whether randomised tests run whole (`npm run test:long`) or reduced (`npm test`). */
+export const isLong = process.env.TRIBUTARY_LONG === "1";
+
+/** Seed of every randomised TypeScript test of this process; `npm test` prints it, TRIBUTARY_SEED sets it. */
+export const seed = Number(process.env.TRIBUTARY_SEED ?? Date.now() % 2 ** 31);
+
+/** How often a randomised test runs: `reduced` times in `npm test`, `whole` times in `npm run test:long`. */
+export function runs(reduced: number, whole: number): { readonly numRuns: number; readonly seed: number } {
+  return { numRuns: isLong ? whole : reduced, seed };
+}
+
+// For properties that say nothing of their own. The test runner loads every file of test/, this one included.
+fc.configureGlobal(runs(100, 2_000));
