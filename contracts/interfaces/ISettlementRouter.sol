@@ -21,7 +21,8 @@ interface ISettlementRouter {
     /// @param payer The authorization's `from`.
     /// @param nonce The authorization's nonce.
     /// @param reason The first `MAX_REASON_BYTES` bytes of the revert data. Empty means that the item ran out of its gas
-    /// allowance (or that code of the payer or the token reverted with nothing), never a bad signature.
+    /// allowance (or that code of the payer or the token reverted with nothing), never a bad signature. The reverse does
+    /// not hold: USDC reports a payer whose own code ran out of gas as an invalid signature.
     event AuthorizationFailed(uint256 index, address indexed payer, bytes32 indexed nonce, bytes reason);
 
     /// @notice Emitted once per batch, after its items.

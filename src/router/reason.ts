@@ -5,6 +5,10 @@ export type RefusalReason =
   | "already-used"
   | "expired"
   | "not-yet-valid"
+  /**
+   * Proof for a payer without code only. USDC says the same where code of the payer (ERC-1271, EIP-7702) reverts or uses up
+   * its gas: the token asks it in a call that may fail, and keeps a 64th of the gas to say so with.
+   */
   | "bad-signature"
   | "underfunded"
   | "blocked"

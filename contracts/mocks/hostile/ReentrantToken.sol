@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title ReentrantToken
-/// @notice Token that answers its first call in a transaction by calling `target` with data chosen beforehand, and
+/// @notice Token that calls `target` with data chosen beforehand from every call but those that come of that, and
 /// records every call.
 contract ReentrantToken {
     /// @dev Set while the call back runs.
