@@ -42,10 +42,21 @@ async function start(port: number, blockTimeSeconds: number, bare: boolean): Pro
   }
 }
 
-/** Resolves at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. */
+/**
+ * Resolves at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. A signal to
+ * npm alone ends npm's shell and goes no further, so under npm the end of the shell counts as one.
+ */
 function nextSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+    if (process.env.npm_lifecycle_event === undefined) return;
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      resolve();
+    }, 250);
+    watch.unref();
   });
 }
 

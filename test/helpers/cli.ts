@@ -97,7 +97,9 @@ function spawnCli(args: readonly string[], { env, cwd, nodeOptions = [] }: CliOp
 }
 
 function cleanEnvironment(env: Readonly<Record<string, string>> = {}): Record<string, string> {
-  return { PATH: process.env.PATH ?? "", ...env };
+  // Starting a command takes half as long with compiled code at hand; the test runner names the folder.
+  const { PATH = "", NODE_COMPILE_CACHE } = process.env;
+  return { PATH, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }), ...env };
 }
 
 async function collect(child: ChildProcess): Promise<CliResult> {

@@ -1,0 +1,118 @@
+// `npm test` and `npm run test:long`: every Solidity and TypeScript test, the latter in two lanes at once. Randomised tests
+// are reduced in the former; what they run with is printed first, so that a failure can be repeated. With file names (or
+// any option of `hardhat test`) only those run, in one process.
+import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { globSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+
+const LANES = 2;
+const root = join(import.meta.dirname, "..", "..");
+const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
+const args = process.argv.slice(2);
+const long = args.includes("--long");
+const chosen = args.filter((arg) => arg !== "--long");
+const seed = process.env.TRIBUTARY_SEED ?? String(randomInt(2 ** 31));
+const env = { ...process.env, TRIBUTARY_SEED: seed, ...(long ? { TRIBUTARY_LONG: "1" } : {}) };
+
+console.log(
+  long
+    ? "randomised tests: whole, 2,000 runs of a property and 10,000 of a Solidity fuzz test unless they say otherwise"
+    : "randomised tests: reduced to 100 runs of a property and 256 of a Solidity fuzz test (npm run test:long runs all)",
+);
+console.log(`seed: ${seed} (TRIBUTARY_SEED=${seed} repeats it)`);
+
+if (chosen.length > 0) {
+  process.exitCode = codeOf(
+    spawnSync(process.execPath, [hardhat, "test", ...chosen], { cwd: root, stdio: "inherit", env }),
+  );
+} else {
+  await runAll();
+}
+
+async function runAll(): Promise<void> {
+  const startedAt = Date.now();
+  // First and alone: they compile, and what runs side by side afterwards must find the artifacts at rest.
+  const [solidity, build] = [["test", "solidity"], ["build"]].map((task) => {
+    return spawnSync(process.execPath, [hardhat, ...task], { cwd: root, encoding: "utf8", env, maxBuffer: 2 ** 28 });
+  });
+  process.stdout.write(`${solidity?.stdout}${solidity?.stderr}`);
+  if (build === undefined || codeOf(build) !== 0) process.stdout.write(`${build?.stdout}${build?.stderr}`);
+
+  const results = [{ name: "Solidity", code: codeOf(solidity), output: solidity?.stdout ?? "" }];
+  const queue = groups();
+  await Promise.all(
+    Array.from({ length: LANES }, async () => {
+      for (let group = queue.shift(); group !== undefined; group = queue.shift()) results.push(await runGroup(group));
+    }),
+  );
+
+  const sum = (word: string) => results.reduce((total, { output }) => total + countOf(output, word), 0);
+  const broken = results.filter(({ code }) => code !== 0).map(({ name }) => name);
+  console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
+  if (broken.length > 0) console.log(`failed in: ${broken.join(", ")}`);
+  console.log(`${sum("passing")} passed, ${sum("failing")} failed`);
+  process.exitCode = broken.length === 0 && codeOf(build) === 0 ? 0 : 1;
+}
+
+type Group = { readonly name: string; readonly files: readonly string[] };
+
+/** Folders whose tests take longest, longest first: they start first, so that both lanes end at about the same time. */
+const LONGEST = [
+  "test/e2e",
+  "test/fault",
+  "test/src/settlement/engine",
+  "test/src/facilitator",
+  "test/src/settlement",
+  "test/package",
+];
+
+/** The test files by folder; a folder of scripts' tests, which start processes, is cut into pieces. */
+function groups(): Group[] {
+  const byFolder = new Map<string, string[]>();
+  for (const path of globSync("test/**/*.test.ts", { cwd: root }).sort()) {
+    const file = path.split(sep).join("/");
+    const folder = dirname(file);
+    byFolder.set(folder, [...(byFolder.get(folder) ?? []), file]);
+  }
+  const all = [...byFolder].flatMap(([name, files]): Group[] => {
+    const size = name === "test/scripts" ? 5 : files.length;
+    const pieces = Math.ceil(files.length / size);
+    return Array.from({ length: pieces }, (_, i) => {
+      return { name: pieces === 1 ? name : `${name} ${i + 1}/${pieces}`, files: files.slice(i * size, (i + 1) * size) };
+    });
+  });
+  const rank = ({ name }: Group) => {
+    const index = LONGEST.indexOf(name);
+    return index >= 0 ? index : name.startsWith("test/scripts") ? LONGEST.length : LONGEST.length + 1;
+  };
+  return all.sort((a, b) => rank(a) - rank(b));
+}
+
+/** Runs one group and prints what it said when it is through, so that two lanes do not talk at once. */
+function runGroup({ name, files }: Group): Promise<{ name: string; code: number; output: string }> {
+  return new Promise((resolve) => {
+    const startedAt = Date.now();
+    const child = spawn(process.execPath, [hardhat, "test", "mocha", "--no-compile", ...files], { cwd: root, env });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+    }
+    child.on("close", (code) => {
+      process.stdout.write(`\n== ${name} (${Math.round((Date.now() - startedAt) / 1000)} s)\n${output}`);
+      resolve({ name, code: code ?? 1, output });
+    });
+  });
+}
+
+function countOf(output: string, word: string): number {
+  // The last such line is the total.
+  const found = [...output.matchAll(new RegExp(`^ *(\\d+) ${word}`, "gm"))].at(-1);
+  return found === undefined ? 0 : Number(found[1]);
+}
+
+function codeOf(result: Pick<SpawnSyncReturns<unknown>, "status"> | undefined): number {
+  return result?.status ?? 1;
+}

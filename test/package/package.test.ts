@@ -1,0 +1,197 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { expect } from "chai";
+import { startLocalChain } from "../../src/local/index.ts";
+import { createProject, manifest, oldestNode, pack, root, runNode } from "./project.ts";
+
+const TEST_MNEMONIC = "test test test test test test test test test test test junk";
+const PAYEE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+/** The README's TypeScript blocks: one that plans a file, one that settles on a local chain. */
+const snippets = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```ts\n(.*?)```/gs)].map(
+  ([, code]) => code ?? "",
+);
+
+describe("the packed package", function () {
+  this.timeout(120_000);
+  const folder = mkdtempSync(join(tmpdir(), "tributary package "));
+  /** An ESM project with the package and nothing else. */
+  const bare = join(folder, "bare");
+  /** A TypeScript project that also has Hardhat 3 and ethers. */
+  const full = join(folder, "full");
+
+  before(() => {
+    const tarball = pack(folder);
+    createProject(bare, tarball, []);
+    createProject(full, tarball, [...Object.keys(manifest.peerDependencies), "solc", "typescript"]);
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const program = (project: string) => join(project, "node_modules", ".bin", "tributary");
+
+  describe("in an ESM project", () => {
+    const node = oldestNode();
+
+    it(`loads every entry but those of optional peers under Node ${node.major}`, async () => {
+      const script = `
+        import * as main from "tributary";
+        import { settlementRouterAbi } from "tributary/abi";
+        import * as settlement from "tributary/settlement";
+        import "tributary/local";
+        import manifest from "tributary/package.json" with { type: "json" };
+        console.log(typeof main.planBatches, typeof settlement.settlePayments, settlementRouterAbi.length > 0, manifest.version);
+      `;
+      writeFileSync(join(bare, "entries.js"), script);
+      const { status, output } = await runNode(bare, ["--no-warnings", "entries.js"], { node: node.path });
+      expect(output.trim()).to.equal(`function function true ${manifest.version}`);
+      expect(status).to.equal(0);
+    });
+
+    it("says how to get Hardhat where a local chain is asked for without it", async () => {
+      writeFileSync(
+        join(bare, "local.js"),
+        `import { startLocalChain } from "tributary/local";
+         await startLocalChain().catch((error) => console.log(error.name + ": " + error.message));`,
+      );
+      const { output } = await runNode(bare, ["local.js"]);
+      expect(output.trim()).to.equal(
+        "HardhatUnavailableError: The local chain needs Hardhat 3, which is not installed.\n" +
+          "Hint: npm install --save-dev hardhat@3.17.0",
+      );
+    });
+
+    it(`signs a file by the command under Node ${node.major}, which the README's planning snippet reads`, async () => {
+      const args = [
+        program(bare),
+        "sign",
+        "--payee",
+        PAYEE,
+        "--amount",
+        "0.01",
+        "--count",
+        "5",
+        "--out",
+        "payments.jsonl",
+      ];
+      const signed = await runNode(bare, args, { node: node.path, env: { MNEMONIC: TEST_MNEMONIC } });
+      expect(signed.output).to.equal("5 payments by 1 payers in payments.jsonl\n");
+      writeFileSync(join(bare, "plan.mjs"), snippets[0] ?? "");
+      const planned = await runNode(bare, ["plan.mjs"], { node: node.path });
+      expect(planned.output).to.match(/^router 5 [0-9]+n\n$/);
+    });
+
+    it("lists its commands", async () => {
+      const { status, output } = await runNode(bare, [program(bare), "--help"], { node: node.path });
+      expect(status).to.equal(0);
+      for (const command of ["local", "sign", "settle", "deploy", "doctor"]) expect(output).to.include(`  ${command} `);
+    });
+  });
+
+  describe("in a TypeScript project with Hardhat 3", () => {
+    it("type-checks, declarations included, and so do the README's snippets", async () => {
+      expect(snippets).to.have.length(2);
+      for (const [index, snippet] of snippets.entries()) writeFileSync(join(full, `readme${index}.ts`), snippet);
+      writeFileSync(
+        join(full, "uses.ts"),
+        `import type { Plan, SignedAuthorization } from "tributary";
+        import { erc3009Abi, settlementRouterAbi } from "tributary/abi";
+        import { type SettlementRouter, SettlementRouter__factory } from "tributary/ethers";
+        import { settlementRouterModule } from "tributary/ignition";
+        import type { LocalChain } from "tributary/local";
+        import type { PaymentOutcome } from "tributary/settlement";
+        import { ZeroAddress } from "ethers";
+        const router: SettlementRouter = SettlementRouter__factory.connect(ZeroAddress);
+        export const call: string = router.interface.encodeFunctionData("settle", [ZeroAddress, "0x", 1n, "0x"]);
+        export const name: "settle" | undefined = settlementRouterAbi.find((item) => item.type === "function")?.name;
+        export const uses = [erc3009Abi, settlementRouterModule.id];
+        export type Types = [SignedAuthorization, Plan, LocalChain, PaymentOutcome];
+        // @ts-expect-error A payment's value is a bigint.
+        export const wrong: Pick<SignedAuthorization, "value"> = { value: 1 };
+      `,
+      );
+      writeFileSync(join(full, "tsconfig.json"), JSON.stringify(consumerTsconfig));
+      const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "lib", "tsc.js");
+      const { status, output } = await runNode(full, [tsc, "-p", "."]);
+      expect(output).to.equal("");
+      expect(status).to.equal(0);
+    });
+
+    it("settles payments by the README's snippet", async () => {
+      writeFileSync(join(full, "settle.mjs"), snippets[1] ?? "");
+      const { status, output } = await runNode(full, ["settle.mjs"]);
+      expect(output).to.match(/payments: 20,\s+settledNow: \{ count: 20, value: 20000n \}/);
+      expect(output).to.match(/transactions: 1,/);
+      expect(status).to.equal(0);
+    });
+
+    it("signs and settles a file by the command, once", async () => {
+      const chain = await startLocalChain();
+      try {
+        const tributary = (...args: string[]) =>
+          runNode(full, [program(full), ...args], { env: { MNEMONIC: TEST_MNEMONIC, RPC_URL: chain.rpcUrl } });
+        const sign = [
+          "sign",
+          "--payee",
+          PAYEE,
+          "--amount",
+          "0.01",
+          "--count",
+          "30",
+          "--payers",
+          "3",
+          "--out",
+          "p.jsonl",
+        ];
+        expect((await tributary(...sign)).output).to.equal("30 payments by 3 payers in p.jsonl\n");
+        const first = await tributary("settle", "p.jsonl", "--json");
+        expect(first.output).to.match(/"settledNow":\{"count":30,"value":"300000"\}/);
+        expect(first.status).to.equal(0);
+        const again = await tributary("settle", "p.jsonl", "--json");
+        expect(again.output).to.match(/"settledNow":\{"count":0,"value":"0"\},"settledBefore":\{"count":30,/);
+      } finally {
+        await chain.stop();
+      }
+    });
+
+    it("lets Solidity import the sources", async () => {
+      mkdirSync(join(full, "contracts"));
+      writeFileSync(
+        join(full, "contracts", "Imports.sol"),
+        `// SPDX-License-Identifier: MIT
+        pragma solidity ^0.8.28;
+        import {SettlementRouter} from "tributary/contracts/SettlementRouter.sol";
+        import {IERC3009} from "tributary/contracts/interfaces/IERC3009.sol";
+        import {MockUSDC} from "tributary/contracts/mocks/MockUSDC.sol";
+        contract Imports { SettlementRouter public router; IERC3009 public token; MockUSDC public mock; }`,
+      );
+      writeFileSync(
+        join(full, "hardhat.config.js"),
+        `import { createRequire } from "node:module";
+         export default {
+           solidity: { version: "0.8.37", path: createRequire(import.meta.url).resolve("solc/soljson.js"),
+             settings: { evmVersion: "cancun", optimizer: { enabled: true }, viaIR: true } },
+         };`,
+      );
+      const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
+      const { status, output } = await runNode(full, [hardhat, "build"]);
+      expect(output).to.match(/Compiled 1 Solidity file/);
+      expect(status).to.equal(0);
+    });
+  });
+});
+
+const consumerTsconfig = {
+  compilerOptions: {
+    target: "ES2022",
+    lib: ["ES2022", "DOM"],
+    module: "NodeNext",
+    strict: true,
+    noEmit: true,
+    types: ["node"],
+    typeRoots: [join(root, "node_modules", "@types")],
+    skipLibCheck: false,
+  },
+  include: ["*.ts"],
+};

@@ -1,0 +1,85 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { commands } from "../scripts/cli/commands.ts";
+import { EXIT, exitCodesHelp } from "../scripts/cli/exitCodes.ts";
+
+const root = join(import.meta.dirname, "..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const readme = read("README.md");
+
+/** Rows of the README's table whose header begins with `header`, as cells. */
+function table(header: string): string[][] {
+  const lines = readme.slice(readme.indexOf(`| ${header}`)).split("\n");
+  return lines.slice(2, lines.indexOf("")).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** The README's gas figures, out of the snapshot that the gas tests compare with. */
+function gasSection(): string {
+  const snapshot: Record<string, Record<string, number>> = JSON.parse(read("test/gas/snapshot.json"));
+  const figure = (scenario: string, name: string) =>
+    Math.round(snapshot[scenario]?.[name] ?? Number.NaN).toLocaleString("en");
+  const row = (title: string, scenario: string) =>
+    `| ${[title, ...["gasPerPayment", "shareOfRouter", "calldataBytes"].map((name) => figure(scenario, name))].join(" | ")} |`;
+  return [
+    "| gas for each payment | in a batch | of which the router's share | calldata bytes |",
+    "| --- | --- | --- | --- |",
+    row("N payers → 1 payee", "compact, N payers to 1 payee"),
+    row("N payers → N payees", "compact, N payers to N payees"),
+    row("1 payer → 1 payee", "compact, 1 payer to 1 payee"),
+    row("N payers → 1 payee, wide form, (v, r, s)", "wide, vrs overload"),
+    row("N payers → 1 payee, by Multicall3's `aggregate3`", "Multicall3, N payers to 1 payee"),
+    `| one transaction for each payment, on the token itself | ${figure("a single payment", "gasOnToken")} | | |`,
+    "",
+    `One transaction of 2^24 gas carries ${figure("one transaction of 2^24 gas", "payments")} payments of distinct payers to one payee. A single payment costs more through the`,
+    `router (${figure("a single payment", "gasThroughRouter")}) than on the token, so the planner sends it there.`,
+    "",
+  ].join("\n");
+}
+
+describe("README", () => {
+  it("lists every command", () => {
+    const listed = table("command").flatMap(([cell = ""]) => [...cell.matchAll(/`([a-z]+)/g)].map(([, name]) => name));
+    expect([...new Set(listed)].sort()).to.deep.equal(commands.map(({ name }) => name).sort());
+  });
+
+  it("lists every exit code as --help does", () => {
+    const rows = table("exit code");
+    expect(rows.map(([code]) => Number(code))).to.deep.equal(Object.values(EXIT));
+    for (const [code, meaning] of rows) expect(exitCodesHelp).to.include(`${code}  ${meaning}`);
+  });
+
+  it("repeats the gas figures of the snapshot", () => {
+    const [before = "", rest = ""] = readme.split(/(?<=<!-- gas.*-->\n)/);
+    const updated = `${before}\n${gasSection()}\n${rest.slice(rest.indexOf("<!-- /gas -->"))}`;
+    if (process.env.UPDATE_GAS_SNAPSHOT === "1") writeFileSync(join(root, "README.md"), updated);
+    else expect(readme).to.equal(updated);
+  });
+
+  for (const page of [
+    "README.md",
+    "SECURITY.md",
+    "docs/security.md",
+    "docs/deployment.md",
+    "docs/decisions/pinned-node.md",
+  ]) {
+    it(`links to files that exist: ${page}`, () => {
+      const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = ""]) =>
+        join(root, page, "..", link),
+      );
+      expect(links.filter((path) => !existsSync(path))).to.deep.equal([]);
+    });
+  }
+});
+
+describe(".env.example", () => {
+  it("names every variable that the commands read for their settings", () => {
+    const named = [...read(".env.example").matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
+    expect(named).to.deep.equal(["RPC_URL", "PRIVATE_KEY", "MNEMONIC", "KEYSTORE_PASSPHRASE", "ETHERSCAN_API_KEY"]);
+  });
+});
