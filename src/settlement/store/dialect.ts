@@ -1,0 +1,86 @@
+import { type AliasedRawBuilder, type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from "kysely";
+import { cleanText } from "./codec.ts";
+
+export type ColumnType = "integer" | "text";
+
+/** Everything in which the two databases differ for the queries of the store. */
+export type Dialect = {
+  /** SQL type of an integer column of 64 bits. */
+  readonly integerType: "integer" | "bigint";
+  /** `column` is one of `values`, however many there are, in one parameter. */
+  readonly isOneOf: (column: string, values: readonly (number | string)[]) => RawBuilder<SqlBool>;
+  /** Records as a table `input`, in one parameter, with their order in the column `position`. */
+  readonly records: <R extends object>(
+    records: readonly R[],
+    columns: { readonly [K in keyof R]: ColumnType },
+  ) => AliasedRawBuilder<R & { readonly position: number }, "input">;
+  /** Locks the selected rows until the transaction ends. SQLite has one writer at a time, so nothing is needed there. */
+  readonly lock: <DB, T extends keyof DB, O>(
+    query: SelectQueryBuilder<DB, T, O>,
+    how: "update" | "share" | "skip-locked",
+  ) => SelectQueryBuilder<DB, T, O>;
+  /** Statements that make a table refuse updates and deletions. */
+  readonly appendOnly: (table: string) => readonly RawBuilder<unknown>[];
+  /** What every `create table` ends with. */
+  readonly tableOptions: RawBuilder<unknown> | undefined;
+  /** An id that the database gives out, ascending and never twice. */
+  readonly identity: "autoincrement" | "identity";
+};
+
+export const sqliteDialect: Dialect = {
+  integerType: "integer",
+  isOneOf: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+  records: (records, columns) => {
+    const fields = Object.keys(columns).map((name) => sql`value ->> ${sql.lit(name)} as ${sql.id(name)}`);
+    const json = JSON.stringify(records);
+    return sql<never>`(select key as position, ${sql.join(fields)} from json_each(${json}))`.as("input");
+  },
+  lock: (query) => query,
+  appendOnly: (table) =>
+    ["update", "delete"].map(
+      (event) =>
+        sql`create trigger ${sql.id(`${table}_no_${event}`)} before ${sql.raw(event)} on ${sql.id(table)}
+            begin select raise(abort, 'this table is append-only'); end`,
+    ),
+  tableOptions: sql`strict`,
+  identity: "autoincrement",
+};
+
+/** PostgreSQL, with the tables in `schema`. */
+export function postgresDialect(schema: string): Dialect {
+  return {
+    integerType: "bigint",
+    isOneOf: (column, values) => {
+      const type = sql.raw(values.every((value) => typeof value === "number") ? "bigint" : "text");
+      return sql`${sql.ref(column)} = any(${values}::${type}[])`;
+    },
+    records: (records, columns) => {
+      const json = JSON.stringify(records.map((record, position) => ({ position, ...record })));
+      const fields = Object.entries<ColumnType>({ position: "integer", ...columns }).map(
+        ([name, type]) => sql`${sql.id(name)} ${sql.raw(type === "integer" ? "bigint" : "text")}`,
+      );
+      const input = sql`json_to_recordset(${json}::json) as fields(${sql.join(fields)})`;
+      return sql<never>`(select * from ${input})`.as("input");
+    },
+    lock: (query, how) => {
+      if (how === "share") return query.forShare();
+      return how === "update" ? query.forUpdate() : query.forUpdate().skipLocked();
+    },
+    appendOnly: (table) => {
+      const refuse = sql.id(schema, `${table}_refuse_change`);
+      return [
+        sql`create function ${refuse}() returns trigger language plpgsql as
+            'begin raise exception ''this table is append-only''; end'`,
+        sql`create trigger ${sql.id(`${table}_append_only`)} before update or delete on ${sql.id(schema, table)}
+            for each row execute function ${refuse}()`,
+      ];
+    },
+    tableOptions: undefined,
+    identity: "identity",
+  };
+}
+
+/** `cleanText` of a text that may be missing, as a column holds it. */
+export function textColumn(text: string | undefined): string | null {
+  return text === undefined ? null : cleanText(text);
+}

@@ -1,0 +1,79 @@
+import { getAddress } from "viem";
+import type { Backend, Write } from "./backend.ts";
+import type { Lease, Store } from "./types.ts";
+
+type LeaseMethods = Pick<Store, "acquireLease" | "renewLease" | "releaseLease">;
+
+/** Leases of sending keys. */
+export function leaseMethods({ write }: Backend): LeaseMethods {
+  return {
+    acquireLease: ({ chainId, sender: given, owner, nowMs, ttlMs }) =>
+      write(async ({ db, dialect }) => {
+        const sender = getAddress(given);
+        const key = { chain_id: chainId, sender };
+        await db
+          .insertInto("leases")
+          .values({ ...key, owner: null, epoch: 0, expires_at_ms: 0 })
+          .onConflict((conflict) => conflict.columns(["chain_id", "sender"]).doNothing())
+          .execute();
+        const query = db.selectFrom("leases").selectAll().where("chain_id", "=", chainId).where("sender", "=", sender);
+        const held = await dialect.lock(query, "update").executeTakeFirstOrThrow();
+        if (held.owner !== null && held.owner !== owner && held.expires_at_ms > nowMs) {
+          const { owner: other, epoch, expires_at_ms: expiresAtMs } = held;
+          return { heldBy: { chainId, sender, owner: other, epoch, expiresAtMs } };
+        }
+        const lease: Lease = {
+          chainId,
+          sender,
+          owner,
+          epoch: held.owner === owner ? held.epoch : held.epoch + 1,
+          expiresAtMs: nowMs + ttlMs,
+        };
+        await db
+          .updateTable("leases")
+          .set({ owner, epoch: lease.epoch, expires_at_ms: lease.expiresAtMs })
+          .where("chain_id", "=", chainId)
+          .where("sender", "=", sender)
+          .execute();
+        return { lease };
+      }),
+
+    renewLease: (lease, nowMs, ttlMs) =>
+      write(async ({ db }) => {
+        const renewed = await db
+          .updateTable("leases")
+          .set({ expires_at_ms: nowMs + ttlMs })
+          .where("chain_id", "=", lease.chainId)
+          .where("sender", "=", getAddress(lease.sender))
+          .where("owner", "=", lease.owner)
+          .where("epoch", "=", lease.epoch)
+          .returning("expires_at_ms")
+          .executeTakeFirst();
+        return renewed === undefined ? undefined : { ...lease, expiresAtMs: renewed.expires_at_ms };
+      }),
+
+    releaseLease: async (lease) => {
+      await write(({ db }) =>
+        db
+          .updateTable("leases")
+          .set({ owner: null, expires_at_ms: 0 })
+          .where("chain_id", "=", lease.chainId)
+          .where("sender", "=", getAddress(lease.sender))
+          .where("owner", "=", lease.owner)
+          .where("epoch", "=", lease.epoch)
+          .execute(),
+      );
+    },
+  };
+}
+
+/** Whether a lease still holds at `nowMs`. It cannot be taken over before this transaction ends. */
+export async function holds({ db, dialect }: Write, lease: Lease, nowMs: number): Promise<boolean> {
+  const query = db
+    .selectFrom("leases")
+    .select(["owner", "epoch", "expires_at_ms"])
+    .where("chain_id", "=", lease.chainId)
+    .where("sender", "=", getAddress(lease.sender));
+  const row = await dialect.lock(query, "share").executeTakeFirst();
+  return row !== undefined && row.owner === lease.owner && row.epoch === lease.epoch && row.expires_at_ms > nowMs;
+}

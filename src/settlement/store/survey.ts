@@ -1,0 +1,66 @@
+import { sql } from "kysely";
+import type { Backend } from "./backend.ts";
+import { paymentRow } from "./rows.ts";
+import type { Store } from "./types.ts";
+
+type SurveyMethods = Pick<Store, "senders" | "withIdentities" | "withNonce">;
+
+/** What operators and reports ask. */
+export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
+  return {
+    withIdentities: async (identities) => {
+      if (identities.length === 0) return [];
+      return read(async (db) => {
+        const among = dialect.isOneOf("identity", identities);
+        const rows = await db.selectFrom("payments").selectAll().where(among).execute();
+        return rows.sort((a, b) => a.id - b.id).map(paymentRow);
+      });
+    },
+
+    withNonce: (nonce) =>
+      read(async (db) => {
+        // An identity ends with its nonce, in lower case.
+        const ending = `%:${nonce.toLowerCase().replace(/[^0-9a-fx]/g, "")}`;
+        const query = db.selectFrom("payments").selectAll().where("identity", "like", ending).orderBy("id");
+        return (await query.execute()).map(paymentRow);
+      }),
+
+    senders: (chainId) =>
+      read(async (db) => {
+        const query = db
+          .selectFrom("leases")
+          .select((one) => [
+            "leases.chain_id",
+            "leases.sender",
+            "leases.owner",
+            "leases.epoch",
+            "leases.expires_at_ms",
+            one
+              .selectFrom("batches")
+              .select(({ fn }) => fn.countAll<number>().as("open"))
+              .whereRef("batches.chain_id", "=", "leases.chain_id")
+              .whereRef("batches.sender", "=", "leases.sender")
+              .where("batches.state", "=", sql.lit("open" as const))
+              .as("open"),
+            one
+              .selectFrom("batches")
+              .select(({ fn }) => fn.max<number | null>("batches.tx_nonce").as("last"))
+              .whereRef("batches.chain_id", "=", "leases.chain_id")
+              .whereRef("batches.sender", "=", "leases.sender")
+              .as("last"),
+          ])
+          .orderBy("leases.chain_id")
+          .orderBy("leases.sender");
+        const rows = await (chainId === undefined ? query : query.where("leases.chain_id", "=", chainId)).execute();
+        return rows.map((row) => ({
+          chainId: row.chain_id,
+          sender: row.sender,
+          owner: row.owner ?? undefined,
+          epoch: row.epoch,
+          expiresAtMs: row.expires_at_ms,
+          openBatches: row.open ?? 0,
+          lastTxNonce: row.last ?? undefined,
+        }));
+      }),
+  };
+}

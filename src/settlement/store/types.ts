@@ -1,0 +1,357 @@
+import type { Address, Hex } from "viem";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+
+/**
+ * Where a payment stands. `submitted` means that its outcome is unknown until there is evidence: it is held, never queued
+ * again on a guess. The states after it are terminal, each with its evidence; only a reorg takes one back.
+ */
+export type PaymentState =
+  | "queued"
+  /** In a batch whose signed bytes are stored; perhaps not broadcast yet. */
+  | "batched"
+  /** Broadcast, or assumed to be. */
+  | "submitted"
+  | "settled"
+  | "settled-elsewhere"
+  | "already-used"
+  | "rejected"
+  | "expired"
+  | "cancelled";
+
+export const OPEN_STATES = ["queued", "batched", "submitted"] as const satisfies readonly PaymentState[];
+/** At most one variant of an identity may be in one of these: a unique index enforces it. */
+export const CLAIMING_STATES = ["batched", "submitted", "settled"] as const satisfies readonly PaymentState[];
+
+/** How sure a settlement is: mined, in a safe block, in a final block. */
+export type SettlementLevel = "included" | "safe" | "final";
+
+/** Why a payment is in its state: what was seen, where. Kept with every step of its history. */
+export type Evidence =
+  | { readonly kind: "accepted"; readonly block: bigint }
+  /** The token's own logs in a receipt. `gasShare` and `feeShareWei` are this payment's part of the transaction. */
+  | {
+      readonly kind: "transfer";
+      readonly transactionHash: Hex;
+      readonly blockNumber: bigint;
+      readonly blockHash: Hex;
+      readonly logIndex: number;
+      readonly gasShare: bigint;
+      readonly feeShareWei: bigint;
+      readonly level: SettlementLevel;
+    }
+  /** A call other than an authorization was mined. */
+  | {
+      readonly kind: "receipt";
+      readonly transactionHash: Hex;
+      readonly blockNumber: bigint;
+      readonly blockHash: Hex;
+      readonly gasUsed: bigint;
+      readonly feeWei: bigint;
+      readonly level: SettlementLevel;
+    }
+  /** The token refused it in a mined transaction, or in a pre-flight (without a transaction). */
+  | {
+      readonly kind: "refusal";
+      readonly reason: string;
+      readonly message: string;
+      readonly transactionHash: Hex | undefined;
+      readonly blockNumber: bigint;
+      readonly data: Hex;
+    }
+  /** Its nonce is used, cancelled or spent on a variant; the transaction where it could be found. */
+  | {
+      readonly kind: "nonce-use";
+      readonly use: "settled" | "used-by-variant" | "cancelled" | "unknown";
+      readonly transactionHash: Hex | undefined;
+      readonly blockNumber: bigint;
+      readonly logIndex: number | undefined;
+    }
+  /** Negative proof: at this final block `validBefore` had passed and the nonce was unused. The payer may safely pay again. */
+  | {
+      readonly kind: "deadline";
+      readonly blockNumber: bigint;
+      readonly blockTimestamp: bigint;
+      readonly final: boolean;
+    }
+  /** It went into this batch, under this attempt. */
+  | { readonly kind: "batch"; readonly batchId: string; readonly transactionHash: Hex }
+  /** Every attempt's txNonce was consumed by another transaction at confirmed depth, or the batch ended before this item. */
+  | { readonly kind: "returned"; readonly why: string; readonly transactionHash: Hex | undefined }
+  /** The block that it settled in is no longer in the chain. */
+  | { readonly kind: "reorg"; readonly blockNumber: bigint; readonly blockHash: Hex }
+  /** An operator or a caller asked for it. */
+  | { readonly kind: "request"; readonly by: string };
+
+/** What the engine carries: an authorization, or any other call of a contract. */
+export type Work =
+  | { readonly kind: "authorization"; readonly authorization: SignedAuthorization; readonly payerHasCode: boolean }
+  /** `gas` is the explicit gas of the call. */
+  | { readonly kind: "call"; readonly chainId: number; readonly to: Address; readonly data: Hex; readonly gas: bigint };
+
+/** A payment (or call) to accept. */
+export type NewPayment = {
+  /** `authorizationId`, or the caller's key of a call. */
+  readonly identity: string;
+  /** Tells variants of one identity apart: `termsDigest` (of a call, the hash of its terms). */
+  readonly digest: Hex;
+  readonly work: Work;
+  /** Unix seconds; of a call, when it is given up. */
+  readonly deadlineSeconds: bigint;
+  /** The chain's newest block when its signature was verified: logs from there on may hold its settlement. */
+  readonly acceptedBlock: bigint;
+  /** Where it came from (a file's line, a request id), for reports. */
+  readonly source: string | undefined;
+};
+
+export type PaymentRow = NewPayment & {
+  readonly id: number;
+  readonly chainId: number;
+  readonly state: PaymentState;
+  /** Of the state: a refusal's reason, for instance. */
+  readonly reason: string | undefined;
+  readonly evidence: Evidence;
+  readonly batchId: string | undefined;
+  readonly acceptedAtMs: number;
+  readonly updatedAtMs: number;
+  /** How often it was put into a batch. */
+  readonly tries: number;
+  /** Not claimed before this time. */
+  readonly nextTryAtMs: number;
+  /** Whether its one success was handed out already (an x402 facilitator hands out one, see `consume`). */
+  readonly consumedAtMs: number | undefined;
+};
+
+/** One step of a payment's history. */
+export type HistoryRow = {
+  readonly paymentId: number;
+  readonly atMs: number;
+  readonly from: PaymentState | undefined;
+  readonly to: PaymentState;
+  readonly reason: string | undefined;
+  readonly evidence: Evidence;
+};
+
+/** One transition, applied only where the payment is still in `from` (and in `batchId`, where that is given). */
+export type Transition = {
+  readonly paymentId: number;
+  readonly from: readonly PaymentState[];
+  readonly batchId?: string;
+  readonly to: PaymentState;
+  readonly reason?: string;
+  readonly evidence: Evidence;
+  /** With `to: "queued"`: not before this time. */
+  readonly nextTryAtMs?: number;
+};
+
+/** The right to send from one key, held by one engine at a time. A takeover raises the epoch, which fences the old owner. */
+export type Lease = {
+  readonly chainId: number;
+  readonly sender: Address;
+  readonly owner: string;
+  readonly epoch: number;
+  readonly expiresAtMs: number;
+};
+
+/** A sending key as the journal knows it. */
+export type SenderRow = {
+  readonly chainId: number;
+  readonly sender: Address;
+  /** Who has the lease; undefined where nobody has, or had it to its end and gave it back. */
+  readonly owner: string | undefined;
+  /** How often the lease went to a new owner. */
+  readonly epoch: number;
+  readonly expiresAtMs: number;
+  readonly openBatches: number;
+  readonly lastTxNonce: number | undefined;
+};
+
+export type BatchKind = "router" | "direct" | "call" | "noop";
+
+/** A batch's way: `open` until one attempt is mined to confirmed depth or its txNonce went to another transaction. */
+export type BatchState = "open" | "mined" | "final" | "lost";
+
+/** A signed transaction of a batch: a first one and its replacements, all under the batch's txNonce. */
+export type Attempt = {
+  readonly hash: Hex;
+  readonly raw: Hex;
+  readonly gas: bigint;
+  readonly maxFeePerGas: bigint;
+  readonly maxPriorityFeePerGas: bigint;
+  /** The payments that it carries, in order: a replacement only drops some, it never adds any. Empty for a no-op. */
+  readonly paymentIds: readonly number[];
+  /** How it is to be read: through the router under its batch id, or directly. */
+  readonly kind: BatchKind;
+  readonly router: Address | undefined;
+  readonly createdAtMs: number;
+  /** When it was last handed to a node; undefined before the first time. */
+  readonly broadcastAtMs: number | undefined;
+};
+
+export type ReceiptRow = {
+  readonly hash: Hex;
+  readonly blockNumber: bigint;
+  readonly blockHash: Hex;
+  readonly succeeded: boolean;
+  readonly gasUsed: bigint;
+  readonly feeWei: bigint;
+  readonly dataFeeWei: bigint;
+};
+
+export type BatchRow = {
+  /** Bound to the set of its items, 32 bytes; also the label on chain. */
+  readonly id: Hex;
+  readonly chainId: number;
+  readonly sender: Address;
+  readonly txNonce: number;
+  readonly state: BatchState;
+  readonly attempts: readonly Attempt[];
+  readonly receipt: ReceiptRow | undefined;
+  readonly createdAtMs: number;
+};
+
+/** A new batch with its first attempt. */
+export type NewBatch = Pick<BatchRow, "id" | "chainId" | "sender" | "txNonce"> & { readonly attempt: Attempt };
+
+/** What a store says when it does not do what was asked, because the world moved on. */
+export type StoreConflict =
+  /** The lease is no longer this owner's. Whatever was signed must not be broadcast. */
+  | "fenced"
+  /** A payment was not in the expected state, or another variant of it is in flight. */
+  | "payments-moved"
+  /** Another batch of this sender has this txNonce. */
+  | "txnonce-taken";
+
+/**
+ * The journal. Every method is one atomic, durable transaction: what it resolved to survives a crash that follows. Times
+ * come from the caller's clock in milliseconds of Unix time.
+ */
+export type Store = {
+  // --- Payments ---
+
+  /**
+   * Accepts payments, all in one transaction. The same identity and digest again gives the row that is there. Callers
+   * verify signatures first, so that nobody squats on another payer's nonce.
+   */
+  readonly accept: (
+    payments: readonly NewPayment[],
+    nowMs: number,
+  ) => Promise<readonly { readonly row: PaymentRow; readonly isNew: boolean }[]>;
+  readonly payment: (id: number) => Promise<PaymentRow | undefined>;
+  /** All variants of an identity, oldest first. */
+  readonly variants: (identity: string) => Promise<readonly PaymentRow[]>;
+  readonly history: (paymentId: number) => Promise<readonly HistoryRow[]>;
+  /** Payments in given states by ascending id, `afterId` excluded: for paging, reports and sweeps. */
+  readonly list: (query: {
+    readonly chainId?: number;
+    readonly states?: readonly PaymentState[];
+    readonly afterId?: number;
+    readonly limit: number;
+  }) => Promise<readonly PaymentRow[]>;
+  /** {@link Store.variants} of many identities at once, by ascending id. */
+  readonly withIdentities: (identities: readonly string[]) => Promise<readonly PaymentRow[]>;
+  /** Payments whose authorization has this nonce, whoever signed it, oldest first. It reads the whole table. */
+  readonly withNonce: (nonce: Hex) => Promise<readonly PaymentRow[]>;
+  /** How many payments are in each state. */
+  readonly count: (chainId?: number) => Promise<Readonly<Partial<Record<PaymentState, number>>>>;
+  /**
+   * Claims queued payments for planning, earliest deadline first, so that no other engine plans them until `untilMs`.
+   * Skips what is not due, what somebody else claimed, and identities with another variant in flight. An owner gets its own
+   * claims again, with the new end. At `untilMs` itself a claim is free, and a transition or a batch ends it.
+   */
+  readonly claim: (query: {
+    readonly chainId: number;
+    readonly owner: string;
+    readonly nowMs: number;
+    readonly untilMs: number;
+    readonly limit: number;
+  }) => Promise<readonly PaymentRow[]>;
+  /** Gives claims back. */
+  readonly release: (paymentIds: readonly number[], owner: string) => Promise<void>;
+  /** Applies transitions in one transaction and says which took place (the others found the payment elsewhere). */
+  readonly transition: (transitions: readonly Transition[], nowMs: number) => Promise<readonly PaymentRow[]>;
+  /**
+   * Takes the one success of a payment that is `settled` or `settled-elsewhere`: true for exactly one caller, ever. Durable
+   * before it resolves.
+   */
+  readonly consume: (paymentId: number, nowMs: number) => Promise<boolean>;
+  /**
+   * Rows whose `updatedAtMs` is larger than `sinceMs`, among `ids`: bounded polling for waiters elsewhere. Each transition of a
+   * payment makes its `updatedAtMs` larger, by one where the clock stands still; `consume` and claims do not change it.
+   */
+  readonly changed: (ids: readonly number[], sinceMs: number) => Promise<readonly PaymentRow[]>;
+  /**
+   * Calls `listener` with ids of payments that were accepted or moved, as far as the store can tell at once: on PostgreSQL by
+   * anyone (LISTEN/NOTIFY, but for what happens while that connection is made), on SQLite by this instance.
+   */
+  readonly onChange: (listener: (paymentIds: readonly number[]) => void) => () => void;
+
+  // --- Sending ---
+
+  /** The lease of a key, if it is free, expired or already `owner`'s (then renewed under the same epoch); else who has it. */
+  readonly acquireLease: (request: {
+    readonly chainId: number;
+    readonly sender: Address;
+    readonly owner: string;
+    readonly nowMs: number;
+    readonly ttlMs: number;
+  }) => Promise<{ readonly lease: Lease } | { readonly heldBy: Lease }>;
+  /** Extends a lease; undefined where it was taken over. */
+  readonly renewLease: (lease: Lease, nowMs: number, ttlMs: number) => Promise<Lease | undefined>;
+  readonly releaseLease: (lease: Lease) => Promise<void>;
+  /** Stores a signed batch and moves its payments from `queued` to `batched`, if the lease still holds at `nowMs`. */
+  readonly storeBatch: (lease: Lease, batch: NewBatch, nowMs: number) => Promise<"stored" | StoreConflict>;
+  /**
+   * Stores a replacement under the batch's txNonce. Payments that it drops stay with the batch until its txNonce is
+   * decided: an earlier attempt may still be mined.
+   */
+  readonly storeAttempt: (
+    lease: Lease,
+    batchId: Hex,
+    attempt: Attempt,
+    nowMs: number,
+  ) => Promise<"stored" | StoreConflict>;
+  /** Notes that an attempt was handed to a node, and moves its batch's payments from `batched` to `submitted`. */
+  readonly markBroadcast: (lease: Lease, hash: Hex, nowMs: number) => Promise<"stored" | "fenced">;
+  /** Batches of a sender in given states by txNonce, with attempts and receipt. */
+  readonly batches: (query: {
+    readonly chainId: number;
+    readonly sender?: Address;
+    readonly states: readonly BatchState[];
+    /** The lowest txNonce to return: with `limit`, to page through the batches of one sender. */
+    readonly fromTxNonce?: number;
+    readonly limit?: number;
+  }) => Promise<readonly BatchRow[]>;
+  readonly batch: (id: Hex) => Promise<BatchRow | undefined>;
+  /** Every key that this journal has sent from or leased, by chain and address. */
+  readonly senders: (chainId?: number) => Promise<readonly SenderRow[]>;
+  /** The highest txNonce that was ever stored for a sender, undefined if none was. */
+  readonly lastTxNonce: (chainId: number, sender: Address) => Promise<number | undefined>;
+  /**
+   * Sets a batch's state (and receipt) together with the transitions of its payments, in one transaction. Without a receipt a
+   * `mined` or `final` batch keeps the one that it has; an `open` or `lost` one has none. A transition whose payment has
+   * moved on is skipped, so the same conclusion may be stored twice.
+   */
+  readonly concludeBatch: (
+    lease: Lease,
+    conclusion: {
+      readonly batchId: Hex;
+      readonly state: BatchState;
+      readonly receipt: ReceiptRow | undefined;
+      readonly transitions: readonly Transition[];
+    },
+    nowMs: number,
+  ) => Promise<"stored" | "fenced">;
+
+  // --- Everything else ---
+
+  /** Strikes of a payer whose code burnt gas or turned hostile, and until when it waits. */
+  readonly strikes: (
+    chainId: number,
+    payers: readonly Address[],
+  ) => Promise<ReadonlyMap<string, { readonly strikes: number; readonly untilMs: number }>>;
+  readonly strike: (chainId: number, payer: Address, untilMs: number) => Promise<void>;
+  /** Small values by name, such as a block cursor. */
+  readonly cursor: (name: string) => Promise<string | undefined>;
+  readonly setCursor: (name: string, value: string) => Promise<void>;
+  readonly close: () => Promise<void>;
+};

@@ -1,0 +1,49 @@
+import { expect } from "chai";
+import type { Subject } from "../contract.ts";
+import { acceptAll, addressOf, batchOf, chainId, hashOf, lease, paymentOf, sender } from "../fixtures.ts";
+
+export function describeSurvey({ store }: Subject): void {
+  describe("withIdentities", () => {
+    it("gives all variants of many identities by ascending id", async () => {
+      const rows = await acceptAll(store(), [paymentOf(2), paymentOf(1), paymentOf(3), paymentOf(1, { variant: 1 })]);
+      const identities = [paymentOf(1).identity, paymentOf(2).identity, "nobody's"];
+      expect(await store().withIdentities(identities)).to.deep.equal([rows[0], rows[1], rows[3]]);
+      expect(await store().withIdentities([])).to.deep.equal([]);
+    });
+  });
+
+  describe("withNonce", () => {
+    it("gives payments whose authorization has a nonce, on any chain", async () => {
+      const rows = await acceptAll(store(), [paymentOf(1), paymentOf(2), paymentOf(1, { chainId: 8453 })]);
+      expect(await store().withNonce(hashOf(1))).to.deep.equal([rows[0], rows[2]]);
+      expect(await store().withNonce(`0x${hashOf(2).slice(2).toUpperCase()}`)).to.deep.equal([rows[1]]);
+      expect(await store().withNonce(hashOf(9))).to.deep.equal([]);
+    });
+  });
+
+  describe("senders", () => {
+    it("lists every key with its lease, its open batches and its last txNonce", async () => {
+      expect(await store().senders()).to.deep.equal([]);
+      const held = await lease(store(), { owner: "a", ttlMs: 100 });
+      for (const txNonce of [4, 5, 6]) await store().storeBatch(held, batchOf(txNonce, []), 1);
+      const lostBatch = { batchId: batchOf(6, []).id, state: "lost", receipt: undefined, transitions: [] } as const;
+      await store().concludeBatch(held, lostBatch, 2);
+      const other = await lease(store(), { owner: "b", sender: addressOf(5), chainId: 1 });
+      await store().releaseLease(other);
+      const mine = { chainId, sender, owner: "a", epoch: 1, expiresAtMs: 100, openBatches: 2, lastTxNonce: 6 };
+      expect(await store().senders(chainId)).to.deep.equal([mine]);
+      expect(await store().senders()).to.deep.equal([
+        {
+          chainId: 1,
+          sender: addressOf(5),
+          owner: undefined,
+          epoch: 1,
+          expiresAtMs: 0,
+          openBatches: 0,
+          lastTxNonce: undefined,
+        },
+        mine,
+      ]);
+    });
+  });
+}

@@ -1,0 +1,211 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { expect } from "chai";
+import { openStore, StoreError, type StoreOptions } from "../../../../src/settlement/store/index.ts";
+import { describeStore } from "./contract.ts";
+import { acceptSeeds, paymentOf, stateOf } from "./fixtures.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
+let files = 0;
+function newFile(): string {
+  files += 1;
+  return join(folder, `${files}.db`);
+}
+
+describeStore("a SQLite file", async () => ({ url: newFile(), options: {} }));
+
+describe("openStore of a SQLite file", () => {
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const failure = async (url: string, options: StoreOptions = {}): Promise<StoreError> => {
+    try {
+      const store = await openStore(url, options);
+      await store.close();
+    } catch (error) {
+      if (error instanceof StoreError) return error;
+      throw error;
+    }
+    throw new Error("it opened");
+  };
+
+  it("makes the folder and a file that only its owner can read", async () => {
+    const path = join(folder, "a", "b", "journal.db");
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    for (const suffix of ["", "-wal", "-shm"]) expect(statSync(path + suffix).mode & 0o777).to.equal(0o600);
+    expect(statSync(join(folder, "a")).mode & 0o777).to.equal(0o700);
+    await store.close();
+  });
+
+  it("writes ahead and waits for the disk", async () => {
+    const path = newFile();
+    await (await openStore(path)).close();
+    const database = new DatabaseSync(path);
+    expect({ ...database.prepare("pragma journal_mode").get() }).to.deep.equal({ journal_mode: "wal" });
+    database.close();
+    const worker = readFileSync(new URL("../../../../src/settlement/store/sqlite/worker.ts", import.meta.url), "utf8");
+    expect(worker).to.contain("pragma synchronous = full");
+  });
+
+  it("takes a path, sqlite: before it, or a file: URL", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    await store.close();
+    for (const url of [`sqlite:${path}`, `sqlite://${path}`, pathToFileURL(path).href]) {
+      const again = await openStore(url);
+      expect(await again.count()).to.deep.equal({ queued: 1 });
+      await again.close();
+    }
+  });
+
+  it("keeps a journal in memory", async () => {
+    const store = await openStore(":memory:");
+    const rows = await acceptSeeds(store, 1, 2, 3);
+    const answers = await Promise.all([...rows.map((row) => stateOf(store, row)), store.consume(1, 1), store.count()]);
+    expect(answers).to.deep.equal(["queued", "queued", "queued", false, { queued: 3 }]);
+    await store.close();
+  });
+
+  it("refuses an address of something else, without quoting it", async () => {
+    const error = await failure("mysql://root:hunter2@localhost/db");
+    expect(error).to.include({ kind: "invalid", shortMessage: 'No journal in "mysql:".' });
+    expect(error.message).not.to.contain("hunter2");
+    expect(await failure("")).to.include({ kind: "invalid", shortMessage: "The journal's path is empty." });
+  });
+
+  it("refuses a journal of a newer version", async () => {
+    const path = newFile();
+    await (await openStore(path)).close();
+    const database = new DatabaseSync(path);
+    database.exec("insert into schema_version values (999)");
+    database.close();
+    const error = await failure(path);
+    expect(error.kind).to.equal("newer-version");
+    expect(error.details).to.contain("version 999");
+  });
+
+  it("refuses a file that is no database, or a damaged one", async () => {
+    const path = newFile();
+    writeFileSync(path, "a shopping list, long enough to be taken for a header\n".repeat(200));
+    expect((await failure(path)).kind).to.equal("corrupt");
+    expect(readFileSync(path, "utf8")).to.match(/^a shopping list/);
+  });
+
+  it("refuses the database of another program, and leaves it alone", async () => {
+    const path = newFile();
+    const database = new DatabaseSync(path);
+    database.exec("create table recipes (name text)");
+    expect((await failure(path)).kind).to.equal("corrupt");
+    expect(database.prepare("select name from sqlite_schema").all()).to.have.length(1);
+    database.close();
+  });
+
+  it("refuses a folder, and a file where a folder must be", async () => {
+    const path = join(folder, "directory.db");
+    mkdirSync(path);
+    expect((await failure(path)).kind).to.equal("unavailable");
+    const file = newFile();
+    writeFileSync(file, "");
+    expect((await failure(join(file, "below.db"))).kind).to.equal("unavailable");
+  });
+
+  it("reads a journal that cannot be written, and says so to who writes", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    await store.close();
+    // The write version in the header: above 2, SQLite opens a file for reading only.
+    const bytes = readFileSync(path);
+    bytes[18] = 3;
+    writeFileSync(path, bytes);
+    const locked = await openStore(path);
+    expect(await locked.count()).to.deep.equal({ queued: 1 });
+    const error = await acceptSeeds(locked, 2).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "read-only");
+    await locked.close();
+  });
+
+  it("says that the disk is full, stores no half of a request, and goes on when there is space", async () => {
+    const path = newFile();
+    const small = await openStore(path, { maxPageCount: 80 });
+    let stored = 0;
+    let error: unknown;
+    for (; error === undefined && stored < 10_000; stored += 40) {
+      const seeds = Array.from({ length: 40 }, (_, index) => stored + index);
+      error = await acceptSeeds(small, ...seeds).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+    }
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "full");
+    const before = await small.count();
+    expect(before).to.deep.equal({ queued: stored - 40 });
+    await small.close();
+    const large = await openStore(path);
+    expect(await large.count()).to.deep.equal(before);
+    await acceptSeeds(large, 99_999);
+    await large.close();
+  });
+
+  it("reads and keeps the event loop free while another process has the file locked, then gives up", async () => {
+    const path = newFile();
+    const store = await openStore(path, { busyTimeoutMs: 600 });
+    const rows = await acceptSeeds(store, 1);
+    const other = new DatabaseSync(path);
+    other.exec("begin immediate");
+    let ticks = 0;
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 10);
+    const late = acceptSeeds(store, 2).catch((reason: unknown) => reason);
+    expect(await store.payment(rows[0]?.id ?? 0)).to.deep.equal(rows[0]);
+    expect(await late)
+      .to.be.instanceOf(StoreError)
+      .with.property("kind", "busy");
+    clearInterval(timer);
+    expect(ticks).to.be.greaterThan(20);
+    const waiting = acceptSeeds(store, 3);
+    setTimeout(() => other.exec("rollback"), 100);
+    expect(await waiting).to.have.length(1);
+    expect(await store.count()).to.deep.equal({ queued: 2 });
+    other.close();
+    await store.close();
+  });
+
+  it("lets nobody change history", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    await store.close();
+    const database = new DatabaseSync(path);
+    for (const statement of ["update history set at_ms = 0", "delete from history"]) {
+      expect(() => database.exec(statement)).to.throw("append-only");
+    }
+    database.close();
+  });
+
+  it("says that a row cannot be read, without what is in it", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await store.accept([paymentOf(1)], 1);
+    const database = new DatabaseSync(path);
+    for (const [column, text] of [
+      ["work", '{"kind":"authorization","authorization":{"signature":"0x5ec7e7"}}'],
+      ["evidence", "no json"],
+      ["deadline", "0x10"],
+    ]) {
+      database.exec("begin");
+      database.prepare(`update payments set ${column} = ?`).run(text ?? "");
+      database.exec("commit");
+      const error = await store.payment(1).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(StoreError).with.property("kind", "corrupt");
+      expect(String(error)).not.to.contain("5ec7e7");
+    }
+    database.close();
+    await store.close();
+  });
+});
