@@ -1,10 +1,11 @@
-import { type Address, BaseError, ContractFunctionRevertedError, ContractFunctionZeroDataError } from "viem";
+import { type Address, BaseError, ContractFunctionZeroDataError } from "viem";
 import { authorizationId } from "../authorization/identity.ts";
 import type { Authorization } from "../authorization/types.ts";
 import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
 import { ask, unavailable } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
 import { ChainMismatchError } from "./errors.ts";
+import { isRevert } from "./reverts.ts";
 
 /** A block as an answer's point in time: `timestamp` in Unix seconds, `baseFeePerGas` in wei. */
 export type Head = { readonly number: bigint; readonly timestamp: bigint; readonly baseFeePerGas: bigint };
@@ -95,9 +96,9 @@ async function asked<T>(token: Address, answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    const refusal = (cause: unknown) =>
-      cause instanceof ContractFunctionRevertedError || cause instanceof ContractFunctionZeroDataError;
-    if (error instanceof BaseError && error.walk(refusal) !== null) {
+    // Not by viem's ContractFunctionRevertedError: it is thrown for a node's "internal error" (code -32603) too.
+    const isEmpty = (cause: unknown) => cause instanceof ContractFunctionZeroDataError;
+    if (isRevert(error) || (error instanceof BaseError && error.walk(isEmpty) !== null)) {
       throw new ChainMismatchError(`The contract at ${token} does not answer as an EIP-3009 token.`, {
         hint: "Check the token (--token) of these authorizations.",
       });

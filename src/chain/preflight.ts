@@ -1,14 +1,4 @@
-import {
-  type Address,
-  BaseError,
-  decodeFunctionResult,
-  ExecutionRevertedError,
-  encodeFunctionData,
-  type Hex,
-  RawContractError,
-  size,
-  slice,
-} from "viem";
+import { type Address, decodeFunctionResult, encodeFunctionData, type Hex, size, slice } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { ierc3009Artifact } from "../contracts/IERC3009.ts";
 import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
@@ -16,6 +6,7 @@ import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { decodeRefusal, type Refusal } from "../router/reason.ts";
 import { unavailable } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
+import { isRevert } from "./reverts.ts";
 
 /** What a batch would do if it were mined now. `failed` holds positions in the batch. */
 export type Preflight =
@@ -125,17 +116,4 @@ function readBitmap(bitmap: Hex, count: number): Set<number> {
     if ((byte >> (i & 7)) & 1) failed.add(i);
   }
   return failed;
-}
-
-/** Whether a node says that an eth_call reverted. Nodes without the standard's code 3 still send revert data. */
-function isRevert(error: unknown): boolean {
-  if (!(error instanceof BaseError)) return false;
-  return error.walk((cause) => cause instanceof ExecutionRevertedError || isRawRevert(cause)) !== null;
-}
-
-function isRawRevert(error: unknown): boolean {
-  if (error instanceof RawContractError) return true;
-  if (typeof error !== "object" || error === null || !("data" in error)) return false;
-  const { data } = error;
-  return typeof data === "string" && /^0x([0-9a-f]{2})*$/i.test(data);
 }

@@ -25,9 +25,9 @@ export type NonceUse =
       readonly logIndex: number;
     }
   /** A transaction used the nonce for other terms (a variant that the payer signed too). */
-  | { readonly status: "used-by-variant"; readonly transactionHash: Hex }
+  | { readonly status: "used-by-variant"; readonly transactionHash: Hex; readonly blockNumber: bigint }
   /** The payer cancelled it: nothing moved and nothing will. */
-  | { readonly status: "cancelled"; readonly transactionHash: Hex };
+  | { readonly status: "cancelled"; readonly transactionHash: Hex; readonly blockNumber: bigint };
 
 const useEvents = parseAbi([
   "event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)",
@@ -68,16 +68,21 @@ export async function findNonceUses(
         const { authorizer, nonce } = log.args;
         const id = authorizationId({ chainId: client.chain.id, token: log.address, from: authorizer, nonce });
         const authorization = wanted.get(id);
-        if (authorization === undefined || log.transactionHash === null) continue;
+        if (authorization === undefined || log.transactionHash === null || log.blockNumber === null) continue;
         wanted.delete(id);
-        uses.set(id, await explain(log.eventName, log.transactionHash, authorization));
+        uses.set(id, await explain(log.eventName, log.transactionHash, log.blockNumber, authorization));
       }
     }
   }
   return uses;
 
-  async function explain(eventName: string, hash: Hex, authorization: SignedAuthorization): Promise<NonceUse> {
-    if (eventName === "AuthorizationCanceled") return { status: "cancelled", transactionHash: hash };
+  async function explain(
+    eventName: string,
+    hash: Hex,
+    blockNumber: bigint,
+    authorization: SignedAuthorization,
+  ): Promise<NonceUse> {
+    if (eventName === "AuthorizationCanceled") return { status: "cancelled", transactionHash: hash, blockNumber };
     let asked = receipts.get(hash);
     if (asked === undefined) {
       asked = available(client.getTransactionReceipt({ hash }));
@@ -85,7 +90,7 @@ export async function findNonceUses(
     }
     const receipt = await asked;
     const outcome = readDirectOutcome(receipt, authorization);
-    if (outcome.status !== "settled") return { status: "used-by-variant", transactionHash: hash };
+    if (outcome.status !== "settled") return { status: "used-by-variant", transactionHash: hash, blockNumber };
     return { status: "settled", transactionHash: hash, blockNumber: receipt.blockNumber, logIndex: outcome.logIndex };
   }
 }

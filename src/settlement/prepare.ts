@@ -36,7 +36,12 @@ export type PreparedSettlement = {
 export async function prepareSettlement(
   client: ChainClient,
   payments: readonly SignedAuthorization[],
-  policy: SettlementPolicy & { readonly sender?: Address; readonly nowSeconds: bigint },
+  policy: SettlementPolicy & {
+    readonly sender?: Address;
+    readonly nowSeconds: bigint;
+    /** Payers to leave out, in lower case. */
+    readonly heldPayers?: ReadonlySet<string>;
+  },
 ): Promise<PreparedSettlement> {
   const wanted = policy.router ?? ROUTER_ADDRESS;
   const router = (await hasCode(client, wanted)) ? wanted : undefined;
@@ -78,6 +83,7 @@ export async function prepareSettlement(
       gasModel,
       balances,
       usedAuthorizations: used,
+      heldPayers: policy.heldPayers,
       missingTokens,
       sender: policy.sender,
       limits: { blockGasLimit: latest.gasLimit, ...policy.limits },

@@ -1,0 +1,113 @@
+import type { Hex } from "viem";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import type { PlannedBatch } from "../batch/index.ts";
+import type { ChainClient } from "../chain/client.ts";
+import { encodeTransfer } from "../chain/preflight.ts";
+import type { Clock } from "../clock.ts";
+import { encodeSettle } from "../router/index.ts";
+import type { EnginePolicy } from "./policy.ts";
+import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
+import { authorizationOf } from "./sending/conclude.ts";
+import type { Composition } from "./sending/types.ts";
+import type { PaymentRow, Store } from "./store/types.ts";
+
+export type PreparePort = {
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly policy: EnginePolicy;
+  readonly clock: Clock;
+};
+
+/** What a plan needs to know of its payers' past: who is held back, and until when. Payers in lower case. */
+export type HeldPayers = ReadonlyMap<string, number>;
+
+/** Payers whose strikes keep them back now. */
+export async function heldPayers(port: PreparePort, rows: readonly PaymentRow[]): Promise<HeldPayers> {
+  const nowMs = port.clock.now();
+  const payers = new Map(rows.map((row) => [authorizationOf(row).from.toLowerCase(), authorizationOf(row).from]));
+  const strikes = await port.store.strikes(port.client.chain.id, [...payers.values()]);
+  const held = new Map<string, number>();
+  for (const [payer, { untilMs }] of strikes) if (untilMs > nowMs) held.set(payer.toLowerCase(), untilMs);
+  return held;
+}
+
+/** Notes a strike against each of these payers: each further one makes them wait twice as long. */
+export async function strike(port: PreparePort, rows: readonly PaymentRow[]): Promise<void> {
+  const { store, client, clock, policy } = port;
+  const payers = new Map(rows.map((row) => [authorizationOf(row).from.toLowerCase(), authorizationOf(row).from]));
+  const before = await store.strikes(client.chain.id, [...payers.values()]);
+  for (const payer of payers.values()) {
+    const waitMs = policy.strikeMs * 2 ** Math.min(before.get(payer)?.strikes ?? 0, MAX_DOUBLINGS);
+    await store.strike(client.chain.id, payer, clock.now() + waitMs);
+  }
+}
+
+const MAX_DOUBLINGS = 16;
+
+/** Facts and plan, for a round or for a replacement. */
+export async function prepareFor(
+  port: PreparePort,
+  rows: readonly PaymentRow[],
+  options: { readonly maxItems?: number | undefined; readonly held?: HeldPayers } = {},
+): Promise<PreparedSettlement> {
+  const { maxItems, held } = options;
+  const limits = { ...port.policy.limits, ...(maxItems === undefined ? {} : { maxItems }) };
+  const nowSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+  const heldPayers = new Set((held ?? new Map()).keys());
+  const { router } = port.policy;
+  const policy = { limits, nowSeconds, heldPayers, ...(router === undefined ? {} : { router }) };
+  return prepareSettlement(port.client, rows.map(authorizationOf), policy);
+}
+
+/** A call as a transaction of its own. */
+export function composeCall(row: PaymentRow): Composition {
+  if (row.work.kind !== "call") throw new Error(`payment ${row.id} is no call`);
+  const { to, data, gas } = row.work;
+  return { kind: "call", to, data, gas, router: undefined, payments: [row] };
+}
+
+/** A planned batch as the call that carries it. */
+export function composeBatch(
+  batch: PlannedBatch,
+  router: PreparedSettlement["router"],
+  batchId: Hex,
+  payments: readonly PaymentRow[],
+): Composition {
+  const [item] = batch.items;
+  if (batch.kind === "direct" || router === undefined) {
+    if (item === undefined) throw new Error("a batch has at least one item");
+    const overload = item.form === "wide" ? item.overload : "vrs";
+    const data = encodeTransfer(item.authorization, overload);
+    return { kind: "direct", to: batch.token, data, gas: batch.gasLimit, router: undefined, payments };
+  }
+  const data = encodeSettle({ token: batch.token, batchId, gasAllowance: batch.gasAllowance, items: batch.items });
+  return { kind: "router", to: router, data, gas: batch.gasLimit, router, payments };
+}
+
+/**
+ * A replacement for a batch: what can still settle of its payments, under the same batch id. It never holds anything
+ * else. What the planner would put into a second transaction waits until the batch's txNonce is decided.
+ * @returns Undefined where nothing can settle any more.
+ */
+export async function recompose(
+  port: PreparePort,
+  payments: readonly PaymentRow[],
+  batchId: Hex,
+): Promise<Composition | undefined> {
+  const [first] = payments;
+  if (first?.work.kind === "call") {
+    return first.deadlineSeconds <= BigInt(Math.floor(port.clock.now() / 1000)) ? undefined : composeCall(first);
+  }
+  const rows = new Map<SignedAuthorization, PaymentRow>(payments.map((row) => [authorizationOf(row), row]));
+  const held = await heldPayers(port, payments);
+  const prepared = await prepareFor(port, payments, { held });
+  const [planned] = prepared.plan.batches;
+  if (planned === undefined) return undefined;
+  const carried = planned.items.map(({ authorization }) => rows.get(prepared.original(authorization)));
+  return composeBatch(
+    planned,
+    prepared.router,
+    batchId,
+    carried.filter((row) => row !== undefined),
+  );
+}

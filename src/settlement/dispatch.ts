@@ -1,0 +1,167 @@
+import type { SignedAuthorization } from "../authorization/types.ts";
+import type { Logger } from "../logger.ts";
+import {
+  composeBatch,
+  composeCall,
+  type HeldPayers,
+  heldPayers,
+  type PreparePort,
+  prepareFor,
+  strike,
+} from "./compose.ts";
+import type { PaymentOutcome } from "./outcome.ts";
+import { bySize, concludeUses, dropped, excluded, postponed } from "./outcomes.ts";
+import type { PreparedSettlement } from "./prepare.ts";
+import { screenBatches } from "./screen.ts";
+import { authorizationOf } from "./sending/conclude.ts";
+import type { Sender } from "./sending/types.ts";
+import type { PaymentRow, Transition } from "./store/types.ts";
+
+export type DispatchPort = PreparePort & {
+  readonly logger: Logger;
+  readonly owner: string;
+  readonly senders: readonly Sender[];
+  /** Whether this round shall end as soon as it can. */
+  readonly isStopping: () => boolean;
+  /** Applies transitions and tells the waiters. */
+  readonly apply: (transitions: readonly Transition[]) => Promise<void>;
+};
+
+/** Payments that one round plans. What is left is planned in the next. */
+const PER_ROUND = 2_000;
+/** How long a claim lasts if its engine dies: other engines leave the payments alone for so long. */
+const CLAIM_MS = 15_000;
+/** Refused payments whose outcomes are stored together. */
+const APPLIED_AT_ONCE = 200;
+
+/**
+ * One round: claims what is due, plans it, pre-flights it and sends as much as the senders have room for. Payments that
+ * cannot settle get their outcome; those that were not reached are given back to the queue.
+ * @returns How many payments were claimed, of how many something became, and whether there may be more that are due.
+ */
+export async function dispatch(port: DispatchPort): Promise<{ claimed: number; done: number; hasMore: boolean }> {
+  const { store, client, clock, owner } = port;
+  if (nextSender(port) === undefined) return { claimed: 0, done: 0, hasMore: true };
+  const nowMs = clock.now();
+  const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + CLAIM_MS, limit: PER_ROUND };
+  const claimed = await store.claim(query);
+  const left = new Set(claimed.map(({ id }) => id));
+  try {
+    for (const row of claimed) if (row.work.kind === "call") await dispatchCall(port, row, left);
+    const payments = claimed.filter(({ work }) => work.kind === "authorization");
+    for (const { rows, maxItems } of bySize(payments)) await dispatchGroup(port, rows, maxItems, left);
+  } finally {
+    if (left.size > 0) await store.release([...left], owner);
+  }
+  return { claimed: claimed.length, done: claimed.length - left.size, hasMore: claimed.length === PER_ROUND };
+}
+
+/** Whether any sender can take another batch. */
+export function hasRoom(port: Pick<DispatchPort, "senders" | "policy">): boolean {
+  return nextSender(port) !== undefined;
+}
+
+/** A sender with room, the least busy first. */
+function nextSender({ senders, policy }: Pick<DispatchPort, "senders" | "policy">): Sender | undefined {
+  return senders
+    .filter((sender) => sender.paused() === undefined && sender.openBatches() < policy.maxInFlight)
+    .sort((a, b) => a.openBatches() - b.openBatches())[0];
+}
+
+async function dispatchCall(port: DispatchPort, row: PaymentRow, left: Set<number>): Promise<void> {
+  if (row.deadlineSeconds <= BigInt(Math.floor(port.clock.now() / 1000))) {
+    left.delete(row.id);
+    const evidence = { kind: "request", by: "deadline" } as const;
+    await port.apply([{ paymentId: row.id, from: ["queued"], to: "expired", reason: "expired", evidence }]);
+    return;
+  }
+  const sender = port.isStopping() ? undefined : nextSender(port);
+  if (sender !== undefined && (await sender.send(() => composeCall(row)))) left.delete(row.id);
+}
+
+async function dispatchGroup(
+  port: DispatchPort,
+  rows: readonly PaymentRow[],
+  maxItems: number | undefined,
+  left: Set<number>,
+): Promise<void> {
+  const from = nextSender(port)?.address;
+  if (rows.length === 0 || from === undefined || port.isStopping()) return;
+  const byAuthorization = new Map<SignedAuthorization, PaymentRow>(rows.map((row) => [authorizationOf(row), row]));
+  const rowOf = (authorization: SignedAuthorization) => byAuthorization.get(authorization);
+  const held = await heldPayers(port, rows);
+  const prepared = await prepareFor(port, rows, { maxItems, held });
+  const settleRest = async (transitions: readonly Transition[]): Promise<void> => {
+    for (const { paymentId } of transitions) left.delete(paymentId);
+    await port.apply(transitions);
+  };
+  await settleRest(await unplanned(port, prepared, held, rowOf));
+
+  let refusals: { readonly row: PaymentRow; readonly outcome: PaymentOutcome }[] = [];
+  const flush = async (): Promise<void> => {
+    const some = refusals;
+    refusals = [];
+    await settleRest(await refusedTransitions(port, some, prepared));
+  };
+  try {
+    for await (const screened of screenBatches(port.client, prepared, from)) {
+      if (port.isStopping()) return;
+      if (screened.status === "excluded") {
+        const row = rowOf(screened.payment);
+        if (row !== undefined) refusals.push({ row, outcome: screened.outcome });
+        if (refusals.length >= APPLIED_AT_ONCE) await flush();
+        continue;
+      }
+      const sender = nextSender(port);
+      if (sender === undefined) return;
+      const payments = screened.payments.map(rowOf).filter((row) => row !== undefined);
+      const sent = await sender.send((batchId) => composeBatch(screened.batch, prepared.router, batchId, payments));
+      if (sent) for (const { id } of payments) left.delete(id);
+      // What was stored will not be planned again in this round; more of it has no room.
+      if (nextSender(port) === undefined) return;
+    }
+  } finally {
+    await flush();
+  }
+}
+
+/** Transitions of what the plan leaves out. Deferred payments and passing reasons stay queued until later. */
+async function unplanned(
+  port: DispatchPort,
+  prepared: PreparedSettlement,
+  held: HeldPayers,
+  rowOf: (authorization: SignedAuthorization) => PaymentRow | undefined,
+): Promise<Transition[]> {
+  const transitions: Transition[] = [];
+  const used: PaymentRow[] = [];
+  for (const { payment, validFromSeconds } of prepared.plan.deferred) {
+    const row = rowOf(prepared.original(payment));
+    if (row !== undefined) transitions.push(postponed(row, Number(validFromSeconds) * 1000, "not valid yet"));
+  }
+  for (const { payment, reason } of prepared.plan.dropped) {
+    const row = rowOf(prepared.original(payment));
+    if (row === undefined) continue;
+    if (reason.kind === "nonce-used") used.push(row);
+    else transitions.push(dropped(port, row, reason, prepared.head, held));
+  }
+  return [...transitions, ...(await concludeUses(port, used, prepared.head))];
+}
+
+/** What the pre-flight found out. Payers that burnt their gas get a strike. */
+async function refusedTransitions(
+  port: DispatchPort,
+  refusals: readonly { readonly row: PaymentRow; readonly outcome: PaymentOutcome }[],
+  { head }: PreparedSettlement,
+): Promise<Transition[]> {
+  const withReason = (wanted: string) =>
+    refusals.filter(({ outcome }) => outcome.status === "rejected" && outcome.reason === wanted).map(({ row }) => row);
+  const [burners, used] = [withReason("gas-capped"), withReason("already-used")];
+  if (burners.length > 0) await strike(port, burners);
+  const transitions = await concludeUses(port, used, head);
+  for (const { row, outcome } of refusals) {
+    if (used.includes(row)) continue;
+    const transition = excluded(port, row, outcome, head);
+    if (transition !== undefined) transitions.push(transition);
+  }
+  return transitions;
+}

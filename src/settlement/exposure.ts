@@ -1,0 +1,60 @@
+import type { Address } from "viem";
+import { OPEN_STATES, type PaymentRow } from "./store/types.ts";
+
+/** What payers owe and have, as far as this engine knows. Values in atomic units. */
+export type Exposure = {
+  /** A payment as it is now. */
+  readonly note: (row: PaymentRow) => void;
+  readonly unsettled: (token: Address, payer: Address) => bigint;
+  readonly noteBalance: (token: Address, payer: Address, balance: bigint) => void;
+  /** Whether a payer's unsettled payments come to `permille` of the balance that was last seen. */
+  readonly isStrained: (token: Address, payer: Address, permille: bigint) => boolean;
+  /** Payers of open payments, the most exposed first. */
+  readonly payers: (limit: number) => readonly { readonly token: Address; readonly payer: Address }[];
+};
+
+const open: ReadonlySet<PaymentRow["state"]> = new Set(OPEN_STATES);
+
+export function createExposure(): Exposure {
+  type Account = { readonly token: Address; readonly payer: Address; unsettled: bigint; balance: bigint | undefined };
+  const accounts = new Map<string, Account>();
+  const values = new Map<number, bigint>();
+  const keyOf = (token: Address, payer: Address): string => `${token}:${payer}`.toLowerCase();
+
+  return {
+    note: ({ id, state, work }) => {
+      if (work.kind !== "authorization") return;
+      const { token, from, value } = work.authorization;
+      const key = keyOf(token, from);
+      if (open.has(state)) {
+        if (values.has(id)) return;
+        values.set(id, value);
+        const account = accounts.get(key) ?? { token, payer: from, unsettled: 0n, balance: undefined };
+        account.unsettled += value;
+        accounts.set(key, account);
+        return;
+      }
+      const account = accounts.get(key);
+      if (!values.delete(id) || account === undefined) return;
+      account.unsettled -= value;
+      // What was seen of the balance is old by now.
+      account.balance = undefined;
+      if (account.unsettled === 0n) accounts.delete(key);
+    },
+    unsettled: (token, payer) => accounts.get(keyOf(token, payer))?.unsettled ?? 0n,
+    noteBalance: (token, payer, balance) => {
+      const account = accounts.get(keyOf(token, payer));
+      if (account !== undefined) account.balance = balance;
+    },
+    isStrained: (token, payer, permille) => {
+      const account = accounts.get(keyOf(token, payer));
+      if (account?.balance === undefined || account.unsettled === 0n) return false;
+      return account.unsettled * 1000n >= account.balance * permille;
+    },
+    payers: (limit) =>
+      [...accounts.values()]
+        .sort((a, b) => (a.unsettled > b.unsettled ? -1 : a.unsettled < b.unsettled ? 1 : 0))
+        .slice(0, limit)
+        .map(({ token, payer }) => ({ token, payer })),
+  };
+}

@@ -1,0 +1,87 @@
+import type { Address } from "viem";
+import type { PlanLimits } from "../batch/index.ts";
+import type { FeePolicy } from "./sending/fees.ts";
+
+/** What an operator decides. Times in milliseconds, gas prices in wei. */
+export type EnginePolicy = {
+  /** Blocks that an outcome must be deep before it counts: 1 is the block that holds it. */
+  readonly confirmations: number;
+  /** How deep the consumption of a txNonce by a foreign transaction must be before payments are queued again. */
+  readonly lossConfirmations: number;
+  /** Transactions of one key that may wait for a block at once. */
+  readonly maxInFlight: number;
+  /** How long the first payment of an idle engine waits for company. */
+  readonly lingerMs: number;
+  /** The longest that a payment waits for a batch to fill while others are in flight. */
+  readonly maxLingerMs: number;
+  /** As many queued payments make a batch go at once. */
+  readonly fullBatch: number;
+  readonly limits: Partial<PlanLimits>;
+  /** The router to use; undefined for the one at its usual address. */
+  readonly router: Address | undefined;
+  readonly fees: FeePolicy;
+  /** After this time without inclusion the same bytes are handed out again. */
+  readonly rebroadcastAfterMs: number;
+  /** After this time without inclusion the transaction is replaced at a higher fee. */
+  readonly replaceAfterMs: number;
+  readonly leaseTtlMs: number;
+  /** A sender below this balance is not used. */
+  readonly minimumSenderBalanceWei: bigint;
+  /** The most atomic units that one payer may have unsettled; undefined for no bound. */
+  readonly payerUnsettledCap: bigint | undefined;
+  /** Whether a payment that the token refuses for a reason that may pass is tried until its deadline. */
+  readonly retryRefused: boolean;
+  readonly retryRefusedAfterMs: number;
+  /** How long a payer whose code burnt gas waits: this, doubled with each further strike. */
+  readonly strikeMs: number;
+  /** How far back the logs are searched for the use of a nonce. */
+  readonly lookbackBlocks: bigint;
+  /** How often the chain is looked at, at least. */
+  readonly pollMs: number;
+  /** How often the queue is looked at for what nobody told of: other processes' payments, and what became due. */
+  readonly sweepMs: number;
+  /** How often levels, negative proofs and foreign uses are looked at. */
+  readonly finalityMs: number;
+  /**
+   * A payer whose unsettled payments come to this part of his balance, in thousandths, is settled at once: what he has
+   * left may be spent elsewhere before the next batch.
+   */
+  readonly exposurePermille: bigint;
+  /** How often the balances of payers whose payments wait are read again, where payments wait for longer than this. */
+  readonly watchBalancesMs: number;
+  /** How often a payment goes into a batch that reverts as a whole, or is refused as one, before it is set aside. */
+  readonly maxTries: number;
+  /** The most callers that may wait for outcomes at once; more are refused. */
+  readonly maxWaiters: number;
+  /** The longest that `close` waits for what is in flight. */
+  readonly closeWithinMs: number;
+};
+
+export const DEFAULT_POLICY: EnginePolicy = {
+  confirmations: 1,
+  lossConfirmations: 3,
+  maxInFlight: 4,
+  lingerMs: 25,
+  maxLingerMs: 2_000,
+  fullBatch: 300,
+  limits: {},
+  router: undefined,
+  fees: { floorWei: 1_000_000n, ceilingWei: 100_000_000_000n, bumpPermille: 125n },
+  rebroadcastAfterMs: 8_000,
+  replaceAfterMs: 20_000,
+  leaseTtlMs: 30_000,
+  minimumSenderBalanceWei: 0n,
+  payerUnsettledCap: undefined,
+  retryRefused: false,
+  retryRefusedAfterMs: 5_000,
+  strikeMs: 60_000,
+  lookbackBlocks: 10_000n,
+  pollMs: 500,
+  sweepMs: 2_000,
+  finalityMs: 2_000,
+  exposurePermille: 800n,
+  watchBalancesMs: 10_000,
+  maxTries: 12,
+  maxWaiters: 20_000,
+  closeWithinMs: 10_000,
+};

@@ -1,0 +1,78 @@
+import type { EnginePolicy } from "./policy.ts";
+
+/** What is known of the queue and of what is on its way. Times in milliseconds. */
+export type QueueView = {
+  readonly nowMs: number;
+  /** Payments that came in since the queue was last looked at, and what it left over then. */
+  readonly waiting: number;
+  /** Since when the first of those has waited. */
+  readonly sinceMs: number | undefined;
+  /** The earliest deadline among them, Unix seconds. */
+  readonly earliestDeadlineSeconds: bigint | undefined;
+  /** Whether one of them must not wait, such as that of a payer whose balance runs low. */
+  readonly isUrgent: boolean;
+  readonly inFlight: number;
+  /** Whether a sender can take another batch. */
+  readonly hasRoom: boolean;
+  /** Not before this, whatever else: the last look came to nothing. */
+  readonly notBeforeMs: number;
+};
+
+/** A payment whose deadline is as near as this goes at once: a block or two, and the token's strict bound. */
+const URGENT_SECONDS = 12n;
+
+/**
+ * When the queue is to be planned next, as a time: an idle engine waits just long enough for company, a busy one collects
+ * until what is in flight is mined, and neither waits when the batch is full or a deadline is near.
+ * @returns Undefined where nothing waits, or no sender could take it.
+ */
+export function nextDispatchMs(
+  view: QueueView,
+  policy: Pick<EnginePolicy, "lingerMs" | "maxLingerMs" | "fullBatch">,
+): number | undefined {
+  const { nowMs, waiting, sinceMs, earliestDeadlineSeconds, inFlight, notBeforeMs } = view;
+  if (waiting === 0 || sinceMs === undefined || !view.hasRoom) return undefined;
+  const earliest = Math.max(nowMs, notBeforeMs);
+  if (waiting >= policy.fullBatch || view.isUrgent) return earliest;
+  const lingered = sinceMs + (inFlight === 0 ? policy.lingerMs : policy.maxLingerMs);
+  if (earliestDeadlineSeconds === undefined) return Math.max(lingered, notBeforeMs);
+  // The last moment at which it is not late yet.
+  const latest = Number(earliestDeadlineSeconds - URGENT_SECONDS) * 1000;
+  return Math.max(Math.min(lingered, Math.max(latest, nowMs)), notBeforeMs);
+}
+
+/** What waits to be planned, as far as this engine knows: a count and the most pressing, never the payments. */
+export type Queue = {
+  readonly view: () => Pick<QueueView, "waiting" | "sinceMs" | "earliestDeadlineSeconds" | "isUrgent">;
+  readonly add: (entry: {
+    readonly count: number;
+    readonly deadlineSeconds?: bigint | undefined;
+    readonly isUrgent?: boolean;
+    readonly sinceMs: number;
+  }) => void;
+  /** Empties it, just before it is planned. */
+  readonly take: () => Pick<QueueView, "waiting" | "sinceMs" | "earliestDeadlineSeconds" | "isUrgent">;
+};
+
+export function createQueue(): Queue {
+  const empty = { waiting: 0, sinceMs: undefined, earliestDeadlineSeconds: undefined, isUrgent: false };
+  let now: ReturnType<Queue["take"]> = empty;
+  return {
+    view: () => now,
+    add: ({ count, deadlineSeconds, isUrgent = false, sinceMs }) => {
+      const known = now.earliestDeadlineSeconds;
+      const earlier = known === undefined || (deadlineSeconds !== undefined && deadlineSeconds < known);
+      now = {
+        waiting: now.waiting + count,
+        sinceMs: Math.min(now.sinceMs ?? sinceMs, sinceMs),
+        earliestDeadlineSeconds: earlier ? deadlineSeconds : known,
+        isUrgent: now.isUrgent || isUrgent,
+      };
+    },
+    take: () => {
+      const taken = now;
+      now = empty;
+      return taken;
+    },
+  };
+}

@@ -1,0 +1,276 @@
+import type { Hex } from "viem";
+import { broadcastToAll } from "../../chain/broadcast.ts";
+import type { Fees } from "../../chain/fees.ts";
+import { nextTxNonce } from "../../chain/submit.ts";
+import type { Attempt, BatchRow, Lease } from "../store/types.ts";
+import { createBalanceWatch } from "./balance.ts";
+import { type BatchDecision, decideBatch, findGaps } from "./decide.ts";
+import { firstFees, replacementFees } from "./fees.ts";
+import { createLeaseKeeper } from "./lease.ts";
+import { consumerOf, findMined, type MinedAttempt } from "./observe.ts";
+import { mutex, newBatchId, noop, signAttempt } from "./signing.ts";
+import { createTracks } from "./tracks.ts";
+import type { Composition, Sender, SenderPort } from "./types.ts";
+
+/** Far more than are ever in flight. */
+const MAX_OPEN = 1_000;
+
+/** The owner of one sending key: the only place where its txNonces are given out and its transactions signed. */
+export function createSender(port: SenderPort): Sender {
+  const { store, client, account, policy, clock, logger } = port;
+  const key = { chainId: client.chain.id, sender: account.address };
+  const leases = createLeaseKeeper({ store, key, owner: port.owner, ttlMs: policy.leaseTtlMs, clock, logger });
+  const balance = createBalanceWatch({ client, address: key.sender, policy, logger });
+  const tracks = createTracks();
+  const exclusively = mutex();
+  /** Payments that were refused even alone: they end with their batch. */
+  const refused = new Set<number>();
+  /** Since when a gap has been seen. */
+  const gaps = new Map<number, number>();
+  /** Attempts that are being handed out at this moment. */
+  const underWay = new Set<Hex>();
+  let closed = false;
+  let open = 0;
+
+  const holds = (): Lease | undefined => (closed ? undefined : leases.holds());
+
+  async function market(): Promise<{ baseFeePerGas: bigint; tip: bigint }> {
+    const [block, tip] = await Promise.all([
+      client.getBlock({ blockTag: "latest" }),
+      client.estimateMaxPriorityFeePerGas().catch(() => policy.fees.floorWei),
+    ]);
+    return { baseFeePerGas: block.baseFeePerGas ?? 0n, tip };
+  }
+
+  async function send(compose: (batchId: Hex) => Composition): Promise<boolean> {
+    const prices = await market();
+    const stored = await exclusively(async () => {
+      const held = holds();
+      if (held === undefined) return undefined;
+      // The store first, then the chain, and only ever forward: a txNonce that was signed for is never given out again.
+      // One whose signing or storing fails was given to nobody, and is the next one's.
+      const last = await store.lastTxNonce(key.chainId, key.sender);
+      const pending = await nextTxNonce(client, key.sender);
+      const txNonce = Math.max((last ?? -1) + 1, pending);
+      return signAndStore(held, txNonce, compose, firstFees(prices, policy.fees));
+    });
+    if (stored === undefined) return false;
+    open += 1;
+    // Stored is as good as sent: what goes wrong from here on is mended by the next look.
+    await handOut(stored.batch, stored.attempt).catch(() => undefined);
+    return true;
+  }
+
+  async function signAndStore(
+    held: Lease,
+    txNonce: number,
+    compose: (batchId: Hex) => Composition,
+    fees: Fees,
+  ): Promise<{ batch: Pick<BatchRow, "id" | "txNonce">; attempt: Attempt } | undefined> {
+    const nowMs = clock.now();
+    const id = newBatchId(key, txNonce, nowMs);
+    const attempt = await signAttempt(client, account, { txNonce, composition: compose(id), fees, nowMs });
+    const answer = await store.storeBatch(held, { id, ...key, txNonce, attempt }, clock.now());
+    if (answer === "stored") return { batch: { id, txNonce }, attempt };
+    logger.warn("batch not stored, so not sent", { sender: key.sender, txNonce, why: answer });
+    if (answer === "fenced") leases.lose();
+    return undefined;
+  }
+
+  /** Broadcasts stored bytes, if the key is still ours: noted first, so that what may be out is never thought to be in. */
+  async function handOut(batch: Pick<BatchRow, "id" | "txNonce">, attempt: Attempt): Promise<void> {
+    const held = holds();
+    if (held === undefined || underWay.has(attempt.hash)) return;
+    underWay.add(attempt.hash);
+    try {
+      if ((await store.markBroadcast(held, attempt.hash, clock.now())) === "fenced") return leases.lose();
+      if (holds() === undefined) return;
+      const answer = await broadcastToAll(port.nodes, attempt.raw);
+      tracks.answered(batch.id, attempt.hash, answer, clock.now());
+      const fields = { sender: key.sender, txNonce: batch.txNonce, hash: attempt.hash, answer };
+      logger.info("transaction handed out", fields);
+      if (answer === "insufficient-funds") await balance.refused(attempt);
+    } finally {
+      underWay.delete(attempt.hash);
+    }
+  }
+
+  async function tick(): Promise<void> {
+    const held = holds();
+    if (held === undefined) return;
+    const batches = await store.batches({ ...key, states: ["open"], limit: MAX_OPEN });
+    open = batches.length;
+    tracks.keepOnly(batches);
+    await balance.look(
+      batches.map((batch) => ({ batch, answer: trackOf(batch).answer })),
+      // Paid for now: the same bytes go out again.
+      (batch) => tracks.forgetAnswer(batch.id, clock.now()),
+    );
+    if (batches.length === 0) return;
+
+    const [head, txCount] = await Promise.all([
+      client.getBlockNumber(),
+      client.getTransactionCount({ address: key.sender, blockTag: "latest" }),
+    ]);
+    const mined = await Promise.all(batches.map((batch) => settle(findMined(client, batch, head))));
+    let failure: unknown;
+    for (const [i, batch] of batches.entries()) {
+      try {
+        await look(held, batch, await mined[i]?.(), txCount, head);
+      } catch (error) {
+        // What is wrong with one batch keeps the others from nothing.
+        failure ??= error;
+      }
+    }
+    await fillGaps(held, batches, txCount);
+    if (failure !== undefined) throw failure;
+  }
+
+  function trackOf(batch: BatchRow) {
+    const track = tracks.of(batch.id, clock.now());
+    // An answer is about the attempt that it was given for.
+    return track.handedOut === batch.attempts.at(-1)?.hash ? track : { ...track, answer: undefined, answerTimes: 0 };
+  }
+
+  async function look(
+    held: Lease,
+    batch: BatchRow,
+    mined: MinedAttempt | undefined,
+    txCount: number,
+    head: bigint,
+  ): Promise<void> {
+    const consumer =
+      mined === undefined && txCount > batch.txNonce
+        ? await consumerOf(client, key.sender, batch, head, policy.lossConfirmations)
+        : undefined;
+    const { seenSinceMs, answer, answerTimes, replaceNotBeforeMs } = trackOf(batch);
+    const view = {
+      batch,
+      nowMs: clock.now(),
+      mined,
+      txCount,
+      consumer,
+      seenSinceMs,
+      answer,
+      answerTimes,
+      replaceNotBeforeMs,
+    };
+    await carryOut(held, batch, decideBatch(view, policy), mined);
+  }
+
+  async function carryOut(
+    held: Lease,
+    batch: BatchRow,
+    decision: BatchDecision,
+    mined: MinedAttempt | undefined,
+  ): Promise<void> {
+    switch (decision.do) {
+      case "wait":
+        return;
+      case "conclude":
+        if (mined === undefined) return;
+        await port.conclude(held, batch, decision.attempt, mined.receipt, refused);
+        for (const { paymentIds } of batch.attempts) for (const id of paymentIds) refused.delete(id);
+        open = Math.max(0, open - 1);
+        return;
+      case "give-back": {
+        const { consumer } = decision;
+        logger.warn("another transaction took the txNonce", { batch: batch.id, txNonce: batch.txNonce, consumer });
+        await port.giveBack(held, batch, consumer);
+        open = Math.max(0, open - 1);
+        return;
+      }
+      case "broadcast":
+        await handOut(batch, decision.attempt);
+        return;
+      case "replace":
+        await replace(held, batch, decision.attempt, decision.because);
+        return;
+    }
+  }
+
+  async function replace(
+    held: Lease,
+    batch: BatchRow,
+    last: Attempt,
+    because: "time" | "fee" | "invalid",
+  ): Promise<void> {
+    const fees = replacementFees(last, await market(), policy.fees);
+    if (fees === undefined) {
+      logger.warn("the fee ceiling leaves no room for a replacement", { batch: batch.id, txNonce: batch.txNonce });
+      tracks.deferReplacement(batch.id, clock.now() + policy.replaceAfterMs, clock.now());
+      await handOut(batch, last);
+      return;
+    }
+    const rows = new Map((await store.changed(last.paymentIds, -1)).map((row) => [row.id, row]));
+    const carried = last.paymentIds.map((id) => rows.get(id)).filter((row) => row?.batchId === batch.id);
+    const payments = carried.filter((row) => row !== undefined);
+    const [first] = payments;
+    const alone = because === "invalid" && payments.length === 1 ? first : undefined;
+    if (alone !== undefined) refused.add(alone.id);
+    // Refused as a whole: half of it, until what is refused stands alone.
+    const some = because === "invalid" ? payments.slice(0, Math.floor(payments.length / 2)) : payments;
+    const composition = some.length === 0 ? undefined : await port.recompose(some, batch.id);
+    const attempt = await exclusively(async () => {
+      const signed = await signAttempt(client, account, {
+        txNonce: batch.txNonce,
+        composition: composition ?? noop(account.address),
+        fees,
+        nowMs: clock.now(),
+      });
+      const answer = await store.storeAttempt(held, batch.id, signed, clock.now());
+      if (answer === "stored") return signed;
+      logger.warn("replacement not stored, so not sent", { batch: batch.id, txNonce: batch.txNonce, why: answer });
+      if (answer === "fenced") leases.lose();
+      return undefined;
+    });
+    if (attempt === undefined) return;
+    const { txNonce } = batch;
+    logger.info("replacing", { batch: batch.id, txNonce, because, payments: attempt.paymentIds.length });
+    await handOut(batch, attempt);
+  }
+
+  /** Fills gaps that stay: one that is seen once may be a transaction that is just on its way, or an old answer. */
+  async function fillGaps(held: Lease, batches: readonly BatchRow[], txCount: number): Promise<void> {
+    const nowMs = clock.now();
+    const seen = findGaps(txCount, batches, await nextTxNonce(client, key.sender));
+    for (const txNonce of gaps.keys()) if (!seen.includes(txNonce)) gaps.delete(txNonce);
+    for (const txNonce of seen) {
+      const sinceMs = gaps.get(txNonce) ?? nowMs;
+      gaps.set(txNonce, sinceMs);
+      if (nowMs - sinceMs < policy.pollMs * 2) continue;
+      gaps.delete(txNonce);
+      logger.warn("filling a txNonce gap with a no-op", { sender: key.sender, txNonce });
+      const fees = firstFees(await market(), policy.fees);
+      const stored = await exclusively(() => signAndStore(held, txNonce, () => noop(account.address), fees));
+      if (stored !== undefined) await handOut(stored.batch, stored.attempt);
+    }
+  }
+
+  return {
+    address: account.address,
+    paused: () =>
+      closed ? "closed" : holds() === undefined ? "no-lease" : balance.isLow() ? "low-balance" : undefined,
+    openBatches: () => open,
+    lease: holds,
+    keepLease: leases.keep,
+    send,
+    tick,
+    close: async () => {
+      closed = true;
+      await leases.release();
+    },
+  };
+}
+
+/** Lets a promise that is awaited later fail without being an unhandled rejection. */
+async function settle<T>(promise: Promise<T>): Promise<() => Promise<T>> {
+  try {
+    const value = await promise;
+    return async () => value;
+  } catch (error) {
+    return async () => {
+      throw error;
+    };
+  }
+}

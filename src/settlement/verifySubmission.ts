@@ -1,0 +1,117 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Address, type Hex, parseAbi } from "viem";
+import type { TokenDomain } from "../authorization/typedData.ts";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import { verifySignatureOffline } from "../authorization/verify.ts";
+import { tokenKey } from "../batch/index.ts";
+import { ask } from "../chain/ask.ts";
+import type { ChainClient } from "../chain/client.ts";
+import { ChainUnavailableError } from "../chain/errors.ts";
+import { verifySignatureOnChain } from "../chain/verify.ts";
+import { knownTokenDomain } from "../networks.ts";
+
+/** What the token would say of a signature: the form of it that it takes, or why it takes none. */
+export type SignatureVerdict =
+  | { readonly status: "valid"; readonly signature: Hex }
+  | { readonly status: "bad"; readonly reason: "bad-signature" | "undeployed-wallet"; readonly message: string };
+
+/** Signatures are verified for so long before others have a turn of the event loop. */
+const SLICE_MS = 6;
+/** Payers with code that are asked at once. */
+const ASKED_AT_ONCE = 24;
+
+/**
+ * Verifies signatures for one token as it would: of an account without code by recovery, of one with code by asking it.
+ * @param withCode The payers that have code, in lower case.
+ * @returns In the order of the authorizations. An error where that one could not be decided.
+ */
+export async function verifySubmissions(
+  client: ChainClient,
+  authorizations: readonly SignedAuthorization[],
+  domain: TokenDomain,
+  withCode: ReadonlySet<string>,
+): Promise<(SignatureVerdict | ChainUnavailableError)[]> {
+  const verdicts = new Array<SignatureVerdict | ChainUnavailableError | undefined>(authorizations.length);
+  const toAsk: number[] = [];
+  let sliceEndsAt = performance.now() + SLICE_MS;
+  for (const [index, authorization] of authorizations.entries()) {
+    const hasCode = withCode.has(authorization.from.toLowerCase());
+    const verdict = hasCode ? undefined : await verifyOffline(authorization, domain);
+    if (verdict === undefined) toAsk.push(index);
+    else verdicts[index] = verdict;
+    if (performance.now() < sliceEndsAt) continue;
+    await nextTurn();
+    sliceEndsAt = performance.now() + SLICE_MS;
+  }
+  for (let i = 0; i < toAsk.length; i += ASKED_AT_ONCE) {
+    const some = toAsk.slice(i, i + ASKED_AT_ONCE).map(async (index) => {
+      const authorization = authorizations[index];
+      if (authorization !== undefined) verdicts[index] = await verifyOnChain(client, authorization, domain);
+    });
+    await Promise.all(some);
+  }
+  return verdicts.map((verdict) => verdict ?? bad("it could not be read"));
+}
+
+async function verifyOffline(
+  authorization: SignedAuthorization,
+  domain: TokenDomain,
+): Promise<SignatureVerdict | undefined> {
+  const verdict = await verifySignatureOffline(authorization, domain);
+  switch (verdict.status) {
+    case "valid":
+      return { status: "valid", signature: verdict.signature };
+    case "mismatch":
+      return bad(`it was signed by ${verdict.recovered}`);
+    case "malformed":
+      return bad(`its signature is malformed (${verdict.reason})`);
+    case "undecided":
+      return undefined;
+  }
+}
+
+async function verifyOnChain(
+  client: ChainClient,
+  authorization: SignedAuthorization,
+  domain: TokenDomain,
+): Promise<SignatureVerdict | ChainUnavailableError> {
+  try {
+    const verdict = await verifySignatureOnChain(client, authorization, domain);
+    if (verdict.status === "valid") return { status: "valid", signature: verdict.signature };
+    if (verdict.status !== "counterfactual") return bad(`the payer does not accept the signature (${verdict.reason})`);
+    const message = "the payer's wallet is not deployed yet, and the token asks its code";
+    return { status: "bad", reason: "undeployed-wallet", message };
+  } catch (error) {
+    // One wallet that no node can be asked about is nobody else's problem.
+    if (error instanceof ChainUnavailableError) return error;
+    throw error;
+  }
+}
+
+function bad(message: string): SignatureVerdict {
+  return { status: "bad", reason: "bad-signature", message };
+}
+
+const domainAbi = parseAbi(["function name() view returns (string)", "function version() view returns (string)"]);
+const domains = new WeakMap<ChainClient, Map<string, Promise<TokenDomain>>>();
+
+/** The token's EIP-712 domain: the known one, else what its `name()` and `version()` say, asked once. */
+export function domainOf(client: ChainClient, token: Address): Promise<TokenDomain> {
+  const known = knownTokenDomain(client.chain.id, token);
+  if (known !== undefined) return Promise.resolve(known);
+  const asked = domains.get(client) ?? new Map<string, Promise<TokenDomain>>();
+  domains.set(client, asked);
+  const key = tokenKey(client.chain.id, token);
+  const before = asked.get(key);
+  if (before !== undefined) return before;
+  const answer = ask(
+    "the token's name and version",
+    Promise.all([
+      client.readContract({ address: token, abi: domainAbi, functionName: "name" }),
+      client.readContract({ address: token, abi: domainAbi, functionName: "version" }),
+    ]),
+  ).then(([name, version]) => ({ name, version }));
+  asked.set(key, answer);
+  answer.catch(() => asked.delete(key));
+  return answer;
+}

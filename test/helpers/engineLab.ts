@@ -1,0 +1,200 @@
+import { type Address, type Hex, keccak256, numberToHex } from "viem";
+import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { connectChain } from "../../src/chain/client.ts";
+import { findReceipt } from "../../src/chain/submit.ts";
+import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
+import type { Request } from "../../src/local/node.ts";
+import { type PaymentTerms, signPayment } from "../../src/local/payments.ts";
+import { createSettlementEngine, type EngineOptions, type SettlementEngine } from "../../src/settlement/engine.ts";
+import type { Admission } from "../../src/settlement/intake.ts";
+import type { EnginePolicy } from "../../src/settlement/policy.ts";
+import { openStore, type PaymentRow, type Store } from "../../src/settlement/store/index.ts";
+import { freshAddress } from "./chainLab.ts";
+
+/** Everything at a pace at which a test need not wait: a second here is as thirty are otherwise. */
+export const FAST: Partial<EnginePolicy> = {
+  lingerMs: 5,
+  maxLingerMs: 60,
+  rebroadcastAfterMs: 250,
+  replaceAfterMs: 700,
+  leaseTtlMs: 3_000,
+  retryRefusedAfterMs: 100,
+  pollMs: 15,
+  sweepMs: 100,
+  finalityMs: 40,
+  strikeMs: 400,
+  closeWithinMs: 0,
+};
+
+/** A node with the local chain's USDC, accounts and router. */
+export type LabNode = {
+  readonly rpcUrl: string;
+  readonly usdc: Address;
+  readonly router: Address | undefined;
+  readonly accounts: readonly { readonly address: Address; readonly privateKey: Hex }[];
+  readonly request: Request;
+};
+
+export type LogLine = {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+};
+
+export type EngineLab = Awaited<ReturnType<typeof openEngineLab>>;
+
+let labs = 0;
+
+/** A journal in memory, a fresh funded sender, and engines on them that end with `close`. */
+export async function openEngineLab(node: LabNode, options: { readonly store?: Store } = {}) {
+  labs += 1;
+  const seed = labs;
+  const client = await connectChain(node.rpcUrl, { pollingIntervalMs: 20, transport: { retryCount: 0 } });
+  const store = options.store ?? (await openStore(":memory:"));
+  const account = privateKeyToAccount(keccak256(numberToHex(0xabc_0000 + seed, { size: 32 })));
+  const logs: LogLine[] = [];
+  const engines: SettlementEngine[] = [];
+  const isAnvil = String(await node.request("web3_clientVersion")).startsWith("anvil");
+  const cheat = (method: string, params: readonly unknown[]) =>
+    node.request(`${isAnvil ? "anvil" : "hardhat"}_${method}`, params);
+  let payees = seed * 1_000;
+
+  const say =
+    (level: string) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      logs.push({ level, message, fields });
+      if (process.env.TRIBUTARY_LAB_LOG === "1") console.error(level, message, fields);
+    };
+  const logger = { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
+  const give = (address: Address, wei: bigint) => cheat("setBalance", [address, numberToHex(wei)]);
+  await give(account.address, 10n ** 20n);
+
+  const lab = {
+    node,
+    client,
+    store,
+    account,
+    logs,
+    seed,
+    /** An engine at the fast pace. `overrides` replace options, `policy` parts of the policy. */
+    start: async (policy: Partial<EnginePolicy> = {}, overrides: Partial<EngineOptions> = {}) => {
+      const engine = await createSettlementEngine({
+        store,
+        chain: { client },
+        senders: [account],
+        logger,
+        ...overrides,
+        policy: { ...FAST, ...policy },
+      });
+      engines.push(engine);
+      return engine;
+    },
+    give,
+    cheat,
+    setCode: (address: Address, code: Hex) => cheat("setCode", [address, code]),
+    mine: async (blocks = 1): Promise<void> => {
+      for (let i = 0; i < blocks; i += 1) await node.request("evm_mine");
+    },
+    nowSeconds: async (): Promise<bigint> => (await client.getBlock({ blockTag: "latest" })).timestamp,
+    /** An address that nobody has paid, the next one each time. */
+    payee: (): Address => {
+      payees += 1;
+      return freshAddress(payees);
+    },
+    sign: async (payer: { readonly privateKey: Hex }, terms: PaymentTerms): Promise<SignedAuthorization> =>
+      signPayment(payer.privateKey, terms, BigInt(Math.floor(Date.now() / 1000))),
+    /** Payments by accounts 1 to 5 in turn to one new payee. */
+    payments: async (count: number, terms: Partial<PaymentTerms> = {}): Promise<SignedAuthorization[]> => {
+      const to = terms.to ?? lab.payee();
+      return Promise.all(
+        Array.from({ length: count }, (_, i) =>
+          lab.sign(lab.accountAt(1 + (i % 5)), { to, value: 1000n + BigInt(i), ...terms }),
+        ),
+      );
+    },
+    accountAt: (index: number) => {
+      const found = node.accounts[index];
+      if (found === undefined) throw new Error(`no account ${index}`);
+      return found;
+    },
+    /** A payer of its own with USDC, and code where some is given. */
+    payer: async (balance: bigint, code?: Hex): Promise<PrivateKeyAccount & { readonly privateKey: Hex }> => {
+      payees += 1;
+      const privateKey = keccak256(numberToHex(0xdef_0000 + payees, { size: 32 }));
+      const payer = privateKeyToAccount(privateKey);
+      if (balance > 0n) await lab.mint(payer.address, balance);
+      if (code !== undefined) await cheat("setCode", [payer.address, code]);
+      return { ...payer, privateKey };
+    },
+    /** Mints by writing to the token's storage: no transaction, no block. */
+    mint: async (owner: Address, amount: bigint): Promise<void> => {
+      const slot = keccak256(
+        `0x${owner.slice(2).toLowerCase().padStart(64, "0")}${(9).toString(16).padStart(64, "0")}`,
+      );
+      await cheat("setStorageAt", [node.usdc, slot, numberToHex(amount, { size: 32 })]);
+    },
+    balanceOf: (owner: Address) =>
+      client.readContract({
+        address: node.usdc,
+        abi: mockUSDCArtifact.abi,
+        functionName: "balanceOf",
+        args: [owner],
+      }),
+    /** Sends a transaction of the token's owner, or of anybody. Mined at once only where the node does that. */
+    sendAs: async (
+      from: Address,
+      to: Address,
+      data: Hex,
+      more: Readonly<Record<string, unknown>> = {},
+    ): Promise<Hex> => {
+      await cheat("impersonateAccount", [from]);
+      if (from !== account.address) await give(from, 10n ** 20n);
+      return (await node.request("eth_sendTransaction", [{ from, to, data, gas: "0x493e0", ...more }])) as Hex;
+    },
+    receipt: (hash: Hex) => findReceipt(client, hash),
+    row: async (id: number): Promise<PaymentRow> => {
+      const row = await store.payment(id);
+      if (row === undefined) throw new Error(`no payment ${id}`);
+      return row;
+    },
+    states: async (id: number): Promise<string[]> => (await store.history(id)).map(({ to }) => to),
+    openBatches: () => store.batches({ chainId: client.chain.id, sender: account.address, states: ["open"] }),
+    said: (message: string): LogLine[] => logs.filter((line) => line.message.includes(message)),
+    close: async (): Promise<void> => {
+      await Promise.all(engines.map((engine) => engine.close({ finishWithinMs: 0 })));
+      if (options.store === undefined) await store.close();
+    },
+  };
+  return lab;
+}
+
+/** Waits until `what` is true, or not undefined, and gives it. */
+export async function until<T>(
+  what: () => Promise<T | undefined | false> | T | undefined | false,
+  ms = 8_000,
+): Promise<T> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const found = await what();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${String(what)}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The row of an accepted payment. */
+export function rowOf(admission: Admission | undefined): PaymentRow {
+  if (admission?.status !== "accepted") throw new Error(`refused: ${JSON.stringify(admission)}`);
+  return admission.row;
+}
+
+/** Accepts payments and gives their rows. */
+export async function acceptAll(
+  engine: SettlementEngine,
+  authorizations: readonly SignedAuthorization[],
+): Promise<PaymentRow[]> {
+  return (await engine.accept(authorizations.map((authorization) => ({ authorization })))).map(rowOf);
+}

@@ -1,0 +1,462 @@
+import { expect } from "chai";
+import { encodeFunctionData, type Hex, parseSignature } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { SignedAuthorization } from "../../../../src/authorization/types.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { encodeTransfer } from "../../../../src/chain/preflight.ts";
+import { mockUSDCArtifact } from "../../../../src/contracts/MockUSDC.ts";
+import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
+import { networks } from "../../../../src/networks.ts";
+import { CallKeyError } from "../../../../src/settlement/intake.ts";
+import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
+import { BURNING_CODE, startFaultyNode } from "../../../helpers/chainLab.ts";
+import { acceptAll, type EngineLab, openEngineLab, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
+import { usdcTypes } from "../../../helpers/usdc.ts";
+
+const { abi } = mockUSDCArtifact;
+/** ERC-1271 by somebody who signs anything: PUSH4 magic, left-align, return 32 bytes. */
+const ACCEPT_ALL: Hex = "0x631626ba7e60e01b60005260206000f3";
+/** Nothing is sent for so long, unless something is urgent. */
+const PATIENT = { lingerMs: 600_000, maxLingerMs: 600_000 };
+
+describe("createSettlementEngine: outcomes", () => {
+  let chain: LocalChain;
+  let lab: EngineLab;
+
+  before(async () => {
+    chain = await startLocalChain();
+  });
+  after(() => chain.stop());
+  beforeEach(async () => {
+    lab = await openEngineLab(chain);
+  });
+  afterEach(() => lab.close());
+
+  const somebody = () => lab.accountAt(9).address;
+  const settleElsewhere = (authorization: SignedAuthorization) =>
+    lab.sendAs(somebody(), chain.usdc, encodeTransfer(authorization));
+  const asOwner = (data: Hex) => lab.sendAs(chain.accounts[0]!.address, chain.usdc, data);
+  const setBlocked = (functionName: "blacklist" | "unBlacklist", payer: Hex) =>
+    asOwner(encodeFunctionData({ abi, functionName, args: [payer] }));
+  const cancelAuthorization = async ({ from, nonce }: SignedAuthorization, privateKey: Hex): Promise<Hex> => {
+    const { name, version, address: verifyingContract } = networks.baseSepolia.usdc;
+    const signature = await privateKeyToAccount(privateKey).signTypedData({
+      domain: { name, version, chainId: 84532, verifyingContract },
+      types: usdcTypes,
+      primaryType: "CancelAuthorization",
+      message: { authorizer: from, nonce },
+    });
+    const { r, s, v } = parseSignature(signature);
+    const args = [from, nonce, Number(v), r, s] as const;
+    return lab.sendAs(somebody(), chain.usdc, encodeFunctionData({ abi, functionName: "cancelAuthorization", args }));
+  };
+
+  it("settled: with its transaction, block and log, and every step in its history, up to final", async () => {
+    const engine = await lab.start();
+    const authorizations = await lab.payments(3);
+    const rows = await acceptAll(engine, authorizations);
+    for (const [i, { id }] of rows.entries()) {
+      const { state, evidence } = await engine.outcome(id);
+      expect(state).to.equal("settled");
+      if (evidence.kind !== "transfer") throw new Error("no transfer");
+      const receipt = await lab.receipt(evidence.transactionHash);
+      expect(receipt?.blockHash).to.equal(evidence.blockHash);
+      const log = receipt?.logs.find(({ logIndex }) => logIndex === evidence.logIndex);
+      expect(BigInt(log?.data ?? "0x0")).to.equal(authorizations[i]!.value);
+    }
+    const { id } = rows[0]!;
+    await until(async () => {
+      const { evidence } = await lab.row(id);
+      return evidence.kind === "transfer" && evidence.level === "final";
+    });
+    expect(await lab.states(id)).to.deep.equal(["queued", "batched", "submitted", "settled", "settled"]);
+    const mined = await lab.store.batches({ chainId: 84532, sender: lab.account.address, states: ["final"] });
+    const fees = (await Promise.all(rows.map((row) => lab.row(row.id)))).map(({ evidence }) =>
+      evidence.kind === "transfer" ? evidence.feeShareWei : 0n,
+    );
+    expect(fees.reduce((a, b) => a + b)).to.equal(
+      mined.reduce((sum, { receipt }) => sum + (receipt?.feeWei ?? 0n), 0n),
+    );
+  });
+
+  it("settled-elsewhere: somebody else submitted it, with that transaction", async () => {
+    const engine = await lab.start(PATIENT);
+    const [authorization] = await lab.payments(1);
+    const [row] = await acceptAll(engine, [authorization!]);
+    const hash = await settleElsewhere(authorization!);
+    await engine.close();
+    const next = await lab.start();
+    const { state, evidence } = await next.outcome(row!.id);
+    expect(state).to.equal("settled-elsewhere");
+    expect(evidence).to.include({ kind: "nonce-use", use: "settled", transactionHash: hash });
+    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(0);
+  });
+
+  it("cancelled: the payer cancelled the nonce, with that transaction", async () => {
+    const engine = await lab.start(PATIENT);
+    const [authorization] = await lab.payments(1);
+    const [row] = await acceptAll(engine, [authorization!]);
+    const hash = await cancelAuthorization(authorization!, lab.accountAt(1).privateKey);
+    await engine.close();
+    const { state, evidence } = await (await lab.start()).outcome(row!.id);
+    expect(state).to.equal("cancelled");
+    expect(evidence).to.include({ kind: "nonce-use", use: "cancelled", transactionHash: hash });
+  });
+
+  it("already-used: refused at the door when the nonce was used before", async () => {
+    const [authorization] = await lab.payments(1);
+    await settleElsewhere(authorization!);
+    const engine = await lab.start();
+    const [admission] = await engine.accept([{ authorization: authorization! }]);
+    expect(admission).to.deep.equal({
+      status: "refused",
+      reason: "already-used",
+      message: "its nonce was used or cancelled before it was submitted",
+    });
+    expect(await lab.store.count()).to.deep.equal({});
+  });
+
+  it("already-used: a variant's nonce is gone with the transaction of the one that settled", async () => {
+    const nonce: Hex = `0x${"5a".repeat(32)}`;
+    const [first, second] = [
+      await lab.sign(lab.accountAt(1), { to: lab.payee(), value: 900n, nonce }),
+      await lab.sign(lab.accountAt(1), { to: lab.payee(), value: 800n, nonce }),
+    ];
+    const engine = await lab.start();
+    const rows = await acceptAll(engine, [first, second]);
+    expect(rows[0]!.id).to.not.equal(rows[1]!.id);
+    const outcomes = await Promise.all(rows.map(({ id }) => engine.outcome(id)));
+    const winner = outcomes.find(({ state }) => state === "settled");
+    const loser = outcomes.find(({ state }) => state === "already-used");
+    expect(winner?.evidence).to.have.property("transactionHash");
+    expect(loser?.evidence).to.include({
+      kind: "nonce-use",
+      use: "used-by-variant",
+      transactionHash: winner?.evidence.kind === "transfer" ? winner.evidence.transactionHash : undefined,
+    });
+    expect(await lab.store.count()).to.deep.equal({ settled: 1, "already-used": 1 });
+  });
+
+  it("already-used and settled-elsewhere: each variant learns what a foreign transaction did to it", async () => {
+    const nonce: Hex = `0x${"5b".repeat(32)}`;
+    const first = await lab.sign(lab.accountAt(1), { to: lab.payee(), value: 900n, nonce });
+    const second = await lab.sign(lab.accountAt(1), { to: lab.payee(), value: 800n, nonce });
+    const patient = await lab.start(PATIENT);
+    const rows = await acceptAll(patient, [first, second]);
+    const hash = await settleElsewhere(second);
+    await patient.close();
+    const engine = await lab.start();
+    const outcomes = await Promise.all(rows.map(({ id }) => engine.outcome(id)));
+    expect(outcomes.map(({ state }) => state)).to.deep.equal(["already-used", "settled-elsewhere"]);
+    expect(outcomes[0]!.evidence).to.include({ use: "used-by-variant", transactionHash: hash });
+    expect(outcomes[1]!.evidence).to.include({ use: "settled", transactionHash: hash });
+  });
+
+  it("bad-signature: refused at the door, and nothing is stored", async () => {
+    const [a, b] = await lab.payments(2);
+    const engine = await lab.start();
+    const [admission] = await engine.accept([{ authorization: { ...a!, signature: b!.signature } }]);
+    expect(admission).to.include({ status: "refused", reason: "bad-signature" });
+    expect(await lab.store.count()).to.deep.equal({});
+  });
+
+  it("underfunded: rejected at once by default", async () => {
+    const payer = await lab.payer(500n);
+    const engine = await lab.start();
+    const [row] = await acceptAll(engine, [await lab.sign(payer, { to: lab.payee(), value: 501n })]);
+    const { state, reason, evidence } = await engine.outcome(row!.id);
+    expect([state, reason]).to.deep.equal(["rejected", "underfunded"]);
+    expect(evidence).to.include({ kind: "refusal", message: "the payer has 500, the payment takes 501" });
+  });
+
+  it("underfunded: tried until its deadline where the policy says so, and settled once it is funded", async () => {
+    const payer = await lab.payer(500n);
+    const engine = await lab.start({ retryRefused: true });
+    const [row] = await acceptAll(engine, [await lab.sign(payer, { to: lab.payee(), value: 501n })]);
+    await until(async () => (await lab.row(row!.id)).reason === "underfunded");
+    expect((await lab.row(row!.id)).state).to.equal("queued");
+    await lab.mint(payer.address, 501n);
+    expect((await engine.outcome(row!.id)).state).to.equal("settled");
+  });
+
+  it("underfunded: the same terms again are tried again, once the payer has the money", async () => {
+    const payer = await lab.payer(500n);
+    const engine = await lab.start();
+    const authorization = await lab.sign(payer, { to: lab.payee(), value: 501n });
+    const first = rowOf(await engine.submit({ authorization }));
+    expect(first.state).to.equal("rejected");
+    await lab.mint(payer.address, 501n);
+    const second = rowOf(await engine.submit({ authorization }));
+    expect(second.id).to.equal(first.id);
+    expect(second.state).to.equal("settled");
+    const again = rowOf(await engine.submit({ authorization }));
+    expect(again.evidence).to.deep.equal((await lab.row(first.id)).evidence);
+    expect((await lab.states(first.id)).slice(0, 4)).to.deep.equal(["queued", "rejected", "queued", "batched"]);
+  });
+
+  it("blocked and token-paused: rejected with what the token says", async () => {
+    const payer = await lab.payer(5_000n);
+    await setBlocked("blacklist", payer.address);
+    const engine = await lab.start();
+    const authorization = await lab.sign(payer, { to: lab.payee(), value: 10n });
+    const blocked = rowOf(await engine.submit({ authorization }));
+    expect([blocked.state, blocked.reason]).to.deep.equal(["rejected", "blocked"]);
+    await setBlocked("unBlacklist", payer.address);
+    await asOwner(encodeFunctionData({ abi, functionName: "pause" }));
+    const paused = rowOf(await engine.submit({ authorization }));
+    expect([paused.state, paused.reason]).to.deep.equal(["rejected", "token-paused"]);
+    await asOwner(encodeFunctionData({ abi, functionName: "unpause" }));
+    expect(rowOf(await engine.submit({ authorization })).state).to.equal("settled");
+  });
+
+  it("expired: first provisionally, then with the proof that it can never settle", async () => {
+    const engine = await lab.start();
+    const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 3n;
+    const [row] = await acceptAll(engine, await lab.payments(1, { validBefore }));
+    const { state, evidence } = await engine.outcome(row!.id);
+    expect(state).to.equal("expired");
+    expect(evidence).to.include({ kind: "deadline" });
+    // A block after the deadline, final here at once.
+    await chain.request("evm_mine");
+    const proof = await until(async () => {
+      const now = (await lab.row(row!.id)).evidence;
+      return now.kind === "deadline" && now.final ? now : undefined;
+    });
+    expect(proof.blockTimestamp >= validBefore).to.equal(true);
+    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(0);
+  });
+
+  it("rejected and then settled by somebody else: says so when its deadline is final", async () => {
+    const payer = await lab.payer(0n);
+    const engine = await lab.start();
+    const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 9n;
+    const authorization = await lab.sign(payer, { to: lab.payee(), value: 10n, validBefore });
+    const row = rowOf(await engine.submit({ authorization }));
+    expect(row.reason).to.equal("underfunded");
+    await lab.mint(payer.address, 10n);
+    const hash = await settleElsewhere(authorization);
+    await chain.request("evm_mine", [Number(validBefore) + 1]);
+    const found = await until(async () => {
+      const now = await lab.row(row.id);
+      return now.state === "settled-elsewhere" ? now : undefined;
+    });
+    expect(found.evidence).to.include({ transactionHash: hash });
+  });
+
+  it("gas-capped: rejected, and the payer gets a strike that doubles", async () => {
+    const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
+    const engine = await lab.start({ strikeMs: 60_000 });
+    const pay = () => lab.sign(payer, { to: lab.payee(), value: 10n });
+    const strikes = async () => (await lab.store.strikes(84532, [payer.address])).get(payer.address);
+    const authorization = await pay();
+    const before = Date.now();
+    // It accepts at the door, and burns afterwards.
+    const patient = await openEngineLab(chain, { store: lab.store });
+    const holder = await patient.start(PATIENT);
+    const [row] = await acceptAll(holder, [authorization]);
+    await lab.setCode(payer.address, BURNING_CODE);
+    const outcome = await engine.outcome(row!.id);
+    expect([outcome.state, outcome.reason]).to.deep.equal(["rejected", "gas-capped"]);
+    const first = await strikes();
+    expect(first?.strikes).to.equal(1);
+    expect(first!.untilMs - before >= 60_000 && first!.untilMs - Date.now() <= 60_000).to.equal(true);
+    expect(await engine.retry(row!.id)).to.equal(true);
+    // Held back: it waits, although an operator asked.
+    await until(async () => (await lab.row(row!.id)).nextTryAtMs === first!.untilMs);
+    expect((await lab.row(row!.id)).state).to.equal("queued");
+    await patient.close();
+  });
+
+  it("gas-capped: a held payer's payments wait until the strike is over, others go on, the next strike is longer", async () => {
+    const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
+    const engine = await lab.start({ strikeMs: 500 });
+    await lab.store.strike(84532, payer.address, Date.now() + 700);
+    const authorization = await lab.sign(payer, { to: lab.payee(), value: 10n });
+    const [held, ...others] = await acceptAll(engine, [authorization, ...(await lab.payments(2))]);
+    for (const { id } of others) expect((await engine.outcome(id)).state).to.equal("settled");
+    expect((await lab.row(held!.id)).state).to.equal("queued");
+    await lab.setCode(payer.address, BURNING_CODE);
+    expect((await engine.outcome(held!.id)).reason).to.equal("gas-capped");
+    const { strikes, untilMs } = (await lab.store.strikes(84532, [payer.address])).get(payer.address)!;
+    expect(strikes).to.equal(2);
+    expect(untilMs - Date.now() > 500 && untilMs - Date.now() <= 1_000).to.equal(true);
+  });
+
+  it("not-attempted: what the gas did not reach goes back to the queue and settles with the next one", async () => {
+    let times = 0;
+    const stingy: typeof lab.account = {
+      ...lab.account,
+      signTransaction: (async (transaction: { gas: bigint }) => {
+        times += 1;
+        const gas = times === 1 ? (transaction.gas * 6n) / 10n : transaction.gas;
+        return lab.account.signTransaction({ ...transaction, gas } as never);
+      }) as never,
+    };
+    const engine = await lab.start({}, { senders: [stingy] });
+    const rows = await acceptAll(engine, await lab.payments(12));
+    for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
+    const steps = (await Promise.all(rows.map(({ id }) => lab.store.history(id)))).flat();
+    const returned = steps.filter(({ evidence }) => evidence.kind === "returned");
+    expect(returned.length > 0 && returned.length < 12).to.equal(true);
+    expect(returned[0]!.evidence).to.include({ why: "the transaction ended before it" });
+  });
+
+  it("a token that lost its code: refused at the door, and waited for where it was there before", async () => {
+    const code = await lab.client.getCode({ address: chain.usdc });
+    const patient = await lab.start(PATIENT);
+    const [row] = await acceptAll(patient, await lab.payments(1));
+    await patient.close();
+    const [late] = await lab.payments(1);
+    await lab.setCode(chain.usdc, "0x");
+    try {
+      const engine = await lab.start();
+      await until(async () => (await lab.states(row!.id)).length > 1);
+      expect((await lab.row(row!.id)).state).to.equal("queued");
+      const [admission] = await engine.accept([{ authorization: late! }]);
+      expect(admission).to.include({ status: "refused", reason: "missing-token" });
+      await lab.setCode(chain.usdc, code!);
+      expect((await engine.outcome(row!.id)).state).to.equal("settled");
+    } finally {
+      await lab.setCode(chain.usdc, code!);
+    }
+  });
+
+  it("quarantined: what no node takes even alone is set aside, and its txNonce spent on a no-op", async () => {
+    const engine = await lab.start();
+    const deadlineSeconds = (await lab.nowSeconds()) + 600n;
+    const admission = await engine.submitCall({
+      key: "too much gas",
+      to: lab.payee(),
+      data: "0x",
+      gas: 2n ** 25n,
+      deadlineSeconds,
+    });
+    const row = rowOf(admission);
+    expect([row.state, row.reason]).to.deep.equal(["rejected", "quarantined"]);
+    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(1);
+    const [payment] = await acceptAll(engine, await lab.payments(1));
+    expect((await engine.outcome(payment!.id)).state).to.equal("settled");
+  });
+
+  it("submitCall: settled with its receipt, reverted, expired, and the same key again is the same call", async () => {
+    const engine = await lab.start();
+    const deadlineSeconds = BigInt(Math.floor(Date.now() / 1000)) + 600n;
+    const call = { key: "a", to: lab.payee(), data: "0x", gas: 21_000n, deadlineSeconds } as const;
+    const settled = rowOf(await engine.submitCall(call));
+    expect(settled.state).to.equal("settled");
+    expect(settled.evidence).to.include({ kind: "receipt", gasUsed: 21_000n });
+    expect(rowOf(await engine.submitCall(call)).id).to.equal(settled.id);
+    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(1);
+    const clash = await engine.submitCall({ ...call, gas: 22_000n }).catch((error: unknown) => error);
+    expect(clash).to.be.instanceOf(CallKeyError);
+
+    const data = encodeFunctionData({ abi, functionName: "transfer", args: [lab.payee(), 1n] });
+    const reverted = rowOf(await engine.submitCall({ ...call, key: "b", to: chain.usdc, data, gas: 90_000n }));
+    expect([reverted.state, reverted.reason]).to.deep.equal(["rejected", "reverted"]);
+
+    const late = rowOf(await engine.submitCall({ ...call, key: "c", deadlineSeconds: 1n }));
+    expect(late.state).to.equal("expired");
+  });
+
+  it("cancel takes a payment out of the queue, and none that is in a batch", async () => {
+    const engine = await lab.start(PATIENT);
+    const [row] = await acceptAll(engine, await lab.payments(1));
+    expect(await engine.cancel(row!.id)).to.equal(true);
+    expect((await engine.outcome(row!.id)).state).to.equal("cancelled");
+    expect(await engine.cancel(row!.id)).to.equal(false);
+  });
+});
+
+describe("createSettlementEngine: outcomes behind a mempool", () => {
+  let anvil: Anvil;
+  let lab: EngineLab;
+  before(async () => {
+    anvil = await startAnvil({ slotsPerEpoch: 2 });
+  });
+  after(() => anvil.stop());
+  beforeEach(async () => {
+    lab = await openEngineLab(anvil);
+  });
+  afterEach(async () => {
+    await lab.close();
+    await anvil.request("anvil_dropAllTransactions");
+  });
+  const pool = async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending);
+
+  it("a batch that reverts as a whole goes again in halves, until all is settled", async () => {
+    const router = anvil.router!;
+    const code = await lab.client.getCode({ address: router });
+    const engine = await lab.start({ replaceAfterMs: 60_000 });
+    const rows = await acceptAll(engine, await lab.payments(4));
+    const sizes: number[][] = [];
+    for (let round = 0; round < 3; round += 1) {
+      await until(async () => {
+        const open = await lab.openBatches();
+        return open.length > 0 && (await pool()) === open.length && (await lab.store.count()).queued === undefined;
+      });
+      sizes.push((await lab.openBatches()).map(({ attempts }) => attempts.at(-1)!.paymentIds.length));
+      // The pre-flight was good; in the block the router reverts.
+      await lab.setCode(router, "0x5f5ffd");
+      await anvil.mine();
+      await lab.setCode(router, code!);
+    }
+    for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
+    expect(sizes).to.deep.equal([[4], [2, 2], [1, 1, 1, 1]]);
+    const reasons = (await lab.store.history(rows[0]!.id)).map(({ reason }) => reason);
+    expect(reasons.filter((reason) => reason !== undefined)).to.deep.equal(["batch-reverted:2", "batch-reverted:1"]);
+  });
+
+  it("a batch that no node takes is halved under its txNonce, until one is taken", async () => {
+    const picky = await startFaultyNode(anvil.rpcUrl, ({ method, params }) => {
+      const tooMuch = method === "eth_sendRawTransaction" && String(params[0]).length > 1_200;
+      return tooMuch ? { error: { code: -32000, message: "exceeds block gas limit" } } : "pass";
+    });
+    const client = await connectChain(picky.rpcUrl, { transport: { retryCount: 0 } });
+    const engine = await lab.start({ rebroadcastAfterMs: 80 }, { chain: { client } });
+    const rows = await acceptAll(engine, await lab.payments(8));
+    await until(async () => (await pool()) === 1);
+    const [batch] = await lab.openBatches();
+    expect(batch!.attempts.map(({ paymentIds }) => paymentIds.length)).to.deep.equal([8, 4, 2]);
+    const mining = setInterval(() => void anvil.mine(), 60);
+    for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
+    clearInterval(mining);
+    await engine.close();
+    await picky.stop();
+  });
+
+  it("a payment is not called expired while its transaction may still be mined", async () => {
+    const engine = await lab.start({ replaceAfterMs: 60_000, rebroadcastAfterMs: 60_000 });
+    const now = await lab.nowSeconds();
+    const clock = BigInt(Math.floor(Date.now() / 1000));
+    const [row] = await acceptAll(engine, await lab.payments(1, { validBefore: (now > clock ? now : clock) + 20n }));
+    await until(async () => (await pool()) === 1);
+    await anvil.request("anvil_dropAllTransactions");
+    // Chain time passes the deadline without it: unknown is not failed.
+    await anvil.request("evm_setNextBlockTimestamp", [Number(row!.deadlineSeconds) + 5]);
+    await anvil.mine(6);
+    await sleep(200);
+    expect((await lab.row(row!.id)).state).to.equal("submitted");
+    expect(lab.logs.some(({ level }) => level === "error")).to.equal(false);
+  });
+
+  it("takes a foreign settlement back where a reorg undid it, and settles the payment itself", async () => {
+    const patient = await lab.start(PATIENT);
+    const [authorization] = await lab.payments(1, { validBefore: 4_000_000_000n });
+    const [row] = await acceptAll(patient, [authorization!]);
+    await patient.close();
+    await lab.sendAs(lab.accountAt(9).address, anvil.usdc, encodeTransfer(authorization!));
+    await anvil.mine();
+    const engine = await lab.start({ lossConfirmations: 1 });
+    expect((await engine.outcome(row!.id)).state).to.equal("settled-elsewhere");
+    await anvil.request("anvil_reorg", [1, []]);
+    await anvil.request("anvil_dropAllTransactions");
+    await anvil.mine(6);
+    await until(async () => (await pool()) === 1);
+    await anvil.mine();
+    await until(async () => (await lab.row(row!.id)).state === "settled");
+    const why = (await lab.store.history(row!.id)).map(({ evidence }) =>
+      evidence.kind === "returned" ? evidence.why : "",
+    );
+    expect(why).to.include("the transaction that used its nonce left the chain");
+  });
+});
