@@ -1,0 +1,71 @@
+import type { Store } from "../../src/settlement/store/types.ts";
+import { randomOf } from "./random.ts";
+import type { Theme } from "./themes.ts";
+
+/** A moment at which an engine's process dies. */
+export type Kill =
+  /** Around the `occurrence`-th call of a journal method (from 1, counted from the start of the process), or of any. */
+  | { readonly at: "store"; readonly method: string; readonly occurrence: number; readonly when: KillWhen }
+  /** When its `occurrence`-th transaction reaches the node, or has just been passed on and not been answered. */
+  | { readonly at: "send"; readonly occurrence: number; readonly when: "before" | "after" };
+
+/** `during`: the call was made, and nothing is known of it. */
+export type KillWhen = "before" | "during" | "after";
+
+const METHODS = {
+  accept: 3,
+  claim: 3,
+  release: 1,
+  transition: 3,
+  acquireLease: 2,
+  storeBatch: 6,
+  storeAttempt: 4,
+  markBroadcast: 6,
+  concludeBatch: 6,
+  lastTxNonce: 2,
+  batches: 1,
+  changed: 2,
+  list: 1,
+  strike: 1,
+  any: 6,
+};
+
+/** The kills of a run, one for each process that it goes through. */
+export function killsOf(seed: number, themes: ReadonlySet<Theme>): Kill[] {
+  if (!themes.has("kill")) return [];
+  const random = randomOf(seed, "kills");
+  return Array.from({ length: random.between(1, 4) }, (): Kill => {
+    if (random.chance(0.2))
+      return { at: "send", occurrence: random.between(1, 3), when: random.pick(["before", "after"]) };
+    const method = random.weighted(METHODS);
+    const occurrence = method === "any" ? random.between(1, 90) : random.between(1, 2);
+    return { at: "store", method, occurrence, when: random.pick(["before", "during", "after"]) };
+  });
+}
+
+/** The journal of a process that dies by its own hand at `kill`; `report` is told just before. */
+export function mortal(store: Store, kill: Kill | undefined, report: () => void): Store {
+  if (kill?.at !== "store") return store;
+  let calls = 0;
+  const die = (): void => {
+    report();
+    process.kill(process.pid, "SIGKILL");
+  };
+  return new Proxy(store, {
+    get(target, name: keyof Store) {
+      const method = target[name];
+      if (name === "close" || name === "onChange") return method;
+      return async (...parameters: unknown[]) => {
+        const counts = kill.method === "any" || kill.method === name;
+        if (counts) calls += 1;
+        const dies = counts && calls === kill.occurrence;
+        if (dies && kill.when === "before") die();
+        const answer = (method as (...all: unknown[]) => Promise<unknown>)(...parameters);
+        if (dies && kill.when === "during") setTimeout(die, 0);
+        const said = await answer;
+        if (dies && kill.when === "after") die();
+        return said;
+      };
+    },
+  });
+}

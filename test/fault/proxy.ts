@@ -1,0 +1,165 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Hex, keccak256 } from "viem";
+import { type Random, randomOf } from "./random.ts";
+import { askNode, type RpcAnswer } from "./rpc.ts";
+import { answerStale } from "./staleness.ts";
+import type { Theme } from "./themes.ts";
+
+export type ProxyOptions = {
+  readonly upstream: string;
+  readonly seed: number;
+  readonly themes: ReadonlySet<Theme>;
+  /** Whether the node lies just now. It tells the truth in the end. */
+  readonly isLying: () => boolean;
+  /** Called when signed bytes come in, before they are passed on, and after. */
+  readonly onSend: (when: "before" | "after") => void;
+};
+
+export type FaultProxy = {
+  readonly url: string;
+  /** How often each fault was put in. */
+  readonly counts: ReadonlyMap<Theme, number>;
+  /** All signed bytes that came in, in order, each once. */
+  readonly sent: ReadonlySet<Hex>;
+  readonly close: () => Promise<void>;
+};
+
+/** What nodes say, true or not. */
+const ANSWERS = [
+  "already known",
+  "replacement transaction underpriced",
+  "nonce too low",
+  "transaction underpriced",
+  "intrinsic gas too low",
+  "insufficient funds for gas * price + value",
+  "something went wrong",
+] as const;
+
+const MAX_DELAY_MS = 250;
+
+/**
+ * Stands between an engine and its node and, while it lies, loses and repeats transactions, answers wrongly, late or not
+ * at all. Never does it make a receipt up.
+ */
+export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy> {
+  const { upstream, seed, themes, isLying, onSend } = options;
+  const counts = new Map<Theme, number>();
+  const sent = new Set<Hex>();
+  const hidden = new Map<string, boolean>();
+  const randoms = new Map<string, Random>();
+  const closing = new AbortController();
+  const ask = (method: string, params: readonly unknown[]) => askNode(upstream, method, params);
+
+  // A sequence of its own for each purpose: the order in which questions of different kinds come in changes nothing.
+  const draw = (label: string): Random => {
+    const random = randoms.get(label) ?? randomOf(seed, `proxy ${label}`);
+    randoms.set(label, random);
+    return random;
+  };
+  const strikes = (theme: Theme, probability: number, label: string = theme): boolean => {
+    if (!themes.has(theme) || !isLying() || !draw(label).chance(probability)) return false;
+    counts.set(theme, (counts.get(theme) ?? 0) + 1);
+    return true;
+  };
+  const pause = (ms: number) => delay(ms, undefined, { signal: closing.signal }).catch(() => undefined);
+
+  /** Undefined: no answer, ever. */
+  async function answer(method: string, params: readonly unknown[]): Promise<RpcAnswer | undefined> {
+    if (method === "eth_sendRawTransaction") return send(String(params[0]) as Hex);
+    if (strikes("http-500", 0.04, `error ${method}`)) return { error: { code: -32603, message: "internal error" } };
+    if (method === "eth_getTransactionReceipt" && hides(String(params[0]))) return { result: null };
+    const lag = themes.has("three-blocks-behind") ? 3 : themes.has("mixed-heads") ? draw(`lag ${method}`).below(4) : 0;
+    if (lag > 0 && isLying()) {
+      const stale = await answerStale(ask, method, params, lag);
+      if (stale !== undefined) {
+        const theme = themes.has("three-blocks-behind") ? "three-blocks-behind" : "mixed-heads";
+        counts.set(theme, (counts.get(theme) ?? 0) + 1);
+        return stale;
+      }
+    }
+    return ask(method, params);
+  }
+
+  function hides(hash: string): boolean {
+    if (!themes.has("hide-receipts") || !isLying()) return false;
+    const isHidden = hidden.get(hash) ?? draw("hide-receipts").chance(0.6);
+    // Not for all of the time that it lies.
+    hidden.set(hash, isHidden && !draw("show-receipts").chance(0.08));
+    if (isHidden) counts.set("hide-receipts", (counts.get("hide-receipts") ?? 0) + 1);
+    return isHidden;
+  }
+
+  async function send(raw: Hex): Promise<RpcAnswer | undefined> {
+    sent.add(raw);
+    onSend("before");
+    try {
+      const taken: RpcAnswer = { result: keccak256(raw) };
+      const forward = () => ask("eth_sendRawTransaction", [raw]);
+      if (strikes("drop", 0.5)) return taken;
+      if (strikes("timeout", 0.5)) {
+        await forward();
+        return undefined;
+      }
+      if (strikes("wrong-answer", 0.6)) {
+        const message = draw("wrong text").pick(ANSWERS);
+        if (draw("wrong and lost").chance(0.7)) await forward();
+        return { error: { code: -32000, message } };
+      }
+      if (strikes("reorder", 0.6)) {
+        void pause(draw("reorder for").below(MAX_DELAY_MS))
+          .then(forward)
+          .catch(() => undefined);
+        return taken;
+      }
+      if (strikes("duplicate", 0.6)) {
+        void pause(draw("duplicate after").below(MAX_DELAY_MS))
+          .then(forward)
+          .catch(() => undefined);
+        await forward();
+      }
+      return await forward();
+    } finally {
+      onSend("after");
+    }
+  }
+
+  async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const body: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    if (strikes("http-500", 0.06)) {
+      outgoing.writeHead(draw("status").pick([500, 502, 429])).end(draw("status").chance(0.5) ? "bad gateway" : "");
+      return;
+    }
+    if (strikes("stall", 0.06)) await pause(draw("stall for").between(50, 2 * MAX_DELAY_MS));
+    const questions = (Array.isArray(body) ? body : [body]) as { id: unknown; method: string; params?: unknown[] }[];
+    const answers = await Promise.all(
+      questions.map(async ({ id, method, params = [] }) => {
+        const said = await answer(method, params);
+        // The node's own answer has an id of its own.
+        return said === undefined ? undefined : { ...said, jsonrpc: "2.0", id };
+      }),
+    );
+    if (answers.includes(undefined)) return;
+    outgoing.writeHead(200, { "content-type": "application/json" });
+    outgoing.end(JSON.stringify(Array.isArray(body) ? answers : answers[0]));
+  }
+
+  const server = createServer((incoming, outgoing) => {
+    handle(incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    counts,
+    sent,
+    close: async () => {
+      closing.abort();
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}

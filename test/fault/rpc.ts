@@ -1,0 +1,31 @@
+// The node itself, without the proxy: plain JSON-RPC, for whoever must hear the truth.
+
+export type Rpc = <T = unknown>(method: string, params?: readonly unknown[]) => Promise<T>;
+
+export type RpcAnswer = {
+  readonly result?: unknown;
+  readonly error?: { readonly code: number; readonly message: string };
+};
+
+/** Asks and returns whatever the node answers, an error included. */
+export async function askNode(url: string, method: string, params: readonly unknown[]): Promise<RpcAnswer> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  });
+  return (await response.json()) as RpcAnswer;
+}
+
+/** Asks and rejects where the answer is an error. */
+export function rpcOf(url: string): Rpc {
+  return async <T>(method: string, params: readonly unknown[] = []) => {
+    const { result, error } = await askNode(url, method, params);
+    if (error !== undefined) throw new Error(`${method}: ${error.message}`);
+    return result as T;
+  };
+}
+
+export function hexOf(value: number | bigint): `0x${string}` {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,176 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Anvil } from "../helpers/anvil.ts";
+import { type Kill, killsOf } from "./kills.ts";
+import { judge, type Trial, type Verdict } from "./oracle.ts";
+import type { AdmissionSeen } from "./protocol.ts";
+import { startFaultProxy } from "./proxy.ts";
+import { randomOf } from "./random.ts";
+import { askNode } from "./rpc.ts";
+import { type Scenario, scenarioOf } from "./scenario.ts";
+import { type Theme, themesOf } from "./themes.ts";
+import { elapsedMs, SPEED } from "./time.ts";
+import { assignmentOf, type Ground, openGround, trialOf } from "./trial.ts";
+import type { WorkerPool } from "./workers.ts";
+import { startWorld } from "./world.ts";
+
+/** How one seeded run went. */
+export type RunReport = {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly verdict: Verdict | undefined;
+  readonly payments: number;
+  /** Where its processes were killed. */
+  readonly kills: readonly string[];
+  /** How often each fault was put in, by name. */
+  readonly faults: ReadonlyMap<string, number>;
+  readonly tookMs: number;
+};
+
+/** A run that is not done so long after the node has become honest has got stuck. Milliseconds of the wall. */
+const PATIENCE_MS = 25_000;
+
+export type RunOptions = {
+  /** Other kinds of trouble than the seed's own. */
+  readonly themes?: ReadonlySet<Theme>;
+  /** Sees what the oracle has judged before it is thrown away. */
+  readonly inspect?: (trial: Trial) => Promise<void>;
+};
+
+/** Runs one seed from its first submission to the oracle's verdict. */
+export async function runSeed(
+  seed: number,
+  ground: Ground,
+  pool: WorkerPool,
+  { themes = themesOf(seed), inspect }: RunOptions = {},
+): Promise<RunReport> {
+  const { anvil } = ground;
+  const began = Date.now();
+  const scenario = await scenarioOf(seed, themes);
+  const folder = await mkdtemp(join(tmpdir(), "tributary-fault-"));
+  const journal = join(folder, "journal.db");
+  let lived: Lived | undefined;
+  let verdict: Verdict | undefined;
+  const violations: string[] = [];
+  try {
+    const opening = await openGround(ground, scenario);
+    lived = await live(seed, scenario, { anvil, pool, journal });
+    violations.push(...lived.problems);
+    // What was thought lost may turn up after all: nothing may come of it.
+    for (const raw of lived.sent) await askNode(anvil.rpcUrl, "eth_sendRawTransaction", [raw]);
+    await anvil.mine(2);
+    const trial = trialOf(scenario, opening, { rpcUrl: anvil.rpcUrl, journal, ...lived });
+    verdict = await judge(trial);
+    violations.push(...verdict.violations);
+    await inspect?.(trial);
+  } catch (error) {
+    violations.push(`the run broke off: ${error instanceof Error ? error.stack : String(error)}`);
+  } finally {
+    if (violations.length === 0 || process.env.TRIBUTARY_FAULT_KEEP !== "1") {
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    } else violations.push(`the journal is kept: ${journal}`);
+  }
+  return {
+    seed,
+    violations,
+    verdict,
+    payments: scenario.feed.length + scenario.calls.length,
+    kills: lived?.killed ?? [],
+    faults: lived?.faults ?? new Map(),
+    tookMs: Date.now() - began,
+  };
+}
+
+type Lived = {
+  readonly admissions: readonly AdmissionSeen[];
+  readonly problems: readonly string[];
+  readonly killed: readonly string[];
+  readonly faults: ReadonlyMap<string, number>;
+  readonly foreign: ReadonlySet<string>;
+  readonly sent: ReadonlySet<`0x${string}`>;
+};
+
+/** Lets engines live and die, one after the other, until one is done. */
+async function live(
+  seed: number,
+  scenario: Scenario,
+  { anvil, pool, journal }: { readonly anvil: Anvil; readonly pool: WorkerPool; readonly journal: string },
+): Promise<Lived> {
+  await pool.ready();
+  const startedAtMs = Date.now();
+  const assignment = assignmentOf(scenario);
+  const kills = killsOf(seed, scenario.themes);
+  const killed: string[] = [];
+  const problems: string[] = [];
+  let sends = 0;
+  let onSend: (when: "before" | "after") => void = () => undefined;
+  const proxy = await startFaultProxy({
+    upstream: anvil.rpcUrl,
+    seed,
+    themes: scenario.themes,
+    isLying: () => elapsedMs(startedAtMs) < scenario.healedAtMs,
+    onSend: (when) => onSend(when),
+  });
+  const world = startWorld(anvil.rpcUrl, scenario, startedAtMs);
+  const random = randomOf(seed, "lives");
+  const deadline = startedAtMs + scenario.healedAtMs / SPEED + PATIENCE_MS;
+  let admissions: readonly AdmissionSeen[] = [];
+  let skewed = 0;
+  try {
+    for (let life = 0; ; life += 1) {
+      const kill = kills[life];
+      const skewMs = scenario.themes.has("skew") ? random.between(-8_000, 8_000) : 0;
+      if (skewMs !== 0) skewed += 1;
+      const owner = random.chance(0.5) ? "engine" : `engine ${life}`;
+      const running = await pool.start({
+        assignment,
+        rpcUrl: proxy.url,
+        journal,
+        startedAtMs,
+        skewMs,
+        owner,
+        kill,
+      });
+      sends = 0;
+      onSend = (when) => {
+        if (when === "before") sends += 1;
+        if (kill?.at === "send" && sends === kill.occurrence && kill.when === when) running.kill();
+      };
+      const timer = new AbortController();
+      const late = delay(Math.max(0, deadline - Date.now()), "late" as const, { signal: timer.signal });
+      late.catch(() => undefined);
+      const end = await Promise.race([running.ended, late]);
+      timer.abort();
+      if (end === "late") {
+        running.kill();
+        await running.ended;
+        problems.push(`not done ${PATIENCE_MS / 1000} s after the node became honest`);
+        break;
+      }
+      if (end.kind === "done") {
+        admissions = end.admissions;
+        break;
+      }
+      if (end.kind === "failed") {
+        problems.push(`the engine failed: ${end.error}`);
+        break;
+      }
+      killed.push(nameOf(kill));
+    }
+  } finally {
+    await world.stop();
+    await proxy.close();
+  }
+  const faults = new Map<string, number>(proxy.counts);
+  for (const [event, count] of world.counts) faults.set(event, count);
+  if (skewed > 0) faults.set("skew", skewed);
+  if (killed.length > 0) faults.set("kill", killed.length);
+  return { admissions, problems, killed, faults, foreign: world.foreign, sent: proxy.sent };
+}
+
+function nameOf(kill: Kill | undefined): string {
+  if (kill === undefined) return "unknown";
+  return kill.at === "send" ? `${kill.when} send` : `${kill.when} ${kill.method}`;
+}

@@ -1,0 +1,142 @@
+// The process that an engine lives and dies in. It takes one life after the other, for as long as nothing kills it.
+import { flushCompileCache } from "node:module";
+import { setTimeout as delay } from "node:timers/promises";
+import { encodeFunctionData, parseAbi } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { connectChain } from "../../src/chain/client.ts";
+import type { Logger } from "../../src/logger.ts";
+import { networks } from "../../src/networks.ts";
+import { createSettlementEngine, type SettlementEngine } from "../../src/settlement/engine.ts";
+import type { EnginePolicy } from "../../src/settlement/policy.ts";
+import { openStore } from "../../src/settlement/store/index.ts";
+import type { Store } from "../../src/settlement/store/types.ts";
+import { mortal } from "./kills.ts";
+import type { AdmissionSeen, Assignment, FromWorker, Life } from "./protocol.ts";
+import { elapsedMs, engineClock, GENESIS_SECONDS, SPEED } from "./time.ts";
+
+const { chainId: CHAIN_ID, usdc } = networks.baseSepolia;
+const AGAIN_MS = 40;
+
+/** In the run's time, in which blocks take two seconds. */
+function policyOf({ retryRefused, maxItems }: Assignment): Partial<EnginePolicy> {
+  return {
+    // Deeper than any reorg of a run, where something is given up for lost.
+    lossConfirmations: 4,
+    lingerMs: 400,
+    maxLingerMs: 4_000,
+    rebroadcastAfterMs: 4_000,
+    replaceAfterMs: 10_000,
+    leaseTtlMs: 40_000,
+    pollMs: 1_600,
+    limits: { maxItems: maxItems },
+    fullBatch: maxItems,
+    retryRefused,
+    retryRefusedAfterMs: 3_000,
+    strikeMs: 20_000,
+  };
+}
+
+async function live(life: Life): Promise<readonly AdmissionSeen[]> {
+  const logger = loggerOf(life);
+  const clock = engineClock(life.startedAtMs, life.skewMs);
+  const client = await insistently(() =>
+    connectChain(life.rpcUrl, {
+      expectedChainId: CHAIN_ID,
+      transport: { timeout: 400, retryCount: 1, retryDelay: 10 },
+    }),
+  );
+  const store = await openStore(life.journal);
+  const account = privateKeyToAccount(life.assignment.senderKey);
+  const engine = await insistently(() =>
+    createSettlementEngine({
+      store: mortal(store, life.kill, () => tell({ kind: "dying" })),
+      chain: { client },
+      senders: [account],
+      policy: policyOf(life.assignment),
+      clock,
+      logger,
+      owner: life.owner,
+    }),
+  );
+  const admissions = await feed(engine, life);
+  while (!(await isFinished(store))) await delay(AGAIN_MS);
+  await engine.close();
+  await store.close();
+  return admissions;
+}
+
+/** Submits everything in its time, again and again until the engine has answered. */
+async function feed(engine: SettlementEngine, life: Life): Promise<AdmissionSeen[]> {
+  const payments = life.assignment.feed.map(async ({ atMs, authorization }, index): Promise<AdmissionSeen> => {
+    await delay(Math.max(0, (atMs - elapsedMs(life.startedAtMs)) / SPEED));
+    const [admission] = await insistently(() => engine.accept([{ authorization, source: String(index) }]));
+    if (admission?.status === "refused") {
+      return { index, status: "refused", reason: admission.reason, message: admission.message };
+    }
+    return { index, status: "accepted" };
+  });
+  const calls = life.assignment.calls.map(async ({ atMs, key, to, value }) => {
+    await delay(Math.max(0, (atMs - elapsedMs(life.startedAtMs)) / SPEED));
+    const data = encodeFunctionData({ abi: transferAbi, functionName: "transfer", args: [to, value] });
+    const deadlineSeconds = BigInt(GENESIS_SECONDS + 90);
+    await insistently(() => engine.acceptCall({ key, to: usdc.address, data, gas: 100_000n, deadlineSeconds }));
+  });
+  const [seen] = await Promise.all([Promise.all(payments), Promise.all(calls)]);
+  return seen;
+}
+
+const transferAbi = parseAbi(["function transfer(address to, uint256 value) returns (bool)"]);
+
+/** Whether nothing is open, every settlement is final and every expiry proved. */
+async function isFinished(store: Store): Promise<boolean> {
+  const counts = await store.count(CHAIN_ID);
+  if ((counts.queued ?? 0) + (counts.batched ?? 0) + (counts.submitted ?? 0) > 0) return false;
+  if ((await store.batches({ chainId: CHAIN_ID, states: ["open", "mined"], limit: 1 })).length > 0) return false;
+  const expired = await store.list({ chainId: CHAIN_ID, states: ["expired"], limit: 1_000 });
+  return expired.every(
+    ({ evidence, work }) => work.kind === "call" || (evidence.kind === "deadline" && evidence.final),
+  );
+}
+
+async function insistently<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Error && RETRIED.has(error.name)) await delay(AGAIN_MS);
+      else throw error;
+    }
+  }
+}
+
+/** What a caller tries again: the node did not answer, or a dead engine's lease has not run out. */
+const RETRIED: ReadonlySet<string> = new Set(["ChainUnavailableError", "SenderHeldError"]);
+
+function loggerOf({ startedAtMs, owner }: Life): Logger {
+  const say =
+    (level: string) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      if (process.env.TRIBUTARY_FAULT_LOG !== "1") return;
+      const text = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
+      console.error(`${Math.round(elapsedMs(startedAtMs))} ${owner} ${level} ${message} ${text.join(" ")}`);
+    };
+  return { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
+}
+
+function tell(message: FromWorker): void {
+  process.send?.(message);
+}
+
+// The test runner loads every file of test/: only as a child process is this one a worker.
+if (process.send !== undefined && process.argv[1] === import.meta.filename) {
+  process.on("disconnect", () => process.exit());
+  process.on("message", (life: Life) => {
+    live(life).then(
+      (admissions) => tell({ kind: "done", admissions }),
+      (error: unknown) => tell({ kind: "failed", error: error instanceof Error ? String(error.stack) : String(error) }),
+    );
+  });
+  // What Node made of the sources, for the processes that come after: this one will hardly end by itself.
+  flushCompileCache();
+  tell({ kind: "ready" });
+}

@@ -1,0 +1,98 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { AdmissionSeen, FromWorker, Life } from "./protocol.ts";
+
+/** How a life ended. */
+export type LifeEnd =
+  | { readonly kind: "done"; readonly admissions: readonly AdmissionSeen[] }
+  | { readonly kind: "killed" }
+  | { readonly kind: "failed"; readonly error: string };
+
+export type RunningLife = {
+  /** SIGKILL, now. */
+  readonly kill: () => void;
+  readonly pid: number | undefined;
+  readonly ended: Promise<LifeEnd>;
+};
+
+export type WorkerPool = {
+  /** Resolves when a process waits, so that a run's time does not pass while one starts. */
+  readonly ready: () => Promise<void>;
+  /** Starts an engine in a process that waits for one. */
+  readonly start: (life: Life) => Promise<RunningLife>;
+  readonly close: () => void;
+};
+
+type Waiting = { readonly child: ChildProcess; readonly ready: Promise<void> };
+
+/** Processes that have loaded everything and wait, `spare` of them, so that a restart takes no time. */
+export function createWorkerPool(spare: number): WorkerPool {
+  const idle: Waiting[] = [];
+  const all = new Set<ChildProcess>();
+  let closed = false;
+  // What Node makes of the sources is kept between processes: half of their start is that.
+  const cache = fileURLToPath(new URL("../../node_modules/.cache/tributary-fault", import.meta.url));
+
+  function breed(): Waiting {
+    const child = fork(new URL("./worker.ts", import.meta.url), {
+      execArgv: [],
+      // Amounts are bigints.
+      serialization: "advanced",
+      env: { ...process.env, NODE_OPTIONS: "", NODE_COMPILE_CACHE: cache },
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    all.add(child);
+    const ready = new Promise<void>((resolve, reject) => {
+      child.once("message", () => resolve());
+      child.once("exit", (code) => {
+        all.delete(child);
+        // Asked for nothing yet: what it said on stderr tells why.
+        reject(new Error(`an engine's process did not start (${code})`));
+      });
+    });
+    ready.catch(() => undefined);
+    return { child, ready };
+  }
+
+  function refill(): void {
+    while (!closed && idle.length < spare) idle.push(breed());
+  }
+
+  refill();
+  return {
+    ready: async () => {
+      refill();
+      await Promise.all(idle.map((waiting) => waiting.ready));
+    },
+    start: async (life) => {
+      const waiting = idle.shift() ?? breed();
+      refill();
+      await waiting.ready;
+      const { child } = waiting;
+      const ended = new Promise<LifeEnd>((resolve) => {
+        let dying = false;
+        child.on("message", (message: FromWorker) => {
+          if (message.kind === "dying") dying = true;
+          if (message.kind !== "done" && message.kind !== "failed") return;
+          child.removeAllListeners("message").removeAllListeners("exit");
+          if (message.kind === "done" && !closed) {
+            child.once("exit", () => all.delete(child));
+            idle.unshift({ child, ready: Promise.resolve() });
+          } else child.kill("SIGKILL");
+          resolve(message);
+        });
+        child.once("exit", (code, signal) => {
+          all.delete(child);
+          const wanted = dying || signal === "SIGKILL";
+          resolve(wanted ? { kind: "killed" } : { kind: "failed", error: `the process ended: ${code ?? signal}` });
+        });
+      });
+      child.send(life);
+      return { kill: () => child.kill("SIGKILL"), pid: child.pid, ended };
+    },
+    close: () => {
+      closed = true;
+      for (const child of all) child.kill("SIGKILL");
+    },
+  };
+}

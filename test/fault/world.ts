@@ -1,0 +1,172 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type Address, encodeFunctionData, type Hex, keccak256, parseSignature } from "viem";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../../src/local/accounts.ts";
+import { USDC_ADDRESS } from "../../src/local/genesis.ts";
+import { randomOf } from "./random.ts";
+import { hexOf, rpcOf } from "./rpc.ts";
+import { type Scenario, signCancellation, type WorldEvent } from "./scenario.ts";
+import { elapsedMs, GENESIS_SECONDS } from "./time.ts";
+
+/** What goes on around an engine: blocks, other people's transactions, reorgs. */
+export type World = {
+  /** Hashes of transactions that the sender's key signed somewhere else. */
+  readonly foreign: ReadonlySet<Hex>;
+  readonly counts: ReadonlyMap<string, number>;
+  /** Stops after the events that are due. */
+  readonly stop: () => Promise<void>;
+};
+
+const accounts = deriveAccounts(TEST_MNEMONIC, 10);
+const owner = accountAt(0);
+const attacker = accountAt(7);
+/** Whose txNonces the engine uses. */
+const sending = accounts[5];
+if (sending === undefined) throw new Error("no sender");
+export const sender = sending.address;
+export const senderKey = sending.privateKey;
+
+const BLOCK_MS = 80;
+/** The longest that no block comes, in milliseconds of the wall. */
+const HELD_MS = 600;
+/** ERC-1271 by somebody who signs anything: PUSH4 magic, left-align, return 32 bytes. */
+const ACCEPT_ALL: Hex = "0x631626ba7e60e01b60005260206000f3";
+/** `invalid` takes all gas there is. */
+const BURN: Hex = "0xfe";
+
+/** Writes the payers' balances into the token's storage. */
+export async function fundWorld(url: string, scenario: Scenario): Promise<void> {
+  const rpc = rpcOf(url);
+  for (const [payer, balance] of scenario.balances) {
+    const slot = keccak256(`0x${payer.slice(2).padStart(64, "0")}${(9).toString(16).padStart(64, "0")}`);
+    await rpc("anvil_setStorageAt", [USDC_ADDRESS, slot, `0x${balance.toString(16).padStart(64, "0")}`]);
+  }
+}
+
+/**
+ * Lets happen what is to have happened before the first submission, deep enough that no reorg undoes it: what was written
+ * into the state, and not by a transaction, would be gone for good.
+ */
+export async function openWorld(url: string, scenario: Scenario): Promise<void> {
+  const rpc = rpcOf(url);
+  const atStart = scenario.events.filter(({ atMs }) => atMs === 0);
+  const { happen } = actor(url, scenario);
+  for (const event of atStart) await happen(event);
+  for (let ago = 4; ago >= 0; ago -= 1) await rpc("evm_mine", [GENESIS_SECONDS + 1 - ago]);
+}
+
+/** Mines a block every 80 ms, two seconds of the chain's time, and lets the scenario's events happen in their time. */
+export function startWorld(url: string, scenario: Scenario, startedAtMs: number): World {
+  const { happen, foreign, counts, rpc, state } = actor(url, scenario);
+  const random = randomOf(scenario.seed, "world");
+  const events = scenario.events.filter(({ atMs }) => atMs > 0);
+  let stopped = false;
+  let timestamp = GENESIS_SECONDS + 1;
+
+  async function run(): Promise<void> {
+    while (!stopped) {
+      await delay(BLOCK_MS * (0.7 + 0.6 * random.next()));
+      const nowMs = elapsedMs(startedAtMs);
+      while (events[0] !== undefined && events[0].atMs <= nowMs) {
+        const event = events.shift();
+        if (event !== undefined) await happen(event).catch(() => undefined);
+      }
+      if (Date.now() < state.heldUntilMs) continue;
+      timestamp = Math.max(timestamp + 1, GENESIS_SECONDS + Math.floor(elapsedMs(startedAtMs) / 1000));
+      await rpc("evm_mine", [timestamp]);
+    }
+  }
+
+  const running = run();
+  return {
+    foreign,
+    counts,
+    stop: async () => {
+      stopped = true;
+      await running;
+    },
+  };
+}
+
+function actor(url: string, scenario: Scenario) {
+  const rpc = rpcOf(url);
+  const foreign = new Set<Hex>();
+  const counts = new Map<string, number>();
+  const state = { heldUntilMs: 0 };
+  const send = (from: Address, data: Hex) =>
+    rpc<Hex>("eth_sendTransaction", [
+      {
+        from,
+        to: USDC_ADDRESS,
+        data,
+        gas: "0x493e0",
+        maxFeePerGas: hexOf(10n ** 12n),
+        maxPriorityFeePerGas: hexOf(10n ** 10n),
+      },
+    ]);
+
+  async function happen(event: WorldEvent): Promise<void> {
+    counts.set(event.kind, (counts.get(event.kind) ?? 0) + 1);
+    switch (event.kind) {
+      case "front-run":
+        return void (await send(attacker, transferOf(event.authorization)));
+      case "cancel": {
+        const { from, nonce } = event.authorization;
+        const signature = await signCancellation(scenario.seed, from, nonce);
+        if (signature === undefined) return;
+        const { r, s, v } = parseSignature(signature);
+        const args = [from, nonce, Number(v), r, s] as const;
+        return void (await send(attacker, encodeFunctionData({ abi, functionName: "cancelAuthorization", args })));
+      }
+      case "accept-all":
+        return void (await rpc("anvil_setCode", [event.payer, ACCEPT_ALL]));
+      case "burn":
+        return void (await rpc("anvil_setCode", [event.payer, BURN]));
+      case "drain": {
+        await rpc("anvil_setBalance", [event.payer, hexOf(10n ** 18n)]);
+        await rpc("anvil_impersonateAccount", [event.payer]);
+        const args = [owner, 900_000n] as const;
+        return void (await send(event.payer, encodeFunctionData({ abi, functionName: "transfer", args })));
+      }
+      case "block":
+        return void (await send(owner, encodeFunctionData({ abi, functionName: "blacklist", args: [event.payer] })));
+      case "unblock":
+        return void (await send(owner, encodeFunctionData({ abi, functionName: "unBlacklist", args: [event.payer] })));
+      case "pause":
+        return void (await send(owner, encodeFunctionData({ abi, functionName: "pause" })));
+      case "unpause":
+        return void (await send(owner, encodeFunctionData({ abi, functionName: "unpause" })));
+      case "foreign": {
+        // At the chain's count, so that it takes the place of whatever waits there, and not behind it.
+        const nonce = await rpc<Hex>("eth_getTransactionCount", [sender, "latest"]);
+        const fee = hexOf(10n ** 12n);
+        const transaction = { from: sender, to: attacker, value: "0x1", gas: "0x5208", nonce };
+        foreign.add(
+          await rpc<Hex>("eth_sendTransaction", [{ ...transaction, maxFeePerGas: fee, maxPriorityFeePerGas: fee }]),
+        );
+        return;
+      }
+      case "hold-blocks":
+        state.heldUntilMs = Date.now() + HELD_MS;
+        return;
+      case "reorg":
+        return void (await rpc("anvil_reorg", [event.depth, []]));
+    }
+  }
+  return { happen, foreign, counts, rpc, state };
+}
+
+const { abi } = mockUSDCArtifact;
+
+function transferOf({ from, to, value, validAfter, validBefore, nonce, signature }: SignedAuthorization): Hex {
+  const { r, s, v } = parseSignature(signature);
+  const args = [from, to, value, validAfter, validBefore, nonce, Number(v), r, s] as const;
+  return encodeFunctionData({ abi, functionName: "transferWithAuthorization", args });
+}
+
+function accountAt(index: number): Address {
+  const account = accounts[index];
+  if (account === undefined) throw new Error(`no account ${index}`);
+  return account.address;
+}
