@@ -23,6 +23,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("../local.ts")).localCommand(),
   },
   {
+    name: "facilitator",
+    summary: "run an x402 facilitator whose settlements share transactions",
+    load: async () => (await import("../facilitator.ts")).facilitatorCommand(),
+  },
+  {
+    name: "pay",
+    summary: "buy an x402 resource",
+    load: async () => (await import("../pay.ts")).payCommand(),
+  },
+  {
     name: "fund",
     summary: "mint test USDC on the local chain",
     load: async () => (await import("../fund.ts")).fundCommand(),
@@ -46,6 +56,39 @@ export const commands: readonly CommandEntry[] = [
     name: "settle",
     summary: "settle a file of signed payments",
     load: async () => (await import("../settle.ts")).settleCommand(),
+  },
+  {
+    name: "status",
+    summary: "show what the journal knows: counts, one payment, or a file's",
+    load: async () => (await import("../status.ts")).statusCommand(),
+    takesHash: true,
+  },
+  {
+    name: "retry",
+    summary: "put rejected payments back into the queue",
+    load: async () => (await import("../retry.ts")).retryCommand(),
+    takesHash: true,
+  },
+  {
+    name: "cancel",
+    summary: "take payments out of the queue",
+    load: async () => (await import("../cancel.ts")).cancelCommand(),
+    takesHash: true,
+  },
+  {
+    name: "accounts",
+    summary: "show the sending keys of the journal",
+    load: async () => (await import("../accounts.ts")).accountsCommand(),
+  },
+  {
+    name: "reconcile",
+    summary: "compare the journal with the chain",
+    load: async () => (await import("../reconcile.ts")).reconcileCommand(),
+  },
+  {
+    name: "export",
+    summary: "write a statement of the journal as CSV or JSON",
+    load: async () => (await import("../export.ts")).exportCommand(),
   },
   {
     name: "inspect",

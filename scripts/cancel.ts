@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import type { PaymentRow, Store } from "../src/settlement/store/index.ts";
+import { EXIT } from "./cli/exitCodes.ts";
+import { findPayments } from "./cli/findPayments.ts";
+import { journalOption, withJournal } from "./cli/journal.ts";
+import { jsonOption } from "./cli/options.ts";
+import { printJson, printLine } from "./cli/output.ts";
+import { examples } from "./cli/program.ts";
+
+type Options = { readonly journal?: string; readonly json?: true };
+
+/** `tributary cancel`: takes payments out of the queue. */
+export function cancelCommand(): Command {
+  return new Command("cancel")
+    .description(
+      "Take payments out of the queue, before a transaction carries them. The payer's authorization stays valid until its " +
+        "validBefore: only the payer can make it void, at the token.",
+    )
+    .argument("<payments...>", "numbers, nonces or identities")
+    .addOption(journalOption())
+    .addOption(jsonOption())
+    .addHelpText("after", examples("cancel 17"))
+    .action(runCancel);
+}
+
+async function runCancel(payments: readonly string[], options: Options): Promise<void> {
+  await withJournal(options, async (store) => {
+    for (const text of payments) {
+      for (const row of await findPayments(store, text)) {
+        const refusal = await cancel(store, row);
+        if (options.json === true) printJson({ id: row.id, cancelled: refusal === undefined, why: refusal ?? null });
+        else printLine(`payment ${row.id}: ${refusal ?? "taken out of the queue"}`);
+        if (refusal !== undefined) process.exitCode = EXIT.unsettled;
+      }
+    }
+  });
+}
+
+/** Why it was not cancelled; undefined where it was. */
+async function cancel(store: Store, row: PaymentRow): Promise<string | undefined> {
+  const evidence = { kind: "request", by: "tributary cancel" } as const;
+  const [moved] = await store.transition(
+    [{ paymentId: row.id, from: ["queued"], to: "cancelled", evidence }],
+    Date.now(),
+  );
+  if (moved !== undefined) return undefined;
+  const now = (await store.payment(row.id)) ?? row;
+  switch (now.state) {
+    case "batched":
+    case "submitted":
+      return `not cancelled: it is ${now.state}, and a transaction that is signed may be mined at any moment`;
+    case "queued":
+      return "not cancelled: it changed at the same moment; try again";
+    default:
+      return `not cancelled: it is ${now.state} already`;
+  }
+}

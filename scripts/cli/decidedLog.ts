@@ -1,0 +1,161 @@
+import { type FileHandle, open, truncate } from "node:fs/promises";
+import { networkOf } from "../../src/networks.ts";
+import { outcomeOf } from "../../src/settlement/jobOutcome.ts";
+import type { PaymentRow, Store } from "../../src/settlement/store/index.ts";
+import { UsageError } from "./errors.ts";
+import { toJson } from "./output.ts";
+import { createLineSplitter } from "./tail.ts";
+
+/** A file that the results of a watch are appended to, each payment once, over restarts too. */
+export type DecidedLog = {
+  /** Payments whose result is to be written once it is known. */
+  readonly track: (ids: readonly number[]) => void;
+  /** Appends a line that is no payment of its own. `at` names a line of a file: it is written once, over restarts too. */
+  readonly refuse: (refusal: { readonly at?: string | undefined; readonly [field: string]: unknown }) => void;
+  /** Looks at some of the open payments and writes what is decided. Returns how many are still open. */
+  readonly look: () => Promise<number>;
+  readonly open: () => number;
+  readonly close: () => Promise<void>;
+};
+
+const LOOK_AT_ONCE = 2_000;
+const ROWS_AT_ONCE = 1_000;
+/** More lines than are ever consumed between two notes of how far a file was read. */
+const KEPT_REFUSALS = 1_000;
+
+/**
+ * Opens `path` for appending. What it holds already is read, so that a payment whose result was written before a crash is
+ * not written again, and one whose result was not is.
+ * @param prefix Of the sources of this watch's payments in the journal.
+ * @throws UsageError where the file cannot be written.
+ */
+export async function openDecidedLog(store: Store, path: string, prefix: string): Promise<DecidedLog> {
+  const mark = `reported:${prefix}`;
+  let reportedUpTo = Number((await store.cursor(mark)) ?? 0);
+  const file = await openForAppending(path);
+  const { ids: written, refused } = await readWritten(file, path, reportedUpTo);
+  const waiting = new Set<number>();
+  let highest = reportedUpTo;
+  let lines: string[] = [];
+
+  for (let afterId = reportedUpTo; ; ) {
+    const rows = await store.list({ afterId, limit: ROWS_AT_ONCE });
+    for (const { id, source } of rows) {
+      highest = Math.max(highest, id);
+      if (source?.startsWith(prefix) === true && !written.has(id)) waiting.add(id);
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_AT_ONCE) break;
+    afterId = last.id;
+  }
+  written.clear();
+
+  async function flush(): Promise<void> {
+    if (lines.length > 0) {
+      const text = lines.map((line) => `${line}\n`).join("");
+      lines = [];
+      await file.appendFile(text);
+      await file.datasync();
+    }
+    const upTo = waiting.size === 0 ? highest : lowest(waiting) - 1;
+    if (upTo > reportedUpTo) {
+      reportedUpTo = upTo;
+      await store.setCursor(mark, String(upTo));
+    }
+  }
+
+  return {
+    track: (ids) => {
+      for (const id of ids) {
+        waiting.add(id);
+        highest = Math.max(highest, id);
+      }
+    },
+    refuse: (refusal) => {
+      if (refusal.at !== undefined && refused.delete(refusal.at)) return;
+      lines.push(toJson(refusal));
+    },
+    look: async () => {
+      const ids = [...waiting].slice(0, LOOK_AT_ONCE);
+      for (const row of await store.changed(ids, -1)) {
+        waiting.delete(row.id);
+        if (OPEN.has(row.state)) waiting.add(row.id);
+        else lines.push(resultLine(row, prefix));
+      }
+      await flush();
+      return waiting.size;
+    },
+    open: () => waiting.size,
+    close: async () => {
+      await flush();
+      await file.close();
+    },
+  };
+}
+
+const OPEN: ReadonlySet<string> = new Set(["queued", "batched", "submitted"]);
+
+function resultLine(row: PaymentRow, prefix: string): string {
+  const { id, chainId, work, source } = row;
+  const network = networkOf(chainId)?.caip2 ?? `eip155:${chainId}`;
+  const terms = work.kind === "authorization" ? work.authorization : undefined;
+  const { token, from, to, value, nonce } = terms ?? {};
+  const outcome = outcomeOf(row, "now");
+  return toJson({ id, source: source?.slice(prefix.length), network, token, from, to, value, nonce, ...outcome });
+}
+
+async function openForAppending(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "a+");
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    throw new UsageError(`The results cannot be written to ${path}; nothing was sent.`, {
+      details: code,
+      hint: "Mend the folder's permissions, or name another place with --out.",
+      cause,
+    });
+  }
+}
+
+/** What the file holds: ids above the mark, and the last refused lines. A last line that a crash cut short is removed. */
+async function readWritten(
+  file: FileHandle,
+  path: string,
+  above: number,
+): Promise<{ ids: Set<number>; refused: Set<string> }> {
+  const ids = new Set<number>();
+  const refused = new Set<string>();
+  const split = createLineSplitter();
+  const block = Buffer.alloc(65_536);
+  let end = 0;
+  for (let offset = 0; ; ) {
+    const { bytesRead } = await file.read(block, 0, block.length, offset);
+    if (bytesRead === 0) break;
+    offset += bytesRead;
+    for (const { text, after } of split.push(block.subarray(0, bytesRead))) {
+      end = after.offset;
+      note(text);
+    }
+  }
+  if (split.end() !== undefined) await truncate(path, end);
+  return { ids, refused };
+
+  function note(text: string | undefined): void {
+    try {
+      const line: unknown = JSON.parse(text ?? "");
+      if (typeof line !== "object" || line === null) return;
+      if ("id" in line && typeof line.id === "number" && line.id > above) ids.add(line.id);
+      if ("at" in line && typeof line.at === "string") refused.add(line.at);
+      const [oldest] = refused;
+      if (refused.size > KEPT_REFUSALS && oldest !== undefined) refused.delete(oldest);
+    } catch {
+      // Not ours: it stays as it is.
+    }
+  }
+}
+
+function lowest(numbers: Iterable<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const number of numbers) if (number < least) least = number;
+  return least;
+}

@@ -1,0 +1,38 @@
+import type { PaymentRow, Store } from "../../src/settlement/store/index.ts";
+import { UsageError } from "./errors.ts";
+
+/**
+ * The payments that `text` names: a number of the journal, an identity (`chainId:token:payer:nonce`), or a nonce of 32
+ * bytes, which several payers may use. Variants of an identity are all of them.
+ * @throws UsageError where the journal knows none.
+ */
+export async function findPayments(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await lookUp(store, text);
+  if (rows.length > 0) return rows;
+  throw new UsageError(`The journal has no payment ${text}.`, {
+    hint: "Give its number, its nonce, or its identity: chainId:token:payer:nonce. tributary export lists all of them.",
+  });
+}
+
+/** Whether `text` could name a payment, rather than a file. */
+export function namesPayment(text: string): boolean {
+  return /^[0-9]{1,15}$/.test(text) || isNonce(text) || isIdentity(text);
+}
+
+async function lookUp(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  if (/^[0-9]{1,15}$/.test(text)) {
+    const row = await store.payment(Number(text));
+    return row === undefined ? [] : [row];
+  }
+  if (isNonce(text)) return store.withNonce(text);
+  // A call's identity keeps the case of its key.
+  return store.variants(isIdentity(text) && !text.startsWith("call:") ? text.toLowerCase() : text);
+}
+
+function isNonce(text: string): text is `0x${string}` {
+  return /^0x[0-9a-fA-F]{64}$/.test(text);
+}
+
+function isIdentity(text: string): boolean {
+  return /^[0-9]+:0x[0-9a-f]{40}:0x[0-9a-f]{40}:0x[0-9a-f]{64}$/i.test(text) || text.startsWith("call:");
+}

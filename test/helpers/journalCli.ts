@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import type { JobPayment } from "../../src/settlement/index.ts";
+import { openStore, type Store } from "../../src/settlement/store/index.ts";
+
+const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
+
+/** Writes payments into a file, one to a line. */
+export function writePayments(folder: string, payments: readonly JobPayment[], name = "payments.jsonl"): string {
+  const file = join(folder, name);
+  writeFileSync(file, payments.map(({ authorization }) => lineOf(authorization)).join(""));
+  return file;
+}
+
+export function lineOf(authorization: SignedAuthorization): string {
+  return `${serialiseAuthorization(authorization)}\n`;
+}
+
+/** The lines of a file of JSON. */
+export function readLines(file: string): { readonly [field: string]: unknown }[] {
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
+/** Opens a journal for `work` and closes it again, as another process would. */
+export async function inJournal<T>(journal: string, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStore(journal);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** A command that runs until it is told to stop. */
+export type Running = {
+  readonly child: ChildProcess;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Waits until `holds`; fails where the command ends before that. */
+  readonly until: (holds: () => boolean | Promise<boolean>) => Promise<void>;
+  readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>;
+  readonly ended: Promise<number | null>;
+};
+
+/** Starts `tributary …args` without this process's keys and settings. */
+export function startCommand(args: readonly string[]): Running {
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { PATH: process.env.PATH ?? "" },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  return {
+    child,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    until: async (holds) => {
+      while (!(await holds())) {
+        if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${stderr}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    stop: (signal = "SIGTERM") => {
+      child.kill(signal);
+      return ended;
+    },
+    ended,
+  };
+}

@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import { expect } from "chai";
+import { privateKeyToAccount } from "viem/accounts";
+import { connectChain } from "../../src/chain/client.ts";
+import { settleWithEngine } from "../../src/settlement/engineJob.ts";
+import { openStore } from "../../src/settlement/store/index.ts";
+import { freshAddress } from "../helpers/chainLab.ts";
+import { runCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
+
+const long = process.env.TRIBUTARY_LONG === "1";
+const COUNT = long ? 100_000 : 3_000;
+const MAX_RSS_MB = 400;
+
+/** Prints the most memory that the process ever had, threads included, when it ends. */
+const MEASURE = `data:text/javascript,
+  import { isMainThread } from "node:worker_threads";
+  if (isMainThread) process.on("exit", () => process.stderr.write("maxRSS " + process.resourceUsage().maxRSS + "\\n"));`;
+
+describe("settle with a large file", () => {
+  it(`settles ${COUNT} authorizations in bounded memory; a second run finds nothing to do`, async () => {
+    const local = await startLocal();
+    const { rpcUrl, accounts } = local.summary;
+    try {
+      await withFolder(async (folder) => {
+        const [file, journal] = [join(folder, "payments.jsonl"), join(folder, "journal.db")];
+        const payees = [1, 2, 3].map((index) => freshAddress(2_800 + index));
+        const sign = ["sign", "--count", String(COUNT), "--payers", "9", "--first-index", "1", "--amount", "0.0001"];
+        const signed = await runCli(
+          [...sign, "--valid-for", "86400", "--out", file, ...payees.flatMap((payee) => ["--payee", payee])],
+          { env: { MNEMONIC: TEST_MNEMONIC } },
+        );
+        expect(signed.code, signed.stderr).to.equal(0);
+
+        const settle = () =>
+          runCli(["settle", file, "--rpc-url", rpcUrl, "--journal", journal, "--json"], {
+            nodeOptions: ["--import", MEASURE.replaceAll("\n", "")],
+          });
+        const rssOf = (stderr: string) => Number(/maxRSS (\d+)/.exec(stderr)?.[1]) / 1024;
+        const started = performance.now();
+        const first = await settle();
+        const seconds = (performance.now() - started) / 1000;
+        expect(first.code, first.stderr).to.equal(0);
+        const summary = JSON.parse(first.stdout);
+        expect(summary.settledNow).to.deep.equal({ count: COUNT, value: String(COUNT * 100) });
+        const rss = rssOf(first.stderr);
+        console.log(
+          `      ${COUNT} authorizations in ${seconds.toFixed(1)} s (${Math.round(COUNT / seconds)}/s), ` +
+            `${summary.transactions} transactions, ${summary.gasPerPayment} gas each, at most ${Math.round(rss)} MB`,
+        );
+        expect(rss).to.be.below(MAX_RSS_MB);
+
+        const again = await settle();
+        expect(again.code, again.stderr).to.equal(0);
+        expect(JSON.parse(again.stdout)).to.deep.include({
+          transactions: 0,
+          settledBefore: { count: COUNT, value: String(COUNT * 100) },
+        });
+        expect(rssOf(again.stderr)).to.be.below(MAX_RSS_MB);
+        const client = await connectChain(rpcUrl);
+        const sender = privateKeyToAccount(accounts[0]!.privateKey as `0x${string}`);
+        const reconciled = await runCli([
+          "reconcile",
+          "--from-block",
+          "0",
+          "--rpc-url",
+          rpcUrl,
+          "--journal",
+          journal,
+          "--json",
+        ]);
+        expect(reconciled.code, reconciled.stderr).to.equal(0);
+        expect(JSON.parse(reconciled.stdout)).to.deep.include({
+          drift: 0,
+          matched: { count: COUNT, value: String(COUNT * 100) },
+        });
+
+        // Nothing is left for an engine either.
+        const store = await openStore(journal);
+        expect(await store.count()).to.deep.equal({ settled: COUNT });
+        const report = await settleWithEngine(client, [], { store, senders: [sender] });
+        expect(report.transactions).to.deep.equal([]);
+        await store.close();
+      });
+    } finally {
+      await local.stop();
+    }
+  }).timeout(long ? 3_600_000 : 120_000);
+});
