@@ -1,5 +1,6 @@
-import { BaseError, ContractFunctionRevertedError, ContractFunctionZeroDataError } from "viem";
+import { BaseError, ContractFunctionZeroDataError } from "viem";
 import { describeFailure } from "../chain/ask.ts";
+import { isRevert } from "../chain/reverts.ts";
 import { TributaryError } from "../errors.ts";
 import { type DoctorCheck, failed } from "./report.ts";
 
@@ -18,9 +19,8 @@ export async function answerOf<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    const refusal = (cause: unknown) =>
-      cause instanceof ContractFunctionRevertedError || cause instanceof ContractFunctionZeroDataError;
-    if (error instanceof BaseError && error.walk(refusal) !== null) return undefined;
+    const isEmpty = (cause: unknown) => cause instanceof ContractFunctionZeroDataError;
+    if (isRevert(error) || (error instanceof BaseError && error.walk(isEmpty) !== null)) return undefined;
     throw error;
   }
 }
