@@ -7,6 +7,15 @@ import { globSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 
 const LANES = 2;
+/** Folders whose tests take longest, longest first: they start first, so that both lanes end at about the same time. */
+const LONGEST = [
+  "test/e2e",
+  "test/fault",
+  "test/src/settlement/engine",
+  "test/src/facilitator",
+  "test/src/settlement",
+  "test/package",
+];
 const root = join(import.meta.dirname, "..", "..");
 const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
 const args = process.argv.slice(2);
@@ -56,16 +65,6 @@ async function runAll(): Promise<void> {
 }
 
 type Group = { readonly name: string; readonly files: readonly string[] };
-
-/** Folders whose tests take longest, longest first: they start first, so that both lanes end at about the same time. */
-const LONGEST = [
-  "test/e2e",
-  "test/fault",
-  "test/src/settlement/engine",
-  "test/src/facilitator",
-  "test/src/settlement",
-  "test/package",
-];
 
 /** The test files by folder; a folder of scripts' tests, which start processes, is cut into pieces. */
 function groups(): Group[] {
