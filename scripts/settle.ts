@@ -1,110 +1,195 @@
 import { Command, Option } from "commander";
 import type { Address } from "viem";
 import type { Network } from "../src/networks.ts";
-import {
-  openJournal,
-  type RefusedLine,
-  type SettlementReport,
-  settlePayments,
-  summarise,
-} from "../src/settlement/index.ts";
+import { settleWithEngine } from "../src/settlement/engineJob.ts";
+import { type RefusedLine, type SettlementReport, summarise } from "../src/settlement/index.ts";
+import type { Store } from "../src/settlement/store/index.ts";
 import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
-import { asUsage, reportError } from "./cli/errors.ts";
+import {
+  connectNodes,
+  nodeOption,
+  type PolicyOptions,
+  policyOf,
+  stderrLogger,
+  withPolicyOptions,
+} from "./cli/engine.ts";
+import { asUsageAsync, reportError, UsageError } from "./cli/errors.ts";
 import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
-import { address, gwei, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
+import { journalOption, openEngineJournal } from "./cli/journal.ts";
+import { keepHeapSmall } from "./cli/memory.ts";
+import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
 import { printJson, printLine, startProgress } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { reserveResults } from "./cli/resultsFile.ts";
 import { resolveSigner } from "./cli/signer.ts";
 import { formatSummary } from "./cli/summary.ts";
+import { runWatch, tellHeld } from "./watch.ts";
 
-type Options = {
+type Options = PolicyOptions & {
   readonly rpcUrl: string;
   readonly rpcTimeout: number;
+  readonly node?: readonly string[];
   readonly network?: Network;
   readonly token?: Address;
-  readonly router?: Address;
   readonly keystore?: string;
   readonly out?: string;
   readonly journal?: string;
+  readonly watch?: string;
+  readonly statusEvery: number;
   readonly strict?: true;
   readonly json?: true;
-  readonly maxGas?: number;
-  readonly maxFee?: bigint;
-  readonly minValue?: number;
+  readonly debug?: true;
   readonly wait: number;
 };
 
-/** `tributary settle`: settles a file of payments. */
+/** `tributary settle`: settles a file of payments, or payments as they come. */
 export function settleCommand(): Command {
-  return new Command("settle")
+  const command = new Command("settle")
     .description(
-      "Settle a file of signed payments in as few transactions as possible. Run it again on the same file at any time: " +
-        "nothing is settled twice.",
+      "Settle a file of signed payments in as few transactions as possible, or with --watch payments as they come. Run it " +
+        "again at any time: it takes up what an earlier run left open, and nothing is settled twice.",
     )
-    .argument("<file>", "one authorization, x402 payload or x402 header to a line (- for standard input)")
+    .argument("[file]", "one authorization, x402 payload or x402 header to a line (- for standard input)")
+    .option(
+      "--watch <folder>",
+      "read the *.jsonl files of a folder as they grow, or - for standard input, until Ctrl-C",
+    )
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
+    .addOption(nodeOption())
     .option("--network <name>", "network of payments that name none; refuses a node on any other", network)
     .option("--token <address>", "token of payments that name none (default: the network's USDC)", address)
-    .option("--router <address>", "another router than the one at its usual address", address)
     .addOption(keystoreOption())
-    .option("--out <file>", "where the results go (default: <file>.results.jsonl)")
-    .option("--journal <file>", "where signed transactions are kept for the next run (default: <file>.journal)")
-    .option("--strict", "refuse the file if any line of it is bad")
-    .option("--max-gas <gas>", "the most gas for one transaction", integer(100_000, 16_777_216))
-    .option("--max-fee <gwei>", "the most to offer per gas", gwei)
-    .option("--min-value <units>", "leave out payments below this many atomic units", integer(0))
-    .addOption(new Option("--wait <seconds>", "how long to wait for a block").argParser(integer(1, 3600)).default(120))
+    .addOption(journalOption())
+    .option("--out <file>", "where the results go (default: <file>.results.jsonl; with --watch they are appended)")
+    .option("--strict", "refuse the file if any line of it is bad");
+  return withPolicyOptions(command)
+    .addOption(
+      new Option("--wait <seconds>", "how long nothing may happen before what is open is left to the next run")
+        .argParser(integer(1, 3600))
+        .default(120),
+    )
+    .addOption(
+      new Option("--status-every <seconds>", "with --watch: time between two lines of status")
+        .argParser(integer(1, 86_400))
+        .default(10),
+    )
     .addOption(jsonOption())
-    .addHelpText("after", examples("settle payments.jsonl", "settle payments.jsonl --rpc-url https://sepolia.base.org"))
+    .addHelpText(
+      "after",
+      examples("settle payments.jsonl", "settle --watch inbox", "sign … | tributary settle --watch -"),
+    )
     .action(runSettle);
 }
 
-async function runSettle(file: string, options: Options): Promise<void> {
+async function runSettle(file: string | undefined, options: Options): Promise<void> {
+  keepHeapSmall();
+  if (options.watch !== undefined && file !== undefined) {
+    throw new UsageError("Name a file, or a folder with --watch, not both.");
+  }
+  if (options.watch !== undefined) await watch(options.watch, options);
+  else if (file !== undefined) await settleFile(file, options);
+  else throw new UsageError("Name the file to settle, or a folder to --watch.");
+}
+
+async function watch(from: string, options: Options): Promise<void> {
+  const client = await connect(options);
+  const senders = [await resolveSigner({ ...options, chainId: client.chain.id })];
+  const nodes = await connectNodes(client, options.node);
+  await withStore(await openEngineJournal(options, client), async (store) => {
+    process.exitCode = await runWatch({
+      from,
+      client,
+      nodes,
+      senders,
+      store,
+      policy: policyOf(options),
+      context: {
+        ...(options.network === undefined ? {} : { network: options.network }),
+        ...(options.token === undefined ? {} : { token: options.token }),
+      },
+      out: options.out ?? (from === "-" ? "payments.results.jsonl" : `${from.replace(/\/+$/, "")}.results.jsonl`),
+      statusEverySeconds: options.statusEvery,
+      finishWithinSeconds: Math.min(options.wait, 30),
+      json: options.json === true,
+      logger: stderrLogger(options.debug === true),
+    });
+  });
+}
+
+async function settleFile(file: string, options: Options): Promise<void> {
   const input = await readPayments(file, options);
   const client = await connect(options);
   requireSomeOn(client, input.payments);
   const account = await resolveSigner({ ...options, chainId: client.chain.id });
   const named = file === "-" ? "payments" : file;
-  const journal = asUsage(() => openJournal(options.journal ?? `${named}.journal`));
-  const results = reserveResults(options.out ?? `${named}.results.jsonl`, input.payments.length + input.refused.length);
+  await withStore(await openEngineJournal(options, client), async (store) => {
+    const lines = input.payments.length + input.refused.length;
+    const results = reserveResults(options.out ?? `${named}.results.jsonl`, lines);
+    const progress = startProgress("payments", input.payments.length);
+    const interrupted = interruption();
+    const report = await asUsageAsync(
+      settleWithEngine(client, input.payments, {
+        store,
+        senders: [account],
+        nodes: await connectNodes(client, options.node),
+        policy: policyOf(options),
+        waitMs: options.wait * 1000,
+        sourceOf: (line) => `${named}:${line}`,
+        onProgress: ({ decided }) => progress.update(decided),
+        onHeld: tellHeld,
+        signal: interrupted.signal,
+        logger: stderrLogger(options.debug === true),
+      }),
+    )
+      .catch((error: unknown) => {
+        results.discard();
+        throw error;
+      })
+      .finally(() => {
+        progress.stop();
+        interrupted.ignore();
+      });
 
-  const progress = startProgress("payments", input.payments.length);
-  const report = await settlePayments(client, account, input.payments, {
-    journal,
-    inclusionTimeoutMs: options.wait * 1000,
-    limits: {
-      ...(options.maxGas === undefined ? {} : { maxGasPerTransaction: BigInt(options.maxGas) }),
-      ...(options.minValue === undefined ? {} : { minimumValue: BigInt(options.minValue) }),
+    const summary = summarise(report.results, report.transactions);
+    if (options.json === true) {
+      const { routerUsed, stopped, transactions } = report;
+      printJson({
+        ...summary,
+        routerUsed: routerUsed ?? null,
+        refusedLines: input.refused.length,
+        stopped: stopped?.shortMessage ?? null,
+        sent: transactions,
+        results: results.path,
+      });
+    } else for (const line of formatSummary(summary, report, input.refused.length)) printLine(line);
+    results.write(report.results, input.refused);
+    if (options.json !== true) printLine(`results: ${results.path}`);
+    if (report.stopped !== undefined) reportError(report.stopped, false);
+    process.exitCode = exitCodeOf(report, input.refused);
+  });
+}
+
+async function withStore(store: Store, work: (store: Store) => Promise<void>): Promise<void> {
+  try {
+    await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** The first signal that asks to stop ends the job early; its results are written all the same. */
+function interruption(): { readonly signal: AbortSignal; readonly ignore: () => void } {
+  const controller = new AbortController();
+  const onSignal = (): void => controller.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  return {
+    signal: controller.signal,
+    ignore: () => {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
     },
-    ...(options.router === undefined ? {} : { router: options.router }),
-    ...(options.maxFee === undefined ? {} : { maxFeePerGas: options.maxFee }),
-    onProgress: ({ decided }) => progress.update(decided),
-  })
-    .catch((error: unknown) => {
-      results.discard();
-      throw error;
-    })
-    .finally(() => progress.stop());
-
-  const summary = summarise(report.results, report.transactions);
-  if (options.json === true) {
-    const { routerUsed, stopped, transactions } = report;
-    printJson({
-      ...summary,
-      routerUsed: routerUsed ?? null,
-      refusedLines: input.refused.length,
-      stopped: stopped?.shortMessage ?? null,
-      sent: transactions,
-      results: results.path,
-    });
-  } else for (const line of formatSummary(summary, report, input.refused.length)) printLine(line);
-  results.write(report.results, input.refused);
-  if (options.json !== true) printLine(`results: ${results.path}`);
-  if (report.stopped !== undefined) reportError(report.stopped, false);
-  process.exitCode = exitCodeOf(report, input.refused);
+  };
 }
 
 function exitCodeOf(report: SettlementReport, refused: readonly RefusedLine[]): ExitCode {

@@ -79,7 +79,13 @@ describe("README", () => {
 
 describe(".env.example", () => {
   it("names every variable that the commands read for their settings", () => {
-    const named = [...read(".env.example").matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
-    expect(named).to.deep.equal(["RPC_URL", "PRIVATE_KEY", "MNEMONIC", "KEYSTORE_PASSPHRASE", "ETHERSCAN_API_KEY"]);
+    const named = [...read(".env.example").matchAll(/^# ([A-Z_]+)=/gm)].map(([, name = ""]) => name);
+    const sources = globSync(["scripts/*.ts", "scripts/cli/*.ts"], { cwd: root }).map((file) => read(file));
+    const readHere = sources.flatMap((text) => [
+      ...[...text.matchAll(/\.env\("([A-Z_]+)"\)/g)].map(([, name = ""]) => name),
+      ...[...text.matchAll(/process\.env\.([A-Z_]+)/g)].map(([, name = ""]) => name),
+    ]);
+    const internal = ["DEBUG"];
+    expect([...named].sort()).to.deep.equal([...new Set(readHere)].filter((name) => !internal.includes(name)).sort());
   });
 });

@@ -7,7 +7,7 @@ import type { EngineOptions, SettlementEngine } from "./engineTypes.ts";
 import { EngineBusyError, EngineClosedError, SenderHeldError } from "./errors.ts";
 import { createExposure } from "./exposure.ts";
 import { type Admission, admit, admitCall, type CallSubmission, type IntakePort, type Submission } from "./intake.ts";
-import { DEFAULT_POLICY, type EnginePolicy } from "./policy.ts";
+import { resolvePolicy } from "./policy.ts";
 import { createQueue } from "./schedule.ts";
 import { createSenderPort } from "./senderPort.ts";
 import { createSender } from "./sending/sender.ts";
@@ -25,12 +25,13 @@ const LAST_WORK_MS = 2_000;
 
 /**
  * Starts an engine: takes the keys' leases, takes up whatever the journal holds open, and settles what is submitted.
- * @throws SenderHeldError where another engine has one of the keys, StoreError where the journal cannot be used.
+ * @throws SenderHeldError where another engine has one of the keys, StoreError where the journal cannot be used,
+ * EnginePolicyError or PlanLimitsError where the policy is out of its range.
  */
 export async function createSettlementEngine(options: EngineOptions): Promise<SettlementEngine> {
   const { store, chain } = options;
   const { client } = chain;
-  const policy: EnginePolicy = { ...DEFAULT_POLICY, ...options.policy };
+  const policy = resolvePolicy(options.policy);
   const clock: Clock = options.clock ?? systemClock;
   const logger: Logger = options.logger ?? silentLogger;
   const owner = options.owner ?? `engine-${randomUUID()}`;
@@ -43,12 +44,16 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
   let inside = 0;
   let wake: () => void = () => undefined;
 
-  const noteRows = (rows: readonly PaymentRow[]): void => {
+  /** Rows as they are now, whoever changed them. */
+  const learn = (rows: readonly PaymentRow[]): void => {
     waiters.tell(rows);
     for (const row of rows) {
       exposure.note(row);
       watch.note(row);
     }
+  };
+  const noteRows = (rows: readonly PaymentRow[]): void => {
+    learn(rows);
     const nowMs = clock.now();
     const due = rows.filter(({ state, nextTryAtMs }) => state === "queued" && nextTryAtMs <= nowMs);
     if (due.length === 0) return;
@@ -94,7 +99,7 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
   const unsubscribe = store.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ store, client, policy, clock, logger, owner, senders },
-    ...{ queue, exposure, waiters, watch, apply, conclude, noteRows },
+    ...{ queue, exposure, waiters, watch, apply, conclude, learn },
     finishing: finishing.signal,
     closing: closing.signal,
   });
@@ -106,7 +111,10 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
     try {
       for (const sender of senders) {
         const other = await sender.keepLease();
-        if (other === undefined) continue;
+        if (other === undefined) {
+          await sender.count();
+          continue;
+        }
         throw new SenderHeldError(`Another engine sends from ${sender.address}.`, {
           hint: `Stop it, or wait ${Math.ceil(policy.leaseTtlMs / 1000)} s if it died; or give this one another key.`,
         });
@@ -119,8 +127,8 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
 
   async function refresh(ids: readonly number[]): Promise<void> {
     const waited = new Set(waiters.ids());
-    const mine = ids.filter((id) => waited.has(id));
-    if (mine.length > 0) waiters.tell(await store.changed(mine, -1));
+    const mine = ids.filter((id) => waited.has(id) || exposure.has(id));
+    if (mine.length > 0) learn(await store.changed(mine, -1));
   }
 
   function requireOpen(): void {

@@ -9,6 +9,10 @@ export type Exposure = {
   readonly noteBalance: (token: Address, payer: Address, balance: bigint) => void;
   /** Whether a payer's unsettled payments come to `permille` of the balance that was last seen. */
   readonly isStrained: (token: Address, payer: Address, permille: bigint) => boolean;
+  /** Whether a payment counts as open here. */
+  readonly has: (id: number) => boolean;
+  /** Some open payments, the next time the next ones. */
+  readonly some: (limit: number) => readonly number[];
   /** Payers of open payments, the most exposed first. */
   readonly payers: (limit: number) => readonly { readonly token: Address; readonly payer: Address }[];
 };
@@ -50,6 +54,18 @@ export function createExposure(): Exposure {
       const account = accounts.get(keyOf(token, payer));
       if (account?.balance === undefined || account.unsettled === 0n) return false;
       return account.unsettled * 1000n >= account.balance * permille;
+    },
+    has: (id) => values.has(id),
+    some: (limit) => {
+      const ids: number[] = [];
+      for (const id of values.keys()) if (ids.push(id) >= limit) break;
+      // To the end, behind those that have not had their turn.
+      for (const id of ids) {
+        const value = values.get(id) ?? 0n;
+        values.delete(id);
+        values.set(id, value);
+      }
+      return ids;
     },
     payers: (limit) =>
       [...accounts.values()]

@@ -1,10 +1,25 @@
 export { batchIdOf } from "./batchId.ts";
 export {
+  createSettlementEngine,
+  EngineBusyError,
+  EngineClosedError,
+  type EngineOptions,
+  SenderHeldError,
+  type SettlementEngine,
+} from "./engine.ts";
+export {
   type InspectedBatch,
   type InspectedItem,
   type Inspection,
   inspectSettlement,
 } from "./inspect.ts";
+export {
+  type Admission,
+  type AdmissionRefusal,
+  CallKeyError,
+  type CallSubmission,
+  type Submission,
+} from "./intake.ts";
 export {
   type JobJournal,
   type JobOptions,
@@ -14,6 +29,7 @@ export {
 } from "./job.ts";
 export { appendJournal, JournalError, openJournal, readJournal, type SentTransaction } from "./journal.ts";
 export type { PaymentOutcome, PaymentResult, RejectionReason } from "./outcome.ts";
+export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError } from "./policy.ts";
 export { type PreparedSettlement, prepareSettlement, type SettlementPolicy } from "./prepare.ts";
 export {
   type QuotedBatch,
@@ -24,5 +40,10 @@ export {
 } from "./quote.ts";
 export { type MinedTransaction, readSettlement } from "./read.ts";
 export { type RefusedLine, serialiseRefusedLine, serialiseResult } from "./results.ts";
+export { type RetryRule, retryRuleOf, retryRuleOfState } from "./retry.ts";
+export { retryRuleOfReason } from "./retryRequest.ts";
+export type { FeePolicy } from "./sending/fees.ts";
 export type { JobPayment } from "./sortOut.ts";
+export { startEngine } from "./startEngine.ts";
+export * from "./store/index.ts";
 export { type SettlementSummary, summarise, type Tally } from "./summary.ts";

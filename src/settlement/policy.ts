@@ -1,5 +1,7 @@
 import type { Address } from "viem";
-import type { PlanLimits } from "../batch/index.ts";
+import { type PlanLimits, planBatches } from "../batch/index.ts";
+import { TributaryError } from "../errors.ts";
+import { CIRCLE_USDC_GAS, ROUTER_GAS } from "../gas/index.ts";
 import type { FeePolicy } from "./sending/fees.ts";
 
 /** What an operator decides. Times in milliseconds, gas prices in wei. */
@@ -85,3 +87,34 @@ export const DEFAULT_POLICY: EnginePolicy = {
   maxWaiters: 20_000,
   closeWithinMs: 10_000,
 };
+
+/** A policy that no engine can work with. */
+export class EnginePolicyError extends TributaryError {
+  override readonly name = "EnginePolicyError";
+}
+
+/**
+ * The policy with its defaults, as far as it makes sense.
+ * @throws EnginePolicyError where a value is out of its range, PlanLimitsError where one of its limits is.
+ */
+export function resolvePolicy(partial: Partial<EnginePolicy> = {}): EnginePolicy {
+  const policy = { ...DEFAULT_POLICY, ...partial };
+  const { fees, limits } = policy;
+  for (const name of ["confirmations", "lossConfirmations", "maxInFlight", "fullBatch", "maxTries"] as const) {
+    const isCount = Number.isInteger(policy[name]) && policy[name] >= 1;
+    require(isCount, `${name} is ${policy[name]}.`, "Give a whole number of at least 1.");
+  }
+  for (const name of ["leaseTtlMs", "pollMs", "sweepMs", "finalityMs", "watchBalancesMs"] as const) {
+    require(policy[name] > 0, `${name} is ${policy[name]}.`, "Give a time above 0.");
+  }
+  require(fees.floorWei <= fees.ceilingWei, `fees.floorWei is ${fees.floorWei}.`, "Give at most fees.ceilingWei.");
+  require(fees.bumpPermille >= 100n, `fees.bumpPermille is ${fees.bumpPermille}.`, "Nodes want at least 100.");
+  // The planner knows the ranges of its limits.
+  const gasModel = { token: CIRCLE_USDC_GAS, router: ROUTER_GAS };
+  planBatches({ payments: [], nowSeconds: 0n, routerAvailable: true, gasModel, limits });
+  return policy;
+}
+
+function require(condition: boolean, details: string, hint: string): void {
+  if (!condition) throw new EnginePolicyError("The engine's policy is out of its range.", { details, hint });
+}

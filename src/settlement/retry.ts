@@ -30,11 +30,6 @@ export function retryRuleOf(reason: RefusalReason): RetryRule {
   return rules[reason];
 }
 
-/** The retry rule of a rejected payment by its reason, which may be one that no token gives. */
-export function retryRuleOfRejection(reason: string | undefined): RetryRule {
-  return reason !== undefined && Object.hasOwn(rules, reason) ? rules[reason as RefusalReason] : "never";
-}
-
 /** The retry rule of a state. */
 export function retryRuleOfState(state: PaymentState): RetryRule {
   if (state === "queued") return "now";

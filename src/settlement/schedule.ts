@@ -5,7 +5,7 @@ export type QueueView = {
   readonly nowMs: number;
   /** Payments that came in since the queue was last looked at, and what it left over then. */
   readonly waiting: number;
-  /** Since when the first of those has waited. */
+  /** Since when the first of those has waited, or there was a reason to look; undefined where there is none. */
   readonly sinceMs: number | undefined;
   /** The earliest deadline among them, Unix seconds. */
   readonly earliestDeadlineSeconds: bigint | undefined;
@@ -31,7 +31,7 @@ export function nextDispatchMs(
   policy: Pick<EnginePolicy, "lingerMs" | "maxLingerMs" | "fullBatch">,
 ): number | undefined {
   const { nowMs, waiting, sinceMs, earliestDeadlineSeconds, inFlight, notBeforeMs } = view;
-  if (waiting === 0 || sinceMs === undefined || !view.hasRoom) return undefined;
+  if (sinceMs === undefined || !view.hasRoom) return undefined;
   const earliest = Math.max(nowMs, notBeforeMs);
   if (waiting >= policy.fullBatch || view.isUrgent) return earliest;
   const lingered = sinceMs + (inFlight === 0 ? policy.lingerMs : policy.maxLingerMs);
@@ -45,6 +45,7 @@ export function nextDispatchMs(
 export type Queue = {
   readonly view: () => Pick<QueueView, "waiting" | "sinceMs" | "earliestDeadlineSeconds" | "isUrgent">;
   readonly add: (entry: {
+    /** 0 for a mere reason to look. */
     readonly count: number;
     readonly deadlineSeconds?: bigint | undefined;
     readonly isUrgent?: boolean;
@@ -64,7 +65,8 @@ export function createQueue(): Queue {
       const earlier = known === undefined || (deadlineSeconds !== undefined && deadlineSeconds < known);
       now = {
         waiting: now.waiting + count,
-        sinceMs: Math.min(now.sinceMs ?? sinceMs, sinceMs),
+        // The first payment starts the wait anew, whatever was looked for before.
+        sinceMs: now.waiting === 0 && count > 0 ? sinceMs : Math.min(now.sinceMs ?? sinceMs, sinceMs),
         earliestDeadlineSeconds: earlier ? deadlineSeconds : known,
         isUrgent: now.isUrgent || isUrgent,
       };

@@ -72,7 +72,8 @@ export function startSteady(options: {
     sleeping = undefined;
   }
 
-  return { wake, ended: run() };
+  // Not before the caller has what it starts here.
+  return { wake, ended: Promise.resolve().then(run) };
 }
 
 /** An error as fields of a log line: never its cause, which may quote a URL with a key. */

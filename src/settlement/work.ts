@@ -15,7 +15,8 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
     readonly exposure: Exposure;
     readonly waiters: Waiters;
     readonly watch: OutcomeWatch;
-    readonly noteRows: (rows: readonly PaymentRow[]) => void;
+    /** Takes rows as they are now, whoever changed them. */
+    readonly learn: (rows: readonly PaymentRow[]) => void;
     /** Aborts when nothing new is sent any more. */
     readonly finishing: AbortSignal;
     /** Aborts when nothing is looked after any more. */
@@ -37,6 +38,8 @@ export type Work = {
 /** Rows that waiters have missed are found by their time, clocks of several processes being this much apart at most. */
 const CLOCK_SLACK_MS = 60_000;
 const PAGE = 1_000;
+/** How far back changes of open payments are looked for: they have their turn a thousand at a time. */
+const LEARNT_WITHIN_MS = 3_600_000;
 
 /** Starts everything that an engine does by itself, each part for itself: a part that fails keeps no other from its work. */
 export function startWork(port: WorkPort): Work {
@@ -114,12 +117,14 @@ export function startWork(port: WorkPort): Work {
     work: async () => {
       // What another process accepted, what became due, and what a dead engine had claimed.
       if (!finishing.aborted) {
-        queue.add({ count: 1, sinceMs: clock.now() });
+        queue.add({ count: 0, sinceMs: clock.now() });
         queueLoop.wake();
       }
       const nowMs = clock.now();
-      const ids = port.waiters.ids();
-      if (ids.length > 0) port.waiters.tell(await store.changed(ids, lastSweptMs - CLOCK_SLACK_MS));
+      const waited = port.waiters.ids();
+      if (waited.length > 0) port.learn(await store.changed(waited, lastSweptMs - CLOCK_SLACK_MS));
+      const open = port.exposure.some(PAGE);
+      if (open.length > 0) port.learn(await store.changed(open, nowMs - LEARNT_WITHIN_MS));
       lastSweptMs = nowMs;
     },
   });

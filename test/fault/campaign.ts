@@ -24,7 +24,8 @@ export async function runCampaign({ firstSeed, runs, lanes, budgetMs, onReport }
   try {
     await Promise.all(
       Array.from({ length: lanes }, async () => {
-        const anvil = await startAnvil({ timestamp: BigInt(GENESIS_SECONDS - 100) });
+        // Final is eight blocks behind the newest: deeper than any reorg of a run.
+        const anvil = await startAnvil({ timestamp: BigInt(GENESIS_SECONDS - 100), slotsPerEpoch: 4 });
         const ground: Ground = { anvil, snapshot: await anvil.request("evm_snapshot") };
         grounds.push(ground);
         while (next < runs && (budgetMs === undefined || Date.now() - began < budgetMs)) {

@@ -20,6 +20,8 @@ export type DuelReport = {
 };
 
 const PATIENCE_MS = 25_000;
+/** What an engine that wakes up has to do something wrong, in milliseconds of the wall: a lease is 1,600. */
+const AFTERWARDS_MS = 2_000;
 
 /**
  * Two engines with one key on one journal, no fault but one: the first is killed, or stopped until the second has finished
@@ -66,11 +68,11 @@ export async function duel(
     if (end.kind !== "done") throw new Error(`the second engine ended: ${JSON.stringify(end)}`);
     if (blow.how === "SIGSTOP" && first.pid !== undefined) {
       process.kill(first.pid, "SIGCONT");
-      // As long as several leases: whatever it had in mind it would have done.
-      await delay(1_500);
+      await Promise.race([first.ended, delay(AFTERWARDS_MS)]);
       first.kill();
     }
     await first.ended;
+    await delay(100);
     const sent = new Set([...firstProxy.sent, ...secondProxy.sent]);
     const run = { rpcUrl, journal, foreign: world.foreign, sent, admissions: end.admissions };
     await world.stop();

@@ -64,7 +64,7 @@ type Say = (text: string) => void;
 
 function usefulGas(state: string, evidence: JournalPayment["evidence"]): bigint {
   if (state !== "settled") return 0n;
-  return BigInt(String(evidence.kind === "receipt" ? evidence.gasUsed : evidence.gasShare));
+  return BigInt(String((evidence.kind === "receipt" ? evidence.gasUsed : evidence.gasShare) ?? 0));
 }
 
 /** No success without its transfer, no failure, expiry or negative proof with one, nothing left open. */

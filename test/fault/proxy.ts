@@ -14,6 +14,8 @@ export type ProxyOptions = {
   readonly isLying: () => boolean;
   /** Called when signed bytes come in, before they are passed on, and after. */
   readonly onSend: (when: "before" | "after") => void;
+  /** Called when a receipt is shown, with the number of its block. */
+  readonly onReceipt?: (blockNumber: number) => void;
 };
 
 export type FaultProxy = {
@@ -81,6 +83,11 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
     return ask(method, params);
   }
 
+  function noteReceipt(receipt: unknown): void {
+    if (typeof receipt !== "object" || receipt === null || !("blockNumber" in receipt)) return;
+    options.onReceipt?.(Number(receipt.blockNumber));
+  }
+
   function hides(hash: string): boolean {
     if (!themes.has("hide-receipts") || !isLying()) return false;
     const isHidden = hidden.get(hash) ?? draw("hide-receipts").chance(0.6);
@@ -137,6 +144,7 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
     const answers = await Promise.all(
       questions.map(async ({ id, method, params = [] }) => {
         const said = await answer(method, params);
+        if (method === "eth_getTransactionReceipt") noteReceipt(said?.result);
         // The node's own answer has an id of its own.
         return said === undefined ? undefined : { ...said, jsonrpc: "2.0", id };
       }),

@@ -112,13 +112,15 @@ export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = them
   if (random.chance(0.1)) {
     const atMs = random.below(20_000);
     events.push({ kind: "pause", atMs }, { kind: "unpause", atMs: atMs + random.between(2_000, 15_000) });
+    // Once more, when no reorg can undo it any more.
+    events.push({ kind: "unpause", atMs: 90_000 });
   }
   if (themes.has("foreign-transaction")) {
     for (let i = random.between(1, 3); i > 0; i -= 1) events.push({ kind: "foreign", atMs: random.below(30_000) });
   }
   if (themes.has("reorg")) {
-    for (let i = random.between(1, 3); i > 0; i -= 1) {
-      events.push({ kind: "reorg", depth: random.between(1, 3), atMs: random.between(6_000, 45_000) });
+    for (let i = random.between(2, 4); i > 0; i -= 1) {
+      events.push({ kind: "reorg", depth: random.between(1, 5), atMs: random.between(6_000, 60_000) });
     }
   }
   if (themes.has("slow-blocks")) {
@@ -148,7 +150,7 @@ export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = them
 
 const FRONT_RUNNABLE: ReadonlySet<Oddity> = new Set(["good", "no-deadline", "zero-value", "to-self", "variant"]);
 /** These do something to their payer, which others of the run should not suffer from. */
-const OWN_PAYER: ReadonlySet<Oddity> = new Set(["blocked", "code-payer", "burner", "underfunded"]);
+const OWN_PAYER: ReadonlySet<Oddity> = new Set(["blocked", "code-payer", "burner", "underfunded", "no-deadline"]);
 
 /** These may never settle: how long they live is how long their run takes. */
 const HOPELESS: ReadonlySet<Oddity> = new Set(["blocked", "burner", "code-payer", "cancelled-later", "variant"]);
@@ -190,7 +192,7 @@ function termsOf(oddity: Oddity, random: Random, atMs: number, from: Address, pa
     to: payee,
     value: BigInt(random.between(1, 40_000)),
     validAfter: 0n,
-    validBefore: BigInt(now + (HOPELESS.has(oddity) ? random.between(60, 110) : random.between(200, 400))),
+    validBefore: BigInt(now + (HOPELESS.has(oddity) ? random.between(60, 110) : random.between(150, 280))),
     nonce: random.hex(32),
   };
   switch (oddity) {

@@ -23,7 +23,7 @@ export const THEMES = [
 
 export type Theme = (typeof THEMES)[number];
 
-const USUALLY: Readonly<Partial<Record<Theme, number>>> = { kill: 0.8, reorg: 0.2, "three-blocks-behind": 0.2 };
+const USUALLY: Readonly<Partial<Record<Theme, number>>> = { kill: 0.8, reorg: 0.3, "three-blocks-behind": 0.2 };
 
 export function themesOf(seed: number): ReadonlySet<Theme> {
   const random = randomOf(seed, "themes");

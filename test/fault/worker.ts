@@ -21,7 +21,7 @@ const AGAIN_MS = 40;
 function policyOf({ retryRefused, maxItems }: Assignment): Partial<EnginePolicy> {
   return {
     // Deeper than any reorg of a run, where something is given up for lost.
-    lossConfirmations: 4,
+    lossConfirmations: 8,
     lingerMs: 400,
     maxLingerMs: 4_000,
     rebroadcastAfterMs: 4_000,

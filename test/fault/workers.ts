@@ -65,7 +65,9 @@ export function createWorkerPool(spare: number): WorkerPool {
       await Promise.all(idle.map((waiting) => waiting.ready));
     },
     start: async (life) => {
-      const waiting = idle.shift() ?? breed();
+      let waiting = idle.shift() ?? breed();
+      // Killed a moment ago, and its end is not noticed yet.
+      while (!waiting.child.connected) waiting = idle.shift() ?? breed();
       refill();
       await waiting.ready;
       const { child } = waiting;
@@ -76,8 +78,12 @@ export function createWorkerPool(spare: number): WorkerPool {
           if (message.kind !== "done" && message.kind !== "failed") return;
           child.removeAllListeners("message").removeAllListeners("exit");
           if (message.kind === "done" && !closed) {
-            child.once("exit", () => all.delete(child));
-            idle.unshift({ child, ready: Promise.resolve() });
+            const again: Waiting = { child, ready: Promise.resolve() };
+            idle.unshift(again);
+            child.once("exit", () => {
+              all.delete(child);
+              if (idle.includes(again)) idle.splice(idle.indexOf(again), 1);
+            });
           } else child.kill("SIGKILL");
           resolve(message);
         });

@@ -14,6 +14,8 @@ export type World = {
   /** Hashes of transactions that the sender's key signed somewhere else. */
   readonly foreign: ReadonlySet<Hex>;
   readonly counts: ReadonlyMap<string, number>;
+  /** The engine was shown a receipt of this block. */
+  readonly noteReceipt: (blockNumber: number) => void;
   /** Stops after the events that are due. */
   readonly stop: () => Promise<void>;
 };
@@ -28,6 +30,12 @@ export const sender = sending.address;
 export const senderKey = sending.privateKey;
 
 const BLOCK_MS = 80;
+/** How long a reorg waits for something to undo, in the run's milliseconds. */
+const REORG_WAITS_MS = 20_000;
+/** How long after a receipt an engine has surely concluded from it, in milliseconds of the wall. */
+const TAKEN_NOTE_MS = 150;
+/** A block less than the final one is behind. */
+const DEEPEST_REORG = 7;
 /** The longest that no block comes, in milliseconds of the wall. */
 const HELD_MS = 600;
 /** ERC-1271 by somebody who signs anything: PUSH4 magic, left-align, return 32 bytes. */
@@ -53,7 +61,7 @@ export async function openWorld(url: string, scenario: Scenario): Promise<void> 
   const atStart = scenario.events.filter(({ atMs }) => atMs === 0);
   const { happen } = actor(url, scenario);
   for (const event of atStart) await happen(event);
-  for (let ago = 4; ago >= 0; ago -= 1) await rpc("evm_mine", [GENESIS_SECONDS + 1 - ago]);
+  for (let ago = 9; ago >= 0; ago -= 1) await rpc("evm_mine", [GENESIS_SECONDS + 1 - ago]);
 }
 
 /** Mines a block every 80 ms, two seconds of the chain's time, and lets the scenario's events happen in their time. */
@@ -63,6 +71,7 @@ export function startWorld(url: string, scenario: Scenario, startedAtMs: number)
   const events = scenario.events.filter(({ atMs }) => atMs > 0);
   let stopped = false;
   let timestamp = GENESIS_SECONDS + 1;
+  let shown: { readonly block: number; readonly atMs: number } | undefined;
 
   async function run(): Promise<void> {
     while (!stopped) {
@@ -75,13 +84,31 @@ export function startWorld(url: string, scenario: Scenario, startedAtMs: number)
       if (Date.now() < state.heldUntilMs) continue;
       timestamp = Math.max(timestamp + 1, GENESIS_SECONDS + Math.floor(elapsedMs(startedAtMs) / 1000));
       await rpc("evm_mine", [timestamp]);
+      await reorgWhereItHurts(nowMs);
     }
+  }
+
+  /** A reorg waits until the engine has been shown a receipt and had time to take note of it, and undoes its block. */
+  async function reorgWhereItHurts(nowMs: number): Promise<void> {
+    const [due] = state.reorgs;
+    if (due === undefined) return;
+    const head = Number(await rpc<Hex>("eth_blockNumber"));
+    const depth = shown === undefined ? 0 : head - shown.block + 1;
+    const hurts = shown !== undefined && Date.now() - shown.atMs >= TAKEN_NOTE_MS && depth <= DEEPEST_REORG;
+    if (!hurts && nowMs < due.atMs + REORG_WAITS_MS) return;
+    state.reorgs.shift();
+    await rpc("anvil_reorg", [hurts ? Math.max(depth, due.depth) : due.depth, []]);
+    shown = undefined;
   }
 
   const running = run();
   return {
     foreign,
     counts,
+    noteReceipt: (block) => {
+      // The first one that it was shown since the last reorg; a later one if that is out of reach.
+      if (shown === undefined || Date.now() - shown.atMs > 2 * TAKEN_NOTE_MS) shown = { block, atMs: Date.now() };
+    },
     stop: async () => {
       stopped = true;
       await running;
@@ -93,7 +120,7 @@ function actor(url: string, scenario: Scenario) {
   const rpc = rpcOf(url);
   const foreign = new Set<Hex>();
   const counts = new Map<string, number>();
-  const state = { heldUntilMs: 0 };
+  const state: { heldUntilMs: number; reorgs: (WorldEvent & { kind: "reorg" })[] } = { heldUntilMs: 0, reorgs: [] };
   const send = (from: Address, data: Hex) =>
     rpc<Hex>("eth_sendTransaction", [
       {
@@ -151,7 +178,8 @@ function actor(url: string, scenario: Scenario) {
         state.heldUntilMs = Date.now() + HELD_MS;
         return;
       case "reorg":
-        return void (await rpc("anvil_reorg", [event.depth, []]));
+        state.reorgs.push(event);
+        return;
     }
   }
   return { happen, foreign, counts, rpc, state };

@@ -55,6 +55,7 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
   const account = privateKeyToAccount(keccak256(numberToHex(0xabc_0000 + seed, { size: 32 })));
   const logs: LogLine[] = [];
   const engines: SettlementEngine[] = [];
+  const cleanups: (() => Promise<void>)[] = [];
   const isAnvil = String(await node.request("web3_clientVersion")).startsWith("anvil");
   const cheat = (method: string, params: readonly unknown[]) =>
     node.request(`${isAnvil ? "anvil" : "hardhat"}_${method}`, params);
@@ -161,8 +162,13 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     states: async (id: number): Promise<string[]> => (await store.history(id)).map(({ to }) => to),
     openBatches: () => store.batches({ chainId: client.chain.id, sender: account.address, states: ["open"] }),
     said: (message: string): LogLine[] => logs.filter((line) => line.message.includes(message)),
+    /** Runs after the engines are closed, also when a test fails. */
+    later: (cleanup: () => Promise<void>): void => {
+      cleanups.push(cleanup);
+    },
     close: async (): Promise<void> => {
       await Promise.all(engines.map((engine) => engine.close({ finishWithinMs: 0 })));
+      for (const cleanup of cleanups) await cleanup();
       if (options.store === undefined) await store.close();
     },
   };

@@ -2,6 +2,7 @@ import type { Hex } from "viem";
 import { broadcastToAll } from "../../chain/broadcast.ts";
 import type { Fees } from "../../chain/fees.ts";
 import { nextTxNonce } from "../../chain/submit.ts";
+import { describe } from "../steady.ts";
 import type { Attempt, BatchRow, Lease } from "../store/types.ts";
 import { createBalanceWatch } from "./balance.ts";
 import { type BatchDecision, decideBatch, findGaps } from "./decide.ts";
@@ -14,6 +15,8 @@ import type { Composition, Sender, SenderPort } from "./types.ts";
 
 /** Far more than are ever in flight. */
 const MAX_OPEN = 1_000;
+/** The longest that a key is left alone after a failure. */
+const MAX_FAILING_MS = 30_000;
 
 /** The owner of one sending key: the only place where its txNonces are given out and its transactions signed. */
 export function createSender(port: SenderPort): Sender {
@@ -31,6 +34,9 @@ export function createSender(port: SenderPort): Sender {
   const underWay = new Set<Hex>();
   let closed = false;
   let open = 0;
+  let sent = 0;
+  let failures = 0;
+  let failingUntilMs = 0;
 
   const holds = (): Lease | undefined => (closed ? undefined : leases.holds());
 
@@ -42,7 +48,21 @@ export function createSender(port: SenderPort): Sender {
     return { baseFeePerGas: block.baseFeePerGas ?? 0n, tip };
   }
 
+  /** A key whose signer is away keeps no other key from sending. */
   async function send(compose: (batchId: Hex) => Composition): Promise<boolean> {
+    try {
+      const isSent = await trySend(compose);
+      if (isSent) failures = 0;
+      return isSent;
+    } catch (error) {
+      failures += 1;
+      failingUntilMs = clock.now() + Math.min(MAX_FAILING_MS, policy.pollMs * 2 ** Math.min(failures, 10));
+      if (failures === 1) logger.warn("nothing was signed", { sender: key.sender, ...describe(error) });
+      return false;
+    }
+  }
+
+  async function trySend(compose: (batchId: Hex) => Composition): Promise<boolean> {
     const prices = await market();
     const stored = await exclusively(async () => {
       const held = holds();
@@ -56,6 +76,7 @@ export function createSender(port: SenderPort): Sender {
     });
     if (stored === undefined) return false;
     open += 1;
+    sent += 1;
     // Stored is as good as sent: what goes wrong from here on is mended by the next look.
     await handOut(stored.batch, stored.attempt).catch(() => undefined);
     return true;
@@ -95,11 +116,18 @@ export function createSender(port: SenderPort): Sender {
     }
   }
 
+  async function count(): Promise<readonly BatchRow[]> {
+    const before = sent;
+    const batches = await store.batches({ ...key, states: ["open"], limit: MAX_OPEN });
+    // What was stored meanwhile may be missing: rather one too many, until the next look.
+    open = batches.length + (sent - before);
+    return batches;
+  }
+
   async function tick(): Promise<void> {
     const held = holds();
     if (held === undefined) return;
-    const batches = await store.batches({ ...key, states: ["open"], limit: MAX_OPEN });
-    open = batches.length;
+    const batches = await count();
     tracks.keepOnly(batches);
     await balance.look(
       batches.map((batch) => ({ batch, answer: trackOf(batch).answer })),
@@ -249,11 +277,16 @@ export function createSender(port: SenderPort): Sender {
 
   return {
     address: account.address,
-    paused: () =>
-      closed ? "closed" : holds() === undefined ? "no-lease" : balance.isLow() ? "low-balance" : undefined,
+    paused: () => {
+      if (closed) return "closed";
+      if (holds() === undefined) return "no-lease";
+      if (balance.isLow()) return "low-balance";
+      return clock.now() < failingUntilMs ? "failing" : undefined;
+    },
     openBatches: () => open,
     lease: holds,
     keepLease: leases.keep,
+    count: async () => void (await count()),
     send,
     tick,
     close: async () => {

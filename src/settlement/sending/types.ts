@@ -42,7 +42,12 @@ export type SenderPort = {
 };
 
 /** Why a sender does not send just now. */
-export type Pause = "no-lease" | "low-balance" | "closed";
+export type Pause =
+  | "no-lease"
+  | "low-balance"
+  | "closed"
+  /** Its last try to sign or to ask the node failed; it is left alone for a moment, and others go on. */
+  | "failing";
 
 export type Sender = {
   readonly address: Address;
@@ -53,6 +58,8 @@ export type Sender = {
   readonly lease: () => Lease | undefined;
   /** Takes or renews the lease. Answers with the lease of whoever else has the key. */
   readonly keepLease: () => Promise<Lease | undefined>;
+  /** Counts what the journal holds open, so that nothing is sent beyond the cap before the first look at the chain. */
+  readonly count: () => Promise<void>;
   /** Signs, stores and broadcasts. `false`: nothing was stored, and the payments are as they were. */
   readonly send: (compose: (batchId: Hex) => Composition) => Promise<boolean>;
   /** Looks at the open batches once and does what each needs. Rejects where the node does not answer. */

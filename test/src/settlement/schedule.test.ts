@@ -61,6 +61,8 @@ describe("nextDispatchMs", () => {
 describe("createQueue", () => {
   it("keeps the count, the earliest deadline, the longest wait and the urgency of what came in", () => {
     const queue = createQueue();
+    queue.add({ count: 0, sinceMs: 1 });
+    expect(queue.view()).to.include({ waiting: 0, sinceMs: 1 });
     queue.add({ count: 2, deadlineSeconds: 50n, sinceMs: 7 });
     queue.add({ count: 1, sinceMs: 5 });
     queue.add({ count: 3, deadlineSeconds: 40n, isUrgent: true, sinceMs: 9 });

@@ -2,15 +2,13 @@ import { expect } from "chai";
 import { encodeFunctionData, type Hex, parseSignature } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import type { SignedAuthorization } from "../../../../src/authorization/types.ts";
-import { connectChain } from "../../../../src/chain/client.ts";
 import { encodeTransfer } from "../../../../src/chain/preflight.ts";
 import { mockUSDCArtifact } from "../../../../src/contracts/MockUSDC.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import { networks } from "../../../../src/networks.ts";
 import { CallKeyError } from "../../../../src/settlement/intake.ts";
-import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
-import { BURNING_CODE, startFaultyNode } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
+import { BURNING_CODE } from "../../../helpers/chainLab.ts";
+import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
 import { usdcTypes } from "../../../helpers/usdc.ts";
 
 const { abi } = mockUSDCArtifact;
@@ -217,13 +215,27 @@ describe("createSettlementEngine: outcomes", () => {
     expect(state).to.equal("expired");
     expect(evidence).to.include({ kind: "deadline" });
     // A block after the deadline, final here at once.
-    await chain.request("evm_mine");
+    await chain.request("evm_mine", [Number(validBefore) + 1]);
     const proof = await until(async () => {
       const now = (await lab.row(row!.id)).evidence;
       return now.kind === "deadline" && now.final ? now : undefined;
     });
     expect(proof.blockTimestamp >= validBefore).to.equal(true);
     expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(0);
+  });
+
+  it("expired: an engine that starts later completes the proof", async () => {
+    const engine = await lab.start({ finalityMs: 600_000 });
+    const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 2n;
+    const [row] = await acceptAll(engine, await lab.payments(1, { validBefore }));
+    expect((await engine.outcome(row!.id)).state).to.equal("expired");
+    await engine.close();
+    await chain.request("evm_mine", [Number(validBefore) + 1]);
+    await lab.start();
+    await until(async () => {
+      const { evidence } = await lab.row(row!.id);
+      return evidence.kind === "deadline" && evidence.final;
+    });
   });
 
   it("rejected and then settled by somebody else: says so when its deadline is final", async () => {
@@ -364,99 +376,5 @@ describe("createSettlementEngine: outcomes", () => {
     expect(await engine.cancel(row!.id)).to.equal(true);
     expect((await engine.outcome(row!.id)).state).to.equal("cancelled");
     expect(await engine.cancel(row!.id)).to.equal(false);
-  });
-});
-
-describe("createSettlementEngine: outcomes behind a mempool", () => {
-  let anvil: Anvil;
-  let lab: EngineLab;
-  before(async () => {
-    anvil = await startAnvil({ slotsPerEpoch: 2 });
-  });
-  after(() => anvil.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(anvil);
-  });
-  afterEach(async () => {
-    await lab.close();
-    await anvil.request("anvil_dropAllTransactions");
-  });
-  const pool = async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending);
-
-  it("a batch that reverts as a whole goes again in halves, until all is settled", async () => {
-    const router = anvil.router!;
-    const code = await lab.client.getCode({ address: router });
-    const engine = await lab.start({ replaceAfterMs: 60_000 });
-    const rows = await acceptAll(engine, await lab.payments(4));
-    const sizes: number[][] = [];
-    for (let round = 0; round < 3; round += 1) {
-      await until(async () => {
-        const open = await lab.openBatches();
-        return open.length > 0 && (await pool()) === open.length && (await lab.store.count()).queued === undefined;
-      });
-      sizes.push((await lab.openBatches()).map(({ attempts }) => attempts.at(-1)!.paymentIds.length));
-      // The pre-flight was good; in the block the router reverts.
-      await lab.setCode(router, "0x5f5ffd");
-      await anvil.mine();
-      await lab.setCode(router, code!);
-    }
-    for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
-    expect(sizes).to.deep.equal([[4], [2, 2], [1, 1, 1, 1]]);
-    const reasons = (await lab.store.history(rows[0]!.id)).map(({ reason }) => reason);
-    expect(reasons.filter((reason) => reason !== undefined)).to.deep.equal(["batch-reverted:2", "batch-reverted:1"]);
-  });
-
-  it("a batch that no node takes is halved under its txNonce, until one is taken", async () => {
-    const picky = await startFaultyNode(anvil.rpcUrl, ({ method, params }) => {
-      const tooMuch = method === "eth_sendRawTransaction" && String(params[0]).length > 1_200;
-      return tooMuch ? { error: { code: -32000, message: "exceeds block gas limit" } } : "pass";
-    });
-    const client = await connectChain(picky.rpcUrl, { transport: { retryCount: 0 } });
-    const engine = await lab.start({ rebroadcastAfterMs: 80 }, { chain: { client } });
-    const rows = await acceptAll(engine, await lab.payments(8));
-    await until(async () => (await pool()) === 1);
-    const [batch] = await lab.openBatches();
-    expect(batch!.attempts.map(({ paymentIds }) => paymentIds.length)).to.deep.equal([8, 4, 2]);
-    const mining = setInterval(() => void anvil.mine(), 60);
-    for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
-    clearInterval(mining);
-    await engine.close();
-    await picky.stop();
-  });
-
-  it("a payment is not called expired while its transaction may still be mined", async () => {
-    const engine = await lab.start({ replaceAfterMs: 60_000, rebroadcastAfterMs: 60_000 });
-    const now = await lab.nowSeconds();
-    const clock = BigInt(Math.floor(Date.now() / 1000));
-    const [row] = await acceptAll(engine, await lab.payments(1, { validBefore: (now > clock ? now : clock) + 20n }));
-    await until(async () => (await pool()) === 1);
-    await anvil.request("anvil_dropAllTransactions");
-    // Chain time passes the deadline without it: unknown is not failed.
-    await anvil.request("evm_setNextBlockTimestamp", [Number(row!.deadlineSeconds) + 5]);
-    await anvil.mine(6);
-    await sleep(200);
-    expect((await lab.row(row!.id)).state).to.equal("submitted");
-    expect(lab.logs.some(({ level }) => level === "error")).to.equal(false);
-  });
-
-  it("takes a foreign settlement back where a reorg undid it, and settles the payment itself", async () => {
-    const patient = await lab.start(PATIENT);
-    const [authorization] = await lab.payments(1, { validBefore: 4_000_000_000n });
-    const [row] = await acceptAll(patient, [authorization!]);
-    await patient.close();
-    await lab.sendAs(lab.accountAt(9).address, anvil.usdc, encodeTransfer(authorization!));
-    await anvil.mine();
-    const engine = await lab.start({ lossConfirmations: 1 });
-    expect((await engine.outcome(row!.id)).state).to.equal("settled-elsewhere");
-    await anvil.request("anvil_reorg", [1, []]);
-    await anvil.request("anvil_dropAllTransactions");
-    await anvil.mine(6);
-    await until(async () => (await pool()) === 1);
-    await anvil.mine();
-    await until(async () => (await lab.row(row!.id)).state === "settled");
-    const why = (await lab.store.history(row!.id)).map(({ evidence }) =>
-      evidence.kind === "returned" ? evidence.why : "",
-    );
-    expect(why).to.include("the transaction that used its nonce left the chain");
   });
 });

@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 import { connectChain } from "../../../../src/chain/client.ts";
-import { encodeTransfer } from "../../../../src/chain/preflight.ts";
 import type { SettlementEngine } from "../../../../src/settlement/engine.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
@@ -61,6 +60,20 @@ describe("createSettlementEngine: sending", () => {
     ).to.equal(6015n);
   });
 
+  it("counts what an earlier engine left in flight against the cap", async () => {
+    const first = await lab.start({ maxInFlight: 2, limits: { maxItems: 1 } });
+    await acceptAll(first, await lab.payments(3));
+    await until(async () => (await pool()) === 2);
+    await first.close();
+    const second = await lab.start({ maxInFlight: 2, limits: { maxItems: 1 } });
+    await sleep(200);
+    expect((await lab.openBatches()).map(({ txNonce }) => txNonce)).to.deep.equal([0, 1]);
+    await anvil.mine();
+    await until(async () => (await lab.openBatches())[0]?.txNonce === 2 && (await pool()) === 1);
+    await anvil.mine();
+    await second.drain();
+  });
+
   it("gives a txNonce back if signing fails", async () => {
     let failures = 2;
     const flaky: typeof lab.account = {
@@ -103,114 +116,6 @@ describe("createSettlementEngine: sending", () => {
     await until(async () => (await pool()) === 1);
     await anvil.mine();
     expect((await settled(engine, row!.id)).transactionHash).to.equal(hash);
-  });
-
-  it("replaces a transaction that stays, 12.5 % dearer in both fields, under the same txNonce and batch id", async () => {
-    const engine = await lab.start();
-    const [row] = await acceptAll(engine, await lab.payments(1));
-    const batch = await until(async () => {
-      const [open] = await lab.openBatches();
-      return (open?.attempts.length ?? 0) > 1 ? open : undefined;
-    });
-    const [first, second] = batch.attempts;
-    expect(second!.maxFeePerGas * 1000n >= first!.maxFeePerGas * 1125n).to.equal(true);
-    expect(second!.maxPriorityFeePerGas * 1000n >= first!.maxPriorityFeePerGas * 1125n).to.equal(true);
-    await handedOut(second!.hash);
-    expect(await pool()).to.equal(1);
-    await anvil.mine();
-    const { transactionHash } = await settled(engine, row!.id);
-    expect(batch.attempts.map(({ hash }) => hash)).to.include(transactionHash);
-    expect(await lab.store.lastTxNonce(84532, lab.account.address)).to.equal(0);
-  });
-
-  it("only sends the same bytes again at the fee ceiling", async () => {
-    const engine = await lab.start({ fees: { floorWei: 1n, ceilingWei: 20_000_000n, bumpPermille: 125n } });
-    const [row] = await acceptAll(engine, await lab.payments(1));
-    await until(() => lab.said("ceiling leaves no room").length > 0);
-    const handedOut = lab.said("handed out").length;
-    await until(() => lab.said("handed out").length > handedOut);
-    const [batch] = await lab.openBatches();
-    expect(batch!.attempts.length <= 6).to.equal(true);
-    expect(batch!.attempts.every(({ maxFeePerGas }) => maxFeePerGas <= 20_000_000n)).to.equal(true);
-    expect(lab.said("ceiling leaves no room").length <= 3).to.equal(true);
-    await anvil.mine();
-    await settled(engine, row!.id);
-  });
-
-  it("drops from a replacement what was settled elsewhere meanwhile, and finds out by whom", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000 });
-    const authorizations = await lab.payments(3);
-    const rows = await acceptAll(engine, authorizations);
-    await submitted(rows[0]!.id);
-    const [batch] = await lab.openBatches();
-    expect(batch!.attempts[0]!.paymentIds).to.have.length(3);
-    await anvil.request("anvil_dropAllTransactions");
-    // Somebody else settles the second one.
-    const elsewhere = await directTransfer(authorizations[1]!);
-    await anvil.mine();
-    expect((await lab.receipt(elsewhere))?.status).to.equal("success");
-    const replaced = await until(async () => {
-      const [open] = await lab.openBatches();
-      const newest = open?.attempts.at(-1);
-      return newest?.paymentIds.length === 2 ? open : undefined;
-    });
-    expect(replaced.id).to.equal(batch!.id);
-    expect(replaced.txNonce).to.equal(batch!.txNonce);
-    expect(replaced.attempts.at(-1)!.paymentIds).to.have.members([rows[0]!.id, rows[2]!.id]);
-    // It stays with the batch: the first attempt may still be mined.
-    expect((await lab.row(rows[1]!.id)).state).to.equal("submitted");
-    await until(async () =>
-      lab.said("handed out").some(({ fields }) => fields.hash === replaced.attempts.at(-1)!.hash),
-    );
-    await anvil.mine();
-    await settled(engine, rows[0]!.id);
-    await settled(engine, rows[2]!.id);
-    await until(async () => (await lab.row(rows[1]!.id)).state === "queued");
-    await anvil.mine(3);
-    const other = await engine.outcome(rows[1]!.id);
-    expect(other.state).to.equal("settled-elsewhere");
-    expect(other.evidence).to.include({ kind: "nonce-use", use: "settled", transactionHash: elsewhere });
-  });
-
-  it("spends the txNonce on a no-op when everything was settled elsewhere", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000 });
-    const [authorization] = await lab.payments(1);
-    const [row] = await acceptAll(engine, [authorization!]);
-    await submitted(row!.id);
-    await anvil.request("anvil_dropAllTransactions");
-    await directTransfer(authorization!);
-    await anvil.mine();
-    const noop = await until(async () => (await lab.openBatches())[0]?.attempts.find(({ kind }) => kind === "noop"));
-    expect(noop.paymentIds).to.deep.equal([]);
-    await handedOut(noop.hash);
-    await anvil.mine(4);
-    expect((await engine.outcome(row!.id)).state).to.equal("settled-elsewhere");
-    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(1);
-  });
-
-  it("reads outcomes from an older attempt when that is the one that is mined", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000, replaceAfterMs: 1_500 });
-    const rows = await acceptAll(engine, await lab.payments(2));
-    await submitted(rows[0]!.id);
-    const [batch] = await lab.openBatches();
-    const [first] = batch!.attempts;
-    // One payer is emptied, so the replacement leaves his payment out; then he is filled again and the first is mined.
-    const payer = rows[1]!.work.kind === "authorization" ? rows[1]!.work.authorization.from : "0x";
-    await lab.mint(payer, 0n);
-    const replaced = await until(async () => {
-      const newest = (await lab.openBatches())[0]?.attempts.at(-1);
-      return newest?.paymentIds.length === 1 ? newest : undefined;
-    });
-    await handedOut(replaced.hash);
-    await lab.mint(payer, 10n ** 12n);
-    await anvil.request("anvil_dropAllTransactions");
-    await anvil.request("evm_setAutomine", [true]);
-    try {
-      await anvil.request("eth_sendRawTransaction", [first!.raw]).catch(() => undefined);
-      for (const { id } of rows) expect((await settled(engine, id)).transactionHash).to.equal(first!.hash);
-    } finally {
-      await anvil.request("evm_setAutomine", [false]);
-    }
   });
 
   it("notices that a txNonce was used from outside, and queues the payments again on evidence at depth", async () => {
@@ -306,6 +211,7 @@ describe("createSettlementEngine: sending", () => {
       void anvil.request("eth_sendRawTransaction", [...params]).catch(() => undefined);
       return "hang-up";
     });
+    lab.later(faulty.stop);
     const client = await connectChain(faulty.rpcUrl, { transport: { retryCount: 0 } });
     const engine = await lab.start({}, { chain: { client } });
     const [row] = await acceptAll(engine, await lab.payments(1));
@@ -318,13 +224,12 @@ describe("createSettlementEngine: sending", () => {
       (await lab.store.batches({ chainId: 84532, sender: lab.account.address, states: ["mined", "final"] }))[0]
         ?.attempts,
     ).to.have.length(1);
-    await engine.close();
-    await faulty.stop();
   });
 
   it("broadcasts to every node, and a dead one keeps nobody", async () => {
     const other = await startAnvil();
     const dead = await startFaultyNode(anvil.rpcUrl, ({ method }) => (method === "eth_chainId" ? "pass" : "hang"));
+    lab.later(async () => void (await Promise.all([other.stop(), dead.stop()])));
     const nodes = await Promise.all([dead.rpcUrl, other.rpcUrl].map((url) => connectChain(url)));
     // The second node must know the sender's ether for its mempool to take the bytes.
     await other.request("anvil_setBalance", [lab.account.address, "0x56bc75e2d63100000"]);
@@ -336,13 +241,12 @@ describe("createSettlementEngine: sending", () => {
     expect(Date.now() - startedAt < 2_000).to.equal(true);
     await anvil.mine();
     await settled(engine, row!.id);
-    await engine.close();
-    await Promise.all([other.stop(), dead.stop()]);
   });
 
   it("reads on through the next URL when the first node dies", async () => {
     let isDead = false;
     const first = await startFaultyNode(anvil.rpcUrl, () => (isDead ? "hang-up" : "pass"));
+    lab.later(first.stop);
     const client = await connectChain([first.rpcUrl, anvil.rpcUrl], { transport: { retryCount: 0 } });
     const engine = await lab.start({}, { chain: { client } });
     isDead = true;
@@ -350,8 +254,6 @@ describe("createSettlementEngine: sending", () => {
     await until(async () => (await pool()) === 1);
     await anvil.mine();
     await settled(engine, row!.id);
-    await engine.close();
-    await first.stop();
   });
 
   it("rebroadcasts the same signed bytes after a restart, also under a changed fee policy", async () => {
@@ -375,6 +277,7 @@ describe("createSettlementEngine: sending", () => {
     const mute = await startFaultyNode(anvil.rpcUrl, ({ method }) =>
       method === "eth_sendRawTransaction" ? "hang" : "pass",
     );
+    lab.later(mute.stop);
     const client = await connectChain(mute.rpcUrl, { transport: { retryCount: 0 } });
     // The process dies between storing and sending: the journal refuses to note a broadcast.
     const store = { ...lab.store, markBroadcast: async () => new Promise<never>(() => undefined) };
@@ -389,7 +292,6 @@ describe("createSettlementEngine: sending", () => {
     await until(async () => (await pool()) === 1);
     await anvil.mine();
     expect((await settled(second, row!.id)).transactionHash).to.equal(sent[0]);
-    await mute.stop();
   });
 
   it("holds everything while no block comes, and settles when one does", async () => {
@@ -420,6 +322,7 @@ describe("createSettlementEngine: sending", () => {
       void anvil.request("eth_sendRawTransaction", [...params]).catch(() => undefined);
       return { error: { code: -32000, message: "nonce too low" } };
     });
+    lab.later(faulty.stop);
     const client = await connectChain(faulty.rpcUrl, { transport: { retryCount: 0 } });
     const engine = await lab.start({ rebroadcastAfterMs: 40, replaceAfterMs: 80 }, { chain: { client } });
     const [row] = await acceptAll(engine, await lab.payments(1));
@@ -427,42 +330,23 @@ describe("createSettlementEngine: sending", () => {
     expect((await lab.openBatches())[0]?.attempts).to.have.length(1);
     await anvil.mine();
     await settled(engine, row!.id);
-    await engine.close();
-    await faulty.stop();
   });
 
-  it("settles an underpriced replacement race: raises the fee until a node takes it", async () => {
-    // From outside, dearer, under the txNonce that ours will have: it is replaced once ours pays more.
-    const engine = await lab.start({ replaceAfterMs: 200 });
-    const [row] = await acceptAll(engine, await lab.payments(1));
-    await submitted(row!.id);
-    await anvil.request("anvil_dropAllTransactions");
-    const nowFee = (await lab.openBatches())[0]!.attempts[0]!.maxFeePerGas;
-    const fee = `0x${(nowFee * 2n).toString(16)}`;
-    await lab.sendAs(lab.account.address, lab.payee(), "0x", {
-      nonce: "0x0",
-      maxFeePerGas: fee,
-      maxPriorityFeePerGas: `0x${(nowFee / 4n).toString(16)}`,
-    });
-    await until(() => lab.said("handed out").some(({ fields }) => fields.answer === "underpriced"));
-    await until(async () => {
-      const { pending } = (await anvil.request("txpool_content")) as {
-        pending: Record<string, Record<string, { hash: Hex }>>;
-      };
-      const mine = Object.entries(pending).find(
-        ([sender]) => sender.toLowerCase() === lab.account.address.toLowerCase(),
-      );
-      const hash = mine?.[1]["0"]?.hash;
-      return (await lab.openBatches())[0]?.attempts.some((attempt) => attempt.hash === hash) === true;
-    });
+  it("goes on with the other key while the signer of one is away", async () => {
+    const other = await openEngineLab(anvil);
+    lab.later(other.close);
+    const away: typeof lab.account = {
+      ...lab.account,
+      signTransaction: (async () => {
+        throw new Error("the signer is away");
+      }) as never,
+    };
+    const engine = await lab.start({ limits: { maxItems: 1 } }, { senders: [away, other.account] });
+    const rows = await acceptAll(engine, await lab.payments(3));
+    await until(async () => (await pool()) === 3);
     await anvil.mine();
-    await settled(engine, row!.id);
+    for (const { id } of rows) await settled(engine, id);
+    expect(engine.accounts()[1]?.paused).to.equal(undefined);
+    expect(lab.said("nothing was signed")).to.have.length(1);
   });
-
-  async function directTransfer(authorization: Parameters<typeof encodeTransfer>[0]): Promise<Hex> {
-    return lab.sendAs(lab.accountAt(9).address, anvil.usdc, encodeTransfer(authorization), {
-      maxFeePerGas: "0x174876e800",
-      maxPriorityFeePerGas: "0x2540be400",
-    });
-  }
 });

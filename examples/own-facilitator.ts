@@ -1,0 +1,28 @@
+// A facilitator of your own, built on the official x402Facilitator, that only swaps its scheme `exact` for ours: concurrent
+// settlements then share transactions. Run: RPC_URL=http://127.0.0.1:8545 PRIVATE_KEY=0x… node examples/own-facilitator.ts
+import { serve } from "@hono/node-server";
+import { x402Facilitator } from "@x402/core/facilitator";
+import { Hono } from "hono";
+import { connectChain } from "tributary";
+import { createSharedExactSchemes, openStore } from "tributary/facilitator";
+import { privateKeyToAccount } from "viem/accounts";
+
+const { RPC_URL = "http://127.0.0.1:8545", PRIVATE_KEY, DATABASE_URL, PORT = "4022" } = process.env;
+const client = await connectChain(RPC_URL);
+const store = await openStore(DATABASE_URL);
+const senders = [privateKeyToAccount(PRIVATE_KEY as `0x${string}`)];
+
+const { v2, v1 } = await createSharedExactSchemes({ client, store, senders }); // was: new ExactEvmScheme(signer)
+const facilitator = new x402Facilitator().register("eip155:84532", v2).registerV1("base-sepolia" as "a:b", v1);
+
+const app = new Hono();
+app.get("/supported", (c) => c.json(facilitator.getSupported()));
+for (const endpoint of ["verify", "settle"] as const) {
+  app.post(`/${endpoint}`, async (c) => {
+    const { paymentPayload, paymentRequirements } = await c.req.json();
+    return c.json(await facilitator[endpoint](paymentPayload, paymentRequirements));
+  });
+}
+serve({ fetch: app.fetch, port: Number(PORT), hostname: "127.0.0.1" }, ({ port }) => {
+  console.log(`facilitator on http://127.0.0.1:${port}`);
+});

@@ -1,0 +1,24 @@
+// A resource server that sells one answer for $0.001, with the official middleware. The line of this project is the
+// facilitator's address. Run: FACILITATOR_URL=http://127.0.0.1:4022 PAY_TO=0x… node examples/resource-server.ts
+import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import { registerExactEvmScheme } from "@x402/evm/exact/server";
+import { paymentMiddleware } from "@x402/express";
+import express from "express";
+
+const { FACILITATOR_URL = "http://127.0.0.1:4022", PAY_TO, PORT = "4021" } = process.env;
+if (PAY_TO === undefined) throw new Error("Set PAY_TO to the address that gets paid.");
+
+const facilitator = new HTTPFacilitatorClient({ url: FACILITATOR_URL });
+const prices = {
+  "GET /weather": { accepts: { scheme: "exact", network: "eip155:84532", payTo: PAY_TO, price: "$0.001" } },
+} as const;
+
+const app = express();
+app.use(paymentMiddleware(prices, registerExactEvmScheme(new x402ResourceServer(facilitator))));
+app.get("/weather", (_request, response) => {
+  response.json({ weather: "sunny", celsius: 21 });
+});
+const server = app.listen(Number(PORT), "127.0.0.1", () => {
+  const address = server.address();
+  console.log(`selling http://127.0.0.1:${typeof address === "object" ? address?.port : PORT}/weather`);
+});

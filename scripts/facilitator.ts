@@ -1,0 +1,291 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Address, LocalAccount } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { ChainClient } from "../src/chain/client.ts";
+import { isDevelopmentChain } from "../src/chain/development.ts";
+import { readRouterCode } from "../src/chain/routerCode.ts";
+import {
+  createFacilitator,
+  createJsonLogger,
+  DEFAULT_FACILITATOR_POLICY,
+  ListenError,
+  type LogLevel,
+  serveFacilitator,
+} from "../src/facilitator/index.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
+import { formatAmount } from "../src/money.ts";
+import { type Network, networkOf } from "../src/networks.ts";
+import { DEFAULT_STORE_PATH, openStore, StoreError } from "../src/settlement/store/index.ts";
+import { connect, rpcTimeoutOption } from "./cli/connect.ts";
+import { asUsageAsync, UsageError } from "./cli/errors.ts";
+import {
+  address,
+  addresses,
+  describeUrl,
+  gwei,
+  integer,
+  jsonOption,
+  keystoreOption,
+  network,
+  rpcUrlOption,
+  seconds,
+  usdcAmount,
+} from "./cli/options.ts";
+import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
+import { examples } from "./cli/program.ts";
+import { namedSigner } from "./cli/signer.ts";
+
+type Options = {
+  readonly rpcUrl: string;
+  readonly rpcTimeout: number;
+  readonly network?: Network;
+  readonly keystore?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly databaseUrl?: string;
+  readonly asset?: readonly Asset[];
+  readonly minAmount: bigint;
+  readonly factory?: readonly Address[];
+  readonly unbatched?: readonly Address[];
+  readonly payerCap?: bigint;
+  readonly rateLimit?: number;
+  readonly answerWithin: number;
+  readonly confirmations: number;
+  readonly maxFee?: bigint;
+  readonly strict?: true;
+  readonly grace: number;
+  readonly logLevel: LogLevel;
+  readonly json?: true;
+};
+
+type Asset = { readonly address: Address; readonly minimum: bigint | undefined };
+
+/** The test account that sends on the local chain. It has no USDC, so it is nobody's payer, and `fund` does not use it. */
+const LOCAL_ACCOUNT = 19;
+
+/** `tributary facilitator`: runs an x402 facilitator until it is interrupted. */
+export function facilitatorCommand(): Command {
+  return new Command("facilitator")
+    .description(
+      "Run an x402 facilitator (v1 and v2, scheme exact) whose settlements share transactions, until Ctrl-C. On the local " +
+        "chain of tributary local it needs no configuration.",
+    )
+    .addOption(new Option("--host <address>", "address to listen on").env("HOST").default("127.0.0.1"))
+    .addOption(
+      new Option("--port <number>", "port to listen on; 0 picks a free one")
+        .env("PORT")
+        .argParser(integer(0, 65_535))
+        .default(4022),
+    )
+    .addOption(rpcUrlOption())
+    .addOption(rpcTimeoutOption())
+    .addOption(
+      new Option("--network <name>", "network to serve; refuses a node on any other").env("NETWORK").argParser(network),
+    )
+    .addOption(keystoreOption())
+    .addOption(
+      new Option(
+        "--database-url <url>",
+        `journal: a file, or postgres://… (default: ${DEFAULT_STORE_PATH}; on a development chain in memory)`,
+      ).env("DATABASE_URL"),
+    )
+    .addOption(
+      new Option("--asset <address[=units]>", "token to settle, with its minimum in atomic units; may be repeated")
+        .env("ASSETS")
+        .argParser(assets),
+    )
+    .addOption(
+      new Option("--min-amount <usdc>", "smallest payment in USDC").env("MIN_AMOUNT").argParser(usdcAmount).default(0n),
+    )
+    .option("--factory <address>", "factory that may deploy payers' wallets (ERC-6492); may be repeated", addresses)
+    .option("--unbatched <payTo>", "payee whose payments each get a transaction; may be repeated", addresses)
+    .addOption(
+      new Option("--payer-cap <usdc>", "the most USDC that one payer may have unsettled")
+        .env("PAYER_CAP")
+        .argParser(usdcAmount),
+    )
+    .addOption(
+      new Option("--rate-limit <requests>", "the most requests a second from one address")
+        .env("RATE_LIMIT")
+        .argParser(integer(1, 100_000)),
+    )
+    .addOption(
+      new Option("--answer-within <seconds>", "how long /settle waits for the payment to be mined")
+        .env("ANSWER_WITHIN")
+        .argParser(integer(1, 85))
+        .default(DEFAULT_FACILITATOR_POLICY.answerWithinMs / 1000),
+    )
+    .addOption(
+      new Option("--confirmations <blocks>", "how deep a payment must be to count as settled")
+        .env("CONFIRMATIONS")
+        .argParser(integer(1, 100))
+        .default(1),
+    )
+    .addOption(new Option("--max-fee <gwei>", "the most to offer per gas").env("MAX_FEE").argParser(gwei))
+    .option("--strict", "a payment that somebody else submitted counts as used, for payees shared between facilitators")
+    .addOption(
+      new Option("--grace <seconds>", "how long a stop waits for payments").argParser(seconds(600)).default(15),
+    )
+    .addOption(
+      new Option("--log-level <level>", "what goes to stderr, as lines of JSON")
+        .env("LOG_LEVEL")
+        .choices(["debug", "info", "warn", "error", "silent"])
+        .default("info"),
+    )
+    .addOption(jsonOption())
+    .addHelpText("after", examples("facilitator", "facilitator --network base-sepolia --keystore key.json --port 80"))
+    .action(runFacilitator);
+}
+
+async function runFacilitator(options: Options): Promise<void> {
+  const interrupted = nextSignal();
+  const client = await connect(options);
+  const isDevelopment = await isDevelopmentChain(client, options.rpcUrl);
+  const sender = await senderOf(options, client, isDevelopment);
+  const router = await readRouterCode(client);
+  if (router.status === "differs") {
+    throw new UsageError("The code at the router's address is another router's.", {
+      hint: "Do not use this node before you know why; tributary doctor says more.",
+    });
+  }
+  // A development chain begins anew with each start; a journal of its last life would wait for transactions that are gone.
+  const place = options.databaseUrl ?? (isDevelopment ? ":memory:" : DEFAULT_STORE_PATH);
+  const store = await asUsageAsync(openStore(place)).catch((error: unknown) => {
+    if (error instanceof StoreError) throw new UsageError(error.shortMessage, { cause: error });
+    throw error;
+  });
+  const logger = createJsonLogger(options.logLevel);
+  const served = await listen(options, client, sender, store, logger).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  if (options.json === true) {
+    printJson({
+      url: served.url,
+      network: `eip155:${client.chain.id}`,
+      sender: sender.address,
+      journal: describeStore(place),
+      batches: router.status === "matches",
+    });
+  } else printLine(describe(options, client, sender.address, served.url, place, router.status === "matches"));
+  await interrupted;
+  if (options.json !== true) notice("stopping: no new payments, waiting for those that are on their way");
+  await served.close({ graceMs: options.grace * 1000 });
+  await store.close();
+}
+
+async function listen(
+  options: Options,
+  client: ChainClient,
+  sender: LocalAccount,
+  store: Awaited<ReturnType<typeof openStore>>,
+  logger: ReturnType<typeof createJsonLogger>,
+) {
+  const { rateLimit, maxFee, payerCap, confirmations } = options;
+  const facilitator = await createFacilitator({
+    client,
+    store,
+    senders: [sender],
+    logger,
+    policy: {
+      assets: assetsOf(options, client),
+      factories: options.factory ?? [],
+      unbatchedPayees: options.unbatched ?? [],
+      strict: options.strict === true,
+      answerWithinMs: options.answerWithin * 1000,
+    },
+    engine: {
+      confirmations,
+      payerUnsettledCap: payerCap,
+      ...(maxFee === undefined ? {} : { fees: { floorWei: 1_000_000n, ceilingWei: maxFee, bumpPermille: 125n } }),
+    },
+    rateLimit: rateLimit === undefined ? undefined : { perSecond: rateLimit, burst: rateLimit * 2 },
+  });
+  try {
+    return await serveFacilitator(facilitator, options);
+  } catch (error) {
+    await facilitator.close({ graceMs: 0 });
+    if (!(error instanceof ListenError)) throw error;
+    throw new UsageError(error.shortMessage, {
+      hint: "Stop what listens there, or pass --port 0 for a free one.",
+      cause: error,
+    });
+  }
+}
+
+/** The keystore or `PRIVATE_KEY`; on a development chain a test account stands in. */
+async function senderOf(options: Options, client: ChainClient, isDevelopment: boolean): Promise<LocalAccount> {
+  const named = await namedSigner(options.keystore);
+  if (named !== undefined) return named;
+  const [account] = isDevelopment ? deriveAccounts(TEST_MNEMONIC, 1, LOCAL_ACCOUNT) : [];
+  if (account === undefined) {
+    throw new UsageError(`No key to send from on ${networkOf(client.chain.id)?.title ?? `chain ${client.chain.id}`}.`, {
+      hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
+    });
+  }
+  return privateKeyToAccount(account.privateKey);
+}
+
+function assetsOf(
+  { asset, minAmount }: Options,
+  client: ChainClient,
+): readonly { readonly address: Address; readonly minimum: bigint }[] {
+  const usdc = networkOf(client.chain.id)?.usdc.address;
+  const listed = asset ?? (usdc === undefined ? [] : [{ address: usdc, minimum: undefined }]);
+  if (listed.length > 0) return listed.map((one) => ({ address: one.address, minimum: one.minimum ?? minAmount }));
+  throw new UsageError(`Chain ${client.chain.id} is none of the known networks, so there is no token to settle.`, {
+    hint: "Name the token with --asset ADDRESS.",
+  });
+}
+
+function assets(text: string, earlier: readonly Asset[] | undefined): readonly Asset[] {
+  const read = text.split(",").map((one): Asset => {
+    const [token = "", units, ...rest] = one.trim().split("=");
+    if (rest.length > 0 || (units !== undefined && !/^[0-9]{1,78}$/.test(units))) {
+      throw new InvalidArgumentError("Write ADDRESS or ADDRESS=UNITS, where UNITS is the smallest payment.");
+    }
+    return { address: address(token), minimum: units === undefined ? undefined : BigInt(units) };
+  });
+  return [...(earlier ?? []), ...read];
+}
+
+function describe(
+  options: Options,
+  client: ChainClient,
+  sender: Address,
+  url: string,
+  place: string,
+  hasRouter: boolean,
+): string {
+  const known = networkOf(client.chain.id);
+  const served = assetsOf(options, client).map(({ address: token, minimum }) => {
+    const name = token === known?.usdc.address ? `USDC ${token}` : token;
+    return minimum === 0n ? name : `${name}, from ${formatAmount(minimum, 6)}`;
+  });
+  const rows = [
+    ["url", url],
+    ["network", `${known?.title ?? "chain"} eip155:${client.chain.id} at ${describeUrl(options.rpcUrl)}`],
+    ["assets", served.join("; ")],
+    ["sends from", sender],
+    ["journal", place === ":memory:" ? "in memory: it ends with this process" : describeStore(place)],
+    [
+      "settles",
+      hasRouter ? "in batches, through the router" : "one by one: there is no settlement router on this chain",
+    ],
+  ];
+  return `${formatTable([{ title: "Facilitator listening" }, { title: "" }], rows)}\n\nCtrl-C stops it.`;
+}
+
+/** A database's address without its password. */
+function describeStore(place: string): string {
+  if (!/^postgres(ql)?:/i.test(place) || !URL.canParse(place)) return place;
+  const { protocol, host, pathname } = new URL(place);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** Resolves at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. */
+function nextSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+  });
+}

@@ -1,0 +1,109 @@
+import type {
+  Network,
+  PaymentPayload,
+  PaymentRequirements,
+  SchemeNetworkFacilitator,
+  SettleResponse,
+  VerifyResponse,
+} from "@x402/core/types";
+import type { Address } from "viem";
+import { REASON, reasonFor } from "./reasons.ts";
+import type { Settlement, SettleOptions, Settler } from "./settle.ts";
+import type { Verdict } from "./verify.ts";
+import { type ExactRequest, isPermit2, networkEcho, payerOf, type Reading, readExact } from "./wire.ts";
+
+/** What the scheme needs of the facilitator around it. */
+export type ExactSchemePort = {
+  readonly verify: (request: ExactRequest) => Promise<Verdict>;
+  readonly settle: Settler;
+  /** The sending keys, for /supported. */
+  readonly addresses: () => readonly Address[];
+  /** Of the request that is being handled: who waits for it, and its id. */
+  readonly options?: () => SettleOptions;
+};
+
+/**
+ * The scheme `exact` for EIP-3009 tokens: verification is that of @x402/evm, settlement shares transactions. Register it
+ * in an `x402Facilitator` in the place of the official one, once for each version.
+ */
+export function createExactScheme(version: 1 | 2, port: ExactSchemePort): SchemeNetworkFacilitator {
+  return {
+    scheme: "exact",
+    caipFamily: "eip155:*",
+    getExtra: () => undefined,
+    getSigners: () => [...port.addresses()],
+    verify: async (payload, requirements) => {
+      const read = readPayload(version, payload, requirements);
+      if (!read.ok) return invalid(version, read.reason, read.problem, payerOf(payload));
+      const verdict = await port.verify(read.value);
+      const payer = read.value.authorization.from;
+      return verdict.isValid ? { isValid: true, payer } : invalid(version, verdict.reason, verdict.message, payer);
+    },
+    settle: async (payload, requirements) => {
+      const network = networkEcho(payload) as Network;
+      const read = readPayload(version, payload, requirements);
+      if (!read.ok) {
+        return unsettled(
+          version,
+          { status: "failed", reason: read.reason, message: read.problem },
+          network,
+          payerOf(payload),
+        );
+      }
+      const settlement = await port.settle(read.value, port.options?.() ?? {});
+      const { from } = read.value.authorization;
+      if (settlement.status !== "settled") return unsettled(version, settlement, network, from);
+      const { transaction, place } = settlement;
+      const extra = place === undefined ? {} : { extra: { batch: { ...place } } };
+      return { success: true, payer: from, transaction, network, ...extra };
+    },
+  };
+}
+
+function readPayload(
+  version: 1 | 2,
+  payload: PaymentPayload,
+  requirements: PaymentRequirements,
+): (Reading<ExactRequest> & { ok: true }) | { readonly ok: false; readonly reason: string; readonly problem: string } {
+  if (isPermit2(payload)) {
+    return { ok: false, reason: REASON.unsupportedPayload, problem: "only EIP-3009 authorizations are settled here" };
+  }
+  const read = readExact(payload, requirements);
+  if (!read.ok) return { ok: false, reason: REASON.invalidPayload, problem: read.problem };
+  if (read.value.version === version) return read;
+  return { ok: false, reason: REASON.invalidVersion, problem: `the payload is of x402 version ${read.value.version}` };
+}
+
+function invalid(
+  version: 1 | 2,
+  reason: string,
+  message: string | undefined,
+  payer: string | undefined,
+): VerifyResponse {
+  return {
+    isValid: false,
+    invalidReason: reasonFor(version, reason),
+    ...(message === undefined ? {} : { invalidMessage: message }),
+    ...(payer === undefined ? {} : { payer }),
+  };
+}
+
+function unsettled(
+  version: 1 | 2,
+  settlement: Settlement & { status: "failed" | "pending" },
+  network: Network,
+  payer: string | undefined,
+): SettleResponse {
+  const { reason, message } =
+    settlement.status === "pending"
+      ? { reason: REASON.pending, message: "sent, and not mined yet; it may still settle" }
+      : settlement;
+  return {
+    success: false,
+    errorReason: reasonFor(version, reason),
+    ...(message === undefined ? {} : { errorMessage: message }),
+    transaction: settlement.transaction ?? "",
+    network,
+    ...(payer === undefined ? {} : { payer }),
+  };
+}

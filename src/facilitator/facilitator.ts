@@ -1,0 +1,145 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { x402Facilitator } from "@x402/core/facilitator";
+import type { Network } from "@x402/core/types";
+import type { Hono } from "hono";
+import type { Address, LocalAccount } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import { readRouterCode } from "../chain/routerCode.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { type Logger, silentLogger } from "../logger.ts";
+import { networkOf } from "../networks.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
+import type { EnginePolicy } from "../settlement/policy.ts";
+import { startEngine } from "../settlement/startEngine.ts";
+import type { Store } from "../settlement/store/types.ts";
+import { createApp } from "./app.ts";
+import { createCatalogue } from "./catalogue.ts";
+import { createExactScheme } from "./exact.ts";
+import { createLimiter, type RateLimit } from "./limit.ts";
+import { createMetrics } from "./metrics.ts";
+import { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
+import { createSettler, type SettleOptions } from "./settle.ts";
+import { verifyExact } from "./verify.ts";
+
+export type FacilitatorOptions = {
+  readonly client: ChainClient;
+  readonly store: Store;
+  /** The keys to send from: this process's alone while it runs. */
+  readonly senders: readonly LocalAccount[];
+  /** Whom and what to serve. The assets are the USDC of a known network unless they are given. */
+  readonly policy?: Partial<FacilitatorPolicy>;
+  /** How payments are gathered and sent. */
+  readonly engine?: Partial<EnginePolicy>;
+  /** Requests that one address may make; undefined for no bound. */
+  readonly rateLimit?: RateLimit | undefined;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+};
+
+/** A facilitator that runs. */
+export type Facilitator = {
+  /** The HTTP interface: `app.fetch(request)` answers, with or without a socket. */
+  readonly app: Hono;
+  /** The official dispatcher with our schemes in it. */
+  readonly x402: x402Facilitator;
+  readonly engine: SettlementEngine;
+  /** Whether there is a router: without one, payments settle one by one. */
+  readonly batches: boolean;
+  /**
+   * Stops: intake ends at once, callers who wait get up to `graceMs` for their payments, then what is not sent is taken
+   * back and what is sent is answered as pending. The store stays open.
+   */
+  readonly close: (options?: { readonly graceMs?: number }) => Promise<void>;
+};
+
+/**
+ * Starts a facilitator on one chain: it takes up what the journal holds open, and serves x402 v2 and, where the chain has
+ * a name in it, v1.
+ * @throws SenderHeldError where another engine sends from a key; ChainUnavailableError where the node does not answer.
+ */
+export async function createFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
+  const { client, store, senders } = options;
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? silentLogger;
+  const chainId = client.chain.id;
+  const usdc = networkOf(chainId)?.usdc.address;
+  const assets = usdc === undefined ? [] : [{ address: usdc, minimum: 0n }];
+  const policy: FacilitatorPolicy = { assets, ...DEFAULT_FACILITATOR_POLICY, ...options.policy };
+  const batches = (await readRouterCode(client)).status === "matches";
+  const engine = await startEngine(
+    { store, chain: { client }, senders, policy: options.engine ?? {}, clock, logger },
+    { onWait: (waitMs) => logger.warn("waiting for the lease of a predecessor that died", { waitMs }) },
+  );
+
+  const addresses = (): readonly Address[] => senders.map(({ address }) => address);
+  const stopping = new AbortController();
+  const port = { client, store, engine, policy, clock, logger, addresses, stopping: stopping.signal };
+  const current = new AsyncLocalStorage<SettleOptions>();
+  const metrics = createMetrics({ engine, store, client });
+  const settler = createSettler(port);
+  const catalogue = createCatalogue(clock);
+  const timed = <T>(startedMs: number, tell: (seconds: number) => void, value: T): T => {
+    tell((clock.now() - startedMs) / 1000);
+    return value;
+  };
+  const scheme = (version: 1 | 2) =>
+    createExactScheme(version, {
+      addresses,
+      options: () => current.getStore() ?? {},
+      verify: async (request) => {
+        const startedMs = clock.now();
+        const verdict = await verifyExact(port, request, { simulate: true });
+        return timed(startedMs, (seconds) => metrics.verified(version, verdict, seconds), verdict);
+      },
+      settle: async (request, settleOptions) => {
+        const startedMs = clock.now();
+        const settlement = await settler(request, settleOptions);
+        return timed(startedMs, (seconds) => metrics.settled(version, settlement, seconds), settlement);
+      },
+    });
+  const x402 = new x402Facilitator().register(`eip155:${chainId}`, scheme(2));
+  const v1Name = networkOf(chainId)?.v1Name;
+  if (v1Name !== undefined) x402.registerV1(v1Name as Network, scheme(1));
+  x402.registerExtension({ key: "bazaar" });
+
+  let closing = false;
+  const { app, idle } = createApp({
+    x402,
+    engine,
+    store,
+    client,
+    clock,
+    logger,
+    metrics,
+    catalogue,
+    batches,
+    limiter: createLimiter(options.rateLimit, clock),
+    isClosing: () => closing,
+    withOptions: (settleOptions, work) => current.run(settleOptions, work),
+  });
+
+  let closed: Promise<void> | undefined;
+  const close = async (graceMs: number): Promise<void> => {
+    closing = true;
+    const within = async (ms: number): Promise<void> => {
+      const answered = new AbortController();
+      await Promise.race([idle(), clock.sleep(ms, answered.signal)]);
+      answered.abort();
+    };
+    await within(graceMs);
+    stopping.abort();
+    // Those who still wait are answered by the journal, which the engine does not need for that.
+    await within(5_000);
+    await engine.close();
+  };
+  return {
+    app,
+    x402,
+    engine,
+    batches,
+    close: ({ graceMs = 15_000 } = {}) => {
+      closed ??= close(graceMs);
+      return closed;
+    },
+  };
+}

@@ -1,0 +1,10 @@
+export { openStore, type Store, type StoreOptions } from "../settlement/store/index.ts";
+export { createExactScheme, type ExactSchemePort } from "./exact.ts";
+export { createFacilitator, type Facilitator, type FacilitatorOptions } from "./facilitator.ts";
+export type { RateLimit } from "./limit.ts";
+export { createJsonLogger, type LogLevel } from "./log.ts";
+export type { BatchPlace } from "./place.ts";
+export { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
+export { createSharedExactSchemes, type SharedExactSchemes } from "./schemes.ts";
+export { ListenError, type Served, serveFacilitator } from "./serve.ts";
+export { CallNotSentError, createEngineSigner, type EngineSignerOptions } from "./signer.ts";

@@ -1,0 +1,124 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ChainClient } from "../chain/client.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
+import type { Store } from "../settlement/store/types.ts";
+import type { Settlement } from "./settle.ts";
+import type { Verdict } from "./verify.ts";
+
+/** What a facilitator counts, for Prometheus. */
+export type FacilitatorMetrics = {
+  readonly verified: (version: 1 | 2, verdict: Verdict, seconds: number) => void;
+  readonly settled: (version: 1 | 2, settlement: Settlement, seconds: number) => void;
+  readonly refused: (path: string, status: number) => void;
+  /** The text format, with the gauges read now. */
+  readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
+};
+
+const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4.5, 7, 15, 30, 60];
+/** Batches whose size was counted. A later payment of one that is forgotten counts it twice, which does no harm. */
+const REMEMBERED = 1_000;
+
+export function createMetrics(port: {
+  readonly engine: SettlementEngine;
+  readonly store: Store;
+  readonly client: ChainClient;
+}): FacilitatorMetrics {
+  const registers = [new Registry()];
+  const [registry] = registers;
+  const verifications = new Counter({
+    name: "tributary_verifications_total",
+    help: "Payments verified, by result",
+    labelNames: ["version", "result"],
+    registers,
+  });
+  const settlements = new Counter({
+    name: "tributary_settlements_total",
+    help: "Settlements answered, by outcome and reason",
+    labelNames: ["version", "outcome", "reason"],
+    registers,
+  });
+  const refusals = new Counter({
+    name: "tributary_refused_requests_total",
+    help: "Requests that were not read: malformed, too large, too many, or while stopping",
+    labelNames: ["path", "status"],
+    registers,
+  });
+  const verifySeconds = new Histogram({
+    name: "tributary_verify_seconds",
+    help: "Time to answer /verify",
+    buckets: SECONDS,
+    registers,
+  });
+  const settleSeconds = new Histogram({
+    name: "tributary_settle_seconds",
+    help: "Time to answer /settle",
+    labelNames: ["outcome"],
+    buckets: SECONDS,
+    registers,
+  });
+  const batchSize = new Histogram({
+    name: "tributary_batch_payments",
+    help: "Payments in one transaction",
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 400],
+    registers,
+  });
+  const gasPerPayment = new Histogram({
+    name: "tributary_payment_gas",
+    help: "Gas of a settled payment: its part of its transaction",
+    buckets: [30_000, 40_000, 50_000, 60_000, 80_000, 100_000, 150_000, 300_000],
+    registers,
+  });
+  const payments = new Gauge({
+    name: "tributary_journal_payments",
+    help: "Payments in the journal, by state; queued ones are the queue",
+    labelNames: ["state"],
+    registers,
+  });
+  const inFlight = new Gauge({
+    name: "tributary_batches_in_flight",
+    help: "Transactions of a key that wait for a block",
+    labelNames: ["sender"],
+    registers,
+  });
+  const balance = new Gauge({
+    name: "tributary_sender_balance_ether",
+    help: "What a sending key has for gas",
+    labelNames: ["sender"],
+    registers,
+  });
+  const seen = new Set<string>();
+
+  return {
+    verified: (version, verdict, seconds) => {
+      verifications.inc({ version, result: verdict.isValid ? "valid" : verdict.reason });
+      verifySeconds.observe(seconds);
+    },
+    settled: (version, settlement, seconds) => {
+      const { status } = settlement;
+      settlements.inc({ version, outcome: status, reason: status === "failed" ? settlement.reason : "" });
+      settleSeconds.observe({ outcome: status }, seconds);
+      if (status !== "settled") return;
+      const { place, row } = settlement;
+      if (row.evidence.kind === "transfer") gasPerPayment.observe(Number(row.evidence.gasShare));
+      if (place === undefined || seen.has(place.id)) return;
+      seen.add(place.id);
+      batchSize.observe(place.size);
+      const [oldest] = seen;
+      if (seen.size > REMEMBERED && oldest !== undefined) seen.delete(oldest);
+    },
+    refused: (path, status) => refusals.inc({ path, status }),
+    render: async () => {
+      const counts = await port.store.count(port.client.chain.id);
+      payments.reset();
+      for (const [state, count] of Object.entries(counts)) payments.set({ state }, count);
+      await Promise.all(
+        port.engine.accounts().map(async ({ address, openBatches }) => {
+          inFlight.set({ sender: address }, openBatches);
+          const wei = await port.client.getBalance({ address: address as `0x${string}` }).catch(() => undefined);
+          if (wei !== undefined) balance.set({ sender: address }, Number(wei / 10n ** 9n) / 1e9);
+        }),
+      );
+      return { contentType: registry?.contentType ?? "text/plain", body: (await registry?.metrics()) ?? "" };
+    },
+  };
+}

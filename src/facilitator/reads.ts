@@ -1,0 +1,111 @@
+import type { FacilitatorEvmSigner } from "@x402/evm";
+import {
+  type Abi,
+  type Address,
+  BaseError,
+  decodeFunctionResult,
+  ExecutionRevertedError,
+  encodeFunctionData,
+  type Hex,
+  RawContractError,
+} from "viem";
+import { unavailable } from "../chain/ask.ts";
+import type { ChainClient } from "../chain/client.ts";
+import { DEFAULT_ERC1271_GAS } from "../chain/verify.ts";
+
+/** What an official scheme asks the chain in one verification, and whether every answer came. */
+export type VerificationReads = {
+  /** A signer that reads and cannot write. */
+  readonly signer: FacilitatorEvmSigner;
+  /** The first read that failed for another reason than a revert: then the verdict says nothing about the payment. */
+  readonly failure: () => Error | undefined;
+};
+
+/**
+ * The reads of one verification. Each is an eth_call of its own, because calls inside one multicall see each other's changes
+ * and spend each other's gas; the client's transport sends what many verifications ask at the same time as one JSON-RPC
+ * batch. The official code takes a read that fails for a verdict; so failures are noted here.
+ * @param options.simulate Whether the transfer is simulated; if not, it counts as good, and the engine's pre-flight decides.
+ */
+export function createVerificationReads(
+  client: ChainClient,
+  options: { readonly simulate: boolean; readonly addresses: () => readonly Address[] },
+): VerificationReads {
+  const codes = new Map<string, Promise<Hex | undefined>>();
+  let failure: Error | undefined;
+
+  const failed = (what: string, error: unknown): Error => {
+    if (isRevert(error)) return new Error("the call reverted");
+    // Without the cause: it holds the node's URL, and its text would become part of an answer.
+    const known = unavailable(what, error);
+    failure ??= known;
+    return new Error(known.shortMessage);
+  };
+  const refuse = (): never => {
+    throw new Error("verification sends nothing");
+  };
+
+  return {
+    failure: () => failure,
+    signer: {
+      getAddresses: options.addresses,
+      getCode: ({ address }) => {
+        const known = codes.get(address.toLowerCase());
+        if (known !== undefined) return known;
+        const asked = client.getCode({ address }).catch((error: unknown) => {
+          throw failed("an account's code", error);
+        });
+        codes.set(address.toLowerCase(), asked);
+        return asked;
+      },
+      readContract: async ({ address, abi, functionName, args = [] }) => {
+        if (!options.simulate && functionName === "transferWithAuthorization") return undefined;
+        return readContract(client, { address, abi, functionName, args }).catch((error: unknown) => {
+          throw failed("what a contract says", error);
+        });
+      },
+      verifyTypedData: refuse,
+      writeContract: refuse,
+      sendTransaction: refuse,
+      waitForTransactionReceipt: refuse,
+    },
+  };
+}
+
+/** What a read may use: a simulated transfer, perhaps with the deployment of a wallet before it. */
+const READ_GAS = 5_000_000n;
+
+/** One eth_call with bounded gas, since it may run a stranger's code, by the interface that x402 signers have. */
+export async function readContract(
+  client: ChainClient,
+  { address, abi, functionName, args = [] }: Parameters<FacilitatorEvmSigner["readContract"]>[0],
+): Promise<unknown> {
+  // The official packages type an ABI as anything.
+  const typed = abi as Abi;
+  const gas = functionName === "isValidSignature" ? DEFAULT_ERC1271_GAS : READ_GAS;
+  const { data = "0x" } = await client.call({
+    gas,
+    to: address,
+    data: encodeFunctionData({ abi: typed, functionName, args }),
+  });
+  return decodeFunctionResult({ abi: typed, functionName, args, data });
+}
+
+/** Whether the chain answered that a call reverts or answers nothing of use, as opposed to not answering. */
+function isRevert(error: unknown): boolean {
+  if (!(error instanceof BaseError)) return false;
+  return (
+    error.walk((cause) => cause instanceof ExecutionRevertedError || isRawRevert(cause) || isUnreadable(cause)) !== null
+  );
+}
+
+function isRawRevert(error: unknown): boolean {
+  if (error instanceof RawContractError) return true;
+  if (typeof error !== "object" || error === null || !("data" in error)) return false;
+  const { data } = error;
+  return typeof data === "string" && /^0x([0-9a-f]{2})*$/i.test(data);
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && /^(AbiDecoding|AbiParameter|PositionOutOfBounds|InvalidAddress)/.test(error.name);
+}

@@ -1,0 +1,60 @@
+import type { SchemeNetworkFacilitator } from "@x402/core/types";
+import type { LocalAccount } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import { systemClock } from "../clock.ts";
+import { type Logger, silentLogger } from "../logger.ts";
+import { networkOf } from "../networks.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
+import type { EnginePolicy } from "../settlement/policy.ts";
+import { startEngine } from "../settlement/startEngine.ts";
+import type { Store } from "../settlement/store/types.ts";
+import { createExactScheme } from "./exact.ts";
+import { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
+import { createSettler } from "./settle.ts";
+import { verifyExact } from "./verify.ts";
+
+export type SharedExactSchemes = {
+  readonly v2: SchemeNetworkFacilitator;
+  readonly v1: SchemeNetworkFacilitator;
+  readonly engine: SettlementEngine;
+  /** Answers who waits, and lets go of the keys. */
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Only the scheme, for a facilitator that somebody runs already: put it in the place of the official `ExactEvmScheme`, and
+ * concurrent settlements share transactions.
+ * @throws SenderHeldError where another engine sends from a key.
+ */
+export async function createSharedExactSchemes(options: {
+  readonly client: ChainClient;
+  readonly store: Store;
+  readonly senders: readonly LocalAccount[];
+  readonly policy?: Partial<FacilitatorPolicy>;
+  readonly engine?: Partial<EnginePolicy>;
+  readonly logger?: Logger;
+}): Promise<SharedExactSchemes> {
+  const { client, store, senders, logger = silentLogger } = options;
+  const usdc = networkOf(client.chain.id)?.usdc.address;
+  const assets = usdc === undefined ? [] : [{ address: usdc, minimum: 0n }];
+  const policy = { assets, ...DEFAULT_FACILITATOR_POLICY, ...options.policy };
+  const engine = await startEngine({ store, chain: { client }, senders, policy: options.engine ?? {}, logger });
+  const stopping = new AbortController();
+  const addresses = () => senders.map(({ address }) => address);
+  const port = { client, store, engine, policy, clock: systemClock, logger, addresses, stopping: stopping.signal };
+  const settle = createSettler(port);
+  const parts = {
+    addresses,
+    settle,
+    verify: (request: Parameters<typeof settle>[0]) => verifyExact(port, request, { simulate: true }),
+  };
+  return {
+    v2: createExactScheme(2, parts),
+    v1: createExactScheme(1, parts),
+    engine,
+    close: async () => {
+      stopping.abort();
+      await engine.close();
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import type { PaymentPayload, PaymentRequirements, VerifyResponse } from "@x402/core/types";
+import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
+import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
+import { type Address, isAddressEqual } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import { networkOf } from "../networks.ts";
+import type { FacilitatorPolicy } from "./policy.ts";
+import { createVerificationReads } from "./reads.ts";
+import { REASON } from "./reasons.ts";
+import type { ExactRequest } from "./wire.ts";
+
+/** What verification says, in the words of x402 v2. */
+export type Verdict =
+  | { readonly isValid: true }
+  | { readonly isValid: false; readonly reason: string; readonly message: string | undefined };
+
+export type VerifyPort = {
+  readonly client: ChainClient;
+  readonly policy: FacilitatorPolicy;
+  readonly addresses: () => readonly Address[];
+};
+
+/**
+ * Verifies a payment as the official packages do, after the operator's own rules.
+ * @param simulate Whether the transfer is simulated, too.
+ * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
+ */
+export async function verifyExact(
+  { client, policy, addresses }: VerifyPort,
+  request: ExactRequest,
+  { simulate }: { readonly simulate: boolean },
+): Promise<Verdict> {
+  const refusal = refuseByPolicy(request, policy, client.chain.id);
+  if (refusal !== undefined) return refusal;
+  const reads = createVerificationReads(client, { simulate, addresses });
+  const config = { eip6492AllowedFactories: [...policy.factories] };
+  const scheme =
+    request.version === 1 ? new ExactEvmSchemeV1(reads.signer, config) : new ExactEvmScheme(reads.signer, config);
+  const { payload, requirements } = officialForm(request);
+  let answer: VerifyResponse;
+  try {
+    answer = await scheme.verify(payload, requirements);
+  } catch (error) {
+    throw reads.failure() ?? error;
+  }
+  const failure = reads.failure();
+  if (failure !== undefined) throw failure;
+  if (answer.isValid) return { isValid: true };
+  return { isValid: false, reason: answer.invalidReason ?? REASON.verifyError, message: answer.invalidMessage };
+}
+
+/** The operator's own rules, which need no chain. */
+export function refuseByPolicy(
+  { required }: ExactRequest,
+  policy: FacilitatorPolicy,
+  chainId: number,
+): (Verdict & { isValid: false }) | undefined {
+  if (!isNetworkOf(required.network, chainId))
+    return no(REASON.invalidNetwork, `this facilitator is on eip155:${chainId}`);
+  const asset = policy.assets.find(({ address }) => isAddressEqual(address, required.asset));
+  if (asset === undefined) return no(REASON.invalidRequirements, `the asset ${required.asset} is not settled here`);
+  if (required.amount < asset.minimum) {
+    return no(REASON.invalidRequirements, `the amount ${required.amount} is below the minimum of ${asset.minimum}`);
+  }
+  return undefined;
+}
+
+/**
+ * Whether a payment that is in the journal already pays what is asked now: the same network, token, payee and amount. Its
+ * signature was verified when it was accepted; time does not matter any more.
+ */
+export function refuseBinding(request: ExactRequest, chainId: number): (Verdict & { isValid: false }) | undefined {
+  const { accepted, required, authorization } = request;
+  if (accepted.scheme !== "exact" || required.scheme !== "exact") return no("invalid_exact_evm_scheme", undefined);
+  if (accepted.network !== required.network || !isNetworkOf(required.network, chainId)) {
+    return no(REASON.networkMismatch, undefined);
+  }
+  if (!isAddressEqual(authorization.to, required.payTo)) return no(REASON.recipientMismatch, undefined);
+  if (authorization.value !== required.amount) return no(REASON.valueMismatch, undefined);
+  return undefined;
+}
+
+/** Whether x402 calls this chain so: by CAIP-2 in v2, by its own name in v1. */
+function isNetworkOf(name: string, chainId: number): boolean {
+  return name === `eip155:${chainId}` || name === networkOf(chainId)?.v1Name;
+}
+
+function no(reason: string, message: string | undefined): Verdict & { isValid: false } {
+  return { isValid: false, reason, message };
+}
+
+/** The request as the official classes take it: what was parsed, and nothing that was not. */
+function officialForm({ version, accepted, authorization, signature, required }: ExactRequest): {
+  payload: PaymentPayload;
+  requirements: PaymentRequirements;
+} {
+  const { from, to, value, validAfter, validBefore, nonce } = authorization;
+  const exact = {
+    signature,
+    authorization: {
+      from,
+      to,
+      value: value.toString(),
+      validAfter: validAfter.toString(),
+      validBefore: validBefore.toString(),
+      nonce,
+    },
+  };
+  const requirements = {
+    scheme: required.scheme,
+    // The packages type a v1 name as CAIP-2, too.
+    network: required.network as PaymentRequirements["network"],
+    asset: required.asset,
+    payTo: required.payTo,
+    amount: required.amount.toString(),
+    maxAmountRequired: required.amount.toString(),
+    maxTimeoutSeconds: 60,
+    extra: { ...required.domain },
+  };
+  const network = accepted.network as PaymentRequirements["network"];
+  const payload = {
+    x402Version: version,
+    scheme: accepted.scheme,
+    network,
+    accepted: { ...requirements, scheme: accepted.scheme, network },
+    payload: exact,
+  };
+  return { payload, requirements };
+}

@@ -1,0 +1,168 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { type Address, encodeFunctionData } from "viem";
+import type { PrivateKeyAccount } from "viem/accounts";
+import { privateKeyToAccount } from "viem/accounts";
+import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
+import { sender } from "../../src/local/transaction.ts";
+import { openStore } from "../../src/settlement/store/index.ts";
+import { BURNING_CODE } from "../helpers/chainLab.ts";
+import {
+  type Answer,
+  authorize,
+  bodyV2,
+  type FacilitatorLab,
+  openFacilitatorLab,
+  payerOf,
+} from "../helpers/facilitator.ts";
+
+type Served = Awaited<ReturnType<FacilitatorLab["serve"]>>;
+
+const USED = "invalid_exact_evm_nonce_already_used";
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const successes = (answers: readonly Answer[]) => answers.filter(({ body }) => body.success === true);
+const batchOf = ({ body }: Answer) => (body.extra as { batch: Record<string, unknown> }).batch;
+
+describe("bursts of payments, blocks every 2 s", () => {
+  let lab: FacilitatorLab;
+  let facilitator: Served;
+  let payers: PrivateKeyAccount[];
+  let next = 0;
+
+  before(async () => {
+    lab = await openFacilitatorLab();
+    facilitator = await lab.serve();
+    payers = Array.from({ length: 60 }, (_, index) => payerOf(1_000 + index));
+    await lab.fundAll(payers.map(({ address }) => address));
+  });
+  after(() => lab.stop());
+
+  /** A payee that nobody has paid before. */
+  const freshPayee = (): Address => `0x${(0xfee_0000 + next++).toString(16).padStart(40, "0")}`;
+
+  it("settles 50 concurrent payments of 50 payers in at most 2 transactions", async () => {
+    const to = freshPayee();
+    const before = await facilitator.transactions();
+    const payments = await Promise.all(payers.slice(0, 50).map((payer) => authorize(payer, { to })));
+    const answers = await Promise.all(payments.map((signed) => facilitator.settle(bodyV2(signed))));
+    expect(successes(answers)).to.have.length(50);
+    expect((await facilitator.transactions()) - before).to.be.at.most(2);
+    expect(new Set(answers.map(({ body }) => body.transaction)).size).to.be.at.most(2);
+    // Each is at a place of its own.
+    const places = answers.map((answer) => `${batchOf(answer).id} ${batchOf(answer).index}`);
+    expect(new Set(places).size).to.equal(50);
+    expect(new Set(answers.map((answer) => `${answer.body.transaction} ${batchOf(answer).logIndex}`)).size).to.equal(
+      50,
+    );
+    expect(await lab.balanceOf(to)).to.equal(50_000n);
+  });
+
+  it("settles 50 concurrent payments of one payer in at most 2 transactions", async () => {
+    const to = freshPayee();
+    const before = await facilitator.transactions();
+    const payments = await Promise.all(Array.from({ length: 50 }, () => authorize(payers[51]!, { to })));
+    const answers = await Promise.all(payments.map((signed) => facilitator.settle(bodyV2(signed))));
+    expect(successes(answers)).to.have.length(50);
+    expect((await facilitator.transactions()) - before).to.be.at.most(2);
+    expect(await lab.balanceOf(to)).to.equal(50_000n);
+  });
+
+  it("settles every good payment of a poisoned burst, and says of each bad one why", async () => {
+    const to = freshPayee();
+    const burner = payerOf(2_001);
+    const blocked = payerOf(2_002);
+    const abi = mockUSDCArtifact.abi;
+    await Promise.all([lab.payer(2_001), lab.payer(2_002)]);
+    await lab.chain.request("hardhat_setCode", [burner.address, BURNING_CODE]);
+    const blacklist = encodeFunctionData({ abi, functionName: "blacklist", args: [blocked.address] });
+    await sender(lab.chain.request)({ from: lab.chain.accounts[0]!.address, to: lab.chain.usdc, data: blacklist });
+
+    const good = await Promise.all(payers.slice(0, 25).map((payer) => authorize(payer, { to })));
+    const bad: readonly (readonly [object, string])[] = [
+      ...(await Promise.all(
+        Array.from({ length: 4 }, async (_, index) => {
+          const signed = await authorize(payerOf(3_000 + index), { to });
+          return [bodyV2(signed), "invalid_exact_evm_insufficient_balance"] as const;
+        }),
+      )),
+      [bodyV2(await authorize(blocked, { to })), "invalid_exact_evm_transaction_failed"],
+      [bodyV2(await authorize(burner, { to })), "invalid_exact_evm_signature"],
+      [bodyV2(await authorize(payers[26]!, { to }), {}, {}, good[0]!.signature), "invalid_exact_evm_signature"],
+    ];
+    const [goodAnswers, badAnswers] = await Promise.all([
+      Promise.all(good.map((signed) => facilitator.settle(bodyV2(signed)))),
+      Promise.all(bad.map(([body]) => facilitator.settle(body))),
+    ]);
+    expect(successes(goodAnswers)).to.have.length(25);
+    expect(badAnswers.map(({ body }) => body.errorReason)).to.deep.equal(bad.map(([, reason]) => reason));
+    expect(await lab.balanceOf(to)).to.equal(25_000n);
+  });
+
+  it("answers settlement_pending with the hash within its bound, and the outcome once to the next", async () => {
+    const hasty = await lab.serve({ policy: { answerWithinMs: 1_500 } });
+    const signed = await authorize(payers[55]!, { to: freshPayee() });
+    await lab.chain.request("evm_setIntervalMining", [0]);
+    const first = hasty.settle(bodyV2(signed));
+    while ((hasty.facilitator.engine.accounts()[0]?.openBatches ?? 0) === 0) await pause(20);
+    expect((await hasty.settle(bodyV2(signed))).body.errorReason).to.equal("duplicate_settlement");
+    const { body } = await first;
+    expect(body).to.include({ success: false, errorReason: "settlement_pending" });
+    expect(body.transaction).to.match(/^0x[0-9a-f]{64}$/);
+    const again = hasty.settle(bodyV2(signed));
+    await lab.chain.request("evm_setIntervalMining", [2_000]);
+    await lab.chain.request("evm_mine");
+    expect((await again).body).to.include({ success: true, transaction: body.transaction });
+    expect((await hasty.settle(bodyV2(signed))).body.errorReason).to.equal(USED);
+  });
+
+  it("restarts in the middle of a burst: every payment settles once or is truly taken back", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tributary-"));
+    const path = join(folder, "journal.db");
+    const to = freshPayee();
+    const account = privateKeyToAccount(lab.chain.accounts[3]!.privateKey);
+    const payments = await Promise.all(payers.slice(0, 30).map((payer) => authorize(payer, { to })));
+    const store = await openStore(path);
+    const first = await lab.serveAs(account, { store });
+    const waiting = payments.slice(0, 15).map((signed) => first.settle(bodyV2(signed)));
+    while ((first.facilitator.engine.accounts()[0]?.openBatches ?? 0) === 0) await pause(20);
+    waiting.push(...payments.slice(15).map((signed) => first.settle(bodyV2(signed))));
+    await pause(100);
+    await first.close();
+    const answers = await Promise.all(waiting);
+    await store.close();
+    for (const { status, body } of answers) {
+      expect(
+        body.success === true || status === 503 || body.errorReason === "settlement_pending" || body.transaction === "",
+      ).to.equal(true);
+    }
+
+    const again = await openStore(path);
+    const second = await lab.serveAs(account, { store: again });
+    const later = await Promise.all(payments.map((signed) => second.settle(bodyV2(signed))));
+    const told = payments.map((_, index) => successes([answers[index]!, later[index]!]).length);
+    expect(Math.max(...told)).to.equal(1);
+    // Told as pending means sent, and what is sent is told in the end.
+    for (const [index, { body }] of answers.entries()) {
+      if (body.errorReason === "settlement_pending") {
+        expect(told[index], JSON.stringify(later[index]?.body)).to.equal(1);
+      }
+    }
+    const settled = told.filter((count) => count === 1).length;
+    expect(settled).to.be.above(0);
+    expect(await lab.balanceOf(to)).to.equal(1_000n * BigInt(settled));
+    await second.close();
+    await again.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it("counts what it did", async () => {
+    const text = await (await facilitator.get("/metrics")).text();
+    expect(text).to.match(/tributary_settlements_total\{version="2",outcome="settled",reason=""\} [1-9]/);
+    expect(text).to.match(/tributary_batch_payments_count [1-9]/);
+    expect(text).to.match(/tributary_payment_gas_count [1-9]/);
+    expect(text).to.match(/tributary_sender_balance_ether\{sender="0x[0-9a-fA-F]{40}"\} 9999/);
+    expect(text).to.match(/tributary_journal_payments\{state="settled"\} [1-9]/);
+  });
+});

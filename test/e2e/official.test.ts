@@ -1,0 +1,329 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import { registerExactEvmScheme as registerClient } from "@x402/evm/exact/client";
+import { registerExactEvmScheme as registerServer } from "@x402/evm/exact/server";
+import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/client";
+import { paymentMiddleware as expressMiddleware } from "@x402/express";
+import { BAZAAR, bazaarResourceServerExtension, declareDiscoveryExtension, withBazaar } from "@x402/extensions/bazaar";
+import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client } from "@x402/fetch";
+import { paymentMiddleware as honoMiddleware } from "@x402/hono";
+import { expect } from "chai";
+import express from "express";
+import { Hono } from "hono";
+import type { Address } from "viem";
+import type { PrivateKeyAccount } from "viem/accounts";
+import { networks } from "../../src/networks.ts";
+import { vectors } from "../helpers/authorizations.ts";
+import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const { usdc } = networks.baseSepolia;
+const PRICE = 1_000n;
+
+describe("official clients and servers on the facilitator, blocks every 2 s", () => {
+  let lab: FacilitatorLab;
+  let facilitator: Awaited<ReturnType<FacilitatorLab["serve"]>>;
+  let buyers: PrivateKeyAccount[];
+  const servers: Server[] = [];
+  let next = 0;
+
+  before(async () => {
+    lab = await openFacilitatorLab();
+    facilitator = await lab.serve();
+    buyers = Array.from({ length: 12 }, (_, index) => payerOf(5_000 + index));
+    await lab.fundAll(buyers.map(({ address }) => address));
+  });
+  after(async () => {
+    for (const server of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+    await lab.stop();
+  });
+
+  const freshPayee = (): Address => `0x${(0xa11_0000 + next++).toString(16).padStart(40, "0")}`;
+  const resourceServer = () =>
+    registerServer(new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url })));
+  const buyWith = (signer: PrivateKeyAccount) =>
+    wrapFetchWithPayment(fetch, registerClient(new x402Client(), { signer }));
+  const routes = (payTo: Address, extra?: Record<string, unknown>) => ({
+    "GET /weather": {
+      accepts: {
+        scheme: "exact",
+        network: "eip155:84532" as Network,
+        payTo,
+        price: "$0.001",
+        ...(extra === undefined ? {} : { extra }),
+      },
+      description: "the weather",
+      mimeType: "application/json",
+    },
+  });
+
+  async function listen(handler: Parameters<typeof createServer>[1]): Promise<string> {
+    const server = createServer(handler);
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+  async function expressServer(payTo: Address, extra?: Record<string, unknown>): Promise<string> {
+    const app = express();
+    app.use(expressMiddleware(routes(payTo, extra), resourceServer()));
+    app.get("/weather", (_request, response) => {
+      response.json({ weather: "sunny" });
+    });
+    return listen(app);
+  }
+  async function honoServer(payTo: Address): Promise<string> {
+    const app = new Hono();
+    app.use(honoMiddleware(routes(payTo), resourceServer()));
+    app.get("/weather", (c) => c.json({ weather: "sunny" }));
+    return listen(getRequestListener(app.fetch));
+  }
+  const receiptOf = (response: Response): SettleResponse =>
+    decodePaymentResponseHeader(
+      response.headers.get("payment-response") ?? response.headers.get("x-payment-response") ?? "",
+    );
+
+  it("sells through @x402/express to @x402/fetch, ten buyers at once in at most 2 transactions", async () => {
+    const payTo = freshPayee();
+    const url = await expressServer(payTo);
+    const before = await facilitator.transactions();
+    const responses = await Promise.all(buyers.slice(0, 10).map((buyer) => buyWith(buyer)(`${url}/weather`)));
+    for (const [index, response] of responses.entries()) {
+      expect(response.status).to.equal(200);
+      expect(await response.json()).to.deep.equal({ weather: "sunny" });
+      expect(receiptOf(response)).to.include({ success: true, network: "eip155:84532", payer: buyers[index]?.address });
+    }
+    expect((await facilitator.transactions()) - before).to.be.at.most(2);
+    expect(await lab.balanceOf(payTo)).to.equal(10n * PRICE);
+  });
+
+  it("sells through @x402/hono to @x402/fetch", async () => {
+    const payTo = freshPayee();
+    const url = await honoServer(payTo);
+    const response = await buyWith(buyers[0]!)(`${url}/weather`);
+    expect(response.status).to.equal(200);
+    expect(receiptOf(response).success).to.equal(true);
+    expect(await lab.balanceOf(payTo)).to.equal(PRICE);
+  });
+
+  it("sells by the upfront flow, which never calls /verify", async () => {
+    const payTo = freshPayee();
+    const url = await expressServer(payTo, { paymentFlow: "upfront" });
+    const verified = async () =>
+      /tributary_verify_seconds_count (\d+)/.exec(await (await facilitator.get("/metrics")).text())?.[1];
+    const before = await verified();
+    const response = await buyWith(buyers[1]!)(`${url}/weather`);
+    expect(response.status).to.equal(200);
+    expect(await verified()).to.equal(before);
+    expect(await lab.balanceOf(payTo)).to.equal(PRICE);
+  });
+
+  it("serves the resource once for one payment header", async () => {
+    const payTo = freshPayee();
+    const url = `${await expressServer(payTo)}/weather`;
+    let paid: Headers | undefined;
+    const recording: typeof fetch = async (input, init) => {
+      const request = new Request(input, init);
+      if (request.headers.has("payment-signature")) paid = request.headers;
+      return fetch(request);
+    };
+    const first = await wrapFetchWithPayment(recording, registerClient(new x402Client(), { signer: buyers[2]! }))(url);
+    expect(first.status).to.equal(200);
+    const replays = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        fetch(url, { headers: { "payment-signature": paid?.get("payment-signature") ?? "" } }),
+      ),
+    );
+    expect(replays.map(({ status }) => status)).to.deep.equal(new Array(10).fill(402));
+    expect(await lab.balanceOf(payTo)).to.equal(PRICE);
+  });
+
+  it("refuses a buyer without money with 402, and moves nothing", async () => {
+    const payTo = freshPayee();
+    const url = await expressServer(payTo);
+    const response = await buyWith(payerOf(5_999))(`${url}/weather`);
+    expect(response.status).to.equal(402);
+    expect(await lab.balanceOf(payTo)).to.equal(0n);
+  });
+
+  /** A resource server of x402 v1, which the official packages no longer bring: 402 with a body, X-PAYMENT headers. */
+  async function v1Server(payTo: Address): Promise<string> {
+    const app = new Hono();
+    app.get("/weather", async (c) => {
+      const requirements = {
+        scheme: "exact",
+        network: "base-sepolia",
+        maxAmountRequired: PRICE.toString(),
+        resource: c.req.url,
+        description: "the weather",
+        mimeType: "application/json",
+        payTo,
+        maxTimeoutSeconds: 60,
+        asset: usdc.address,
+        extra: { name: usdc.name, version: usdc.version },
+      };
+      const again = (error: string) => c.json({ x402Version: 1, error, accepts: [requirements] }, 402);
+      const header = c.req.header("x-payment");
+      if (header === undefined) return again("X-PAYMENT header is required");
+      const paymentPayload: unknown = JSON.parse(Buffer.from(header, "base64").toString());
+      const body = { x402Version: 1, paymentPayload, paymentRequirements: requirements };
+      const verified = await facilitator.verify(body);
+      if (verified.body.isValid !== true) return again(String(verified.body.invalidReason));
+      const settled = await facilitator.settle(body);
+      if (settled.body.success !== true) return again(String(settled.body.errorReason));
+      c.header("X-PAYMENT-RESPONSE", Buffer.from(JSON.stringify(settled.body)).toString("base64"));
+      return c.json({ weather: "sunny" });
+    });
+    return listen(getRequestListener(app.fetch));
+  }
+
+  it("sells to a v2 client through a v1 server", async () => {
+    const payTo = freshPayee();
+    const response = await buyWith(buyers[3]!)(`${await v1Server(payTo)}/weather`);
+    expect(response.status).to.equal(200);
+    expect(receiptOf(response)).to.include({ success: true, network: "base-sepolia", payer: buyers[3]?.address });
+    expect(await lab.balanceOf(payTo)).to.equal(PRICE);
+  });
+
+  it("settles what the v1 client class signs, through the official facilitator client", async () => {
+    const payTo = freshPayee();
+    const requirements = {
+      scheme: "exact",
+      network: "base-sepolia",
+      maxAmountRequired: "5",
+      resource: "http://127.0.0.1/x",
+      description: "",
+      mimeType: "",
+      payTo,
+      maxTimeoutSeconds: 60,
+      asset: usdc.address,
+      extra: { name: usdc.name, version: usdc.version },
+    };
+    const client = new HTTPFacilitatorClient({ url: facilitator.url });
+    const supported = await client.getSupported();
+    expect(supported.kinds.map(({ x402Version, network }) => `${x402Version} ${network}`)).to.have.members([
+      "1 base-sepolia",
+      "2 eip155:84532",
+    ]);
+    // The official client sends v1 through types that only know v2.
+    const asked = requirements as unknown as PaymentRequirements;
+    const payload = (await new ExactEvmSchemeV1(buyers[4]!).createPaymentPayload(
+      1,
+      asked,
+    )) as unknown as PaymentPayload;
+    expect(await client.verify(payload, asked)).to.include({ isValid: true, payer: buyers[4]?.address });
+    const settled = await client.settle(payload, asked);
+    expect(settled).to.include({ success: true, network: "base-sepolia", payer: buyers[4]?.address });
+    expect(await lab.balanceOf(payTo)).to.equal(5n);
+  });
+
+  it("reads payloads that other implementations recorded", async () => {
+    const recorded = vectors.filter(({ format, chainId }) => format !== "authorization" && chainId === 84532);
+    expect(recorded.length).to.be.above(0);
+    for (const { format, expected, domain, record } of recorded) {
+      const { token: asset, to: payTo, value } = expected;
+      const isV1 = format === "x402-v1";
+      const terms = isV1
+        ? { network: "base-sepolia", maxAmountRequired: value }
+        : { network: "eip155:84532", amount: value };
+      const paymentRequirements = { scheme: "exact", asset, payTo, maxTimeoutSeconds: 60, extra: domain, ...terms };
+      const given = "paymentPayload" in record ? record.paymentPayload : record;
+      const { status, body } = await facilitator.verify({ paymentPayload: given, paymentRequirements });
+      expect(status).to.equal(200);
+      // Signed in the past: its time is over, or its payer has no money here. Its form and signature are fine.
+      expect(body.invalidReason).to.be.oneOf([
+        "invalid_exact_evm_payload_authorization_valid_before",
+        "invalid_exact_evm_insufficient_balance",
+        "insufficient_funds",
+      ]);
+    }
+  });
+
+  it("lists what was paid for and declared, without its query, in the Bazaar", async () => {
+    const payTo = freshPayee();
+    const server = resourceServer();
+    server.registerExtension(bazaarResourceServerExtension);
+    const app = new Hono();
+    const declared = declareDiscoveryExtension({
+      input: { city: "Paris" },
+      inputSchema: { properties: { city: { type: "string" } } },
+    });
+    app.use(honoMiddleware({ "GET /weather": { ...routes(payTo)["GET /weather"], extensions: declared } }, server));
+    app.get("/weather", (c) => c.json({ weather: "sunny" }));
+    const url = await listen(getRequestListener(app.fetch));
+    const client = withBazaar(new HTTPFacilitatorClient({ url: facilitator.url }));
+    const list = () => client.extensions[BAZAAR.key as "bazaar"].listResources({ limit: 10 });
+    expect((await list()).items.filter(({ resource }) => resource.startsWith(url))).to.have.length(0);
+    expect((await buyWith(buyers[5]!)(`${url}/weather?city=Paris`)).status).to.equal(200);
+    const [item] = (await list()).items.filter(({ resource }) => resource.startsWith(url));
+    expect(item).to.include({ resource: `${url}/weather`, type: "http", x402Version: 2 });
+    expect(item?.accepts[0]).to.include({ payTo: payTo, amount: "1000", network: "eip155:84532" });
+  });
+
+  describe("the examples", () => {
+    let folder: string;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), "tributary-"));
+      await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+      await writeFile(join(folder, "package.json"), '{"type":"module"}');
+    });
+    after(() => rm(folder, { recursive: true }));
+
+    /** Runs an example in a process of its own until it says something that matches. */
+    async function run(file: string, env: Record<string, string>, until: RegExp, args: string[] = []) {
+      const text = (await readFile(join(root, "examples", file), "utf8"))
+        .replace('"tributary"', JSON.stringify(join(root, "src", "index.ts")))
+        .replace('"tributary/facilitator"', JSON.stringify(join(root, "src", "facilitator", "index.ts")));
+      const place = join(folder, file);
+      await writeFile(place, text);
+      const child = spawn(process.execPath, [place, ...args], {
+        cwd: folder,
+        env: { PATH: process.env.PATH ?? "", ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let said = "";
+      const match = await new Promise<RegExpExecArray>((resolve, reject) => {
+        const hear = (chunk: Buffer) => {
+          said += chunk.toString();
+          const found = until.exec(said);
+          if (found !== null) resolve(found);
+        };
+        child.stdout.on("data", hear);
+        child.stderr.on("data", hear);
+        child.once("close", () => reject(new Error(`${file} ended: ${said}`)));
+      });
+      return { match, child };
+    }
+
+    it("sell and buy on a facilitator that only swapped its scheme", async () => {
+      const payTo = freshPayee();
+      const { accounts, rpcUrl } = lab.chain;
+      const own = await run(
+        "own-facilitator.ts",
+        { RPC_URL: rpcUrl, PRIVATE_KEY: accounts[10]!.privateKey, DATABASE_URL: ":memory:", PORT: "0" },
+        /facilitator on (http:\S+)/,
+      );
+      const server = await run(
+        "resource-server.ts",
+        { FACILITATOR_URL: own.match[1] ?? "", PAY_TO: payTo, PORT: "0" },
+        /selling (http:\S+)/,
+      );
+      const buyer = await run("buyer.ts", { PRIVATE_KEY: accounts[6]!.privateKey }, /^200 (.*)\n(.*)\n/m, [
+        server.match[1] ?? "",
+      ]);
+      expect(JSON.parse(buyer.match[1] ?? "")).to.deep.equal({ weather: "sunny", celsius: 21 });
+      expect(JSON.parse(buyer.match[2] ?? "")).to.include({ success: true, payer: accounts[6]?.address });
+      expect(await lab.balanceOf(payTo)).to.equal(PRICE);
+      for (const { child } of [own, server, buyer]) child.kill("SIGTERM");
+    });
+  });
+});

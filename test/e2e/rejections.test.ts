@@ -1,0 +1,324 @@
+import { expect } from "chai";
+import { type Address, concatHex, encodeAbiParameters, encodeFunctionData, type Hex } from "viem";
+import type { PrivateKeyAccount } from "viem/accounts";
+import { signAuthorization } from "../../src/authorization/sign.ts";
+import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
+import { sender } from "../../src/local/transaction.ts";
+import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+
+const EMPTY_ASSET: Address = "0x00000000000000000000000000000000000a55e7";
+const OTHER_PAYEE: Address = "0x00000000000000000000000000000000000Fee02";
+const now = () => BigInt(Math.floor(Date.now() / 1000));
+
+/** What is wrong, what x402 v2 calls it, what v1 calls it, and the bodies. */
+type Case = readonly [name: string, v2: string, v1: string, body: () => Promise<{ two: object; one: object }>];
+
+describe("rejections of /verify and /settle", () => {
+  let lab: FacilitatorLab;
+  let facilitator: Awaited<ReturnType<FacilitatorLab["serve"]>>;
+  let rich: PrivateKeyAccount;
+  let poor: PrivateKeyAccount;
+  let blocked: PrivateKeyAccount;
+
+  before(async () => {
+    lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
+    rich = await lab.payer(1);
+    poor = payerOf(2);
+    blocked = await lab.payer(3);
+    const data = encodeFunctionData({
+      abi: mockUSDCArtifact.abi,
+      functionName: "blacklist",
+      args: [blocked.address],
+    });
+    await sender(lab.chain.request)({ from: lab.chain.accounts[0]!.address, to: lab.chain.usdc, data });
+    const assets = [
+      { address: lab.chain.usdc, minimum: 10n },
+      { address: EMPTY_ASSET, minimum: 0n },
+      { address: lab.chain.multicall3, minimum: 0n },
+    ];
+    facilitator = await lab.serve({ policy: { assets } });
+  });
+  after(() => lab.stop());
+
+  /** Both versions of a payment with the same change. */
+  const both = async (payer: PrivateKeyAccount, terms = {}, requirements = {}, signature?: Hex) => {
+    const signed = await authorize(payer, terms);
+    return {
+      two: bodyV2(signed, requirements, {}, signature),
+      one: bodyV1(signed, requirements, {}, signature),
+    };
+  };
+  /** A payment signed under another EIP-712 domain, or for another token, than the token's own. */
+  const foreign = async (change: { name?: string; version?: string; token?: Address }) => {
+    const { token, ...domain } = change;
+    const signed = await authorize(rich);
+    const terms = { ...signed, ...(token === undefined ? {} : { token }) };
+    const full = { name: "USDC", version: "2", ...domain };
+    const again = await signAuthorization(rich, terms, full);
+    return { two: bodyV2(again, { extra: full }), one: bodyV1(again, { extra: full }) };
+  };
+
+  const cases: readonly Case[] = [
+    [
+      "another scheme in the payload",
+      "invalid_exact_evm_scheme",
+      "invalid_scheme",
+      async () => {
+        const signed = await authorize(rich);
+        return { two: bodyV2(signed, {}, { scheme: "upto" }), one: bodyV1(signed, {}, { scheme: "upto" }) };
+      },
+    ],
+    [
+      "no EIP-712 domain",
+      "invalid_exact_evm_missing_eip712_domain",
+      "invalid_payment_requirements",
+      () => both(rich, {}, { extra: {} }),
+    ],
+    [
+      "another network in the payload",
+      "invalid_exact_evm_network_mismatch",
+      "invalid_network",
+      async () => {
+        const signed = await authorize(rich);
+        return { two: bodyV2(signed, {}, { network: "eip155:8453" }), one: bodyV1(signed, {}, { network: "base" }) };
+      },
+    ],
+    [
+      "a counterfactual wallet whose factory is not on the list",
+      "eip6492_factory_not_allowed",
+      "invalid_exact_evm_payload_undeployed_smart_wallet",
+      async () => {
+        const signed = await authorize(poor);
+        const wrapped = concatHex([
+          encodeAbiParameters(
+            [{ type: "address" }, { type: "bytes" }, { type: "bytes" }],
+            [OTHER_PAYEE, "0x1234", signed.signature],
+          ),
+          `0x${"6492".repeat(16)}`,
+        ]);
+        return { two: bodyV2(signed, {}, {}, wrapped), one: bodyV1(signed, {}, {}, wrapped) };
+      },
+    ],
+    [
+      "a signature by somebody else",
+      "invalid_exact_evm_signature",
+      "invalid_exact_evm_payload_signature",
+      async () => {
+        const other = await authorize(poor);
+        return both(rich, {}, {}, other.signature);
+      },
+    ],
+    [
+      "a signature of 3 bytes",
+      "invalid_exact_evm_signature",
+      "invalid_exact_evm_payload_signature",
+      () => both(rich, {}, {}, "0x123456"),
+    ],
+    [
+      "another recipient",
+      "invalid_exact_evm_recipient_mismatch",
+      "invalid_exact_evm_payload_recipient_mismatch",
+      () => both(rich, {}, { payTo: OTHER_PAYEE }),
+    ],
+    [
+      "a deadline that is too near",
+      "invalid_exact_evm_payload_authorization_valid_before",
+      "invalid_exact_evm_payload_authorization_valid_before",
+      () => both(rich, { validBefore: now() + 3n }),
+    ],
+    [
+      "an authorization that is not valid yet",
+      "invalid_exact_evm_payload_authorization_valid_after",
+      "invalid_exact_evm_payload_authorization_valid_after",
+      () => both(rich, { validAfter: now() + 60n }),
+    ],
+    [
+      "too small a value",
+      "invalid_exact_evm_payload_authorization_value_mismatch",
+      "invalid_exact_evm_payload_authorization_value",
+      () => both(rich, {}, { amount: "1001", maxAmountRequired: "1001" }),
+    ],
+    [
+      "too large a value",
+      "invalid_exact_evm_payload_authorization_value_mismatch",
+      "invalid_exact_evm_payload_authorization_value",
+      () => both(rich, {}, { amount: "999", maxAmountRequired: "999" }),
+    ],
+    [
+      "a token name that is not the token's",
+      "invalid_exact_evm_token_name_mismatch",
+      "invalid_payment_requirements",
+      () => foreign({ name: "Other" }),
+    ],
+    [
+      "a token version that is not the token's",
+      "invalid_exact_evm_token_version_mismatch",
+      "invalid_payment_requirements",
+      () => foreign({ version: "1" }),
+    ],
+    ["a payer without money", "invalid_exact_evm_insufficient_balance", "insufficient_funds", () => both(poor)],
+    [
+      "an asset that is not served",
+      "invalid_payment_requirements",
+      "invalid_payment_requirements",
+      () => foreign({ token: OTHER_PAYEE }),
+    ],
+    [
+      "an amount below the minimum",
+      "invalid_payment_requirements",
+      "invalid_payment_requirements",
+      () => both(rich, { value: 9n }),
+    ],
+    [
+      "a network that is not served",
+      "invalid_network",
+      "invalid_network",
+      () => both(rich, {}, { network: "eip155:1" }),
+    ],
+    [
+      "a scheme that is not served",
+      "unsupported_scheme",
+      "unsupported_scheme",
+      () => both(rich, {}, { scheme: "upto" }),
+    ],
+    [
+      "a Permit2 payload",
+      "unsupported_payload_type",
+      "invalid_payload",
+      async () => {
+        const { two, one } = await both(rich);
+        const payload = { signature: "0x12", permit2Authorization: {} };
+        return {
+          two: { ...two, paymentPayload: { ...(two as { paymentPayload: object }).paymentPayload, payload } },
+          one: { ...one, paymentPayload: { ...(one as { paymentPayload: object }).paymentPayload, payload } },
+        };
+      },
+    ],
+  ];
+
+  for (const [name, v2, v1, body] of cases) {
+    it(`says ${v2} to ${name}`, async () => {
+      const { two, one } = await body();
+      for (const [version, bodies, reason] of [
+        [2, two, v2],
+        [1, one, v1],
+      ] as const) {
+        const verified = await facilitator.verify(bodies);
+        expect(verified.status).to.equal(200);
+        expect(verified.body.isValid, `v${version}`).to.equal(false);
+        expect(verified.body.invalidReason, `v${version} /verify`).to.equal(reason);
+        const settled = await facilitator.settle(bodies);
+        expect(settled.status).to.equal(200);
+        expect(settled.body.success).to.equal(false);
+        expect(settled.body.errorReason, `v${version} /settle`).to.equal(reason);
+        expect(settled.body.transaction).to.equal("");
+        expect(settled.body.network).to.be.a("string");
+      }
+      expect((await facilitator.store.count()).settled).to.equal(undefined);
+    });
+  }
+
+  it("says asset_not_deployed_contract of an asset without code", async () => {
+    const { two } = await foreign({ token: EMPTY_ASSET });
+    expect((await facilitator.verify(two)).body.invalidReason).to.equal("asset_not_deployed_contract");
+    expect((await facilitator.settle(two)).body.errorReason).to.equal("asset_not_deployed_contract");
+  });
+
+  it("says invalid_exact_evm_eip3009_not_supported of a contract that is no token", async () => {
+    const { two } = await foreign({ token: lab.chain.multicall3 });
+    expect((await facilitator.verify(two)).body.invalidReason).to.equal("invalid_exact_evm_eip3009_not_supported");
+    expect((await facilitator.settle(two)).body.errorReason).to.match(/^invalid_exact_evm_/);
+  });
+
+  it("says that the simulation failed of a payer whom the token blocks, and what the token said when it settles", async () => {
+    const { two, one } = await both(blocked);
+    expect((await facilitator.verify(two)).body.invalidReason).to.equal(
+      "invalid_exact_evm_transaction_simulation_failed",
+    );
+    expect((await facilitator.verify(one)).body.invalidReason).to.equal("invalid_payment");
+    const { body } = await facilitator.settle(two);
+    expect(body.errorReason).to.equal("invalid_exact_evm_transaction_failed");
+    expect(body.errorMessage).to.equal("Blacklistable: account is blacklisted");
+  });
+
+  it("answers 400 with the shape of each endpoint to what it cannot read", async () => {
+    const signed = await authorize(rich);
+    const good = bodyV2(signed);
+    const { paymentPayload } = good;
+    const broken: readonly [unknown, string][] = [
+      ["not json", "invalid_payload"],
+      ["[]", "invalid_payload"],
+      [{}, "invalid_payload"],
+      [{ ...good, paymentPayload: { ...paymentPayload, x402Version: 3 } }, "invalid_x402_version"],
+      [bodyV2({ ...signed, nonce: "0x12" }), "invalid_payload"],
+      [bodyV2(signed, { amount: "1e3" }), "invalid_payload"],
+      [bodyV2(signed, { amount: 1000 }), "invalid_payload"],
+      [bodyV2(signed, { amount: (2n ** 256n).toString() }), "invalid_payload"],
+      [bodyV2(signed, { payTo: "0x12" }), "invalid_payload"],
+      [bodyV2(signed, {}, {}, "0x123"), "invalid_payload"],
+      [bodyV2(signed, {}, {}, `0x${"00".repeat(8193)}`), "invalid_payload"],
+    ];
+    for (const [body, reason] of broken) {
+      const verified = await facilitator.verify(body);
+      expect(verified.status).to.equal(400);
+      expect(verified.body).to.include({ isValid: false, invalidReason: reason });
+      const settled = await facilitator.settle(body);
+      expect(settled.status).to.equal(400);
+      expect(settled.body).to.include({ success: false, errorReason: reason, transaction: "" });
+      expect(settled.body.network).to.be.a("string");
+    }
+  });
+
+  it("never repeats a signature or the node's address in an answer", async () => {
+    const signed = await authorize(rich, { value: 11n });
+    const texts = await Promise.all(
+      [bodyV2(signed, { payTo: OTHER_PAYEE }), bodyV2(signed, { payTo: 5 }), bodyV2(await authorize(poor))].map(
+        async (body) => JSON.stringify([(await facilitator.verify(body)).body, (await facilitator.settle(body)).body]),
+      ),
+    );
+    for (const text of texts) {
+      expect(text).to.not.include(signed.signature.slice(2));
+      expect(text).to.not.include("127.0.0.1");
+    }
+  });
+
+  it("answers 413 to a body above a megabyte, and reads one just below", async () => {
+    const signed = await authorize(rich);
+    const padded = (length: number) => ({ ...bodyV2(signed), padding: "x".repeat(length) });
+    const large = await facilitator.verify(padded(1_048_576));
+    expect(large.status).to.equal(413);
+    expect(large.body).to.include({ isValid: false, invalidReason: "invalid_payload" });
+    expect((await facilitator.verify(padded(1_040_000))).body.isValid).to.equal(true);
+  });
+
+  it("takes addresses in any case and fields that it does not know", async () => {
+    const signed = await authorize(rich, { value: 12n });
+    const upper = (text: string) => `0x${text.slice(2).toUpperCase()}`;
+    const odd = { ...signed, from: upper(signed.from) as Address, to: signed.to.toLowerCase() as Address };
+    const { status, body } = await facilitator.verify({
+      ...bodyV2(odd, { asset: upper(signed.token), payTo: upper(signed.to), someday: [1] }),
+      future: { a: 1 },
+    });
+    expect(status).to.equal(200);
+    expect(body).to.deep.equal({ isValid: true, payer: signed.from });
+  });
+
+  it("answers 429 with Retry-After above the rate limit", async () => {
+    const limited = await lab.serve({ rateLimit: { perSecond: 1, burst: 2 } });
+    const body = bodyV2(await authorize(rich));
+    const answers = [await limited.verify(body), await limited.verify(body), await limited.settle(body)];
+    expect(answers.map(({ status }) => status)).to.deep.equal([200, 200, 429]);
+    expect(answers[2]?.headers.get("retry-after")).to.equal("1");
+    expect(answers[2]?.body).to.include({ success: false, transaction: "" });
+  });
+
+  it("refuses a payer's next payment above the unsettled cap", async () => {
+    const capped = await lab.serve({ engine: { payerUnsettledCap: 1_500n, lingerMs: 500 } });
+    const payments = await Promise.all([1_000n, 1_001n].map((value) => authorize(rich, { value })));
+    const first = capped.settle(bodyV2(payments[0]!));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const second = await capped.settle(bodyV2(payments[1]!));
+    expect(second.body.errorReason).to.equal("invalid_transaction_state");
+    expect((await first).body.success).to.equal(true);
+  });
+});

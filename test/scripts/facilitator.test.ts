@@ -1,0 +1,143 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { expect } from "chai";
+import { deriveAccounts, startLocalChain } from "../../src/local/index.ts";
+import { type CliResult, runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
+import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
+import { startFacilitatorCli } from "../helpers/facilitatorCli.ts";
+
+const isLong = process.env.TRIBUTARY_LONG === "1";
+const ERRORS: readonly (readonly [what: string, args: string[], env: Record<string, string>, message: string])[] = [
+  ["a port that is no number", ["--port", "x"], {}, "Write a whole number from 0 to 65535."],
+  ["PORT that is none", [], { PORT: "99999" }, "Write a whole number from 0 to 65535."],
+  ["an unknown network", ["--network", "nowhere"], {}, "Unknown network"],
+  ["a node on another network", ["--network", "base"], {}, "The node is on chain 84532, not 8453."],
+  ["a key that is none", [], { PRIVATE_KEY: "0x12" }, "PRIVATE_KEY is not a private key."],
+  ["a database that is none", [], { DATABASE_URL: "mysql://127.0.0.1/x" }, 'No journal in "mysql:".'],
+  ["an asset that is no address", ["--asset", "0x12"], {}, "Write an address: 0x and 40 hex digits."],
+  ["a minimum that is no number", ["--asset", `0x${"11".repeat(20)}=x`], {}, "Write ADDRESS or ADDRESS=UNITS"],
+  ["an answer bound above what clients wait", ["--answer-within", "90"], {}, "Write a whole number from 1 to 85."],
+  ["a log level that is none", ["--log-level", "loud"], {}, "Allowed choices are debug, info, warn, error, silent."],
+];
+
+describe("tributary facilitator", () => {
+  let chain: Awaited<ReturnType<typeof startLocalChain>>;
+  before(async () => {
+    chain = await startLocalChain();
+  });
+  after(() => chain.stop());
+
+  it("needs no configuration on the local chain, settles, and stops gracefully", async () => {
+    const facilitator = await startFacilitatorCli([], { RPC_URL: chain.rpcUrl });
+    const [sender] = deriveAccounts(TEST_MNEMONIC, 1, 19);
+    expect(facilitator.summary).to.deep.include({
+      network: "eip155:84532",
+      sender: sender?.address,
+      journal: ":memory:",
+      batches: true,
+    });
+    const payer = payerOf(9_000);
+    await chain.fund(payer.address, 10_000n);
+    const signed = await authorize(payer);
+    const { body, headers } = await post(`${facilitator.summary.url}/settle`, bodyV2(signed));
+    expect(body.success).to.equal(true);
+    expect(await facilitator.stop("SIGINT")).to.equal(0);
+    // The log has the request, and no signature.
+    const log = facilitator.stderr();
+    expect(log).to.include(`"requestId":"${headers.get("x-request-id")}"`);
+    expect(log).to.include(String(body.transaction));
+    expect(log).to.not.include(signed.signature.slice(2, 66));
+  });
+
+  it("says at its start and in /health that it settles one by one without a router", async () => {
+    const bare = await startLocalChain({ bare: true });
+    try {
+      const facilitator = await startFacilitatorCli([], { RPC_URL: bare.rpcUrl });
+      expect(facilitator.summary.batches).to.equal(false);
+      const health = await (await fetch(`${facilitator.summary.url}/health`)).json();
+      expect(health).to.deep.equal({
+        status: "ok",
+        batches: false,
+        notice: "there is no settlement router on this chain: payments settle one by one",
+      });
+      const payer = payerOf(9_001);
+      await bare.fund(payer.address, 10_000n);
+      const payments = await Promise.all([authorize(payer), authorize(payer)]);
+      const answers = await Promise.all(
+        payments.map((signed) => post(`${facilitator.summary.url}/settle`, bodyV2(signed))),
+      );
+      expect(answers.map(({ body }) => body.success)).to.deep.equal([true, true]);
+      expect(new Set(answers.map(({ body }) => body.transaction)).size).to.equal(2);
+      expect(await facilitator.stop()).to.equal(0);
+    } finally {
+      await bare.stop();
+    }
+  });
+
+  describe("configuration", () => {
+    const runs = new Map<string, CliResult>();
+    before(async () => {
+      const run = async ([what, args, env]: (typeof ERRORS)[number]) => {
+        runs.set(what, await runCli(["facilitator", ...args], { env: { RPC_URL: chain.rpcUrl, PORT: "0", ...env } }));
+      };
+      await Promise.all(ERRORS.map(run));
+    });
+    for (const [what, , , message] of ERRORS) {
+      it(`refuses ${what} with one clear message`, () => {
+        const { code, stderr, stdout } = runs.get(what)!;
+        expect(code).to.equal(2);
+        expect(stderr).to.include(message);
+        expect(stderr).to.not.match(/\n\s+at /);
+        expect(stdout).to.equal("");
+      });
+    }
+  });
+
+  it("refuses a port that is taken", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const { code, stderr } = await runCli(["facilitator", "--log-level", "silent"], {
+      env: { RPC_URL: chain.rpcUrl, PORT: String(port) },
+    });
+    server.close();
+    expect(code).to.equal(2);
+    expect(stderr).to.include(`Port ${port} of 127.0.0.1 is taken.`);
+  });
+
+  it("says that no node answers", async () => {
+    const { code, stderr } = await runCli(["facilitator"], { env: { RPC_URL: "http://127.0.0.1:9" } });
+    expect(code).to.equal(1);
+    expect(stderr).to.include("No node answers at http://127.0.0.1:9.");
+  });
+
+  if (isLong) {
+    it("tells each success once across kill -9 in the middle of a burst", async function () {
+      this.timeout(180_000);
+      const slow = await startLocalChain({ blockTimeSeconds: 2 });
+      await withFolder(async (folder) => {
+        const env = { RPC_URL: slow.rpcUrl, DATABASE_URL: join(folder, "journal.db") };
+        const payer = payerOf(9_002);
+        await slow.fund(payer.address, 1_000_000n);
+        const payments = await Promise.all(Array.from({ length: 40 }, () => authorize(payer)));
+        const settleAll = (url: string) =>
+          Promise.all(payments.map((signed) => post(`${url}/settle`, bodyV2(signed)).catch(() => undefined)));
+        const first = await startFacilitatorCli([], env);
+        const waiting = settleAll(first.summary.url);
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        await first.stop("SIGKILL");
+        const before = await waiting;
+        // It waits for the lease of the one that died.
+        const second = await startFacilitatorCli([], env);
+        const after = await settleAll(second.summary.url);
+        const told = payments.map(
+          (_, i) => [before[i], after[i]].filter((answer) => answer?.body.success === true).length,
+        );
+        expect(told).to.deep.equal(new Array(40).fill(1));
+        expect(await second.stop()).to.equal(0);
+      });
+      await slow.stop();
+    });
+  }
+});

@@ -1,0 +1,179 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { EngineBusyError, EngineClosedError, SenderHeldError } from "../../../../src/settlement/engine.ts";
+import { openStore } from "../../../../src/settlement/store/index.ts";
+import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
+import { startFaultyNode } from "../../../helpers/chainLab.ts";
+import { acceptAll, type EngineLab, openEngineLab, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
+
+/** Nothing is sent for so long, unless something is urgent. */
+const PATIENT = { lingerMs: 600_000, maxLingerMs: 600_000 };
+
+describe("createSettlementEngine: waiting and closing", () => {
+  let anvil: Anvil;
+  let lab: EngineLab;
+
+  before(async () => {
+    anvil = await startAnvil();
+  });
+  after(() => anvil.stop());
+  beforeEach(async () => {
+    lab = await openEngineLab(anvil);
+  });
+  afterEach(async () => {
+    await lab.close();
+    await anvil.request("anvil_dropAllTransactions");
+  });
+
+  const pool = async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending);
+  const behind = async (fault: Parameters<typeof startFaultyNode>[1]) => {
+    const node = await startFaultyNode(anvil.rpcUrl, fault);
+    lab.later(node.stop);
+    return connectChain(node.rpcUrl, { transport: { retryCount: 0, timeout: 3_000 } });
+  };
+
+  describe("waiters", () => {
+    it("lets a caller go when its signal aborts, and keeps the payment", async () => {
+      const engine = await lab.start(PATIENT);
+      const [authorization] = await lab.payments(1);
+      const leaving = new AbortController();
+      const outcome = engine
+        .submit({ authorization: authorization! }, { signal: leaving.signal })
+        .catch((e: unknown) => e);
+      await until(async () => (await lab.store.count()).queued === 1);
+      leaving.abort(new Error("the client is gone"));
+      expect(await outcome).to.have.property("message", "the client is gone");
+      expect((await lab.store.count()).queued).to.equal(1);
+    });
+
+    it("refuses more callers than may wait", async () => {
+      const engine = await lab.start({ ...PATIENT, maxWaiters: 2 });
+      const [a, b, c] = await lab.payments(3);
+      const waiting = [a, b].map((authorization) => engine.submit({ authorization: authorization! }).catch((e) => e));
+      const refused = await engine.submit({ authorization: c! }).catch((error: unknown) => error);
+      expect(refused).to.be.instanceOf(EngineBusyError);
+      await engine.close();
+      for (const error of await Promise.all(waiting)) expect(error).to.be.instanceOf(EngineClosedError);
+    });
+
+    it("learns outcomes of payments that another engine settles", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "tributary-"));
+      const [one, two] = await Promise.all([1, 2].map(() => openStore(join(folder, "journal.db"))));
+      const [sending, waiting] = [
+        await openEngineLab(anvil, { store: one! }),
+        await openEngineLab(anvil, { store: two! }),
+      ];
+      lab.later(async () => {
+        await Promise.all([sending.close(), waiting.close()]);
+        await Promise.all([one!.close(), two!.close()]);
+        await rm(folder, { recursive: true });
+      });
+      await sending.start();
+      // It has a key that cannot pay, so it only takes in and waits.
+      await waiting.give(waiting.account.address, 0n);
+      const door = await waiting.start({ minimumSenderBalanceWei: 1n });
+      const [authorization] = await lab.payments(1);
+      const outcome = door.submit({ authorization: authorization! });
+      await until(async () => (await pool()) === 1);
+      await anvil.mine();
+      const row = rowOf(await outcome);
+      expect(row.state).to.equal("settled");
+      expect(await lab.client.getTransactionCount({ address: sending.account.address })).to.equal(1);
+    });
+  });
+
+  describe("close", () => {
+    it("refuses intake, concludes what is in flight, and may be called twice", async () => {
+      const engine = await lab.start();
+      const [authorization, late] = await lab.payments(2);
+      const outcome = engine.submit({ authorization: authorization! });
+      await until(async () => (await pool()) === 1);
+      const closed = engine.close({ finishWithinMs: 3_000 });
+      expect(engine.close()).to.equal(closed);
+      expect(await engine.accept([{ authorization: late! }]).catch((error: unknown) => error)).to.be.instanceOf(
+        EngineClosedError,
+      );
+      await anvil.mine();
+      expect(rowOf(await outcome).state).to.equal("settled");
+      await closed;
+      const { owner } = (await lab.store.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
+      expect(owner).to.equal(undefined);
+    });
+
+    it("leaves what is not mined in the journal, within its bound, and tells those who wait", async () => {
+      const engine = await lab.start();
+      const [authorization] = await lab.payments(1);
+      const outcome = engine.submit({ authorization: authorization! }).catch((error: unknown) => error);
+      await until(async () => (await pool()) === 1);
+      const startedAt = Date.now();
+      await engine.close({ finishWithinMs: 200 });
+      expect(Date.now() - startedAt < 1_000).to.equal(true);
+      expect(await outcome).to.be.instanceOf(EngineClosedError);
+      expect((await lab.store.count()).submitted).to.equal(1);
+      const after = await engine.outcome(1).catch((error: unknown) => error);
+      expect(after).to.be.instanceOf(EngineClosedError);
+      expect(await engine.drain().catch((error: unknown) => error)).to.be.instanceOf(EngineClosedError);
+      const next = await lab.start();
+      await anvil.mine();
+      expect((await next.outcome(1)).state).to.equal("settled");
+    });
+
+    it("returns within its bound while the node is dead", async () => {
+      let isDead = false;
+      const client = await behind(() => (isDead ? "hang" : "pass"));
+      const engine = await lab.start({}, { chain: { client } });
+      await acceptAll(engine, await lab.payments(1));
+      await until(async () => (await pool()) === 1);
+      isDead = true;
+      await sleep(50);
+      const startedAt = Date.now();
+      await engine.close({ finishWithinMs: 100 });
+      expect(Date.now() - startedAt < 2_500).to.equal(true);
+      expect((await lab.store.count()).submitted).to.equal(1);
+    });
+  });
+
+  describe("the lease", () => {
+    it("refuses a second engine with the same key with a clear message", async () => {
+      await lab.start();
+      const error = await lab.start().catch((refusal: unknown) => refusal);
+      expect(error).to.be.instanceOf(SenderHeldError);
+      expect(error).to.have.property("shortMessage", `Another engine sends from ${lab.account.address}.`);
+    });
+
+    it("is renewed while a long dispatch is under way", async () => {
+      const client = await behind(() => "pass");
+      const call = client.call;
+      // Each pre-flight takes longer than the lease lasts.
+      client.call = (async (...args: Parameters<typeof call>) => {
+        await sleep(900);
+        return call(...args);
+      }) as typeof call;
+      const engine = await lab.start({ leaseTtlMs: 600 }, { chain: { client } });
+      const [row] = await acceptAll(engine, await lab.payments(2));
+      await until(async () => (await pool()) === 1);
+      await anvil.mine();
+      expect((await engine.outcome(row!.id)).state).to.equal("settled");
+      const { epoch } = (await lab.store.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
+      expect(epoch).to.equal(1);
+    });
+
+    it("sends nothing after it was lost", async () => {
+      const engine = await lab.start({ leaseTtlMs: 300 });
+      const key = { chainId: 84532, sender: lab.account.address };
+      const held = (await lab.store.senders(84532)).find(({ sender }) => sender === key.sender)!;
+      // Somebody takes over as after a stop that was longer than the lease.
+      await lab.store.releaseLease({ ...key, owner: held.owner!, epoch: held.epoch, expiresAtMs: 0 });
+      await lab.store.acquireLease({ ...key, owner: "the other", nowMs: Date.now(), ttlMs: 60_000 });
+      await acceptAll(engine, await lab.payments(1));
+      await until(() => engine.accounts()[0]?.paused === "no-lease");
+      await sleep(200);
+      expect(await lab.openBatches()).to.deep.equal([]);
+      expect(await pool()).to.equal(0);
+      expect((await lab.store.count()).queued).to.equal(1);
+    });
+  });
+});

@@ -1,0 +1,276 @@
+import { expect } from "chai";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
+import { startFaultyNode } from "../../../helpers/chainLab.ts";
+import { acceptAll, type EngineLab, openEngineLab, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
+import { isLong } from "../../../helpers/randomness.ts";
+
+/** Nothing is sent for so long, unless something is urgent. */
+const PATIENT = { lingerMs: 600_000, maxLingerMs: 600_000 };
+
+describe("createSettlementEngine: scheduling", () => {
+  let anvil: Anvil;
+  let lab: EngineLab;
+
+  before(async () => {
+    anvil = await startAnvil();
+  });
+  after(() => anvil.stop());
+  beforeEach(async () => {
+    lab = await openEngineLab(anvil);
+  });
+  afterEach(async () => {
+    await lab.close();
+    await anvil.request("anvil_dropAllTransactions");
+  });
+
+  const pool = async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending);
+  const sizes = async () => (await lab.openBatches()).map(({ attempts }) => attempts.at(-1)!.paymentIds.length);
+  const behind = async (fault: Parameters<typeof startFaultyNode>[1]) => {
+    const node = await startFaultyNode(anvil.rpcUrl, fault);
+    lab.later(node.stop);
+    return connectChain(node.rpcUrl, { transport: { retryCount: 0, timeout: 3_000 } });
+  };
+
+  describe("when to send", () => {
+    it("sends at once after a short linger when nothing is in flight, with the company that came", async () => {
+      const engine = await lab.start({ lingerMs: 100, maxLingerMs: 600_000 });
+      const startedAt = Date.now();
+      await acceptAll(engine, await lab.payments(2));
+      await acceptAll(engine, await lab.payments(1));
+      await until(async () => (await pool()) === 1);
+      expect(Date.now() - startedAt < 1_500).to.equal(true);
+      expect(await sizes()).to.deep.equal([3]);
+    });
+
+    it("collects while something is in flight", async () => {
+      const engine = await lab.start({ maxLingerMs: 400, sweepMs: 60_000 });
+      await acceptAll(engine, await lab.payments(1));
+      await until(async () => (await pool()) === 1);
+      for (let i = 0; i < 3; i += 1) await acceptAll(engine, await lab.payments(2));
+      await until(async () => (await pool()) === 2);
+      expect(await sizes()).to.deep.equal([1, 6]);
+    });
+
+    it("sends a full batch at once", async () => {
+      const engine = await lab.start({ ...PATIENT, fullBatch: 4 });
+      const [first, ...rest] = await lab.payments(4);
+      await acceptAll(engine, rest);
+      await sleep(80);
+      expect(await sizes()).to.deep.equal([]);
+      await acceptAll(engine, [first!]);
+      await until(async () => (await pool()) === 1);
+      expect(await sizes()).to.deep.equal([4]);
+    });
+
+    it("sends before a deadline, however long the linger is", async () => {
+      const engine = await lab.start({ ...PATIENT });
+      const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 14n;
+      await acceptAll(engine, await lab.payments(1));
+      await acceptAll(engine, await lab.payments(1, { validBefore }));
+      await until(async () => (await pool()) === 1);
+      expect(await sizes()).to.deep.equal([2]);
+    });
+
+    it("sends the earliest deadlines first where room is short", async () => {
+      const engine = await lab.start({ ...PATIENT, maxInFlight: 1, limits: { maxItems: 2 }, fullBatch: 4 });
+      const soon = BigInt(Math.floor(Date.now() / 1000)) + 300n;
+      const late = await lab.payments(2, { validBefore: soon + 5_000n });
+      const early = await lab.payments(2, { validBefore: soon });
+      const rows = await acceptAll(engine, [...late, ...early]);
+      await until(async () => (await pool()) === 1);
+      const [batch] = await lab.openBatches();
+      expect([...batch!.attempts[0]!.paymentIds].sort()).to.deep.equal([rows[2]!.id, rows[3]!.id].sort());
+    });
+
+    it("sends at once when a payer's unsettled payments come to most of his balance", async () => {
+      const payer = await lab.payer(10_000n);
+      const engine = await lab.start({ ...PATIENT, exposurePermille: 800n });
+      const pay = (value: bigint) => lab.sign(payer, { to: lab.payee(), value });
+      await acceptAll(engine, [await pay(7_999n)]);
+      await sleep(100);
+      expect(await sizes()).to.deep.equal([]);
+      await acceptAll(engine, [await pay(1n)]);
+      await until(async () => (await pool()) === 1);
+      expect(await sizes()).to.deep.equal([2]);
+    });
+
+    it("sends at once when a waiting payer's balance falls", async () => {
+      const payer = await lab.payer(10_000n);
+      const engine = await lab.start({ ...PATIENT, watchBalancesMs: 50 });
+      await acceptAll(engine, [await lab.sign(payer, { to: lab.payee(), value: 1_000n })]);
+      await sleep(200);
+      expect(await sizes()).to.deep.equal([]);
+      await lab.mint(payer.address, 1_200n);
+      await until(async () => (await pool()) === 1);
+    });
+  });
+
+  describe("limits", () => {
+    it("bounds what a payer may have unsettled, within one lot too, and frees it with the settlement", async () => {
+      const payer = await lab.payer(10_000n);
+      const engine = await lab.start({ payerUnsettledCap: 100n });
+      const pay = (value: bigint) => lab.sign(payer, { to: lab.payee(), value });
+      const submissions = [{ authorization: await pay(60n) }, { authorization: await pay(41n) }];
+      const admissions = await engine.accept([...submissions, { authorization: await pay(40n) }]);
+      expect(admissions.map((one) => (one.status === "refused" ? one.reason : one.status))).to.deep.equal([
+        "accepted",
+        "payer-cap",
+        "accepted",
+      ]);
+      // The same again is the same payment, and counts once.
+      expect((await engine.accept([submissions[0]!]))[0]).to.include({ status: "accepted", isNew: false });
+      await until(async () => (await pool()) === 1);
+      await anvil.mine();
+      await engine.drain();
+      expect((await engine.accept([submissions[1]!]))[0]).to.include({ status: "accepted" });
+    });
+
+    it("refuses what is not worth settling", async () => {
+      const engine = await lab.start({ limits: { minimumValue: 50n } });
+      const sign = (value: bigint) => lab.sign(lab.accountAt(1), { to: lab.payee(), value });
+      const admissions = await engine.accept([{ authorization: await sign(49n) }, { authorization: await sign(50n) }]);
+      expect(admissions[0]).to.deep.equal({
+        status: "refused",
+        reason: "below-minimum",
+        message: "49 is below the minimum of 50",
+      });
+      expect(admissions[1]).to.include({ status: "accepted" });
+    });
+
+    it("bounds the allowances of payers with code in one batch", async () => {
+      const code = "0x631626ba7e60e01b60005260206000f3";
+      const engine = await lab.start({ limits: { codePayerAllowance: 200_000n, codePayerAllowanceCeiling: 400_000n } });
+      const payers = await Promise.all(Array.from({ length: 5 }, () => lab.payer(1_000n, code)));
+      const signed = await Promise.all(payers.map((payer) => lab.sign(payer, { to: lab.payee(), value: 1n })));
+      await acceptAll(engine, signed);
+      await until(async () => (await pool()) === 3);
+      expect((await sizes()).sort()).to.deep.equal([1, 2, 2]);
+      await anvil.mine();
+      await engine.drain();
+      expect((await lab.store.count()).settled).to.equal(5);
+    });
+
+    it("takes what a dead engine had claimed once the claim is over", async () => {
+      const patient = await lab.start(PATIENT);
+      const [row] = await acceptAll(patient, await lab.payments(1));
+      await patient.close();
+      const nowMs = Date.now();
+      await lab.store.claim({ chainId: 84532, owner: "dead", nowMs, untilMs: nowMs + 400, limit: 10 });
+      const engine = await lab.start();
+      await sleep(200);
+      expect((await lab.row(row!.id)).state).to.equal("queued");
+      await until(async () => (await pool()) === 1);
+      await anvil.mine();
+      expect((await engine.outcome(row!.id)).state).to.equal("settled");
+    });
+  });
+
+  describe("under load and in trouble", () => {
+    it(`settles a round of ${isLong ? "2,000" : "400"} payments without holding up the event loop`, async () => {
+      const engine = await lab.start({ limits: { maxItems: 300 }, maxInFlight: 8, fullBatch: 5_000, lingerMs: 300 });
+      const authorizations = await lab.payments(isLong ? 2_000 : 400);
+      const turns = watchTurns();
+      await acceptAll(engine, authorizations);
+      await until(async () => (await lab.store.count()).queued === undefined, 30_000);
+      const longest = turns.stop();
+      expect(longest < 120, `a turn took ${longest} ms of the processor`).to.equal(true);
+      const mining = setInterval(() => void anvil.mine(), 50);
+      lab.later(async () => clearInterval(mining));
+      await engine.drain();
+      expect((await lab.store.count()).settled).to.equal(authorizations.length);
+    });
+
+    it("answers a submission soon after its block", async () => {
+      await anvil.request("evm_setAutomine", [true]);
+      lab.later(async () => void (await anvil.request("evm_setAutomine", [false])));
+      const engine = await lab.start({ lingerMs: 10 });
+      const [authorization] = await lab.payments(1);
+      const startedAt = Date.now();
+      expect(rowOf(await engine.submit({ authorization: authorization! })).state).to.equal("settled");
+      expect(Date.now() - startedAt < 1_000).to.equal(true);
+    });
+
+    it("says little while the node is down, and goes on when it is back", async () => {
+      let isDead = false;
+      const client = await behind(() => (isDead ? "hang-up" : "pass"));
+      const engine = await lab.start({}, { chain: { client } });
+      isDead = true;
+      await sleep(1_500);
+      const refused = await engine.accept([{ authorization: (await lab.payments(1))[0]! }]).catch((e: unknown) => e);
+      expect(refused).to.have.property("name", "ChainUnavailableError");
+      isDead = false;
+      expect(lab.logs.filter(({ level }) => level === "warn" || level === "error").length <= 5).to.equal(true);
+      const [row] = await acceptAll(engine, await lab.payments(1));
+      await until(async () => (await pool()) === 1);
+      await anvil.mine();
+      expect((await engine.outcome(row!.id)).state).to.equal("settled");
+    });
+
+    it("says little while the journal is down, and goes on when it is back", async () => {
+      let isDown = false;
+      const store = new Proxy(lab.store, {
+        get: (target, name) => {
+          const method: unknown = Reflect.get(target, name);
+          if (name === "onChange" || name === "close") return method;
+          return async (...args: unknown[]) => {
+            if (isDown) throw new Error("the disk is full");
+            return (method as (...all: unknown[]) => Promise<unknown>)(...args);
+          };
+        },
+      });
+      const engine = await lab.start({}, { store });
+      const [row] = await acceptAll(engine, await lab.payments(1));
+      await until(async () => (await pool()) === 1);
+      isDown = true;
+      await anvil.mine();
+      await sleep(1_000);
+      isDown = false;
+      expect((await engine.outcome(row!.id)).state).to.equal("settled");
+      expect(lab.logs.filter(({ level }) => level === "warn" || level === "error").length <= 6).to.equal(true);
+      await until(() => lab.said("works again").length > 0);
+    });
+
+    it("keeps one wallet that no node can be asked about from harming others at the door", async () => {
+      const strange = await lab.payer(1_000n, "0x631626ba7e60e01b60005260206000f3");
+      const client = await behind(({ method, params }) => {
+        const isAsked = method === "eth_getCode" && String(params[0]).toLowerCase() === strange.address.toLowerCase();
+        return isAsked ? { error: { code: -32000, message: "state is not there" } } : "pass";
+      });
+      const engine = await lab.start({}, { chain: { client } });
+      const bad = await lab.sign(strange, { to: lab.payee(), value: 1n });
+      const [good] = await lab.payments(1);
+      const [first, second] = await Promise.allSettled([
+        engine.submit({ authorization: bad }),
+        (async () => {
+          const outcome = engine.submit({ authorization: good! });
+          await until(async () => (await pool()) === 1);
+          await anvil.mine();
+          return outcome;
+        })(),
+      ]);
+      expect(first).to.have.nested.property("reason.name", "ChainUnavailableError");
+      expect(second).to.have.property("status", "fulfilled");
+    });
+  });
+});
+
+/** The longest time of the processor, in milliseconds, that one turn of the event loop took: how busy others are does not count. */
+function watchTurns(): { readonly stop: () => number } {
+  let longest = 0;
+  let isOn = true;
+  let before = process.threadCpuUsage();
+  const turn = (): void => {
+    const { user, system } = process.threadCpuUsage(before);
+    longest = Math.max(longest, (user + system) / 1000);
+    before = process.threadCpuUsage();
+    if (isOn) setImmediate(turn);
+  };
+  setImmediate(turn);
+  return {
+    stop: () => {
+      isOn = false;
+      return longest;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import { expect } from "chai";
+import { PlanLimitsError } from "../../../src/batch/index.ts";
+import { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError, resolvePolicy } from "../../../src/settlement/policy.ts";
+
+describe("resolvePolicy", () => {
+  it("fills in the defaults", () => {
+    expect(resolvePolicy()).to.deep.equal(DEFAULT_POLICY);
+    expect(resolvePolicy({ confirmations: 3 })).to.deep.equal({ ...DEFAULT_POLICY, confirmations: 3 });
+  });
+
+  const { fees } = DEFAULT_POLICY;
+  const wrong: readonly (readonly [Partial<EnginePolicy>, string])[] = [
+    [{ confirmations: 0 }, "confirmations is 0."],
+    [{ lossConfirmations: 1.5 }, "lossConfirmations is 1.5."],
+    [{ maxInFlight: 0 }, "maxInFlight is 0."],
+    [{ pollMs: 0 }, "pollMs is 0."],
+    [{ fees: { ...fees, bumpPermille: 99n } }, "fees.bumpPermille is 99."],
+    [{ fees: { ...fees, floorWei: fees.ceilingWei + 1n } }, `fees.floorWei is ${fees.ceilingWei + 1n}.`],
+  ];
+  for (const [policy, details] of wrong) {
+    it(`refuses a policy of which ${details}`, () => {
+      expect(() => resolvePolicy(policy))
+        .to.throw(EnginePolicyError)
+        .with.property("details", details);
+    });
+  }
+
+  it("refuses limits that no plan can keep to", () => {
+    expect(() => resolvePolicy({ limits: { maxItems: 0 } })).to.throw(PlanLimitsError);
+  });
+});
