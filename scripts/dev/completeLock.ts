@@ -1,5 +1,5 @@
 // Puts other systems' binaries back into package-lock.json: `node scripts/dev/completeLock.ts`, after every npm install that
-// changed it. Where a mirror of the registry lacks such an optional package, npm leaves it out of the lockfile, and `npm ci`
+// changed it. Where npm finds such an optional package in no registry it asks, npm leaves it out of the lockfile, and `npm ci`
 // then refuses the lockfile everywhere. What is added has a version and no integrity.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
