@@ -152,23 +152,25 @@ describe("settle --watch", () => {
   });
 
   it("waits for what is in flight when it is told to stop", async () => {
-    const slow = await openChainLab({ blockTimeSeconds: 2 });
+    const still = await openChainLab({ blockTimeSeconds: 3_600 });
     try {
       await withInbox(async ({ inbox, out, args }) => {
         const payee = freshAddress(2_704);
-        writeFileSync(
-          join(inbox, "a.jsonl"),
-          (await slow.pay(2, payee)).map(({ authorization }) => lineOf(authorization)).join(""),
-        );
-        const slowArgs = args.map((arg) => (arg === lab.chain.rpcUrl ? slow.chain.rpcUrl : arg));
-        const watching = await start([...slowArgs, "--status-every", "1"]);
+        const lines = (await still.pay(2, payee)).map(({ authorization }) => lineOf(authorization));
+        writeFileSync(join(inbox, "a.jsonl"), lines.join(""));
+        const own = args.map((arg) => (arg === lab.chain.rpcUrl ? still.chain.rpcUrl : arg));
+        const watching = await start([...own, "--status-every", "1"]);
         await watching.until(() => watching.stdout().includes("in flight 2 in 1 transactions"));
-        expect(await watching.stop()).to.equal(0);
+        const ended = watching.stop();
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        expect(watching.child.exitCode).to.equal(null);
+        await still.chain.request("evm_mine");
+        expect(await ended).to.equal(0);
         expect(settledIn(out)).to.have.lengthOf(2);
-        expect(await slow.balanceOf(payee)).to.equal(2_001n);
+        expect(await still.balanceOf(payee)).to.equal(2_001n);
       });
     } finally {
-      await slow.chain.stop();
+      await still.chain.stop();
     }
   });
 
