@@ -1,7 +1,6 @@
 import type { TransactionReceipt } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { ChainMismatchError } from "../chain/errors.ts";
-import { readHorizon } from "../chain/horizon.ts";
 import { preflightAuthorization } from "../chain/preflight.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
@@ -17,7 +16,6 @@ import {
   usedElsewhere,
   withUses,
 } from "./sending/conclude.ts";
-import type { MinedAttempt } from "./sending/observe.ts";
 import type { SenderPort } from "./sending/types.ts";
 import type { Attempt, BatchRow, Evidence, Lease, PaymentRow, Store, Transition } from "./store/types.ts";
 
@@ -73,15 +71,11 @@ export function createSenderPort(deps: Deps): {
       clock,
       logger,
       recompose: (payments, batchId) => recompose({ store, client, policy, clock }, payments, batchId),
-      conclude: async (lease, batch, mined, refused) => {
-        const { attempt, receipt } = mined;
+      conclude: async (lease, batch, attempt, receipt, refused) => {
         const payments = await paymentsOf(batch);
         const conclusion = concludeBatch(batch, attempt, receipt, payments, conclusionPolicy(), refused);
-        if (returnsAny(conclusion.transitions) && !(await isLossCertain(mined))) return false;
         const transitions = await explain(conclusion.transitions, payments, attempt, receipt);
-        if (returnsAny(transitions) && !(await isLossCertain(mined))) return false;
         await conclude(lease, { batchId: batch.id, state: "mined", receipt: conclusion.receipt, transitions });
-        return true;
       },
       giveBack: async (lease, batch, consumer) => {
         const payments = await paymentsOf(batch);
@@ -98,16 +92,6 @@ export function createSenderPort(deps: Deps): {
       },
     },
   };
-
-  /**
-   * Whether a payment that the mined attempt did not settle may go into another batch. Less deep, a reorg could bring an
-   * earlier attempt back, which carries it too.
-   */
-  async function isLossCertain({ depth, receipt }: MinedAttempt): Promise<boolean> {
-    if (depth >= policy.lossConfirmations) return true;
-    const horizon = await readHorizon(client);
-    return horizon !== undefined && receipt.blockNumber <= horizon.final;
-  }
 
   /** Looks up what a receipt does not say: who used a nonce, and why the token reverted a direct transfer. */
   async function explain(
@@ -190,10 +174,6 @@ export function createSenderPort(deps: Deps): {
     };
     return { ...base, to: "queued", reason: revertedReason(1), evidence };
   }
-}
-
-function returnsAny(transitions: readonly Transition[]): boolean {
-  return transitions.some(({ to }) => to === "queued");
 }
 
 /** The transitions of queued variants of payments that settled: their nonce is gone, with that transaction. */

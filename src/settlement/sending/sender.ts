@@ -197,7 +197,7 @@ export function createSender(port: SenderPort): Sender {
         return;
       case "conclude":
         if (mined === undefined) return;
-        if (!(await port.conclude(held, batch, mined, refused))) return;
+        await port.conclude(held, batch, decision.attempt, mined.receipt, refused);
         for (const { paymentIds } of batch.attempts) for (const id of paymentIds) refused.delete(id);
         open = Math.max(0, open - 1);
         return;

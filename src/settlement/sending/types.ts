@@ -1,10 +1,9 @@
-import type { Address, Hex, LocalAccount } from "viem";
+import type { Address, Hex, LocalAccount, TransactionReceipt } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicy } from "../policy.ts";
-import type { BatchKind, BatchRow, Lease, PaymentRow, Store } from "../store/types.ts";
-import type { MinedAttempt } from "./observe.ts";
+import type { Attempt, BatchKind, BatchRow, Lease, PaymentRow, Store } from "../store/types.ts";
 
 /** A call that carries payments, once its batch has an id. */
 export type Composition = {
@@ -30,16 +29,14 @@ export type SenderPort = {
   readonly owner: string;
   /** Payments that can still settle, of these, as a call for the batch: undefined where none can. */
   readonly recompose: (payments: readonly PaymentRow[], batchId: Hex) => Promise<Composition | undefined>;
-  /**
-   * The batch's mined attempt is deep enough: store what it means. `refused` are payments that no node takes even alone.
-   * False: nothing was stored, because a payment would go back to the queue, and for that the block is not deep enough.
-   */
+  /** The batch's mined attempt is deep enough: store what it means. `refused` are payments that no node takes even alone. */
   readonly conclude: (
     lease: Lease,
     batch: BatchRow,
-    mined: MinedAttempt,
+    attempt: Attempt,
+    receipt: TransactionReceipt,
     refused: ReadonlySet<number>,
-  ) => Promise<boolean>;
+  ) => Promise<void>;
   /** Another transaction took the batch's txNonce for good: queue its payments again. */
   readonly giveBack: (lease: Lease, batch: BatchRow, consumer: Hex) => Promise<void>;
 };
