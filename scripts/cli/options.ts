@@ -21,7 +21,10 @@ export function jsonOption(): Option {
 
 /** `--keystore FILE`: see `resolveSigner`. */
 export function keystoreOption(): Option {
-  return new Option("--keystore <file>", "encrypted keystore of the sending key (else the environment's PRIVATE_KEY)");
+  return new Option(
+    "--keystore <file>",
+    "encrypted keystore of the sending key, or hardhat:NAME for a variable of Hardhat's (else the environment's PRIVATE_KEY)",
+  );
 }
 
 /** Parser of a whole number from `minimum` to `maximum`. */

@@ -1,4 +1,4 @@
-import type { LocalAccount } from "viem";
+import type { Hex, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { readKeystore } from "../../src/keystore.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../../src/local/accounts.ts";
@@ -38,9 +38,14 @@ export async function resolveSigner(options: SignerOptions): Promise<LocalAccoun
 
 /** The account of the keystore that was named, else of `PRIVATE_KEY`; undefined where there is neither. */
 export async function namedSigner(keystore: string | undefined): Promise<LocalAccount | undefined> {
-  const privateKey =
-    keystore === undefined
-      ? privateKeyFromEnvironment()
-      : await asUsageAsync(readKeystore(keystore, await readPassphrase("existing")));
+  const privateKey = keystore === undefined ? privateKeyFromEnvironment() : await asUsageAsync(keyIn(keystore));
   return privateKey === undefined ? undefined : privateKeyToAccount(privateKey);
+}
+
+/** The key in a file, or with `hardhat:NAME` a variable of Hardhat's own keystore. */
+async function keyIn(keystore: string): Promise<Hex> {
+  const name = /^hardhat:([A-Za-z_][A-Za-z0-9_]*)$/.exec(keystore)?.[1];
+  if (name === undefined) return readKeystore(keystore, await readPassphrase("existing"));
+  const { readHardhatKeystore } = await import("../../src/deploy/hardhatKeystore.ts");
+  return readHardhatKeystore(name, () => readPassphrase("existing"));
 }

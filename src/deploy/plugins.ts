@@ -51,6 +51,31 @@ export async function loadVerification() {
   });
 }
 
+/**
+ * Loads Hardhat and its keystore plugin.
+ *
+ * @throws IgnitionUnavailableError where one is missing.
+ */
+export async function loadHardhatKeystore() {
+  try {
+    const [{ createHardhatRuntimeEnvironment }, { configVariable }, keystore] = await Promise.all([
+      import("hardhat/hre"),
+      import("hardhat/config"),
+      import("@nomicfoundation/hardhat-keystore"),
+    ]);
+    return { createHardhatRuntimeEnvironment, configVariable, plugins: [keystore.default] };
+  } catch (cause) {
+    throw new IgnitionUnavailableError(
+      "Hardhat's keystore needs Hardhat 3 and its plugin, which cannot be loaded here.",
+      {
+        details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
+        hint: "Under Node 22.13 or newer: npm install --save-dev hardhat@3.17.0 @nomicfoundation/hardhat-keystore@3.1.0",
+        cause,
+      },
+    );
+  }
+}
+
 async function load<Loaded>(imports: () => Promise<Loaded>): Promise<Loaded> {
   try {
     return await imports();

@@ -1,0 +1,51 @@
+import { type Hex, isHex } from "viem";
+import { TributaryError } from "../errors.ts";
+import { loadHardhatKeystore, PACKAGE_FOLDER } from "./plugins.ts";
+
+/** A key that Hardhat's keystore does not give out. */
+export class HardhatKeystoreError extends TributaryError {
+  override readonly name = "HardhatKeystoreError";
+}
+
+/**
+ * Reads a private key from Hardhat's keystore (`npx hardhat keystore set NAME`), the development one first. As in Hardhat
+ * itself, an environment variable of that name goes before both.
+ * @param askPassphrase Asked once, where the keystore needs it.
+ * @throws IgnitionUnavailableError where Hardhat or its keystore plugin is missing, HardhatKeystoreError where there is no
+ * such key, the passphrase is wrong, or it is no private key.
+ */
+export async function readHardhatKeystore(name: string, askPassphrase: () => Promise<string>): Promise<Hex> {
+  const { createHardhatRuntimeEnvironment, configVariable, plugins } = await loadHardhatKeystore();
+  const environment = await createHardhatRuntimeEnvironment(
+    { plugins, networks: { sender: { type: "http", url: "http://127.0.0.1", accounts: [configVariable(name)] } } },
+    {},
+    PACKAGE_FOLDER,
+  );
+  environment.hooks.registerHandlers("userInterruptions", {
+    requestSecretInput: () => askPassphrase(),
+    displayMessage: async () => undefined,
+  });
+  const { accounts } = environment.config.networks.sender ?? {};
+  const [variable] = Array.isArray(accounts) ? accounts : [];
+  if (variable === undefined || !("getHexString" in variable)) throw unknown(name, undefined);
+  let key: string;
+  try {
+    key = await variable.getHexString();
+  } catch (cause) {
+    if (cause instanceof TributaryError) throw cause;
+    throw unknown(name, cause);
+  }
+  if (isHex(key) && key.length === 66) return key;
+  throw new HardhatKeystoreError(`${name} in Hardhat's keystore is not a private key.`, {
+    hint: `Set it to 0x and 64 hex digits: npx hardhat keystore set ${name} --force`,
+  });
+}
+
+/** Hardhat's own errors name the variable, never its value; they go no further all the same. */
+function unknown(name: string, cause: unknown): HardhatKeystoreError {
+  const said = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : undefined;
+  return new HardhatKeystoreError(`Hardhat's keystore does not give out ${name}.`, {
+    ...(said === undefined ? {} : { details: said }),
+    hint: `See npx hardhat keystore list, and check the passphrase. Hardhat does not open it where the variable CI is set.`,
+  });
+}
