@@ -181,7 +181,7 @@ async function takeAll(intake: Intake, lines: readonly TailedLine[]): Promise<vo
   }
 }
 
-/** Stores the payments of some lines, however long the node takes to answer. False where it was told to stop instead. */
+/** Stores the payments of some lines and what is wrong with others, however long the node takes to answer. False where it was told to stop instead. */
 async function take(intake: Intake, name: string, lines: readonly TailedLine[]): Promise<boolean> {
   const { engine, log, prefix, logger, signal } = intake;
   const good: {
@@ -223,6 +223,7 @@ async function take(intake: Intake, name: string, lines: readonly TailedLine[]):
       }
       log.track(ids);
       for (const refusal of bad) log.refuse(refusal);
+      if (bad.length > 0) await log.sync();
       return true;
     } catch (error) {
       if (!(error instanceof ChainUnavailableError)) throw error;

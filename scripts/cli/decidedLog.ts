@@ -12,6 +12,8 @@ export type DecidedLog = {
   readonly track: (ids: readonly number[]) => void;
   /** Appends a line that is no payment of its own. `at` names a line of a file: it is written once, over restarts too. */
   readonly refuse: (refusal: { readonly at?: string | undefined; readonly [field: string]: unknown }) => void;
+  /** Resolves once all refusals are on disk: before it is noted that their lines were read. */
+  readonly sync: () => Promise<void>;
   /** Looks at some of the open payments and writes what is decided. Returns how many are still open. */
   readonly look: () => Promise<number>;
   readonly open: () => number;
@@ -50,7 +52,15 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
   }
   written.clear();
 
-  async function flush(): Promise<void> {
+  let flushed: Promise<void> = Promise.resolve();
+  /** One after the other: whoever waits for one knows that all lines from before it are written. */
+  function flush(): Promise<void> {
+    const next = flushed.then(write);
+    flushed = next.catch(() => undefined);
+    return next;
+  }
+
+  async function write(): Promise<void> {
     if (lines.length > 0) {
       const text = lines.map((line) => `${line}\n`).join("");
       lines = [];
@@ -75,6 +85,7 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
       if (refusal.at !== undefined && refused.delete(refusal.at)) return;
       lines.push(toJson(refusal));
     },
+    sync: flush,
     look: async () => {
       const ids = [...waiting].slice(0, LOOK_AT_ONCE);
       for (const row of await store.changed(ids, -1)) {
