@@ -64,7 +64,7 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
     if (transitions.length > 0) noteRows(await store.transition(transitions, clock.now()));
   };
   const watch = createOutcomeWatch({ store, client, clock, policy, apply });
-  const { port, conclude } = createSenderPort({ store, client, policy, clock, logger, noteRows });
+  const { port, conclude, concludeRest } = createSenderPort({ store, client, policy, clock, logger, noteRows });
   const nodes = [client, ...(chain.nodes ?? [])];
   const senders: Sender[] = options.senders.map((account) => createSender({ ...port, nodes, account, owner }));
   const intake: IntakePort = { store, client, clock, policy, exposure, noteRows };
@@ -99,7 +99,7 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
   const unsubscribe = store.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ store, client, policy, clock, logger, owner, senders },
-    ...{ queue, exposure, waiters, watch, apply, conclude, learn },
+    ...{ queue, exposure, waiters, watch, apply, conclude, concludeRest, learn },
     finishing: finishing.signal,
     closing: closing.signal,
   });

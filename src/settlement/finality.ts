@@ -1,3 +1,4 @@
+import type { Hex } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { Horizon } from "../chain/horizon.ts";
 import type { Logger } from "../logger.ts";
@@ -6,6 +7,7 @@ import type {
   BatchRow,
   Evidence,
   Lease,
+  MinedBatch,
   PaymentRow,
   PaymentState,
   SettlementLevel,
@@ -18,6 +20,8 @@ export type FinalityPort = {
   readonly client: ChainClient;
   readonly logger: Logger;
   readonly conclude: (lease: Lease, conclusion: Parameters<Store["concludeBatch"]>[1]) => Promise<void>;
+  /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
+  readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
 };
 
 /** States that a batch's transaction may have brought about: a reorg takes each of them back. */
@@ -33,62 +37,106 @@ const CONCLUDED: readonly PaymentState[] = [
 /** Batches that are looked at together. */
 const AT_ONCE = 16;
 /** Batches that are followed at a time: the oldest become final first and make room. */
-const FOLLOWED = 1_000;
+const FOLLOWED = 10_000;
 /** Of those in safe blocks only each so-manieth look is taken: a reorg there is a failure of the chain below. */
 const SAFE_EVERY = 15;
 
+/** Follows the batches of a sender whose transaction was mined, until it is final. One round with each call. */
+export type Follow = (lease: Lease, horizon: Horizon | undefined) => Promise<void>;
+
 /**
- * Follows the batches of a sender whose transaction was mined, until it is final. `round` counts the calls.
+ * A follower of one sender's batches: raises the level of their payments as the chain becomes sure of the block, decides about
+ * what their transaction left over once that is deep enough, and opens a batch again where another block has taken the place
+ * of its own. Its bytes are then handed out again.
  */
-export async function followBatches(
-  port: FinalityPort,
-  lease: Lease,
-  horizon: Horizon | undefined,
-  round: number,
-): Promise<void> {
-  const { chainId, sender } = lease;
-  const mined = await port.store.batches({ chainId, sender, states: ["mined"], limit: FOLLOWED });
-  const due = mined.filter(({ receipt }) => {
-    return receipt !== undefined && (levelOf(receipt.blockNumber, horizon) !== "safe" || round % SAFE_EVERY === 0);
-  });
-  for (let i = 0; i < due.length; i += AT_ONCE) {
-    await Promise.all(due.slice(i, i + AT_ONCE).map((batch) => followBatch(port, lease, batch, horizon)));
+export function createFollow(port: FinalityPort): Follow {
+  /** What this process knows of a batch: nothing that must survive it. */
+  const seen = new Map<Hex, { readonly level: SettlementLevel; readonly isWhole: boolean }>();
+  let round = 0;
+
+  return async (lease, horizon) => {
+    const { chainId, sender } = lease;
+    const mined = await port.store.minedBatches({ chainId, sender, limit: FOLLOWED });
+    const ids = new Set(mined.map(({ id }) => id));
+    for (const id of seen.keys()) if (!ids.has(id)) seen.delete(id);
+
+    const due = mined.filter(({ id, receipt }) => {
+      const level = levelOf(receipt.blockNumber, horizon);
+      const known = seen.get(id);
+      return level !== "safe" || known?.level !== "safe" || !known.isWhole || round % SAFE_EVERY === 0;
+    });
+    round += 1;
+    // Batches of one block share the look at it.
+    const blocks = new Map<bigint, ReturnType<typeof hashOfBlock>>();
+    const blockHash = (blockNumber: bigint) => {
+      const asked = blocks.get(blockNumber) ?? hashOfBlock(port.client, blockNumber);
+      blocks.set(blockNumber, asked);
+      return asked;
+    };
+    for (let i = 0; i < due.length; i += AT_ONCE) {
+      await Promise.all(due.slice(i, i + AT_ONCE).map((batch) => look(lease, batch, horizon, blockHash)));
+    }
+  };
+
+  async function look(
+    lease: Lease,
+    { id, receipt }: MinedBatch,
+    horizon: Horizon | undefined,
+    blockHash: (blockNumber: bigint) => Promise<Hex | undefined>,
+  ): Promise<void> {
+    const there = await blockHash(receipt.blockNumber);
+    // Evidence is another block at that height. A node that has none yet is behind, or the chain grows back.
+    if (there === undefined) return;
+    const level = levelOf(receipt.blockNumber, horizon);
+    const known = seen.get(id);
+    if (there === receipt.blockHash && known?.level === level && known.isWhole) return;
+    const batch = await port.store.batch(id);
+    if (batch === undefined) return;
+    const payments = await paymentsOf(port.store, batch);
+    if (there !== receipt.blockHash) {
+      seen.delete(id);
+      await reopen(port, lease, batch, payments);
+      return;
+    }
+    const isWhole = !payments.some(isLeftOver) || (await port.concludeRest(lease, batch));
+    const transitions = payments.flatMap((payment) => raise(payment, level));
+    if (isWhole && level === "final") {
+      await port.conclude(lease, { batchId: id, state: "final", receipt, transitions });
+    } else if (transitions.length > 0) {
+      await port.conclude(lease, { batchId: id, state: "mined", receipt, transitions });
+    }
+    seen.set(id, { level, isWhole });
   }
 }
 
-/**
- * Looks once more at a batch whose transaction was mined: raises its payments' level as the chain becomes sure of the
- * block, or opens it again where another block has taken its place. Its bytes are then handed out again.
- */
-export async function followBatch(
-  port: FinalityPort,
-  lease: Lease,
-  batch: BatchRow,
-  horizon: Horizon | undefined,
-): Promise<void> {
-  const { receipt } = batch;
-  if (receipt === undefined) return;
-  const there = await hashOfBlock(port.client, receipt.blockNumber);
-  // Evidence is another block at that height. A node that has none yet is behind, or the chain grows back.
-  if (there === undefined) return;
-  const ids = [...new Set(batch.attempts.flatMap(({ paymentIds }) => paymentIds))];
-  const payments = (await port.store.changed(ids, -1)).filter((payment) => payment.batchId === batch.id);
+/** The payments that a batch has, in whatever state. */
+export async function paymentsOf(
+  store: Pick<Store, "changed">,
+  { id, attempts }: Pick<BatchRow, "id" | "attempts">,
+): Promise<PaymentRow[]> {
+  const ids = [...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))];
+  return (await store.changed(ids, -1)).filter(({ batchId }) => batchId === id);
+}
 
-  if (there !== receipt.blockHash) {
-    const evidence: Evidence = { kind: "reorg", blockNumber: receipt.blockNumber, blockHash: receipt.blockHash };
-    port.logger.warn("block left the chain: batch is open again", { batch: batch.id, block: receipt.blockNumber });
-    const transitions = payments.map((payment): Transition => {
-      return { paymentId: payment.id, from: CONCLUDED, batchId: batch.id, to: "submitted", evidence };
-    });
-    await port.conclude(lease, { batchId: batch.id, state: "open", receipt: undefined, transitions });
-    return;
-  }
-  const level = levelOf(receipt.blockNumber, horizon);
-  const transitions = payments.flatMap((payment) => raise(payment, level));
-  if (level === "final" || transitions.length > 0) {
-    const state = level === "final" ? "final" : "mined";
-    await port.conclude(lease, { batchId: batch.id, state, receipt, transitions });
-  }
+/** Whether a payment of a mined batch is still on its way: its transaction did not decide about it. */
+export function isLeftOver({ state }: Pick<PaymentRow, "state">): boolean {
+  return state === "batched" || state === "submitted";
+}
+
+async function reopen(
+  { conclude, logger }: FinalityPort,
+  lease: Lease,
+  { id, receipt }: BatchRow,
+  payments: readonly PaymentRow[],
+): Promise<void> {
+  if (receipt === undefined) return;
+  const { blockNumber, blockHash } = receipt;
+  const evidence: Evidence = { kind: "reorg", blockNumber, blockHash };
+  logger.warn("block left the chain: batch is open again", { batch: id, block: blockNumber });
+  const transitions = payments.map((payment): Transition => {
+    return { paymentId: payment.id, from: CONCLUDED, batchId: id, to: "submitted", evidence };
+  });
+  await conclude(lease, { batchId: id, state: "open", receipt: undefined, transitions });
 }
 
 function levelOf(blockNumber: bigint, horizon: Horizon | undefined): SettlementLevel {

@@ -1,10 +1,12 @@
 import type { TransactionReceipt } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { ChainMismatchError } from "../chain/errors.ts";
+import { readHorizon } from "../chain/horizon.ts";
 import { preflightAuthorization } from "../chain/preflight.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { recompose, strike } from "./compose.ts";
+import { isLeftOver, paymentsOf } from "./finality.ts";
 import { lookUpUses, readUsed } from "./nonceUses.ts";
 import type { EnginePolicy } from "./policy.ts";
 import {
@@ -16,6 +18,7 @@ import {
   usedElsewhere,
   withUses,
 } from "./sending/conclude.ts";
+import { findMined, type MinedAttempt } from "./sending/observe.ts";
 import type { SenderPort } from "./sending/types.ts";
 import type { Attempt, BatchRow, Evidence, Lease, PaymentRow, Store, Transition } from "./store/types.ts";
 
@@ -35,6 +38,8 @@ export function createSenderPort(deps: Deps): {
   readonly port: Omit<SenderPort, "nodes" | "account" | "owner">;
   /** Stores a conclusion and tells of the payments that it moved. */
   readonly conclude: Conclude;
+  /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
+  readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
 } {
   const { store, client, policy, clock, logger } = deps;
 
@@ -51,12 +56,6 @@ export function createSenderPort(deps: Deps): {
     if (closed.length > 0) deps.noteRows(await store.transition(closed, clock.now()));
   };
 
-  const paymentsOf = async (batch: BatchRow): Promise<PaymentRow[]> => {
-    const ids = [...new Set(batch.attempts.flatMap(({ paymentIds }) => paymentIds))];
-    const rows = await store.changed(ids, -1);
-    return rows.filter(({ batchId }) => batchId === batch.id);
-  };
-
   const conclusionPolicy = () => {
     const { retryRefused, retryRefusedAfterMs, maxTries } = policy;
     return { nowMs: clock.now(), retryRefused, retryRefusedAfterMs, maxTries };
@@ -64,6 +63,20 @@ export function createSenderPort(deps: Deps): {
 
   return {
     conclude,
+    concludeRest: async (lease, batch) => {
+      const mined = await findMined(client, batch, await client.getBlockNumber());
+      if (mined === undefined || mined.receipt.blockHash !== batch.receipt?.blockHash) return false;
+      if (!(await isLossCertain(mined))) return false;
+      const { attempt, receipt } = mined;
+      // All that the attempt carried, wherever it is by now: outcomes are read by place.
+      const carried = await store.changed([...new Set(batch.attempts.flatMap(({ paymentIds }) => paymentIds))], -1);
+      const isRest = new Set(carried.filter((row) => row.batchId === batch.id && isLeftOver(row)).map(({ id }) => id));
+      const conclusion = concludeBatch(batch, attempt, receipt, carried, conclusionPolicy());
+      const rest = conclusion.transitions.filter(({ paymentId }) => isRest.has(paymentId));
+      const transitions = await explain(rest, carried, attempt, receipt);
+      await conclude(lease, { batchId: batch.id, state: "mined", receipt: batch.receipt, transitions });
+      return true;
+    },
     port: {
       store,
       client,
@@ -71,14 +84,18 @@ export function createSenderPort(deps: Deps): {
       clock,
       logger,
       recompose: (payments, batchId) => recompose({ store, client, policy, clock }, payments, batchId),
-      conclude: async (lease, batch, attempt, receipt, refused) => {
-        const payments = await paymentsOf(batch);
+      conclude: async (lease, batch, mined, refused) => {
+        const { attempt, receipt } = mined;
+        const payments = await paymentsOf(store, batch);
         const conclusion = concludeBatch(batch, attempt, receipt, payments, conclusionPolicy(), refused);
-        const transitions = await explain(conclusion.transitions, payments, attempt, receipt);
+        const explained = await explain(conclusion.transitions, payments, attempt, receipt);
+        const isReturned = ({ to }: Transition) => to === "queued";
+        const mayReturn = !explained.some(isReturned) || (await isLossCertain(mined));
+        const transitions = mayReturn ? explained : explained.filter((transition) => !isReturned(transition));
         await conclude(lease, { batchId: batch.id, state: "mined", receipt: conclusion.receipt, transitions });
       },
       giveBack: async (lease, batch, consumer) => {
-        const payments = await paymentsOf(batch);
+        const payments = await paymentsOf(store, batch);
         const transitions = payments.map((payment): Transition => {
           return {
             paymentId: payment.id,
@@ -92,6 +109,16 @@ export function createSenderPort(deps: Deps): {
       },
     },
   };
+
+  /**
+   * Whether a payment that the mined attempt did not decide may go into another batch. In a younger block, a reorg could bring
+   * an attempt back that settles it.
+   */
+  async function isLossCertain({ depth, receipt }: MinedAttempt): Promise<boolean> {
+    if (depth >= policy.lossConfirmations) return true;
+    const horizon = depth === 0 ? undefined : await readHorizon(client);
+    return horizon !== undefined && receipt.blockNumber <= horizon.final;
+  }
 
   /** Looks up what a receipt does not say: who used a nonce, and why the token reverted a direct transfer. */
   async function explain(

@@ -2,7 +2,7 @@ import { BALANCES_PER_CALL, readBalances } from "../chain/balances.ts";
 import { readHorizon } from "../chain/horizon.ts";
 import { type DispatchPort, dispatch, hasRoom } from "./dispatch.ts";
 import type { Exposure } from "./exposure.ts";
-import { type FinalityPort, followBatches } from "./finality.ts";
+import { createFollow, type FinalityPort } from "./finality.ts";
 import { nextDispatchMs, type Queue } from "./schedule.ts";
 import { type Steady, startSteady } from "./steady.ts";
 import { OPEN_STATES, type PaymentRow } from "./store/types.ts";
@@ -129,18 +129,17 @@ export function startWork(port: WorkPort): Work {
     },
   });
 
-  let rounds = 0;
+  const followed = senders.map((sender) => ({ sender, follow: createFollow(port) }));
   const finality = startSteady({
     ...common,
     name: "finality",
     pauseMs: () => policy.finalityMs,
     work: async () => {
       const horizon = await readHorizon(client);
-      for (const sender of senders) {
+      for (const { sender, follow } of followed) {
         const lease = sender.lease();
-        if (lease !== undefined) await followBatches(port, lease, horizon, rounds);
+        if (lease !== undefined) await follow(lease, horizon);
       }
-      rounds += 1;
       if (horizon !== undefined) await port.watch.look(horizon);
     },
   });

@@ -26,12 +26,13 @@ const AFTERWARDS_MS = 2_000;
 /**
  * Two engines with one key on one journal, no fault but one: the first is killed, or stopped until the second has finished
  * everything and then continued. Each has a way of its own to the node, so that it is known who sent what.
+ * @returns `locked` where the first was stopped in the middle of a transaction of SQLite, whose file nobody can use then.
  */
 export async function duel(
   seed: number,
   blow: Blow,
   { ground, pool, journal }: { readonly ground: Ground; readonly pool: WorkerPool; readonly journal: string },
-): Promise<DuelReport> {
+): Promise<DuelReport | "locked"> {
   const { rpcUrl } = ground.anvil;
   const scenario = await scenarioOf(seed, new Set());
   const opening = await openGround(ground, scenario);
@@ -65,6 +66,8 @@ export async function duel(
     const before = sentBefore;
     const second = await startAt(secondProxy.url, "second");
     const end = await soon(second.ended, "the second engine did not finish");
+    if (end.kind === "failed" && blow.how === "SIGSTOP" && end.error.includes("kept the journal locked"))
+      return "locked";
     if (end.kind !== "done") throw new Error(`the second engine ended: ${JSON.stringify(end)}`);
     if (blow.how === "SIGSTOP" && first.pid !== undefined) {
       process.kill(first.pid, "SIGCONT");

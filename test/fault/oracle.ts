@@ -208,6 +208,7 @@ function judgeBatches(journal: Journal, chain: ChainFacts, { foreign, sent }: Tr
 function judgeHistory(journal: Journal, chain: ChainFacts, say: Say): void {
   const payments = new Map(journal.payments.map((payment) => [payment.id, payment]));
   const txNonces = new Map(journal.batches.map(({ id, txNonce }) => [id, txNonce]));
+  const lastBatch = new Map<number, string>();
   const flying = new Map<string, { readonly paymentId: number; readonly batchId: string }>();
   for (const step of journal.history) {
     const payment = payments.get(step.paymentId);
@@ -217,14 +218,20 @@ function judgeHistory(journal: Journal, chain: ChainFacts, say: Say): void {
       say(`payment ${payment.id} (${nameOf(payment)}), step ${step.id}: ${text}`);
     if (step.to === "batched") {
       if (current !== undefined) complain(`into another batch while ${current.batchId.slice(0, 10)} is undecided`);
+      lastBatch.set(payment.id, String(step.evidence.batchId));
       flying.set(payment.identity, { paymentId: payment.id, batchId: String(step.evidence.batchId) });
     } else if (step.to === "queued" && (step.from === "batched" || step.from === "submitted")) {
       const hash = step.evidence.transactionHash;
       const consumer = chain.bySender.find((transaction) => transaction.hash === hash);
-      // A reorg may have taken away what gave it back, one block deep; docs/state-machine.md names this gap.
-      if (consumer !== undefined && consumer.txNonce !== txNonces.get(current?.batchId ?? ""))
+      // Nothing is given up before it is deeper than any reorg of a run.
+      if (consumer === undefined) complain(`given back because of ${hash}, which is not on the chain`);
+      else if (consumer.txNonce !== txNonces.get(current?.batchId ?? ""))
         complain("given back because of another txNonce");
       flying.delete(payment.identity);
+    } else if (step.to === "submitted" && step.evidence.kind === "reorg") {
+      // What had decided its batch is gone: it is on its way again, in the same one.
+      if (current !== undefined) complain(`on its way again beside ${current.batchId.slice(0, 10)}`);
+      flying.set(payment.identity, { paymentId: payment.id, batchId: lastBatch.get(payment.id) ?? "" });
     } else if (step.to !== "submitted" && current?.paymentId === payment.id) flying.delete(payment.identity);
   }
 }

@@ -104,8 +104,11 @@ export function createSender(port: SenderPort): Sender {
     if (held === undefined || underWay.has(attempt.hash)) return;
     underWay.add(attempt.hash);
     try {
-      if ((await store.markBroadcast(held, attempt.hash, clock.now())) === "fenced") return leases.lose();
-      if (holds() === undefined) return;
+      const noted = await store.markBroadcast(held, attempt.hash, clock.now());
+      if (noted === "fenced") return leases.lose();
+      if (noted === "decided") return;
+      // Another lease of the same key is not this one: in between, somebody else may have had it.
+      if (holds()?.epoch !== held.epoch) return;
       const answer = await broadcastToAll(port.nodes, attempt.raw);
       tracks.answered(batch.id, attempt.hash, answer, clock.now());
       const fields = { sender: key.sender, txNonce: batch.txNonce, hash: attempt.hash, answer };
@@ -197,7 +200,7 @@ export function createSender(port: SenderPort): Sender {
         return;
       case "conclude":
         if (mined === undefined) return;
-        await port.conclude(held, batch, decision.attempt, mined.receipt, refused);
+        await port.conclude(held, batch, mined, refused);
         for (const { paymentIds } of batch.attempts) for (const id of paymentIds) refused.delete(id);
         open = Math.max(0, open - 1);
         return;

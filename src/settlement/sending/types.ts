@@ -1,9 +1,10 @@
-import type { Address, Hex, LocalAccount, TransactionReceipt } from "viem";
+import type { Address, Hex, LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicy } from "../policy.ts";
-import type { Attempt, BatchKind, BatchRow, Lease, PaymentRow, Store } from "../store/types.ts";
+import type { BatchKind, BatchRow, Lease, PaymentRow, Store } from "../store/types.ts";
+import type { MinedAttempt } from "./observe.ts";
 
 /** A call that carries payments, once its batch has an id. */
 export type Composition = {
@@ -29,12 +30,14 @@ export type SenderPort = {
   readonly owner: string;
   /** Payments that can still settle, of these, as a call for the batch: undefined where none can. */
   readonly recompose: (payments: readonly PaymentRow[], batchId: Hex) => Promise<Composition | undefined>;
-  /** The batch's mined attempt is deep enough: store what it means. `refused` are payments that no node takes even alone. */
+  /**
+   * The batch's mined attempt is deep enough: store what it means. What it left over stays with the batch until no reorg can
+   * bring it back. `refused` are payments that no node takes even alone.
+   */
   readonly conclude: (
     lease: Lease,
     batch: BatchRow,
-    attempt: Attempt,
-    receipt: TransactionReceipt,
+    mined: MinedAttempt,
     refused: ReadonlySet<number>,
   ) => Promise<void>;
   /** Another transaction took the batch's txNonce for good: queue its payments again. */

@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql } from "kysely";
 import { getAddress, type Hex } from "viem";
 import type { Backend, Write } from "./backend.ts";
-import { decodePaymentIds, encodeEvidence, encodeReceipt } from "./codec.ts";
+import { decodePaymentIds, decodeReceipt, encodeEvidence, encodeReceipt } from "./codec.ts";
 import { StoreError } from "./errors.ts";
 import { holds } from "./leases.ts";
 import { batchEvidence, batchRow, newAttempt } from "./rows.ts";
@@ -19,7 +19,14 @@ import {
 
 type BatchMethods = Pick<
   Store,
-  "storeBatch" | "storeAttempt" | "markBroadcast" | "concludeBatch" | "batches" | "batch" | "lastTxNonce"
+  | "storeBatch"
+  | "storeAttempt"
+  | "markBroadcast"
+  | "concludeBatch"
+  | "batches"
+  | "batch"
+  | "minedBatches"
+  | "lastTxNonce"
 >;
 
 const IN_FLIGHT: ReadonlySet<PaymentState> = new Set(CLAIMING_STATES);
@@ -87,11 +94,12 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
         const attempt = await db
           .selectFrom("attempts")
           .innerJoin("batches", "batches.id", "attempts.batch_id")
-          .select(["batches.id", "batches.chain_id", "batches.sender"])
+          .select(["batches.id", "batches.chain_id", "batches.sender", "batches.state"])
           .where("attempts.hash", "=", hash)
           .executeTakeFirst();
         if (attempt === undefined) throw unknownError("attempt", hash);
         if (!covers(lease, ownerOf(attempt))) return "fenced";
+        if (attempt.state !== "open") return "decided";
         await db.updateTable("attempts").set({ broadcast_at_ms: nowMs }).where("hash", "=", hash).execute();
         const query = db
           .selectFrom("payments")
@@ -161,6 +169,20 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
       }),
 
     batch: (id) => read((db) => findBatch(db, id)),
+
+    minedBatches: ({ chainId, sender, limit }) =>
+      read(async (db) => {
+        const rows = await db
+          .selectFrom("batches")
+          .select(["id", "receipt"])
+          .where("chain_id", "=", chainId)
+          .where("sender", "=", getAddress(sender))
+          .where("state", "=", sql.lit("mined" as const))
+          .orderBy("tx_nonce")
+          .limit(limit)
+          .execute();
+        return rows.flatMap(({ id, receipt }) => (receipt === null ? [] : [{ id, receipt: decodeReceipt(receipt) }]));
+      }),
 
     lastTxNonce: (chainId, sender) =>
       read(async (db) => {

@@ -209,6 +209,9 @@ export type BatchRow = {
   readonly createdAtMs: number;
 };
 
+/** A batch whose transaction is mined, without its bytes. */
+export type MinedBatch = { readonly id: Hex; readonly receipt: ReceiptRow };
+
 /** A new batch with its first attempt. */
 export type NewBatch = Pick<BatchRow, "id" | "chainId" | "sender" | "txNonce"> & { readonly attempt: Attempt };
 
@@ -310,8 +313,11 @@ export type Store = {
     attempt: Attempt,
     nowMs: number,
   ) => Promise<"stored" | StoreConflict>;
-  /** Notes that an attempt was handed to a node, and moves its batch's payments from `batched` to `submitted`. */
-  readonly markBroadcast: (lease: Lease, hash: Hex, nowMs: number) => Promise<"stored" | "fenced">;
+  /**
+   * Notes that an attempt is handed to a node, and moves its batch's payments from `batched` to `submitted`. `decided`: its
+   * batch is no longer open, and there is nothing to hand out.
+   */
+  readonly markBroadcast: (lease: Lease, hash: Hex, nowMs: number) => Promise<"stored" | "fenced" | "decided">;
   /** Batches of a sender in given states by txNonce, with attempts and receipt. */
   readonly batches: (query: {
     readonly chainId: number;
@@ -322,6 +328,12 @@ export type Store = {
     readonly limit?: number;
   }) => Promise<readonly BatchRow[]>;
   readonly batch: (id: Hex) => Promise<BatchRow | undefined>;
+  /** The mined batches of a sender that are not final yet, by txNonce: only what it takes to look at their blocks. */
+  readonly minedBatches: (query: {
+    readonly chainId: number;
+    readonly sender: Address;
+    readonly limit: number;
+  }) => Promise<readonly MinedBatch[]>;
   /** Every key that this journal has sent from or leased, by chain and address. */
   readonly senders: (chainId?: number) => Promise<readonly SenderRow[]>;
   /** The highest txNonce that was ever stored for a sender, undefined if none was. */

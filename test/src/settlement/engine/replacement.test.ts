@@ -1,9 +1,9 @@
 import { expect } from "chai";
-import type { Hex } from "viem";
+import { encodeFunctionData, erc20Abi, type Hex } from "viem";
 import { encodeTransfer } from "../../../../src/chain/preflight.ts";
 import type { SettlementEngine } from "../../../../src/settlement/engine.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
-import { acceptAll, type EngineLab, openEngineLab, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
 
 describe("createSettlementEngine: replacement", () => {
   let anvil: Anvil;
@@ -102,6 +102,8 @@ describe("createSettlementEngine: replacement", () => {
     await anvil.mine();
     await settled(engine, rows[0]!.id);
     await settled(engine, rows[2]!.id);
+    expect((await lab.row(rows[1]!.id)).state).to.equal("submitted");
+    await anvil.mine(2);
     await until(async () => (await lab.row(rows[1]!.id)).state === "queued");
     await anvil.mine(3);
     const other = await engine.outcome(rows[1]!.id);
@@ -150,6 +152,43 @@ describe("createSettlementEngine: replacement", () => {
     }
   });
 
+  it("holds what a mined replacement left out, so that a reorg may still bring back the attempt that settles it", async () => {
+    const engine = await lab.start({ rebroadcastAfterMs: 60_000, replaceAfterMs: 1_500 });
+    const rows = await acceptAll(engine, await lab.payments(2));
+    const [kept, dropped] = rows;
+    await submitted(kept!.id);
+    const [first] = (await lab.openBatches())[0]!.attempts;
+    await anvil.request("anvil_dropAllTransactions");
+    // One payer moves his money away, so the replacement leaves his payment out. The reorg undoes that too.
+    const payer = dropped!.work.kind === "authorization" ? dropped!.work.authorization.from : "0x";
+    const all = await lab.balanceOf(payer);
+    const away = { abi: erc20Abi, functionName: "transfer", args: [lab.payee(), all] } as const;
+    await lab.sendAs(payer, anvil.usdc, encodeFunctionData(away), { maxFeePerGas: "0x174876e800" });
+    await anvil.mine();
+    expect(await lab.balanceOf(payer)).to.equal(0n);
+    const replaced = await until(async () => {
+      const newest = (await lab.openBatches())[0]?.attempts.at(-1);
+      return newest?.paymentIds.length === 1 ? newest : undefined;
+    });
+    await handedOut(replaced.hash);
+    await anvil.mine();
+    expect((await settled(engine, kept!.id)).transactionHash).to.equal(replaced.hash);
+    await anvil.mine();
+    await sleep(300);
+    expect(await lab.states(dropped!.id)).to.deep.equal(["queued", "batched", "submitted"]);
+
+    await anvil.request("anvil_reorg", [3, [[first!.raw, 0]]]);
+    await anvil.mine();
+    for (const { id } of rows) {
+      await until(async () => {
+        const { state, evidence } = await lab.row(id);
+        return state === "settled" && evidence.kind === "transfer" && evidence.transactionHash === first!.hash;
+      });
+    }
+    expect(await lab.states(dropped!.id)).to.deep.equal(["queued", "batched", "submitted", "settled"]);
+    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(1);
+  });
+
   it("settles an underpriced replacement race: raises the fee until a node takes it", async () => {
     // From outside, dearer, under the txNonce that ours will have: it is replaced once ours pays more.
     const engine = await lab.start({ replaceAfterMs: 200 });
@@ -195,6 +234,7 @@ describe("createSettlementEngine: replacement", () => {
     await handedOut(replacement.hash);
     await anvil.mine();
     await settled(engine, rows[1]!.id);
+    await anvil.mine(2);
     await until(async () => (await lab.row(rows[0]!.id)).state === "queued");
     await anvil.request("evm_setNextBlockTimestamp", [Number(rows[0]!.deadlineSeconds) + 4]);
     await anvil.mine(6);

@@ -278,6 +278,21 @@ export function describeBatches({ store, another }: Subject): void {
       expect((await store().batch(batch.id))?.attempts[0]?.broadcastAtMs).to.equal(undefined);
     });
 
+    it("changes nothing for a batch that is decided", async () => {
+      const rows = await acceptSeeds(store(), 1);
+      const held = await lease(store());
+      const batch = batchOf(0, rows);
+      await store().storeBatch(held, batch, 2);
+      for (const state of ["mined", "final", "lost"] as const) {
+        await store().concludeBatch(held, { batchId: batch.id, state, receipt, transitions: [] }, 3);
+        expect(await store().markBroadcast(held, batch.attempt.hash, 4)).to.equal("decided");
+      }
+      expect(await stateOf(store(), rows[0] ?? raise())).to.equal("batched");
+      expect((await store().batch(batch.id))?.attempts[0]?.broadcastAtMs).to.equal(undefined);
+      await store().concludeBatch(held, { batchId: batch.id, state: "open", receipt: undefined, transitions: [] }, 5);
+      expect(await store().markBroadcast(held, batch.attempt.hash, 6)).to.equal("stored");
+    });
+
     it("fails for bytes that were never stored", async () => {
       const held = await lease(store());
       const error = await store()
@@ -375,6 +390,24 @@ export function describeBatches({ store, another }: Subject): void {
       expect(await nonces({ sender, states: [] })).to.deep.equal([]);
       expect(await store().batches({ chainId: 1, states: ["open"] })).to.deep.equal([]);
       expect(await store().batch(hashOf("none"))).to.equal(undefined);
+    });
+  });
+
+  describe("minedBatches", () => {
+    it("lists what is mined and not final of a sender by txNonce, with the receipt, up to a limit", async () => {
+      const held = await lease(store());
+      for (const txNonce of [3, 1, 2, 0]) await store().storeBatch(held, batchOf(txNonce, []), 2);
+      const conclude = (txNonce: number, state: "mined" | "final") =>
+        store().concludeBatch(held, { batchId: batchOf(txNonce, []).id, state, receipt, transitions: [] }, 3);
+      await conclude(3, "mined");
+      await conclude(1, "mined");
+      await conclude(2, "final");
+      const query = { chainId, sender: held.sender, limit: 10 };
+      const mined = [1, 3].map((txNonce) => ({ id: batchOf(txNonce, []).id, receipt }));
+      expect(await store().minedBatches(query)).to.deep.equal(mined);
+      expect(await store().minedBatches({ ...query, limit: 1 })).to.deep.equal(mined.slice(0, 1));
+      expect(await store().minedBatches({ ...query, sender: addressOf(8) })).to.deep.equal([]);
+      expect(await store().minedBatches({ ...query, chainId: chainId + 1 })).to.deep.equal([]);
     });
   });
 
