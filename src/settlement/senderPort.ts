@@ -135,11 +135,12 @@ export function createSenderPort(deps: Deps): {
       const isUnexplained = attempt.kind === "direct" && transition.reason === "refused" && payment !== undefined;
       transitions.push(isUnexplained ? await explainDirect(transition, payment, attempt, receipt) : transition);
     }
-    const burners = transitions
-      .filter(({ reason }) => reason === "gas-capped")
+    // The signature was good when the payment was accepted, and an account without code cannot take it back.
+    const hostile = transitions
+      .filter(({ reason }) => reason === "gas-capped" || reason === "bad-signature")
       .map(({ paymentId }) => byId.get(paymentId))
       .filter((payment) => payment !== undefined);
-    if (burners.length > 0) await strike({ store, client, policy, clock }, burners);
+    if (hostile.length > 0) await strike({ store, client, policy, clock }, hostile);
     const used = usedElsewhere(transitions, payments);
     if (used.length === 0) return transitions;
     return withUses(transitions, payments, await lookUpUses({ client, policy }, used), receipt.blockNumber);

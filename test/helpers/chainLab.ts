@@ -11,6 +11,9 @@ import type { JobPayment } from "../../src/settlement/index.ts";
 
 export type ChainLab = Awaited<ReturnType<typeof openChainLab>>;
 
+/** ERC-1271 by somebody who signs anything: PUSH4 magic, left-align, return 32 bytes. */
+export const ACCEPT_ALL: Hex = "0x631626ba7e60e01b60005260206000f3";
+
 /** Runtime code that loops until its gas is gone. */
 export const BURNING_CODE: Hex = "0x5b600056";
 

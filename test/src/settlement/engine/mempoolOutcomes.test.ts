@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { connectChain } from "../../../../src/chain/client.ts";
 import { encodeTransfer } from "../../../../src/chain/preflight.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
-import { startFaultyNode } from "../../../helpers/chainLab.ts";
+import { ACCEPT_ALL, startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
 
 /** Nothing is sent for so long, unless something is urgent. */
@@ -64,6 +64,20 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     const mining = setInterval(() => void anvil.mine(), 60);
     lab.later(async () => clearInterval(mining));
     for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
+  });
+
+  it("a payer whose code refuses its signature after the pre-flight gets a strike, and the others settle", async () => {
+    const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
+    const engine = await lab.start({ replaceAfterMs: 60_000, strikeMs: 60_000 });
+    const turned = await lab.sign(payer, { to: lab.payee(), value: 10n });
+    const rows = await acceptAll(engine, [turned, ...(await lab.payments(2))]);
+    await until(async () => (await pool()) === 1);
+    await lab.setCode(payer.address, "0x5f5ffd");
+    await anvil.mine();
+    const [first, ...others] = await Promise.all(rows.map(({ id }) => engine.outcome(id)));
+    expect([first!.state, first!.reason]).to.deep.equal(["rejected", "bad-signature"]);
+    for (const { state } of others) expect(state).to.equal("settled");
+    expect((await lab.store.strikes(84532, [payer.address])).get(payer.address)?.strikes).to.equal(1);
   });
 
   it("a payment is not called expired while its transaction may still be mined", async () => {

@@ -7,13 +7,11 @@ import { mockUSDCArtifact } from "../../../../src/contracts/MockUSDC.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import { networks } from "../../../../src/networks.ts";
 import { CallKeyError } from "../../../../src/settlement/intake.ts";
-import { BURNING_CODE } from "../../../helpers/chainLab.ts";
+import { ACCEPT_ALL, BURNING_CODE } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
 import { usdcTypes } from "../../../helpers/usdc.ts";
 
 const { abi } = mockUSDCArtifact;
-/** ERC-1271 by somebody who signs anything: PUSH4 magic, left-align, return 32 bytes. */
-const ACCEPT_ALL: Hex = "0x631626ba7e60e01b60005260206000f3";
 /** Nothing is sent for so long, unless something is urgent. */
 const PATIENT = { lingerMs: 600_000, maxLingerMs: 600_000 };
 
