@@ -22,7 +22,13 @@ const args = process.argv.slice(2);
 const long = args.includes("--long");
 const chosen = args.filter((arg) => arg !== "--long");
 const seed = process.env.TRIBUTARY_SEED ?? String(randomInt(2 ** 31));
-const env = { ...process.env, TRIBUTARY_SEED: seed, ...(long ? { TRIBUTARY_LONG: "1" } : {}) };
+const env = {
+  ...process.env,
+  TRIBUTARY_SEED: seed,
+  // Hundreds of processes load the same sources: each one after the first finds them compiled.
+  NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node-compile"),
+  ...(long ? { TRIBUTARY_LONG: "1" } : {}),
+};
 
 console.log(
   long
