@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { cleanEnvironment } from "./cli.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -19,7 +20,7 @@ export async function startFacilitatorCli(
   const program = join(root, "scripts", "tributary.ts");
   const child = spawn(process.execPath, [program, "facilitator", "--port", "0", "--json", ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? "", ...env },
+    env: cleanEnvironment(env),
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stderr = "";

@@ -5,6 +5,7 @@ import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import type { JobPayment } from "../../src/settlement/index.ts";
 import { openStore, type Store } from "../../src/settlement/store/index.ts";
+import { cleanEnvironment } from "./cli.ts";
 
 const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
 
@@ -51,7 +52,7 @@ export type Running = {
 /** Starts `tributary …args` without this process's keys and settings. */
 export function startCommand(args: readonly string[]): Running {
   const child = spawn(process.execPath, [program, ...args], {
-    env: { PATH: process.env.PATH ?? "" },
+    env: cleanEnvironment(),
     stdio: ["pipe", "pipe", "pipe"],
   });
   let [stdout, stderr] = ["", ""];
