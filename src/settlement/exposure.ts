@@ -7,7 +7,7 @@ export type Exposure = {
   readonly note: (row: PaymentRow) => void;
   readonly unsettled: (token: Address, payer: Address) => bigint;
   readonly noteBalance: (token: Address, payer: Address, balance: bigint) => void;
-  /** Whether a payer's unsettled payments come to `permille` of the balance that was last seen. */
+  /** Whether a payer's unsettled payments come to `permille` of the balance that was last seen. One without any has none to lose. */
   readonly isStrained: (token: Address, payer: Address, permille: bigint) => boolean;
   /** Whether a payment counts as open here. */
   readonly has: (id: number) => boolean;
@@ -52,7 +52,7 @@ export function createExposure(): Exposure {
     },
     isStrained: (token, payer, permille) => {
       const account = accounts.get(keyOf(token, payer));
-      if (account?.balance === undefined || account.unsettled === 0n) return false;
+      if (account?.balance === undefined || account.balance === 0n || account.unsettled === 0n) return false;
       return account.unsettled * 1000n >= account.balance * permille;
     },
     has: (id) => values.has(id),

@@ -38,6 +38,13 @@ describe("createExposure", () => {
     expect(exposure.isStrained(TOKEN, payer, 800n)).to.equal(true);
   });
 
+  it("is not strained where there is nothing to lose: nobody without a balance makes a batch go early", () => {
+    const exposure = createExposure();
+    exposure.note(row(1, 5n));
+    exposure.noteBalance(TOKEN, payer, 0n);
+    expect(exposure.isStrained(TOKEN, payer, 800n)).to.equal(false);
+  });
+
   it("forgets a balance that a settlement has changed", () => {
     const exposure = createExposure();
     exposure.note(row(1, 600n));
