@@ -33,7 +33,7 @@ export type ChainVerdict =
       readonly signature: Hex;
     }
   | { readonly status: "invalid"; readonly by: "ecdsa"; readonly reason: EcdsaDefect; readonly recovered?: Address }
-  | { readonly status: "invalid"; readonly by: "erc1271"; readonly reason: "rejected" | "call-failed" }
+  | { readonly status: "invalid"; readonly by: "erc1271"; readonly reason: Erc1271Defect }
   | {
       /** An ERC-6492 signature of a wallet that has no code yet: neither valid nor invalid before it is deployed. */
       readonly status: "counterfactual";
@@ -42,10 +42,13 @@ export type ChainVerdict =
       readonly signature: Hex;
     };
 
+/** What the payer's code does with the signature: answers something else, reverts, or uses up its gas. */
+export type Erc1271Defect = "rejected" | "call-failed" | "out-of-gas";
+
 export type EcdsaDefect = "mismatch" | "high-s" | "bad-v" | "unrecoverable" | "not-65-bytes" | "broken-erc6492";
 
 export type VerifyOnChainOptions = {
-  /** Gas for the payer's `isValidSignature`, below 2^32; what runs out of it is `call-failed`. */
+  /** Gas for the payer's `isValidSignature`, below 2^32; what uses it up is `out-of-gas`. */
   readonly erc1271Gas?: bigint;
   /** Block to ask at; the latest by default. */
   readonly blockNumber?: bigint;
@@ -74,7 +77,7 @@ export async function verifySignatureOnChain(
   const answer = await ask("the payer's isValidSignature", () =>
     call(client, { data, gas: probeGas(gas, data), ...at }),
   );
-  return judge(answer.data, signature);
+  return judge(answer.data, signature, gas);
 }
 
 async function verifyEcdsa(signed: SignedAuthorization, domain: TokenDomain): Promise<ChainVerdict> {
@@ -115,12 +118,15 @@ function isValidSignatureCall(hash: Hex, signature: Hex): Hex {
 /** The magic value with the zero padding that the token compares, too. */
 const magicWord = padHex("0x1626ba7e", { dir: "right", size: 32 });
 
-function judge(answer: Hex | undefined, signature: Hex): ChainVerdict {
-  if (answer === undefined || size(answer) !== 96) {
+function judge(answer: Hex | undefined, signature: Hex, gas: bigint): ChainVerdict {
+  if (answer === undefined || size(answer) !== 128) {
     throw undecided("the payer's isValidSignature", "The node answered eth_call with something else than was asked.");
   }
   const succeeded = hexToBigInt(slice(answer, 0, 32)) === 1n;
-  if (!succeeded) return { status: "invalid", by: "erc1271", reason: "call-failed" };
+  if (!succeeded) {
+    const isUsedUp = hexToBigInt(slice(answer, 96, 128)) >= gas;
+    return { status: "invalid", by: "erc1271", reason: isUsedUp ? "out-of-gas" : "call-failed" };
+  }
   const returnedBytes = hexToBigInt(slice(answer, 32, 64));
   const accepted = returnedBytes >= 32n && slice(answer, 64, 96) === magicWord;
   return accepted
@@ -129,14 +135,15 @@ function judge(answer: Hex | undefined, signature: Hex): ChainVerdict {
 }
 
 /**
- * Init code that makes one static call and returns (success, size of the return data, its first word). Run as a contract
- * creation inside eth_call, it turns a revert or an exhausted allowance of the payer into data, so that an error of
- * eth_call itself always means that the node could not be asked.
+ * Init code that makes one static call and returns (success, size of the return data, its first word, gas used by the
+ * call). Run as a contract creation inside eth_call, it turns a revert or an exhausted allowance of the payer into data, so
+ * that an error of eth_call itself always means that the node could not be asked.
  *
  * ```
- * CODECOPY(0x60, 0x38, length)                          the calldata behind these 0x38 bytes
+ * CODECOPY(0x60, 0x3f, length)                          the calldata behind these 0x3f bytes
+ * before = GAS
  * STATICCALL(gas, account, 0x60, length, 0x40, 0x20)    at most one word of return data is copied
- * MSTORE(0, success) MSTORE(0x20, RETURNDATASIZE) RETURN(0, 0x60)
+ * MSTORE(0, success) MSTORE(0x60, before - GAS) MSTORE(0x20, RETURNDATASIZE) RETURN(0, 0x80)
  * ```
  */
 function probeCode(account: Address, gas: bigint, calldata: Hex): Hex {
@@ -144,13 +151,13 @@ function probeCode(account: Address, gas: bigint, calldata: Hex): Hex {
   return concatHex([
     "0x61",
     length,
-    "0x60386060396020604061",
+    "0x603f6060395a6020604061",
     length,
     "0x606073",
     account,
     "0x63",
     numberToHex(gas, { size: 4 }),
-    "0xfa6000523d60205260606000f3",
+    "0xfa6000525a90036060523d60205260806000f3",
     calldata,
   ]);
 }

@@ -11,7 +11,7 @@ import type { Exposure } from "./exposure.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
 import type { NewPayment, PaymentRow, Store } from "./store/types.ts";
-import { domainOf, verifySubmissions } from "./verifySubmission.ts";
+import { type BadSignature, domainOf, verifySubmissions } from "./verifySubmission.ts";
 
 /** A payment as it is handed to the engine. */
 export type Submission = { readonly authorization: SignedAuthorization; readonly source?: string | undefined };
@@ -34,12 +34,11 @@ export type Admission =
   | { readonly status: "refused"; readonly reason: AdmissionRefusal; readonly message: string };
 
 export type AdmissionRefusal =
-  | "bad-signature"
+  | BadSignature
   | "expired"
   | "already-used"
   | "wrong-chain"
   | "missing-token"
-  | "undeployed-wallet"
   | "payer-cap"
   | "below-minimum"
   | "closed";

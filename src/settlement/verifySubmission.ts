@@ -13,7 +13,9 @@ import { knownTokenDomain } from "../networks.ts";
 /** What the token would say of a signature: the form of it that it takes, or why it takes none. */
 export type SignatureVerdict =
   | { readonly status: "valid"; readonly signature: Hex }
-  | { readonly status: "bad"; readonly reason: "bad-signature" | "undeployed-wallet"; readonly message: string };
+  | { readonly status: "bad"; readonly reason: BadSignature; readonly message: string };
+
+export type BadSignature = "bad-signature" | "gas-capped" | "undeployed-wallet";
 
 /** Signatures are verified for so long before others have a turn of the event loop. */
 const SLICE_MS = 6;
@@ -78,6 +80,10 @@ async function verifyOnChain(
   try {
     const verdict = await verifySignatureOnChain(client, authorization, domain);
     if (verdict.status === "valid") return { status: "valid", signature: verdict.signature };
+    if (verdict.status === "invalid" && verdict.reason === "out-of-gas") {
+      const message = "the payer's code used up its gas on the signature";
+      return { status: "bad", reason: "gas-capped", message };
+    }
     if (verdict.status !== "counterfactual") return bad(`the payer does not accept the signature (${verdict.reason})`);
     const message = "the payer's wallet is not deployed yet, and the token asks its code";
     return { status: "bad", reason: "undeployed-wallet", message };
