@@ -9,7 +9,7 @@ import { readFacts } from "../src/chain/facts.ts";
 import { mockUSDCArtifact } from "../src/contracts/MockUSDC.ts";
 import { type LocalChain, startLocalChain } from "../src/local/index.ts";
 import { networks } from "../src/networks.ts";
-import { openJournal, settlePayments, summarise } from "../src/settlement/index.ts";
+import { settlePayments, summarise } from "../src/settlement/index.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { jsonOption } from "./cli/options.ts";
@@ -73,9 +73,10 @@ async function play(chain: LocalChain) {
   const settle = () =>
     withProgress("settling", async (update) => {
       const input = await readPayments(file, {});
-      const account = privateKeyToAccount(keyOf(chain));
-      return settlePayments(client, account, input.payments, {
-        journal: openJournal(`${file}.journal`),
+      return settlePayments(client, input.payments, {
+        senders: [privateKeyToAccount(keyOf(chain))],
+        journal: `${file}.journal.db`,
+        policy: { pollMs: 50 },
         onProgress: ({ decided }) => update(decided),
       });
     });

@@ -1,8 +1,7 @@
 import { Command, Option } from "commander";
 import type { Address } from "viem";
 import type { Network } from "../src/networks.ts";
-import { settleWithEngine } from "../src/settlement/engineJob.ts";
-import { type RefusedLine, type SettlementReport, summarise } from "../src/settlement/index.ts";
+import { type RefusedLine, type SettlementReport, settlePayments, summarise } from "../src/settlement/index.ts";
 import type { Store } from "../src/settlement/store/index.ts";
 import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
 import {
@@ -130,8 +129,8 @@ async function settleFile(file: string, options: Options): Promise<void> {
     const progress = startProgress("payments", input.payments.length);
     const interrupted = interruption();
     const report = await asUsageAsync(
-      settleWithEngine(client, input.payments, {
-        store,
+      settlePayments(client, input.payments, {
+        journal: store,
         senders: [account],
         nodes: await connectNodes(client, options.node),
         policy: policyOf(options),
@@ -157,7 +156,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
       const { routerUsed, stopped, transactions } = report;
       printJson({
         ...summary,
-        routerUsed: routerUsed ?? null,
+        routerUsed,
         refusedLines: input.refused.length,
         stopped: stopped?.shortMessage ?? null,
         sent: transactions,

@@ -8,7 +8,7 @@ import { readRouterCode } from "../src/chain/routerCode.ts";
 import { runDoctor } from "../src/doctor/index.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
-import { type JobPayment, openJournal, type SettlementReport, settlePayments } from "../src/settlement/index.ts";
+import { type JobPayment, type SettlementReport, settlePayments } from "../src/settlement/index.ts";
 import { CommandError, UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
@@ -66,7 +66,7 @@ async function runSmoke(options: Options): Promise<void> {
   const payments = await signPayments(client, account, usdc, options);
   const first = payments[0]?.authorization;
   if (first === undefined) throw new UsageError("There is nothing to pay.");
-  const report = await settlePayments(client, account, payments, { journal: openJournal(undefined) });
+  const report = await settlePayments(client, payments, { senders: [account] });
 
   const blocks = report.transactions.map(({ blockNumber }) => blockNumber);
   const balance = (of: Address, blockNumber: bigint) =>

@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { Option } from "commander";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { isDevelopmentChain } from "../../src/chain/development.ts";
+import { bindJournal } from "../../src/settlement/binding.ts";
 import { DEFAULT_STORE_PATH, openStore, type Store } from "../../src/settlement/store/index.ts";
 import { asUsageAsync, UsageError } from "./errors.ts";
 import { notice } from "./output.ts";
@@ -50,24 +51,21 @@ export async function openEngineJournal(
   { journal, rpcUrl }: JournalOptions & { readonly rpcUrl: string },
   client: ChainClient,
 ): Promise<Store> {
-  const genesis = (await client.getBlock({ blockNumber: 0n })).hash;
-  const name = `genesis:${client.chain.id}`;
   const store = await asUsageAsync(openStore(journal));
-  const bound = await store.cursor(name);
-  if (bound === undefined) await store.setCursor(name, genesis);
-  if (bound === undefined || bound === genesis) return store;
+  const bound = await bindJournal(store, client);
+  if (bound.isSame) return store;
 
   await store.close();
   if (journal !== undefined || !(await isDevelopmentChain(client, rpcUrl))) {
     throw new UsageError(
       `The journal ${withoutPassword(journal)} is of another chain with the id ${client.chain.id}.`,
       {
-        details: `It knows a chain that begins with block ${bound}; the node's begins with ${genesis}.`,
+        details: `It knows a chain that begins with block ${bound.journal}; the node's begins with ${bound.node}.`,
         hint: "Give this chain a journal of its own with --journal, or point --rpc-url at the other chain.",
       },
     );
   }
-  const aside = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.slice(2, 10)}.db`;
+  const aside = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.journal.slice(2, 10)}.db`;
   for (const suffix of ["-wal", "-shm", ""]) {
     if (existsSync(DEFAULT_STORE_PATH + suffix)) renameSync(DEFAULT_STORE_PATH + suffix, aside + suffix);
   }

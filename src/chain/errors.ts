@@ -10,7 +10,7 @@ export class ChainMismatchError extends TributaryError {
   override readonly name = "ChainMismatchError";
 }
 
-/** The node refused a transaction for certain: it was not and will not be sent. */
+/** No node would take the transaction (its sender has no ether, for one): it was not and will not be sent. */
 export class TransactionRefusedError extends TributaryError {
   override readonly name = "TransactionRefusedError";
 }

@@ -1,11 +1,11 @@
 import { privateKeyToAccount } from "viem/accounts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { connectChain } from "../chain/client.ts";
-import { openJournal, type SettlementReport, settlePayments } from "../settlement/index.ts";
+import { type SettlementReport, settlePayments } from "../settlement/index.ts";
 import type { LocalChainAccount } from "./accounts.ts";
 import { LocalChainError } from "./errors.ts";
 
-/** How often a local chain is asked for a receipt. */
+/** How often a local chain is looked at. */
 const POLL_MILLISECONDS = 50;
 
 /** Settles payments on the local chain at `rpcUrl` from the first of its accounts. */
@@ -15,7 +15,8 @@ export async function settleLocally(
   payments: readonly SignedAuthorization[],
 ): Promise<SettlementReport> {
   if (account === undefined) throw new LocalChainError("The local chain has no account to send from.");
-  const client = await connectChain(rpcUrl, { pollingIntervalMs: POLL_MILLISECONDS });
+  const client = await connectChain(rpcUrl);
   const numbered = payments.map((authorization, index) => ({ line: index + 1, authorization }));
-  return settlePayments(client, privateKeyToAccount(account.privateKey), numbered, { journal: openJournal(undefined) });
+  const senders = [privateKeyToAccount(account.privateKey)];
+  return settlePayments(client, numbered, { senders, policy: { pollMs: POLL_MILLISECONDS } });
 }

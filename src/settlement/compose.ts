@@ -2,9 +2,8 @@ import type { Hex } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { PlannedBatch } from "../batch/index.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { encodeTransfer } from "../chain/preflight.ts";
 import type { Clock } from "../clock.ts";
-import { encodeSettle } from "../router/index.ts";
+import { callOf } from "./call.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
 import { authorizationOf } from "./sending/conclude.ts";
@@ -73,15 +72,9 @@ export function composeBatch(
   batchId: Hex,
   payments: readonly PaymentRow[],
 ): Composition {
-  const [item] = batch.items;
-  if (batch.kind === "direct" || router === undefined) {
-    if (item === undefined) throw new Error("a batch has at least one item");
-    const overload = item.form === "wide" ? item.overload : "vrs";
-    const data = encodeTransfer(item.authorization, overload);
-    return { kind: "direct", to: batch.token, data, gas: batch.gasLimit, router: undefined, payments };
-  }
-  const data = encodeSettle({ token: batch.token, batchId, gasAllowance: batch.gasAllowance, items: batch.items });
-  return { kind: "router", to: router, data, gas: batch.gasLimit, router, payments };
+  const call = callOf(batch, router, batchId);
+  if (batch.kind === "direct" || router === undefined) return { kind: "direct", ...call, router: undefined, payments };
+  return { kind: "router", ...call, router, payments };
 }
 
 /**

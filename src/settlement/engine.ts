@@ -211,6 +211,7 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
     status: (id) => store.payment(id),
     cancel: (id) => request(id, ["queued"], "cancelled"),
     retry: (id) => request(id, ["rejected"], "queued"),
+    flush: work.flush,
     drain: async ({ signal } = {}) => {
       for (;;) {
         const counts = await store.count(client.chain.id);

@@ -57,6 +57,8 @@ export type SettlementEngine = {
   readonly cancel: (id: number) => Promise<boolean>;
   /** Puts a rejected payment back into the queue. False where it is in no state for that. */
   readonly retry: (id: number) => Promise<boolean>;
+  /** Sends what is queued without waiting for company, now and from now on: for a caller who has no more to submit. */
+  readonly flush: () => void;
   /** Resolves when no payment is open any more. */
   readonly drain: (options?: Waiting) => Promise<void>;
   readonly accounts: () => readonly {

@@ -4,40 +4,35 @@ import type { ChainClient } from "../chain/client.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import { findNonceUses, type NonceUse } from "../chain/uses.ts";
 import { type PaymentOutcome, rejectionOf } from "./outcome.ts";
-import type { PreparedSettlement } from "./prepare.ts";
 
-/** How far back the transaction that used a nonce is searched for unless the caller says otherwise. */
-export const LOOKBACK_BLOCKS = 10_000n;
+/** Nonces whose use is looked up at once: the receipts of that many are held. */
+const USES_AT_ONCE = 1_000;
 
 /**
- * Outcomes of what a plan leaves out. A nonce that is used is looked up: perhaps these very terms were settled. Where the
- * node does not search, such a payment is only known to be used.
+ * Outcomes of payments whose nonces are used, in their order: perhaps these very terms were settled. Where the node does
+ * not search, or the use lies further back than `lookbackBlocks`, a payment is only known to be used.
  */
-export async function explainUnplanned(
+export async function explainUsed(
   client: ChainClient,
-  { plan, original }: Pick<PreparedSettlement, "plan" | "original">,
-  lookbackBlocks: bigint = LOOKBACK_BLOCKS,
-): Promise<Map<SignedAuthorization, PaymentOutcome>> {
-  const outcomes = new Map<SignedAuthorization, PaymentOutcome>();
-  for (const { payment, validFromSeconds } of plan.deferred) {
-    outcomes.set(original(payment), { status: "deferred", validFromSeconds });
-  }
-  for (const { payment, reason } of plan.dropped) outcomes.set(original(payment), rejectionOf(reason));
-
-  const used = plan.dropped.filter(({ reason }) => reason.kind === "nonce-used").map(({ payment }) => payment);
-  const uses = await findNonceUses(client, used, { lookbackBlocks }).catch((error: unknown) => {
-    if (!(error instanceof ChainUnavailableError)) throw error;
-    return new Map<string, NonceUse>();
-  });
-  for (const payment of used) {
-    const use = uses.get(authorizationId(payment));
-    if (use !== undefined) outcomes.set(original(payment), outcomeOfUse(use));
+  payments: readonly SignedAuthorization[],
+  lookbackBlocks: bigint,
+): Promise<PaymentOutcome[]> {
+  const outcomes: PaymentOutcome[] = [];
+  for (let i = 0; i < payments.length; i += USES_AT_ONCE) {
+    const some = payments.slice(i, i + USES_AT_ONCE);
+    const uses = await findNonceUses(client, some, { lookbackBlocks }).catch((error: unknown) => {
+      if (!(error instanceof ChainUnavailableError)) throw error;
+      return new Map<string, NonceUse>();
+    });
+    for (const payment of some) {
+      const use = uses.get(authorizationId(payment));
+      outcomes.push(use === undefined ? rejectionOf({ kind: "nonce-used" }) : outcomeOfUse(use));
+    }
   }
   return outcomes;
 }
 
-/** The outcome of a payment whose nonce a transaction was found to have used. */
-export function outcomeOfUse(use: NonceUse): PaymentOutcome {
+function outcomeOfUse(use: NonceUse): PaymentOutcome {
   const { transactionHash } = use;
   switch (use.status) {
     case "settled":

@@ -1,4 +1,3 @@
-export { batchIdOf } from "./batchId.ts";
 export {
   createSettlementEngine,
   EngineBusyError,
@@ -21,16 +20,14 @@ export {
   type Submission,
 } from "./intake.ts";
 export {
-  type JobJournal,
   type JobOptions,
   type JobProgress,
   type SettlementReport,
   settlePayments,
 } from "./job.ts";
-export { appendJournal, JournalError, openJournal, readJournal, type SentTransaction } from "./journal.ts";
+export type { MinedTransaction } from "./jobTransactions.ts";
 export type { PaymentOutcome, PaymentResult, RejectionReason } from "./outcome.ts";
 export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError } from "./policy.ts";
-export { type PreparedSettlement, prepareSettlement, type SettlementPolicy } from "./prepare.ts";
 export {
   type QuotedBatch,
   type QuoteOptions,
@@ -38,9 +35,8 @@ export {
   quoteSettlement,
   type SettlementQuote,
 } from "./quote.ts";
-export { type MinedTransaction, readSettlement } from "./read.ts";
 export { type RefusedLine, serialiseRefusedLine, serialiseResult } from "./results.ts";
-export { type RetryRule, retryRuleOf, retryRuleOfState } from "./retry.ts";
+export { type RetryRule, retryRuleOfState } from "./retry.ts";
 export { retryRuleOfReason } from "./retryRequest.ts";
 export type { FeePolicy } from "./sending/fees.ts";
 export type { JobPayment } from "./sortOut.ts";

@@ -23,7 +23,7 @@ import {
   type SettleCall,
 } from "../router/index.ts";
 import { type LoggedBatch, readLoggedBatches, readLoggedSettlements } from "./inspectLogs.ts";
-import { dataFeeOf, shareOf } from "./read.ts";
+import { dataFeeOf, shareOf } from "./receipt.ts";
 
 /** One payment of an inspected transaction. What the logs do not tell is undefined. */
 export type InspectedItem = {

@@ -1,109 +1,227 @@
 import type { LocalAccount } from "viem";
-import type { SignedAuthorization } from "../authorization/types.ts";
+import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { ChainUnavailableError, TransactionRefusedError } from "../chain/errors.ts";
+import { hasCode } from "../chain/facts.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { ROUTER_ADDRESS } from "../deployment.ts";
 import type { TributaryError } from "../errors.ts";
-import { deliver } from "./deliver.ts";
-import { explainUnplanned } from "./explain.ts";
-import { JournalError, type SentTransaction } from "./journal.ts";
-import type { PaymentOutcome, PaymentResult } from "./outcome.ts";
-import { prepareSettlement, type SettlementPolicy } from "./prepare.ts";
-import type { MinedTransaction } from "./read.ts";
-import { resume } from "./resume.ts";
+import type { Logger } from "../logger.ts";
+import { bindJournal } from "./binding.ts";
+import type { SettlementEngine } from "./engineTypes.ts";
+import { acceptPayments } from "./jobIntake.ts";
+import { createJobLedger, type JobLedger } from "./jobLedger.ts";
+import { type MinedTransaction, readMined, rememberStart } from "./jobTransactions.ts";
+import type { PaymentResult } from "./outcome.ts";
+import { type EnginePolicy, resolvePolicy } from "./policy.ts";
 import { type JobPayment, sortOut } from "./sortOut.ts";
+import { startEngine } from "./startEngine.ts";
+import { StoreError } from "./store/errors.ts";
+import { openStore } from "./store/open.ts";
+import type { Store } from "./store/types.ts";
 
-/** Where a job keeps what it signed. `append` returns when the transaction is on disk. */
-export type JobJournal = {
-  readonly sent: readonly SentTransaction[];
-  readonly append: (transaction: SentTransaction) => void;
-};
-
-export type JobOptions = SettlementPolicy & {
-  readonly journal: JobJournal;
-  /** How many transactions may wait for their block at once. */
-  readonly maxInFlight?: number;
-  /** How long to wait for a transaction to be mined before its payments are reported as pending. */
-  readonly inclusionTimeoutMs?: number;
-  /** The most to offer per gas, in wei. */
-  readonly maxFeePerGas?: bigint;
-  /** How far back to search for the transaction that used a nonce before. */
-  readonly lookbackBlocks?: bigint;
+/** What a job works with and may decide. Times in milliseconds. */
+export type JobOptions = {
+  /** The keys to send from: each is this job's alone while it runs. */
+  readonly senders: readonly LocalAccount[];
+  /**
+   * What the job knows and did: an open store, or anything that `openStore` takes, such as a file's name. With it, a job
+   * that was ended in any way is taken up by the next call. By default it is in memory and ends with the job.
+   */
+  readonly journal?: Store | string;
+  /** Further nodes that signed bytes are handed to. */
+  readonly nodes?: readonly ChainClient[];
+  readonly policy?: Partial<EnginePolicy>;
+  /** The job ends when nothing has happened to its payments for this long; what is open then is reported so. */
+  readonly waitMs?: number;
+  /** Names a payment in the journal, for reports. */
+  readonly sourceOf?: (line: number) => string;
   readonly onProgress?: (progress: JobProgress) => void;
+  /** Told when a key is held by an engine that seems dead, and how long its lease may still last. */
+  readonly onHeld?: (waitMs: number) => void;
+  /** Ends the job early: what is on its way is given a few seconds, the rest stays in the journal. */
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
 };
 
-export type JobProgress = { readonly payments: number; readonly decided: number; readonly transactions: number };
+export type JobProgress = { readonly payments: number; readonly decided: number };
 
 /** What a job did. Results are in the order of the input and as many. */
 export type SettlementReport = {
   readonly results: readonly PaymentResult[];
   /** The transactions that this run saw mined, those of an earlier run that were still open included. */
   readonly transactions: readonly MinedTransaction[];
-  /** Whether batches went through the router; undefined where it did not come to that. */
-  readonly routerUsed: boolean | undefined;
+  /** Whether batches go through the router; without it payments go to the token one by one. */
+  readonly routerUsed: boolean;
   /** Why the job ended before all was sent, if it did. What is known by then is in the results. */
   readonly stopped: TributaryError | undefined;
 };
 
+/** While payments are accepted, only full batches go out; the last ones go once all are accepted. */
+const JOB_POLICY: Partial<EnginePolicy> = {
+  fullBatch: 2_000,
+  lingerMs: 10_000,
+  maxLingerMs: 10_000,
+  maxInFlight: 8,
+  pollMs: 200,
+  leaseTtlMs: 15_000,
+  retryRefusedAfterMs: 1_000,
+};
+
+const WAIT_MS = 120_000;
+/** How long payments that were put off are given once nothing else is left. */
+const PUT_OFF_MS = 3_000;
+const FINISH_MS = 5_000;
+/** The longest time between two looks at the journal. */
+const LOOK_MS = 200;
+
 /**
- * Settles payments in as few transactions as it can: looks up what earlier runs sent, plans the rest, pre-flights each
- * batch with one eth_call, sends it with explicit gas, and reads every outcome from that payment's own logs. A transaction
- * is in the journal before it is broadcast, so a run that is killed loses nothing, and a payment is never moved twice
- * because its nonce works once.
+ * Settles payments in as few transactions as it can, through the engine and its journal: those that an earlier run left
+ * open are taken up, those that are decided already are only reported, refusals that may have passed are tried again, and
+ * nothing settles twice. Every outcome is read from that payment's own logs.
  *
- * A node that fails, refuses a transaction, or a journal that cannot be written is no exception but ends the job:
- * `stopped` says why, and the results tell apart what settled, what may still settle and what was not sent.
- * @throws PlanLimitsError where a limit is out of its range.
+ * A node that fails or a journal that cannot be written ends the job: `stopped` says why, and the results tell apart what
+ * settled, what may still settle and what was not sent.
+ * @param payments Any number: memory holds them, one outcome each, and no more than a few thousand rows of the journal.
+ * @throws SenderHeldError where another engine sends from one of the keys; StoreError where the journal cannot be opened or
+ * read, or is of another chain; ChainUnavailableError where the node does not answer from the start; EnginePolicyError and
+ * PlanLimitsError where the policy is out of its range.
  */
 export async function settlePayments(
   client: ChainClient,
-  account: LocalAccount,
   payments: readonly JobPayment[],
   options: JobOptions,
 ): Promise<SettlementReport> {
-  const { mine, others } = sortOut(client, payments);
-  const outcomes = new Map<SignedAuthorization, PaymentOutcome>();
-  const transactions: MinedTransaction[] = [];
-  const decide = (payment: SignedAuthorization, outcome: PaymentOutcome) => {
-    outcomes.set(payment, outcome);
-    const decided = outcomes.size + others.size;
-    options.onProgress?.({ payments: payments.length, decided, transactions: transactions.length });
+  const { journal = ":memory:" } = options;
+  if (typeof journal !== "string") return settleOn(journal, client, payments, options);
+  const store = await openStore(journal);
+  try {
+    return await settleOn(store, client, payments, options);
+  } finally {
+    await store.close();
+  }
+}
+
+async function settleOn(
+  store: Store,
+  client: ChainClient,
+  payments: readonly JobPayment[],
+  options: JobOptions,
+): Promise<SettlementReport> {
+  const { senders, signal, sourceOf } = options;
+  const clock = options.clock ?? systemClock;
+  const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy });
+  const ledger = createJobLedger({ store, clock }, payments);
+  const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
+  let stopped: TributaryError | undefined;
+  /** Runs a part of the job, and notes the first failure that ends it. */
+  const unlessStopped = async (part: () => Promise<void>): Promise<void> => {
+    await part().catch((error: unknown) => {
+      if (!endsJob(error)) throw error;
+      stopped ??= error;
+    });
+  };
+  const report = async (transactions: readonly MinedTransaction[]): Promise<SettlementReport> => {
+    const message = stopped?.shortMessage ?? "not sent in this run";
+    const results = await ledger.results({ status: "not-attempted", message });
+    return { results, transactions, routerUsed, stopped };
   };
 
-  let routerUsed: boolean | undefined;
-  let stopped: TributaryError | undefined;
-  try {
-    const resumed = await resume(client, mine, options);
-    for (const [payment, outcome] of resumed.outcomes) decide(payment, outcome);
-    transactions.push(...resumed.transactions);
-    if (resumed.stopped !== undefined) throw resumed.stopped;
-
-    const rest = [...mine.values()].filter((authorization) => !outcomes.has(authorization));
-    const nowSeconds = BigInt(Math.floor(Date.now() / 1000));
-    const prepared = await prepareSettlement(client, rest, { ...options, sender: account.address, nowSeconds });
-    routerUsed = prepared.router !== undefined;
-    for (const [payment, outcome] of await explainUnplanned(client, prepared, options.lookbackBlocks)) {
-      decide(payment, outcome);
-    }
-    await deliver(client, account, prepared, {
-      ...options,
-      keep: options.journal.append,
-      decide,
-      mined: (transaction) => transactions.push(transaction),
-    });
-  } catch (error) {
-    if (!endsJob(error)) throw error;
-    stopped = error;
+  const { others } = sortOut(client, payments);
+  for (const [position, payment] of payments.entries()) {
+    const outcome = others.get(payment);
+    if (outcome !== undefined) ledger.decide(position, outcome);
   }
-  const notSent: PaymentOutcome = { status: "not-attempted", message: stopped?.shortMessage ?? "not sent in this run" };
-  const results = payments.map((payment): PaymentResult => {
-    const { line, authorization } = payment;
-    return { line, authorization, outcome: others.get(payment) ?? outcomes.get(authorization) ?? notSent };
+  await requireSameChain(store, client);
+  const routerUsed = await hasCode(client, policy.router ?? ROUTER_ADDRESS);
+  if (await areBroke(client, senders)) {
+    stopped = cannotPay();
+    return report([]);
+  }
+
+  const start = await rememberStart(store, client.chain.id, senders);
+  const { nodes, logger, onHeld } = options;
+  const engine = await startEngine(
+    {
+      store,
+      chain: { client, ...(nodes === undefined ? {} : { nodes }) },
+      senders,
+      policy,
+      clock,
+      ...(logger === undefined ? {} : { logger }),
+    },
+    { ...(onHeld === undefined ? {} : { onWait: onHeld }), signal },
+  );
+  try {
+    const { lookbackBlocks } = policy;
+    const sourceAt = (position: number) => sourceOf?.(payments[position]?.line ?? 0);
+    await unlessStopped(() =>
+      acceptPayments({ client, store, clock, ledger, engine, lookbackBlocks, sourceOf: sourceAt, signal, tell }),
+    );
+    engine.flush();
+    await unlessStopped(() => untilDecided({ client, clock, ledger, engine, policy, tell }, options));
+  } finally {
+    const isOver = ledger.decided() === payments.length || signal?.aborted === true;
+    await engine.close({ finishWithinMs: isOver ? FINISH_MS : 0 });
+  }
+  return report(await readMined(store, start));
+}
+
+/** Waits until every payment of the ledger is decided, or nothing more is to be expected. */
+async function untilDecided(
+  port: {
+    readonly client: ChainClient;
+    readonly clock: Clock;
+    readonly ledger: JobLedger;
+    readonly engine: SettlementEngine;
+    readonly policy: EnginePolicy;
+    readonly tell: () => void;
+  },
+  { waitMs = WAIT_MS, signal }: JobOptions,
+): Promise<void> {
+  const { client, clock, ledger, engine, policy } = port;
+  const patienceMs = Math.min(PUT_OFF_MS, waitMs);
+  while (ledger.open() > 0 && signal?.aborted !== true) {
+    await ledger.look();
+    port.tell();
+    const idleMs = ledger.idleMs();
+    if (ledger.open() === 0 || ledger.isPutOffFor(patienceMs)) return;
+    const broke = engine.accounts().every(({ paused }) => paused === "low-balance");
+    if (broke && idleMs >= patienceMs) throw cannotPay();
+    if (idleMs >= waitMs) {
+      // Nothing happens: say so if it is because the node does not answer.
+      await ask("its newest block", client.getBlockNumber());
+      return;
+    }
+    await clock.sleep(Math.min(policy.pollMs, LOOK_MS), signal);
+  }
+}
+
+async function requireSameChain(store: Store, client: ChainClient): Promise<void> {
+  const { isSame, journal, node } = await bindJournal(store, client);
+  if (isSame) return;
+  throw new StoreError("invalid", `The journal is of another chain with the id ${client.chain.id}.`, {
+    details: `It knows a chain that begins with block ${journal}; the node's begins with ${node}.`,
+    hint: "Give this chain a journal of its own, or connect to the other one.",
   });
-  return { results, transactions, routerUsed, stopped };
+}
+
+async function areBroke(client: ChainClient, senders: readonly LocalAccount[]): Promise<boolean> {
+  const balances = await Promise.all(
+    senders.map(({ address }) => ask(`the balance of ${address}`, client.getBalance({ address }))),
+  );
+  return balances.every((balance) => balance === 0n);
+}
+
+function cannotPay(): TransactionRefusedError {
+  return new TransactionRefusedError("The sender cannot pay for the transaction's gas.", {
+    hint: "Send ether to the sender's address, then run the command again.",
+  });
 }
 
 function endsJob(error: unknown): error is TributaryError {
   return (
-    error instanceof ChainUnavailableError || error instanceof TransactionRefusedError || error instanceof JournalError
+    error instanceof ChainUnavailableError || error instanceof TransactionRefusedError || error instanceof StoreError
   );
 }

@@ -1,6 +1,18 @@
-import type { Address, LocalAccount } from "viem";
-import type { MinedTransaction } from "./read.ts";
+import type { Address, Hex, LocalAccount } from "viem";
 import type { BatchRow, Store } from "./store/types.ts";
+
+/** A transaction of a job that was mined. Fees in wei; `feeWei` counts the data fee of an OP-stack chain too. */
+export type MinedTransaction = {
+  readonly hash: Hex;
+  readonly kind: "router" | "direct";
+  readonly blockNumber: bigint;
+  readonly succeeded: boolean;
+  readonly gasUsed: bigint;
+  readonly feeWei: bigint;
+  readonly dataFeeWei: bigint;
+  readonly payments: number;
+  readonly settled: number;
+};
 
 /** From which txNonce on a key's transactions belong to a run: the first that was open when it began. */
 export type JobStart = { readonly chainId: number; readonly firstTxNonces: ReadonlyMap<Address, number> };

@@ -1,4 +1,4 @@
-import { type Address, zeroAddress } from "viem";
+import { type Address, zeroAddress, zeroHash } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { PlannedBatch } from "../batch/index.ts";
 import type { ChainClient } from "../chain/client.ts";
@@ -6,11 +6,12 @@ import { readDataFeeInputs, sampleTransaction } from "../chain/dataFee.ts";
 import type { Head } from "../chain/facts.ts";
 import { readGasPrice } from "../chain/fees.ts";
 import { type BatchPrice, type DataFeeInputs, dataFee, priceBatch } from "../fees/index.ts";
-import { explainUnplanned } from "./explain.ts";
-import type { PaymentOutcome, PaymentResult } from "./outcome.ts";
+import { type BatchCall, callOf } from "./call.ts";
+import { explainUsed } from "./explain.ts";
+import { type PaymentOutcome, type PaymentResult, rejectionOf } from "./outcome.ts";
+import { DEFAULT_POLICY } from "./policy.ts";
 import { type PreparedSettlement, prepareSettlement, type SettlementPolicy } from "./prepare.ts";
 import { screenBatches } from "./screen.ts";
-import { type BatchCall, callOf } from "./send.ts";
 import { type JobPayment, sortOut } from "./sortOut.ts";
 
 export type QuoteOptions = SettlementPolicy & {
@@ -82,7 +83,7 @@ export async function quoteSettlement(
   const prices: Prices = { gasPriceWei, dataFeeInputs, etherMicroUsd: options.etherMicroUsd };
 
   const outcomes = new Map<SignedAuthorization, PaymentOutcome>();
-  for (const [payment, outcome] of await explainUnplanned(client, prepared, options.lookbackBlocks)) {
+  for (const [payment, outcome] of await explainUnplanned(client, prepared, options)) {
     outcomes.set(payment, outcome);
   }
   const ready: SignedAuthorization[] = [];
@@ -114,6 +115,28 @@ export async function quoteSettlement(
     belowCost: countBelow(ready, total?.price),
     excluded,
   };
+}
+
+/** Outcomes of what a plan leaves out. */
+async function explainUnplanned(
+  client: ChainClient,
+  { plan, original }: PreparedSettlement,
+  { lookbackBlocks = DEFAULT_POLICY.lookbackBlocks }: QuoteOptions,
+): Promise<Map<SignedAuthorization, PaymentOutcome>> {
+  const outcomes = new Map<SignedAuthorization, PaymentOutcome>();
+  for (const { payment, validFromSeconds } of plan.deferred) {
+    outcomes.set(original(payment), { status: "deferred", validFromSeconds });
+  }
+  const used: SignedAuthorization[] = [];
+  for (const { payment, reason } of plan.dropped) {
+    if (reason.kind === "nonce-used") used.push(payment);
+    else outcomes.set(original(payment), rejectionOf(reason));
+  }
+  for (const [index, outcome] of (await explainUsed(client, used, lookbackBlocks)).entries()) {
+    const payment = used[index];
+    if (payment !== undefined) outcomes.set(original(payment), outcome);
+  }
+  return outcomes;
 }
 
 type Prices = {
@@ -160,7 +183,7 @@ function quoteOneByOne(
   const step = Math.max(1, Math.ceil(batches.length / DATA_FEE_SAMPLE));
   const sample = batches.filter((_, index) => index % step === 0);
   const sampledWei = sum(
-    sample.map((batch) => dataFeeOfCall(callOf(batch, undefined, zeroAddress), batch.chainId, prices)),
+    sample.map((batch) => dataFeeOfCall(callOf(batch, undefined, zeroHash), batch.chainId, prices)),
   );
   const dataWei = sample.length === 0 ? 0n : (sampledWei * BigInt(batches.length)) / BigInt(sample.length);
   return { transactions: batches.length, gas, price: priceOf(gas, dataWei, batches.length, value, prices) };

@@ -1,21 +1,22 @@
-import type { Address } from "viem";
+import { type Address, type Hex, keccak256, stringToHex } from "viem";
+import { authorizationId } from "../authorization/identity.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { Plan, PlannedBatch } from "../batch/index.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import { readHead } from "../chain/facts.ts";
-import { preflightAuthorization, preflightBatch } from "../chain/preflight.ts";
+import { type PreparedCall, preflightAuthorization, preflightBatch } from "../chain/preflight.ts";
 import type { Refusal, RouterItem } from "../router/index.ts";
+import { callOf } from "./call.ts";
 import { type PaymentOutcome, rejectionOf } from "./outcome.ts";
 import type { PreparedSettlement } from "./prepare.ts";
-import { type BatchCall, callOf } from "./send.ts";
 
 /** What the pre-flight says next: a batch in which all would settle now, or a payment that is in none. */
 export type Screened =
   | {
       readonly status: "ready";
       readonly batch: PlannedBatch;
-      readonly call: BatchCall;
+      readonly call: PreparedCall;
       /** The payments of the batch in its order, as they were given. */
       readonly payments: readonly SignedAuthorization[];
     }
@@ -45,7 +46,7 @@ export async function* screenBatches(
       const payments = batch.items.map(({ authorization }) => prepared.original(authorization));
       const heldNow = payments.filter((payment) => held.has(payment.from.toLowerCase()));
       if (heldNow.length > 0) return { batch, payments, heldNow };
-      const call = callOf(batch, prepared.router, from);
+      const call = { from, ...callOf(batch, prepared.router, labelOf(payments)) };
       return { batch, payments, call, verdict: await examine(client, batch, call) };
     });
     const again: PlannedBatch[] = [];
@@ -92,7 +93,7 @@ export async function* screenBatches(
 
 type Asked = { readonly batch: PlannedBatch; readonly payments: readonly SignedAuthorization[] } & (
   | { readonly heldNow: readonly SignedAuthorization[] }
-  | { readonly call: BatchCall; readonly verdict: Verdict }
+  | { readonly call: PreparedCall; readonly verdict: Verdict }
 );
 
 type Verdict =
@@ -102,7 +103,7 @@ type Verdict =
   /** The batch as a whole, or the node on it. */
   | { readonly status: "failed"; readonly error: ChainUnavailableError };
 
-async function examine(client: ChainClient, batch: PlannedBatch, call: BatchCall): Promise<Verdict> {
+async function examine(client: ChainClient, batch: PlannedBatch, call: PreparedCall): Promise<Verdict> {
   try {
     return batch.kind === "direct" ? await examineDirect(client, batch) : await examineRouted(client, batch, call);
   } catch (error) {
@@ -120,7 +121,7 @@ async function examineDirect(client: ChainClient, batch: PlannedBatch): Promise<
   return { status: "refused", outcomes: new Map([[0, rejected(refusal)]]) };
 }
 
-async function examineRouted(client: ChainClient, batch: PlannedBatch, call: BatchCall): Promise<Verdict> {
+async function examineRouted(client: ChainClient, batch: PlannedBatch, call: PreparedCall): Promise<Verdict> {
   const preflight = await preflightBatch(client, call);
   if (preflight.status === "reverted" || preflight.attempted < batch.items.length) {
     const what = preflight.status === "reverted" ? "reverts" : "runs out of gas";
@@ -157,6 +158,11 @@ function rejected({ reason, message }: Refusal): PaymentOutcome {
 
 function exclude(payment: SignedAuthorization, outcome: PaymentOutcome): Screened {
   return { status: "excluded", payment, outcome };
+}
+
+/** A label for a pre-flight. It changes no outcome; what is sent has its own. */
+function labelOf(payments: readonly SignedAuthorization[]): Hex {
+  return keccak256(stringToHex(payments.map(authorizationId).join()));
 }
 
 /** The next batch, or several where they are direct transfers. */

@@ -1,5 +1,5 @@
+import type { MinedTransaction } from "./jobTransactions.ts";
 import type { PaymentOutcome, PaymentResult } from "./outcome.ts";
-import type { MinedTransaction } from "./read.ts";
 
 /** A report in figures. Values in atomic units of the token, fees in wei. */
 export type SettlementSummary = {

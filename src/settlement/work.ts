@@ -3,6 +3,7 @@ import { readHorizon } from "../chain/horizon.ts";
 import { type DispatchPort, dispatch, hasRoom } from "./dispatch.ts";
 import type { Exposure } from "./exposure.ts";
 import { createFollow, type FinalityPort } from "./finality.ts";
+import type { EnginePolicy } from "./policy.ts";
 import { nextDispatchMs, type Queue } from "./schedule.ts";
 import { type Steady, startSteady } from "./steady.ts";
 import { OPEN_STATES, type PaymentRow } from "./store/types.ts";
@@ -27,6 +28,8 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
 export type Work = {
   /** Looks at the queue now. */
   readonly wake: () => void;
+  /** From now on no payment waits for company. */
+  readonly flush: () => void;
   /** Looks at what is in flight now. */
   readonly look: () => void;
   /** Resolves when the round of dispatch that is under way is over; soon, once `finishing` has aborted. */
@@ -45,12 +48,13 @@ const LEARNT_WITHIN_MS = 3_600_000;
 export function startWork(port: WorkPort): Work {
   const { store, client, policy, clock, logger, senders, queue, closing, finishing } = port;
   const common = { clock, logger, signal: closing };
+  let lingers: Pick<EnginePolicy, "lingerMs" | "maxLingerMs"> = policy;
   let notBeforeMs = 0;
   let round: Promise<void> = Promise.resolve();
   const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
   const dispatchAt = (): number | undefined => {
     const view = { ...queue.view(), nowMs: clock.now(), inFlight: inFlight(), hasRoom: hasRoom(port), notBeforeMs };
-    return finishing.aborted ? undefined : nextDispatchMs(view, policy);
+    return finishing.aborted ? undefined : nextDispatchMs(view, { ...policy, ...lingers });
   };
 
   const leases = startSteady({
@@ -207,6 +211,10 @@ export function startWork(port: WorkPort): Work {
   const all = [leases, ...ticks, queueLoop, sweep, finality, balances];
   return {
     wake: () => queueLoop.wake(),
+    flush: () => {
+      lingers = { lingerMs: 0, maxLingerMs: 0 };
+      queueLoop.wake();
+    },
     look: () => {
       for (const tick of ticks) tick.wake();
     },

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
-import { settleWithEngine } from "../../src/settlement/engineJob.ts";
+import { settlePayments } from "../../src/settlement/job.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
 import { runCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
@@ -77,7 +77,7 @@ describe("settle with a large file", () => {
         // Nothing is left for an engine either.
         const store = await openStore(journal);
         expect(await store.count()).to.deep.equal({ settled: COUNT });
-        const report = await settleWithEngine(client, [], { store, senders: [sender] });
+        const report = await settlePayments(client, [], { journal: store, senders: [sender] });
         expect(report.transactions).to.deep.equal([]);
         await store.close();
       });

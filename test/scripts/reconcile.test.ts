@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect } from "chai";
-import { settleWithEngine } from "../../src/settlement/engineJob.ts";
+import { settlePayments } from "../../src/settlement/job.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
@@ -16,7 +16,7 @@ describe("reconcile command", () => {
 
   const settleOutside = async (payee: `0x${string}`): Promise<void> => {
     const other = await openStore(":memory:");
-    await settleWithEngine(lab.client, await lab.pay(1, payee), { store: other, senders: [lab.account] });
+    await settlePayments(lab.client, await lab.pay(1, payee), { journal: other, senders: [lab.account] });
     await other.close();
   };
 

@@ -2,7 +2,7 @@ import type { TransactionReceipt } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { NonceUse } from "../../chain/uses.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
-import { dataFeeOf, shareOf } from "../read.ts";
+import { dataFeeOf, shareOf } from "../receipt.ts";
 import { retryRuleOf } from "../retry.ts";
 import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../store/types.ts";
 

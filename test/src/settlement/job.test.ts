@@ -1,270 +1,381 @@
 import { expect } from "chai";
-import { authorizationId } from "../../../src/authorization/identity.ts";
+import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../src/chain/client.ts";
 import { ChainUnavailableError, TransactionRefusedError } from "../../../src/chain/errors.ts";
-import { type JobPayment, JournalError, type SentTransaction, settlePayments } from "../../../src/settlement/index.ts";
-import { BURNING_CODE, type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
-
-/** A journal in memory that a later run can be given. */
-function memory() {
-  const sent: SentTransaction[] = [];
-  return { sent, append: (transaction: SentTransaction) => void sent.push(transaction) };
-}
-
-function total(payments: readonly JobPayment[]): bigint {
-  return payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
-}
+import {
+  type JobOptions,
+  type JobPayment,
+  openStore,
+  SenderHeldError,
+  type SettlementReport,
+  type Store,
+  StoreError,
+  settlePayments,
+  startEngine,
+  summarise,
+} from "../../../src/settlement/index.ts";
+import {
+  BURNING_CODE,
+  type ChainLab,
+  type Fault,
+  freshAddress,
+  type NodeRequest,
+  openChainLab,
+  startFaultyNode,
+} from "../../helpers/chainLab.ts";
+import { withFolder } from "../../helpers/cli.ts";
 
 describe("settlePayments", () => {
   let lab: ChainLab;
-  let fresh = 100;
-  const nextPayee = () => {
-    fresh += 1;
-    return freshAddress(fresh);
+  let store: Store;
+  let fresh = 500;
+  const nextPayee = () => freshAddress(fresh++);
+  const settle = (payments: readonly JobPayment[], options: Partial<JobOptions> = {}) =>
+    settlePayments(lab.client, payments, { journal: store, senders: [lab.account], waitMs: 20_000, ...options });
+  /** Settles through a node that misbehaves as `fault` says. */
+  const settleThrough = async (
+    fault: (request: NodeRequest) => Fault,
+    payments: readonly JobPayment[],
+    options: Partial<JobOptions> = {},
+  ) => {
+    const node = await startFaultyNode(lab.chain.rpcUrl, fault);
+    try {
+      const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
+      return await settlePayments(client, payments, { journal: store, senders: [lab.account], ...options });
+    } finally {
+      await node.stop();
+    }
   };
+  const named = ({ results }: SettlementReport) =>
+    results.map(({ outcome }) => (outcome.status === "rejected" ? outcome.reason : outcome.status));
+
   before(async () => {
     lab = await openChainLab();
   });
   after(() => lab.chain.stop());
+  beforeEach(async () => {
+    store = await openStore(":memory:");
+  });
+  afterEach(() => store.close());
 
-  const run = (payments: readonly JobPayment[], options: Partial<Parameters<typeof settlePayments>[3]> = {}) =>
-    settlePayments(lab.client, lab.account, payments, { journal: memory(), ...options });
-
-  const named = ({ results }: Awaited<ReturnType<typeof run>>) =>
-    results.map(({ outcome }) => (outcome.status === "rejected" ? outcome.reason : outcome.status));
-
-  it("settles in one transaction, with a proof and a share of the gas for each payment", async () => {
+  it("settles payments and reports them in the order of the input, with shares that add up to the gas", async () => {
     const payee = nextPayee();
-    const payments = await lab.pay(7, payee);
-    const report = await run(payments);
-    expect(report).to.include({ routerUsed: true, stopped: undefined });
-    const [transaction] = report.transactions;
-    expect(report.transactions).to.have.lengthOf(1);
-    expect(transaction).to.include({ kind: "router", succeeded: true, payments: 7, settled: 7 });
-    let shares = 0n;
-    for (const [index, { line, authorization, outcome }] of report.results.entries()) {
-      expect([line, authorization]).to.deep.equal([index + 1, payments[index]?.authorization]);
-      if (outcome.status !== "settled") throw new Error(`payment ${index} is ${outcome.status}`);
-      expect(outcome).to.include({ when: "now", transactionHash: transaction?.hash });
-      shares += outcome.gasShare ?? 0n;
-    }
-    expect(shares).to.equal(transaction?.gasUsed);
-    expect(await lab.balanceOf(payee)).to.equal(total(payments));
-  });
+    const payments = await lab.pay(30, payee);
+    const progress: number[] = [];
+    const report = await settle(payments, { onProgress: ({ decided }) => progress.push(decided) });
 
-  it("reports progress up to the last payment", async () => {
-    const seen: number[] = [];
-    await run(await lab.pay(3, nextPayee()), { onProgress: ({ decided }) => seen.push(decided) });
-    expect(seen.at(-1)).to.equal(3);
-    expect([...seen].sort((a, b) => a - b)).to.deep.equal(seen);
-  });
-
-  it("has an outcome for a payment that is there twice, as itself, as a copy and as a variant", async () => {
-    const payee = nextPayee();
-    const [payment] = await lab.pay(1, payee);
-    const { authorization } = payment!;
-    const variant = await lab.chain.sign(lab.keyOf(1), { to: payee, value: 9n, nonce: authorization.nonce });
-    const others = [authorization, { ...authorization }, variant].map((one, i) => ({
-      line: i + 2,
-      authorization: one,
-    }));
-    expect(named(await run([payment!, ...others]))).to.deep.equal(["settled", "duplicate", "duplicate", "variant"]);
-    expect(await lab.balanceOf(payee)).to.equal(1000n);
-  });
-
-  it("does nothing for another chain's payments", async () => {
-    const [payment] = await lab.pay(1, nextPayee());
-    const authorization = { ...payment!.authorization, chainId: 8453 };
-    expect(named(await run([{ line: 1, authorization }]))).to.deep.equal(["wrong-chain"]);
-  });
-
-  it("finds out in the pre-flight who would fail, and settles the others", async () => {
-    const payee = nextPayee();
-    const payments = await lab.pay(4, payee);
-    const altered = { ...payments[1]!.authorization, value: 1n };
-    const blocked = await lab.chain.sign(lab.keyOf(7), { to: payee, value: 5n });
-    await lab.block(blocked.from);
-    const mixed = payments.map((payment) => payment.authorization);
-    mixed[1] = altered;
-    mixed.push(blocked);
-    const report = await run(mixed.map((authorization, index) => ({ line: index + 1, authorization })));
-    expect(named(report)).to.deep.equal(["settled", "bad-signature", "settled", "settled", "blocked"]);
-    expect(report.transactions[0]).to.include({ payments: 3, settled: 3 });
-  });
-
-  it("holds a payer back whose code burns gas", async () => {
-    const payee = nextPayee();
-    const burner = await lab.payerWithCode(201, BURNING_CODE);
-    const burning = await Promise.all(
-      Array.from({ length: 12 }, () => lab.chain.sign(burner, { to: payee, value: 1n })),
+    expect(report.stopped).to.equal(undefined);
+    expect(report.routerUsed).to.equal(true);
+    expect(report.results.map(({ line }) => line)).to.deep.equal(payments.map(({ line }) => line));
+    expect(report.results.every(({ outcome }) => outcome.status === "settled" && outcome.when === "now")).to.equal(
+      true,
     );
-    const good = await lab.pay(3, payee);
-    const all = [...good, ...burning.map((authorization, index) => ({ line: index + 4, authorization }))];
-    const report = await run(all);
-    const outcomes = named(report);
-    expect(outcomes.slice(0, 3)).to.deep.equal(["settled", "settled", "settled"]);
-    expect(new Set(outcomes.slice(3))).to.deep.equal(new Set(["gas-capped", "payer-held"]));
+    expect(await lab.balanceOf(payee)).to.equal(
+      payments.reduce((sum, { authorization }) => sum + authorization.value, 0n),
+    );
+    const { transactions, gasUsed, settledNow } = summarise(report.results, report.transactions);
+    expect([transactions, settledNow.count]).to.deep.equal([1, 30]);
+    const shares = report.results.map(({ outcome }) => (outcome.status === "settled" ? (outcome.gasShare ?? 0n) : 0n));
+    expect(shares.reduce((sum, share) => sum + share, 0n)).to.equal(gasUsed);
+    expect(report.transactions[0]).to.include({ kind: "router", payments: 30, settled: 30, succeeded: true });
+    expect(progress.at(-1)).to.equal(30);
+    expect(progress).to.deep.equal([...progress].sort((a, b) => a - b));
+  });
+
+  it("sends nothing for what is decided already, by this journal or by somebody else", async () => {
+    const payments = await lab.pay(5, nextPayee());
+    await settle(payments);
+    const count = await lab.transactionCount();
+    const again = await settle(payments);
+    expect(again.results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal(
+      Array(5).fill("before"),
+    );
+    expect(again.transactions).to.deep.equal([]);
+
+    const other = await openStore(":memory:");
+    const elsewhere = await settle(payments, { journal: other });
+    await other.close();
+    expect(elsewhere.results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal(
+      Array(5).fill("elsewhere"),
+    );
+    expect(
+      elsewhere.results.map(({ outcome }) => "transactionHash" in outcome && outcome.transactionHash),
+    ).to.deep.equal(again.results.map(({ outcome }) => "transactionHash" in outcome && outcome.transactionHash));
+    expect(await lab.transactionCount()).to.equal(count);
+  });
+
+  it("says of each payment that cannot settle why, and settles the others", async () => {
+    const payee = nextPayee();
+    const now = await lab.chain.now();
+    const good = await lab.pay(1, payee);
+    const terms = { to: payee, value: 5n };
+    const signed = {
+      expired: await lab.chain.sign(lab.keyOf(1), { ...terms, validBefore: now - 1n }),
+      early: await lab.chain.sign(lab.keyOf(1), { ...terms, validAfter: now + 1_000n }),
+      poor: await lab.chain.sign(lab.keyOf(15), terms),
+      altered: { ...(await lab.chain.sign(lab.keyOf(2), terms)), value: 6n },
+      elsewhere: { ...(await lab.chain.sign(lab.keyOf(2), terms)), chainId: 8453 },
+      twice: { ...good[0]!.authorization },
+      variant: await lab.chain.sign(lab.keyOf(1), { ...terms, nonce: good[0]!.authorization.nonce }),
+      blocked: await lab.chain.sign(lab.keyOf(7), terms),
+    };
+    await lab.block(signed.blocked.from);
+    const payments = [...good, ...Object.values(signed).map((authorization, i) => ({ line: i + 2, authorization }))];
+    const report = await settle(payments);
+    expect(named(report)).to.deep.equal([
+      "settled",
+      "expired",
+      "deferred",
+      "underfunded",
+      "bad-signature",
+      "wrong-chain",
+      "duplicate",
+      "variant",
+      "blocked",
+    ]);
+    expect(report.transactions.map(({ payments: carried, settled }) => [carried, settled])).to.deep.equal([[1, 1]]);
+    expect(report.results[2]?.outcome).to.deep.equal({ status: "deferred", validFromSeconds: now + 1_001n });
+    expect(await lab.balanceOf(payee)).to.equal(good[0]!.authorization.value);
+  });
+
+  it("tries again what the token refused, once the payer has the money", async () => {
+    const payee = nextPayee();
+    const poor = lab.keyOf(16);
+    const authorization = await lab.chain.sign(poor, { to: payee, value: 7n });
+    const first = await settle([{ line: 1, authorization }]);
+    expect(first.results[0]?.outcome).to.include({ status: "rejected", reason: "underfunded" });
+    await lab.chain.fund(poor.address, 7n);
+    const second = await settle([{ line: 1, authorization }]);
+    expect(second.results[0]?.outcome).to.include({ status: "settled", when: "now" });
+    expect(await lab.balanceOf(payee)).to.equal(7n);
+  });
+
+  it("takes up what another run left in the queue", async () => {
+    const payee = nextPayee();
+    const [left, mine] = await lab.pay(2, payee);
+    const engine = await startEngine({
+      store,
+      chain: { client: lab.client },
+      senders: [lab.account],
+      policy: { lingerMs: 60_000, maxLingerMs: 60_000 },
+    });
+    await engine.accept([{ authorization: left!.authorization }]);
+    await engine.close();
+    expect(await store.count()).to.deep.equal({ queued: 1 });
+    await settle([mine!]);
+    expect(await store.count()).to.deep.equal({ settled: 2 });
+    expect(await lab.balanceOf(payee)).to.equal(left!.authorization.value + mine!.authorization.value);
+  });
+
+  it("sends nothing where the sender has no ether", async () => {
+    const payments = await lab.pay(2, nextPayee());
+    const broke = privateKeyToAccount(`0x${"42".repeat(32)}`);
+    const report = await settle(payments, { senders: [broke] });
+    expect(report.stopped?.shortMessage).to.equal("The sender cannot pay for the transaction's gas.");
+    expect(report.results.map(({ outcome }) => outcome.status)).to.deep.equal(["not-attempted", "not-attempted"]);
+    expect(await store.count()).to.deep.equal({});
+  });
+
+  it("keeps a payer away whose code burns gas, and settles the others in one transaction", async () => {
+    const burner = await lab.payerWithCode(201, BURNING_CODE);
+    const burning = await Promise.all([1n, 1n].map((value) => lab.chain.sign(burner, { to: nextPayee(), value })));
+    const good = await lab.pay(3, nextPayee());
+    const report = await settle([...good, ...burning.map((authorization, i) => ({ line: i + 4, authorization }))]);
+    expect(named(report)).to.deep.equal(["settled", "settled", "settled", "gas-capped", "gas-capped"]);
     expect(report.transactions).to.have.lengthOf(1);
   });
 
-  it("settles what a payer settled elsewhere no second time", async () => {
-    const payments = await lab.pay(2, nextPayee());
-    const first = await run(payments);
-    const second = await run(payments);
-    const [before, after] = [first, second].map(({ results }) => results[0]!.outcome);
-    if (before?.status !== "settled" || after?.status !== "settled") throw new Error("not settled");
-    const { transactionHash, blockNumber, logIndex } = before;
-    expect(after).to.deep.include({ when: "elsewhere", transactionHash, blockNumber, logIndex });
-    expect(second.transactions).to.deep.equal([]);
+  it("refuses to send beside another engine with the key", async () => {
+    const engine = await startEngine({
+      store,
+      chain: { client: lab.client },
+      senders: [lab.account],
+      policy: { leaseTtlMs: 1_000 },
+    });
+    const error = await settle(await lab.pay(1, nextPayee())).catch((cause: unknown) => cause);
+    await engine.close();
+    expect(error).to.be.instanceOf(SenderHeldError);
+    expect(error).to.have.property("shortMessage", `Another engine sends from ${lab.account.address}.`);
   });
 
-  describe("with the journal of an earlier run", () => {
-    it("waits for what is still open instead of sending it anew", async () => {
-      const payments = await lab.pay(3, nextPayee());
-      const journal = memory();
-      await lab.chain.request("evm_setAutomine", [false]);
-      try {
-        const first = await run(payments, { journal, inclusionTimeoutMs: 1 });
-        expect(named(first)).to.deep.equal(["pending", "pending", "pending"]);
-        const rerun = run(payments, { journal, inclusionTimeoutMs: 10_000 });
-        await lab.chain.request("evm_mine");
-        const second = await rerun;
-        expect(second.results.map(({ outcome }) => outcome)).to.satisfy((outcomes: { when?: string }[]) =>
-          outcomes.every(({ when }) => when === "before"),
-        );
-        expect(journal.sent).to.have.lengthOf(1);
-      } finally {
-        await lab.chain.request("evm_setAutomine", [true]);
+  it("waits for the lease of an engine that died, and goes on", async () => {
+    const payments = await lab.pay(1, nextPayee());
+    const nowMs = Date.now();
+    const request = { chainId: lab.client.chain.id, sender: lab.account.address, owner: "dead" };
+    await store.acquireLease({ ...request, nowMs, ttlMs: 1_500 });
+    const waits: number[] = [];
+    const report = await settle(payments, { onHeld: (waitMs) => waits.push(waitMs) });
+    expect(report.results[0]?.outcome).to.include({ status: "settled", when: "now" });
+    expect(waits).to.have.lengthOf(1);
+    expect(Date.now()).to.be.at.least(nowMs + 1_500);
+  });
+
+  it("reports as pending what is sent and not mined, and learns the outcome on the next run", async () => {
+    const still = await openChainLab({ blockTimeSeconds: 3_600 });
+    try {
+      const payments = await still.pay(3, nextPayee());
+      const options = { journal: store, senders: [still.account], waitMs: 1_500 };
+      const first = await settlePayments(still.client, payments, options);
+      expect(first.results.map(({ outcome }) => outcome.status)).to.deep.equal(Array(3).fill("pending"));
+      const hashes = first.results.map(({ outcome }) => "transactionHash" in outcome && outcome.transactionHash);
+      await still.chain.request("evm_mine");
+      const second = await settlePayments(still.client, payments, options);
+      expect(second.results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal(
+        Array(3).fill("before"),
+      );
+      expect(
+        second.results.map(({ outcome }) => "transactionHash" in outcome && outcome.transactionHash),
+      ).to.deep.equal(hashes);
+      expect(second.transactions).to.have.lengthOf(1);
+      expect(second.transactions[0]).to.include({ payments: 3, settled: 3 });
+    } finally {
+      await still.chain.stop();
+    }
+  });
+
+  it("does not wait for payments that are put off: they stay in the queue", async () => {
+    const payee = nextPayee();
+    const payer = lab.keyOf(17);
+    await lab.chain.fund(payer.address, 10n);
+    const authorizations = await Promise.all([6n, 6n].map((value) => lab.chain.sign(payer, { to: payee, value })));
+    const payments = authorizations.map((authorization, i) => ({ line: i + 1, authorization }));
+    const started = Date.now();
+    const { results } = await settle(payments, { waitMs: 60_000 });
+    expect(Date.now() - started).to.be.below(20_000);
+    const statuses = results.map(({ outcome }) => outcome.status);
+    expect(statuses.filter((status) => status === "settled")).to.have.lengthOf(1);
+    expect(await lab.balanceOf(payee)).to.equal(6n);
+  });
+
+  it("ends early when it is told to, and leaves the rest in the journal", async () => {
+    const payee = nextPayee();
+    const payments = await lab.pay(3, payee);
+    const stop = new AbortController();
+    stop.abort();
+    const report = await settle(payments, { signal: stop.signal });
+    expect(report.results.every(({ outcome }) => outcome.status === "not-attempted")).to.equal(true);
+    expect(await lab.balanceOf(payee)).to.equal(0n);
+  });
+
+  describe("its journal", () => {
+    it("may be a file, by which another call takes up what the first one left", async () => {
+      await withFolder(async (folder) => {
+        const journal = `${folder}/journal.db`;
+        const payments = await lab.pay(2, nextPayee());
+        const stop = AbortSignal.abort();
+        expect(named(await settle(payments.slice(0, 1), { journal }))).to.deep.equal(["settled"]);
+        expect(named(await settle(payments, { journal, signal: stop }))).to.deep.equal([
+          "not-attempted",
+          "not-attempted",
+        ]);
+        const { results } = await settle(payments, { journal });
+        expect(results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal(["before", "now"]);
+      });
+    });
+
+    it("is in memory by default: the chain alone tells the next call what settled", async () => {
+      const payments = await lab.pay(2, nextPayee());
+      for (const when of ["now", "elsewhere"]) {
+        const { results } = await settlePayments(lab.client, payments, { senders: [lab.account] });
+        expect(results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal([when, when]);
       }
     });
 
-    it("sends again what the node has lost", async () => {
+    it("is refused on another chain with the same id, such as a local chain that began anew", async () => {
+      await settle([]);
+      const other = await openChainLab();
+      try {
+        const options = { journal: store, senders: [other.account] };
+        const error = await settlePayments(other.client, [], options).catch((cause: unknown) => cause);
+        expect(error).to.be.instanceOf(StoreError);
+        expect(error).to.have.property("shortMessage", "The journal is of another chain with the id 84532.");
+      } finally {
+        await other.chain.stop();
+      }
+    });
+
+    it("ends the job when it cannot be written: nothing is sent that it does not hold", async () => {
+      await withFolder(async (folder) => {
+        const payments = await lab.pay(100, nextPayee());
+        const full = await openStore(`${folder}/journal.db`, { maxPageCount: 40 });
+        const count = await lab.transactionCount();
+        const report = await settle(payments, { journal: full }).finally(() => full.close());
+        expect(report.stopped).to.be.instanceOf(StoreError).and.to.have.property("kind", "full");
+        expect(new Set(named(report))).to.deep.equal(new Set(["not-attempted"]));
+        expect(await lab.transactionCount()).to.equal(count);
+      });
+    });
+  });
+
+  describe("with a node that fails", () => {
+    it("sends the same bytes again in the next run, where the first broadcast never arrived", async () => {
       const payee = nextPayee();
       const payments = await lab.pay(3, payee);
-      const journal = memory();
-      // The first run's broadcast never arrives.
-      const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
-        method === "eth_sendRawTransaction" ? { error: { code: -32000, message: "connection reset" } } : "pass",
-      );
-      const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 }, pollingIntervalMs: 20 });
-      const first = await settlePayments(client, lab.account, payments, { journal, inclusionTimeoutMs: 50 });
-      await node.stop();
+      const lost = ({ method }: NodeRequest): Fault =>
+        method === "eth_sendRawTransaction" ? { error: { code: -32000, message: "connection reset" } } : "pass";
+      const first = await settleThrough(lost, payments, { waitMs: 500 });
       expect(named(first)).to.deep.equal(["pending", "pending", "pending"]);
-      const second = await run(payments, { journal });
+      const second = await settle(payments);
       expect(named(second)).to.deep.equal(["settled", "settled", "settled"]);
-      expect(second.transactions.map(({ hash }) => hash)).to.deep.equal(journal.sent.map(({ hash }) => hash));
-      expect(await lab.balanceOf(payee)).to.equal(total(payments));
+      const hashes = first.results.map(({ outcome }) => "transactionHash" in outcome && outcome.transactionHash);
+      expect(second.transactions.map(({ hash }) => hash)).to.deep.equal([hashes[0]]);
+      expect(await lab.balanceOf(payee)).to.equal(3003n);
     });
 
-    it("starts afresh on a chain that began anew, where those transactions could never be mined", async () => {
-      const payee = nextPayee();
-      const payments = await lab.pay(2, payee);
-      const journal = memory();
-      const txNonce = (await lab.transactionCount()) + 50;
-      const sent = { hash: `0x${"11".repeat(32)}`, raw: "0x02", txNonce, from: lab.account.address } as const;
-      const ids = payments.map(({ authorization }) => authorizationId(authorization));
-      journal.append({ ...sent, chainId: 84532, batch: undefined, ids });
-      expect(named(await run(payments, { journal }))).to.deep.equal(["settled", "settled"]);
-    });
-
-    it("reports as pending what it cannot look up", async () => {
-      const payments = await lab.pay(2, nextPayee());
-      const journal = memory();
-      await run(payments, { journal });
-      const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
-        method === "eth_getTransactionReceipt" ? { error: { code: -32000, message: "busy" } } : "pass",
-      );
-      const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
-      const report = await settlePayments(client, lab.account, payments, { journal });
-      await node.stop();
-      expect(named(report)).to.deep.equal(["pending", "pending"]);
-      expect(report.stopped).to.be.instanceOf(ChainUnavailableError);
-    });
-  });
-
-  describe("when it is stopped", () => {
-    const limits = { maxGasPerTransaction: 500_000n };
-
-    it("concludes what is in flight after the node failed", async () => {
+    it("tells apart what settled and what was not sent when the node answers no more", async () => {
       const payments = await lab.pay(30, nextPayee());
       let sends = 0;
-      const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) => {
+      const dying = ({ method }: NodeRequest): Fault => {
         if (method === "eth_sendRawTransaction") sends += 1;
-        return method === "eth_call" && sends >= 2 ? "hang-up" : "pass";
-      });
-      const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 }, pollingIntervalMs: 20 });
-      // The node answers no eth_call any more, and after that nothing at all about its head.
-      const report = await settlePayments(client, lab.account, payments, { journal: memory(), limits });
-      await node.stop();
-      const outcomes = named(report);
-      const settled = outcomes.filter((status) => status === "settled").length;
-      expect(settled).to.be.greaterThan(0);
-      expect(new Set(outcomes)).to.deep.equal(new Set(["settled", "not-attempted"]));
-      expect(report.transactions.reduce((sum, transaction) => sum + transaction.settled, 0)).to.equal(settled);
-    });
-
-    it("keeps what is known when the sender runs out of ether", async () => {
-      const payments = await lab.pay(30, nextPayee());
-      let refusing = false;
-      const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) => {
-        if (method !== "eth_sendRawTransaction") return "pass";
-        if (refusing) return { error: { code: -32000, message: "insufficient funds for gas * price + value" } };
-        refusing = true;
-        return "pass";
-      });
-      const client = await connectChain(node.rpcUrl, { pollingIntervalMs: 20 });
-      const report = await settlePayments(client, lab.account, payments, { journal: memory(), limits });
-      await node.stop();
-      expect(report.stopped).to.be.instanceOf(TransactionRefusedError);
-      expect(report.transactions).to.have.lengthOf(1);
-      expect(new Set(named(report))).to.deep.equal(new Set(["settled", "not-attempted"]));
-    });
-
-    it("sends nothing that the journal does not hold", async () => {
-      const payments = await lab.pay(2, nextPayee());
-      const count = await lab.transactionCount();
-      const append = () => {
-        throw new JournalError("The disk is full.");
+        return sends >= 1 && method !== "eth_sendRawTransaction" ? "hang-up" : "pass";
       };
-      const report = await run(payments, { journal: { sent: [], append } });
-      expect(report.stopped).to.be.instanceOf(JournalError);
-      expect(report.results[0]?.outcome).to.deep.equal({ status: "not-attempted", message: "The disk is full." });
-      expect(await lab.transactionCount()).to.equal(count);
+      const policy = { limits: { maxGasPerTransaction: 500_000n } };
+      const report = await settleThrough(dying, payments, { policy, waitMs: 1_000 });
+      expect(report.stopped).to.be.instanceOf(ChainUnavailableError);
+      expect(new Set(named(report))).to.deep.equal(new Set(["pending", "not-attempted"]));
+      const second = await settle(payments);
+      expect(new Set(named(second))).to.deep.equal(new Set(["settled"]));
     });
-  });
 
-  describe("when the pre-flight of a batch fails as a whole", () => {
-    it("halves it until the node can answer", async () => {
+    it("says so when the sender runs out of ether on the way", async () => {
+      const payments = await lab.pay(30, nextPayee());
+      let asked = 0;
+      const broke = ({ method }: NodeRequest): Fault => {
+        if (method !== "eth_getBalance") return "pass";
+        asked += 1;
+        return asked === 1 ? "pass" : { result: "0x0" };
+      };
+      const policy = { minimumSenderBalanceWei: 1n };
+      const report = await settleThrough(broke, payments, { policy, waitMs: 500 });
+      expect(report.stopped).to.be.instanceOf(TransactionRefusedError);
+      expect(new Set(named(report))).to.deep.equal(new Set(["not-attempted"]));
+    });
+
+    it("halves a batch whose pre-flight no node answers, until it does", async () => {
       const payee = nextPayee();
       const payments = await lab.pay(16, payee);
-      // A node that gives up on calls with more than about 1,000 bytes of data.
-      const node = await startFaultyNode(lab.chain.rpcUrl, ({ method, params: [first] }) => {
-        const text = JSON.stringify(first ?? null);
-        const isBatch = method === "eth_call" && text.toLowerCase().includes(`"to":"${lab.router.toLowerCase()}"`);
-        if (!isBatch || text.length < 2_500) return "pass";
+      const router = `"to":"${lab.router.toLowerCase()}"`;
+      const weak = ({ method, params: [first] }: NodeRequest): Fault => {
+        const text = JSON.stringify(first ?? null).toLowerCase();
+        if (method !== "eth_call" || !text.includes(router) || text.length < 2_500) return "pass";
         return { error: { code: -32000, message: "execution aborted (timeout = 5s)" } };
-      });
-      const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 }, pollingIntervalMs: 20 });
-      const report = await settlePayments(client, lab.account, payments, { journal: memory() });
-      await node.stop();
+      };
+      const report = await settleThrough(weak, payments);
       expect(new Set(named(report))).to.deep.equal(new Set(["settled"]));
       expect(report.transactions.length).to.be.greaterThan(1);
-      expect(await lab.balanceOf(payee)).to.equal(total(payments));
+      expect(await lab.balanceOf(payee)).to.equal(16_120n);
     });
 
-    it("says so of a payment that fails in any case, and settles the others", async () => {
+    it("leaves out a payment that no node answers for in any case, and settles the others", async () => {
       const payments = await lab.pay(4, nextPayee());
       const poison = payments[2]!.authorization.nonce.slice(2);
-      const node = await startFaultyNode(lab.chain.rpcUrl, ({ method, params: [first] }) => {
-        const carries = method === "eth_call" && JSON.stringify(first ?? null).includes(poison);
+      const weak = ({ method, params: [first] }: NodeRequest): Fault => {
+        const text = JSON.stringify(first ?? null);
         // The lens reads nonces as well: only what carries the whole transfer fails.
-        const isTransfer = /e3ee160e|"to"/.test(JSON.stringify(first ?? null));
-        if (!carries || !isTransfer) return "pass";
+        if (method !== "eth_call" || !text.includes(poison) || !/e3ee160e|"to"/.test(text)) return "pass";
         return { error: { code: -32000, message: "internal error" } };
-      });
-      const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 }, pollingIntervalMs: 20 });
-      const report = await settlePayments(client, lab.account, payments, { journal: memory() });
-      await node.stop();
+      };
+      const report = await settleThrough(weak, payments, { waitMs: 1_000 });
       expect(named(report)).to.deep.equal(["settled", "settled", "not-attempted", "settled"]);
       expect(report.stopped).to.equal(undefined);
     });

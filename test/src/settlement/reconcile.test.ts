@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { encodeFunctionData, getAddress } from "viem";
 import { mockUSDCArtifact } from "../../../src/contracts/MockUSDC.ts";
 import { sender } from "../../../src/local/transaction.ts";
-import { settleWithEngine } from "../../../src/settlement/engineJob.ts";
+import { settlePayments } from "../../../src/settlement/job.ts";
 import { reconcile } from "../../../src/settlement/reconcile.ts";
 import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../../helpers/chainLab.ts";
@@ -20,7 +20,7 @@ describe("reconcile", () => {
   afterEach(() => store.close());
 
   const settle = (payments: Awaited<ReturnType<ChainLab["pay"]>>, journal = store) =>
-    settleWithEngine(lab.client, payments, { store: journal, senders: [lab.account] });
+    settlePayments(lab.client, payments, { journal, senders: [lab.account] });
   const compare = async (terms: Partial<Parameters<typeof reconcile>[2]> = {}) =>
     reconcile(lab.client, store, {
       token: lab.chain.usdc,

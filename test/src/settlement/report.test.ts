@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import type { SignedAuthorization } from "../../../src/authorization/types.ts";
 import {
-  batchIdOf,
   type MinedTransaction,
   type PaymentOutcome,
   type PaymentResult,
@@ -111,14 +110,6 @@ describe("serialiseResult", () => {
   it("names line and field of a refused line", () => {
     const line = serialiseRefusedLine({ line: 2, status: "invalid", field: "value", message: "is negative" });
     expect(JSON.parse(line)).to.deep.equal({ line: 2, status: "invalid", field: "value", message: "is negative" });
-  });
-});
-
-describe("batchIdOf", () => {
-  it("depends on the set of payments and not on their order or letters' case", () => {
-    const [a, b, c] = [payment(1), payment(2), payment(3)];
-    expect(batchIdOf([a, b])).to.equal(batchIdOf([b, { ...a, from: a.from.toLowerCase() as `0x${string}` }]));
-    expect(batchIdOf([a, b])).to.not.equal(batchIdOf([a, c]));
   });
 });
 

@@ -1,0 +1,105 @@
+import { authorizationId, termsDigest } from "../authorization/identity.ts";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import type { ChainClient } from "../chain/client.ts";
+import type { Clock } from "../clock.ts";
+import type { SettlementEngine } from "./engineTypes.ts";
+import { explainUsed } from "./explain.ts";
+import type { JobLedger } from "./jobLedger.ts";
+import { outcomeOfRefusal } from "./jobOutcome.ts";
+import { retryRuleOfReason } from "./retryRequest.ts";
+import type { PaymentRow, Store } from "./store/types.ts";
+
+export type JobIntakePort = {
+  readonly client: ChainClient;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly ledger: JobLedger;
+  readonly engine: SettlementEngine;
+  readonly lookbackBlocks: bigint;
+  /** Names the payment at a position in the journal. */
+  readonly sourceOf: (position: number) => string | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Called after each step. */
+  readonly tell: () => void;
+};
+
+/** Payments that are verified and stored at once. */
+const ACCEPT_AT_ONCE = 500;
+
+/**
+ * Hands a job's payments to the engine: stores what the journal does not know, takes up what it knows, and looks up who
+ * used the nonces that are used already. If it fails half-way, the first half is accepted and in the ledger.
+ * @throws ChainUnavailableError where the node does not answer, StoreError where the journal does not.
+ */
+export async function acceptPayments(port: JobIntakePort): Promise<void> {
+  const { ledger, signal, tell } = port;
+  const used: number[] = [];
+  try {
+    const rest = ledger.rest();
+    for (let i = 0; i < rest.length && signal?.aborted !== true; i += ACCEPT_AT_ONCE) {
+      used.push(...(await acceptSome(port, rest.slice(i, i + ACCEPT_AT_ONCE))));
+      await ledger.look();
+      tell();
+    }
+  } finally {
+    const outcomes = await explainUsed(port.client, used.map(ledger.authorizationAt), port.lookbackBlocks);
+    for (const [i, position] of used.entries()) {
+      const outcome = outcomes[i];
+      if (outcome !== undefined) ledger.decide(position, outcome);
+    }
+    tell();
+  }
+}
+
+/** Returns the positions of payments whose nonces were used before. */
+async function acceptSome(port: JobIntakePort, positions: readonly number[]): Promise<number[]> {
+  const { store, clock, ledger, engine } = port;
+  const known = await knownRows(store, positions.map(ledger.authorizationAt));
+  const again: PaymentRow[] = [];
+  const fresh: number[] = [];
+  for (const [i, position] of positions.entries()) {
+    const row = known[i];
+    if (row === undefined) fresh.push(position);
+    else if (isWorthAnotherTry(row)) {
+      again.push(row);
+      ledger.waitFor(position, row);
+    } else ledger.takeUp(position, row);
+  }
+  const evidence = { kind: "request", by: "a new run" } as const;
+  await store.transition(
+    again.map(({ id }) => ({ paymentId: id, from: ["rejected"], to: "queued", evidence })),
+    clock.now(),
+  );
+  if (fresh.length === 0) return [];
+
+  const admissions = await engine.accept(
+    fresh.map((position) => {
+      const source = port.sourceOf(position);
+      return { authorization: ledger.authorizationAt(position), ...(source === undefined ? {} : { source }) };
+    }),
+  );
+  const used: number[] = [];
+  for (const [i, position] of fresh.entries()) {
+    const admission = admissions[i];
+    if (admission?.status === "accepted") ledger.takeUp(position, admission.row);
+    else if (admission?.reason === "already-used") used.push(position);
+    else if (admission !== undefined) ledger.decide(position, outcomeOfRefusal(admission));
+  }
+  return used;
+}
+
+/** What the token may have taken back since, or the operator. */
+function isWorthAnotherTry({ state, reason }: PaymentRow): boolean {
+  return state === "rejected" && retryRuleOfReason(reason) !== "never";
+}
+
+/** The rows of exactly these terms, where the journal has them. */
+async function knownRows(
+  store: Store,
+  authorizations: readonly SignedAuthorization[],
+): Promise<(PaymentRow | undefined)[]> {
+  const rows = await store.withIdentities(authorizations.map(authorizationId));
+  if (rows.length === 0) return authorizations.map(() => undefined);
+  const byDigest = new Map(rows.map((row) => [row.digest, row]));
+  return authorizations.map((authorization) => byDigest.get(termsDigest(authorization)));
+}
