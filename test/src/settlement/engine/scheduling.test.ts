@@ -63,6 +63,18 @@ describe("createSettlementEngine: scheduling", () => {
       expect(await sizes()).to.deep.equal([4]);
     });
 
+    it("waits for no company once it is told that there will be none", async () => {
+      const engine = await lab.start({ ...PATIENT, sweepMs: 60_000 });
+      await acceptAll(engine, await lab.payments(2));
+      await sleep(80);
+      expect(await sizes()).to.deep.equal([]);
+      engine.flush();
+      await until(async () => (await pool()) === 1);
+      await acceptAll(engine, await lab.payments(1));
+      await until(async () => (await pool()) === 2);
+      expect(await sizes()).to.deep.equal([2, 1]);
+    });
+
     it("sends before a deadline, however long the linger is", async () => {
       const engine = await lab.start({ ...PATIENT });
       const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 14n;
