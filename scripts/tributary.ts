@@ -1,4 +1,7 @@
 #!/usr/bin/env node
-import { run } from "./cli/program.ts";
+import * as nodeModule from "node:module";
 
+// Starting takes half as long where the sources are found compiled. Node before 22.8 has no such cache.
+nodeModule.enableCompileCache?.();
+const { run } = await import("./cli/program.ts");
 await run(process.argv.slice(2));

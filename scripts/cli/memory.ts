@@ -5,6 +5,6 @@ import { setFlagsFromString } from "node:v8";
  * looks at it again; a job of 100,000 payments then holds twice as much memory, and is no faster.
  */
 export function keepHeapSmall(): void {
-  setFlagsFromString("--heap-growing-percent=50");
+  setFlagsFromString("--heap-growing-percent=25");
   setFlagsFromString("--semi-space-growth-factor=1");
 }
