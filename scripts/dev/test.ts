@@ -1,4 +1,4 @@
-// `npm test` and `npm run test:long`: every Solidity and TypeScript test, the latter in two lanes at once. Randomised tests
+// `npm test` and `npm run test:long`: every Solidity and TypeScript test, several groups of files at once. Randomised tests
 // are reduced in the former; what they run with is printed first, so that a failure can be repeated. With file names (or
 // any option of `hardhat test`) only those run, in one process.
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
@@ -6,7 +6,8 @@ import { randomInt } from "node:crypto";
 import { globSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 
-const LANES = 2;
+/** One more than cores are needed for: many tests wait for blocks. */
+const LANES = 3;
 /** Folders whose tests take longest, longest first: they start first, so that both lanes end at about the same time. */
 const LONGEST = [
   "test/e2e",
@@ -15,6 +16,7 @@ const LONGEST = [
   "test/src/facilitator",
   "test/src/settlement",
   "test/package",
+  "Solidity",
 ];
 const root = join(import.meta.dirname, "..", "..");
 const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
@@ -47,14 +49,11 @@ if (chosen.length > 0) {
 
 async function runAll(): Promise<void> {
   const startedAt = Date.now();
-  // First and alone: they compile, and what runs side by side afterwards must find the artifacts at rest.
-  const [solidity, build] = [["test", "solidity"], ["build"]].map((task) => {
-    return spawnSync(process.execPath, [hardhat, ...task], { cwd: root, encoding: "utf8", env, maxBuffer: 2 ** 28 });
-  });
-  process.stdout.write(`${solidity?.stdout}${solidity?.stderr}`);
-  if (build === undefined || codeOf(build) !== 0) process.stdout.write(`${build?.stdout}${build?.stderr}`);
+  // First and alone: what runs side by side afterwards must find the artifacts at rest.
+  const build = spawnSync(process.execPath, [hardhat, "build"], { cwd: root, encoding: "utf8", env });
+  if (codeOf(build) !== 0) process.stdout.write(`${build.stdout}${build.stderr}`);
 
-  const results = [{ name: "Solidity", code: codeOf(solidity), output: solidity?.stdout ?? "" }];
+  const results: { name: string; code: number; output: string }[] = [];
   const queue = groups();
   await Promise.all(
     Array.from({ length: LANES }, async () => {
@@ -70,7 +69,10 @@ async function runAll(): Promise<void> {
   process.exitCode = broken.length === 0 && codeOf(build) === 0 ? 0 : 1;
 }
 
-type Group = { readonly name: string; readonly files: readonly string[] };
+type Group = { readonly name: string; readonly task: readonly string[]; readonly files: readonly string[] };
+
+const SOLIDITY: Group = { name: "Solidity", task: ["test", "solidity"], files: [] };
+const MOCHA = ["test", "mocha"] as const;
 
 /** The test files by folder; a folder of scripts' tests, which start processes, is cut into pieces. */
 function groups(): Group[] {
@@ -84,21 +86,25 @@ function groups(): Group[] {
     const size = name === "test/scripts" ? 5 : files.length;
     const pieces = Math.ceil(files.length / size);
     return Array.from({ length: pieces }, (_, i) => {
-      return { name: pieces === 1 ? name : `${name} ${i + 1}/${pieces}`, files: files.slice(i * size, (i + 1) * size) };
+      return {
+        name: pieces === 1 ? name : `${name} ${i + 1}/${pieces}`,
+        task: MOCHA,
+        files: files.slice(i * size, (i + 1) * size),
+      };
     });
   });
   const rank = ({ name }: Group) => {
     const index = LONGEST.indexOf(name);
     return index >= 0 ? index : name.startsWith("test/scripts") ? LONGEST.length : LONGEST.length + 1;
   };
-  return all.sort((a, b) => rank(a) - rank(b));
+  return [...all, SOLIDITY].sort((a, b) => rank(a) - rank(b));
 }
 
-/** Runs one group and prints what it said when it is through, so that two lanes do not talk at once. */
-function runGroup({ name, files }: Group): Promise<{ name: string; code: number; output: string }> {
+/** Runs one group and prints what it said when it is through, so that lanes do not talk at once. */
+function runGroup({ name, task, files }: Group): Promise<{ name: string; code: number; output: string }> {
   return new Promise((resolve) => {
     const startedAt = Date.now();
-    const child = spawn(process.execPath, [hardhat, "test", "mocha", "--no-compile", ...files], { cwd: root, env });
+    const child = spawn(process.execPath, [hardhat, ...task, "--no-compile", ...files], { cwd: root, env });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {

@@ -8,7 +8,7 @@ import { freshAddress } from "../helpers/chainLab.ts";
 import { runCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 
 const long = process.env.TRIBUTARY_LONG === "1";
-const COUNT = long ? 100_000 : 1_000;
+const COUNT = long ? 100_000 : 400;
 const MAX_RSS_MB = 400;
 
 /** Prints the most memory that the process ever had, threads included, when it ends. */
