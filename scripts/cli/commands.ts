@@ -14,7 +14,7 @@ export type CommandEntry = {
 export const commands: readonly CommandEntry[] = [
   {
     name: "demo",
-    summary: "settle 1,000 payments on a local chain, and check every figure",
+    summary: "sell an API per call on a local chain, with the report of it",
     load: async () => (await import("../demo.ts")).demoCommand(),
   },
   {

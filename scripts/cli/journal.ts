@@ -52,7 +52,10 @@ export async function openEngineJournal(
   client: ChainClient,
 ): Promise<Store> {
   const store = await asUsageAsync(openStore(journal));
-  const bound = await bindJournal(store, client);
+  const bound = await bindJournal(store, client).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   if (bound.isSame) return store;
 
   await store.close();

@@ -3,7 +3,7 @@ import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { encodeTransfer } from "../../src/chain/preflight.ts";
 import type { LocalChain } from "../../src/local/index.ts";
 
-/** Gas that it took to settle some payments in one of the other ways. */
+/** What it took to settle some payments in one way. */
 export type Measurement = {
   readonly transactions: number;
   readonly gasUsed: bigint;
@@ -24,43 +24,38 @@ const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e
 const CALLS_PER_TRANSACTION = 300;
 
 /**
- * Settles the payments in the usual ways, and takes it back each time: one transaction for each payment, and Multicall3's
- * `aggregate3`, both in the order of the file, from the same state that the router's batches start from.
+ * Settles payments by one transaction for each, and takes it back. The chain must mine at once.
+ * @returns What it took, from the state that the chain is in.
  */
-export async function measureOthers(
+export function measureOneByOne(
   chain: LocalChain,
   payments: readonly SignedAuthorization[],
   onProgress: (done: number) => void,
-): Promise<{ readonly oneByOne: Measurement; readonly multicall: Measurement }> {
-  const helper = chain.accounts[1];
-  if (helper === undefined) throw new Error("the chain has no accounts");
-  const transfers = payments.map((payment) => encodeTransfer(payment));
+): Promise<Measurement> {
+  const calls = payments.map((payment) => ({ to: chain.usdc, data: encodeTransfer(payment), gas: 200_000n }));
+  return takingBack(chain, () => sendAll(chain, calls, onProgress));
+}
 
-  const oneByOne = await takingBack(chain, async () => {
-    const calls = transfers.map((data) => ({ to: chain.usdc, data, gas: 200_000n }));
-    return sendAll(chain, helper.address, calls, onProgress);
-  });
-  const multicall = await takingBack(chain, async () => {
-    const calls: Call[] = [];
-    for (let i = 0; i < transfers.length; i += CALLS_PER_TRANSACTION) {
-      const group = transfers.slice(i, i + CALLS_PER_TRANSACTION);
-      const args = [group.map((callData) => ({ target: chain.usdc, allowFailure: true, callData }))] as const;
-      const data = encodeFunctionData({ abi: multicallAbi, functionName: "aggregate3", args });
-      calls.push({ to: chain.multicall3, data, gas: 2n ** 24n });
-    }
-    return sendAll(chain, helper.address, calls, () => undefined);
-  });
-  return { oneByOne, multicall };
+/** The same by Multicall3's `aggregate3`, in the order that the payments are given in. */
+export function measureMulticall(chain: LocalChain, payments: readonly SignedAuthorization[]): Promise<Measurement> {
+  const calls: Call[] = [];
+  for (let i = 0; i < payments.length; i += CALLS_PER_TRANSACTION) {
+    const group = payments.slice(i, i + CALLS_PER_TRANSACTION).map((payment) => encodeTransfer(payment));
+    const args = [group.map((callData) => ({ target: chain.usdc, allowFailure: true, callData }))] as const;
+    const data = encodeFunctionData({ abi: multicallAbi, functionName: "aggregate3", args });
+    calls.push({ to: chain.multicall3, data, gas: 2n ** 24n });
+  }
+  return takingBack(chain, () => sendAll(chain, calls, () => undefined));
 }
 
 type Call = { readonly to: Address; readonly data: Hex; readonly gas: bigint };
 
 async function sendAll(
   chain: LocalChain,
-  from: Address,
   calls: readonly Call[],
   onProgress: (done: number) => void,
 ): Promise<Measurement> {
+  const from = chain.accounts[1]?.address;
   let gasUsed = 0n;
   let settled = 0;
   for (const [index, { to, data, gas }] of calls.entries()) {

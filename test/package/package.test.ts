@@ -82,6 +82,15 @@ describe("the packed package", function () {
       expect(planned.output).to.match(/^router 5 [0-9]+n\n$/);
     });
 
+    it("says which packages the demo needs, all at once", async () => {
+      const { status, output } = await runNode(bare, [program(bare), "demo"], { node: node.path });
+      expect(output).to.include(
+        "The demo needs packages that are not installed: hardhat, express, @x402/express, @x402/fetch.",
+      );
+      expect(output).to.match(/npm install --save-dev hardhat@\S+ express@\S+ @x402\/express@\S+ @x402\/fetch@\S+/);
+      expect(status).to.equal(2);
+    });
+
     it("lists its commands", async () => {
       const { status, output } = await runNode(bare, [program(bare), "--help"], { node: node.path });
       expect(status).to.equal(0);
@@ -153,6 +162,13 @@ describe("the packed package", function () {
       } finally {
         await chain.stop();
       }
+    });
+
+    it("plays the demo", async () => {
+      const { status, output } = await runNode(full, [program(full), "demo", "--buyers", "2", "--requests", "2"]);
+      expect(output).to.match(/^requests served +2 of 2 in/m);
+      expect(output).to.match(/^Every figure adds up\./m);
+      expect(status).to.equal(0);
     });
 
     it("lets Solidity import the sources", async () => {

@@ -1,10 +1,8 @@
 import type { Address } from "viem";
-import type { PaymentResult, SettlementReport, SettlementSummary } from "../../src/settlement/index.ts";
+import type { PaymentResult, SettlementReport, SettlementSummary } from "../../../src/settlement/index.ts";
+import type { Check } from "../figures.ts";
+import type { Measurement } from "../measure.ts";
 import { type Cast, type DemoPayment, reasonOf } from "./cast.ts";
-import type { Measurement } from "./measure.ts";
-
-/** One thing that has to be so, and whether it is. */
-export type Check = { readonly name: string; readonly holds: boolean; readonly found: string };
 
 export type Balances = ReadonlyMap<string, bigint>;
 

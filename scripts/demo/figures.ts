@@ -1,0 +1,75 @@
+import { priceBatch } from "../../src/fees/index.ts";
+import { formatAmount } from "../../src/money.ts";
+import { formatTable } from "../cli/output.ts";
+import { usd } from "../cli/quoteText.ts";
+import type { Measurement } from "./measure.ts";
+
+/** One thing that has to be so, and whether it is. */
+export type Check = { readonly name: string; readonly holds: boolean; readonly found: string };
+
+/** The checks, and what they come to. */
+export function formatChecks(checks: readonly Check[]): string[] {
+  return ["Checks:", ...checks.map(({ name, holds, found }) => `  ${holds ? "✓" : "✗"} ${name} (${found})`)];
+}
+
+/** The last line of a demo. */
+export function formatEnd(checks: readonly Check[], seconds: number): string {
+  const failed = checks.filter(({ holds }) => !holds).length;
+  const verdict = failed === 0 ? "Every figure adds up." : `${failed} of ${checks.length} checks failed.`;
+  return `${verdict} ${seconds.toFixed(1)} s`;
+}
+
+/** Gas by the way in which the same payments were settled; the last way is what the others are compared with. */
+export function formatGas(ways: readonly (Measurement & { readonly name: string })[]): string[] {
+  const last = ways.at(-1);
+  const right = (title: string) => ({ title, align: "right" as const });
+  const rows = ways.map((way) => {
+    const less = last === undefined || last.gasUsed === 0n ? 0n : 1000n - (way.gasUsed * 1000n) / last.gasUsed;
+    const each = gasPerPayment(way);
+    return [
+      way.name,
+      thousands(way.transactions),
+      thousands(way.gasUsed),
+      each === undefined ? "–" : thousands(each),
+      way === last ? "" : `${formatAmount(less, 1)} % less`,
+    ];
+  });
+  const columns = [{ title: "" }, right("transactions"), right("gas"), right("gas per payment"), right("")];
+  return formatTable(columns, rows).split("\n");
+}
+
+export function gasPerPayment({ gasUsed, settled }: Measurement): bigint | undefined {
+  return settled === 0 ? undefined : gasUsed / BigInt(settled);
+}
+
+/** What gas is in money on Base, on a usual day. */
+const USUAL_GAS_PRICE_WEI = 5_000_000n;
+const USUAL_ETHER_MICRO_USD = 3_000_000_000n;
+
+/** What one payment costs in each way. */
+export function formatMoney(ours: Measurement, oneByOne: Measurement): string[] {
+  const each = ({ gasUsed: gas, settled: payments }: Measurement) => {
+    const price = priceBatch({
+      gas,
+      gasPriceWei: USUAL_GAS_PRICE_WEI,
+      l1FeeWei: 0n,
+      payments,
+      valueMicroUsd: 0n,
+      etherMicroUsd: USUAL_ETHER_MICRO_USD,
+    });
+    return usd(price.usd?.perPaymentNano ?? 0n);
+  };
+  if (ours.settled === 0) return [];
+  return [
+    `At 0.005 gwei per gas and $3,000 per ether that is ${each(ours)} for a payment, and ${each(oneByOne)} one by one.`,
+    "Payments worth less than that belong into a channel; tributary plan tells which they are.",
+  ];
+}
+
+export function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`.trimEnd());
+}
+
+export function thousands(value: number | bigint): string {
+  return value.toLocaleString("en-US");
+}

@@ -1,0 +1,101 @@
+import type { SettleResponse } from "@x402/core/types";
+import { registerExactEvmScheme } from "@x402/evm/exact/client";
+import { type Address, type Hex, isHex, keccak256, type LocalAccount, stringToHex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { SalePackages } from "./packages.ts";
+import { decodeHeader } from "./wire.ts";
+
+/** One request of a buyer, from the first call to the last byte of the answer. */
+export type Purchase = {
+  readonly buyer: Address;
+  readonly latencyMs: number;
+  /** Of the answer; undefined where there was none. */
+  readonly status: number | undefined;
+  /** Of the authorization that the buyer signed, if it came to that. */
+  readonly nonce: Hex | undefined;
+  readonly receipt: Pick<SettleResponse, "success" | "transaction"> | undefined;
+  /** What the server or the connection said, where it did not sell. */
+  readonly problem: string | undefined;
+};
+
+/** The demo's buyers: the same ones every time. */
+export function createBuyers(count: number): LocalAccount[] {
+  return Array.from({ length: count }, (_, i) => privateKeyToAccount(keccak256(stringToHex(`tributary buyer ${i}`))));
+}
+
+/**
+ * Lets every buyer buy with the official client, all at once, each one thing after the other: request `i` is made by buyer
+ * `i % buyers`.
+ * @param fetchOf The transport of the buyer at a position.
+ */
+export async function buyAll(
+  packages: Pick<SalePackages, "wrapFetchWithPayment" | "x402Client">,
+  options: {
+    readonly buyers: readonly LocalAccount[];
+    readonly requests: number;
+    readonly url: string;
+    readonly fetchOf: (buyer: number) => typeof fetch;
+    readonly onPurchase: (purchase: Purchase, buyer: number) => void;
+  },
+): Promise<Purchase[]> {
+  const { buyers, requests, url, fetchOf, onPurchase } = options;
+  const purchases: Purchase[] = [];
+  const shopping = buyers.map(async (signer, position) => {
+    for (let request = position; request < requests; request += buyers.length) {
+      const purchase = await buy(packages, signer, url, fetchOf(position));
+      purchases.push(purchase);
+      onPurchase(purchase, position);
+    }
+  });
+  await Promise.all(shopping);
+  return purchases;
+}
+
+async function buy(
+  { wrapFetchWithPayment, x402Client }: Pick<SalePackages, "wrapFetchWithPayment" | "x402Client">,
+  signer: LocalAccount,
+  url: string,
+  transport: typeof fetch,
+): Promise<Purchase> {
+  let nonce: Hex | undefined;
+  const noting: typeof fetch = (input, init) => {
+    const request = new Request(input, init);
+    nonce = nonceOf(request.headers.get("payment-signature")) ?? nonce;
+    return transport(request);
+  };
+  const pay = wrapFetchWithPayment(noting, registerExactEvmScheme(new x402Client(), { signer }));
+  const startedMs = performance.now();
+  try {
+    const response = await pay(url);
+    const text = await response.text();
+    const latencyMs = performance.now() - startedMs;
+    const receipt = readReceipt(response.headers.get("payment-response"));
+    const problem = response.ok ? undefined : `${response.status} ${receipt?.errorReason ?? text.slice(0, 200)}`;
+    return { buyer: signer.address, latencyMs, status: response.status, nonce, receipt, problem };
+  } catch (error) {
+    const latencyMs = performance.now() - startedMs;
+    const problem = error instanceof Error ? error.message : String(error);
+    return { buyer: signer.address, latencyMs, status: undefined, nonce, receipt: undefined, problem };
+  }
+}
+
+function nonceOf(header: string | null): Hex | undefined {
+  const payload = property(decodeHeader(header), "payload");
+  const nonce = property(property(payload, "authorization"), "nonce");
+  return isHex(nonce) ? nonce : undefined;
+}
+
+function readReceipt(header: string | null) {
+  const receipt = decodeHeader(header);
+  const [transaction, errorReason] = [property(receipt, "transaction"), property(receipt, "errorReason")];
+  if (typeof transaction !== "string") return undefined;
+  return {
+    success: property(receipt, "success") === true,
+    transaction,
+    ...(typeof errorReason === "string" ? { errorReason } : {}),
+  };
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}

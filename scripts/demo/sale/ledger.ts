@@ -1,0 +1,52 @@
+import { type Address, type Hex, isAddressEqual, parseAbiItem } from "viem";
+import { BALANCES_PER_CALL, readBalances } from "../../../src/chain/balances.ts";
+import type { ChainClient } from "../../../src/chain/client.ts";
+
+/** What the chain itself holds of a sale, asked of nobody who took part in it. */
+export type Settled = {
+  /** The facilitator's transactions, of any kind. */
+  readonly transactions: number;
+  readonly gasUsed: bigint;
+  /** The transaction in which each authorization was used, by `payer:nonce` in lower case. */
+  readonly uses: ReadonlyMap<string, Hex>;
+};
+
+const authorizationUsed = parseAbiItem("event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)");
+
+/** Reads every block since `fromBlock`. */
+export async function readSettled(
+  client: ChainClient,
+  { token, sender, fromBlock }: { readonly token: Address; readonly sender: Address; readonly fromBlock: bigint },
+): Promise<Settled> {
+  const toBlock = await client.getBlockNumber();
+  let transactions = 0;
+  let gasUsed = 0n;
+  for (let blockNumber = fromBlock; blockNumber <= toBlock; blockNumber += 1n) {
+    const block = await client.getBlock({ blockNumber, includeTransactions: true });
+    for (const { hash, from } of block.transactions) {
+      if (!isAddressEqual(from, sender)) continue;
+      transactions += 1;
+      gasUsed += (await client.getTransactionReceipt({ hash })).gasUsed;
+    }
+  }
+  const logs = await client.getLogs({ address: token, event: authorizationUsed, fromBlock, toBlock, strict: true });
+  const uses = logs.map(({ args, transactionHash }) => {
+    return [`${args.authorizer}:${args.nonce}`.toLowerCase(), transactionHash] as const;
+  });
+  return { transactions, gasUsed, uses: new Map(uses) };
+}
+
+/** What each account holds of the token at the newest block. */
+export async function readHoldings(
+  client: ChainClient,
+  token: Address,
+  accounts: readonly Address[],
+): Promise<Map<Address, bigint>> {
+  const holdings = new Map<Address, bigint>();
+  for (let i = 0; i < accounts.length; i += BALANCES_PER_CALL) {
+    const some = accounts.slice(i, i + BALANCES_PER_CALL);
+    const amounts = await readBalances(client, token, some);
+    for (const [index, account] of some.entries()) holdings.set(account, amounts[index] ?? 0n);
+  }
+  return holdings;
+}

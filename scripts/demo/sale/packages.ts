@@ -1,0 +1,45 @@
+import { UsageError } from "../../cli/errors.ts";
+
+/**
+ * What the demo's chain, resource server and buyers are made of, at the versions that they were tried with. Whoever settles
+ * payments needs no web framework and no chain in process, so all of them are optional peers, and loaded here alone.
+ */
+export const SALE_PACKAGES: Readonly<Record<string, string>> = {
+  hardhat: "3.17.0",
+  express: "5.3.0",
+  "@x402/express": "2.27.0",
+  "@x402/fetch": "2.27.0",
+};
+
+/** @throws UsageError where some of them are not installed: it says how to install those. */
+export async function loadSalePackages() {
+  const missing = Object.entries(SALE_PACKAGES).filter(([name]) => !isInstalled(name));
+  if (missing.length > 0) {
+    const names = missing.map(([name]) => name).join(", ");
+    throw new UsageError(`The demo needs packages that are not installed: ${names}.`, {
+      hint: `npm install --save-dev ${missing.map(([name, version]) => `${name}@${version}`).join(" ")}`,
+    });
+  }
+  const [express, server, client] = await Promise.all([
+    import("express"),
+    import("@x402/express"),
+    import("@x402/fetch"),
+  ]);
+  return {
+    express: express.default,
+    paymentMiddleware: server.paymentMiddleware,
+    wrapFetchWithPayment: client.wrapFetchWithPayment,
+    x402Client: client.x402Client,
+  };
+}
+
+export type SalePackages = Awaited<ReturnType<typeof loadSalePackages>>;
+
+function isInstalled(name: string): boolean {
+  try {
+    import.meta.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}

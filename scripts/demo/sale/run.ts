@@ -1,0 +1,182 @@
+import { HTTPFacilitatorClient } from "@x402/core/server";
+import { type Address, getAddress, keccak256, type LocalAccount, stringToHex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { SignedAuthorization } from "../../../src/authorization/types.ts";
+import { type ChainClient, connectChain } from "../../../src/chain/client.ts";
+import { createFacilitator, openStore, type Store, serveFacilitator } from "../../../src/facilitator/index.ts";
+import { type LocalChain, startLocalChain } from "../../../src/local/index.ts";
+import { gasPerPayment } from "../figures.ts";
+import { type Measurement, measureOneByOne } from "../measure.ts";
+import { withProgress } from "../progress.ts";
+import { checkSale } from "./checks.ts";
+import { buyAll, createBuyers } from "./fleet.ts";
+import { readHoldings, readSettled } from "./ledger.ts";
+import { loadSalePackages, type SalePackages } from "./packages.ts";
+import { describeSetting, percentile, type SaleDemo, type SaleSize } from "./report.ts";
+import { openShop } from "./shop.ts";
+import { createTrace, type TraceStep } from "./trace.ts";
+
+/** What the demo tells while it runs. */
+export type SaleListener = {
+  readonly onReady: (lines: readonly string[]) => void;
+  /** Told the steps of the first payment when it is through. Without it nothing is traced. */
+  readonly onTrace?: (steps: readonly TraceStep[]) => void;
+};
+
+/** As tributary local does by default, and Base. */
+const BLOCK_SECONDS = 2;
+/** What each buyer has beyond what it will spend: $1. */
+const SPARE = 1_000_000n;
+const PAYEE = getAddress(keccak256(stringToHex("tributary payee")).slice(0, 42) as Address);
+/** The account that tributary facilitator sends from on the local chain. */
+const FACILITATOR_ACCOUNT = 19;
+const ROWS_AT_ONCE = 1_000;
+
+/**
+ * Sells answers to a fleet of buyers: a chain, our facilitator, a resource server with the official middleware and buyers
+ * with the official client, all in this process, talking HTTP. Checks every balance and closes all of it.
+ * @throws UsageError where a package for it is not installed.
+ */
+export async function playSale(size: SaleSize, listener: SaleListener): Promise<SaleDemo> {
+  const packages = await loadSalePackages();
+  const chain = await startLocalChain({ blockTimeSeconds: BLOCK_SECONDS });
+  try {
+    return await play(packages, chain, size, listener);
+  } finally {
+    await chain.stop();
+  }
+}
+
+async function play(
+  packages: SalePackages,
+  chain: LocalChain,
+  size: SaleSize,
+  listener: SaleListener,
+): Promise<SaleDemo> {
+  const { price, requests } = size;
+  const buyers = createBuyers(size.buyers);
+  const client = await connectChain(chain.rpcUrl);
+  const sender = accountOf(chain, FACILITATOR_ACCOUNT);
+  const passive = [chain.router, sender.address];
+  const accounts = [...buyers.map(({ address }) => address), PAYEE, ...passive];
+
+  const spending = price * BigInt(Math.ceil(requests / buyers.length));
+  await Promise.all(buyers.map(({ address }) => chain.fund(address, spending + SPARE)));
+  const snapshot = await chain.request("evm_snapshot");
+  const before = await readHoldings(client, chain.usdc, accounts);
+  const fromBlock = (await client.getBlockNumber()) + 1n;
+
+  const sold = await sell(packages, { chain, client, sender, buyers, size, listener });
+  const settled = await readSettled(client, { token: chain.usdc, sender: sender.address, fromBlock });
+  const after = await readHoldings(client, chain.usdc, accounts);
+
+  const oneByOne = await measureFrom(chain, snapshot, sold.payments);
+  const { purchases, journal, saleSeconds, trace } = sold;
+  const evidence = { price, requests, purchases, settled, before, after, payee: PAYEE, passive, journal, oneByOne };
+  const served = purchases.filter(({ status }) => status === 200);
+  const latencies = served.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
+  const { transactions, gasUsed, uses } = settled;
+  const tributary = { transactions, gasUsed, settled: uses.size };
+  return {
+    ...size,
+    served: served.length,
+    payments: uses.size,
+    paid: (after.get(PAYEE) ?? 0n) - (before.get(PAYEE) ?? 0n),
+    tributary,
+    oneByOne,
+    gasPerPayment: { tributary: gasPerPayment(tributary), oneByOne: gasPerPayment(oneByOne) },
+    latencyMs: { p50: percentile(latencies, 50), p95: percentile(latencies, 95) },
+    saleSeconds,
+    checks: checkSale(evidence),
+    trace,
+  };
+}
+
+/** Runs facilitator, resource server and buyers until every request is answered, and closes them again. */
+async function sell(
+  packages: SalePackages,
+  setting: {
+    readonly chain: LocalChain;
+    readonly client: ChainClient;
+    readonly sender: LocalAccount;
+    readonly buyers: readonly LocalAccount[];
+    readonly size: SaleSize;
+    readonly listener: SaleListener;
+  },
+) {
+  const { chain, sender, buyers, size, listener } = setting;
+  const { onTrace } = listener;
+  const trace = onTrace === undefined ? undefined : createTrace();
+  const client = trace?.chain(setting.client) ?? setting.client;
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const store = await openStore(":memory:");
+    closers.push(() => store.close());
+    const facilitator = await createFacilitator({ client, store, senders: [sender] });
+    closers.push(() => facilitator.close({ graceMs: 0 }));
+    const served = await serveFacilitator(facilitator, { port: 0 });
+    closers.push(() => served.close({ graceMs: 0 }));
+    const official = new HTTPFacilitatorClient({ url: served.url });
+    const asked = trace?.facilitator(official) ?? official;
+    const shop = await openShop(packages, { price: size.price, payTo: PAYEE, facilitator: asked });
+    closers.push(shop.close);
+
+    const { url } = shop;
+    listener.onReady(describeSetting({ ...size, shop: url, facilitator: served.url, sender: sender.address, chain }));
+    const startedMs = performance.now();
+    const purchases = await withProgress("answers sold", size.requests, ({ update, interrupt }) => {
+      let count = 0;
+      let isTold = onTrace === undefined;
+      return buyAll(packages, {
+        buyers,
+        requests: size.requests,
+        url,
+        fetchOf: (buyer) => (buyer === 0 && trace !== undefined ? trace.client(fetch) : fetch),
+        onPurchase: (_purchase, buyer) => {
+          count += 1;
+          update(count);
+          if (isTold || buyer !== 0) return;
+          isTold = true;
+          interrupt(() => onTrace?.(trace?.steps() ?? []));
+        },
+      });
+    });
+    const saleSeconds = (performance.now() - startedMs) / 1000;
+    const [payments, journal] = [await readPayments(store), await store.count()];
+    return { purchases, saleSeconds, payments, journal, trace: trace?.steps() };
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+/** The authorizations that the facilitator settled, in the order in which they came. */
+async function readPayments(store: Store): Promise<SignedAuthorization[]> {
+  const payments: SignedAuthorization[] = [];
+  for (let afterId = 0; ; ) {
+    const rows = await store.list({ states: ["settled"], afterId, limit: ROWS_AT_ONCE });
+    for (const { work } of rows) if (work.kind === "authorization") payments.push(work.authorization);
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_AT_ONCE) return payments;
+    afterId = last.id;
+  }
+}
+
+/** What the same payments take one by one, from the state in which the sale began. */
+async function measureFrom(
+  chain: LocalChain,
+  snapshot: unknown,
+  payments: readonly SignedAuthorization[],
+): Promise<Measurement> {
+  await chain.request("evm_setIntervalMining", [0]);
+  await chain.request("evm_revert", [snapshot]);
+  await chain.request("evm_setAutomine", [true]);
+  return withProgress("measuring one by one, to compare", payments.length, ({ update }) =>
+    measureOneByOne(chain, payments, update),
+  );
+}
+
+function accountOf({ accounts }: LocalChain, index: number): LocalAccount {
+  const account = accounts[index];
+  if (account === undefined) throw new Error(`the chain has no account ${index}`);
+  return privateKeyToAccount(account.privateKey);
+}
