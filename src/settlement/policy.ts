@@ -14,6 +14,8 @@ export type EnginePolicy = {
   readonly maxInFlight: number;
   /** How long the first payment of an idle engine waits for company. */
   readonly lingerMs: number;
+  /** The longest that an idle engine waits while payments keep coming in, each within `lingerMs` of the one before. */
+  readonly gatherMs: number;
   /** The longest that a payment waits for a batch to fill while others are in flight. */
   readonly maxLingerMs: number;
   /** As many queued payments make a batch go at once. */
@@ -64,6 +66,7 @@ export const DEFAULT_POLICY: EnginePolicy = {
   lossConfirmations: 3,
   maxInFlight: 4,
   lingerMs: 25,
+  gatherMs: 250,
   maxLingerMs: 2_000,
   fullBatch: 300,
   limits: {},

@@ -1,12 +1,13 @@
 import { expect } from "chai";
 import { createQueue, nextDispatchMs, type QueueView } from "../../../src/settlement/schedule.ts";
 
-const policy = { lingerMs: 25, maxLingerMs: 2_000, fullBatch: 300 };
+const policy = { lingerMs: 25, gatherMs: 250, maxLingerMs: 2_000, fullBatch: 300 };
 const view = (over: Partial<QueueView> = {}): QueueView => {
   return {
     nowMs: 10_000,
     waiting: 1,
     sinceMs: 9_990,
+    lastMs: 9_990,
     earliestDeadlineSeconds: 600n,
     isUrgent: false,
     inFlight: 0,
@@ -23,6 +24,13 @@ describe("nextDispatchMs", () => {
 
   it("sends after a short linger when nothing is in flight", () => {
     expect(nextDispatchMs(view(), policy)).to.equal(10_015);
+  });
+
+  it("waits a little longer while a burst keeps coming in, and not for ever", () => {
+    expect(nextDispatchMs(view({ waiting: 40, lastMs: 10_000 }), policy)).to.equal(10_025);
+    expect(nextDispatchMs(view({ waiting: 40, sinceMs: 9_760, lastMs: 10_000 }), policy)).to.equal(10_010);
+    const patient = { ...policy, lingerMs: 600 };
+    expect(nextDispatchMs(view({ waiting: 40, lastMs: 10_000 }), patient)).to.equal(10_590);
   });
 
   it("collects while something is in flight, for the longest linger at most", () => {
@@ -67,7 +75,7 @@ describe("createQueue", () => {
     queue.add({ count: 1, sinceMs: 5 });
     queue.add({ count: 3, deadlineSeconds: 40n, isUrgent: true, sinceMs: 9 });
     queue.add({ count: 1, deadlineSeconds: 60n, sinceMs: 9 });
-    const all = { waiting: 7, sinceMs: 5, earliestDeadlineSeconds: 40n, isUrgent: true };
+    const all = { waiting: 7, sinceMs: 5, lastMs: 9, earliestDeadlineSeconds: 40n, isUrgent: true };
     expect(queue.view()).to.deep.equal(all);
     expect(queue.take()).to.deep.equal(all);
     expect(queue.view().waiting).to.equal(0);
