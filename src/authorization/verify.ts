@@ -21,16 +21,19 @@ export type OfflineVerdict =
 /**
  * Checks the signature of `signed` as the token would for a payer without code. Compact signatures (EIP-2098) and a v of
  * 0 or 1 are normalised first; a high `s` is malformed, as it is to the token.
+ * @param options.isRecovered The caller has recovered the payer from this signature and domain: only its form is checked.
  */
 export async function verifySignatureOffline(
   signed: SignedAuthorization,
   domain: TokenDomain,
+  { isRecovered = false }: { readonly isRecovered?: boolean } = {},
 ): Promise<OfflineVerdict> {
   if (isErc6492(signed.signature)) return { status: "undecided", reason: "erc6492" };
   const signature = normaliseSignature(signed.signature);
   if (size(signature) !== 65) return { status: "undecided", reason: "not-65-bytes" };
   const defect = findSignatureDefect(signature);
   if (defect !== undefined) return { status: "malformed", reason: defect };
+  if (isRecovered) return { status: "valid", signature };
   const recovered = await recover(hashAuthorization(signed, domain), signature);
   if (recovered === undefined) return { status: "malformed", reason: "unrecoverable" };
   return isAddressEqual(recovered, signed.from) ? { status: "valid", signature } : { status: "mismatch", recovered };

@@ -42,7 +42,6 @@ export async function readFacts(
   const owners = [...new Set(authorizations.flatMap(({ from, to }) => [from, to]))];
   const balances = new Map<string, bigint>();
   const withCode = new Set<string>();
-  const used = new Set<string>();
   let head: Head | undefined;
 
   await inTurns(chunks(owners, ACCOUNTS_PER_CALL), async (chunk) => {
@@ -56,16 +55,36 @@ export async function readFacts(
       if (code[i] === true) withCode.add(owner.toLowerCase());
     }
   });
+  const states = await readStates(client, token, authorizations);
+  for (const at of states.heads) head = later(head, at);
+  return { head: head ?? (await readHead(client)), balances, withCode, used: states.used };
+}
+
+/**
+ * The identities (`authorizationId`) among authorizations of one token whose nonce is used or cancelled.
+ * @throws ChainMismatchError where the token has no EIP-3009, ChainUnavailableError where the node fails.
+ */
+export async function readUsed(
+  client: ChainClient,
+  token: Address,
+  authorizations: readonly Authorization[],
+): Promise<ReadonlySet<string>> {
+  return (await readStates(client, token, authorizations)).used;
+}
+
+async function readStates(client: ChainClient, token: Address, authorizations: readonly Authorization[]) {
+  const used = new Set<string>();
+  const heads: LensHead[] = [];
   await inTurns(chunks(authorizations, STATES_PER_CALL), async (chunk) => {
     const queries = chunk.map(({ from, nonce }) => ({ payer: from, nonce }));
     const [at, states] = await asked(
       token,
       client.readContract({ ...lens, functionName: "authorizationStates", args: [token, queries] }),
     );
-    head = later(head, at);
+    heads.push(at);
     for (const [i, authorization] of chunk.entries()) if (states[i] === true) used.add(authorizationId(authorization));
   });
-  return { head: head ?? (await readHead(client)), balances, withCode, used };
+  return { used, heads };
 }
 
 /** The newest block, and the gas that it has room for. */

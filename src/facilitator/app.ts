@@ -1,136 +1,168 @@
 import { randomUUID } from "node:crypto";
 import { getConnInfo } from "@hono/node-server/conninfo";
-import type { x402Facilitator } from "@x402/core/facilitator";
-import type { PaymentPayload, PaymentRequirements, SettleResponse, VerifyResponse } from "@x402/core/types";
+import type { SettleResponse, VerifyResponse } from "@x402/core/types";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { Hex } from "viem";
-import { getAddress } from "viem";
-import type { ChainClient } from "../chain/client.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import type { Clock } from "../clock.ts";
-import { TributaryError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { networkOf } from "../networks.ts";
-import type { SettlementEngine } from "../settlement/engine.ts";
-import type { Store } from "../settlement/store/types.ts";
-import type { Catalogue } from "./catalogue.ts";
-import type { FacilitatorMetrics } from "./metrics.ts";
-import { REASON, reasonFor } from "./reasons.ts";
+import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
+import type { DeclarationResponse } from "./catalogue.ts";
+import {
+  ClaimConflictError,
+  checkIdentifier,
+  claimHolder,
+  claimIdentifier,
+  countPayment,
+  fingerprintOf,
+  holderOf,
+  QuotaError,
+  readIdempotencyKey,
+} from "./claims.ts";
+import type { Caller, Merchant } from "./merchants.ts";
+import { REASON } from "./reasons.ts";
+import { type Call, type Endpoint, failure, type Refusal, readCall, type Status, unexpected } from "./request.ts";
 import { CallerGoneError, type SettleOptions } from "./settle.ts";
-import { readPaymentStatus } from "./status.ts";
-import { isPermit2, networkEcho, payerOf, propertyOf, readEnvelope, readExact } from "./wire.ts";
+import { createViews, describeError, type ViewsPort } from "./views.ts";
+import { networkEcho, payerOf } from "./wire.ts";
 
-export type AppPort = {
-  readonly x402: x402Facilitator;
-  readonly engine: SettlementEngine;
-  readonly store: Store;
-  readonly client: ChainClient;
+export type AppPort = ViewsPort & {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: FacilitatorMetrics;
-  readonly catalogue: Catalogue;
-  /** Whether there is a router on this chain. */
-  readonly batches: boolean;
-  readonly limiter: (caller: string) => number | undefined;
-  readonly isClosing: () => boolean;
+  /** Who sends a request, by its header Authorization. */
+  readonly authenticate: (authorization: string | undefined) => Caller;
+  /** Whether only merchants are served. */
+  readonly merchantsOnly: boolean;
+  /** Seconds that a caller has to wait, undefined where it has not. */
+  readonly limit: (caller: Merchant | string) => number | undefined;
   /** Runs a settlement with what its request brings along. */
   readonly withOptions: <T>(options: SettleOptions, work: () => Promise<T>) => Promise<T>;
 };
 
 const MOST_BODY_BYTES = 1_048_576;
-const NO_ROUTER = "there is no settlement router on this chain: payments settle one by one";
 
-type Endpoint = "verify" | "settle";
-type Call = {
-  readonly endpoint: Endpoint;
-  readonly requestId: string;
-  readonly payload: PaymentPayload;
-  readonly requirements: PaymentRequirements;
+type Answer = {
+  readonly response: VerifyResponse | SettleResponse;
+  /** For the header EXTENSION-RESPONSES. */
+  readonly bazaar: DeclarationResponse | undefined;
 };
-type Status = 200 | 400 | 413 | 429 | 500 | 503;
 
 /** The HTTP interface of a facilitator. `idle` resolves when no payment is being answered. */
 export function createApp(port: AppPort): { readonly app: Hono; readonly idle: () => Promise<void> } {
-  const { x402, clock, logger, metrics } = port;
+  const { x402, store, clock, logger, metrics, catalogue } = port;
+  const chainId = port.client.chain.id;
   const app = new Hono();
   let open = 0;
   let wake: () => void = () => undefined;
 
-  const answer = async (c: Context, endpoint: Endpoint): Promise<Response> => {
+  const handle = async (c: Context, endpoint: Endpoint): Promise<Response> => {
     const requestId = requestIdOf(c);
     c.header("X-Request-Id", requestId);
     c.header("Cache-Control", "no-store");
     const startedMs = clock.now();
-    const refuse = (status: Status, reason: string, message: string, retryAfter?: number): Response => {
-      if (retryAfter !== undefined) c.header("Retry-After", String(retryAfter));
+    const refuse = (refusal: Refusal): Response => {
+      const { status, reason, message, retryAfterSeconds } = refusal;
+      if (retryAfterSeconds !== undefined) c.header("Retry-After", String(retryAfterSeconds));
+      if (status === 401) c.header("WWW-Authenticate", "Bearer");
       metrics.refused(endpoint, status);
       logger.info("request refused", { requestId, endpoint, status, reason, message });
-      return c.json(failure(endpoint, { reason, message }), status);
+      return c.json(failure(endpoint, refusal), status);
     };
-    if (port.isClosing()) return refuse(503, unexpected(endpoint), "the facilitator is stopping", 5);
-    const waitSeconds = port.limiter(callerOf(c));
-    if (waitSeconds !== undefined) return refuse(429, unexpected(endpoint), "too many requests", waitSeconds);
-
+    const admitted = admit(c, endpoint);
+    if ("status" in admitted) return refuse(admitted);
+    const { merchant } = admitted;
     const body = await readBody(c);
-    if (body === undefined) return refuse(400, REASON.invalidPayload, "the body is not JSON");
-    const call = readCall(body, endpoint, requestId);
-    if ("status" in call) {
-      metrics.refused(endpoint, call.status);
-      logger.info("request refused", {
-        requestId,
-        endpoint,
-        status: call.status,
-        reason: call.reason,
-        message: call.message,
-      });
-      return c.json(failure(endpoint, call), call.status);
-    }
+    if (body === undefined) return refuse({ status: 400, reason: REASON.invalidPayload, message: "it is not JSON" });
+    const call = readCall(x402, body, endpoint, requestId);
+    if ("status" in call) return refuse(call);
     open += 1;
     try {
-      const response = await dispatch(c, call);
+      const { response, bazaar } = await (endpoint === "verify" ? verify(call) : settle(c, call, merchant));
+      if (bazaar !== undefined) c.header("EXTENSION-RESPONSES", encodeHeader({ bazaar }));
       const { payer } = response;
-      const reason = "isValid" in response ? response.invalidReason : response.errorReason;
+      const result = ("isValid" in response ? response.invalidReason : response.errorReason) ?? "ok";
       const transaction = "transaction" in response ? response.transaction : undefined;
       const ms = clock.now() - startedMs;
-      logger.info(endpoint, { requestId, payer, result: reason ?? "ok", transaction, ms });
+      logger.info(endpoint, { requestId, merchant: merchant?.id, payer, result, transaction, ms });
       return c.json(response, 200);
     } catch (error) {
-      return trouble(c, call, error);
+      return refuse(trouble(call, error));
     } finally {
       open -= 1;
       if (open === 0) wake();
     }
   };
 
-  async function dispatch(
-    c: Context,
-    { endpoint, requestId, payload, requirements }: Call,
-  ): Promise<VerifyResponse | SettleResponse> {
-    if (endpoint === "verify") return x402.verify(payload, requirements);
-    const options = { signal: c.req.raw.signal, source: `x402:${requestId}` };
-    const settled = await port.withOptions(options, () => x402.settle(payload, requirements));
-    if (settled.success) {
-      const read = readExact(payload, requirements);
-      if (read.ok) port.catalogue.add(payload, requirements, read.value);
-    }
-    return settled;
+  /** Who asks, if it may ask now. */
+  function admit(c: Context, endpoint: Endpoint): Refusal | { readonly merchant: Merchant | undefined } {
+    const no = (status: Status, message: string, retryAfterSeconds?: number): Refusal => {
+      return { status, reason: unexpected(endpoint), message, retryAfterSeconds };
+    };
+    if (port.isClosing()) return no(503, "the facilitator is stopping", 5);
+    const caller = port.authenticate(c.req.header("authorization"));
+    const merchant = typeof caller === "string" ? undefined : caller;
+    // Guesses at a key count against the address that they come from.
+    const waitSeconds = port.limit(merchant ?? addressOf(c));
+    if (waitSeconds !== undefined) return no(429, "too many requests", waitSeconds);
+    if (caller === "unknown") return no(401, "the API key is nobody's");
+    if (merchant === undefined && port.merchantsOnly) return no(401, "an API key is needed here");
+    return { merchant };
+  }
+
+  async function verify({ payload, requirements, exact, identifier }: Call): Promise<Answer> {
+    if (exact !== undefined && identifier !== undefined) await checkIdentifier(store, exact, identifier, chainId);
+    const response = await x402.verify(payload, requirements);
+    if (!response.isValid || exact === undefined) return { response, bazaar: undefined };
+    return { response, bazaar: catalogue.check(payload, requirements, exact) };
+  }
+
+  async function settle(c: Context, call: Call, merchant: Merchant | undefined): Promise<Answer> {
+    const { payload, requirements, exact, identifier, requestId } = call;
+    if (exact !== undefined && identifier !== undefined) await checkIdentifier(store, exact, identifier, chainId);
+    const options: SettleOptions = {
+      signal: c.req.raw.signal,
+      source: merchant === undefined ? `x402:${requestId}` : `x402:${requestId}:${merchant.id}`,
+      strict: merchant?.strict,
+      unbatched: merchant?.unbatched,
+      holder: merchant === undefined || exact === undefined ? undefined : await holder(c, merchant, call),
+      beforeAccept: async (request) => {
+        if (identifier !== undefined) await claimIdentifier(store, request, identifier, chainId);
+        if (merchant !== undefined) await countPayment(store, merchant, clock.now());
+      },
+    };
+    const response = await port.withOptions(options, () => x402.settle(payload, requirements));
+    if (!response.success || exact === undefined) return { response, bazaar: undefined };
+    return { response, bazaar: await catalogue.add(payload, requirements, exact) };
+  }
+
+  /** The merchant under its Idempotency-Key, which belongs to this payment from now on. */
+  async function holder(c: Context, merchant: Merchant, { exact }: Call): Promise<string | undefined> {
+    const key = readIdempotencyKey(c.req.header("idempotency-key"));
+    if (!key.ok) throw new MalformedHeaderError(key.problem);
+    if (key.value === undefined || exact === undefined) return undefined;
+    const name = holderOf(merchant, key.value);
+    await claimHolder(store, name, fingerprintOf(exact, chainId));
+    return name;
   }
 
   /** An answer about something that is not the payment's fault. */
-  function trouble(c: Context, { endpoint, requestId, payload }: Call, error: unknown): Response {
-    const isOutage = error instanceof ChainUnavailableError;
-    const status = isOutage ? 503 : 500;
-    if (error instanceof CallerGoneError) logger.info("the caller went away", { requestId, endpoint });
-    else logger.error(`${endpoint} failed`, { requestId, error: describeError(error) });
-    metrics.refused(endpoint, status);
-    c.header("Retry-After", "2");
-    const message = isOutage ? "the node does not answer; nothing is known against the payment" : "internal error";
-    const payer = payerOf(payload);
-    return c.json(
-      failure(endpoint, { reason: unexpected(endpoint), message, network: networkEcho(payload), payer }),
-      status,
-    );
+  function trouble({ endpoint, requestId, payload }: Call, error: unknown): Refusal {
+    const echo = { network: networkEcho(payload), payer: payerOf(payload) };
+    const no = (status: Status, message: string, retryAfterSeconds?: number): Refusal => {
+      const reason = status === 400 || status === 409 ? REASON.invalidPayload : unexpected(endpoint);
+      return { status, reason, message, retryAfterSeconds, ...echo };
+    };
+    if (error instanceof MalformedHeaderError) return no(400, error.message);
+    if (error instanceof ClaimConflictError) return no(409, error.message);
+    if (error instanceof QuotaError) return no(429, error.message, error.retryAfterSeconds);
+    if (error instanceof CallerGoneError) return no(503, "the caller went away", 2);
+    if (error instanceof EngineClosedError || error instanceof EngineBusyError) return no(503, error.shortMessage, 5);
+    if (error instanceof ChainUnavailableError) {
+      logger.error(`${endpoint} failed`, { requestId, error: describeError(error) });
+      return no(503, "the node does not answer; nothing is known against the payment", 2);
+    }
+    logger.error(`${endpoint} failed`, { requestId, error: describeError(error) });
+    return no(500, "internal error", 2);
   }
 
   for (const endpoint of ["verify", "settle"] as const) {
@@ -140,52 +172,12 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       c.header("Connection", "close");
       return c.json(failure(endpoint, { reason: REASON.invalidPayload, message: "the body is too large" }), 413);
     };
-    app.post(`/${endpoint}`, bodyLimit({ maxSize: MOST_BODY_BYTES, onError }), (c) => answer(c, endpoint));
+    app.post(`/${endpoint}`, bodyLimit({ maxSize: MOST_BODY_BYTES, onError }), (c) => handle(c, endpoint));
     app.get(`/${endpoint}`, (c) =>
       c.json({ endpoint: `/${endpoint}`, description: `POST { x402Version, paymentPayload, paymentRequirements }` }),
     );
   }
-  app.get("/supported", (c) => c.json(x402.getSupported()));
-  app.get("/health", (c) =>
-    c.json({ status: "ok", batches: port.batches, ...(port.batches ? {} : { notice: NO_ROUTER }) }),
-  );
-  app.get("/ready", async (c) => {
-    const problem = await findProblem(port);
-    if (problem === undefined) return c.json({ status: "ready" });
-    c.header("Retry-After", "2");
-    return c.json({ status: "not-ready", problem }, 503);
-  });
-  app.get("/metrics", async (c) => {
-    const { body, contentType } = await metrics.render();
-    return c.body(body, 200, { "Content-Type": contentType });
-  });
-  app.get("/payments/:network/:asset/:payer/:nonce", async (c) => {
-    const { network, asset, payer, nonce } = c.req.param();
-    const { chain } = port.client;
-    const isHere = network === `eip155:${chain.id}` || network === networkOf(chain.id)?.v1Name;
-    const isWellFormed =
-      [asset, payer].every((one) => /^0x[0-9a-fA-F]{40}$/.test(one)) && /^0x[0-9a-fA-F]{64}$/.test(nonce);
-    if (!isWellFormed) return c.json({ error: "give /payments/{network}/{asset}/{payer}/{nonce}" }, 400);
-    if (!isHere) return c.json({ error: `this facilitator is on eip155:${chain.id}` }, 404);
-    const at = {
-      network,
-      chainId: chain.id,
-      asset: getAddress(asset.toLowerCase()),
-      payer: getAddress(payer.toLowerCase()),
-      nonce: nonce.toLowerCase() as Hex,
-    };
-    const status = await readPaymentStatus(port.store, at);
-    c.header("Cache-Control", "no-store");
-    return status === undefined ? c.json({ error: "no such payment was accepted here" }, 404) : c.json(status);
-  });
-  app.get("/discovery/resources", (c) => {
-    const query = c.req.query();
-    const limit = bounded(query.limit, 20, 1, 100);
-    const offset = bounded(query.offset, 0, 0, Number.MAX_SAFE_INTEGER);
-    const { type, payTo, scheme, network } = query;
-    const { items, total } = port.catalogue.list({ type, payTo, scheme, network, limit, offset });
-    return c.json({ x402Version: 2, items, pagination: { limit, offset, total } });
-  });
+  app.route("/", createViews(port));
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
   app.onError((error, c) => {
     logger.error("request failed", { path: c.req.path, error: describeError(error) });
@@ -203,68 +195,11 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     });
   };
   return { app, idle };
-
-  /** Reads who handles a request, and that the scheme can read it: malformed is 400, unsupported a business answer. */
-  function readCall(body: unknown, endpoint: Endpoint, requestId: string): Call | Refusal {
-    const rawPayload = propertyOf(body, "paymentPayload");
-    const rawRequirements = propertyOf(body, "paymentRequirements");
-    const echo = { network: networkEcho(rawPayload), payer: payerOf(rawPayload) };
-    const read = readEnvelope(body);
-    if (!read.ok) {
-      const version = propertyOf(rawPayload, "x402Version");
-      const isVersion = typeof version === "number" && version !== 1 && version !== 2;
-      const reason = isVersion ? REASON.invalidVersion : REASON.invalidPayload;
-      return { status: 400, reason, message: read.problem, ...echo };
-    }
-    const { version, scheme, network } = read.value;
-    const kinds = x402.getSupported().kinds.filter((kind) => kind.x402Version === version);
-    const no = (reason: string, message: string): Refusal => {
-      return { status: 200, reason: reasonFor(version, reason), message, ...echo };
-    };
-    if (!kinds.some((kind) => kind.scheme === scheme))
-      return no(REASON.unsupportedScheme, "this scheme is not served here");
-    if (!kinds.some((kind) => kind.network === network))
-      return no(REASON.invalidNetwork, "this network is not served here");
-    if (!isPermit2(rawPayload) && scheme === "exact") {
-      const exact = readExact(rawPayload, rawRequirements);
-      if (!exact.ok) return { status: 400, reason: REASON.invalidPayload, message: exact.problem, ...echo };
-    }
-    // Read above, in every part that is used.
-    return {
-      endpoint,
-      requestId,
-      payload: rawPayload as PaymentPayload,
-      requirements: rawRequirements as PaymentRequirements,
-    };
-  }
 }
 
-type Refusal = {
-  readonly status: 200 | 400;
-  readonly reason: string;
-  readonly message: string;
-  readonly network: string;
-  readonly payer: string | undefined;
-};
-
-/** A well-formed answer of an endpoint that says no. */
-function failure(
-  endpoint: Endpoint,
-  {
-    reason,
-    message,
-    network = "",
-    payer,
-  }: { reason: string; message: string; network?: string; payer?: string | undefined },
-) {
-  const named = payer === undefined ? {} : { payer };
-  return endpoint === "verify"
-    ? { isValid: false, invalidReason: reason, invalidMessage: message, ...named }
-    : { success: false, errorReason: reason, errorMessage: message, transaction: "", network, ...named };
-}
-
-function unexpected(endpoint: Endpoint): string {
-  return endpoint === "verify" ? REASON.verifyError : REASON.settleError;
+/** A header that cannot be read. */
+class MalformedHeaderError extends Error {
+  override readonly name = "MalformedHeaderError";
 }
 
 async function readBody(c: Context): Promise<unknown> {
@@ -282,7 +217,7 @@ function requestIdOf(c: Context): string {
   return given !== undefined && /^[A-Za-z0-9_.-]{1,64}$/.test(given) ? given : randomUUID();
 }
 
-function callerOf(c: Context): string {
+function addressOf(c: Context): string {
   try {
     return getConnInfo(c).remote.address ?? "unknown";
   } catch {
@@ -290,27 +225,6 @@ function callerOf(c: Context): string {
   }
 }
 
-async function findProblem({ engine, store, client, isClosing }: AppPort): Promise<string | undefined> {
-  if (isClosing()) return "the facilitator is stopping";
-  const accounts = engine.accounts();
-  if (accounts.every(({ paused }) => paused !== undefined)) {
-    return `no key can send: ${accounts.map(({ address, paused }) => `${address} ${paused}`).join(", ")}`;
-  }
-  try {
-    await Promise.all([client.getBlockNumber(), store.count(client.chain.id)]);
-    return undefined;
-  } catch (error) {
-    return describeError(error);
-  }
-}
-
-/** An error in one line, without what a node's URL may hold. */
-function describeError(error: unknown): string {
-  if (error instanceof TributaryError) return error.shortMessage;
-  return error instanceof Error ? error.name : "unknown";
-}
-
-function bounded(text: string | undefined, fallback: number, minimum: number, maximum: number): number {
-  const value = text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : fallback;
-  return Math.min(maximum, Math.max(minimum, value));
+function encodeHeader(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64");
 }

@@ -16,10 +16,11 @@ import { createApp } from "./app.ts";
 import { createCatalogue } from "./catalogue.ts";
 import { createExactScheme } from "./exact.ts";
 import { createLimiter, type RateLimit } from "./limit.ts";
+import { createAuthenticator, type Merchant, withoutTwins } from "./merchants.ts";
 import { createMetrics } from "./metrics.ts";
-import { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
+import { DEFAULT_FACILITATOR_POLICY, FACILITATOR_ENGINE, type FacilitatorPolicy } from "./policy.ts";
 import { createSettler, type SettleOptions } from "./settle.ts";
-import { verifyExact } from "./verify.ts";
+import { verifyFunded } from "./verify.ts";
 
 export type FacilitatorOptions = {
   readonly client: ChainClient;
@@ -30,8 +31,12 @@ export type FacilitatorOptions = {
   readonly policy?: Partial<FacilitatorPolicy>;
   /** How payments are gathered and sent. */
   readonly engine?: Partial<EnginePolicy>;
-  /** Requests that one address may make; undefined for no bound. */
+  /** Requests that one address may make; undefined for no bound. A merchant has its own bound. */
   readonly rateLimit?: RateLimit | undefined;
+  /** Callers with an API key. */
+  readonly merchants?: readonly Merchant[] | undefined;
+  /** Whether /verify and /settle answer nobody else. */
+  readonly merchantsOnly?: boolean | undefined;
   readonly logger?: Logger;
   readonly clock?: Clock;
 };
@@ -55,7 +60,8 @@ export type Facilitator = {
 /**
  * Starts a facilitator on one chain: it takes up what the journal holds open, and serves x402 v2 and, where the chain has
  * a name in it, v1.
- * @throws SenderHeldError where another engine sends from a key; ChainUnavailableError where the node does not answer.
+ * @throws SenderHeldError where another engine sends from a key; ChainUnavailableError where the node does not answer;
+ * MerchantsError where two merchants have one id or key.
  */
 export async function createFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
   const { client, store, senders } = options;
@@ -67,7 +73,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const policy: FacilitatorPolicy = { assets, ...DEFAULT_FACILITATOR_POLICY, ...options.policy };
   const batches = (await readRouterCode(client)).status === "matches";
   const engine = await startEngine(
-    { store, chain: { client }, senders, policy: options.engine ?? {}, clock, logger },
+    { store, chain: { client }, senders, policy: { ...FACILITATOR_ENGINE, ...options.engine }, clock, logger },
     { onWait: (waitMs) => logger.warn("waiting for the lease of a predecessor that died", { waitMs }) },
   );
 
@@ -77,7 +83,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const current = new AsyncLocalStorage<SettleOptions>();
   const metrics = createMetrics({ engine, store, client });
   const settler = createSettler(port);
-  const catalogue = createCatalogue(clock);
+  const catalogue = createCatalogue({ store, clock, logger });
   const timed = <T>(startedMs: number, tell: (seconds: number) => void, value: T): T => {
     tell((clock.now() - startedMs) / 1000);
     return value;
@@ -88,7 +94,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
       options: () => current.getStore() ?? {},
       verify: async (request) => {
         const startedMs = clock.now();
-        const verdict = await verifyExact(port, request, { simulate: true });
+        const verdict = await verifyFunded(port, request);
         return timed(startedMs, (seconds) => metrics.verified(version, verdict, seconds), verdict);
       },
       settle: async (request, settleOptions) => {
@@ -100,8 +106,11 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const x402 = new x402Facilitator().register(`eip155:${chainId}`, scheme(2));
   const v1Name = networkOf(chainId)?.v1Name;
   if (v1Name !== undefined) x402.registerV1(v1Name as Network, scheme(1));
-  x402.registerExtension({ key: "bazaar" });
+  x402.registerExtension({ key: "bazaar" }).registerExtension({ key: "payment-identifier" });
 
+  const { merchants = [] } = options;
+  const limitAddress = createLimiter(options.rateLimit, clock);
+  const limitMerchant = new Map(merchants.map(({ id, rateLimit }) => [id, createLimiter(rateLimit, clock)]));
   let closing = false;
   const { app, idle } = createApp({
     x402,
@@ -113,7 +122,9 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     metrics,
     catalogue,
     batches,
-    limiter: createLimiter(options.rateLimit, clock),
+    authenticate: createAuthenticator(withoutTwins(merchants)),
+    merchantsOnly: options.merchantsOnly ?? false,
+    limit: (caller) => (typeof caller === "string" ? limitAddress(caller) : limitMerchant.get(caller.id)?.(caller.id)),
     isClosing: () => closing,
     withOptions: (settleOptions, work) => current.run(settleOptions, work),
   });

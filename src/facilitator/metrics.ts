@@ -114,7 +114,7 @@ export function createMetrics(port: {
       await Promise.all(
         port.engine.accounts().map(async ({ address, openBatches }) => {
           inFlight.set({ sender: address }, openBatches);
-          const wei = await port.client.getBalance({ address: address as `0x${string}` }).catch(() => undefined);
+          const wei = await port.client.getBalance({ address }).catch(() => undefined);
           if (wei !== undefined) balance.set({ sender: address }, Number(wei / 10n ** 9n) / 1e9);
         }),
       );

@@ -1,4 +1,5 @@
 import type { Address } from "viem";
+import type { EnginePolicy } from "../settlement/policy.ts";
 
 /** Whom and what a facilitator serves. */
 export type FacilitatorPolicy = {
@@ -15,6 +16,18 @@ export type FacilitatorPolicy = {
   /** The most gas that deploying a payer's wallet may take. */
   readonly maxDeploymentGas: bigint;
 };
+
+/**
+ * How a facilitator's engine differs from others: somebody waits for each payment. So none waits for long while others are in
+ * flight (but long enough for what arrives as one burst), what cannot be paid is refused at once, and payments that go one by
+ * one do not wait for a block each.
+ */
+export const FACILITATOR_ENGINE = {
+  lingerMs: 60,
+  maxLingerMs: 1_000,
+  maxInFlight: 16,
+  requireFunds: true,
+} as const satisfies Partial<EnginePolicy>;
 
 export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets"> = {
   factories: [],

@@ -1,16 +1,8 @@
 import type { FacilitatorEvmSigner } from "@x402/evm";
-import {
-  type Abi,
-  type Address,
-  BaseError,
-  decodeFunctionResult,
-  ExecutionRevertedError,
-  encodeFunctionData,
-  type Hex,
-  RawContractError,
-} from "viem";
+import { type Abi, type Address, decodeFunctionResult, encodeFunctionData, type Hex } from "viem";
 import { unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
+import { isContractsFault } from "../chain/reverts.ts";
 import { DEFAULT_ERC1271_GAS } from "../chain/verify.ts";
 
 /** What an official scheme asks the chain in one verification, and whether every answer came. */
@@ -35,7 +27,7 @@ export function createVerificationReads(
   let failure: Error | undefined;
 
   const failed = (what: string, error: unknown): Error => {
-    if (isRevert(error)) return new Error("the call reverted");
+    if (isContractsFault(error)) return new Error("the call reverted");
     // Without the cause: it holds the node's URL, and its text would become part of an answer.
     const known = unavailable(what, error);
     failure ??= known;
@@ -89,23 +81,4 @@ export async function readContract(
     data: encodeFunctionData({ abi: typed, functionName, args }),
   });
   return decodeFunctionResult({ abi: typed, functionName, args, data });
-}
-
-/** Whether the chain answered that a call reverts or answers nothing of use, as opposed to not answering. */
-function isRevert(error: unknown): boolean {
-  if (!(error instanceof BaseError)) return false;
-  return (
-    error.walk((cause) => cause instanceof ExecutionRevertedError || isRawRevert(cause) || isUnreadable(cause)) !== null
-  );
-}
-
-function isRawRevert(error: unknown): boolean {
-  if (error instanceof RawContractError) return true;
-  if (typeof error !== "object" || error === null || !("data" in error)) return false;
-  const { data } = error;
-  return typeof data === "string" && /^0x([0-9a-f]{2})*$/i.test(data);
-}
-
-function isUnreadable(error: unknown): boolean {
-  return error instanceof Error && /^(AbiDecoding|AbiParameter|PositionOutOfBounds|InvalidAddress)/.test(error.name);
 }

@@ -9,9 +9,9 @@ import type { EnginePolicy } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import { createExactScheme } from "./exact.ts";
-import { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
+import { DEFAULT_FACILITATOR_POLICY, FACILITATOR_ENGINE, type FacilitatorPolicy } from "./policy.ts";
 import { createSettler } from "./settle.ts";
-import { verifyExact } from "./verify.ts";
+import { verifyFunded } from "./verify.ts";
 
 export type SharedExactSchemes = {
   readonly v2: SchemeNetworkFacilitator;
@@ -38,7 +38,13 @@ export async function createSharedExactSchemes(options: {
   const usdc = networkOf(client.chain.id)?.usdc.address;
   const assets = usdc === undefined ? [] : [{ address: usdc, minimum: 0n }];
   const policy = { assets, ...DEFAULT_FACILITATOR_POLICY, ...options.policy };
-  const engine = await startEngine({ store, chain: { client }, senders, policy: options.engine ?? {}, logger });
+  const engine = await startEngine({
+    store,
+    chain: { client },
+    senders,
+    policy: { ...FACILITATOR_ENGINE, ...options.engine },
+    logger,
+  });
   const stopping = new AbortController();
   const addresses = () => senders.map(({ address }) => address);
   const port = { client, store, engine, policy, clock: systemClock, logger, addresses, stopping: stopping.signal };
@@ -46,7 +52,7 @@ export async function createSharedExactSchemes(options: {
   const parts = {
     addresses,
     settle,
-    verify: (request: Parameters<typeof settle>[0]) => verifyExact(port, request, { simulate: true }),
+    verify: (request: Parameters<typeof settle>[0]) => verifyFunded(port, request),
   };
   return {
     v2: createExactScheme(2, parts),

@@ -5,17 +5,15 @@ import type { SignedAuthorization } from "../authorization/types.ts";
 import { hasCode } from "../chain/facts.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import { createCollector } from "../settlement/collector.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
-import type { Admission, Submission } from "../settlement/intake.ts";
+import type { Admission } from "../settlement/intake.ts";
 import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { isDecided } from "../settlement/waiters.ts";
 import { deployWallet } from "./deploy.ts";
 import { type BatchPlace, placeOf } from "./place.ts";
 import { REASON, reasonOfRow } from "./reasons.ts";
-import { acceptAlone, explainAlone, rowAlone } from "./unbatched.ts";
 import { refuseBinding, type VerifyPort, verifyExact } from "./verify.ts";
-import type { ExactRequest } from "./wire.ts";
+import { authorizationOf, type ExactRequest } from "./wire.ts";
 
 /** What /settle says of a payment, in the words of x402 v2. */
 export type Settlement =
@@ -48,6 +46,13 @@ export type SettleOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Kept with the payment, for reports. */
   readonly source?: string | undefined;
+  /** Who may hear the success again: an authenticated merchant under its Idempotency-Key. */
+  readonly holder?: string | undefined;
+  /** As the policy's `strict` and `unbatchedPayees`, for this payment. */
+  readonly strict?: boolean | undefined;
+  readonly unbatched?: boolean | undefined;
+  /** Called between the verification of a payment that is new here and its acceptance; what it throws is thrown. */
+  readonly beforeAccept?: ((request: ExactRequest) => Promise<void>) | undefined;
 };
 
 export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;
@@ -59,52 +64,62 @@ export class CallerGoneError extends Error {
 
 /**
  * Settles payments through the engine, with at most one success for each: it is taken from the journal before it is told.
- * While one caller waits for a payment, everybody else who sends it hears that it is a duplicate.
+ * While one caller waits for a payment, everybody else who sends it hears that it is a duplicate. Only its holder joins it, and
+ * hears the success again.
  */
 export function createSettler(port: SettlePort): Settler {
   const { engine, store, client, clock, policy } = port;
-  const waiting = new Set<string>();
-  // What comes in at one moment shares its reads and its commit.
-  const accept = createCollector<Submission, Admission>((submissions) => engine.accept(submissions));
+  const waiting = new Map<string, { readonly holder: string | undefined; callers: number }>();
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
 
-  /** Lets one caller at a time wait for a payment. */
-  async function alone(key: string, work: () => Promise<Settlement>): Promise<Settlement> {
-    if (waiting.has(key)) return failed(REASON.duplicate, "this payment is being settled for another caller");
-    waiting.add(key);
+  /** Lets one caller at a time wait for a payment, or one holder. */
+  async function alone(key: string, { holder }: SettleOptions, work: () => Promise<Settlement>): Promise<Settlement> {
+    const before = waiting.get(key);
+    if (before !== undefined && (holder === undefined || before.holder !== holder)) {
+      return failed(REASON.duplicate, "this payment is being settled for another caller");
+    }
+    const place = before ?? { holder, callers: 0 };
+    waiting.set(key, place);
+    place.callers += 1;
     try {
       return await work();
     } finally {
-      waiting.delete(key);
+      place.callers -= 1;
+      if (place.callers === 0) waiting.delete(key);
     }
   }
 
-  return async (request, { signal, source } = {}) => {
+  return async (request, options = {}) => {
     const startedMs = clock.now();
     const signed = authorizationOf(request, client.chain.id);
     const identity = authorizationId(signed);
     const digest = termsDigest(signed);
     const key = `${identity}/${digest}`;
-    const known =
-      (await store.variants(identity)).find((row) => row.digest === digest) ?? (await rowAlone(store, signed));
+    const known = (await store.variants(identity)).find((row) => row.digest === digest);
     if (known !== undefined) {
       const refusal = refuseBinding(request, client.chain.id);
       if (refusal !== undefined) return failed(refusal.reason, refusal.message);
       if (!(await isSigned(known, signed)))
         return failed(REASON.signature, "the signature is another one than was accepted");
-      return alone(key, async () => conclude(await revive(known, request), signed, startedMs, signal));
+      return alone(key, options, async () => conclude(await revive(known, request), signed, startedMs, options));
     }
 
-    const verdict = await verifyExact(port, request, { simulate: isErc6492(signed.signature) || isAlone(signed.to) });
+    const verdict = await verifyExact(port, request, { simulate: isErc6492(signed.signature) });
     if (!verdict.isValid) return failed(verdict.reason, verdict.message);
-    return alone(key, async () => {
+    return alone(key, options, async () => {
+      await options.beforeAccept?.(request);
       const wrapper = unwrapErc6492(signed.signature);
       if (wrapper !== undefined && !(await hasCode(client, signed.from))) {
         const isDeployed = await deployWallet(port, signed, wrapper, remaining(startedMs));
         if (!isDeployed) return failed(REASON.deploymentFailed, "the payer's wallet could not be deployed");
       }
-      const submission = { authorization: signed, source };
-      const admission = await (isAlone(signed.to) ? acceptAlone(port, signed, source) : accept(submission)).catch(
+      const submission = {
+        authorization: signed,
+        source: options.source,
+        alone: options.unbatched === true || isAlone(signed.to),
+        recoveredUnder: request.required.domain,
+      };
+      const admission = await engine.acceptOne(submission).catch(
         // A contract that is no token answers nothing, too. Where the node is really away, this throws the same again.
         async (error: unknown) => {
           const again = await verifyExact(port, request, { simulate: true });
@@ -114,7 +129,7 @@ export function createSettler(port: SettlePort): Settler {
       );
       if (admission.status === "failed") return admission;
       if (admission.status === "refused") return refused(request, admission);
-      return conclude(admission.row, signed, startedMs, signal);
+      return conclude(admission.row, signed, startedMs, options);
     });
   };
 
@@ -126,9 +141,11 @@ export function createSettler(port: SettlePort): Settler {
     if (reason === "already-used") return failed(REASON.nonceUsed, message);
     if (reason === "expired") return failed(REASON.validBefore, message);
     if (reason === "payer-cap") return failed(REASON.invalidState, message);
+    if (reason === "underfunded") return failed(REASON.insufficientBalance, message);
     if (reason === "undeployed-wallet") return failed(REASON.factoryNotAllowed, message);
     const verdict = await verifyExact(port, request, { simulate: true });
-    return verdict.isValid ? failed(REASON.signature, message) : failed(verdict.reason, message);
+    if (!verdict.isValid) return failed(verdict.reason, message);
+    return failed(reason === "missing-token" ? REASON.notSupported : REASON.signature, message);
   }
 
   /** A payment that the token refused, and would take now, is queued again: a payer may have got his money since. */
@@ -144,26 +161,25 @@ export function createSettler(port: SettlePort): Settler {
     row: PaymentRow,
     signed: SignedAuthorization,
     startedMs: number,
-    signal: AbortSignal | undefined,
+    { signal, strict, holder }: SettleOptions,
   ): Promise<Settlement> {
     const decided = isDecided(row) ? row : await decide(row, startedMs, signal);
     if (!("id" in decided)) return decided;
-    const explained = await explainAlone(port, decided, signed);
-    if (explained.state === "settled-elsewhere" && policy.strict) {
-      return failed(REASON.nonceUsed, "somebody else submitted it", transactionOf(explained));
+    const transaction = transactionOf(decided);
+    if (decided.state === "settled-elsewhere" && (policy.strict || strict === true)) {
+      return failed(REASON.nonceUsed, "somebody else submitted it", transaction);
     }
-    if (explained.state !== "settled" && explained.state !== "settled-elsewhere") {
-      const { reason, message } = reasonOfRow(explained);
-      return failed(reason, message, transactionOf(explained));
+    if (decided.state !== "settled" && decided.state !== "settled-elsewhere") {
+      const { reason, message } = reasonOfRow(decided);
+      return failed(reason, message, transaction);
     }
-    const transaction = transactionOf(explained);
     if (transaction === undefined) return failed(REASON.settleError, "the journal does not say where it was settled");
-    const place = await placeOf(port, explained, signed);
+    const place = await placeOf(port, decided, signed);
     // From here on nobody else gets it, whether or not this answer arrives.
-    if (!(await store.consume(explained.id, clock.now()))) {
+    if (!(await store.consume(decided.id, clock.now(), holder))) {
       return failed(REASON.nonceUsed, "its success was told before", transaction);
     }
-    return { status: "settled", transaction, place, row: explained };
+    return { status: "settled", transaction, place, row: decided };
   }
 
   /** The decided row, or the answer for a caller who cannot wait any longer. */
@@ -208,14 +224,6 @@ export function createSettler(port: SettlePort): Settler {
   function remaining(startedMs: number): number {
     return Math.max(0, policy.answerWithinMs - (clock.now() - startedMs));
   }
-}
-
-/** The authorization of a request, bound to the token that the resource server asks for. */
-export function authorizationOf(
-  { authorization, required, signature }: ExactRequest,
-  chainId: number,
-): SignedAuthorization {
-  return { chainId, token: required.asset, ...authorization, signature };
 }
 
 /**

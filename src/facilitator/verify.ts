@@ -4,10 +4,11 @@ import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
 import { type Address, isAddressEqual } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { networkOf } from "../networks.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
 import { createVerificationReads } from "./reads.ts";
 import { REASON } from "./reasons.ts";
-import type { ExactRequest } from "./wire.ts";
+import { authorizationOf, type ExactRequest } from "./wire.ts";
 
 /** What verification says, in the words of x402 v2. */
 export type Verdict =
@@ -47,6 +48,19 @@ export async function verifyExact(
   if (failure !== undefined) throw failure;
   if (answer.isValid) return { isValid: true };
   return { isValid: false, reason: answer.invalidReason ?? REASON.verifyError, message: answer.invalidMessage };
+}
+
+/**
+ * {@link verifyExact} with a simulation, for /verify: whether the payment would settle now, beside what its payer has
+ * unsettled here.
+ */
+export async function verifyFunded(
+  port: VerifyPort & { readonly engine: Pick<SettlementEngine, "covers"> },
+  request: ExactRequest,
+): Promise<Verdict> {
+  const verdict = await verifyExact(port, request, { simulate: true });
+  if (!verdict.isValid || (await port.engine.covers(authorizationOf(request, port.client.chain.id)))) return verdict;
+  return no(REASON.insufficientBalance, "the payer's balance does not cover it beside unsettled payments");
 }
 
 /** The operator's own rules, which need no chain. */

@@ -1,6 +1,7 @@
 import { type Address, getAddress, type Hex, maxUint256 } from "viem";
 import { z } from "zod";
 import { MAX_SIGNATURE_BYTES } from "../authorization/fields.ts";
+import type { SignedAuthorization } from "../authorization/types.ts";
 
 // What the body of /verify and /settle must look like (x402 v1 and v2, scheme exact). Unknown fields are let through, and
 // addresses may be in any case; everything that is signed or compared is parsed here once.
@@ -133,6 +134,14 @@ export function readExact(paymentPayload: unknown, paymentRequirements: unknown)
   if (!read.success) return { ok: false, problem: explain(read.error) };
   const { paymentPayload: paid, paymentRequirements: asked } = read.data;
   return { ok: true, value: join(2, paid.accepted, paid.payload, asked) };
+}
+
+/** The authorization of a request, bound to the token that the resource server asks for. */
+export function authorizationOf(
+  { authorization, required, signature }: ExactRequest,
+  chainId: number,
+): SignedAuthorization {
+  return { chainId, token: required.asset, ...authorization, signature };
 }
 
 /** Whether a payload is of the other form of the scheme exact, which is not settled here. */

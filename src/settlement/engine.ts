@@ -6,6 +6,7 @@ import { createCollector } from "./collector.ts";
 import type { EngineOptions, SettlementEngine } from "./engineTypes.ts";
 import { EngineBusyError, EngineClosedError, SenderHeldError } from "./errors.ts";
 import { createExposure } from "./exposure.ts";
+import { findShortfalls } from "./funds.ts";
 import { type Admission, admit, admitCall, type CallSubmission, type IntakePort, type Submission } from "./intake.ts";
 import { resolvePolicy } from "./policy.ts";
 import { createQueue } from "./schedule.ts";
@@ -193,6 +194,10 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
         return answer;
       });
     },
+    acceptOne: async (submission) => {
+      requireOpen();
+      return collect(submission);
+    },
     acceptCall,
     submit: async (submission, { signal } = {}) => {
       requireOpen();
@@ -208,6 +213,7 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
         if (row === undefined) throw new TributaryError(`There is no payment ${id}.`);
         return waiters.wait(row, signal);
       }),
+    covers: async (payment) => (await findShortfalls({ client, exposure }, [payment])).size === 0,
     status: (id) => store.payment(id),
     cancel: (id) => request(id, ["queued"], "cancelled"),
     retry: (id) => request(id, ["rejected"], "queued"),

@@ -1,4 +1,5 @@
-import type { LocalAccount } from "viem";
+import type { Address, LocalAccount } from "viem";
+import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
@@ -39,6 +40,11 @@ export type SettlementEngine = {
    */
   readonly accept: (submissions: readonly Submission[]) => Promise<readonly Admission[]>;
   /**
+   * {@link SettlementEngine.accept} for one payment, whose reads and commit it shares with all others of the moment, and no
+   * fault of theirs.
+   */
+  readonly acceptOne: (submission: Submission) => Promise<Admission>;
+  /**
    * {@link SettlementEngine.accept} for any other call of a contract.
    * @throws CallKeyError where the key names another call.
    */
@@ -52,6 +58,12 @@ export type SettlementEngine = {
   readonly submitCall: (call: CallSubmission, options?: Waiting) => Promise<Admission>;
   /** Waits until a stored payment is decided, whichever process accepted it. */
   readonly outcome: (id: number, options?: Waiting) => Promise<PaymentRow>;
+  /**
+   * Whether the payer's balance covers this payment beside what he has unsettled here, as far as this engine knows. Only of
+   * a payer with unsettled payments is the chain asked.
+   * @throws ChainUnavailableError where the node does not answer.
+   */
+  readonly covers: (payment: SignedAuthorization) => Promise<boolean>;
   readonly status: (id: number) => Promise<PaymentRow | undefined>;
   /** Takes a payment out of the queue. False where it is in a batch already, or decided. */
   readonly cancel: (id: number) => Promise<boolean>;
@@ -62,7 +74,7 @@ export type SettlementEngine = {
   /** Resolves when no payment is open any more. */
   readonly drain: (options?: Waiting) => Promise<void>;
   readonly accounts: () => readonly {
-    readonly address: string;
+    readonly address: Address;
     readonly openBatches: number;
     readonly paused: Pause | undefined;
   }[];

@@ -1,4 +1,5 @@
 import type { Address } from "viem";
+import type { SignedAuthorization } from "../authorization/types.ts";
 import { OPEN_STATES, type PaymentRow } from "./store/types.ts";
 
 /** What payers owe and have, as far as this engine knows. Values in atomic units. */
@@ -6,6 +7,8 @@ export type Exposure = {
   /** A payment as it is now. */
   readonly note: (row: PaymentRow) => void;
   readonly unsettled: (token: Address, payer: Address) => bigint;
+  /** The open payments of a payer. */
+  readonly open: (token: Address, payer: Address) => readonly SignedAuthorization[];
   readonly noteBalance: (token: Address, payer: Address, balance: bigint) => void;
   /** Whether a payer's unsettled payments come to `permille` of the balance that was last seen. One without any has none to lose. */
   readonly isStrained: (token: Address, payer: Address, permille: bigint) => boolean;
@@ -20,9 +23,15 @@ export type Exposure = {
 const open: ReadonlySet<PaymentRow["state"]> = new Set(OPEN_STATES);
 
 export function createExposure(): Exposure {
-  type Account = { readonly token: Address; readonly payer: Address; unsettled: bigint; balance: bigint | undefined };
+  type Account = {
+    readonly token: Address;
+    readonly payer: Address;
+    readonly ids: Set<number>;
+    unsettled: bigint;
+    balance: bigint | undefined;
+  };
   const accounts = new Map<string, Account>();
-  const values = new Map<number, bigint>();
+  const payments = new Map<number, SignedAuthorization>();
   const keyOf = (token: Address, payer: Address): string => `${token}:${payer}`.toLowerCase();
 
   return {
@@ -31,21 +40,25 @@ export function createExposure(): Exposure {
       const { token, from, value } = work.authorization;
       const key = keyOf(token, from);
       if (open.has(state)) {
-        if (values.has(id)) return;
-        values.set(id, value);
-        const account = accounts.get(key) ?? { token, payer: from, unsettled: 0n, balance: undefined };
+        if (payments.has(id)) return;
+        payments.set(id, work.authorization);
+        const fresh = { token, payer: from, ids: new Set<number>(), unsettled: 0n, balance: undefined };
+        const account = accounts.get(key) ?? fresh;
+        account.ids.add(id);
         account.unsettled += value;
         accounts.set(key, account);
         return;
       }
       const account = accounts.get(key);
-      if (!values.delete(id) || account === undefined) return;
+      if (!payments.delete(id) || account === undefined) return;
+      account.ids.delete(id);
       account.unsettled -= value;
       // What was seen of the balance is old by now.
       account.balance = undefined;
-      if (account.unsettled === 0n) accounts.delete(key);
+      if (account.ids.size === 0) accounts.delete(key);
     },
     unsettled: (token, payer) => accounts.get(keyOf(token, payer))?.unsettled ?? 0n,
+    open: (token, payer) => [...(accounts.get(keyOf(token, payer))?.ids ?? [])].flatMap((id) => payments.get(id) ?? []),
     noteBalance: (token, payer, balance) => {
       const account = accounts.get(keyOf(token, payer));
       if (account !== undefined) account.balance = balance;
@@ -55,15 +68,15 @@ export function createExposure(): Exposure {
       if (account?.balance === undefined || account.balance === 0n || account.unsettled === 0n) return false;
       return account.unsettled * 1000n >= account.balance * permille;
     },
-    has: (id) => values.has(id),
+    has: (id) => payments.has(id),
     some: (limit) => {
       const ids: number[] = [];
-      for (const id of values.keys()) if (ids.push(id) >= limit) break;
+      for (const id of payments.keys()) if (ids.push(id) >= limit) break;
       // To the end, behind those that have not had their turn.
       for (const id of ids) {
-        const value = values.get(id) ?? 0n;
-        values.delete(id);
-        values.set(id, value);
+        const payment = payments.get(id);
+        payments.delete(id);
+        if (payment !== undefined) payments.set(id, payment);
       }
       return ids;
     },

@@ -1,5 +1,6 @@
 import { type Address, encodeAbiParameters, type Hex, keccak256 } from "viem";
 import { authorizationId, termsDigest } from "../authorization/identity.ts";
+import type { TokenDomain } from "../authorization/typedData.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
@@ -8,13 +9,24 @@ import { readFacts } from "../chain/facts.ts";
 import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import type { Exposure } from "./exposure.ts";
+import { findShortfalls, type Shortfall } from "./funds.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
-import type { NewPayment, PaymentRow, Store } from "./store/types.ts";
+import type { NewPayment, PaymentRow, Store, Work } from "./store/types.ts";
 import { type BadSignature, domainOf, verifySubmissions } from "./verifySubmission.ts";
 
 /** A payment as it is handed to the engine. */
-export type Submission = { readonly authorization: SignedAuthorization; readonly source?: string | undefined };
+export type Submission = {
+  readonly authorization: SignedAuthorization;
+  readonly source?: string | undefined;
+  /** Whether it goes in a transaction of its own. */
+  readonly alone?: boolean | undefined;
+  /**
+   * The EIP-712 domain under which the caller has recovered the payer from the signature. Where it is the token's, and the
+   * payer has no code, that is not done again.
+   */
+  readonly recoveredUnder?: TokenDomain | undefined;
+};
 
 /** Another call of a contract. `key` names it: the same key again is the same call. */
 export type CallSubmission = {
@@ -40,6 +52,7 @@ export type AdmissionRefusal =
   | "wrong-chain"
   | "missing-token"
   | "payer-cap"
+  | "underfunded"
   | "below-minimum"
   | "closed";
 
@@ -60,6 +73,8 @@ export type IntakePort = {
 };
 
 type Entry = { readonly index: number; readonly submission: Submission };
+/** A submission that is to be stored. */
+type Good = { readonly index: number; readonly signed: SignedAuthorization; readonly payment: NewPayment };
 type Balance = { readonly token: Address; readonly payer: Address; readonly balance: bigint | undefined };
 type Answers = (Admission | ChainUnavailableError | undefined)[];
 
@@ -74,7 +89,7 @@ export async function admit(
   submissions: readonly Submission[],
 ): Promise<(Admission | ChainUnavailableError)[]> {
   const answers: Answers = new Array<Answers[number]>(submissions.length).fill(undefined);
-  const good: { index: number; payment: NewPayment }[] = [];
+  const good: Good[] = [];
   const groups = new Map<string, Entry[]>();
   for (const [index, submission] of submissions.entries()) {
     const { chainId, token } = submission.authorization;
@@ -113,9 +128,14 @@ export async function admit(
 }
 
 /** Sorts the submissions for one token into those that are to be stored, and answers the others. */
-async function examine(port: IntakePort, group: readonly Entry[], answers: Answers, balances: Balance[]) {
+async function examine(
+  port: IntakePort,
+  group: readonly Entry[],
+  answers: Answers,
+  balances: Balance[],
+): Promise<readonly Good[]> {
   const { client, clock, policy, exposure } = port;
-  const good: { index: number; payment: NewPayment }[] = [];
+  const good: Good[] = [];
   const token = group[0]!.submission.authorization.token;
   const refused = new Map<number, Admission>();
   let known: Awaited<ReturnType<typeof factsOf>>;
@@ -138,7 +158,7 @@ async function examine(port: IntakePort, group: readonly Entry[], answers: Answe
   const { facts, domain } = known;
   const verdicts = await verifySubmissions(
     client,
-    group.map(({ submission }) => submission.authorization),
+    group.map(({ submission }) => submission),
     domain,
     facts.withCode,
   );
@@ -165,12 +185,37 @@ async function examine(port: IntakePort, group: readonly Entry[], answers: Answe
       added.set(payer, (added.get(payer) ?? 0n) + authorization.value);
       const signed = { ...authorization, signature: verdict.signature };
       const payerHasCode = facts.withCode.has(payer);
-      good.push({ index, payment: newPayment(signed, payerHasCode, facts.head.number, source) });
+      const work = { kind: "authorization", authorization: signed, payerHasCode } as const;
+      const payment = newPayment(submission.alone ? { ...work, alone: true } : work, facts.head.number, source);
+      good.push({ index, signed, payment });
       balances.push({ token, payer: authorization.from, balance: facts.balances.get(payer) });
     }
   }
+  const funded = policy.requireFunds ? await refuseShort(port, good, facts.balances, refused) : good;
   await answerFromJournal(port.store, group, refused, answers);
-  return good;
+  return funded;
+}
+
+/** Refuses what its payers cannot pay, and returns the rest. What the node does not tell now, the plan will. */
+async function refuseShort(
+  port: IntakePort,
+  good: readonly Good[],
+  balances: ReadonlyMap<string, bigint>,
+  refused: Map<number, Admission>,
+): Promise<readonly Good[]> {
+  const payments = good.map(({ signed }) => signed);
+  const shortfalls = await findShortfalls(port, payments, balances).catch((error: unknown) => {
+    if (error instanceof ChainUnavailableError) return new Map<SignedAuthorization, Shortfall>();
+    throw error;
+  });
+  return good.filter(({ index, signed }) => {
+    const shortfall = shortfalls.get(signed);
+    if (shortfall === undefined) return true;
+    const { balance, committed } = shortfall;
+    const message = `the payer has ${balance}, of which unsettled payments take ${committed} and this one ${signed.value}`;
+    refused.set(index, refuse("underfunded", message));
+    return false;
+  });
 }
 
 /**
@@ -259,15 +304,15 @@ export async function admitCall(
 }
 
 function newPayment(
-  authorization: SignedAuthorization,
-  payerHasCode: boolean,
+  work: Work & { readonly kind: "authorization" },
   acceptedBlock: bigint,
   source: string | undefined,
 ): NewPayment {
+  const { authorization } = work;
   return {
     identity: authorizationId(authorization),
     digest: termsDigest(authorization),
-    work: { kind: "authorization", authorization, payerHasCode },
+    work,
     deadlineSeconds: authorization.validBefore,
     acceptedBlock,
     source,

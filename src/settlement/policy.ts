@@ -33,6 +33,11 @@ export type EnginePolicy = {
   readonly minimumSenderBalanceWei: bigint;
   /** The most atomic units that one payer may have unsettled; undefined for no bound. */
   readonly payerUnsettledCap: bigint | undefined;
+  /**
+   * Whether a payment is refused at once that its payer's balance does not cover beside what he has unsettled. Otherwise it
+   * waits for its turn: the payer may get the money until then.
+   */
+  readonly requireFunds: boolean;
   /** Whether a payment that the token refuses for a reason that may pass is tried until its deadline. */
   readonly retryRefused: boolean;
   readonly retryRefusedAfterMs: number;
@@ -77,6 +82,7 @@ export const DEFAULT_POLICY: EnginePolicy = {
   leaseTtlMs: 30_000,
   minimumSenderBalanceWei: 0n,
   payerUnsettledCap: undefined,
+  requireFunds: false,
   retryRefused: false,
   retryRefusedAfterMs: 5_000,
   strikeMs: 60_000,

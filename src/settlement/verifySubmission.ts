@@ -4,9 +4,10 @@ import type { TokenDomain } from "../authorization/typedData.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { verifySignatureOffline } from "../authorization/verify.ts";
 import { tokenKey } from "../batch/index.ts";
-import { ask } from "../chain/ask.ts";
+import { unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { ChainUnavailableError } from "../chain/errors.ts";
+import { ChainMismatchError, ChainUnavailableError } from "../chain/errors.ts";
+import { isContractsFault } from "../chain/reverts.ts";
 import { verifySignatureOnChain } from "../chain/verify.ts";
 import { knownTokenDomain } from "../networks.ts";
 
@@ -25,20 +26,24 @@ const ASKED_AT_ONCE = 24;
 /**
  * Verifies signatures for one token as it would: of an account without code by recovery, of one with code by asking it.
  * @param withCode The payers that have code, in lower case.
- * @returns In the order of the authorizations. An error where that one could not be decided.
+ * @returns In the order of the submissions. An error where that one could not be decided.
  */
 export async function verifySubmissions(
   client: ChainClient,
-  authorizations: readonly SignedAuthorization[],
+  submissions: readonly {
+    readonly authorization: SignedAuthorization;
+    readonly recoveredUnder?: TokenDomain | undefined;
+  }[],
   domain: TokenDomain,
   withCode: ReadonlySet<string>,
 ): Promise<(SignatureVerdict | ChainUnavailableError)[]> {
-  const verdicts = new Array<SignatureVerdict | ChainUnavailableError | undefined>(authorizations.length);
+  const verdicts = new Array<SignatureVerdict | ChainUnavailableError | undefined>(submissions.length);
   const toAsk: number[] = [];
   let sliceEndsAt = performance.now() + SLICE_MS;
-  for (const [index, authorization] of authorizations.entries()) {
+  for (const [index, { authorization, recoveredUnder }] of submissions.entries()) {
     const hasCode = withCode.has(authorization.from.toLowerCase());
-    const verdict = hasCode ? undefined : await verifyOffline(authorization, domain);
+    const isRecovered = recoveredUnder?.name === domain.name && recoveredUnder.version === domain.version;
+    const verdict = hasCode ? undefined : await verifyOffline(authorization, domain, isRecovered);
     if (verdict === undefined) toAsk.push(index);
     else verdicts[index] = verdict;
     if (performance.now() < sliceEndsAt) continue;
@@ -47,7 +52,7 @@ export async function verifySubmissions(
   }
   for (let i = 0; i < toAsk.length; i += ASKED_AT_ONCE) {
     const some = toAsk.slice(i, i + ASKED_AT_ONCE).map(async (index) => {
-      const authorization = authorizations[index];
+      const authorization = submissions[index]?.authorization;
       if (authorization !== undefined) verdicts[index] = await verifyOnChain(client, authorization, domain);
     });
     await Promise.all(some);
@@ -58,8 +63,9 @@ export async function verifySubmissions(
 async function verifyOffline(
   authorization: SignedAuthorization,
   domain: TokenDomain,
+  isRecovered: boolean,
 ): Promise<SignatureVerdict | undefined> {
-  const verdict = await verifySignatureOffline(authorization, domain);
+  const verdict = await verifySignatureOffline(authorization, domain, { isRecovered });
   switch (verdict.status) {
     case "valid":
       return { status: "valid", signature: verdict.signature };
@@ -101,7 +107,10 @@ function bad(message: string): SignatureVerdict {
 const domainAbi = parseAbi(["function name() view returns (string)", "function version() view returns (string)"]);
 const domains = new WeakMap<ChainClient, Map<string, Promise<TokenDomain>>>();
 
-/** The token's EIP-712 domain: the known one, else what its `name()` and `version()` say, asked once. */
+/**
+ * The token's EIP-712 domain: the known one, else what its `name()` and `version()` say, asked once.
+ * @throws ChainMismatchError where it says none, ChainUnavailableError where the node does not answer.
+ */
 export function domainOf(client: ChainClient, token: Address): Promise<TokenDomain> {
   const known = knownTokenDomain(client.chain.id, token);
   if (known !== undefined) return Promise.resolve(known);
@@ -110,13 +119,18 @@ export function domainOf(client: ChainClient, token: Address): Promise<TokenDoma
   const key = tokenKey(client.chain.id, token);
   const before = asked.get(key);
   if (before !== undefined) return before;
-  const answer = ask(
-    "the token's name and version",
-    Promise.all([
-      client.readContract({ address: token, abi: domainAbi, functionName: "name" }),
-      client.readContract({ address: token, abi: domainAbi, functionName: "version" }),
-    ]),
-  ).then(([name, version]) => ({ name, version }));
+  const answer = Promise.all([
+    client.readContract({ address: token, abi: domainAbi, functionName: "name" }),
+    client.readContract({ address: token, abi: domainAbi, functionName: "version" }),
+  ]).then(
+    ([name, version]) => ({ name, version }),
+    (error: unknown) => {
+      if (!isContractsFault(error)) throw unavailable("the token's name and version", error);
+      throw new ChainMismatchError(`The contract at ${token} does not say its EIP-712 domain.`, {
+        hint: "A token with EIP-3009 has name() and version(); check the address.",
+      });
+    },
+  );
   asked.set(key, answer);
   answer.catch(() => asked.delete(key));
   return answer;

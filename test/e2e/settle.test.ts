@@ -167,8 +167,10 @@ describe("settling through the facilitator", () => {
     expect(successes(answers)).to.have.length(3);
     expect(new Set(answers.map(({ body }) => body.transaction)).size).to.equal(3);
     expect(await single.transactions()).to.equal(3);
-    for (const { body } of answers) expect(body.extra).to.equal(undefined);
+    for (const answer of answers) expect(batchOf(answer)).to.include({ index: 0, size: 1 });
     expect((await single.settle(bodyV2(payments[0]!))).body.errorReason).to.equal(USED);
+    const [status] = (await statusOf(single, payments[0]!)).body.payments;
+    expect(status).to.include({ state: "settled", successTold: true, payTo: to, amount: "1000" });
     expect(await lab.balanceOf(to)).to.equal(3_000n);
   });
 

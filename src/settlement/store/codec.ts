@@ -84,6 +84,7 @@ const workCodec = z.discriminatedUnion("kind", [
       signature: hex,
     }),
     payerHasCode: z.boolean(),
+    alone: z.literal(true).exactOptional(),
   }),
   z.object({ kind: z.literal("call"), chainId: count, to: address, data: hex, gas: integer }),
 ]);

@@ -1,10 +1,14 @@
+import { sql } from "kysely";
 import { getAddress } from "viem";
 import type { Backend } from "./backend.ts";
 import type { Store } from "./types.ts";
 
-type NoteMethods = Pick<Store, "strikes" | "strike" | "cursor" | "setCursor">;
+type NoteMethods = Pick<
+  Store,
+  "strikes" | "strike" | "cursor" | "setCursor" | "setOnce" | "addTo" | "keepResource" | "resources"
+>;
 
-/** Strikes of payers, and small values by name. */
+/** Strikes of payers, small values by name, and the resources of a catalogue. */
 export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
   return {
     strikes: async (chainId, payers) => {
@@ -58,5 +62,61 @@ export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
           .execute(),
       );
     },
+
+    setOnce: (name, value) =>
+      write(async ({ db }) => {
+        await db
+          .insertInto("cursors")
+          .values({ name, value })
+          .onConflict((conflict) => conflict.column("name").doNothing())
+          .execute();
+        const row = await db.selectFrom("cursors").select("value").where("name", "=", name).executeTakeFirstOrThrow();
+        return row.value;
+      }),
+
+    addTo: (name, amount) =>
+      write(async ({ db }) => {
+        const integer = sql.raw(dialect.integerType);
+        const row = await db
+          .insertInto("cursors")
+          .values({ name, value: String(amount) })
+          .onConflict((conflict) =>
+            conflict.column("name").doUpdateSet({
+              value: sql<string>`cast(cast(cursors.value as ${integer}) + ${sql.lit(amount)} as text)`,
+            }),
+          )
+          .returning("value")
+          .executeTakeFirstOrThrow();
+        return Number(row.value);
+      }),
+
+    keepResource: async ({ key, value, updatedAtMs }, most) => {
+      const row = { value, updated_at_ms: updatedAtMs };
+      await write(async ({ db }) => {
+        await db
+          .insertInto("resources")
+          .values({ key, ...row })
+          .onConflict((conflict) => conflict.column("key").doUpdateSet(row))
+          .execute();
+        const kept = db
+          .selectFrom("resources")
+          .select("key")
+          .orderBy("updated_at_ms", "desc")
+          .orderBy("key")
+          .limit(most);
+        await db.deleteFrom("resources").where("key", "not in", kept).execute();
+      });
+    },
+
+    resources: () =>
+      read(async (db) => {
+        const rows = await db
+          .selectFrom("resources")
+          .selectAll()
+          .orderBy("updated_at_ms", "desc")
+          .orderBy("key")
+          .execute();
+        return rows.map(({ key, value, updated_at_ms: updatedAtMs }) => ({ key, value, updatedAtMs }));
+      }),
   };
 }

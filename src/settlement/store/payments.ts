@@ -124,17 +124,25 @@ export function paymentMethods({ read, write, dialect }: Backend): PaymentMethod
       );
     },
 
-    consume: (paymentId, nowMs) =>
+    consume: (paymentId, nowMs, holder) =>
       write(async ({ db }) => {
         const taken = await db
           .updateTable("payments")
-          .set({ consumed_at_ms: nowMs })
+          .set({ consumed_at_ms: nowMs, consumed_by: holder ?? null })
           .where("id", "=", paymentId)
           .where("consumed_at_ms", "is", null)
           .where("state", "in", PAID_STATES)
           .returning("id")
           .execute();
-        return taken.length === 1;
+        if (taken.length === 1 || holder === undefined) return taken.length === 1;
+        const held = await db
+          .selectFrom("payments")
+          .select("id")
+          .where("id", "=", paymentId)
+          .where("consumed_by", "=", holder)
+          .where("state", "in", PAID_STATES)
+          .execute();
+        return held.length === 1;
       }),
   };
 }

@@ -19,7 +19,7 @@ const ALL_STATES: readonly PaymentState[] = [
 ];
 
 /** What each version of the schema adds to the one before: number 1 is the first. Released ones never change. */
-const migrations: readonly Migration[] = [createJournal];
+const migrations: readonly Migration[] = [createJournal, addFacilitator];
 
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION = migrations.length;
@@ -58,12 +58,25 @@ export async function migrate(db: Transaction<Tables>, dialect: Dialect): Promis
   }
 }
 
+/** What a facilitator keeps beside payments: who holds a success, and its catalogue. */
+async function addFacilitator(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  await db.schema.alterTable("payments").addColumn("consumed_by", "text").execute();
+  await createTable(db, dialect, "resources")
+    .addColumn("key", "text", (column) => column.primaryKey().notNull())
+    .addColumn("value", "text", (column) => column.notNull())
+    .addColumn("updated_at_ms", dialect.integerType, (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("resources_updated").on("resources").columns(["updated_at_ms", "key"]).execute();
+}
+
+function createTable(db: Kysely<Tables>, dialect: Dialect, name: string) {
+  const builder = db.schema.createTable(name);
+  return dialect.tableOptions === undefined ? builder : builder.modifyEnd(dialect.tableOptions);
+}
+
 async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
   const integer = dialect.integerType;
-  const table = (name: string) => {
-    const builder = db.schema.createTable(name);
-    return dialect.tableOptions === undefined ? builder : builder.modifyEnd(dialect.tableOptions);
-  };
+  const table = (name: string) => createTable(db, dialect, name);
   const withId = (name: string) =>
     table(name).addColumn("id", integer, (column) =>
       dialect.identity === "autoincrement"

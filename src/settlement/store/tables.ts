@@ -26,6 +26,7 @@ export type PaymentTable = {
   readonly claimed_by: string | null;
   readonly claimed_until_ms: number;
   readonly consumed_at_ms: number | null;
+  readonly consumed_by: string | null;
 };
 
 export type HistoryTable = {
@@ -81,6 +82,8 @@ export type StrikeTable = {
 
 export type CursorTable = { readonly name: string; readonly value: string };
 
+export type ResourceTable = { readonly key: string; readonly value: string; readonly updated_at_ms: number };
+
 export type SchemaVersionTable = { readonly version: number };
 
 export type Tables = {
@@ -91,5 +94,6 @@ export type Tables = {
   readonly leases: LeaseTable;
   readonly strikes: StrikeTable;
   readonly cursors: CursorTable;
+  readonly resources: ResourceTable;
   readonly schema_version: SchemaVersionTable;
 };

@@ -84,7 +84,13 @@ export type Evidence =
 
 /** What the engine carries: an authorization, or any other call of a contract. */
 export type Work =
-  | { readonly kind: "authorization"; readonly authorization: SignedAuthorization; readonly payerHasCode: boolean }
+  | {
+      readonly kind: "authorization";
+      readonly authorization: SignedAuthorization;
+      readonly payerHasCode: boolean;
+      /** Whether it goes in a transaction of its own. */
+      readonly alone?: true;
+    }
   /** `gas` is the explicit gas of the call. */
   | { readonly kind: "call"; readonly chainId: number; readonly to: Address; readonly data: Hex; readonly gas: bigint };
 
@@ -212,6 +218,9 @@ export type BatchRow = {
 /** A batch whose transaction is mined, without its bytes. */
 export type MinedBatch = { readonly id: Hex; readonly receipt: ReceiptRow };
 
+/** An entry of a facilitator's catalogue, as text that this store does not read. */
+export type ResourceRow = { readonly key: string; readonly value: string; readonly updatedAtMs: number };
+
 /** A new batch with its first attempt. */
 export type NewBatch = Pick<BatchRow, "id" | "chainId" | "sender" | "txNonce"> & { readonly attempt: Attempt };
 
@@ -273,10 +282,10 @@ export type Store = {
   /** Applies transitions in one transaction and says which took place (the others found the payment elsewhere). */
   readonly transition: (transitions: readonly Transition[], nowMs: number) => Promise<readonly PaymentRow[]>;
   /**
-   * Takes the one success of a payment that is `settled` or `settled-elsewhere`: true for exactly one caller, ever. Durable
-   * before it resolves.
+   * Takes the one success of a payment that is `settled` or `settled-elsewhere`: true for exactly one caller, ever. Who gave a
+   * `holder` then hears true again whenever it gives the same one. Durable before it resolves.
    */
-  readonly consume: (paymentId: number, nowMs: number) => Promise<boolean>;
+  readonly consume: (paymentId: number, nowMs: number, holder?: string) => Promise<boolean>;
   /**
    * Rows whose `updatedAtMs` is larger than `sinceMs`, among `ids`: bounded polling for waiters elsewhere. Each transition of a
    * payment makes its `updatedAtMs` larger, by one where the clock stands still; `consume` and claims do not change it.
@@ -365,5 +374,13 @@ export type Store = {
   /** Small values by name, such as a block cursor. */
   readonly cursor: (name: string) => Promise<string | undefined>;
   readonly setCursor: (name: string, value: string) => Promise<void>;
+  /** Sets a small value where its name has none yet; resolves with the one that the name has then. */
+  readonly setOnce: (name: string, value: string) => Promise<string>;
+  /** Adds to a small value that is a whole number, 0 at first; resolves with the sum. */
+  readonly addTo: (name: string, amount: number) => Promise<number>;
+  /** Keeps a resource of a catalogue under its key, and of all of them the `most` that were kept last. */
+  readonly keepResource: (resource: ResourceRow, most: number) => Promise<void>;
+  /** All kept resources, the one that was kept last first. */
+  readonly resources: () => Promise<readonly ResourceRow[]>;
   readonly close: () => Promise<void>;
 };

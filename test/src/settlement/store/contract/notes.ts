@@ -40,4 +40,44 @@ export function describeNotes({ store, another }: Subject): void {
       expect(await store().cursor("other")).to.equal("");
     });
   });
+
+  describe("setOnce", () => {
+    it("keeps the first value by name, whoever comes at once", async () => {
+      const other = await another();
+      const values = Array.from({ length: 10 }, (_, index) => `${index}`);
+      const kept = await Promise.all(
+        values.map((value, index) => (index % 2 === 0 ? store() : other).setOnce("key", value)),
+      );
+      expect(new Set(kept).size).to.equal(1);
+      expect(await store().cursor("key")).to.equal(kept[0]);
+    });
+  });
+
+  describe("addTo", () => {
+    it("counts every addition of many at once, from 0", async () => {
+      const other = await another();
+      const sums = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? store() : other).addTo("sum", 2)),
+      );
+      expect(sums.sort((a, b) => a - b)).to.deep.equal(Array.from({ length: 20 }, (_, index) => 2 * (index + 1)));
+      expect(await store().addTo("sum", -40)).to.equal(0);
+    });
+  });
+
+  describe("keepResource", () => {
+    it("keeps each resource as it was kept last, and only so many", async () => {
+      for (const [key, updatedAtMs] of [
+        ["a", 1],
+        ["b", 2],
+        ["a", 3],
+        ["c", 4],
+      ] as const) {
+        await store().keepResource({ key, value: `${key}${updatedAtMs}`, updatedAtMs }, 2);
+      }
+      expect(await (await another()).resources()).to.deep.equal([
+        { key: "c", value: "c4", updatedAtMs: 4 },
+        { key: "a", value: "a3", updatedAtMs: 3 },
+      ]);
+    });
+  });
 }

@@ -224,6 +224,25 @@ export function describeTransition({ store, another }: Subject): void {
       expect(await store().consume(id, 62)).to.equal(false);
     });
 
+    it("is true again for who holds it, and for nobody else", async () => {
+      const rows = await acceptSeeds(store(), 1, 2);
+      const [id = 0, plain = 0] = rows.map((row) => row.id);
+      expect(await store().consume(id, 4, "me")).to.equal(false);
+      await move(store(), rows, "submitted");
+      await move(store(), rows, "settled");
+      expect(await store().consume(id, 6, "me")).to.equal(true);
+      expect(await (await another()).consume(id, 7, "me")).to.equal(true);
+      expect(await store().consume(id, 8, "you")).to.equal(false);
+      expect(await store().consume(id, 8)).to.equal(false);
+      expect((await store().payment(id))?.consumedAtMs).to.equal(6);
+      // Who named nobody holds nothing.
+      expect(await store().consume(plain, 6)).to.equal(true);
+      expect(await store().consume(plain, 7, "me")).to.equal(false);
+      // What a reorg took back is no success, whoever held it.
+      await move(store(), rows, "submitted");
+      expect(await store().consume(id, 10, "me")).to.equal(false);
+    });
+
     it("is true for what somebody else settled, and for nothing else", async () => {
       const rows = await acceptSeeds(store(), 1, 2, 3);
       await move(store(), rows.slice(0, 1), "settled-elsewhere");

@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { isValidPaymentId, PAYMENT_IDENTIFIER } from "@x402/extensions/payment-identifier";
+import type { Store } from "../settlement/store/types.ts";
+import type { Merchant } from "./merchants.ts";
+import { type ExactRequest, propertyOf, type Reading } from "./wire.ts";
+
+// What ties a name that a caller chose to one payment, in the journal: a merchant's Idempotency-Key, which may hear its
+// success again, and a buyer's payment-identifier, which may not.
+
+/** A name is bound to another payment already. */
+export class ClaimConflictError extends Error {
+  override readonly name = "ClaimConflictError";
+}
+
+/** A merchant's payments of today are used up. `retryAfterSeconds`: until tomorrow. */
+export class QuotaError extends Error {
+  override readonly name = "QuotaError";
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Everything that makes a payment this one and no other: chain, scheme, asset, payee, amount, terms and signature. */
+export function fingerprintOf({ required, authorization, signature }: ExactRequest, chainId: number): string {
+  const { from, to, value, validAfter, validBefore, nonce } = authorization;
+  const { scheme, asset, payTo, amount } = required;
+  const parts = [chainId, scheme, asset, payTo, amount, from, to, value, validAfter, validBefore, nonce, signature];
+  return sha256(parts.map(String).join(" "));
+}
+
+/** The header Idempotency-Key, or what is wrong with it. */
+export function readIdempotencyKey(header: string | undefined): Reading<string | undefined> {
+  if (header === undefined) return { ok: true, value: undefined };
+  if (/^[\x21-\x7e]{1,255}$/.test(header)) return { ok: true, value: header };
+  return { ok: false, problem: "Idempotency-Key: is not 1 to 255 visible ASCII characters" };
+}
+
+/** Who may hear the success of a payment again: a merchant under one of its keys. */
+export function holderOf(merchant: Merchant, idempotencyKey: string): string {
+  return `${merchant.id}:${sha256(idempotencyKey)}`;
+}
+
+/** Binds a merchant's Idempotency-Key to a payment. @throws ClaimConflictError where it is bound to another. */
+export async function claimHolder(store: Store, holder: string, fingerprint: string): Promise<void> {
+  if ((await store.setOnce(`idempotency:${holder}`, fingerprint)) === fingerprint) return;
+  throw new ClaimConflictError("this Idempotency-Key belongs to another payment");
+}
+
+/**
+ * The id of the extension payment-identifier, undefined where there is none. It is missing where it is required, or
+ * malformed: that is the caller's fault.
+ */
+export function readPaymentIdentifier(paymentPayload: unknown): Reading<string | undefined> {
+  const extension = propertyOf(propertyOf(paymentPayload, "extensions"), PAYMENT_IDENTIFIER);
+  if (extension === undefined || extension === null) return { ok: true, value: undefined };
+  const info = propertyOf(extension, "info");
+  const id = propertyOf(info, "id");
+  const isRequired = propertyOf(info, "required") === true;
+  if (id === undefined || id === null) {
+    if (isRequired) return { ok: false, problem: `extensions.${PAYMENT_IDENTIFIER}: an id is required` };
+    return { ok: true, value: undefined };
+  }
+  if (typeof id === "string" && isValidPaymentId(id)) return { ok: true, value: id };
+  return { ok: false, problem: `extensions.${PAYMENT_IDENTIFIER}: the id is malformed` };
+}
+
+/** The name of a payer's identifier in the journal: one payer's ids are nobody else's. */
+function identifierName({ authorization }: ExactRequest, id: string, chainId: number): string {
+  return `payment-identifier:${chainId}:${authorization.from.toLowerCase()}:${id}`;
+}
+
+/** @throws ClaimConflictError where the payer's id is bound to another payment. It binds nothing. */
+export async function checkIdentifier(store: Store, request: ExactRequest, id: string, chainId: number): Promise<void> {
+  const bound = await store.cursor(identifierName(request, id, chainId));
+  if (bound !== undefined && bound !== fingerprintOf(request, chainId)) throw identifierConflict();
+}
+
+/** Binds a payer's id to a payment. @throws ClaimConflictError where it is bound to another. */
+export async function claimIdentifier(store: Store, request: ExactRequest, id: string, chainId: number): Promise<void> {
+  const fingerprint = fingerprintOf(request, chainId);
+  if ((await store.setOnce(identifierName(request, id, chainId), fingerprint)) !== fingerprint) {
+    throw identifierConflict();
+  }
+}
+
+/** Counts a payment of a merchant. @throws QuotaError where it has had as many as it may have today. */
+export async function countPayment(store: Store, { id, paymentsPerDay }: Merchant, nowMs: number): Promise<void> {
+  if (paymentsPerDay === undefined) return;
+  const day = new Date(nowMs).toISOString().slice(0, 10);
+  if ((await store.addTo(`quota:${id}:${day}`, 1)) <= paymentsPerDay) return;
+  const tomorrowMs = (Math.floor(nowMs / DAY_MS) + 1) * DAY_MS;
+  throw new QuotaError(`${paymentsPerDay} payments were taken in today`, Math.ceil((tomorrowMs - nowMs) / 1000));
+}
+
+const DAY_MS = 86_400_000;
+
+function identifierConflict(): ClaimConflictError {
+  return new ClaimConflictError("this payment identifier belongs to another payment");
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,115 @@
+import type { x402Facilitator } from "@x402/core/facilitator";
+import { type Context, Hono } from "hono";
+import type { Hex } from "viem";
+import { getAddress } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import { TributaryError } from "../errors.ts";
+import { networkOf } from "../networks.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
+import type { Store } from "../settlement/store/types.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { FacilitatorMetrics } from "./metrics.ts";
+import { readPaymentStatus } from "./status.ts";
+
+export type ViewsPort = {
+  readonly x402: x402Facilitator;
+  readonly engine: SettlementEngine;
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly metrics: FacilitatorMetrics;
+  readonly catalogue: Catalogue;
+  /** Whether there is a router on this chain. */
+  readonly batches: boolean;
+  readonly isClosing: () => boolean;
+};
+
+const NO_ROUTER = "there is no settlement router on this chain: payments settle one by one";
+
+/** What a facilitator shows: kinds, health, metrics, the status of payments, the catalogue. Nothing here changes anything. */
+export function createViews(port: ViewsPort): Hono {
+  const { x402, metrics, catalogue } = port;
+  const views = new Hono();
+  views.get("/supported", (c) => c.json(x402.getSupported()));
+  views.get("/health", (c) =>
+    c.json({ status: "ok", batches: port.batches, ...(port.batches ? {} : { notice: NO_ROUTER }) }),
+  );
+  views.get("/ready", async (c) => {
+    const problem = await findProblem(port);
+    if (problem === undefined) return c.json({ status: "ready" });
+    c.header("Retry-After", "2");
+    return c.json({ status: "not-ready", problem }, 503);
+  });
+  views.get("/metrics", async (c) => {
+    const { body, contentType } = await metrics.render();
+    return c.body(body, 200, { "Content-Type": contentType });
+  });
+  views.get("/payments/:network/:asset/:payer/:nonce", (c) => showPayment(c, port));
+  views.get("/discovery/resources", async (c) => {
+    const query = c.req.query();
+    const limit = bounded(query.limit, 20, 1, 100);
+    const offset = bounded(query.offset, 0, 0, Number.MAX_SAFE_INTEGER);
+    const { items, total } = await catalogue.list({ ...filterOf(query), limit, offset });
+    return c.json({ x402Version: 2, items, pagination: { limit, offset, total } });
+  });
+  views.get("/discovery/search", async (c) => {
+    const query = c.req.query();
+    const text = query.query?.trim().slice(0, 500) ?? "";
+    if (text === "") return c.json({ error: "give a query" }, 400);
+    const limit = bounded(query.limit, 20, 1, 100);
+    const { items, hasMore } = await catalogue.search({ ...filterOf(query), text, limit });
+    return c.json({ x402Version: 2, resources: items, partialResults: hasMore, pagination: null });
+  });
+  return views;
+}
+
+async function showPayment(c: Context, { client, store }: ViewsPort): Promise<Response> {
+  const { network = "", asset = "", payer = "", nonce = "" } = c.req.param();
+  const { chain } = client;
+  const isHere = network === `eip155:${chain.id}` || network === networkOf(chain.id)?.v1Name;
+  const isWellFormed =
+    [asset, payer].every((one) => /^0x[0-9a-fA-F]{40}$/.test(one)) && /^0x[0-9a-fA-F]{64}$/.test(nonce);
+  if (!isWellFormed) return c.json({ error: "give /payments/{network}/{asset}/{payer}/{nonce}" }, 400);
+  if (!isHere) return c.json({ error: `this facilitator is on eip155:${chain.id}` }, 404);
+  const status = await readPaymentStatus(store, {
+    network,
+    chainId: chain.id,
+    asset: getAddress(asset.toLowerCase()),
+    payer: getAddress(payer.toLowerCase()),
+    nonce: nonce.toLowerCase() as Hex,
+  });
+  c.header("Cache-Control", "no-store");
+  return status === undefined ? c.json({ error: "no such payment was accepted here" }, 404) : c.json(status);
+}
+
+/** Why nothing could be settled just now; undefined where it could. */
+async function findProblem({ engine, store, client, isClosing }: ViewsPort): Promise<string | undefined> {
+  if (isClosing()) return "the facilitator is stopping";
+  const accounts = engine.accounts();
+  if (accounts.every(({ paused }) => paused !== undefined)) {
+    return `no key can send: ${accounts.map(({ address, paused }) => `${address} ${paused}`).join(", ")}`;
+  }
+  try {
+    const [balances] = await Promise.all([
+      Promise.all(accounts.map(({ address }) => client.getBalance({ address }))),
+      store.senders(client.chain.id),
+    ]);
+    return balances.every((wei) => wei === 0n) ? "no key has ether for gas" : undefined;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+/** An error in one line, without what a node's URL may hold. */
+export function describeError(error: unknown): string {
+  if (error instanceof TributaryError) return error.shortMessage;
+  return error instanceof Error ? error.name : "unknown";
+}
+
+function filterOf({ type, payTo, scheme, network, extensions }: Record<string, string | undefined>) {
+  return { type, payTo, scheme, network, extensions };
+}
+
+function bounded(text: string | undefined, fallback: number, minimum: number, maximum: number): number {
+  const value = text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : fallback;
+  return Math.min(maximum, Math.max(minimum, value));
+}
