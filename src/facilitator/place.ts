@@ -1,6 +1,5 @@
 import type { Hex } from "viem";
-import type { SignedAuthorization } from "../authorization/types.ts";
-import type { PaymentRow, Store } from "../settlement/store/types.ts";
+import type { BatchRow, PaymentRow, Store } from "../settlement/store/types.ts";
 
 /** Where a payment is in the transaction that settled it, which it shares with others. `logIndex` is its Transfer's. */
 export type BatchPlace = {
@@ -11,21 +10,37 @@ export type BatchPlace = {
   readonly authorizationNonce: Hex;
 };
 
-/** Reads a settled payment's place from the journal; undefined where another transaction than ours settled it. */
-export async function placeOf(
-  { store }: { readonly store: Store },
-  { id, evidence, batchId, work }: PaymentRow,
-  { nonce }: SignedAuthorization,
-): Promise<BatchPlace | undefined> {
-  if (evidence.kind !== "transfer" || batchId === undefined || work.kind !== "authorization") return undefined;
-  const batch = await store.batch(batchId as Hex);
-  const attempt = batch?.attempts.find(({ hash }) => hash === evidence.transactionHash);
-  if (batch === undefined || attempt === undefined) return undefined;
-  return {
-    id: batch.id,
-    index: attempt.paymentIds.indexOf(id),
-    size: attempt.paymentIds.length,
-    logIndex: evidence.logIndex,
-    authorizationNonce: nonce,
+/** Batches that are remembered: their payments are answered at the same moment. */
+const REMEMBERED = 32;
+
+/** Reads settled payments' places from the journal; undefined where another transaction than ours settled it. */
+export function createPlaces(store: Store): (row: PaymentRow) => Promise<BatchPlace | undefined> {
+  const batches = new Map<string, Promise<BatchRow | undefined>>();
+
+  /** A batch that has this attempt. A mined attempt does not change any more. */
+  async function batchWith(id: Hex, hash: Hex): Promise<BatchRow | undefined> {
+    const key = `${id} ${hash}`;
+    const known = batches.get(key);
+    if (known !== undefined) return known;
+    const read = store.batch(id);
+    batches.set(key, read);
+    const [oldest] = batches.keys();
+    if (batches.size > REMEMBERED && oldest !== undefined) batches.delete(oldest);
+    read.catch(() => batches.delete(key));
+    return read;
+  }
+
+  return async ({ id, evidence, batchId, work }) => {
+    if (evidence.kind !== "transfer" || batchId === undefined || work.kind !== "authorization") return undefined;
+    const batch = await batchWith(batchId as Hex, evidence.transactionHash);
+    const attempt = batch?.attempts.find(({ hash }) => hash === evidence.transactionHash);
+    if (batch === undefined || attempt === undefined) return undefined;
+    return {
+      id: batch.id,
+      index: attempt.paymentIds.indexOf(id),
+      size: attempt.paymentIds.length,
+      logIndex: evidence.logIndex,
+      authorizationNonce: work.authorization.nonce,
+    };
   };
 }

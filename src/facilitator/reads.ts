@@ -4,6 +4,7 @@ import { unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { isContractsFault } from "../chain/reverts.ts";
 import { DEFAULT_ERC1271_GAS } from "../chain/verify.ts";
+import { createCollector } from "../settlement/collector.ts";
 
 /** What an official scheme asks the chain in one verification, and whether every answer came. */
 export type VerificationReads = {
@@ -44,7 +45,7 @@ export function createVerificationReads(
       getCode: ({ address }) => {
         const known = codes.get(address.toLowerCase());
         if (known !== undefined) return known;
-        const asked = client.getCode({ address }).catch((error: unknown) => {
+        const asked = readCode(client, address).catch((error: unknown) => {
           throw failed("an account's code", error);
         });
         codes.set(address.toLowerCase(), asked);
@@ -62,6 +63,27 @@ export function createVerificationReads(
       waitForTransactionReceipt: refuse,
     },
   };
+}
+
+const codeReaders = new WeakMap<ChainClient, (address: Address) => Promise<{ readonly code: Hex | undefined }>>();
+
+/** An account's code. What many verifications ask while an answer is on its way goes together in the next request. */
+async function readCode(client: ChainClient, address: Address): Promise<Hex | undefined> {
+  const known = codeReaders.get(client);
+  const read =
+    known ??
+    createCollector<Address, { readonly code: Hex | undefined }>((addresses) =>
+      Promise.all(
+        addresses.map((one) =>
+          client.getCode({ address: one }).then(
+            (code) => ({ code }),
+            (error: unknown) => (error instanceof Error ? error : new Error("the code was not read")),
+          ),
+        ),
+      ),
+    );
+  if (known === undefined) codeReaders.set(client, read);
+  return (await read(address)).code;
 }
 
 /** What a read may use: a simulated transfer, perhaps with the deployment of a wallet before it. */

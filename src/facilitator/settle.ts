@@ -10,7 +10,7 @@ import type { Admission } from "../settlement/intake.ts";
 import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { isDecided } from "../settlement/waiters.ts";
 import { deployWallet } from "./deploy.ts";
-import { type BatchPlace, placeOf } from "./place.ts";
+import { type BatchPlace, createPlaces } from "./place.ts";
 import { REASON, reasonOfRow } from "./reasons.ts";
 import { refuseBinding, type VerifyPort, verifyExact } from "./verify.ts";
 import { authorizationOf, type ExactRequest } from "./wire.ts";
@@ -69,6 +69,7 @@ export class CallerGoneError extends Error {
  */
 export function createSettler(port: SettlePort): Settler {
   const { engine, store, client, clock, policy } = port;
+  const placeOf = createPlaces(store);
   const waiting = new Map<string, { readonly holder: string | undefined; callers: number }>();
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
 
@@ -101,7 +102,7 @@ export function createSettler(port: SettlePort): Settler {
       if (refusal !== undefined) return failed(refusal.reason, refusal.message);
       if (!(await isSigned(known, signed)))
         return failed(REASON.signature, "the signature is another one than was accepted");
-      return alone(key, options, async () => conclude(await revive(known, request), signed, startedMs, options));
+      return alone(key, options, async () => conclude(await revive(known, request), startedMs, options));
     }
 
     const verdict = await verifyExact(port, request, { simulate: isErc6492(signed.signature) });
@@ -129,7 +130,7 @@ export function createSettler(port: SettlePort): Settler {
       );
       if (admission.status === "failed") return admission;
       if (admission.status === "refused") return refused(request, admission);
-      return conclude(admission.row, signed, startedMs, options);
+      return conclude(admission.row, startedMs, options);
     });
   };
 
@@ -159,7 +160,6 @@ export function createSettler(port: SettlePort): Settler {
   /** Waits for a stored payment and takes its success, if nobody has. */
   async function conclude(
     row: PaymentRow,
-    signed: SignedAuthorization,
     startedMs: number,
     { signal, strict, holder }: SettleOptions,
   ): Promise<Settlement> {
@@ -174,7 +174,7 @@ export function createSettler(port: SettlePort): Settler {
       return failed(reason, message, transaction);
     }
     if (transaction === undefined) return failed(REASON.settleError, "the journal does not say where it was settled");
-    const place = await placeOf(port, decided, signed);
+    const place = await placeOf(decided);
     // From here on nobody else gets it, whether or not this answer arrives.
     if (!(await store.consume(decided.id, clock.now(), holder))) {
       return failed(REASON.nonceUsed, "its success was told before", transaction);
