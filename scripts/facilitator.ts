@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -10,14 +11,18 @@ import {
   DEFAULT_FACILITATOR_POLICY,
   ListenError,
   type LogLevel,
+  type Merchant,
+  parseMerchantKeys,
+  parseMerchants,
   serveFacilitator,
+  withoutTwins,
 } from "../src/facilitator/index.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { DEFAULT_STORE_PATH, openStore, StoreError } from "../src/settlement/store/index.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
-import { asUsageAsync, UsageError } from "./cli/errors.ts";
+import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
 import {
   address,
   addresses,
@@ -49,6 +54,9 @@ type Options = {
   readonly unbatched?: readonly Address[];
   readonly payerCap?: bigint;
   readonly rateLimit?: number;
+  readonly merchants?: string;
+  readonly merchantsOnly?: true;
+  readonly lease: number;
   readonly answerWithin: number;
   readonly confirmations: number;
   readonly maxFee?: bigint;
@@ -110,6 +118,13 @@ export function facilitatorCommand(): Command {
         .argParser(integer(1, 100_000)),
     )
     .addOption(
+      new Option(
+        "--merchants <file>",
+        "merchants with an API key, as JSON; MERCHANT_KEYS=id=key,id=key in the environment adds more",
+      ).env("MERCHANTS"),
+    )
+    .addOption(new Option("--merchants-only", "answer /verify and /settle to merchants only").env("MERCHANTS_ONLY"))
+    .addOption(
       new Option("--answer-within <seconds>", "how long /settle waits for the payment to be mined")
         .env("ANSWER_WITHIN")
         .argParser(integer(1, 85))
@@ -122,6 +137,12 @@ export function facilitatorCommand(): Command {
         .default(1),
     )
     .addOption(new Option("--max-fee <gwei>", "the most to offer per gas").env("MAX_FEE").argParser(gwei))
+    .addOption(
+      new Option("--lease <seconds>", "how long the next start waits after this one was killed")
+        .env("LEASE")
+        .argParser(integer(5, 600))
+        .default(30),
+    )
     .option("--strict", "a payment that somebody else submitted counts as used, for payees shared between facilitators")
     .addOption(
       new Option("--grace <seconds>", "how long a stop waits for payments").argParser(seconds(600)).default(15),
@@ -139,6 +160,7 @@ export function facilitatorCommand(): Command {
 
 async function runFacilitator(options: Options): Promise<void> {
   const interrupted = nextSignal();
+  const merchants = await merchantsOf(options);
   const client = await connect(options);
   const isDevelopment = await isDevelopmentChain(client, options.rpcUrl);
   const sender = await senderOf(options, client, isDevelopment);
@@ -155,7 +177,7 @@ async function runFacilitator(options: Options): Promise<void> {
     throw error;
   });
   const logger = createJsonLogger(options.logLevel);
-  const served = await listen(options, client, sender, store, logger).catch(async (error: unknown) => {
+  const served = await listen({ options, client, sender, store, logger, merchants }).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
@@ -166,21 +188,31 @@ async function runFacilitator(options: Options): Promise<void> {
       sender: sender.address,
       journal: describeStore(place),
       batches: router.status === "matches",
+      merchants: merchants.map(({ id }) => id),
     });
-  } else printLine(describe(options, client, sender.address, served.url, place, router.status === "matches"));
+  } else
+    printLine(describe(options, client, sender.address, served.url, place, router.status === "matches", merchants));
   await interrupted;
   if (options.json !== true) notice("stopping: no new payments, waiting for those that are on their way");
   await served.close({ graceMs: options.grace * 1000 });
   await store.close();
 }
 
-async function listen(
-  options: Options,
-  client: ChainClient,
-  sender: LocalAccount,
-  store: Awaited<ReturnType<typeof openStore>>,
-  logger: ReturnType<typeof createJsonLogger>,
-) {
+async function listen({
+  options,
+  client,
+  sender,
+  store,
+  logger,
+  merchants,
+}: {
+  readonly options: Options;
+  readonly client: ChainClient;
+  readonly sender: LocalAccount;
+  readonly store: Awaited<ReturnType<typeof openStore>>;
+  readonly logger: ReturnType<typeof createJsonLogger>;
+  readonly merchants: readonly Merchant[];
+}) {
   const { rateLimit, maxFee, payerCap, confirmations } = options;
   const facilitator = await createFacilitator({
     client,
@@ -197,8 +229,11 @@ async function listen(
     engine: {
       confirmations,
       payerUnsettledCap: payerCap,
+      leaseTtlMs: options.lease * 1000,
       ...(maxFee === undefined ? {} : { fees: { floorWei: 1_000_000n, ceilingWei: maxFee, bumpPermille: 125n } }),
     },
+    merchants,
+    merchantsOnly: options.merchantsOnly === true,
     rateLimit: rateLimit === undefined ? undefined : { perSecond: rateLimit, burst: rateLimit * 2 },
   });
   try {
@@ -209,6 +244,30 @@ async function listen(
     throw new UsageError(error.shortMessage, {
       hint: "Stop what listens there, or pass --port 0 for a free one.",
       cause: error,
+    });
+  }
+}
+
+/** The merchants of the file and of `MERCHANT_KEYS`. */
+async function merchantsOf({ merchants: path, merchantsOnly }: Options): Promise<readonly Merchant[]> {
+  const json = path === undefined ? [] : await readJson(path);
+  const keys = process.env.MERCHANT_KEYS ?? "";
+  const merchants = asUsage(() =>
+    withoutTwins([...parseMerchants(json), ...(keys === "" ? [] : parseMerchantKeys(keys))]),
+  );
+  if (merchants.length > 0 || merchantsOnly !== true) return merchants;
+  throw new UsageError("Only merchants are to be served, and there are none.", {
+    hint: "Name them with --merchants FILE or in MERCHANT_KEYS.",
+  });
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    const json: unknown = JSON.parse(await readFile(path, "utf8"));
+    return json;
+  } catch {
+    throw new UsageError(`The list of merchants ${path} cannot be read.`, {
+      hint: "Check the path, and that it holds JSON; docs/facilitator.md shows one.",
     });
   }
 }
@@ -256,6 +315,7 @@ function describe(
   url: string,
   place: string,
   hasRouter: boolean,
+  merchants: readonly Merchant[],
 ): string {
   const known = networkOf(client.chain.id);
   const served = assetsOf(options, client).map(({ address: token, minimum }) => {
@@ -268,6 +328,9 @@ function describe(
     ["assets", served.join("; ")],
     ["sends from", sender],
     ["journal", place === ":memory:" ? "in memory: it ends with this process" : describeStore(place)],
+    ...(merchants.length === 0
+      ? []
+      : [["merchants", merchants.map(({ id }) => id).join(", ") + (options.merchantsOnly ? ", and nobody else" : "")]]),
     [
       "settles",
       hasRouter ? "in batches, through the router" : "one by one: there is no settlement router on this chain",

@@ -89,22 +89,22 @@ export function createCatalogue({ store, clock, logger }: { store: Store; clock:
   };
 
   /** The declaration's verdict, as a refusal or what else there is to say. */
-  const judge = (declared: unknown, { version }: ExactRequest): DeclarationResponse | undefined => {
+  const judge = (declared: unknown, { version }: ExactRequest, look: boolean): DeclarationResponse | undefined => {
     if (declared === undefined || declared === null) return undefined;
-    const verdict = check(declared, version);
+    const verdict = check(declared, version, { look });
     if (verdict === undefined || verdict.isValid) return { status: verdict === undefined ? "processing" : "success" };
     return { status: "rejected", rejectedReason: verdict.reason };
   };
 
   return {
     check: (payload, requirements, request) => {
-      const response = judge(declaredIn(payload, requirements, request), request);
-      // It is listed when it is paid for.
+      // Whoever has not paid cannot make us look closer. It is listed when it is paid for.
+      const response = judge(declaredIn(payload, requirements, request), request, false);
       return response?.status === "success" ? { status: "processing" } : response;
     },
     add: async (payload, requirements, request) => {
       const declared = declaredIn(payload, requirements, request);
-      const response = judge(declared, request);
+      const response = judge(declared, request, true);
       if (response?.status !== "success") return response;
       const found = describe(payload, requirements, request, declared);
       if (found === undefined) return { status: "rejected", rejectedReason: "the resource has no usable URL" };

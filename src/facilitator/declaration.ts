@@ -4,27 +4,34 @@ import { validateDiscoveryExtension, validateDiscoveryExtensionSpec } from "@x40
 import type { Clock } from "../clock.ts";
 import { createLimiter } from "./limit.ts";
 
-/** What is known of a declaration: undefined where there is no time to look at it now. */
 export type DeclarationVerdict = { readonly isValid: true } | { readonly isValid: false; readonly reason: string };
 
 /** A declaration's text may have so many characters. */
 const MOST_CHARACTERS = 32_768;
 /** How long one validation may take: a stranger's schema may hold a regular expression that never ends. */
-const TIMEOUT_MS = 50;
+const TIMEOUT_MS = 250;
+/** How long nothing new is validated after one that took so long. */
+const REST_MS = 60_000;
 /** Validations a second: each compiles a schema. Verdicts are remembered, so that only new declarations count. */
-const VALIDATIONS = { perSecond: 20, burst: 60 };
+const VALIDATIONS = { perSecond: 5, burst: 20 };
 const REMEMBERED = 1_000;
+
+/** Says whether a declaration is valid: undefined where that is not known, and `look` is not to find it out now. */
+export type DeclarationCheck = (
+  declared: unknown,
+  version: 1 | 2,
+  options: { readonly look: boolean },
+) => DeclarationVerdict | undefined;
 
 /**
  * Validates what strangers declare for the Bazaar: its info against its own schema, by the official package, within bounds
  * on size, time and number.
  */
-export function createDeclarationCheck(
-  clock: Clock,
-): (declared: unknown, version: 1 | 2) => DeclarationVerdict | undefined {
+export function createDeclarationCheck(clock: Clock): DeclarationCheck {
   const verdicts = new Map<string, DeclarationVerdict>();
   const limit = createLimiter(VALIDATIONS, clock);
-  return (declared, version) => {
+  let restUntilMs = 0;
+  return (declared, version, { look }) => {
     const text = JSON.stringify(declared);
     if (text.length > MOST_CHARACTERS) return { isValid: false, reason: "the declaration is too long" };
     // x402 v1 has no schema that a declaration could be held to.
@@ -32,8 +39,10 @@ export function createDeclarationCheck(
     const key = createHash("sha256").update(text).digest("hex");
     const known = verdicts.get(key);
     if (known !== undefined) return known;
-    if (limit("all") !== undefined) return undefined;
+    if (!look || clock.now() < restUntilMs || limit("all") !== undefined) return undefined;
+    const startedMs = performance.now();
     const verdict = validate(declared);
+    if (performance.now() - startedMs >= TIMEOUT_MS) restUntilMs = clock.now() + REST_MS;
     verdicts.set(key, verdict);
     const [oldest] = verdicts.keys();
     if (verdicts.size > REMEMBERED && oldest !== undefined) verdicts.delete(oldest);

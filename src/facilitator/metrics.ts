@@ -70,8 +70,18 @@ export function createMetrics(port: {
   });
   const payments = new Gauge({
     name: "tributary_journal_payments",
-    help: "Payments in the journal, by state; queued ones are the queue",
+    help: "Payments in the journal, by state",
     labelNames: ["state"],
+    registers,
+  });
+  const queueDepth = new Gauge({
+    name: "tributary_queue_payments",
+    help: "Payments that wait for a transaction",
+    registers,
+  });
+  const paymentsInFlight = new Gauge({
+    name: "tributary_payments_in_flight",
+    help: "Payments in transactions that wait for a block",
     registers,
   });
   const inFlight = new Gauge({
@@ -111,6 +121,8 @@ export function createMetrics(port: {
       const counts = await port.store.count(port.client.chain.id);
       payments.reset();
       for (const [state, count] of Object.entries(counts)) payments.set({ state }, count);
+      queueDepth.set(counts.queued ?? 0);
+      paymentsInFlight.set((counts.batched ?? 0) + (counts.submitted ?? 0));
       await Promise.all(
         port.engine.accounts().map(async ({ address, openBatches }) => {
           inFlight.set({ sender: address }, openBatches);
