@@ -10,7 +10,7 @@ export type DeclarationVerdict = { readonly isValid: true } | { readonly isValid
 const MOST_CHARACTERS = 32_768;
 /** How long one validation may take: a stranger's schema may hold a regular expression that never ends. */
 const TIMEOUT_MS = 250;
-/** How long nothing new is validated after one that took so long. */
+/** How long nothing new is validated after one that took longer. */
 const REST_MS = 60_000;
 /** Validations a second: each compiles a schema. Verdicts are remembered, so that only new declarations count. */
 const VALIDATIONS = { perSecond: 5, burst: 20 };
@@ -40,9 +40,8 @@ export function createDeclarationCheck(clock: Clock): DeclarationCheck {
     const known = verdicts.get(key);
     if (known !== undefined) return known;
     if (!look || clock.now() < restUntilMs || limit("all") !== undefined) return undefined;
-    const startedMs = performance.now();
     const verdict = validate(declared);
-    if (performance.now() - startedMs >= TIMEOUT_MS) restUntilMs = clock.now() + REST_MS;
+    if (verdict === ENDLESS) restUntilMs = clock.now() + REST_MS;
     verdicts.set(key, verdict);
     const [oldest] = verdicts.keys();
     if (verdicts.size > REMEMBERED && oldest !== undefined) verdicts.delete(oldest);
@@ -66,10 +65,13 @@ function validate(declared: unknown): DeclarationVerdict {
     const error = results.find(({ valid }) => !valid);
     if (error === undefined) return { isValid: true };
     return { isValid: false, reason: clean(error.errors?.[0] ?? "the info does not fit the schema") };
-  } catch {
-    return { isValid: false, reason: "the schema cannot be used" };
+  } catch (error) {
+    const isOver = error instanceof Error && Reflect.get(error, "code") === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+    return isOver ? ENDLESS : { isValid: false, reason: "the schema cannot be used" };
   }
 }
+
+const ENDLESS: DeclarationVerdict = { isValid: false, reason: "validating it takes too long" };
 
 const box: { run: () => unknown } = { run: () => undefined };
 const context = createContext(box);

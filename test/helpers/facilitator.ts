@@ -102,10 +102,14 @@ export function payerOf(seed: number): PrivateKeyAccount {
 /** An answer of /verify or /settle. */
 export type Answer = { readonly status: number; readonly body: Record<string, unknown>; readonly headers: Headers };
 
-export async function post(url: string, body: unknown): Promise<Answer> {
+export async function post(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
   const text = await response.text();
