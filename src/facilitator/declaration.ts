@@ -3,6 +3,7 @@ import { createContext, Script } from "node:vm";
 import { validateDiscoveryExtension, validateDiscoveryExtensionSpec } from "@x402/extensions/bazaar";
 import type { Clock } from "../clock.ts";
 import { createLimiter } from "./limit.ts";
+import { propertyOf } from "./wire.ts";
 
 export type DeclarationVerdict = { readonly isValid: true } | { readonly isValid: false; readonly reason: string };
 
@@ -66,7 +67,8 @@ function validate(declared: unknown): DeclarationVerdict {
     if (error === undefined) return { isValid: true };
     return { isValid: false, reason: clean(error.errors?.[0] ?? "the info does not fit the schema") };
   } catch (error) {
-    const isOver = error instanceof Error && Reflect.get(error, "code") === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+    // It is an error of the other context, so not an instance of this one's Error.
+    const isOver = propertyOf(error, "code") === "ERR_SCRIPT_EXECUTION_TIMEOUT";
     return isOver ? ENDLESS : { isValid: false, reason: "the schema cannot be used" };
   }
 }
