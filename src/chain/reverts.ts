@@ -6,21 +6,6 @@ export function isRevert(error: unknown): boolean {
   return error.walk((cause) => cause instanceof ExecutionRevertedError || isRawRevert(cause)) !== null;
 }
 
-/**
- * Whether a read failed by the contract that was asked and not by the node: it reverts, is none, or answers what cannot be
- * decoded.
- */
-export function isContractsFault(error: unknown): boolean {
-  return isRevert(error) || (error instanceof BaseError && error.walk(isUnreadable) !== null);
-}
-
-function isUnreadable(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /^(AbiDecoding|AbiParameter|PositionOutOfBounds|InvalidAddress|ContractFunctionZeroData)/.test(error.name)
-  );
-}
-
 function isRawRevert(error: unknown): boolean {
   if (error instanceof RawContractError) return true;
   if (typeof error !== "object" || error === null || !("data" in error)) return false;

@@ -1,8 +1,9 @@
 import type { FacilitatorEvmSigner } from "@x402/evm";
-import { type Abi, type Address, decodeFunctionResult, encodeFunctionData, type Hex } from "viem";
+import type { Abi, Address, Hex } from "viem";
 import { unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { isContractsFault } from "../chain/reverts.ts";
+import { askContract, ContractFaultError } from "../chain/contract.ts";
+import { ChainUnavailableError } from "../chain/errors.ts";
 import { DEFAULT_ERC1271_GAS } from "../chain/verify.ts";
 import { createCollector } from "../settlement/collector.ts";
 
@@ -27,10 +28,10 @@ export function createVerificationReads(
   const codes = new Map<string, Promise<Hex | undefined>>();
   let failure: Error | undefined;
 
-  const failed = (what: string, error: unknown): Error => {
-    if (isContractsFault(error)) return new Error("the call reverted");
+  const failed = (error: unknown): Error => {
+    if (error instanceof ContractFaultError) return new Error("the call reverted");
     // Without the cause: it holds the node's URL, and its text would become part of an answer.
-    const known = unavailable(what, error);
+    const known = error instanceof ChainUnavailableError ? error : unavailable("what was asked", error);
     failure ??= known;
     return new Error(known.shortMessage);
   };
@@ -46,7 +47,7 @@ export function createVerificationReads(
         const known = codes.get(address.toLowerCase());
         if (known !== undefined) return known;
         const asked = readCode(client, address).catch((error: unknown) => {
-          throw failed("an account's code", error);
+          throw failed(unavailable("an account's code", error));
         });
         codes.set(address.toLowerCase(), asked);
         return asked;
@@ -54,7 +55,7 @@ export function createVerificationReads(
       readContract: async ({ address, abi, functionName, args = [] }) => {
         if (!options.simulate && functionName === "transferWithAuthorization") return undefined;
         return readContract(client, { address, abi, functionName, args }).catch((error: unknown) => {
-          throw failed("what a contract says", error);
+          throw failed(error);
         });
       },
       verifyTypedData: refuse,
@@ -89,18 +90,12 @@ async function readCode(client: ChainClient, address: Address): Promise<Hex | un
 /** What a read may use: a simulated transfer, perhaps with the deployment of a wallet before it. */
 const READ_GAS = 5_000_000n;
 
-/** One eth_call with bounded gas, since it may run a stranger's code, by the interface that x402 signers have. */
-export async function readContract(
+/** {@link askContract} by the interface that x402 signers have. */
+export function readContract(
   client: ChainClient,
-  { address, abi, functionName, args = [] }: Parameters<FacilitatorEvmSigner["readContract"]>[0],
+  { address, abi, functionName, args }: Parameters<FacilitatorEvmSigner["readContract"]>[0],
 ): Promise<unknown> {
-  // The official packages type an ABI as anything.
-  const typed = abi as Abi;
   const gas = functionName === "isValidSignature" ? DEFAULT_ERC1271_GAS : READ_GAS;
-  const { data = "0x" } = await client.call({
-    gas,
-    to: address,
-    data: encodeFunctionData({ abi: typed, functionName, args }),
-  });
-  return decodeFunctionResult({ abi: typed, functionName, args, data });
+  // The official packages type an ABI as anything.
+  return askContract(client, "what a contract says", { address, abi: abi as Abi, functionName, args, gas });
 }

@@ -4,10 +4,9 @@ import type { TokenDomain } from "../authorization/typedData.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { verifySignatureOffline } from "../authorization/verify.ts";
 import { tokenKey } from "../batch/index.ts";
-import { unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
+import { askContract, ContractFaultError } from "../chain/contract.ts";
 import { ChainMismatchError, ChainUnavailableError } from "../chain/errors.ts";
-import { isContractsFault } from "../chain/reverts.ts";
 import { verifySignatureOnChain } from "../chain/verify.ts";
 import { knownTokenDomain } from "../networks.ts";
 
@@ -105,6 +104,8 @@ function bad(message: string): SignatureVerdict {
 }
 
 const domainAbi = parseAbi(["function name() view returns (string)", "function version() view returns (string)"]);
+/** A name and a version cost a token some thousands. */
+const DOMAIN_GAS = 1_000_000n;
 const domains = new WeakMap<ChainClient, Map<string, Promise<TokenDomain>>>();
 
 /**
@@ -119,13 +120,17 @@ export function domainOf(client: ChainClient, token: Address): Promise<TokenDoma
   const key = tokenKey(client.chain.id, token);
   const before = asked.get(key);
   if (before !== undefined) return before;
-  const answer = Promise.all([
-    client.readContract({ address: token, abi: domainAbi, functionName: "name" }),
-    client.readContract({ address: token, abi: domainAbi, functionName: "version" }),
-  ]).then(
-    ([name, version]) => ({ name, version }),
+  const say = (functionName: "name" | "version") =>
+    askContract(client, "the token's name and version", {
+      address: token,
+      abi: domainAbi,
+      functionName,
+      gas: DOMAIN_GAS,
+    });
+  const answer = Promise.all([say("name"), say("version")]).then(
+    ([name, version]) => ({ name: String(name), version: String(version) }),
     (error: unknown) => {
-      if (!isContractsFault(error)) throw unavailable("the token's name and version", error);
+      if (!(error instanceof ContractFaultError)) throw error;
       throw new ChainMismatchError(`The contract at ${token} does not say its EIP-712 domain.`, {
         hint: "A token with EIP-3009 has name() and version(); check the address.",
       });

@@ -7,11 +7,12 @@ import type { PrivateKeyAccount } from "viem/accounts";
 import { privateKeyToAccount } from "viem/accounts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { sender } from "../../src/local/transaction.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
+import { OPEN_STATES, openStore } from "../../src/settlement/store/index.ts";
 import { BURNING_CODE } from "../helpers/chainLab.ts";
 import {
   type Answer,
   authorize,
+  bodyV1,
   bodyV2,
   type FacilitatorLab,
   openFacilitatorLab,
@@ -98,6 +99,58 @@ describe("bursts of payments, blocks every 2 s", () => {
     expect(successes(goodAnswers)).to.have.length(25);
     expect(badAnswers.map(({ body }) => body.errorReason)).to.deep.equal(bad.map(([, reason]) => reason));
     expect(await lab.balanceOf(to)).to.equal(25_000n);
+  });
+
+  it("refuses at once what a payer's balance does not cover beside his other payments, and settles the rest", async () => {
+    const to = freshPayee();
+    const payer = payerOf(2_100);
+    await lab.chain.fund(payer.address, 20_500n);
+    const payments = await Promise.all(Array.from({ length: 50 }, () => authorize(payer, { to })));
+    const startedMs = performance.now();
+    const timed = payments.map(async (signed) => {
+      const answer = await facilitator.settle(bodyV2(signed));
+      return { answer, ms: performance.now() - startedMs };
+    });
+    // While they wait for a block, the next one is short, too.
+    const open = { states: OPEN_STATES, limit: 30 };
+    while ((await facilitator.store.list(open)).length < 20) await pause(10);
+    const next = await authorize(payer, { to, value: 501n });
+    expect((await facilitator.verify(bodyV2(next))).body).to.include({
+      isValid: false,
+      invalidReason: "invalid_exact_evm_insufficient_balance",
+    });
+    expect((await facilitator.verify(bodyV1(next))).body.invalidReason).to.equal("insufficient_funds");
+    const fits = await authorize(payer, { to, value: 500n });
+    expect((await facilitator.verify(bodyV2(fits))).body.isValid).to.equal(true);
+    // What waits already is not counted twice.
+    expect((await facilitator.verify(bodyV2(payments[0]!))).body.isValid).to.equal(true);
+    const results = await Promise.all(timed);
+    const refused = results.filter(({ answer }) => answer.body.success === false);
+    expect(refused).to.have.length(30);
+    for (const { answer } of refused) {
+      expect(answer.body).to.include({ errorReason: "invalid_exact_evm_insufficient_balance", transaction: "" });
+    }
+    const settledMs = results.filter(({ answer }) => answer.body.success === true).map(({ ms }) => ms);
+    expect(Math.max(...refused.map(({ ms }) => ms))).to.be.below(Math.min(...settledMs));
+    expect(await lab.balanceOf(to)).to.equal(20_000n);
+    expect((await facilitator.settle(bodyV2(fits))).body.success).to.equal(true);
+    expect(await lab.balanceOf(payer.address)).to.equal(0n);
+  });
+
+  it("does not count a payment that is mined, and not concluded yet, against its payer's balance", async () => {
+    const to = freshPayee();
+    const payer = payerOf(2_101);
+    await lab.chain.fund(payer.address, 10_000n);
+    const slow = await lab.serve({ engine: { pollMs: 4_000 } });
+    const [first, second] = await Promise.all([6_000n, 4_000n].map((value) => authorize(payer, { to, value })));
+    const settling = slow.settle(bodyV2(first!));
+    while ((await lab.balanceOf(to)) < 6_000n) await pause(20);
+    const [row] = await slow.store.list({ limit: 1 });
+    expect(row?.state).to.be.oneOf(["batched", "submitted"]);
+    expect((await slow.verify(bodyV2(second!))).body.isValid).to.equal(true);
+    const answers = await Promise.all([settling, slow.settle(bodyV2(second!))]);
+    expect(successes(answers)).to.have.length(2);
+    expect(await lab.balanceOf(payer.address)).to.equal(0n);
   });
 
   it("answers settlement_pending with the hash within its bound, and the outcome once to the next", async () => {

@@ -250,7 +250,19 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
 
   it("lists what was paid for and declared, without its query, in the Bazaar", async () => {
     const payTo = freshPayee();
-    const server = resourceServer();
+    const responses: unknown[] = [];
+    const listening = new HTTPFacilitatorClient({ url: facilitator.url });
+    for (const method of ["verify", "settle"] as const) {
+      const ask = listening[method].bind(listening) as (
+        ...args: Parameters<typeof listening.settle>
+      ) => Promise<object>;
+      Reflect.set(listening, method, async (...args: Parameters<typeof listening.settle>) => {
+        const answer = await ask(...args);
+        responses.push(Reflect.get(answer, "extensionResponses"));
+        return answer;
+      });
+    }
+    const server = registerServer(new x402ResourceServer(listening));
     server.registerExtension(bazaarResourceServerExtension);
     const app = new Hono();
     const declared = declareDiscoveryExtension({
@@ -264,9 +276,15 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     const list = () => client.extensions[BAZAAR.key as "bazaar"].listResources({ limit: 10 });
     expect((await list()).items.filter(({ resource }) => resource.startsWith(url))).to.have.length(0);
     expect((await buyWith(buyers[5]!)(`${url}/weather?city=Paris`)).status).to.equal(200);
+    // The merchant hears what became of it; the buyer does not.
+    expect(responses).to.deep.equal([{ bazaar: { status: "processing" } }, { bazaar: { status: "success" } }]);
     const [item] = (await list()).items.filter(({ resource }) => resource.startsWith(url));
     expect(item).to.include({ resource: `${url}/weather`, type: "http", x402Version: 2 });
     expect(item?.accepts[0]).to.include({ payTo: payTo, amount: "1000", network: "eip155:84532" });
+    const { search } = client.extensions[BAZAAR.key as "bazaar"];
+    expect((await search({ query: "the weather" })).resources.map(({ resource }) => resource)).to.include(
+      item?.resource,
+    );
   });
 
   describe("the examples", () => {

@@ -8,6 +8,28 @@ import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, pay
 
 const EMPTY_ASSET: Address = "0x00000000000000000000000000000000000a55e7";
 const OTHER_PAYEE: Address = "0x00000000000000000000000000000000000Fee02";
+/** Contracts that are no good tokens, each at an address of its own. */
+const ODD_ASSETS: readonly (readonly [what: string, address: Address, code: Hex, reason: string])[] = (
+  [
+    ["answers nothing", "0x00", "invalid_exact_evm_eip3009_not_supported"],
+    ["reverts", "0x5f5ffd", "invalid_exact_evm_eip3009_not_supported"],
+    ["is invalid", "0xfe", "invalid_exact_evm_transaction_simulation_failed"],
+    ["answers a megabyte", "0x621000005ff3", "invalid_exact_evm_eip3009_not_supported"],
+    ["answers with all ones", `0x7f${"ff".repeat(32)}5f5260205ff3`, "invalid_exact_evm_eip3009_not_supported"],
+    ["answers with zeros", "0x60205ff3", "invalid_exact_evm_eip3009_not_supported"],
+    // It has a balance, an unused nonce and a transfer, and neither a name nor a version.
+    [
+      "says no EIP-712 domain",
+      "0x5f3560e01c806370a08231146025578063e94a01021460355763e3ee160e146035575f80fd5b67ffffffffffffffff5f5260205ff35b60205ff3",
+      "invalid_exact_evm_eip3009_not_supported",
+    ],
+  ] as const
+).map(([what, code, reason], index) => [
+  what,
+  `0x${(0x0dd_a55e70 + index).toString(16).padStart(40, "0")}`,
+  code,
+  reason,
+]);
 const now = () => BigInt(Math.floor(Date.now() / 1000));
 
 /** What is wrong, what x402 v2 calls it, what v1 calls it, and the bodies. */
@@ -35,7 +57,9 @@ describe("rejections of /verify and /settle", () => {
       { address: lab.chain.usdc, minimum: 10n },
       { address: EMPTY_ASSET, minimum: 0n },
       { address: lab.chain.multicall3, minimum: 0n },
+      ...ODD_ASSETS.map(([, address]) => ({ address, minimum: 0n })),
     ];
+    for (const [, address, code] of ODD_ASSETS) await lab.chain.request("hardhat_setCode", [address, code]);
     facilitator = await lab.serve({ policy: { assets } });
   });
   after(() => lab.stop());
@@ -227,8 +251,21 @@ describe("rejections of /verify and /settle", () => {
   it("says invalid_exact_evm_eip3009_not_supported of a contract that is no token", async () => {
     const { two } = await foreign({ token: lab.chain.multicall3 });
     expect((await facilitator.verify(two)).body.invalidReason).to.equal("invalid_exact_evm_eip3009_not_supported");
-    expect((await facilitator.settle(two)).body.errorReason).to.match(/^invalid_exact_evm_/);
+    expect((await facilitator.settle(two)).body.errorReason).to.equal("invalid_exact_evm_eip3009_not_supported");
   });
+
+  for (const [what, token, , reason] of ODD_ASSETS) {
+    it(`says ${reason} of a contract that ${what}, and keeps good payments of the same moment`, async () => {
+      const [{ two }, { one }] = await Promise.all([foreign({ token }), foreign({ token })]);
+      for (const body of [two, one]) expect((await facilitator.verify(body)).status).to.equal(200);
+      const good = bodyV2(await authorize(rich, { value: 10n }));
+      const [odd, oddV1, fine] = await Promise.all([two, one, good].map((body) => facilitator.settle(body)));
+      expect(fine?.body.success).to.equal(true);
+      expect([odd?.status, oddV1?.status]).to.deep.equal([200, 200]);
+      expect(odd?.body).to.include({ success: false, errorReason: reason, transaction: "" });
+      expect(oddV1?.body).to.include({ success: false, transaction: "" });
+    });
+  }
 
   it("says that the simulation failed of a payer whom the token blocks, and what the token said when it settles", async () => {
     const { two, one } = await both(blocked);

@@ -2,12 +2,16 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
+import { authorizationId } from "../../src/authorization/identity.ts";
 import { deriveAccounts, startLocalChain } from "../../src/local/index.ts";
+import { openStore } from "../../src/settlement/store/index.ts";
 import { type CliResult, runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
 import { startFacilitatorCli } from "../helpers/facilitatorCli.ts";
 
-const isLong = process.env.TRIBUTARY_LONG === "1";
+const MERCHANT_KEY = "m".repeat(40);
+const MERCHANT_KEYS = `shop=${MERCHANT_KEY}`;
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const ERRORS: readonly (readonly [what: string, args: string[], env: Record<string, string>, message: string])[] = [
   ["a port that is no number", ["--port", "x"], {}, "Write a whole number from 0 to 65535."],
   ["PORT that is none", [], { PORT: "99999" }, "Write a whole number from 0 to 65535."],
@@ -18,6 +22,9 @@ const ERRORS: readonly (readonly [what: string, args: string[], env: Record<stri
   ["an asset that is no address", ["--asset", "0x12"], {}, "Write an address: 0x and 40 hex digits."],
   ["a minimum that is no number", ["--asset", `0x${"11".repeat(20)}=x`], {}, "Write ADDRESS or ADDRESS=UNITS"],
   ["an answer bound above what clients wait", ["--answer-within", "90"], {}, "Write a whole number from 1 to 85."],
+  ["a merchants' list that is not there", ["--merchants", "/nowhere.json"], {}, "/nowhere.json cannot be read."],
+  ["a merchant's key that could be guessed", [], { MERCHANT_KEYS: "shop=short" }, "Entry 1 of the merchants' keys"],
+  ["merchants only, without any", ["--merchants-only"], {}, "Only merchants are to be served, and there are none."],
   ["a log level that is none", ["--log-level", "loud"], {}, "Allowed choices are debug, info, warn, error, silent."],
 ];
 
@@ -69,6 +76,10 @@ describe("tributary facilitator", () => {
       );
       expect(answers.map(({ body }) => body.success)).to.deep.equal([true, true]);
       expect(new Set(answers.map(({ body }) => body.transaction)).size).to.equal(2);
+      for (const { token, from, nonce } of payments) {
+        const status = await fetch(`${facilitator.summary.url}/payments/base-sepolia/${token}/${from}/${nonce}`);
+        expect(JSON.stringify(await status.json())).to.include('"state":"settled"');
+      }
       expect(await facilitator.stop()).to.equal(0);
     } finally {
       await bare.stop();
@@ -112,32 +123,60 @@ describe("tributary facilitator", () => {
     expect(stderr).to.include("No node answers at http://127.0.0.1:9.");
   });
 
-  if (isLong) {
-    it("tells each success once across kill -9 in the middle of a burst", async function () {
-      this.timeout(180_000);
-      const slow = await startLocalChain({ blockTimeSeconds: 2 });
-      await withFolder(async (folder) => {
-        const env = { RPC_URL: slow.rpcUrl, DATABASE_URL: join(folder, "journal.db") };
-        const payer = payerOf(9_002);
-        await slow.fund(payer.address, 1_000_000n);
-        const payments = await Promise.all(Array.from({ length: 40 }, () => authorize(payer)));
-        const settleAll = (url: string) =>
-          Promise.all(payments.map((signed) => post(`${url}/settle`, bodyV2(signed)).catch(() => undefined)));
-        const first = await startFacilitatorCli([], env);
-        const waiting = settleAll(first.summary.url);
-        await new Promise((resolve) => setTimeout(resolve, 700));
-        await first.stop("SIGKILL");
-        const before = await waiting;
-        // It waits for the lease of the one that died.
-        const second = await startFacilitatorCli([], env);
-        const after = await settleAll(second.summary.url);
-        const told = payments.map(
-          (_, i) => [before[i], after[i]].filter((answer) => answer?.body.success === true).length,
+  it("tells each success once, and nobody that it failed, across kill -9 in the middle of a burst", async function () {
+    this.timeout(120_000);
+    const slow = await startLocalChain({ blockTimeSeconds: 2 });
+    await withFolder(async (folder) => {
+      const env = { RPC_URL: slow.rpcUrl, DATABASE_URL: join(folder, "journal.db"), LEASE: "5", MERCHANT_KEYS };
+      const payers = Array.from({ length: 10 }, (_, index) => payerOf(9_100 + index));
+      await Promise.all(payers.map(({ address }) => slow.fund(address, 1_000_000n)));
+      const payments = await Promise.all(Array.from({ length: 40 }, (_, index) => authorize(payers[index % 10]!)));
+      // Every other one is a merchant's, who may hear its success again.
+      const headersOf = (index: number) =>
+        index % 2 === 0 ? {} : { authorization: `Bearer ${MERCHANT_KEY}`, "idempotency-key": `order-${index}` };
+      const settleAll = (url: string, some = payments) =>
+        Promise.all(
+          some.map((signed) =>
+            post(`${url}/settle`, bodyV2(signed), headersOf(payments.indexOf(signed))).catch(() => undefined),
+          ),
         );
-        expect(told).to.deep.equal(new Array(40).fill(1));
-        expect(await second.stop()).to.equal(0);
-      });
-      await slow.stop();
+      const first = await startFacilitatorCli([], env);
+      const waiting = [settleAll(first.summary.url, payments.slice(0, 20))];
+      await pause(600);
+      waiting.push(settleAll(first.summary.url, payments.slice(20)));
+      await pause(200);
+      await first.stop("SIGKILL");
+      const before = (await Promise.all(waiting)).flat();
+      for (const answer of before) expect(answer?.body.success).to.be.oneOf([true, undefined]);
+      // What was taken from the journal in its last moment was told, even where nobody heard it.
+      const journal = await openStore(env.DATABASE_URL);
+      const taken = new Set(
+        (await journal.list({ limit: 100 })).flatMap(({ identity, consumedAtMs }) =>
+          consumedAtMs === undefined ? [] : [identity],
+        ),
+      );
+      await journal.close();
+
+      // It waits for the lease of the one that died.
+      const second = await startFacilitatorCli([], env);
+      const after = await settleAll(second.summary.url);
+      const again = await settleAll(second.summary.url);
+      for (const [index, signed] of payments.entries()) {
+        const told = [before, after, again].map((answers) => answers[index]?.body.success === true);
+        const isMerchants = index % 2 === 1;
+        if (isMerchants) expect(told.slice(1), `${index}`).to.deep.equal([true, true]);
+        else {
+          const lost = taken.has(authorizationId(signed)) && before[index] === undefined;
+          expect(told.filter(Boolean), `${index}`).to.have.length(lost ? 0 : 1);
+        }
+        const { token, from, nonce } = signed;
+        const status = await fetch(`${second.summary.url}/payments/base-sepolia/${token}/${from}/${nonce}`);
+        const { payments: variants } = (await status.json()) as { payments: Record<string, unknown>[] };
+        expect(variants[0]).to.include({ state: "settled", successTold: true });
+      }
+      expect(second.stderr()).to.not.include(MERCHANT_KEY);
+      expect(await second.stop()).to.equal(0);
     });
-  }
+    await slow.stop();
+  });
 });
