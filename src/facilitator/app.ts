@@ -126,8 +126,16 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       unbatched: merchant?.unbatched,
       holder: merchant === undefined || exact === undefined ? undefined : await holder(c, merchant, call),
       beforeAccept: async (request) => {
-        if (identifier !== undefined) await claimIdentifier(store, request, identifier, chainId);
-        if (merchant !== undefined) await countPayment(store, merchant, clock.now());
+        // The quota first: where it is used up, nothing is bound.
+        const uncount = merchant === undefined ? undefined : await countPayment(store, merchant, clock.now());
+        if (identifier === undefined) return async () => uncount?.();
+        try {
+          const unbind = await claimIdentifier(store, request, identifier, chainId);
+          return async () => void (await Promise.all([unbind(), uncount?.()]));
+        } catch (error) {
+          await uncount?.();
+          throw error;
+        }
       },
     };
     const response = await port.withOptions(options, () => x402.settle(payload, requirements));

@@ -78,19 +78,27 @@ export async function checkIdentifier(store: Store, request: ExactRequest, id: s
   if (bound !== undefined && bound !== fingerprintOf(request, chainId)) throw identifierConflict();
 }
 
+/** Takes back what was claimed for a payment that is not accepted after all. */
+export type Undo = () => Promise<void>;
+
 /** Binds a payer's id to a payment. @throws ClaimConflictError where it is bound to another. */
-export async function claimIdentifier(store: Store, request: ExactRequest, id: string, chainId: number): Promise<void> {
+export async function claimIdentifier(store: Store, request: ExactRequest, id: string, chainId: number): Promise<Undo> {
   const fingerprint = fingerprintOf(request, chainId);
-  if ((await store.setOnce(identifierName(request, id, chainId), fingerprint)) !== fingerprint) {
-    throw identifierConflict();
-  }
+  const name = identifierName(request, id, chainId);
+  if ((await store.setOnce(name, fingerprint)) !== fingerprint) throw identifierConflict();
+  return () => store.unset(name, fingerprint);
 }
 
 /** Counts a payment of a merchant. @throws QuotaError where it has had as many as it may have today. */
-export async function countPayment(store: Store, { id, paymentsPerDay }: Merchant, nowMs: number): Promise<void> {
-  if (paymentsPerDay === undefined) return;
+export async function countPayment(store: Store, { id, paymentsPerDay }: Merchant, nowMs: number): Promise<Undo> {
+  if (paymentsPerDay === undefined) return async () => undefined;
   const day = new Date(nowMs).toISOString().slice(0, 10);
-  if ((await store.addTo(`quota:${id}:${day}`, 1)) <= paymentsPerDay) return;
+  const name = `quota:${id}:${day}`;
+  const undo = async (): Promise<void> => {
+    await store.addTo(name, -1);
+  };
+  if ((await store.addTo(name, 1)) <= paymentsPerDay) return undo;
+  await undo();
   const tomorrowMs = (Math.floor(nowMs / DAY_MS) + 1) * DAY_MS;
   throw new QuotaError(`${paymentsPerDay} payments were taken in today`, Math.ceil((tomorrowMs - nowMs) / 1000));
 }

@@ -51,8 +51,11 @@ export type SettleOptions = {
   /** As the policy's `strict` and `unbatchedPayees`, for this payment. */
   readonly strict?: boolean | undefined;
   readonly unbatched?: boolean | undefined;
-  /** Called between the verification of a payment that is new here and its acceptance; what it throws is thrown. */
-  readonly beforeAccept?: ((request: ExactRequest) => Promise<void>) | undefined;
+  /**
+   * Called between the verification of a payment that is new here and its acceptance; what it throws is thrown. Where the
+   * payment is not accepted after all, what it returned is called.
+   */
+  readonly beforeAccept?: ((request: ExactRequest) => Promise<() => Promise<void>>) | undefined;
 };
 
 export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;
@@ -108,31 +111,37 @@ export function createSettler(port: SettlePort): Settler {
     const verdict = await verifyExact(port, request, { simulate: isErc6492(signed.signature) });
     if (!verdict.isValid) return failed(verdict.reason, verdict.message);
     return alone(key, options, async () => {
-      await options.beforeAccept?.(request);
-      const wrapper = unwrapErc6492(signed.signature);
-      if (wrapper !== undefined && !(await hasCode(client, signed.from))) {
-        const isDeployed = await deployWallet(port, signed, wrapper, remaining(startedMs));
-        if (!isDeployed) return failed(REASON.deploymentFailed, "the payer's wallet could not be deployed");
-      }
-      const submission = {
-        authorization: signed,
-        source: options.source,
-        alone: options.unbatched === true || isAlone(signed.to),
-        recoveredUnder: request.required.domain,
-      };
-      const admission = await engine.acceptOne(submission).catch(
-        // A contract that is no token answers nothing, too. Where the node is really away, this throws the same again.
-        async (error: unknown) => {
-          const again = await verifyExact(port, request, { simulate: true });
-          if (again.isValid) throw error;
-          return failed(again.reason, again.message);
-        },
-      );
-      if (admission.status === "failed") return admission;
-      if (admission.status === "refused") return refused(request, admission);
-      return conclude(admission.row, startedMs, options);
+      const undo = await options.beforeAccept?.(request);
+      const accepted = await accept(request, signed, options, startedMs).catch(async (error: unknown) => {
+        await undo?.();
+        throw error;
+      });
+      if ("id" in accepted) return conclude(accepted, startedMs, options);
+      await undo?.();
+      return accepted;
     });
   };
+
+  /** Stores a payment whose verification has passed; or why not. */
+  async function accept(
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    { source, unbatched }: SettleOptions,
+    startedMs: number,
+  ): Promise<PaymentRow | Settlement> {
+    const wrapper = unwrapErc6492(signed.signature);
+    if (wrapper !== undefined && !(await hasCode(client, signed.from))) {
+      const isDeployed = await deployWallet(port, signed, wrapper, remaining(startedMs));
+      if (!isDeployed) return failed(REASON.deploymentFailed, "the payer's wallet could not be deployed");
+    }
+    const admission = await engine.acceptOne({
+      authorization: signed,
+      source,
+      alone: unbatched === true || isAlone(signed.to),
+      recoveredUnder: request.required.domain,
+    });
+    return admission.status === "refused" ? refused(request, admission) : admission.row;
+  }
 
   /** What the engine would not take. The official verification, with its simulation, knows the right word for most. */
   async function refused(

@@ -35,7 +35,7 @@ describe("bodies that nobody expects", () => {
       fc.array(fc.tuple(fc.nat(), fc.constantFrom("replace", "remove", "add"), odd), { minLength: 1, maxLength: 4 }),
     )
     .map(([isV1, changes]) => {
-      const body: unknown = JSON.parse(JSON.stringify(isV1 ? bodyV1(signed) : bodyV2(signed)));
+      const body: unknown = JSON.parse(JSON.stringify(isV1 ? bodyV1(signed) : extended(bodyV2(signed))));
       for (const [pick, what, value] of changes) {
         const places = placesIn(body);
         const [parent, key] = places[pick % places.length] ?? [];
@@ -81,6 +81,16 @@ describe("bodies that nobody expects", () => {
     });
   }
 });
+
+/** A body with the extensions that the facilitator reads. */
+function extended(body: ReturnType<typeof bodyV2>) {
+  const schema = { type: "object", properties: { input: { type: "object" } } };
+  const extensions = {
+    "payment-identifier": { info: { required: true, id: "pay_0123456789abcdef" }, schema },
+    bazaar: { info: { input: { type: "http", method: "GET" } }, schema },
+  };
+  return { ...body, paymentPayload: { ...body.paymentPayload, extensions } };
+}
 
 /** Every property of an object, with the object that it is in. */
 function placesIn(value: unknown): (readonly [object, string])[] {

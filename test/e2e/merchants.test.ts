@@ -214,6 +214,18 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     expect(answers.filter(({ status }) => status === 409)).to.have.length(4);
   });
 
+  it("binds and counts nothing for a payment that is not taken in", async () => {
+    const limited = await lab.serve({ merchants: [{ ...shop, paymentsPerDay: 1 }] });
+    const poor = payerOf(40_999);
+    const info = { required: true, id: "pay_without_any_money" };
+    const pay = async () =>
+      settle(identified(bodyV2(await authorize(poor, { to: freshPayee() })), info), as("shop"), limited);
+    for (const _ of [1, 2]) expect((await pay()).body.errorReason).to.equal("invalid_exact_evm_insufficient_balance");
+    await lab.chain.fund(poor.address, 1_000n);
+    expect((await pay()).body.success).to.equal(true);
+    expect((await pay()).status).to.equal(429);
+  });
+
   it("answers 400 to an identifier that is required and missing, or malformed", async () => {
     const body = bodyV2(await authorize(payers[13]!));
     for (const info of [{ required: true }, { required: false, id: "short" }, { required: true, id: 5 }]) {

@@ -5,7 +5,7 @@ import type { Store } from "./types.ts";
 
 type NoteMethods = Pick<
   Store,
-  "strikes" | "strike" | "cursor" | "setCursor" | "setOnce" | "addTo" | "keepResource" | "resources"
+  "strikes" | "strike" | "cursor" | "setCursor" | "setOnce" | "unset" | "addTo" | "keepResource" | "resources"
 >;
 
 /** Strikes of payers, small values by name, and the resources of a catalogue. */
@@ -73,6 +73,12 @@ export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
         const row = await db.selectFrom("cursors").select("value").where("name", "=", name).executeTakeFirstOrThrow();
         return row.value;
       }),
+
+    unset: async (name, value) => {
+      await write(({ db }) =>
+        db.deleteFrom("cursors").where("name", "=", name).where("value", "=", value).executeTakeFirst(),
+      );
+    },
 
     addTo: (name, amount) =>
       write(async ({ db }) => {

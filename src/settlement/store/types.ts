@@ -376,6 +376,8 @@ export type Store = {
   readonly setCursor: (name: string, value: string) => Promise<void>;
   /** Sets a small value where its name has none yet; resolves with the one that the name has then. */
   readonly setOnce: (name: string, value: string) => Promise<string>;
+  /** Removes a small value where it is still this one. */
+  readonly unset: (name: string, value: string) => Promise<void>;
   /** Adds to a small value that is a whole number, 0 at first; resolves with the sum. */
   readonly addTo: (name: string, amount: number) => Promise<number>;
   /** Keeps a resource of a catalogue under its key, and of all of them the `most` that were kept last. */

@@ -53,6 +53,17 @@ export function describeNotes({ store, another }: Subject): void {
     });
   });
 
+  describe("unset", () => {
+    it("removes a value that is still the same", async () => {
+      await store().setOnce("key", "mine");
+      await store().unset("key", "other");
+      await store().unset("none", "mine");
+      expect(await store().cursor("key")).to.equal("mine");
+      await store().unset("key", "mine");
+      expect(await store().setOnce("key", "other")).to.equal("other");
+    });
+  });
+
   describe("addTo", () => {
     it("counts every addition of many at once, from 0", async () => {
       const other = await another();
