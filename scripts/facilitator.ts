@@ -15,8 +15,8 @@ import {
   parseMerchantKeys,
   parseMerchants,
   serveFacilitator,
-  withoutTwins,
 } from "../src/facilitator/index.ts";
+import { withoutTwins } from "../src/facilitator/merchants.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";

@@ -3,7 +3,7 @@ export { createExactScheme, type ExactSchemePort } from "./exact.ts";
 export { createFacilitator, type Facilitator, type FacilitatorOptions } from "./facilitator.ts";
 export type { RateLimit } from "./limit.ts";
 export { createJsonLogger, type LogLevel } from "./log.ts";
-export { type Merchant, MerchantsError, parseMerchantKeys, parseMerchants, withoutTwins } from "./merchants.ts";
+export { type Merchant, MerchantsError, parseMerchantKeys, parseMerchants } from "./merchants.ts";
 export type { BatchPlace } from "./place.ts";
 export { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
 export { createSharedExactSchemes, type SharedExactSchemes } from "./schemes.ts";

@@ -223,7 +223,8 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     for (const _ of [1, 2]) expect((await pay()).body.errorReason).to.equal("invalid_exact_evm_insufficient_balance");
     await lab.chain.fund(poor.address, 1_000n);
     expect((await pay()).body.success).to.equal(true);
-    expect((await pay()).status).to.equal(429);
+    expect((await pay()).status).to.equal(409);
+    expect((await settle(bodyV2(await authorize(poor)), as("shop"), limited)).status).to.equal(429);
   });
 
   it("answers 400 to an identifier that is required and missing, or malformed", async () => {

@@ -77,6 +77,22 @@ describe("openStore of a SQLite file", () => {
     expect(await failure("")).to.include({ kind: "invalid", shortMessage: "The journal's path is empty." });
   });
 
+  it("upgrades a journal of the first version, with what is in it", async () => {
+    const url = newFile();
+    const first = await openStore(url);
+    const [row] = await acceptSeeds(first, 1);
+    await first.close();
+    const database = new DatabaseSync(url);
+    database.exec("alter table payments drop column consumed_by; drop table resources");
+    database.exec("delete from schema_version where version > 1");
+    database.close();
+    const upgraded = await openStore(url);
+    expect(await stateOf(upgraded, row!)).to.equal("queued");
+    expect(await upgraded.consume(row?.id ?? 0, 1, "me")).to.equal(false);
+    expect(await upgraded.resources()).to.deep.equal([]);
+    await upgraded.close();
+  });
+
   it("refuses a journal of a newer version", async () => {
     const path = newFile();
     await (await openStore(path)).close();
