@@ -14,6 +14,7 @@ import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import { createApp } from "./app.ts";
 import { createCatalogue } from "./catalogue.ts";
+import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
 import { createLimiter, type RateLimit } from "./limit.ts";
 import { createAuthenticator, type Merchant, withoutTwins } from "./merchants.ts";
@@ -79,7 +80,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
 
   const addresses = (): readonly Address[] => senders.map(({ address }) => address);
   const stopping = new AbortController();
-  const port = { client, store, engine, policy, clock, logger, addresses, stopping: stopping.signal };
+  const checks = createSignatureChecks(clock, chainId);
+  const port = { client, store, engine, policy, clock, logger, addresses, checks, stopping: stopping.signal };
   const current = new AsyncLocalStorage<SettleOptions>();
   const metrics = createMetrics({ engine, store, client });
   const settler = createSettler(port);

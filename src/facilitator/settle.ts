@@ -9,6 +9,7 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Admission } from "../settlement/intake.ts";
 import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { isDecided } from "../settlement/waiters.ts";
+import type { SignatureChecks } from "./checks.ts";
 import { deployWallet } from "./deploy.ts";
 import { type BatchPlace, createPlaces } from "./place.ts";
 import { REASON, reasonOfRow } from "./reasons.ts";
@@ -37,6 +38,7 @@ export type SettlePort = VerifyPort & {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly checks: SignatureChecks;
   /** Aborts when waiting callers must be answered now, because the facilitator stops. */
   readonly stopping: AbortSignal;
 };
@@ -71,7 +73,7 @@ export class CallerGoneError extends Error {
  * hears the success again.
  */
 export function createSettler(port: SettlePort): Settler {
-  const { engine, store, client, clock, policy } = port;
+  const { engine, store, client, clock, policy, checks } = port;
   const placeOf = createPlaces(store);
   const waiting = new Map<string, { readonly holder: string | undefined; callers: number }>();
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
@@ -108,7 +110,10 @@ export function createSettler(port: SettlePort): Settler {
       return alone(key, options, async () => conclude(await revive(known, request), startedMs, options));
     }
 
-    const verdict = await verifyExact(port, request, { simulate: isErc6492(signed.signature) });
+    const isWrapped = isErc6492(signed.signature);
+    // A wallet that is to be deployed is looked at anew.
+    const recalled = isWrapped ? undefined : checks.recall(request);
+    const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped }));
     if (!verdict.isValid) return failed(verdict.reason, verdict.message);
     return alone(key, options, async () => {
       const undo = await options.beforeAccept?.(request);

@@ -5,6 +5,7 @@ import { type Address, isAddressEqual } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
+import type { SignatureChecks } from "./checks.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
 import { createVerificationReads } from "./reads.ts";
 import { REASON } from "./reasons.ts";
@@ -55,10 +56,11 @@ export async function verifyExact(
  * unsettled here.
  */
 export async function verifyFunded(
-  port: VerifyPort & { readonly engine: Pick<SettlementEngine, "covers"> },
+  port: VerifyPort & { readonly engine: Pick<SettlementEngine, "covers">; readonly checks: SignatureChecks },
   request: ExactRequest,
 ): Promise<Verdict> {
   const verdict = await verifyExact(port, request, { simulate: true });
+  if (verdict.isValid) port.checks.note(request);
   if (!verdict.isValid || (await port.engine.covers(authorizationOf(request, port.client.chain.id)))) return verdict;
   return no(REASON.insufficientBalance, "the payer's balance does not cover it beside unsettled payments");
 }
