@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { HTTPFacilitatorClient } from "@x402/core/server";
+import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { expect } from "chai";
 import type { Address } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
@@ -141,6 +143,21 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     expect((await settle(body, {}, closed)).status).to.equal(401);
     expect((await post(`${closed.url}/verify`, body, as("shop"))).body.isValid).to.equal(true);
     expect((await closed.get("/supported")).status).to.equal(200);
+  });
+
+  it("serves a merchant through the official client", async () => {
+    const closed = await lab.serve({ merchants, merchantsOnly: true });
+    const headers = { Authorization: `Bearer ${KEYS.shop}` };
+    const createAuthHeaders = async () => ({ verify: headers, settle: headers, supported: headers, bazaar: headers });
+    const { paymentPayload, paymentRequirements } = bodyV2(await authorize(payers[9]!, { to: freshPayee() }));
+    // The official client's types know a network by its form only.
+    const [payload, required] = [paymentPayload as PaymentPayload, paymentRequirements as PaymentRequirements];
+    const client = new HTTPFacilitatorClient({ url: closed.url, createAuthHeaders });
+    expect((await client.verify(payload, required)).isValid).to.equal(true);
+    expect((await client.settle(payload, required)).success).to.equal(true);
+    const stranger = new HTTPFacilitatorClient({ url: closed.url });
+    const refused = await stranger.settle(payload, required).catch((error: unknown) => error);
+    expect(refused).to.include({ statusCode: 401 });
   });
 
   it("holds a merchant to its own rate and to its payments of a day", async () => {
