@@ -61,7 +61,7 @@ function nextSignal(): Promise<void> {
 }
 
 function summary(chain: BareLocalChain) {
-  const { rpcUrl, webSocketUrl, chainId, usdc, multicall3, createX, router, accounts } = chain;
+  const { rpcUrl, webSocketUrl, chainId, usdc, multicall3, createX, batchSettlement, router, accounts } = chain;
   return {
     rpcUrl,
     webSocketUrl,
@@ -69,6 +69,7 @@ function summary(chain: BareLocalChain) {
     usdc,
     router: router ?? null,
     multicall3,
+    batchSettlement,
     createX: createX ?? null,
     accounts,
   };
@@ -82,6 +83,7 @@ function describe(chain: BareLocalChain, blockTime: number): string {
     ["blocks", blockTime === 0 ? "at once, one per transaction" : `every ${blockTime} s`],
     ["USDC", chain.usdc],
     ["router", chain.router ?? "left out (--bare)"],
+    ["channels", `${chain.batchSettlement} (x402 batch-settlement)`],
     ["Multicall3", chain.multicall3],
     ["CreateX", chain.createX ?? "left out (install @nomicfoundation/ignition-core)"],
   ];

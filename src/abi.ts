@@ -4,7 +4,10 @@ import { ierc3009Artifact } from "./contracts/IERC3009.ts";
 import { mockUSDCArtifact } from "./contracts/MockUSDC.ts";
 import { settlementRouterArtifact } from "./contracts/SettlementRouter.ts";
 
+export { batchSettlementAbi } from "./channels/abi.ts";
 export { fiatProxyArtifact } from "./contracts/FiatProxy.ts";
+export { mockBatchSettlementArtifact } from "./contracts/MockBatchSettlement.ts";
+export { mockDepositCollectorArtifact } from "./contracts/MockDepositCollector.ts";
 export { mockUSDCArtifact, settlementRouterArtifact };
 
 /** ABI of the settlement router. */

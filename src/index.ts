@@ -6,6 +6,7 @@ export { type ChainClient, connectChain } from "./chain/client.ts";
 export * from "./chain/errors.ts";
 export { type RouterCode, readRouterCode } from "./chain/routerCode.ts";
 export { type ChainVerdict, type VerifyOnChainOptions, verifySignatureOnChain } from "./chain/verify.ts";
+export * from "./channels/index.ts";
 export {
   CREATE_X_ADDRESS,
   computeRouterAddress,

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "..");
 /** Layers of src/, lowest first, by the part of the path that names them. A module imports from its own or a lower one. */
 const layers: readonly (readonly string[])[] = [
   ["errors.ts", "contracts", "money.ts", "networks.ts", "deployment.ts", "logger.ts"],
-  ["authorization", "router", "gas", "abi.ts"],
+  ["authorization", "channels", "router", "gas", "abi.ts"],
   ["batch", "keystore.ts"],
   ["chain", "fees", "clock.ts"],
   ["index.ts"],

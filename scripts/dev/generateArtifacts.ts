@@ -11,6 +11,9 @@ const contracts = [
   "contracts/interfaces/IERC3009.sol:IERC3009",
   "contracts/mocks/MockUSDC.sol:MockUSDC",
   "contracts/mocks/FiatProxy.sol:FiatProxy",
+  "contracts/mocks/channels/IBatchSettlement.sol:IBatchSettlement",
+  "contracts/mocks/channels/MockBatchSettlement.sol:MockBatchSettlement",
+  "contracts/mocks/channels/MockDepositCollector.sol:MockDepositCollector",
 ];
 
 const check = process.argv.includes("--check");

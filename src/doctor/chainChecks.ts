@@ -1,8 +1,9 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
+import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
-import { networkOf } from "../networks.ts";
+import { networkOf, networks } from "../networks.ts";
 import { answerOf, checked } from "./ask.ts";
 import { type DoctorCheck, failed, passed, warned } from "./report.ts";
 
@@ -45,6 +46,22 @@ export function checkMulticall3(client: ChainClient): Promise<DoctorCheck> {
     if (code !== undefined && code !== "0x") return passed(name, MULTICALL3_ADDRESS);
     const fix = "x402 clients may read through it: use a chain that has it (see multicall3.com/deployments).";
     return warned(name, `no code at ${MULTICALL3_ADDRESS}`, fix);
+  });
+}
+
+/** x402's channel contracts, which are on Base and Base Sepolia; whoever serves no channels can do without. */
+export function checkChannels(client: ChainClient): Promise<DoctorCheck> {
+  const name = "channels";
+  return checked(name, async () => {
+    for (const address of [BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS]) {
+      const code = await client.getCode({ address });
+      if (code !== undefined && code !== "0x") continue;
+      const isExpected = [networks.base.chainId, networks.baseSepolia.chainId].some((id) => id === client.chain.id);
+      if (!isExpected) return passed(name, "this chain lacks x402's channel contracts");
+      const fix = "The network has it: check the node, and serve no batch-settlement through this one.";
+      return warned(name, `no code at ${address}`, fix);
+    }
+    return passed(name, BATCH_SETTLEMENT_ADDRESS);
   });
 }
 

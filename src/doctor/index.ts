@@ -3,7 +3,7 @@ import { type ChainClient, connectChain } from "../chain/client.ts";
 import { isDevelopmentChain } from "../chain/development.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import { knownTokenDomain, type Network, networkOf } from "../networks.ts";
-import { checkClock, checkGasPriceOracle, checkMulticall3, checkRouter } from "./chainChecks.ts";
+import { checkChannels, checkClock, checkGasPriceOracle, checkMulticall3, checkRouter } from "./chainChecks.ts";
 import { checkDryRun, checkOverload, makeProbe } from "./dryRun.ts";
 import { type DoctorCheck, type DoctorReport, failed, passed, reportOf, warned } from "./report.ts";
 import { checkBalance, checkTxNonce } from "./signerChecks.ts";
@@ -43,6 +43,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const router = await checkRouter(client);
   const around = await Promise.all([
     checkMulticall3(client),
+    checkChannels(client),
     checkGasPriceOracle(client, development),
     checkClock(client, nowSeconds, development),
     checkBalance(client, signer),

@@ -45,6 +45,8 @@ export type LocalChain = {
   readonly multicall3: Address;
   /** undefined where the package that brings it (`@nomicfoundation/ignition-core`) is not installed. */
   readonly createX: Address | undefined;
+  /** x402's channel contract (scheme `batch-settlement`): a double that answers like it, its ERC-3009 collector beside it. */
+  readonly batchSettlement: Address;
   /** The settlement router. */
   readonly router: Address;
   /**

@@ -9,7 +9,10 @@ import {
   pad,
   stringToHex,
 } from "viem";
+import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { fiatProxyArtifact } from "../contracts/FiatProxy.ts";
+import { mockBatchSettlementArtifact } from "../contracts/MockBatchSettlement.ts";
+import { mockDepositCollectorArtifact } from "../contracts/MockDepositCollector.ts";
 import { mockUSDCArtifact } from "../contracts/MockUSDC.ts";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { CREATE_X_ADDRESS, ROUTER_ADDRESS } from "../deployment.ts";
@@ -41,6 +44,7 @@ export type Genesis = {
   readonly usdc: Address;
   readonly multicall3: Address;
   readonly createX: Address | undefined;
+  readonly batchSettlement: Address;
   readonly router: Address | undefined;
 };
 
@@ -59,6 +63,7 @@ export async function populate(request: Request, options: GenesisOptions): Promi
   await installMulticall3(request);
   const createX = await installCreateX(request);
   await installUsdc(request, send, options);
+  await installChannels(request);
   if (!options.bare) {
     await request("hardhat_setCode", [ROUTER_ADDRESS, settlementRouterArtifact.deployedBytecode]);
   }
@@ -66,6 +71,7 @@ export async function populate(request: Request, options: GenesisOptions): Promi
     usdc: USDC_ADDRESS,
     multicall3: MULTICALL3_ADDRESS,
     createX,
+    batchSettlement: BATCH_SETTLEMENT_ADDRESS,
     router: options.bare ? undefined : ROUTER_ADDRESS,
   };
 }
@@ -117,6 +123,12 @@ async function installUsdc(request: Request, send: Send, options: GenesisOptions
   for (const { address } of accounts.slice(0, fundedCount)) {
     await send({ from: FAUCET, to: USDC_ADDRESS, data: mintCall(address, usdcPerAccount) });
   }
+}
+
+/** Doubles of x402's channel contracts. Their code holds no address of its own, so it can be placed as it is. */
+async function installChannels(request: Request): Promise<void> {
+  await request("hardhat_setCode", [BATCH_SETTLEMENT_ADDRESS, mockBatchSettlementArtifact.deployedBytecode]);
+  await request("hardhat_setCode", [ERC3009_DEPOSIT_COLLECTOR_ADDRESS, mockDepositCollectorArtifact.deployedBytecode]);
 }
 
 /** Calldata that mints `amount` atomic units to `to`. */

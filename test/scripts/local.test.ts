@@ -28,6 +28,7 @@ describe("local", () => {
       usdc: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
       router: ROUTER_ADDRESS,
       multicall3: "0xcA11bde05977b3631167028862bE2a173976CA11",
+      batchSettlement: "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003",
       createX: "0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed",
     });
     expect(summary.accounts).to.have.length(20);

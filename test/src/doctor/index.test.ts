@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { encodeFunctionData, parseAbi } from "viem";
+import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../../../src/channels/index.ts";
 import { CREATE_X_ADDRESS, ROUTER_ADDRESS } from "../../../src/deployment.ts";
 import { type DoctorReport, runDoctor } from "../../../src/doctor/index.ts";
 import { type LocalChain, startLocalChain } from "../../../src/local/index.ts";
@@ -10,6 +11,7 @@ const ok = [
   ["chain id", "ok"],
   ["router", "ok"],
   ["Multicall3", "ok"],
+  ["channels", "ok"],
   ["data fee", "ok"],
   ["clock", "ok"],
   ["signer", "ok"],
@@ -112,6 +114,15 @@ describe("runDoctor", () => {
     const report = await doctor();
     expect(report.healthy).to.equal(true);
     expect(check(report, "Multicall3")?.status).to.equal("warn");
+  });
+
+  it("warns without x402's channel contracts where the network has them", async () => {
+    for (const address of [ERC3009_DEPOSIT_COLLECTOR_ADDRESS, BATCH_SETTLEMENT_ADDRESS]) {
+      await chain.request("hardhat_setCode", [address, "0x"]);
+      const report = await doctor();
+      expect(report.healthy).to.equal(true);
+      expect(check(report, "channels")).to.include({ status: "warn", found: `no code at ${address}` });
+    }
   });
 
   it("warns without a signer, and fails with one that has nothing", async () => {

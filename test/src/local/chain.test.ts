@@ -13,6 +13,9 @@ import {
 import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
 import { verifySignatureOffline } from "../../../src/authorization/index.ts";
+import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../../../src/channels/index.ts";
+import { mockBatchSettlementArtifact } from "../../../src/contracts/MockBatchSettlement.ts";
+import { mockDepositCollectorArtifact } from "../../../src/contracts/MockDepositCollector.ts";
 import { mockUSDCArtifact } from "../../../src/contracts/MockUSDC.ts";
 import { settlementRouterArtifact } from "../../../src/contracts/SettlementRouter.ts";
 import { ROUTER_ADDRESS } from "../../../src/deployment.ts";
@@ -64,7 +67,7 @@ describe("startLocalChain", () => {
     expect(name).to.contain("55534443");
   });
 
-  it("has the genuine Multicall3, CreateX and the router's code", async () => {
+  it("has the genuine Multicall3, CreateX, the channels' and the router's code", async () => {
     const codeHash = async (address: `0x${string}`) => keccak256((await reader().getCode({ address })) ?? "0x");
     // The code hashes of both on every public chain, and that of viem's Multicall3, which stands in without anvil.
     expect(chain.multicall3).to.equal("0xcA11bde05977b3631167028862bE2a173976CA11");
@@ -76,6 +79,11 @@ describe("startLocalChain", () => {
     expect(chain.createX).to.equal("0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed");
     expect(await codeHash("0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed")).to.equal(
       "0xbd8a7ea8cfca7b4e5f5041d7d4b17bc317c5ce42cfbc42066a00cf26b43eb53f",
+    );
+    expect(chain.batchSettlement).to.equal(BATCH_SETTLEMENT_ADDRESS);
+    expect(await codeHash(BATCH_SETTLEMENT_ADDRESS)).to.equal(keccak256(mockBatchSettlementArtifact.deployedBytecode));
+    expect(await codeHash(ERC3009_DEPOSIT_COLLECTOR_ADDRESS)).to.equal(
+      keccak256(mockDepositCollectorArtifact.deployedBytecode),
     );
     expect(chain.router).to.equal(ROUTER_ADDRESS);
     expect(await reader().getCode({ address: chain.router })).to.equal(settlementRouterArtifact.deployedBytecode);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+import {IBatchSettlement} from "../channels/IBatchSettlement.sol";
+import {IDepositCollector} from "../channels/IDepositCollector.sol";
+
+/// @title LooseCollector
+/// @notice A collector that brings what it was told to, out of its own pocket, or calls back into its caller.
+contract LooseCollector is IDepositCollector {
+    IERC20 private _token;
+    uint256 private _amount;
+    bool private _callsBack;
+
+    /// @notice From now on every collection brings `amount` units of `token`.
+    function bring(IERC20 token, uint256 amount) external {
+        _token = token;
+        _amount = amount;
+        _callsBack = false;
+    }
+
+    /// @notice From now on every collection sweeps instead.
+    function callBack() external {
+        _callsBack = true;
+    }
+
+    /// @inheritdoc IDepositCollector
+    function collect(address payer, address token, uint256, bytes32, bytes calldata) external {
+        if (_callsBack) IBatchSettlement(msg.sender).settle(payer, token);
+        else _token.transfer(msg.sender, _amount);
+    }
+}

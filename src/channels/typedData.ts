@@ -1,0 +1,108 @@
+import { encodeAbiParameters, type Hex, hashTypedData, keccak256 } from "viem";
+import { BATCH_SETTLEMENT_ADDRESS } from "./addresses.ts";
+import type { ChannelConfig, VoucherClaim } from "./types.ts";
+
+/** The EIP-712 structs of x402 `batch-settlement`, fields in the order that their type hashes fix. */
+export const channelTypes = {
+  ChannelConfig: [
+    { name: "payer", type: "address" },
+    { name: "payerAuthorizer", type: "address" },
+    { name: "receiver", type: "address" },
+    { name: "receiverAuthorizer", type: "address" },
+    { name: "token", type: "address" },
+    { name: "withdrawDelay", type: "uint40" },
+    { name: "salt", type: "bytes32" },
+  ],
+  Voucher: [
+    { name: "channelId", type: "bytes32" },
+    { name: "maxClaimableAmount", type: "uint128" },
+  ],
+  Refund: [
+    { name: "channelId", type: "bytes32" },
+    { name: "nonce", type: "uint256" },
+    { name: "amount", type: "uint128" },
+  ],
+  ClaimBatch: [{ name: "claims", type: "ClaimEntry[]" }],
+  ClaimEntry: [
+    { name: "channelId", type: "bytes32" },
+    { name: "maxClaimableAmount", type: "uint128" },
+    { name: "totalClaimed", type: "uint128" },
+  ],
+} as const;
+
+/** The contract's EIP-712 domain on a chain. */
+export function channelDomain(chainId: number) {
+  return { name: "x402 Batch Settlement", version: "1", chainId, verifyingContract: BATCH_SETTLEMENT_ADDRESS } as const;
+}
+
+/** The id of the channel with these terms on this chain. */
+export function channelIdOf(chainId: number, config: ChannelConfig): Hex {
+  const { ChannelConfig } = channelTypes;
+  return hashTypedData({
+    domain: channelDomain(chainId),
+    types: { ChannelConfig },
+    primaryType: "ChannelConfig",
+    message: config,
+  });
+}
+
+/** What the payer's side signs: up to `maxClaimableAmount` atomic units of the channel in all. */
+export function voucherTypedData(chainId: number, channelId: Hex, maxClaimableAmount: bigint) {
+  const { Voucher } = channelTypes;
+  return {
+    domain: channelDomain(chainId),
+    types: { Voucher },
+    primaryType: "Voucher",
+    message: { channelId, maxClaimableAmount },
+  } as const;
+}
+
+/** What the receiver authorizer signs for a refund of up to `amount` atomic units, the channel's `nonce`-th. */
+export function refundTypedData(chainId: number, channelId: Hex, nonce: bigint, amount: bigint) {
+  const { Refund } = channelTypes;
+  return {
+    domain: channelDomain(chainId),
+    types: { Refund },
+    primaryType: "Refund",
+    message: { channelId, nonce, amount },
+  } as const;
+}
+
+/** What the receiver authorizer signs for a claim of exactly these rows in this order. */
+export function claimBatchTypedData(chainId: number, rows: readonly VoucherClaim[]) {
+  const { ClaimBatch, ClaimEntry } = channelTypes;
+  const claims = rows.map(({ voucher, totalClaimed }) => ({
+    channelId: channelIdOf(chainId, voucher.channel),
+    maxClaimableAmount: voucher.maxClaimableAmount,
+    totalClaimed,
+  }));
+  return {
+    domain: channelDomain(chainId),
+    types: { ClaimBatch, ClaimEntry },
+    primaryType: "ClaimBatch",
+    message: { claims },
+  } as const;
+}
+
+/** The EIP-3009 nonce of a deposit into a channel by the ERC-3009 collector: it names the channel. */
+export function depositNonce(channelId: Hex, salt: bigint): Hex {
+  return keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [channelId, salt]));
+}
+
+/**
+ * What the ERC-3009 collector takes as `collectorData`: the payer's `ReceiveWithAuthorization` to the collector, with the
+ * nonce of {@link depositNonce}.
+ */
+export function encodeDepositAuthorization(authorization: {
+  /** Unix seconds. */
+  readonly validAfter: bigint;
+  readonly validBefore: bigint;
+  readonly salt: bigint;
+  readonly signature: Hex;
+}): Hex {
+  const { validAfter, validBefore, salt, signature } = authorization;
+  return encodeAbiParameters(
+    [{ type: "uint256" }, { type: "uint256" }, { type: "uint256" }, { type: "bytes" }],
+    [validAfter, validBefore, salt, signature],
+  );
+}

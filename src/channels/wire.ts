@@ -1,0 +1,52 @@
+import { maxUint128 } from "viem";
+import { z } from "zod";
+import { address, bytes32, record, signature, wholeNumber } from "../authorization/fields.ts";
+import type { ChannelConfig, VoucherClaim } from "./types.ts";
+
+// Channels as JSON carries them (x402 scheme batch-settlement): decimal strings, addresses in any case. Unknown fields are
+// ignored.
+
+/** An amount that fits the contract's uint128. */
+export const uint128 = wholeNumber.refine((value) => value <= maxUint128, "is 2^128 or more.");
+const uint40 = wholeNumber.refine((value) => value < 2n ** 40n, "is 2^40 or more.").transform(Number);
+
+/** An address in any case, wrong checksums included: clients of x402 are not held to EIP-55. */
+const anyCaseAddress = z.preprocess(
+  (input) => (typeof input === "string" && /^0x[0-9a-fA-F]{40}$/.test(input) ? input.toLowerCase() : input),
+  address,
+);
+
+/** A channel's terms. */
+export const channelConfig: z.ZodType<ChannelConfig> = record({
+  payer: anyCaseAddress,
+  payerAuthorizer: anyCaseAddress,
+  receiver: anyCaseAddress,
+  receiverAuthorizer: anyCaseAddress,
+  token: anyCaseAddress,
+  withdrawDelay: uint40,
+  salt: bytes32,
+});
+
+/** One row of a claim. */
+export const voucherClaim: z.ZodType<VoucherClaim> = record({
+  voucher: record({ channel: channelConfig, maxClaimableAmount: uint128 }),
+  signature,
+  totalClaimed: uint128,
+});
+
+/** A row of a claim as JSON carries it: what the official packages' claim payloads hold. */
+export type VoucherClaimJson = {
+  readonly voucher: { readonly channel: ChannelConfig; readonly maxClaimableAmount: string };
+  readonly signature: VoucherClaim["signature"];
+  readonly totalClaimed: string;
+};
+
+/** The inverse of {@link voucherClaim}. */
+export function serialiseVoucherClaim({ voucher, signature: signed, totalClaimed }: VoucherClaim): VoucherClaimJson {
+  const { channel, maxClaimableAmount } = voucher;
+  return {
+    voucher: { channel, maxClaimableAmount: maxClaimableAmount.toString() },
+    signature: signed,
+    totalClaimed: totalClaimed.toString(),
+  };
+}

@@ -1,0 +1,116 @@
+import { x402Facilitator } from "@x402/core/facilitator";
+import type { FacilitatorClient } from "@x402/core/server";
+import { toFacilitatorEvmSigner } from "@x402/evm";
+import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
+import { expect } from "chai";
+import { createWalletClient, http, publicActions } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { baseSepolia } from "viem/chains";
+import { batchSettlementAbi } from "../../src/channels/abi.ts";
+import { type ChannelConfig, channelIdOf } from "../../src/channels/index.ts";
+import { networks } from "../../src/networks.ts";
+import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
+import { openChannelBuyer, openChannelShop } from "../helpers/channelShop.ts";
+
+const { caip2, chainId } = networks.baseSepolia;
+
+// Nothing of this project but the chain: what these packages accept, they accept of the canonical contracts.
+describe("official client, server and facilitator of batch-settlement on the local chain", () => {
+  let lab: ChainLab;
+  const open: { stop: () => void }[] = [];
+  before(async () => {
+    lab = await openChainLab();
+  });
+  after(async () => {
+    for (const one of open) one.stop();
+    await lab.chain.stop();
+  });
+
+  /** The official facilitator, which sends each call in a transaction of its own. */
+  function facilitatorWith(authorizer?: number): FacilitatorClient {
+    const sender = createWalletClient({
+      account: privateKeyToAccount(lab.keyOf(18).privateKey),
+      chain: baseSepolia,
+      transport: http(lab.chain.rpcUrl),
+      pollingInterval: 20,
+    }).extend(publicActions);
+    const signer = toFacilitatorEvmSigner({ ...sender, address: sender.account.address } as unknown as Parameters<
+      typeof toFacilitatorEvmSigner
+    >[0]);
+    const key = authorizer === undefined ? undefined : privateKeyToAccount(lab.keyOf(authorizer).privateKey);
+    const scheme = new BatchSettlementEvmScheme(signer, key);
+    const facilitator = new x402Facilitator().register(caip2, scheme);
+    return {
+      verify: (payload, requirements) => facilitator.verify(payload, requirements),
+      settle: (payload, requirements) => facilitator.settle(payload, requirements),
+      getSupported: async () => facilitator.getSupported() as Awaited<ReturnType<FacilitatorClient["getSupported"]>>,
+    };
+  }
+  const accountOf = (index: number) => privateKeyToAccount(lab.keyOf(index).privateKey);
+  const stateOf = async (config: ChannelConfig) => {
+    const args = [channelIdOf(chainId, config)] as const;
+    const { batchSettlement: address } = lab.chain;
+    return lab.client.readContract({ address, abi: batchSettlementAbi, functionName: "channels", args });
+  };
+
+  it("deposits, pays by voucher below the ceiling, claims, sweeps and refunds", async () => {
+    const receiver = freshAddress(1);
+    const shop = await openChannelShop(facilitatorWith(), receiver, { receiverAuthorizerSigner: accountOf(17) });
+    open.push(shop);
+    const buyer = openChannelBuyer(lab.client, accountOf(1));
+
+    const first = await buyer.buy(shop.url);
+    expect(first.status).to.equal(200);
+    // The server announces ten times the price as the least deposit, and the client follows.
+    expect(first.receipt).to.deep.include({ success: true, amount: "10000" });
+    for (const amount of [200n, 300n, 1_000n]) {
+      const { status, receipt } = await buyer.buy(`${shop.url}?amount=${amount}`);
+      expect(status).to.equal(200);
+      expect(receipt?.transaction).to.equal("");
+      expect(receipt?.extra?.chargedAmount).to.equal(amount.toString());
+    }
+    const [channel] = await shop.scheme.getStorage().list();
+    expect(channel?.chargedCumulativeAmount).to.equal("2500");
+    const config = channel!.channelConfig;
+    expect(await stateOf(config)).to.deep.equal([10_000n, 0n]);
+
+    const { claims, settle } = await shop.manager.claimAndSettle();
+    expect(claims).to.have.length(1);
+    expect(settle?.transaction).to.match(/^0x[0-9a-f]{64}$/);
+    expect(await stateOf(config)).to.deep.equal([10_000n, 2_500n]);
+    expect(await lab.balanceOf(receiver)).to.equal(2_500n);
+
+    const before = await lab.balanceOf(buyer.account.address);
+    const refund = await buyer.refund(shop.url);
+    expect(refund).to.deep.include({ success: true, amount: "7500" });
+    expect((await lab.balanceOf(buyer.account.address)) - before).to.equal(7_500n);
+    expect(await stateOf(config)).to.deep.equal([2_500n, 2_500n]);
+  });
+
+  it("does so with the facilitator's key as receiver authorizer, claims of the last voucher included", async () => {
+    const receiver = freshAddress(2);
+    const shop = await openChannelShop(facilitatorWith(16), receiver);
+    open.push(shop);
+    const buyer = openChannelBuyer(lab.client, accountOf(2));
+    await buyer.buy(shop.url);
+    await buyer.buy(shop.url);
+    const [channel] = await shop.scheme.getStorage().list();
+    expect(channel?.channelConfig.receiverAuthorizer).to.equal(accountOf(16).address);
+    const refund = await buyer.refund(shop.url, "1500");
+    expect(refund).to.deep.include({ success: true, amount: "1500" });
+    expect(await stateOf(channel!.channelConfig)).to.deep.equal([8_500n, 2_000n]);
+    await shop.manager.settle();
+    expect(await lab.balanceOf(receiver)).to.equal(2_000n);
+  });
+
+  it("tops a channel up when its balance runs out", async () => {
+    const shop = await openChannelShop(facilitatorWith(), freshAddress(3), { receiverAuthorizerSigner: accountOf(17) });
+    open.push(shop);
+    const buyer = openChannelBuyer(lab.client, accountOf(3), { depositStrategy: () => "2000" });
+    const transactions = [];
+    for (let i = 0; i < 5; i++) transactions.push((await buyer.buy(shop.url)).receipt?.transaction !== "");
+    expect(transactions).to.deep.equal([true, false, true, false, true]);
+    const [channel] = await shop.scheme.getStorage().list();
+    expect(await stateOf(channel!.channelConfig)).to.deep.equal([6_000n, 0n]);
+  });
+});

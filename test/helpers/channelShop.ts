@@ -1,0 +1,107 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type FacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import type { Network, SettleResponse } from "@x402/core/types";
+import { toClientEvmSigner } from "@x402/evm";
+import {
+  BatchSettlementEvmScheme as ClientScheme,
+  type BatchSettlementEvmSchemeOptions as ClientSchemeOptions,
+} from "@x402/evm/batch-settlement/client";
+import {
+  type BatchSettlementChannelManager,
+  type BatchSettlementEvmSchemeServerConfig,
+  BatchSettlementEvmScheme as ServerScheme,
+} from "@x402/evm/batch-settlement/server";
+import { paymentMiddleware, setSettlementOverrides } from "@x402/express";
+import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client } from "@x402/fetch";
+import express from "express";
+import type { Address, LocalAccount } from "viem";
+import type { ChainClient } from "../../src/chain/client.ts";
+import { networks } from "../../src/networks.ts";
+
+const network: Network = networks.baseSepolia.caip2;
+
+export type ChannelShop = Awaited<ReturnType<typeof openChannelShop>>;
+
+/**
+ * A resource server that sells by the scheme batch-settlement, of official parts only: @x402/express, its server scheme and
+ * its channel manager. `GET /resource` costs what `?amount=` says in atomic units, at most `price`.
+ */
+export async function openChannelShop(
+  facilitator: FacilitatorClient,
+  receiver: Address,
+  options: { readonly price?: bigint } & BatchSettlementEvmSchemeServerConfig = {},
+) {
+  const { price = 1_000n, ...config } = options;
+  const scheme = new ServerScheme(receiver, config);
+  const resources = new x402ResourceServer(facilitator).register(network, scheme);
+  const asset = networks.baseSepolia.usdc;
+  const app = express();
+  app.use(
+    paymentMiddleware(
+      {
+        "GET /resource": {
+          accepts: {
+            scheme: "batch-settlement",
+            network,
+            payTo: receiver,
+            price: {
+              amount: price.toString(),
+              asset: asset.address,
+              extra: { name: asset.name, version: asset.version },
+            },
+          },
+          description: "something",
+          mimeType: "application/json",
+        },
+      },
+      resources,
+    ),
+  );
+  let served = 0;
+  app.get("/resource", (request, response) => {
+    served += 1;
+    const { amount } = request.query;
+    if (typeof amount === "string") setSettlementOverrides(response, { amount });
+    response.json({ served });
+  });
+  const server: Server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const manager: BatchSettlementChannelManager = scheme.createChannelManager(facilitator, network, asset.address);
+  return {
+    url: `http://127.0.0.1:${port}/resource`,
+    scheme,
+    manager,
+    served: () => served,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** The official client: pays by channel, keeps its channels in memory unless the options say otherwise. */
+export function openChannelBuyer(client: ChainClient, account: LocalAccount, options: ClientSchemeOptions = {}) {
+  // The packages type ABIs and EIP-712 messages as records of anything.
+  const signer = toClientEvmSigner(account as Parameters<typeof toClientEvmSigner>[0], {
+    readContract: (args) => client.readContract(args as Parameters<ChainClient["readContract"]>[0]),
+  });
+  const scheme = new ClientScheme(signer, options);
+  const fetchPaid = wrapFetchWithPayment(fetch, new x402Client().register(network, scheme));
+  return {
+    account,
+    scheme,
+    /** Buys once. `receipt` is undefined where the server sent none. */
+    buy: async (url: string): Promise<{ status: number; receipt: SettleResponse | undefined }> => {
+      const response = await fetchPaid(url);
+      await response.arrayBuffer();
+      const header = response.headers.get("payment-response");
+      return {
+        status: response.status,
+        receipt: header === null ? undefined : decodePaymentResponseHeader(header),
+      };
+    },
+    refund: (url: string, amount?: string) => scheme.refund(url, amount === undefined ? {} : { amount }),
+  };
+}
