@@ -95,7 +95,7 @@ contract ChannelsHandler {
     }
 
     /// @notice A refund, called or signed.
-    function refund(uint256 index, uint128 amount, bool signed) external {
+    function refund(uint256 index, uint128 amount, bool signed) public {
         index %= CHANNELS;
         IBatchSettlement.ChannelConfig memory config = configOf(index);
         bytes32 id = settlement.getChannelId(config);
@@ -131,7 +131,7 @@ contract ChannelsHandler {
     }
 
     /// @notice The payer's side wants its withdrawal, in time or too early.
-    function finalizeWithdraw(uint256 index) external {
+    function finalizeWithdraw(uint256 index) public {
         index %= CHANNELS;
         IBatchSettlement.ChannelConfig memory config = configOf(index);
         (uint128 announced, uint40 since) = settlement.pendingWithdrawals(settlement.getChannelId(config));
@@ -144,6 +144,27 @@ contract ChannelsHandler {
             paidBack[index] += paid;
             ++successes["finalize"];
         } catch {}
+    }
+
+    /// @notice A withdrawal of everything against a claim of a part, and half of the time a refund of another part.
+    function race(uint256 index, uint128 claimed) external {
+        index %= CHANNELS;
+        IBatchSettlement.VoucherClaim[] memory rows = new IBatchSettlement.VoucherClaim[](1);
+        rows[0].voucher.channel = configOf(index);
+        bytes32 id = settlement.getChannelId(rows[0].voucher.channel);
+        (uint128 balance, uint128 before) = settlement.channels(id);
+        vm.prank(rows[0].voucher.channel.payer);
+        try settlement.initiateWithdraw(rows[0].voucher.channel, balance - before) {} catch {
+            return;
+        }
+        rows[0].totalClaimed = before + (claimed % (balance - before + 1));
+        rows[0].voucher.maxClaimableAmount = rows[0].totalClaimed;
+        rows[0].signature = _sign(voucherKey(index), settlement.getVoucherDigest(id, rows[0].totalClaimed));
+        if (rows[0].totalClaimed > ceiling[index]) ceiling[index] = rows[0].totalClaimed;
+        settlement.claimWithSignature(rows, _sign(AUTHORIZER_KEY, settlement.getClaimBatchDigest(rows)));
+        if (claimed % 2 == 0) refund(index, claimed, true);
+        vm.warp(block.timestamp + 900);
+        finalizeWithdraw(index);
     }
 
     /// @notice Time passes: often less than the delay.
