@@ -1,5 +1,6 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../chain/client.ts";
+import { MULTICALL3_ADDRESS } from "../chain/multicall3.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
@@ -7,8 +8,6 @@ import { networkOf, networks } from "../networks.ts";
 import { answerOf, checked } from "./ask.ts";
 import { type DoctorCheck, failed, passed, warned } from "./report.ts";
 
-/** mds1/multicall: one address on every chain that has it. */
-const MULTICALL3_ADDRESS: Address = "0xcA11bde05977b3631167028862bE2a173976CA11";
 /** The OP stack's predeploy that prices a transaction's data (OP-stack specification, "Predeploys"). */
 const GAS_PRICE_ORACLE_ADDRESS: Address = "0x420000000000000000000000000000000000000F";
 

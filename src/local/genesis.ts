@@ -9,6 +9,7 @@ import {
   pad,
   stringToHex,
 } from "viem";
+import { MULTICALL3_ADDRESS } from "../chain/multicall3.ts";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { fiatProxyArtifact } from "../contracts/FiatProxy.ts";
 import { mockBatchSettlementArtifact } from "../contracts/MockBatchSettlement.ts";
@@ -24,8 +25,6 @@ import type { Request } from "./node.ts";
 import { type Send, sender } from "./transaction.ts";
 
 export const USDC_ADDRESS = networks.baseSepolia.usdc.address;
-/** mds1/multicall: the same address on every chain that has it. */
-export const MULTICALL3_ADDRESS: Address = "0xcA11bde05977b3631167028862bE2a173976CA11";
 
 /** Addresses without a key, that only the chain's own process acts for. */
 const USDC_IMPLEMENTATION = labelAddress("tributary:usdc:impl1");

@@ -8,6 +8,7 @@ import type { EnginePolicy } from "./policy.ts";
 import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
 import { authorizationOf } from "./sending/conclude.ts";
 import type { Composition } from "./sending/types.ts";
+import { composeCalls } from "./sharedCalls.ts";
 import type { PaymentRow, Store } from "./store/types.ts";
 
 export type PreparePort = {
@@ -58,13 +59,6 @@ export async function prepareFor(
   return prepareSettlement(port.client, rows.map(authorizationOf), policy);
 }
 
-/** A call as a transaction of its own. */
-export function composeCall(row: PaymentRow): Composition {
-  if (row.work.kind !== "call") throw new Error(`payment ${row.id} is no call`);
-  const { to, data, gas } = row.work;
-  return { kind: "call", to, data, gas, router: undefined, payments: [row] };
-}
-
 /** A planned batch as the call that carries it. */
 export function composeBatch(
   batch: PlannedBatch,
@@ -89,7 +83,9 @@ export async function recompose(
 ): Promise<Composition | undefined> {
   const [first] = payments;
   if (first?.work.kind === "call") {
-    return first.deadlineSeconds <= BigInt(Math.floor(port.clock.now() / 1000)) ? undefined : composeCall(first);
+    const nowSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+    const due = payments.filter(({ deadlineSeconds }) => deadlineSeconds > nowSeconds);
+    return due.length === 0 ? undefined : composeCalls(due);
   }
   const rows = new Map<SignedAuthorization, PaymentRow>(payments.map((row) => [authorizationOf(row), row]));
   const held = await heldPayers(port, payments);

@@ -1,14 +1,7 @@
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { Logger } from "../logger.ts";
-import {
-  composeBatch,
-  composeCall,
-  type HeldPayers,
-  heldPayers,
-  type PreparePort,
-  prepareFor,
-  strike,
-} from "./compose.ts";
+import { composeBatch, type HeldPayers, heldPayers, type PreparePort, prepareFor, strike } from "./compose.ts";
+import { dispatchCalls } from "./dispatchCalls.ts";
 import type { PaymentOutcome } from "./outcome.ts";
 import { bySize, concludeUses, dropped, excluded, postponed } from "./outcomes.ts";
 import type { PreparedSettlement } from "./prepare.ts";
@@ -47,7 +40,8 @@ export async function dispatch(port: DispatchPort): Promise<{ claimed: number; d
   const claimed = await store.claim(query);
   const left = new Set(claimed.map(({ id }) => id));
   try {
-    for (const row of claimed) if (row.work.kind === "call") await dispatchCall(port, row, left);
+    const calls = claimed.filter(({ work }) => work.kind === "call");
+    await dispatchCalls({ ...port, nextSender: () => nextSender(port) }, calls, left);
     const payments = claimed.filter(({ work }) => work.kind === "authorization");
     for (const { rows, maxItems } of bySize(payments)) await dispatchGroup(port, rows, maxItems, left);
   } finally {
@@ -66,17 +60,6 @@ function nextSender({ senders, policy }: Pick<DispatchPort, "senders" | "policy"
   return senders
     .filter((sender) => sender.paused() === undefined && sender.openBatches() < policy.maxInFlight)
     .sort((a, b) => a.openBatches() - b.openBatches())[0];
-}
-
-async function dispatchCall(port: DispatchPort, row: PaymentRow, left: Set<number>): Promise<void> {
-  if (row.deadlineSeconds <= BigInt(Math.floor(port.clock.now() / 1000))) {
-    left.delete(row.id);
-    const evidence = { kind: "request", by: "deadline" } as const;
-    await port.apply([{ paymentId: row.id, from: ["queued"], to: "expired", reason: "expired", evidence }]);
-    return;
-  }
-  const sender = port.isStopping() ? undefined : nextSender(port);
-  if (sender !== undefined && (await sender.send(() => composeCall(row)))) left.delete(row.id);
 }
 
 async function dispatchGroup(

@@ -12,7 +12,7 @@ import type { Exposure } from "./exposure.ts";
 import { findShortfalls, type Shortfall } from "./funds.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
-import type { NewPayment, PaymentRow, Store, Work } from "./store/types.ts";
+import type { LogProof, NewPayment, PaymentRow, Store, Work } from "./store/types.ts";
 import { type BadSignature, domainOf, verifySubmissions } from "./verifySubmission.ts";
 
 /** A payment as it is handed to the engine. */
@@ -33,8 +33,10 @@ export type CallSubmission = {
   readonly key: string;
   readonly to: Address;
   readonly data: Hex;
-  /** Explicit gas of the transaction. */
+  /** Explicit gas of the transaction; with a `proof`, of the call alone. */
   readonly gas: bigint;
+  /** Lets the call share a transaction with others, see `Work`. */
+  readonly proof?: LogProof | undefined;
   /** Unix seconds after which it is not sent any more. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
@@ -282,7 +284,7 @@ export async function admitCall(
   call: CallSubmission,
 ): Promise<Admission> {
   const chainId = port.client.chain.id;
-  const { to, data, gas, key, deadlineSeconds, source } = call;
+  const { to, data, gas, proof, key, deadlineSeconds, source } = call;
   const types = [{ type: "address" }, { type: "bytes" }, { type: "uint256" }] as const;
   const identity = `call:${chainId}:${key}`;
   const digest = keccak256(encodeAbiParameters(types, [to, data, gas]));
@@ -294,7 +296,7 @@ export async function admitCall(
   const payment: NewPayment = {
     identity,
     digest,
-    work: { kind: "call", chainId, to, data, gas },
+    work: { kind: "call", chainId, to, data, gas, ...(proof === undefined ? {} : { proof }) },
     deadlineSeconds,
     acceptedBlock: await ask("its newest block", port.client.getBlockNumber()),
     source,

@@ -4,6 +4,7 @@ import type { NonceUse } from "../../chain/uses.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { dataFeeOf, shareOf } from "../receipt.ts";
 import { retryRuleOf } from "../retry.ts";
+import { readCallOutcomes } from "../sharedCalls.ts";
 import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../store/types.ts";
 
 /** What a mined attempt means for the payments of its batch. */
@@ -18,6 +19,8 @@ export type ConclusionPolicy = {
 
 /** Of a queued payment: its batch failed as a whole, and the next one with it is to be smaller. */
 export const BATCH_REVERTED = "batch-reverted";
+/** Of a rejected call: it reverts. */
+export const REVERTED = "reverted";
 /** Of a rejected payment: it makes whatever transaction it is in fail, even alone. An operator's `retry` sends it again. */
 export const QUARANTINED = "quarantined";
 
@@ -56,7 +59,7 @@ export function concludeBatch(
   };
   const byId = new Map(payments.map((payment) => [payment.id, payment]));
   const carried = attempt.paymentIds.map((id) => byId.get(id)).filter((payment) => payment !== undefined);
-  const outcomes = attempt.kind === "call" ? [] : readOutcomes(batch, attempt, receipt, carried);
+  const outcomes = readOutcomes(batch, attempt, receipt, carried);
   const attempted = outcomes.filter(({ status }) => status !== "not-attempted").length;
   let sharer = 0;
 
@@ -67,7 +70,7 @@ export function concludeBatch(
       if (!refused.has(payment.id)) return { ...base, ...returned("the mined transaction left it out", row) };
       return { ...base, ...quarantined("no node takes a transaction with it", row) };
     }
-    if (payment.work.kind === "call") return { ...base, ...concludeCall(row) };
+    if (payment.work.kind === "call" && attempt.router === undefined) return { ...base, ...concludeCall(row) };
     const outcome = outcomes[index];
     if (outcome === undefined || outcome.status === "not-attempted") {
       // Not even the first one could be funded, or all was undone: the same batch again would end the same way.
@@ -83,6 +86,9 @@ export function concludeBatch(
     if (outcome.status === "settled") {
       const gasShare = shareOf(row.gasUsed, attempted, part);
       const feeShareWei = shareOf(row.feeWei, attempted, part);
+      if (payment.work.kind === "call") {
+        return { ...base, ...concludeCall({ ...row, gasUsed: gasShare, feeWei: feeShareWei }) };
+      }
       const { blockNumber, blockHash, hash: transactionHash } = row;
       const { logIndex } = outcome;
       return {
@@ -100,6 +106,7 @@ export function concludeBatch(
         },
       };
     }
+    if (payment.work.kind === "call") return { ...base, ...concludeRevert(row) };
     return { ...base, ...concludeRefusal(payment, refusalOf(outcome), row, policy) };
   });
   return { receipt: row, transitions };
@@ -111,6 +118,7 @@ function readOutcomes(
   receipt: TransactionReceipt,
   carried: readonly PaymentRow[],
 ): readonly ItemOutcome[] {
+  if (attempt.kind === "call") return attempt.router === undefined ? [] : readCallOutcomes(receipt, carried);
   const authorizations = carried.map(authorizationOf);
   if (attempt.router === undefined) return authorizations.map((one) => readDirectOutcome(receipt, one));
   return readBatchOutcomes(receipt, { router: attempt.router, batchId: batch.id, authorizations });
@@ -138,7 +146,17 @@ function concludeCall(row: ReceiptRow): Pick<Transition, "to" | "reason" | "evid
     feeWei,
     level: "included",
   };
-  return row.succeeded ? { to: "settled", evidence } : { to: "rejected", reason: "reverted", evidence };
+  return row.succeeded ? { to: "settled", evidence } : { to: "rejected", reason: REVERTED, evidence };
+}
+
+/** A call that reverted inside a transaction of several: nothing says why. */
+function concludeRevert({
+  hash: transactionHash,
+  blockNumber,
+}: ReceiptRow): Pick<Transition, "to" | "reason" | "evidence"> {
+  const message = "it left no log in its transaction, which others shared";
+  const evidence: Evidence = { kind: "refusal", reason: REVERTED, message, transactionHash, blockNumber, data: "0x" };
+  return { to: "rejected", reason: REVERTED, evidence };
 }
 
 /** What follows from a refusal: queued again where that makes sense and is wanted, otherwise its end. */

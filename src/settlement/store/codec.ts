@@ -69,6 +69,9 @@ const evidenceCodec = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("request"), by: z.string() }),
 ]);
 
+const words = z.array(hash.nullable());
+const proof = z.object({ address, topics: words, data: words.optional() }).optional();
+
 const workCodec = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("authorization"),
@@ -86,7 +89,7 @@ const workCodec = z.discriminatedUnion("kind", [
     payerHasCode: z.boolean(),
     alone: z.literal(true).exactOptional(),
   }),
-  z.object({ kind: z.literal("call"), chainId: count, to: address, data: hex, gas: integer }),
+  z.object({ kind: z.literal("call"), chainId: count, to: address, data: hex, gas: integer, proof }),
 ]);
 
 const receiptCodec = z.object({

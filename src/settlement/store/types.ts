@@ -39,7 +39,7 @@ export type Evidence =
       readonly feeShareWei: bigint;
       readonly level: SettlementLevel;
     }
-  /** A call other than an authorization was mined. */
+  /** A call other than an authorization was mined. Gas and fee are its part of the transaction's. */
   | {
       readonly kind: "receipt";
       readonly transactionHash: Hex;
@@ -91,8 +91,26 @@ export type Work =
       /** Whether it goes in a transaction of its own. */
       readonly alone?: true;
     }
-  /** `gas` is the explicit gas of the call. */
-  | { readonly kind: "call"; readonly chainId: number; readonly to: Address; readonly data: Hex; readonly gas: bigint };
+  /** `gas` is the explicit gas of its transaction; of a call with a `proof`, that of the call alone. */
+  | {
+      readonly kind: "call";
+      readonly chainId: number;
+      readonly to: Address;
+      readonly data: Hex;
+      readonly gas: bigint;
+      /** Given of a call that does not depend on its caller and runs no stranger's code: it may share a transaction. */
+      readonly proof?: LogProof | undefined;
+    };
+
+/**
+ * A log that a call makes if and only if it did what it should: its contract, its topics and the words of its data, where
+ * null and what is left out match anything.
+ */
+export type LogProof = {
+  readonly address: Address;
+  readonly topics: readonly (Hex | null)[];
+  readonly data?: readonly (Hex | null)[] | undefined;
+};
 
 /** A payment (or call) to accept. */
 export type NewPayment = {
@@ -185,7 +203,7 @@ export type Attempt = {
   readonly maxPriorityFeePerGas: bigint;
   /** The payments that it carries, in order: a replacement only drops some, it never adds any. Empty for a no-op. */
   readonly paymentIds: readonly number[];
-  /** How it is to be read: through the router under its batch id, or directly. */
+  /** How it is to be read: through the router under its batch id, or directly; of calls, through Multicall3 or directly. */
   readonly kind: BatchKind;
   readonly router: Address | undefined;
   readonly createdAtMs: number;

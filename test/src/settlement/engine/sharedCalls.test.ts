@@ -1,0 +1,177 @@
+import { expect } from "chai";
+import { type Hex, keccak256, toEventSelector } from "viem";
+import type { SignedAuthorization } from "../../../../src/authorization/types.ts";
+import { MULTICALL3_ADDRESS } from "../../../../src/chain/multicall3.ts";
+import { encodeTransfer } from "../../../../src/chain/preflight.ts";
+import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
+import type { SettlementEngine } from "../../../../src/settlement/engine.ts";
+import type { CallSubmission } from "../../../../src/settlement/intake.ts";
+import type { PaymentRow } from "../../../../src/settlement/store/index.ts";
+import { BURNING_CODE } from "../../../helpers/chainLab.ts";
+import { type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
+
+const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
+
+describe("createSettlementEngine: calls that share a transaction", () => {
+  let chain: LocalChain;
+  let lab: EngineLab;
+  before(async () => {
+    chain = await startLocalChain();
+  });
+  after(() => chain.stop());
+  beforeEach(async () => {
+    lab = await openEngineLab(chain);
+  });
+  afterEach(async () => {
+    await lab.close();
+    await chain.request("evm_setAutomine", [true]);
+  });
+
+  const pad = (address: Hex): Hex => `0x${address.slice(2).toLowerCase().padStart(64, "0")}`;
+  /** A transfer by authorization as a call, proved by the use of its nonce. */
+  const callOf = (authorization: SignedAuthorization, gas = 90_000n): CallSubmission => {
+    const data = encodeTransfer(authorization);
+    return {
+      key: keccak256(data),
+      to: chain.usdc,
+      data,
+      gas,
+      proof: { address: chain.usdc, topics: [USED, pad(authorization.from), authorization.nonce] },
+      deadlineSeconds: BigInt(Math.floor(Date.now() / 1000)) + 600n,
+    };
+  };
+  const submit = async (engine: SettlementEngine, calls: readonly CallSubmission[]) =>
+    (await Promise.all(calls.map((call) => engine.submitCall(call)))).map(rowOf);
+  const hashOf = ({ evidence }: PaymentRow) => ("transactionHash" in evidence ? evidence.transactionHash : undefined);
+  const sent = () => lab.client.getTransactionCount({ address: lab.account.address });
+
+  it("settles them in one transaction, each proved by its own log and with its part of the gas", async () => {
+    const engine = await lab.start();
+    const payee = lab.payee();
+    const rows = await submit(
+      engine,
+      (await lab.payments(6, { to: payee })).map((one) => callOf(one)),
+    );
+    expect(rows.map(({ state }) => state)).to.deep.equal(new Array(6).fill("settled"));
+    expect(new Set(rows.map(hashOf)).size).to.equal(1);
+    expect(await sent()).to.equal(1);
+    const receipt = await lab.receipt(hashOf(rows[0]!)!);
+    expect(receipt?.to?.toLowerCase()).to.equal(MULTICALL3_ADDRESS.toLowerCase());
+    const parts = rows.map(({ evidence }) => (evidence.kind === "receipt" ? evidence.gasUsed : 0n));
+    expect(parts.reduce((sum, part) => sum + part, 0n)).to.equal(receipt?.gasUsed);
+    expect(await lab.balanceOf(payee)).to.equal(6n * 1_000n + 15n);
+  });
+
+  it("takes out what the pre-flight refuses, with the reason, and sends the rest", async () => {
+    const engine = await lab.start();
+    const [good, late] = await lab.payments(2);
+    const expired = { ...late!, validBefore: 1n };
+    const [settled, refused] = await submit(engine, [callOf(good!), callOf(expired)]);
+    expect(settled?.state).to.equal("settled");
+    expect([refused?.state, refused?.reason]).to.deep.equal(["rejected", "reverted"]);
+    expect(refused?.evidence).to.include({
+      kind: "refusal",
+      message: "FiatTokenV2: authorization is expired",
+      transactionHash: undefined,
+    });
+    expect(await sent()).to.equal(1);
+  });
+
+  it("sends one of two that exclude each other", async () => {
+    const engine = await lab.start();
+    const [one] = await lab.payments(1);
+    const rows = await submit(engine, [callOf(one!), { ...callOf(one!), key: "again" }]);
+    expect(rows.map(({ state }) => state).sort()).to.deep.equal(["rejected", "settled"]);
+    expect(await sent()).to.equal(1);
+  });
+
+  it("tells apart in the receipt what settled and what reverted only on chain", async () => {
+    await chain.request("evm_setAutomine", [false]);
+    const engine = await lab.start({ replaceAfterMs: 60_000, rebroadcastAfterMs: 60_000 });
+    const payments = await lab.payments(3);
+    const waiting = submit(
+      engine,
+      payments.map((one) => callOf(one)),
+    );
+    await until(async () => (await lab.openBatches())[0]?.attempts[0]?.broadcastAtMs !== undefined);
+    // Somebody else is first: the pre-flight was good, and the block is not.
+    const bribe = { maxPriorityFeePerGas: "0x2540be400", maxFeePerGas: "0x174876e800" };
+    await lab.sendAs(lab.accountAt(9).address, chain.usdc, encodeTransfer(payments[1]!), bribe);
+    await lab.mine();
+    const rows = await waiting;
+    expect(rows.map(({ state }) => state)).to.deep.equal(["settled", "rejected", "settled"]);
+    expect(new Set(rows.map(hashOf)).size).to.equal(1);
+    expect(rows[1]?.evidence).to.include({ kind: "refusal", reason: "reverted" });
+  });
+
+  it("isolates a call that uses up the gas of the others", async () => {
+    const engine = await lab.start();
+    const burner = lab.payee();
+    await lab.setCode(burner, BURNING_CODE);
+    const calls = (await lab.payments(3)).map((one) => callOf(one));
+    const burn = { ...calls[0]!, key: "burn", to: burner, data: "0x01" as const };
+    const rows = await submit(engine, [calls[0]!, burn, calls[1]!, calls[2]!]);
+    expect(rows.map(({ state }) => state)).to.deep.equal(["settled", "rejected", "settled", "settled"]);
+    expect(rows[1]?.evidence).to.include({ kind: "refusal", transactionHash: undefined });
+  });
+
+  it("cuts them into transactions that keep to the gas cap", async () => {
+    const engine = await lab.start({ limits: { maxGasPerTransaction: 450_000n } });
+    const rows = await submit(
+      engine,
+      (await lab.payments(7)).map((one) => callOf(one)),
+    );
+    expect(rows.every(({ state }) => state === "settled")).to.equal(true);
+    expect(await sent()).to.be.within(2, 3);
+    for (const hash of new Set(rows.map(hashOf))) {
+      const { gas } = await lab.client.getTransaction({ hash: hash! });
+      expect(gas <= 450_000n).to.equal(true);
+    }
+  });
+
+  it("sends them one by one where there is no Multicall3", async () => {
+    const code = await lab.client.getCode({ address: MULTICALL3_ADDRESS });
+    await lab.setCode(MULTICALL3_ADDRESS, "0x");
+    try {
+      const engine = await lab.start();
+      const rows = await submit(
+        engine,
+        (await lab.payments(3)).map((one) => callOf(one)),
+      );
+      expect(rows.map(({ state }) => state)).to.deep.equal(["settled", "settled", "settled"]);
+      expect(await sent()).to.equal(3);
+    } finally {
+      await lab.setCode(MULTICALL3_ADDRESS, code!);
+    }
+  });
+
+  it("are taken up by the next engine where the first one ends before they are mined", async () => {
+    await chain.request("evm_setAutomine", [false]);
+    const first = await lab.start();
+    const rows = await Promise.all(
+      (await lab.payments(4)).map(async (one) => rowOf(await first.acceptCall(callOf(one)))),
+    );
+    await until(async () => (await lab.openBatches())[0]?.attempts[0]?.broadcastAtMs !== undefined);
+    await first.close({ finishWithinMs: 0 });
+    const second = await lab.start();
+    await lab.mine();
+    for (const { id } of rows) expect((await second.outcome(id)).state).to.equal("settled");
+    expect(await sent()).to.equal(1);
+  });
+
+  it("carry on without those that are too late where a replacement is due", async () => {
+    await chain.request("evm_setAutomine", [false]);
+    const engine = await lab.start({ replaceAfterMs: 1_500 });
+    const calls = (await lab.payments(3)).map((one) => callOf(one));
+    const soon = { ...calls[0]!, deadlineSeconds: BigInt(Math.ceil(Date.now() / 1000)) + 1n };
+    const waiting = submit(engine, [soon, calls[1]!, calls[2]!]);
+    const replaced = await until(async () => (await lab.openBatches())[0]?.attempts[1]);
+    expect(replaced.paymentIds).to.have.length(2);
+    await until(() => lab.said("transaction handed out").length === 2);
+    await lab.mine();
+    await until(async () => (await lab.openBatches()).length === 0);
+    const [late, ...others] = await waiting;
+    expect(others.map(({ state }) => state)).to.deep.equal(["settled", "settled"]);
+    expect(late?.state).to.equal("expired");
+  });
+});
