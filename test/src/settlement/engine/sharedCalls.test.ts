@@ -161,13 +161,13 @@ describe("createSettlementEngine: calls that share a transaction", () => {
 
   it("carry on without those that are too late where a replacement is due", async () => {
     await chain.request("evm_setAutomine", [false]);
-    const engine = await lab.start({ replaceAfterMs: 1_500 });
+    const engine = await lab.start({ replaceAfterMs: 2_200 });
     const calls = (await lab.payments(3)).map((one) => callOf(one));
     const soon = { ...calls[0]!, deadlineSeconds: BigInt(Math.ceil(Date.now() / 1000)) + 1n };
     const waiting = submit(engine, [soon, calls[1]!, calls[2]!]);
     const replaced = await until(async () => (await lab.openBatches())[0]?.attempts[1]);
     expect(replaced.paymentIds).to.have.length(2);
-    await until(() => lab.said("transaction handed out").length === 2);
+    await until(() => lab.said("transaction handed out").some(({ fields }) => fields.hash === replaced.hash));
     await lab.mine();
     await until(async () => (await lab.openBatches()).length === 0);
     const [late, ...others] = await waiting;
