@@ -3,6 +3,7 @@ import { x402Facilitator } from "@x402/core/facilitator";
 import type { Network } from "@x402/core/types";
 import type { Hono } from "hono";
 import type { Address, LocalAccount } from "viem";
+import { hasChannels } from "../chain/channels.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
 import { type Clock, systemClock } from "../clock.ts";
@@ -15,6 +16,8 @@ import type { Store } from "../settlement/store/types.ts";
 import { createApp } from "./app.ts";
 import { createCatalogue } from "./catalogue.ts";
 import { createSignatureChecks } from "./checks.ts";
+import type { ChannelAuthority } from "./channels/authority.ts";
+import { createChannelScheme } from "./channels/scheme.ts";
 import { createExactScheme } from "./exact.ts";
 import { createLimiter, type RateLimit } from "./limit.ts";
 import { createAuthenticator, type Merchant, withoutTwins } from "./merchants.ts";
@@ -32,6 +35,11 @@ export type FacilitatorOptions = {
   readonly policy?: Partial<FacilitatorPolicy>;
   /** How payments are gathered and sent. */
   readonly engine?: Partial<EnginePolicy>;
+  /**
+   * The scheme batch-settlement, which is served where x402's channel contracts are; false to leave it out. With an
+   * authority, resource servers may leave the signing of claims and refunds to its key; there is none by default.
+   */
+  readonly channels?: false | { readonly authority?: ChannelAuthority };
   /** Requests that one address may make; undefined for no bound. A merchant has its own bound. */
   readonly rateLimit?: RateLimit | undefined;
   /** Callers with an API key. */
@@ -108,6 +116,13 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const x402 = new x402Facilitator().register(`eip155:${chainId}`, scheme(2));
   const v1Name = networkOf(chainId)?.v1Name;
   if (v1Name !== undefined) x402.registerV1(v1Name as Network, scheme(1));
+  if (options.channels !== false && (await hasChannels(client))) {
+    const { authority } = options.channels ?? {};
+    x402.register(
+      `eip155:${chainId}`,
+      createChannelScheme({ ...port, authority, options: () => current.getStore() ?? {} }),
+    );
+  }
   x402.registerExtension({ key: "bazaar" }).registerExtension({ key: "payment-identifier" });
 
   const { merchants = [] } = options;

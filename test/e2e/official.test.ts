@@ -210,9 +210,12 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     };
     const client = new HTTPFacilitatorClient({ url: facilitator.url });
     const supported = await client.getSupported();
-    expect(supported.kinds.map(({ x402Version, network }) => `${x402Version} ${network}`)).to.have.members([
-      "1 base-sepolia",
-      "2 eip155:84532",
+    expect(
+      supported.kinds.map(({ x402Version, scheme, network }) => [x402Version, scheme, network]),
+    ).to.have.deep.members([
+      [1, "exact", "base-sepolia"],
+      [2, "exact", "eip155:84532"],
+      [2, "batch-settlement", "eip155:84532"],
     ]);
     // The official client sends v1 through types that only know v2.
     const asked = requirements as unknown as PaymentRequirements;

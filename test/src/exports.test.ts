@@ -140,6 +140,7 @@ const exported = {
     "DEFAULT_FACILITATOR_POLICY",
     "ListenError",
     "MerchantsError",
+    "createChannelScheme",
     "createEngineSigner",
     "createExactScheme",
     "createFacilitator",

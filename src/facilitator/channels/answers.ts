@@ -1,0 +1,107 @@
+import type { Network, SettleResponse } from "@x402/core/types";
+import { type Address, type Hex, parseEventLogs } from "viem";
+import { readChannelState } from "../../chain/channels.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { batchSettlementAbi as abi } from "../../channels/abi.ts";
+import { BATCH_SETTLEMENT_ADDRESS, type ChannelState } from "../../channels/index.ts";
+import type { Clock } from "../../clock.ts";
+import { REASON } from "../reasons.ts";
+import type { CallOutcome } from "./submit.ts";
+
+/** How long a node may take to know the block that it just gave a receipt of, and how often it is asked. */
+const LAG_MS = 2_000;
+const LAG_POLL_MS = 150;
+
+/** The events of the contract in a transaction. */
+export function channelEvents({ logs }: CallOutcome & { status: "done" }) {
+  const own = logs.filter(({ address }) => address.toLowerCase() === BATCH_SETTLEMENT_ADDRESS.toLowerCase());
+  return parseEventLogs({ abi, logs: [...own] });
+}
+
+/**
+ * A channel at the end of the block in which something was done to it. A node that does not know that block yet is asked
+ * again for a while; after that the channel as it is now has to do.
+ */
+export async function stateAfter(
+  { client, clock }: { readonly client: ChainClient; readonly clock: Clock },
+  channelId: Hex,
+  blockNumber: bigint,
+): Promise<ChannelState> {
+  const until = clock.now() + LAG_MS;
+  for (;;) {
+    const state = await readChannelState(client, channelId, blockNumber).catch(() => undefined);
+    if (state !== undefined) return state;
+    if (clock.now() >= until) return readChannelState(client, channelId);
+    await clock.sleep(LAG_POLL_MS);
+  }
+}
+
+/** A channel's state as answers carry it. */
+export function stateExtra(channelId: Hex, state: ChannelState) {
+  return {
+    channelState: {
+      channelId,
+      balance: state.balance.toString(),
+      totalClaimed: state.totalClaimed.toString(),
+      withdrawRequestedAt: state.withdrawRequestedAt,
+      refundNonce: state.refundNonce.toString(),
+    },
+  };
+}
+
+/** What an answer repeats of its request. */
+export type Asked = { readonly network: Network; readonly payer?: Address | undefined };
+
+export function succeeded(
+  { network, payer }: Asked,
+  transaction: Hex | "",
+  amount: string,
+  extra?: Record<string, unknown>,
+): SettleResponse {
+  return {
+    success: true,
+    transaction,
+    network,
+    amount,
+    ...(payer === undefined ? {} : { payer }),
+    ...(extra === undefined ? {} : { extra }),
+  };
+}
+
+export function failed(
+  { network, payer }: Asked,
+  reason: string,
+  message: string,
+  more: { readonly transaction?: Hex | undefined; readonly extra?: Record<string, unknown> } = {},
+): SettleResponse {
+  return {
+    success: false,
+    errorReason: reason,
+    errorMessage: message,
+    transaction: more.transaction ?? "",
+    network,
+    ...(payer === undefined ? {} : { payer }),
+    ...(more.extra === undefined ? {} : { extra: more.extra }),
+  };
+}
+
+/** The answer about a call that did not go through, or is not known to have. */
+export function undone(
+  asked: Asked,
+  outcome: CallOutcome & { status: "refused" | "pending" | "unsent" },
+  reasons: { readonly simulation: string; readonly failed: string },
+): SettleResponse {
+  switch (outcome.status) {
+    case "pending":
+      return failed(asked, REASON.pending, "sent, and not mined yet; it may still go through", outcome);
+    case "unsent":
+      return failed(asked, reasons.failed, outcome.message);
+    case "refused":
+      return failed(
+        asked,
+        outcome.transaction === undefined ? reasons.simulation : reasons.failed,
+        outcome.message,
+        outcome,
+      );
+  }
+}

@@ -1,0 +1,105 @@
+import { type Address, encodeFunctionData, type Hex, numberToHex, pad, toEventSelector, zeroAddress } from "viem";
+import { batchSettlementAbi as abi } from "../../channels/abi.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS, DEPOSIT_GAS, REFUND_GAS, SWEEP_GAS } from "../../channels/gas.ts";
+import {
+  BATCH_SETTLEMENT_ADDRESS,
+  depositNonce,
+  ERC3009_DEPOSIT_COLLECTOR_ADDRESS,
+  encodeDepositAuthorization,
+  type VoucherClaim,
+} from "../../channels/index.ts";
+import type { LogProof } from "../../settlement/store/types.ts";
+import type { DepositPayload, RefundPayload, SweepPayload } from "./wire.ts";
+
+/**
+ * A call of the channel contract that anyone may make, with the log that proves it. It goes into a transaction with others
+ * where none of `signers` has code: such an account is asked by ERC-1271, and decides how much gas that takes.
+ */
+export type ChannelCall = {
+  readonly data: Hex;
+  /** Of the call alone. */
+  readonly gas: bigint;
+  readonly proof: LogProof;
+  readonly signers: readonly Address[];
+};
+
+const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
+const [CLAIMED, SETTLED, REFUNDED] = [
+  toEventSelector("Claimed(bytes32,address,uint128,uint128)"),
+  toEventSelector("Settled(address,address,address,uint128)"),
+  toEventSelector("Refunded(bytes32,address,uint128)"),
+];
+
+/** Proved by the use of the authorization's nonce, which is spent on this deposit alone. */
+export function depositCall({ channelConfig, voucher, amount, authorization }: DepositPayload): ChannelCall {
+  const collectorData = encodeDepositAuthorization(authorization);
+  const args = [channelConfig, amount, ERC3009_DEPOSIT_COLLECTOR_ADDRESS, collectorData] as const;
+  const nonce = depositNonce(voucher.channelId, authorization.salt);
+  return {
+    data: encodeFunctionData({ abi, functionName: "deposit", args }),
+    gas: DEPOSIT_GAS,
+    proof: { address: channelConfig.token, topics: [USED, topicOf(channelConfig.payer), nonce] },
+    signers: [channelConfig.payer],
+  };
+}
+
+/** @param effective A channel that this claim takes further, and how far. */
+export function claimCall(
+  rows: readonly VoucherClaim[],
+  signature: Hex,
+  effective: { readonly channelId: Hex; readonly totalClaimed: bigint },
+): ChannelCall {
+  return {
+    data: encodeFunctionData({ abi, functionName: "claimWithSignature", args: [rows, signature] }),
+    gas: CLAIM_GAS + CLAIM_ROW_GAS * BigInt(rows.length),
+    proof: {
+      address: BATCH_SETTLEMENT_ADDRESS,
+      topics: [CLAIMED, effective.channelId],
+      data: [null, numberToHex(effective.totalClaimed, { size: 32 })],
+    },
+    signers: claimSigners(rows),
+  };
+}
+
+export function sweepCall({ receiver, token }: SweepPayload): ChannelCall {
+  return {
+    data: encodeFunctionData({ abi, functionName: "settle", args: [receiver, token] }),
+    gas: SWEEP_GAS,
+    proof: { address: BATCH_SETTLEMENT_ADDRESS, topics: [SETTLED, topicOf(receiver), topicOf(token)] },
+    signers: [],
+  };
+}
+
+/** A refund, behind the claim of what is owed up to then. */
+export function refundCall(
+  { channelConfig, voucher, amount, refundNonce, claims }: RefundPayload,
+  signatures: { readonly refund: Hex; readonly claim: Hex | undefined },
+): ChannelCall {
+  const refundArgs = [channelConfig, amount, refundNonce, signatures.refund] as const;
+  const refund = encodeFunctionData({ abi, functionName: "refundWithSignature", args: refundArgs });
+  const proof = { address: BATCH_SETTLEMENT_ADDRESS, topics: [REFUNDED, voucher.channelId] };
+  const signers = [channelConfig.receiverAuthorizer];
+  if (claims.length === 0 || signatures.claim === undefined) {
+    return { data: refund, gas: REFUND_GAS, proof, signers };
+  }
+  const claimArgs = [claims, signatures.claim] as const;
+  const claim = encodeFunctionData({ abi, functionName: "claimWithSignature", args: claimArgs });
+  return {
+    data: encodeFunctionData({ abi, functionName: "multicall", args: [[claim, refund]] }),
+    gas: REFUND_GAS + CLAIM_GAS + CLAIM_ROW_GAS * BigInt(claims.length),
+    proof,
+    signers: [...signers, ...claimSigners(claims)],
+  };
+}
+
+/** Who may be asked by ERC-1271 when these rows are claimed. */
+function claimSigners(rows: readonly VoucherClaim[]): Address[] {
+  return rows.flatMap(({ voucher: { channel } }) => {
+    const { receiverAuthorizer, payerAuthorizer, payer } = channel;
+    return payerAuthorizer === zeroAddress ? [receiverAuthorizer, payer] : [receiverAuthorizer];
+  });
+}
+
+function topicOf(address: Address): Hex {
+  return pad(address, { size: 32 });
+}

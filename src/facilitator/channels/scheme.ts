@@ -1,0 +1,30 @@
+import type { SchemeNetworkFacilitator } from "@x402/core/types";
+import { type ChannelPort, type ChannelSettleOptions, createChannelSettler } from "./settle.ts";
+import { verifyChannelPayment } from "./verify.ts";
+import { readForVerify } from "./wire.ts";
+
+export type ChannelSchemePort = ChannelPort & {
+  /** Of the request that is being handled: who waits for it, its id, its `Authorization` header. */
+  readonly options?: () => ChannelSettleOptions;
+};
+
+/**
+ * The scheme `batch-settlement` on EVM: verification is that of @x402/evm; deposits, claims, sweeps and refunds of whoever asks
+ * at the same time share transactions. Register it in an `x402Facilitator` in the place of the official one.
+ */
+export function createChannelScheme(port: ChannelSchemePort): SchemeNetworkFacilitator {
+  const settle = createChannelSettler(port);
+  return {
+    scheme: "batch-settlement",
+    caipFamily: "eip155:*",
+    // Servers may name this key as their channels' receiver authorizer; without it they sign for themselves.
+    getExtra: () => (port.authority === undefined ? undefined : { receiverAuthorizer: port.authority.account.address }),
+    getSigners: () => [...port.addresses()],
+    verify: async (payment, requirements) => {
+      const read = readForVerify(payment, requirements);
+      if (!read.ok) return { isValid: false, invalidReason: read.reason, invalidMessage: read.problem };
+      return verifyChannelPayment(port, read.payload, read.required, requirements.extra);
+    },
+    settle: (payment, requirements) => settle(payment, requirements, port.options?.() ?? {}),
+  };
+}

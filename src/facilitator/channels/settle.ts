@@ -1,0 +1,94 @@
+import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import { bytesToHex, type Hex, keccak256 } from "viem";
+import { networkEcho } from "../wire.ts";
+import { type Asked, failed } from "./answers.ts";
+import type { ChannelAuthority } from "./authority.ts";
+import type { ChannelCall } from "./calls.ts";
+import { settleClaim } from "./claim.ts";
+import { createDepositSettler } from "./deposit.ts";
+import { settleRefund } from "./refund.ts";
+import { type CallOutcome, type SubmitPort, submitCall } from "./submit.ts";
+import { settleSweep } from "./sweep.ts";
+import { type ChannelVerifyPort, refuseByPolicy } from "./verify.ts";
+import { readForSettle, type SettlePayload } from "./wire.ts";
+
+export type ChannelSettleOptions = {
+  /** Aborts when the caller is gone. */
+  readonly signal?: AbortSignal | undefined;
+  /** Kept with the call, for reports. */
+  readonly source?: string | undefined;
+  /** The request's `Authorization` header. */
+  readonly authorization?: string | undefined;
+};
+
+export type ChannelPort = SubmitPort &
+  ChannelVerifyPort & {
+    /** Left out where this facilitator signs for nobody. */
+    readonly authority?: ChannelAuthority | undefined;
+  };
+
+export type ChannelSettlePort = ChannelPort & {
+  /** Submits a call that may be repeated; who asks for the same one at the same time shares it. */
+  readonly submitOnce: (call: ChannelCall, options: ChannelSettleOptions) => Promise<CallOutcome>;
+};
+
+/** How long a call that may be repeated may wait to be sent, in seconds. */
+const PATIENCE_SECONDS = 600n;
+
+/** Settles in the scheme batch-settlement: deposits, claims, sweeps and refunds, each a call through the engine. */
+export function createChannelSettler(port: ChannelPort) {
+  const underWay = new Map<Hex, Promise<CallOutcome>>();
+  const submitOnce = (call: ChannelCall, { source }: ChannelSettleOptions): Promise<CallOutcome> => {
+    const same = underWay.get(call.data);
+    if (same !== undefined) return same;
+    const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;
+    const random = bytesToHex(crypto.getRandomValues(new Uint8Array(16)));
+    const outcome = submitCall(port, call, { key: `${keccak256(call.data)}:${random}`, deadlineSeconds, source });
+    underWay.set(call.data, outcome);
+    const forget = (): void => void underWay.delete(call.data);
+    outcome.then(forget, forget);
+    return outcome;
+  };
+  const settlePort: ChannelSettlePort = { ...port, submitOnce };
+  const settleDeposit = createDepositSettler(settlePort);
+
+  return async (
+    payment: PaymentPayload,
+    requirements: PaymentRequirements,
+    options: ChannelSettleOptions = {},
+  ): Promise<SettleResponse> => {
+    const network = networkEcho(payment) as Network;
+    const read = readForSettle(payment, requirements);
+    if (!read.ok) return failed({ network }, read.reason, read.problem);
+    const { payload, required } = read;
+    const asked: Asked = { network, payer: "channelConfig" in payload ? payload.channelConfig.payer : undefined };
+    for (const asset of tokensOf(payload, required.asset)) {
+      const refusal = refuseByPolicy(port.policy, port.client.chain.id, { network: required.network, asset });
+      if (refusal !== undefined) return failed(asked, refusal.reason, refusal.message);
+    }
+    switch (payload.type) {
+      case "deposit":
+        return settleDeposit(payload, required, requirements.extra, asked, options);
+      case "claim":
+        return settleClaim(settlePort, payload, asked, options);
+      case "settle":
+        return settleSweep(settlePort, payload, asked, options);
+      case "refund":
+        return settleRefund(settlePort, payload, asked, options);
+    }
+  };
+}
+
+/** Every token that a request is about. */
+function tokensOf(payload: SettlePayload, asset: Hex): Set<Hex> {
+  switch (payload.type) {
+    case "deposit":
+      return new Set([asset]);
+    case "settle":
+      return new Set([payload.token]);
+    case "claim":
+      return new Set(payload.claims.map(({ voucher }) => voucher.channel.token));
+    case "refund":
+      return new Set([payload.channelConfig.token, ...payload.claims.map(({ voucher }) => voucher.channel.token)]);
+  }
+}

@@ -1,0 +1,156 @@
+import { decodeErrorResult, type Hex, type Log } from "viem";
+import { ask } from "../../chain/ask.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { hasCode } from "../../chain/facts.ts";
+import { revertDataOf } from "../../chain/reverts.ts";
+import { findReceipt } from "../../chain/submit.ts";
+import { batchSettlementAbi } from "../../channels/abi.ts";
+import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
+import type { Clock } from "../../clock.ts";
+import { decodeRefusal } from "../../router/index.ts";
+import type { SettlementEngine } from "../../settlement/engine.ts";
+import type { PaymentRow, Store } from "../../settlement/store/types.ts";
+import { isDecided } from "../../settlement/waiters.ts";
+import type { FacilitatorPolicy } from "../policy.ts";
+import type { ChannelCall } from "./calls.ts";
+
+export type SubmitPort = {
+  readonly engine: SettlementEngine;
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly policy: Pick<FacilitatorPolicy, "answerWithinMs">;
+  readonly clock: Clock;
+  /** The sending keys. */
+  readonly addresses: () => readonly Hex[];
+  /** Aborts when waiting callers must be answered now. */
+  readonly stopping: AbortSignal;
+};
+
+/** What became of a call, by its own logs. */
+export type CallOutcome =
+  | {
+      readonly status: "done";
+      readonly row: PaymentRow;
+      readonly transaction: Hex;
+      readonly blockNumber: bigint;
+      /** Those of its whole transaction, which others may share. */
+      readonly logs: readonly Log[];
+    }
+  /** It reverts, or did: with its transaction where it was sent. */
+  | { readonly status: "refused"; readonly message: string; readonly transaction: Hex | undefined }
+  | { readonly status: "pending"; readonly transaction: Hex }
+  /** Never sent, and never will be. */
+  | { readonly status: "unsent"; readonly message: string };
+
+export type SubmitOptions = {
+  /** The same key again is the same call. */
+  readonly key: string;
+  /** Unix seconds after which it is not sent any more. */
+  readonly deadlineSeconds: bigint;
+  readonly source?: string | undefined;
+  /** Aborts when the caller is gone. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** The journal's row of a call that was submitted under this key. */
+export async function knownCall({ store, client }: SubmitPort, key: string): Promise<PaymentRow | undefined> {
+  const [row] = await store.variants(`call:${client.chain.id}:${key}`);
+  return row;
+}
+
+/**
+ * Hands a call to the engine and waits for what becomes of it. It shares a transaction with others unless an account with
+ * code has a say in it.
+ * @throws ChainUnavailableError where the node does not answer.
+ */
+export async function submitCall(port: SubmitPort, call: ChannelCall, options: SubmitOptions): Promise<CallOutcome> {
+  const { engine, client, addresses } = port;
+  const { data, proof } = call;
+  const to = BATCH_SETTLEMENT_ADDRESS;
+  const common = { key: options.key, to, data, deadlineSeconds: options.deadlineSeconds, source: options.source };
+  const signers = [...new Set(call.signers.map((signer) => signer.toLowerCase() as Hex))];
+  const withCode = (await Promise.all(signers.map((signer) => hasCode(client, signer)))).includes(true);
+  if (!withCode) {
+    const admission = await engine.acceptCall({ ...common, gas: call.gas, proof });
+    return admission.status === "refused"
+      ? { status: "unsent", message: admission.message }
+      : awaitCall(port, admission.row, options.signal);
+  }
+  const [account] = addresses();
+  let gas: bigint;
+  try {
+    const estimate = await client.estimateGas({ ...(account === undefined ? {} : { account }), to, data });
+    gas = (estimate * 12n) / 10n;
+  } catch (error) {
+    const reason = revertDataOf(error);
+    if (reason === undefined) return ask("an estimate", Promise.reject(error));
+    return { status: "refused", message: nameRevert(reason), transaction: undefined };
+  }
+  const admission = await engine.acceptCall({ ...common, gas });
+  return admission.status === "refused"
+    ? { status: "unsent", message: admission.message }
+    : awaitCall(port, admission.row, options.signal);
+}
+
+/** Waits for a call that the journal has. What could not be sent in time is taken back. */
+export async function awaitCall(
+  port: SubmitPort,
+  row: PaymentRow,
+  signal: AbortSignal | undefined,
+): Promise<CallOutcome> {
+  const decided = isDecided(row) ? row : await decide(port, row, signal);
+  return "id" in decided ? outcomeOf(port, decided) : decided;
+}
+
+async function decide(
+  { engine, store, policy, stopping }: SubmitPort,
+  row: PaymentRow,
+  signal: AbortSignal | undefined,
+): Promise<PaymentRow | CallOutcome> {
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), policy.answerWithinMs);
+  const aborts = AbortSignal.any([timeout.signal, stopping, ...(signal === undefined ? [] : [signal])]);
+  try {
+    return await engine.outcome(row.id, { signal: aborts });
+  } catch (error) {
+    const isClosed = error instanceof Error && error.name === "EngineClosedError";
+    if (!aborts.aborted && !isClosed) throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  if (await engine.cancel(row.id)) {
+    return { status: "unsent", message: "it was not sent in time and is taken back; nothing moved" };
+  }
+  const now = (await store.payment(row.id)) ?? row;
+  if (isDecided(now)) return now;
+  const batch = now.batchId === undefined ? undefined : await store.batch(now.batchId as Hex);
+  const transaction = batch?.attempts.at(-1)?.hash;
+  return transaction === undefined
+    ? { status: "unsent", message: "its outcome is not known yet" }
+    : { status: "pending", transaction };
+}
+
+async function outcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallOutcome> {
+  const { evidence, state } = row;
+  if (state === "settled" && evidence.kind === "receipt") {
+    const { transactionHash: transaction, blockNumber } = evidence;
+    const receipt = await findReceipt(client, transaction);
+    return { status: "done", row, transaction, blockNumber, logs: receipt?.logs ?? [] };
+  }
+  if (evidence.kind === "refusal") {
+    const message = evidence.data === "0x" ? evidence.message : nameRevert(evidence.data);
+    return { status: "refused", message, transaction: evidence.transactionHash };
+  }
+  const transaction = "transactionHash" in evidence ? evidence.transactionHash : undefined;
+  if (state === "rejected") return { status: "refused", message: "it reverted", transaction };
+  return { status: "unsent", message: `it is ${state}; nothing moved` };
+}
+
+/** What a call of the contract reverted with, in its own words or in those of the token. */
+export function nameRevert(data: Hex): string {
+  try {
+    return decodeErrorResult({ abi: batchSettlementAbi, data }).errorName;
+  } catch {
+    return decodeRefusal(data).message;
+  }
+}

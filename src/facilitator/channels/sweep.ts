@@ -1,0 +1,33 @@
+import type { SettleResponse } from "@x402/core/types";
+import { isAddressEqual } from "viem";
+import { readUnswept } from "../../chain/channels.ts";
+import { type Asked, channelEvents, failed, succeeded, undone } from "./answers.ts";
+import { sweepCall } from "./calls.ts";
+import { CHANNEL_REASON } from "./reasons.ts";
+import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
+import type { SweepPayload } from "./wire.ts";
+
+const REASONS = { simulation: CHANNEL_REASON.settleSimulation, failed: CHANNEL_REASON.settleFailed };
+
+/** Sends a receiver what was claimed for it. */
+export async function settleSweep(
+  port: ChannelSettlePort,
+  payload: SweepPayload,
+  asked: Asked,
+  options: ChannelSettleOptions,
+): Promise<SettleResponse> {
+  const { receiver, token } = payload;
+  const nothing = () => failed(asked, CHANNEL_REASON.nothingToSettle, "nothing to settle for receiver and token");
+  if ((await readUnswept(port.client, receiver, token)) === 0n) return nothing();
+  const outcome = await port.submitOnce(sweepCall(payload), options);
+  if (outcome.status === "done") {
+    const settled = channelEvents(outcome).find(({ eventName, args }) => {
+      return eventName === "Settled" && isAddressEqual(args.receiver, receiver) && isAddressEqual(args.token, token);
+    });
+    const amount = settled?.eventName === "Settled" ? settled.args.amount : 0n;
+    return succeeded(asked, outcome.transaction, amount.toString());
+  }
+  // Somebody else swept in the meantime.
+  if (outcome.status === "refused" && (await readUnswept(port.client, receiver, token)) === 0n) return nothing();
+  return undone(asked, outcome, REASONS);
+}

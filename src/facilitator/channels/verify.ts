@@ -1,0 +1,105 @@
+import type { PaymentPayload, PaymentRequirements, VerifyResponse } from "@x402/core/types";
+import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
+import { type Address, isAddressEqual } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
+import type { FacilitatorPolicy } from "../policy.ts";
+import { createVerificationReads } from "../reads.ts";
+import { REASON } from "../reasons.ts";
+import type { ChannelRequirements, VerifyPayload } from "./wire.ts";
+
+export type ChannelVerifyPort = {
+  readonly client: ChainClient;
+  readonly policy: FacilitatorPolicy;
+  readonly addresses: () => readonly Address[];
+};
+
+/** What is wrong by the operator's own rules, which need no chain. */
+export type PolicyRefusal = { readonly reason: string; readonly message: string };
+
+/**
+ * Verifies what a payer sent as the official package does, after the operator's own rules.
+ * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
+ */
+export async function verifyChannelPayment(
+  { client, policy, addresses }: ChannelVerifyPort,
+  payload: VerifyPayload,
+  required: ChannelRequirements,
+  extra: PaymentRequirements["extra"],
+): Promise<VerifyResponse> {
+  const { payer } = payload.channelConfig;
+  const refusal = refuseByPolicy(policy, client.chain.id, required, payload);
+  if (refusal !== undefined) {
+    return { isValid: false, invalidReason: refusal.reason, invalidMessage: refusal.message, payer };
+  }
+  const reads = createVerificationReads(client, { simulate: true, addresses });
+  const { payment, requirements } = officialForm(payload, required, extra);
+  let answer: VerifyResponse;
+  try {
+    answer = await new BatchSettlementEvmScheme(reads.signer).verify(payment, requirements);
+  } catch (error) {
+    const failure = reads.failure();
+    if (failure !== undefined) throw failure;
+    // Everything else was parsed; what it stumbles over is in `extra`, which only the resource server can mend.
+    const invalidMessage = error instanceof Error ? `extra: ${error.name}` : "extra: it cannot be read";
+    return { isValid: false, invalidReason: REASON.invalidRequirements, invalidMessage, payer };
+  }
+  const failure = reads.failure();
+  if (failure !== undefined) throw failure;
+  return answer;
+}
+
+/** Whether this token, and a deposit of this size, are served here. */
+export function refuseByPolicy(
+  policy: FacilitatorPolicy,
+  chainId: number,
+  { network, asset }: Pick<ChannelRequirements, "network" | "asset">,
+  payload?: VerifyPayload,
+): PolicyRefusal | undefined {
+  if (network !== `eip155:${chainId}`) {
+    return { reason: REASON.invalidNetwork, message: `this facilitator is on eip155:${chainId}` };
+  }
+  const served = policy.assets.find(({ address }) => isAddressEqual(address, asset));
+  if (served === undefined) {
+    return { reason: REASON.invalidRequirements, message: `the asset ${asset} is not settled here` };
+  }
+  if (payload?.type === "deposit" && payload.amount < served.minimum) {
+    const message = `a deposit of ${payload.amount} is below the minimum of ${served.minimum}`;
+    return { reason: REASON.invalidRequirements, message };
+  }
+  return undefined;
+}
+
+/** The request as the official class takes it: what was parsed, and nothing that was not, but for `extra`. */
+function officialForm(
+  payload: VerifyPayload,
+  { network, asset, payTo }: ChannelRequirements,
+  extra: PaymentRequirements["extra"],
+): { payment: PaymentPayload; requirements: PaymentRequirements } {
+  const { type, channelConfig, voucher } = payload;
+  const spoken = {
+    type,
+    channelConfig,
+    voucher: { ...voucher, maxClaimableAmount: voucher.maxClaimableAmount.toString() },
+  };
+  const requirements: PaymentRequirements = {
+    scheme: "batch-settlement",
+    network: network as PaymentRequirements["network"],
+    asset,
+    payTo,
+    amount: "0",
+    maxTimeoutSeconds: 60,
+    // What names another way to move the deposit was refused above.
+    extra: { ...extra, assetTransferMethod: "eip3009" },
+  };
+  const payment = { x402Version: 2, accepted: requirements };
+  if (payload.type !== "deposit") return { payment: { ...payment, payload: spoken }, requirements };
+  const { validAfter, validBefore, salt, signature } = payload.authorization;
+  const erc3009Authorization = {
+    validAfter: validAfter.toString(),
+    validBefore: validBefore.toString(),
+    salt: `0x${salt.toString(16).padStart(64, "0")}`,
+    signature,
+  };
+  const deposit = { amount: payload.amount.toString(), authorization: { erc3009Authorization } };
+  return { payment: { ...payment, payload: { ...spoken, deposit } }, requirements };
+}

@@ -1,0 +1,160 @@
+import { type FacilitatorClient, HTTPFacilitatorClient } from "@x402/core/server";
+import { expect } from "chai";
+import type { Address, LocalAccount } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { readChannelState } from "../../src/chain/channels.ts";
+import { channelIdOf } from "../../src/channels/index.ts";
+import { networks } from "../../src/networks.ts";
+import { freshAddress } from "../helpers/chainLab.ts";
+import { type ChannelShop, openChannelBuyer, openChannelShop } from "../helpers/channelShop.ts";
+import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+
+const { chainId } = networks.baseSepolia;
+const API_KEY = "key-of-a-merchant";
+
+describe("official clients and servers of batch-settlement on the facilitator, blocks every 2 s", () => {
+  let lab: FacilitatorLab;
+  const shops: ChannelShop[] = [];
+  before(async () => {
+    lab = await openFacilitatorLab();
+  });
+  after(async () => {
+    for (const shop of shops) shop.stop();
+    await lab.stop();
+  });
+
+  const accountOf = (index: number) => privateKeyToAccount(lab.chain.accounts[index]!.privateKey);
+  const clientOf = (url: string, apiKey?: string): FacilitatorClient =>
+    new HTTPFacilitatorClient({
+      url,
+      ...(apiKey === undefined
+        ? {}
+        : {
+            createAuthHeaders: async () => {
+              const headers = { Authorization: `Bearer ${apiKey}` };
+              return { verify: headers, settle: headers, supported: headers };
+            },
+          }),
+    });
+  const openShop = async (
+    url: string,
+    receiver: Address,
+    options: { authorizer?: LocalAccount; apiKey?: string; price?: bigint } = {},
+  ) => {
+    const { authorizer, apiKey, price } = options;
+    const shop = await openChannelShop(clientOf(url, apiKey), receiver, {
+      ...(authorizer === undefined ? {} : { receiverAuthorizerSigner: authorizer }),
+      ...(price === undefined ? {} : { price }),
+    });
+    shops.push(shop);
+    return shop;
+  };
+  const channelsOf = (shop: ChannelShop) => shop.scheme.getStorage().list();
+  const stateOf = async (shop: ChannelShop) => {
+    const [channel] = await channelsOf(shop);
+    return readChannelState(lab.client, channelIdOf(chainId, channel!.channelConfig));
+  };
+
+  it("carries a session from deposit to refund, with a server that signs for itself", async () => {
+    const { url } = await lab.serve();
+    const receiver = freshAddress(101);
+    const shop = await openShop(url, receiver, { authorizer: accountOf(5) });
+    const buyer = openChannelBuyer(lab.client, await lab.payer(9_001));
+
+    const first = await buyer.buy(shop.url);
+    expect(first.status).to.equal(200);
+    expect(first.receipt).to.include({ success: true, amount: "10000", payer: buyer.account.address });
+    for (const amount of [200n, 300n]) {
+      const { status, receipt } = await buyer.buy(`${shop.url}?amount=${amount}`);
+      expect([status, receipt?.extra?.chargedAmount]).to.deep.equal([200, amount.toString()]);
+    }
+    const { claims, settle } = await shop.manager.claimAndSettle();
+    expect([claims.length, settle?.transaction.length]).to.deep.equal([1, 66]);
+    expect(await lab.balanceOf(receiver)).to.equal(1_500n);
+    expect(await stateOf(shop)).to.include({ balance: 10_000n, totalClaimed: 1_500n });
+
+    await buyer.buy(`${shop.url}?amount=100`);
+    const refund = await buyer.refund(shop.url, "5000");
+    expect(refund).to.include({ success: true, amount: "5000" });
+    expect(refund.extra?.channelState).to.include({ balance: "5000", totalClaimed: "1600", refundNonce: "1" });
+    const rest = await buyer.refund(shop.url);
+    expect(rest).to.include({ success: true, amount: "3400" });
+    expect(await lab.balanceOf(buyer.account.address)).to.equal(1_000_000n - 1_600n);
+    await shop.manager.settle();
+    expect(await lab.balanceOf(receiver)).to.equal(1_600n);
+    const again = await shop.manager.settle().catch((error: unknown) => error);
+    expect(String(again)).to.contain("invalid_batch_settlement_evm_nothing_to_settle");
+  });
+
+  it("opens 20 channels at once in at most 2 transactions", async () => {
+    const facilitator = await lab.serve();
+    const receivers = [freshAddress(102), freshAddress(103)];
+    const open = await Promise.all(
+      receivers.map((receiver) => openShop(facilitator.url, receiver, { authorizer: accountOf(5) })),
+    );
+    const buyers = Array.from({ length: 20 }, (_, index) => payerOf(9_100 + index));
+    await lab.fundAll(buyers.map(({ address }) => address));
+    const bought = await Promise.all(
+      buyers.map((account, index) => openChannelBuyer(lab.client, account).buy(open[index % 2]!.url)),
+    );
+    expect(bought.map(({ status }) => status)).to.deep.equal(new Array(20).fill(200));
+    expect(await facilitator.transactions()).to.be.at.most(2);
+    for (const shop of open) expect(await channelsOf(shop)).to.have.length(10);
+    for (const { address } of buyers) expect(await lab.balanceOf(address)).to.equal(990_000n);
+  });
+
+  it("claims and sweeps for 8 receivers at once in at most 2 transactions each", async () => {
+    const facilitator = await lab.serve();
+    const receivers = Array.from({ length: 8 }, (_, index) => freshAddress(110 + index));
+    const open = await Promise.all(
+      receivers.map((receiver, index) =>
+        // Every receiver has an authorizer of its own.
+        openShop(facilitator.url, receiver, { authorizer: payerOf(9_200 + index) }),
+      ),
+    );
+    const buyer = openChannelBuyer(lab.client, await lab.payer(9_300));
+    await Promise.all(open.map((shop) => buyer.buy(shop.url)));
+    const before = await facilitator.transactions();
+    const claimed = await Promise.all(open.map((shop) => shop.manager.claim()));
+    expect((await facilitator.transactions()) - before).to.be.at.most(2);
+    expect(new Set(claimed.map(([one]) => one?.transaction)).size).to.be.at.most(2);
+    const between = await facilitator.transactions();
+    await Promise.all(open.map((shop) => shop.manager.settle()));
+    expect((await facilitator.transactions()) - between).to.be.at.most(2);
+    for (const receiver of receivers) expect(await lab.balanceOf(receiver)).to.equal(1_000n);
+  });
+
+  it("signs for servers that delegate it, refunds only for merchants who prove to be one", async () => {
+    const receiver = freshAddress(120);
+    const authority = { account: accountOf(6), merchants: [{ apiKey: API_KEY, receivers: [receiver] }] };
+    const { url } = await lab.serve({ channels: { authority } });
+    const [known, stranger] = await Promise.all([
+      openShop(url, receiver, { apiKey: API_KEY }),
+      openShop(url, freshAddress(121), { apiKey: API_KEY }),
+    ]);
+    const buyer = openChannelBuyer(lab.client, await lab.payer(9_400));
+    await Promise.all([buyer.buy(known.url), buyer.buy(stranger.url)]);
+    const [channel] = await channelsOf(known);
+    expect(channel?.channelConfig.receiverAuthorizer).to.equal(accountOf(6).address);
+
+    const refused = await buyer.refund(stranger.url).catch((error: unknown) => error);
+    expect(String(refused)).to.contain("invalid_batch_settlement_evm_authorizer_not_configured");
+    // What is earned can be claimed all the same.
+    await Promise.all([known, stranger].map((shop) => shop.manager.claimAndSettle()));
+    expect(await lab.balanceOf(receiver)).to.equal(1_000n);
+    expect(await lab.balanceOf(freshAddress(121))).to.equal(1_000n);
+    expect(await buyer.refund(known.url)).to.include({ success: true, amount: "9000" });
+  });
+
+  it("offers no receiver authorizer by default, and leaves the scheme out where it is told to", async () => {
+    const [plain, without] = await Promise.all([lab.serve(), lab.serve({ channels: false })]);
+    const kinds = async (url: string) => {
+      const { kinds: all } = await clientOf(url).getSupported();
+      return all.filter(({ scheme }) => scheme === "batch-settlement");
+    };
+    expect(await kinds(plain.url)).to.deep.equal([
+      { x402Version: 2, scheme: "batch-settlement", network: "eip155:84532" },
+    ]);
+    expect(await kinds(without.url)).to.deep.equal([]);
+  });
+});
