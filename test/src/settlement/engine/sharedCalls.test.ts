@@ -93,7 +93,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
       engine,
       payments.map((one) => callOf(one)),
     );
-    await until(async () => (await lab.openBatches())[0]?.attempts[0]?.broadcastAtMs !== undefined);
+    await until(() => lab.said("transaction handed out").length > 0);
     // Somebody else is first: the pre-flight was good, and the block is not.
     const bribe = { maxPriorityFeePerGas: "0x2540be400", maxFeePerGas: "0x174876e800" };
     await lab.sendAs(lab.accountAt(9).address, chain.usdc, encodeTransfer(payments[1]!), bribe);
@@ -151,7 +151,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     const rows = await Promise.all(
       (await lab.payments(4)).map(async (one) => rowOf(await first.acceptCall(callOf(one)))),
     );
-    await until(async () => (await lab.openBatches())[0]?.attempts[0]?.broadcastAtMs !== undefined);
+    await until(() => lab.said("transaction handed out").length > 0);
     await first.close({ finishWithinMs: 0 });
     const second = await lab.start();
     await lab.mine();
