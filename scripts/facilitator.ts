@@ -75,8 +75,8 @@ const LOCAL_ACCOUNT = 19;
 export function facilitatorCommand(): Command {
   return new Command("facilitator")
     .description(
-      "Run an x402 facilitator (v1 and v2, scheme exact) whose settlements share transactions, until Ctrl-C. On the local " +
-        "chain of tributary local it needs no configuration.",
+      "Run an x402 facilitator (v1 and v2, schemes exact and batch-settlement) whose settlements share transactions, until " +
+        "Ctrl-C. On the local chain of tributary local it needs no configuration.",
     )
     .addOption(new Option("--host <address>", "address to listen on").env("HOST").default("127.0.0.1"))
     .addOption(
