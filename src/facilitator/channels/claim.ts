@@ -1,10 +1,10 @@
 import type { SettleResponse } from "@x402/core/types";
 import { type Hex, isAddressEqual } from "viem";
 import { readClaimed } from "../../chain/channels.ts";
+import { type BadRow, findBadRows } from "../../chain/claims.ts";
+import { claimCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, type VoucherClaim } from "../../channels/index.ts";
 import { type Asked, failed, succeeded, undone } from "./answers.ts";
-import { type BadRow, findBadRows } from "./bisect.ts";
-import { claimCall } from "./calls.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
 import type { ClaimPayload } from "./wire.ts";

@@ -1,9 +1,9 @@
 import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { keccak256 } from "viem";
+import { depositCall } from "../../channels/calls.ts";
 import type { PaymentRow } from "../../settlement/store/types.ts";
 import { REASON } from "../reasons.ts";
 import { type Asked, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
-import { depositCall } from "./calls.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
 import { awaitCall, type CallOutcome, knownCall, submitCall } from "./submit.ts";
@@ -26,7 +26,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
     asked: Asked,
     options: ChannelSettleOptions,
   ): Promise<SettleResponse> => {
-    const call = depositCall(payload);
+    const call = depositCall({ ...payload, channelId: payload.voucher.channelId });
     const key = `deposit:${keccak256(call.data)}`;
     if (waiting.has(key)) return failed(asked, REASON.duplicate, "this deposit is being settled for another caller");
     waiting.add(key);

@@ -1,10 +1,10 @@
 import type { SettleResponse } from "@x402/core/types";
 import { isAddressEqual, keccak256 } from "viem";
 import { readChannelState } from "../../chain/channels.ts";
+import { refundCall } from "../../channels/calls.ts";
 import { channelIdOf, refundTypedData } from "../../channels/index.ts";
 import { type Asked, channelEvents, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import { mayRefund } from "./authority.ts";
-import { refundCall } from "./calls.ts";
 import { claimSigner } from "./claim.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
@@ -54,7 +54,7 @@ export async function settleRefund(
     claimSignature = await signer.sign(claims);
   }
 
-  const call = refundCall(payload, { refund: refundSignature, claim: claimSignature });
+  const call = refundCall({ ...payload, channelId }, { refund: refundSignature, claim: claimSignature });
   const key = `refund:${keccak256(call.data)}`;
   const known = await knownCall(port, key);
   if (known === undefined || known.state === "rejected") {

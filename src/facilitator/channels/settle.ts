@@ -1,9 +1,9 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { bytesToHex, type Hex, keccak256 } from "viem";
+import type { ChannelCall } from "../../channels/calls.ts";
 import { networkEcho } from "../wire.ts";
 import { type Asked, failed } from "./answers.ts";
 import type { ChannelAuthority } from "./authority.ts";
-import type { ChannelCall } from "./calls.ts";
 import { settleClaim } from "./claim.ts";
 import { createDepositSettler } from "./deposit.ts";
 import { settleRefund } from "./refund.ts";

@@ -1,18 +1,17 @@
-import { decodeErrorResult, type Hex, type Log } from "viem";
+import type { Hex, Log } from "viem";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { hasCode } from "../../chain/facts.ts";
 import { revertDataOf } from "../../chain/reverts.ts";
 import { findReceipt } from "../../chain/submit.ts";
-import { batchSettlementAbi } from "../../channels/abi.ts";
+import type { ChannelCall } from "../../channels/calls.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
+import { nameChannelRevert } from "../../channels/reverts.ts";
 import type { Clock } from "../../clock.ts";
-import { decodeRefusal } from "../../router/index.ts";
 import type { SettlementEngine } from "../../settlement/engine.ts";
 import type { PaymentRow, Store } from "../../settlement/store/types.ts";
 import { isDecided } from "../../settlement/waiters.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
-import type { ChannelCall } from "./calls.ts";
 
 export type SubmitPort = {
   readonly engine: SettlementEngine;
@@ -84,7 +83,7 @@ export async function submitCall(port: SubmitPort, call: ChannelCall, options: S
   } catch (error) {
     const reason = revertDataOf(error);
     if (reason === undefined) return ask("an estimate", Promise.reject(error));
-    return { status: "refused", message: nameRevert(reason), transaction: undefined };
+    return { status: "refused", message: nameChannelRevert(reason), transaction: undefined };
   }
   const admission = await engine.acceptCall({ ...common, gas });
   return admission.status === "refused"
@@ -138,19 +137,10 @@ async function outcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallO
     return { status: "done", row, transaction, blockNumber, logs: receipt?.logs ?? [] };
   }
   if (evidence.kind === "refusal") {
-    const message = evidence.data === "0x" ? evidence.message : nameRevert(evidence.data);
+    const message = evidence.data === "0x" ? evidence.message : nameChannelRevert(evidence.data);
     return { status: "refused", message, transaction: evidence.transactionHash };
   }
   const transaction = "transactionHash" in evidence ? evidence.transactionHash : undefined;
   if (state === "rejected") return { status: "refused", message: "it reverted", transaction };
   return { status: "unsent", message: `it is ${state}; nothing moved` };
-}
-
-/** What a call of the contract reverted with, in its own words or in those of the token. */
-export function nameRevert(data: Hex): string {
-  try {
-    return decodeErrorResult({ abi: batchSettlementAbi, data }).errorName;
-  } catch {
-    return decodeRefusal(data).message;
-  }
 }

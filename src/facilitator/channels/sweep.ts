@@ -1,8 +1,8 @@
 import type { SettleResponse } from "@x402/core/types";
 import { isAddressEqual } from "viem";
 import { readUnswept } from "../../chain/channels.ts";
+import { sweepCall } from "../../channels/calls.ts";
 import { type Asked, channelEvents, failed, succeeded, undone } from "./answers.ts";
-import { sweepCall } from "./calls.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
 import type { SweepPayload } from "./wire.ts";
@@ -19,7 +19,7 @@ export async function settleSweep(
   const { receiver, token } = payload;
   const nothing = () => failed(asked, CHANNEL_REASON.nothingToSettle, "nothing to settle for receiver and token");
   if ((await readUnswept(port.client, receiver, token)) === 0n) return nothing();
-  const outcome = await port.submitOnce(sweepCall(payload), options);
+  const outcome = await port.submitOnce(sweepCall(receiver, token), options);
   if (outcome.status === "done") {
     const settled = channelEvents(outcome).find(({ eventName, args }) => {
       return eventName === "Settled" && isAddressEqual(args.receiver, receiver) && isAddressEqual(args.token, token);

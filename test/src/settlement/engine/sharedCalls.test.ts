@@ -104,6 +104,30 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     expect(rows[1]?.evidence).to.include({ kind: "refusal", reason: "reverted" });
   });
 
+  it("go again in halves where their transaction reverts as a whole on chain, and alone in the end", async () => {
+    await chain.request("evm_setAutomine", [false]);
+    const engine = await lab.start({ replaceAfterMs: 60_000, rebroadcastAfterMs: 60_000 });
+    const code = await lab.client.getCode({ address: MULTICALL3_ADDRESS });
+    const waiting = submit(
+      engine,
+      (await lab.payments(4)).map((one) => callOf(one)),
+    );
+    const sizes: number[][] = [];
+    for (const [round, batches] of [1, 2, 4].entries()) {
+      await until(
+        async () => (await lab.openBatches()).length === batches && (await lab.store.count()).queued === undefined,
+      );
+      sizes.push((await lab.openBatches()).map(({ attempts }) => attempts[0]!.paymentIds.length));
+      await until(() => lab.said("transaction handed out").length === 2 ** (round + 1) - 1);
+      // The pre-flight was good; in the block Multicall3 reverts.
+      await lab.setCode(MULTICALL3_ADDRESS, "0x5f5ffd");
+      await lab.mine();
+      await lab.setCode(MULTICALL3_ADDRESS, code!);
+    }
+    expect((await waiting).map(({ state }) => state)).to.deep.equal(new Array(4).fill("settled"));
+    expect(sizes).to.deep.equal([[4], [2, 2], [1, 1, 1, 1]]);
+  });
+
   it("isolates a call that uses up the gas of the others", async () => {
     const engine = await lab.start();
     const burner = lab.payee();

@@ -1,15 +1,9 @@
 import { type Address, encodeFunctionData, type Hex, numberToHex, pad, toEventSelector, zeroAddress } from "viem";
-import { batchSettlementAbi as abi } from "../../channels/abi.ts";
-import { CLAIM_GAS, CLAIM_ROW_GAS, DEPOSIT_GAS, REFUND_GAS, SWEEP_GAS } from "../../channels/gas.ts";
-import {
-  BATCH_SETTLEMENT_ADDRESS,
-  depositNonce,
-  ERC3009_DEPOSIT_COLLECTOR_ADDRESS,
-  encodeDepositAuthorization,
-  type VoucherClaim,
-} from "../../channels/index.ts";
-import type { LogProof } from "../../settlement/store/types.ts";
-import type { DepositPayload, RefundPayload, SweepPayload } from "./wire.ts";
+import { batchSettlementAbi as abi } from "./abi.ts";
+import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "./addresses.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS, DEPOSIT_GAS, REFUND_GAS, SWEEP_GAS } from "./gas.ts";
+import { depositNonce, encodeDepositAuthorization } from "./typedData.ts";
+import type { ChannelConfig, VoucherClaim } from "./types.ts";
 
 /**
  * A call of the channel contract that anyone may make, with the log that proves it. It goes into a transaction with others
@@ -19,7 +13,12 @@ export type ChannelCall = {
   readonly data: Hex;
   /** Of the call alone. */
   readonly gas: bigint;
-  readonly proof: LogProof;
+  readonly proof: {
+    readonly address: Address;
+    readonly topics: readonly Hex[];
+    /** Its words; null matches any. */
+    readonly data?: readonly (Hex | null)[];
+  };
   readonly signers: readonly Address[];
 };
 
@@ -31,10 +30,16 @@ const [CLAIMED, SETTLED, REFUNDED] = [
 ];
 
 /** Proved by the use of the authorization's nonce, which is spent on this deposit alone. */
-export function depositCall({ channelConfig, voucher, amount, authorization }: DepositPayload): ChannelCall {
+export function depositCall(deposit: {
+  readonly channelConfig: ChannelConfig;
+  readonly channelId: Hex;
+  readonly amount: bigint;
+  readonly authorization: Parameters<typeof encodeDepositAuthorization>[0];
+}): ChannelCall {
+  const { channelConfig, channelId, amount, authorization } = deposit;
   const collectorData = encodeDepositAuthorization(authorization);
   const args = [channelConfig, amount, ERC3009_DEPOSIT_COLLECTOR_ADDRESS, collectorData] as const;
-  const nonce = depositNonce(voucher.channelId, authorization.salt);
+  const nonce = depositNonce(channelId, authorization.salt);
   return {
     data: encodeFunctionData({ abi, functionName: "deposit", args }),
     gas: DEPOSIT_GAS,
@@ -43,7 +48,10 @@ export function depositCall({ channelConfig, voucher, amount, authorization }: D
   };
 }
 
-/** @param effective A channel that this claim takes further, and how far. */
+/**
+ * A claim of rows that name one receiver authorizer, under its signature.
+ * @param effective A channel that this claim takes further, and how far.
+ */
 export function claimCall(
   rows: readonly VoucherClaim[],
   signature: Hex,
@@ -61,7 +69,8 @@ export function claimCall(
   };
 }
 
-export function sweepCall({ receiver, token }: SweepPayload): ChannelCall {
+/** Sends a receiver what was claimed for it. */
+export function sweepCall(receiver: Address, token: Address): ChannelCall {
   return {
     data: encodeFunctionData({ abi, functionName: "settle", args: [receiver, token] }),
     gas: SWEEP_GAS,
@@ -72,12 +81,19 @@ export function sweepCall({ receiver, token }: SweepPayload): ChannelCall {
 
 /** A refund, behind the claim of what is owed up to then. */
 export function refundCall(
-  { channelConfig, voucher, amount, refundNonce, claims }: RefundPayload,
+  terms: {
+    readonly channelConfig: ChannelConfig;
+    readonly channelId: Hex;
+    readonly amount: bigint;
+    readonly refundNonce: bigint;
+    readonly claims: readonly VoucherClaim[];
+  },
   signatures: { readonly refund: Hex; readonly claim: Hex | undefined },
 ): ChannelCall {
+  const { channelConfig, channelId, amount, refundNonce, claims } = terms;
   const refundArgs = [channelConfig, amount, refundNonce, signatures.refund] as const;
   const refund = encodeFunctionData({ abi, functionName: "refundWithSignature", args: refundArgs });
-  const proof = { address: BATCH_SETTLEMENT_ADDRESS, topics: [REFUNDED, voucher.channelId] };
+  const proof = { address: BATCH_SETTLEMENT_ADDRESS, topics: [REFUNDED, channelId] };
   const signers = [channelConfig.receiverAuthorizer];
   if (claims.length === 0 || signatures.claim === undefined) {
     return { data: refund, gas: REFUND_GAS, proof, signers };

@@ -1,11 +1,11 @@
 import { encodeFunctionData, type Hex } from "viem";
-import { unavailable } from "../../chain/ask.ts";
-import type { ChainClient } from "../../chain/client.ts";
-import { revertDataOf } from "../../chain/reverts.ts";
-import { batchSettlementAbi as abi } from "../../channels/abi.ts";
-import { CLAIM_GAS, CLAIM_ROW_GAS } from "../../channels/gas.ts";
-import { BATCH_SETTLEMENT_ADDRESS, type VoucherClaim } from "../../channels/index.ts";
-import { nameRevert } from "./submit.ts";
+import { batchSettlementAbi as abi } from "../channels/abi.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
+import { BATCH_SETTLEMENT_ADDRESS, type VoucherClaim } from "../channels/index.ts";
+import { nameChannelRevert } from "../channels/reverts.ts";
+import { unavailable } from "./ask.ts";
+import type { ChainClient } from "./client.ts";
+import { revertDataOf } from "./reverts.ts";
 
 /** A row of a claim that makes the whole claim fail. */
 export type BadRow = { readonly index: number; readonly reason: string };
@@ -37,7 +37,7 @@ export async function findBadRows(client: ChainClient, rows: readonly VoucherCla
   const search = async (start: number, end: number): Promise<BadRow[]> => {
     const reason = await reasonOf(rows.slice(start, end));
     if (reason === undefined) return [];
-    if (end - start === 1) return [{ index: start, reason: nameRevert(reason) }];
+    if (end - start === 1) return [{ index: start, reason: nameChannelRevert(reason) }];
     const middle = start + Math.ceil((end - start) / 2);
     return (await Promise.all([search(start, middle), search(middle, end)])).flat();
   };
