@@ -103,6 +103,26 @@ describe("batch-settlement on the facilitator: outcomes", () => {
       expect((await other.settle(body)).body).to.include({ success: false, errorReason: "duplicate_settlement" });
     });
 
+    it("takes back what could not be sent in time, and takes it again", async () => {
+      const engine = { minimumSenderBalanceWei: 10n ** 30n };
+      const store = await openStore(":memory:");
+      const poor = await lab.serve({ store, engine, policy: { answerWithinMs: 300 } });
+      const { payer, config } = await fresh();
+      const body = await depositBody(payer, config, 10_000n);
+      const unsent = await poor.settle(body);
+      expect(unsent.body).to.include({
+        success: false,
+        errorReason: ERR("deposit_transaction_failed"),
+        transaction: "",
+        errorMessage: "it was not sent in time and is taken back; nothing moved",
+      });
+      await poor.close();
+      const rich = await lab.serveAs(poor.account, { store });
+      expect((await rich.settle(body)).body).to.include({ success: true, amount: "10000" });
+      await rich.close();
+      await store.close();
+    });
+
     it("tells the next life of a facilitator what became of what the last one sent", async () => {
       const store = await openStore(":memory:");
       const first = await lab.serve({ store, policy: { answerWithinMs: 700 }, engine: { closeWithinMs: 0 } });

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type FacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import { type FacilitatorClient, HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import type { Network, SettleResponse } from "@x402/core/types";
 import { toClientEvmSigner } from "@x402/evm";
 import {
@@ -104,4 +104,14 @@ export function openChannelBuyer(client: ChainClient, account: LocalAccount, opt
     },
     refund: (url: string, amount?: string) => scheme.refund(url, amount === undefined ? {} : { amount }),
   };
+}
+
+/** The official client of a facilitator; with an API key it says which merchant it is. */
+export function facilitatorAt(url: string, apiKey?: string): FacilitatorClient {
+  if (apiKey === undefined) return new HTTPFacilitatorClient({ url });
+  const headers = { Authorization: `Bearer ${apiKey}` };
+  return new HTTPFacilitatorClient({
+    url,
+    createAuthHeaders: async () => ({ verify: headers, settle: headers, supported: headers }),
+  });
 }

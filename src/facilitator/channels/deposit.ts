@@ -6,7 +6,7 @@ import { REASON } from "../reasons.ts";
 import { type Asked, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
-import { awaitCall, type CallOutcome, knownCall, submitCall } from "./submit.ts";
+import { awaitCall, type CallOutcome, findCall, submitCall } from "./submit.ts";
 import { verifyChannelPayment } from "./verify.ts";
 import type { ChannelRequirements, DepositPayload } from "./wire.ts";
 
@@ -27,11 +27,11 @@ export function createDepositSettler(port: ChannelSettlePort) {
     options: ChannelSettleOptions,
   ): Promise<SettleResponse> => {
     const call = depositCall({ ...payload, channelId: payload.voucher.channelId });
-    const key = `deposit:${keccak256(call.data)}`;
-    if (waiting.has(key)) return failed(asked, REASON.duplicate, "this deposit is being settled for another caller");
-    waiting.add(key);
+    const name = `deposit:${keccak256(call.data)}`;
+    if (waiting.has(name)) return failed(asked, REASON.duplicate, "this deposit is being settled for another caller");
+    waiting.add(name);
     try {
-      const known = await knownCall(port, key);
+      const { key, row: known } = await findCall(port, name);
       const isNew = known === undefined || known.state === "rejected";
       if (isNew) {
         const verdict = await verifyChannelPayment(port, payload, required, extra);
@@ -40,7 +40,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
           return failed(asked, reason, verdict.invalidMessage ?? reason);
         }
       }
-      const outcome = await (known === undefined ? submit() : again(known));
+      const outcome = await (known === undefined ? submit(key) : again(known));
       if (outcome.status !== "done") return undone(asked, outcome, REASONS);
       // What was sent for an earlier request is bound to this one's terms now: its voucher is not part of the call.
       const verdict = isNew
@@ -52,10 +52,10 @@ export function createDepositSettler(port: ChannelSettlePort) {
       }
       return answer(outcome);
     } finally {
-      waiting.delete(key);
+      waiting.delete(name);
     }
 
-    function submit(): Promise<CallOutcome> {
+    function submit(key: string): Promise<CallOutcome> {
       const deadlineSeconds = payload.authorization.validBefore;
       return submitCall(port, call, { key, deadlineSeconds, source: options.source, signal: options.signal });
     }

@@ -8,7 +8,7 @@ import { mayRefund } from "./authority.ts";
 import { claimSigner } from "./claim.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
-import { awaitCall, knownCall, submitCall } from "./submit.ts";
+import { awaitCall, findCall, submitCall } from "./submit.ts";
 import type { RefundPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.refundSimulation, failed: CHANNEL_REASON.refundFailed };
@@ -55,8 +55,7 @@ export async function settleRefund(
   }
 
   const call = refundCall({ ...payload, channelId }, { refund: refundSignature, claim: claimSignature });
-  const key = `refund:${keccak256(call.data)}`;
-  const known = await knownCall(port, key);
+  const { key, row: known } = await findCall(port, `refund:${keccak256(call.data)}`);
   if (known === undefined || known.state === "rejected") {
     const state = await readChannelState(client, channelId);
     const owed = claims.reduce((most, { voucher: { channel }, totalClaimed }) => {
@@ -73,7 +72,7 @@ export async function settleRefund(
   const outcome =
     row === undefined
       ? await submitCall(port, call, { key, deadlineSeconds, source: options.source })
-      : await awaitCall(port, row, options.signal);
+      : await awaitCall(port, row, undefined);
   if (outcome.status !== "done") return undone(asked, outcome, REASONS);
 
   const refunded = channelEvents(outcome).find(({ eventName, args }) => {

@@ -51,10 +51,19 @@ export type SubmitOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** The journal's row of a call that was submitted under this key. */
-export async function knownCall({ store, client }: SubmitPort, key: string): Promise<PaymentRow | undefined> {
-  const [row] = await store.variants(`call:${client.chain.id}:${key}`);
-  return row;
+/**
+ * The journal's row of a call that was submitted under this name, and the key to submit it under if there is none. One that
+ * was taken back or came too late was never sent: the next one of that name is another call.
+ */
+export async function findCall(
+  { store, client }: SubmitPort,
+  name: string,
+): Promise<{ readonly key: string; readonly row: PaymentRow | undefined }> {
+  for (let round = 0; ; round += 1) {
+    const key = `${name}:${round}`;
+    const [row] = await store.variants(`call:${client.chain.id}:${key}`);
+    if (row?.state !== "cancelled" && row?.state !== "expired") return { key, row };
+  }
 }
 
 /**
