@@ -1,5 +1,5 @@
 // A resource server that sells one answer for $0.001, with the official middleware. The line of this project is the
-// facilitator's address. Run: FACILITATOR_URL=http://127.0.0.1:4022 PAY_TO=0x… node examples/resource-server.ts
+// facilitator's address. Run: FACILITATOR_URL=http://127.0.0.1:4022 PAY_TO=0x… npm run resource-server
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import { registerExactEvmScheme } from "@x402/evm/exact/server";
 import { paymentMiddleware } from "@x402/express";

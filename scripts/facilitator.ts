@@ -38,6 +38,7 @@ import {
 } from "./cli/options.ts";
 import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { channelAuthorityFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
 
 type Options = {
@@ -234,6 +235,7 @@ async function listen({
     },
     merchants,
     merchantsOnly: options.merchantsOnly === true,
+    channels: { authority: channelAuthority() },
     rateLimit: rateLimit === undefined ? undefined : { perSecond: rateLimit, burst: rateLimit * 2 },
   });
   try {
@@ -246,6 +248,11 @@ async function listen({
       cause: error,
     });
   }
+}
+
+function channelAuthority(): LocalAccount | undefined {
+  const key = channelAuthorityFromEnvironment();
+  return key === undefined ? undefined : privateKeyToAccount(key);
 }
 
 /** The merchants of the file and of `MERCHANT_KEYS`. */

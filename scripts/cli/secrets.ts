@@ -4,11 +4,20 @@ import { UsageError } from "./errors.ts";
 
 /** The private key in the environment, if there is one. It is never part of an error. */
 export function privateKeyFromEnvironment(): Hex | undefined {
-  const text = process.env.PRIVATE_KEY?.trim();
+  return parseKey("PRIVATE_KEY", process.env.PRIVATE_KEY);
+}
+
+/** The key that signs claims and refunds of channels for resource servers, if there is one. */
+export function channelAuthorityFromEnvironment(): Hex | undefined {
+  return parseKey("CHANNEL_AUTHORITY_KEY", process.env.CHANNEL_AUTHORITY_KEY);
+}
+
+function parseKey(name: string, value: string | undefined): Hex | undefined {
+  const text = value?.trim();
   if (text === undefined || text === "") return undefined;
   const key = text.startsWith("0x") ? text : `0x${text}`;
   if (isHex(key) && key.length === 66) return key;
-  throw new UsageError("PRIVATE_KEY is not a private key.", { hint: "Write 0x and 64 hex digits." });
+  throw new UsageError(`${name} is not a private key.`, { hint: "Write 0x and 64 hex digits." });
 }
 
 /** The BIP-39 mnemonic in the environment, if there is one. */

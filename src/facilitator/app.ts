@@ -121,7 +121,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     if (exact !== undefined && identifier !== undefined) await checkIdentifier(store, exact, identifier, chainId);
     const options: SettleOptions = {
       signal: c.req.raw.signal,
-      authorization: c.req.header("authorization"),
+      refundReceivers: merchant?.refundReceivers,
       source: merchant === undefined ? `x402:${requestId}` : `x402:${requestId}:${merchant.id}`,
       strict: merchant?.strict,
       unbatched: merchant?.unbatched,

@@ -15,9 +15,8 @@ import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import { createApp } from "./app.ts";
 import { createCatalogue } from "./catalogue.ts";
-import { createSignatureChecks } from "./checks.ts";
-import type { ChannelAuthority } from "./channels/authority.ts";
 import { createChannelScheme } from "./channels/scheme.ts";
+import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
 import { createLimiter, type RateLimit } from "./limit.ts";
 import { createAuthenticator, type Merchant, withoutTwins } from "./merchants.ts";
@@ -37,9 +36,10 @@ export type FacilitatorOptions = {
   readonly engine?: Partial<EnginePolicy>;
   /**
    * The scheme batch-settlement, which is served where x402's channel contracts are; false to leave it out. With an
-   * authority, resource servers may leave the signing of claims and refunds to its key; there is none by default.
+   * authority, resource servers may leave the signing of claims and refunds to its key, of refunds only known merchants (see
+   * `refundReceivers`); there is none by default.
    */
-  readonly channels?: false | { readonly authority?: ChannelAuthority };
+  readonly channels?: false | { readonly authority?: LocalAccount | undefined };
   /** Requests that one address may make; undefined for no bound. A merchant has its own bound. */
   readonly rateLimit?: RateLimit | undefined;
   /** Callers with an API key. */

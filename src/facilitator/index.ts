@@ -1,5 +1,4 @@
 export { openStore, type Store, type StoreOptions } from "../settlement/store/index.ts";
-export type { ChannelAuthority } from "./channels/authority.ts";
 export { type ChannelSchemePort, createChannelScheme } from "./channels/scheme.ts";
 export { createExactScheme, type ExactSchemePort } from "./exact.ts";
 export { createFacilitator, type Facilitator, type FacilitatorOptions } from "./facilitator.ts";

@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Address } from "viem";
 import { z } from "zod";
+import { address } from "../authorization/fields.ts";
 import { TributaryError } from "../errors.ts";
 import type { RateLimit } from "./limit.ts";
 
@@ -15,6 +17,8 @@ export type Merchant = {
   /** As `strict` and `unbatchedPayees` of the facilitator's policy, for this merchant's payments. */
   readonly strict: boolean;
   readonly unbatched: boolean;
+  /** The receivers whose channels it may have refunded, where the facilitator signs refunds. */
+  readonly refundReceivers: readonly Address[];
 };
 
 /** A list of merchants that cannot be used. */
@@ -38,6 +42,7 @@ const merchant = z.strictObject({
   paymentsPerDay: z.int().min(1).optional(),
   strict: z.boolean().default(false),
   unbatched: z.boolean().default(false),
+  refundReceivers: z.array(address).default([]),
 });
 
 /**
@@ -79,7 +84,15 @@ export function parseMerchantKeys(text: string): readonly Merchant[] {
         });
       }
       const keySha256 = hashKey(key).toString("hex");
-      return { id, keySha256, rateLimit: undefined, paymentsPerDay: undefined, strict: false, unbatched: false };
+      return {
+        id,
+        keySha256,
+        rateLimit: undefined,
+        paymentsPerDay: undefined,
+        strict: false,
+        unbatched: false,
+        refundReceivers: [],
+      };
     }),
   );
 }

@@ -58,8 +58,8 @@ export type SettleOptions = {
    * payment is not accepted after all, what it returned is called.
    */
   readonly beforeAccept?: ((request: ExactRequest) => Promise<() => Promise<void>>) | undefined;
-  /** The request's `Authorization` header, for what only a known merchant may ask. */
-  readonly authorization?: string | undefined;
+  /** The receivers whose channels the caller may have refunded by this facilitator's signature. */
+  readonly refundReceivers?: readonly Address[] | undefined;
 };
 
 export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;

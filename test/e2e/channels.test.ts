@@ -3,6 +3,7 @@ import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { readChannelState } from "../../src/chain/channels.ts";
 import { channelIdOf } from "../../src/channels/index.ts";
+import { parseMerchantKeys } from "../../src/facilitator/merchants.ts";
 import { networks } from "../../src/networks.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
 import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../helpers/channelShop.ts";
@@ -10,7 +11,7 @@ import { type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.
 import { isLong } from "../helpers/randomness.ts";
 
 const { chainId } = networks.baseSepolia;
-const API_KEY = "key-of-a-merchant";
+const API_KEY = "key-of-a-merchant-that-nobody-guesses";
 
 /** Blocks as on Base take their time; the short run takes less. */
 const blockTimeSeconds = isLong ? 2 : 0.5;
@@ -77,8 +78,11 @@ describe("official clients and servers of batch-settlement on the facilitator", 
 
   it("signs for servers that delegate it, refunds only for merchants who prove to be one", async () => {
     const receiver = freshAddress(120);
-    const authority = { account: accountOf(6), merchants: [{ apiKey: API_KEY, receivers: [receiver] }] };
-    const { url } = await lab.serve({ channels: { authority } });
+    const [shop] = parseMerchantKeys(`shop=${API_KEY}`);
+    const { url } = await lab.serve({
+      channels: { authority: accountOf(6) },
+      merchants: [{ ...shop!, refundReceivers: [receiver] }],
+    });
     const [known, stranger] = await Promise.all([
       openShop(url, receiver, { apiKey: API_KEY }),
       openShop(url, freshAddress(121), { apiKey: API_KEY }),

@@ -36,7 +36,7 @@ describe("batch-settlement on the facilitator: outcomes", () => {
 
   before(async () => {
     lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
-    facilitator = await lab.serve({ channels: { authority: { account: authorizer, merchants: [] } } });
+    facilitator = await lab.serve({ channels: { authority: authorizer } });
   });
   after(() => lab.stop());
 

@@ -25,13 +25,12 @@ export function claimSigner(
       message: "sign the claim: this facilitator has no key for that",
     };
   }
-  const { account } = authority;
-  const ours = rows.every(({ voucher }) => isAddressEqual(voucher.channel.receiverAuthorizer, account.address));
+  const ours = rows.every(({ voucher }) => isAddressEqual(voucher.channel.receiverAuthorizer, authority.address));
   if (!ours) {
-    const message = `only channels with the receiver authorizer ${account.address} are signed for here`;
+    const message = `only channels with the receiver authorizer ${authority.address} are signed for here`;
     return { reason: CHANNEL_REASON.authorizerMismatch, message };
   }
-  return { sign: (some) => account.signTypedData(claimBatchTypedData(client.chain.id, some)) };
+  return { sign: (some) => authority.signTypedData(claimBatchTypedData(client.chain.id, some)) };
 }
 
 /**

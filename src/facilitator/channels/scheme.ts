@@ -18,7 +18,7 @@ export function createChannelScheme(port: ChannelSchemePort): SchemeNetworkFacil
     scheme: "batch-settlement",
     caipFamily: "eip155:*",
     // Servers may name this key as their channels' receiver authorizer; without it they sign for themselves.
-    getExtra: () => (port.authority === undefined ? undefined : { receiverAuthorizer: port.authority.account.address }),
+    getExtra: () => (port.authority === undefined ? undefined : { receiverAuthorizer: port.authority.address }),
     getSigners: () => [...port.addresses()],
     verify: async (payment, requirements) => {
       const read = readForVerify(payment, requirements);

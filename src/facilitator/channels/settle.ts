@@ -1,9 +1,8 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
-import { bytesToHex, type Hex, keccak256 } from "viem";
+import { type Address, bytesToHex, type Hex, keccak256, type LocalAccount } from "viem";
 import type { ChannelCall } from "../../channels/calls.ts";
 import { networkEcho } from "../wire.ts";
 import { type Asked, failed } from "./answers.ts";
-import type { ChannelAuthority } from "./authority.ts";
 import { settleClaim } from "./claim.ts";
 import { createDepositSettler } from "./deposit.ts";
 import { settleRefund } from "./refund.ts";
@@ -17,14 +16,18 @@ export type ChannelSettleOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Kept with the call, for reports. */
   readonly source?: string | undefined;
-  /** The request's `Authorization` header. */
-  readonly authorization?: string | undefined;
+  /** The receivers whose channels the caller may have refunded by this facilitator's signature. */
+  readonly refundReceivers?: readonly Address[] | undefined;
 };
 
 export type ChannelPort = SubmitPort &
   ChannelVerifyPort & {
-    /** Left out where this facilitator signs for nobody. */
-    readonly authority?: ChannelAuthority | undefined;
+    /**
+     * A key that signs claims and refunds for resource servers that have none, as their channels' receiver authorizer; left
+     * out where this facilitator signs for nobody. Whoever presents a payer's voucher may have it claimed, which pays the
+     * receiver what the payer signed.
+     */
+    readonly authority?: LocalAccount | undefined;
   };
 
 export type ChannelSettlePort = ChannelPort & {

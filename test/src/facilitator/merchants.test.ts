@@ -13,12 +13,20 @@ const shop = { id: "shop", keySha256: hashOf(KEY) };
 
 describe("parseMerchants", () => {
   it("reads merchants with their settings and defaults", () => {
+    const refundReceivers = ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"];
     const read = parseMerchants([
-      { ...shop, requestsPerSecond: 5, paymentsPerDay: 9, strict: true, unbatched: true },
+      { ...shop, requestsPerSecond: 5, paymentsPerDay: 9, strict: true, unbatched: true, refundReceivers },
       { id: "other", keySha256: hashOf("other").toUpperCase() },
     ]);
     expect(read).to.deep.equal([
-      { ...shop, rateLimit: { perSecond: 5, burst: 10 }, paymentsPerDay: 9, strict: true, unbatched: true },
+      {
+        ...shop,
+        rateLimit: { perSecond: 5, burst: 10 },
+        paymentsPerDay: 9,
+        strict: true,
+        unbatched: true,
+        refundReceivers,
+      },
       {
         id: "other",
         keySha256: hashOf("other"),
@@ -26,6 +34,7 @@ describe("parseMerchants", () => {
         paymentsPerDay: undefined,
         strict: false,
         unbatched: false,
+        refundReceivers: [],
       },
     ]);
   });
@@ -35,6 +44,7 @@ describe("parseMerchants", () => {
     ["a key where its hash belongs", [{ id: "shop", keySha256: KEY }]],
     ["a field that nobody knows", [{ ...shop, noBatch: true }]],
     ["an id that could be mistaken in a log", [{ ...shop, id: "a b" }]],
+    ["a receiver that is no address", [{ ...shop, refundReceivers: ["0x12"] }]],
     ["a quota of nothing", [{ ...shop, paymentsPerDay: 0 }]],
     ["an id twice", [shop, { ...shop, keySha256: hashOf("x") }]],
     ["a key twice", [shop, { ...shop, id: "other" }]],
