@@ -1,152 +1,250 @@
-// What the facilitator does under load, on a local chain with 2 s blocks, everything in this process but the HTTP clients'
-// sockets: a lone settle, a burst of 50 payers, and a sustained load. Prints one line of JSON.
-//
-//   node bench/facilitator.ts [--rate 100] [--seconds 60] [--reference]
-//
-// --reference runs the same burst through the official ExactEvmScheme, one transaction for each payment, beside it.
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { parseArgs } from "node:util";
-import { getRequestListener } from "@hono/node-server";
-import { x402Facilitator } from "@x402/core/facilitator";
-import { toFacilitatorEvmSigner } from "@x402/evm";
-import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
-import { Hono } from "hono";
-import { createWalletClient, http, nonceManager, publicActions } from "viem";
-import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
-import { authorize, bodyV2, openFacilitatorLab, payerOf, post } from "../test/helpers/facilitator.ts";
+// Facilitators at 2 s blocks: each in a process of its own, the chain in another, the callers in this one. Distinct payers, one
+// payee that has been paid before.
+import { gasSince, newestBlock } from "./lib/chainGas.ts";
+import { FACILITATORS, type FacilitatorKind, startFacilitator } from "./lib/facilitators.ts";
+import { bodiesOf, burst, commonestReason, percentile, type Sample, sustain } from "./lib/load.ts";
+import { type Mint, openMint } from "./lib/payments.ts";
+import type { Usage } from "./lib/processes.ts";
+import { type RemoteChain, startRemoteChain } from "./lib/remoteChain.ts";
+import { atLeast, atMost, type Bar, round, type Subject } from "./lib/results.ts";
+import { setBalances } from "./lib/token.ts";
+import { FLOOR_GAS, withRealToken } from "./lib/ways.ts";
 
-const { values } = parseArgs({
-  options: {
-    rate: { type: "string", default: "100" },
-    seconds: { type: "string", default: "60" },
-    reference: { type: "boolean", default: false },
-  },
-});
-const rate = Number(values.rate);
-const seconds = Number(values.seconds);
-const BURST = 50;
-const LONE = 10;
+const BLOCK_SECONDS = 2;
+const PAYERS = 600;
+const BURSTS = [1, 10, 50, 200] as const;
+const RATES = [25, 50, 100, 150] as const;
+const HIGHEST = 150;
+/** The load that the bars are about is never shorter. */
+const BAR_SECONDS = 60;
+/** Seconds of the other loads; in the short form the peers have the lowest and the highest only. */
+const SECONDS = { quick: 6, full: 60 };
 
-type Sample = { readonly ms: number; readonly success: boolean; readonly reason: unknown };
-
-const lab = await openFacilitatorLab();
-const ours = await lab.serve();
-const payers = Array.from({ length: BURST }, (_, index) => payerOf(20_000 + index));
-await lab.fundAll(
-  payers.map(({ address }) => address),
-  10n ** 12n,
-);
-
-const settle = async (url: string, payer: PrivateKeyAccount): Promise<Sample> => {
-  const body = bodyV2(await authorize(payer));
-  const startedMs = performance.now();
-  const { body: answer, status } = await post(`${url}/settle`, body);
-  const reason = answer.success === true ? undefined : (answer.errorReason ?? status);
-  return { ms: performance.now() - startedMs, success: answer.success === true, reason };
+type Load = { readonly name: string; readonly payments: number; readonly perSecond?: number };
+type Run = {
+  readonly load: Load;
+  readonly kind: FacilitatorKind;
+  readonly samples: readonly Sample[];
+  readonly settled: number;
+  readonly transactions: number;
+  /** Gas of a settled payment, with Circle's token. */
+  readonly gas: number;
+  readonly usage: Usage;
 };
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-async function lone(url: string): Promise<Sample[]> {
-  const samples: Sample[] = [];
-  for (let i = 0; i < LONE; i += 1) {
-    samples.push(await settle(url, payers[i]!));
-    await pause(137);
-  }
-  return samples;
-}
-const burst = (url: string) => Promise.all(payers.map((payer) => settle(url, payer)));
-async function sustained(url: string): Promise<Sample[]> {
-  const running: Promise<Sample>[] = [];
-  const startedMs = performance.now();
-  for (let i = 0; i < rate * seconds; i += 1) {
-    const waitMs = startedMs + (i * 1000) / rate - performance.now();
-    if (waitMs > 1) await pause(waitMs);
-    running.push(settle(url, payers[i % BURST]!));
-  }
-  return Promise.all(running);
+export const facilitator: Subject = {
+  name: "facilitator",
+  title: "Facilitator",
+  run: async ({ full, seed, tell }) => {
+    const chain = await startRemoteChain(BLOCK_SECONDS);
+    try {
+      const mint = openMint(seed, "facilitator");
+      await setBalances(chain.request, mint.parties({ count: PAYERS, payers: PAYERS, payees: 1 }), 10n ** 12n);
+      const mintNext = minter(mint);
+      const runs: Run[] = [];
+      for (const kind of FACILITATORS) {
+        for (const load of loadsOf(kind, full)) {
+          tell(`${kind}, ${load.name}`);
+          runs.push(await measure(chain, kind, load, bodiesOf(await mintNext(load.payments))));
+        }
+      }
+      return report(runs);
+    } finally {
+      await chain.stop();
+    }
+  },
+};
+
+function loadsOf(kind: FacilitatorKind, full: boolean): Load[] {
+  const bursts = BURSTS.map((count): Load => ({ name: `burst of ${count}`, payments: count }));
+  const rates = RATES.filter((rate) => full || kind === "Tributary" || rate === RATES[0] || rate === HIGHEST);
+  const sustained = rates.map((perSecond): Load => {
+    const isBar = kind === "Tributary" && perSecond === HIGHEST;
+    const seconds = isBar ? BAR_SECONDS : full ? SECONDS.full : SECONDS.quick;
+    return { name: nameOf(perSecond), payments: perSecond * seconds, perSecond };
+  });
+  return [...bursts, ...sustained];
 }
 
-/** Runs a load and sums it up, with the transactions and the gas of its sender. */
-async function measure(sender: PrivateKeyAccount, load: () => Promise<Sample[]>) {
-  const before = await lab.client.getTransactionCount({ address: sender.address });
-  const fromBlock = await lab.client.getBlockNumber();
-  const startedMs = performance.now();
-  const samples = await load();
-  const elapsedMs = performance.now() - startedMs;
-  const transactions = (await lab.client.getTransactionCount({ address: sender.address })) - before;
-  const gas = await gasOf(sender, fromBlock + 1n);
-  const sorted = samples.map(({ ms }) => ms).sort((a, b) => a - b);
-  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  const good = samples.filter(({ success }) => success).length;
-  const failures: Record<string, number> = {};
-  for (const { success, reason } of samples) {
-    if (!success) failures[String(reason)] = (failures[String(reason)] ?? 0) + 1;
-  }
-  return {
-    payments: samples.length,
-    settled: good,
-    failures,
-    transactions,
-    gasPerPayment: good === 0 ? null : Number(gas / BigInt(good)),
-    p50Ms: at(0.5),
-    p95Ms: at(0.95),
-    p99Ms: at(0.99),
-    elapsedMs: Math.round(elapsedMs),
+const nameOf = (perSecond: number): string => `${perSecond}/s`;
+
+/** Payments by all payers in turn, none twice. */
+function minter(mint: Mint) {
+  let next = 0;
+  return async (count: number) => {
+    const payments = [];
+    for (let i = 0; i < count; i += 1, next += 1) payments.push(await mint.sign(next, { payer: next % PAYERS }));
+    return payments;
   };
 }
 
-async function gasOf(sender: PrivateKeyAccount, from: bigint): Promise<bigint> {
-  let sum = 0n;
-  const to = await lab.client.getBlockNumber();
-  for (let number = from; number <= to; number += 1n) {
-    const { transactions } = await lab.client.getBlock({ blockNumber: number, includeTransactions: true });
-    for (const { hash, from: account } of transactions) {
-      if (account.toLowerCase() !== sender.address.toLowerCase()) continue;
-      sum += (await lab.client.getTransactionReceipt({ hash })).gasUsed;
-    }
+async function measure(chain: RemoteChain, kind: FacilitatorKind, load: Load, bodies: readonly string[]): Promise<Run> {
+  const running = await startFacilitator(chain, kind);
+  try {
+    const before = await newestBlock(chain);
+    await running.begin();
+    const url = `${running.url}/settle`;
+    const samples = await (load.perSecond === undefined ? burst(url, bodies) : sustain(url, bodies, load.perSecond));
+    const usage = await running.usage();
+    const { transactions, gas } = await gasSince(chain, running.sender, before);
+    const settled = samples.filter(({ success }) => success).length;
+    const gasEach = settled === 0 ? Number.NaN : withRealToken(gas, settled, transactions) / settled;
+    return { load, kind, samples, settled, transactions, gas: gasEach, usage };
+  } finally {
+    await running.stop();
   }
-  return sum;
 }
 
-/** The official facilitator with the official scheme, as its documentation composes it, with viem's nonce manager. */
-async function reference(): Promise<{ url: string; account: PrivateKeyAccount }> {
-  const account = privateKeyToAccount(lab.chain.accounts[4]!.privateKey, { nonceManager });
-  const wallet = createWalletClient({
-    account,
-    chain: lab.client.chain,
-    transport: http(lab.chain.rpcUrl),
-    pollingInterval: 200,
-  }).extend(publicActions);
-  // The packages type their signer looser than viem's client is.
-  const signer = toFacilitatorEvmSigner({ ...wallet, address: account.address } as unknown as Parameters<
-    typeof toFacilitatorEvmSigner
-  >[0]);
-  const facilitator = new x402Facilitator().register("eip155:84532", new ExactEvmScheme(signer));
-  const app = new Hono();
-  app.post("/settle", async (c) => {
-    const { paymentPayload, paymentRequirements } = await c.req.json();
-    return c.json(await facilitator.settle(paymentPayload, paymentRequirements));
-  });
-  const server = createServer(getRequestListener(app.fetch));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  server.unref();
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, account };
+function report(runs: readonly Run[]) {
+  const figures: Record<string, number> = {};
+  for (const { load, kind, samples, settled, gas, usage } of runs) {
+    figures[`facilitator success ${load.name} ${kind}`] = round((settled / samples.length) * 100);
+    figures[`facilitator p95 ${load.name} ${kind}`] = percentile(samples, 0.95);
+    if (settled > 0) figures[`facilitator gas ${load.name} ${kind}`] = Math.round(gas);
+    figures[`facilitator MiB ${load.name} ${kind}`] = Math.round(usage.mostRssMiB);
+  }
+  return {
+    figures,
+    bars: barsOf(runs),
+    tables: [
+      {
+        title: "Settlements at 2 s blocks",
+        columns: [
+          "load",
+          "facilitator",
+          "payments",
+          "settled, %",
+          "transactions",
+          "gas of a payment",
+          "p50, ms",
+          "p95, ms",
+          "p99, ms",
+          "processor, s",
+          "most memory, MiB",
+          "event loop p99, ms",
+          "what went wrong",
+        ],
+        rows: [...runs]
+          .sort(byLoad)
+          .map(({ load, kind, samples, settled, transactions, gas, usage }) => [
+            load.name,
+            kind,
+            samples.length,
+            round((settled / samples.length) * 100),
+            transactions,
+            settled === 0 ? null : Math.round(gas),
+            percentile(samples, 0.5),
+            percentile(samples, 0.95),
+            percentile(samples, 0.99),
+            round(usage.cpuSeconds),
+            Math.round(usage.mostRssMiB),
+            round(usage.loopDelayMs.p99),
+            commonestReason(samples) ?? "",
+          ]),
+        note:
+          "Each load against a facilitator that has just started, distinct payers, a payee that has been paid before; times of all " +
+          "answers, good or bad; an answer that takes 30 s counts as none. Gas is that of all its transactions by what settled, with " +
+          "Circle's token. Every process runs on the same cores: facilitator, chain and callers.",
+      },
+    ],
+    charts: [
+      {
+        file: "facilitator-p95",
+        title: "95 of 100 answers come within, 2 s blocks",
+        kind: "line" as const,
+        x: { name: "settlements a second" },
+        y: { name: "ms", min: 0 },
+        series: FACILITATORS.map((kind) => ({
+          name: kind,
+          points: RATES.flatMap((rate) => {
+            const run = runOf(runs, nameOf(rate), kind);
+            return run === undefined ? [] : [[nameOf(rate), percentile(run.samples, 0.95)] as const];
+          }),
+        })),
+        floor: {
+          name: "the next block",
+          points: RATES.map((rate) => [nameOf(rate), BLOCK_SECONDS * 950] as const),
+        },
+      },
+      {
+        file: "facilitator-success",
+        title: "Share of payments settled",
+        kind: "bar" as const,
+        x: { name: "" },
+        y: { name: "%", min: 0 },
+        series: FACILITATORS.map((kind) => ({
+          name: kind,
+          points: loadNames(runs).flatMap((name) => {
+            const run = runOf(runs, name, kind);
+            return run === undefined ? [] : [[name, round((run.settled / run.samples.length) * 100)] as const];
+          }),
+        })),
+        floor: { name: "all", points: loadNames(runs).map((name) => [name, 100] as const) },
+      },
+      {
+        file: "facilitator-gas",
+        title: "Gas of a payment through a facilitator",
+        kind: "bar" as const,
+        x: { name: "" },
+        y: { name: "gas, with Circle's token", min: 0 },
+        series: FACILITATORS.map((kind) => ({
+          name: kind,
+          points: loadNames(runs).flatMap((name) => {
+            const run = runOf(runs, name, kind);
+            return run === undefined || run.settled === 0 ? [] : [[name, Math.round(run.gas)] as const];
+          }),
+        })),
+        floor: { name: "physical floor", points: loadNames(runs).map((name) => [name, FLOOR_GAS.manyToOne] as const) },
+      },
+    ],
+  };
 }
 
-const report: Record<string, unknown> = {
-  node: process.version,
-  blockSeconds: 2,
-  lone: await measure(ours.account, () => lone(ours.url)),
-  burst: await measure(ours.account, () => burst(ours.url)),
-};
-if (values.reference) {
-  const other = await reference();
-  report.referenceBurst = await measure(other.account, () => burst(other.url));
+function barsOf(runs: readonly Run[]): Bar[] {
+  const bars: Bar[] = [];
+  const highest = runOf(runs, nameOf(HIGHEST), "Tributary");
+  if (highest !== undefined) {
+    const what = `facilitator, ${HIGHEST}/s for ${Math.round(highest.load.payments / HIGHEST)} s`;
+    const failed = highest.samples.length - highest.settled;
+    bars.push(
+      atMost(`${what}: failures`, failed, 0, "payments"),
+      atMost(`${what}: p95`, percentile(highest.samples, 0.95) / 1000, 4.5, "s"),
+      atMost(`${what}: event-loop delay p99`, highest.usage.loopDelayMs.p99, 20, "ms"),
+    );
+  }
+  const one = runOf(runs, "burst of 1", "official, nonceManager");
+  for (const name of loadNames(runs)) {
+    const ours = runOf(runs, name, "Tributary");
+    const peers = runs.filter(({ load, kind }) => load.name === name && kind !== "Tributary");
+    if (ours === undefined || peers.length === 0) continue;
+    const best = Math.max(...peers.map(({ settled, samples }) => settled / samples.length));
+    const share = ours.settled / ours.samples.length;
+    bars.push(atLeast(`facilitator, ${name}: settled, against the best peer`, share * 100, round(best * 100), "%"));
+  }
+  for (const { load, kind, gas } of runs) {
+    if (kind !== "Tributary" || one === undefined) continue;
+    bars.push(
+      atMost(`facilitator, ${load.name}: gas against one per transaction`, gas / one.gas, limitOf(load), "of it"),
+    );
+  }
+  return bars;
 }
-if (seconds > 0) {
-  report.sustained = { rate, seconds, ...(await measure(ours.account, () => sustained(ours.url))) };
+
+/** By how many payments come together: those of a burst, or of the time between two blocks. */
+function limitOf({ payments, perSecond }: Load): number {
+  const together = perSecond === undefined ? payments : perSecond * BLOCK_SECONDS;
+  return together >= 100 ? 0.56 : together >= 50 ? 0.57 : 1;
 }
-console.log(JSON.stringify(report));
-await lab.stop();
-process.exit(0);
+
+function loadNames(runs: readonly Run[]): string[] {
+  return [...new Set([...runs].sort(byLoad).map(({ load }) => load.name))];
+}
+
+function runOf(runs: readonly Run[], name: string, kind: FacilitatorKind): Run | undefined {
+  return runs.find((run) => run.load.name === name && run.kind === kind);
+}
+
+function byLoad(a: Run, b: Run): number {
+  const order = [...BURSTS.map((count) => `burst of ${count}`), ...RATES.map(nameOf)];
+  return order.indexOf(a.load.name) - order.indexOf(b.load.name);
+}

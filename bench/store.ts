@@ -1,139 +1,209 @@
-// How much intake the journal takes: `node bench/store.ts [SECONDS]`, figures as JSON on standard output.
-//
-//  atRate      payments accepted one by one at a fixed rate, as an HTTP server would: latency until durable, and the
-//              event loop's delay (of a timer of 1 ms, which counts: an idle process has a median of 1.1)
-//  flatOut     64 callers that accept one payment after the other
-//  lifecycle   payments through claim → storeBatch → markBroadcast → concludeBatch, 300 to a batch
+// How much the journal takes by itself, on SQLite and PostgreSQL, both waiting for the disk.
 import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openStore, type PaymentRow, type Store } from "../src/settlement/store/index.ts";
 import { startPostgres } from "../test/helpers/postgres.ts";
 import { attemptOf, batchOf, chainId, lease, paymentOf, request } from "../test/src/settlement/store/fixtures.ts";
+import { round, type Subject } from "./lib/results.ts";
 
-const seconds = Number(process.argv[2] ?? 5);
-let seeds = 0;
+const SECONDS = { quick: 1, full: 5 };
+const RATES = [150, 1_000] as const;
+const CALLERS = 64;
+const BATCH = 300;
+/** The first calls compile code and fill caches. */
+const WARM_UP = 200;
 
-async function accept(store: Store): Promise<PaymentRow> {
-  seeds += 1;
-  const [accepted] = await store.accept([paymentOf(seeds)], Date.now());
-  if (accepted?.isNew !== true) throw new Error("not accepted");
-  return accepted.row;
+type Intake = {
+  readonly name: string;
+  readonly perSecond: number;
+  readonly latencyMs: Spread;
+  readonly loopP99Ms: number;
+};
+type Spread = { readonly p50: number; readonly p99: number; readonly max: number };
+type Lifecycle = { readonly perSecond: number; readonly medianMs: Readonly<Record<string, number>> };
+
+export const store: Subject = {
+  name: "store",
+  title: "Journal",
+  run: async ({ full, tell }) => {
+    const seconds = full ? SECONDS.full : SECONDS.quick;
+    const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
+    try {
+      const measured: { journal: string; intakes: Intake[]; lifecycle: Lifecycle }[] = [];
+      for (const journal of ["SQLite", "PostgreSQL"]) {
+        tell(journal);
+        const place =
+          journal === "SQLite"
+            ? join(folder, "journal.db")
+            : await (await startPostgres({ durable: true })).createDatabase();
+        const opened = await openStore(place);
+        try {
+          measured.push({ journal, ...(await measure(opened, seconds)) });
+        } finally {
+          await opened.close();
+        }
+      }
+      return report(measured);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+async function measure(opened: Store, seconds: number): Promise<{ intakes: Intake[]; lifecycle: Lifecycle }> {
+  const accept = acceptor(opened);
+  for (let left = WARM_UP; left > 0; left -= 1) await accept();
+  const intakes: Intake[] = [];
+  for (const rate of RATES) intakes.push(await atRate(accept, rate, seconds));
+  intakes.push(await flatOut(accept, seconds));
+  return { intakes, lifecycle: await lifecycle(opened, seconds) };
 }
 
-/** Accepts at a rate, whether or not earlier calls were answered. */
-async function atRate(store: Store, perSecond: number) {
+/** Accepts one new payment at each call. */
+function acceptor(opened: Store): () => Promise<PaymentRow> {
+  let seeds = 0;
+  return async () => {
+    seeds += 1;
+    const [accepted] = await opened.accept([paymentOf(seeds)], Date.now());
+    if (accepted?.isNew !== true) throw new Error("not accepted");
+    return accepted.row;
+  };
+}
+
+/** Accepts payments one by one at a rate, as a server does, whether or not earlier calls were answered. */
+async function atRate(accept: () => Promise<PaymentRow>, perSecond: number, seconds: number): Promise<Intake> {
   const latencies: number[] = [];
   const pending: Promise<void>[] = [];
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  const started = performance.now();
-  for (let sent = 0; performance.now() - started < seconds * 1000; ) {
-    const due = ((performance.now() - started) / 1000) * perSecond;
+  const startedAt = performance.now();
+  for (let sent = 0; performance.now() - startedAt < seconds * 1000; ) {
+    const due = ((performance.now() - startedAt) / 1000) * perSecond;
     for (; sent < due; sent += 1) {
       const from = performance.now();
-      pending.push(accept(store).then(() => void latencies.push(performance.now() - from)));
+      pending.push(accept().then(() => void latencies.push(performance.now() - from)));
     }
     await sleep(1);
   }
-  const intake = performance.now() - started;
   await Promise.all(pending);
-  const drained = performance.now() - started - intake;
+  const elapsedMs = performance.now() - startedAt;
   delay.disable();
   return {
-    wantedPerSecond: perSecond,
-    acceptedPerSecond: Math.round((latencies.length / (intake + drained)) * 1000),
-    latencyMs: percentiles(latencies),
-    eventLoopDelayMs: {
-      p50: round(delay.percentile(50) / 1e6),
-      p99: round(delay.percentile(99) / 1e6),
-      max: round(delay.max / 1e6),
-    },
+    name: `${perSecond}/s`,
+    perSecond: (latencies.length / elapsedMs) * 1000,
+    latencyMs: spreadOf(latencies),
+    loopP99Ms: delay.percentile(99) / 1e6,
   };
 }
 
-async function flatOut(store: Store) {
+/** Callers that accept one payment after the other. */
+async function flatOut(accept: () => Promise<PaymentRow>, seconds: number): Promise<Intake> {
   const latencies: number[] = [];
-  const started = performance.now();
-  const end = started + seconds * 1000;
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const startedAt = performance.now();
+  const end = startedAt + seconds * 1000;
   const caller = async () => {
     while (performance.now() < end) {
       const from = performance.now();
-      await accept(store);
+      await accept();
       latencies.push(performance.now() - from);
     }
   };
-  await Promise.all(Array.from({ length: 64 }, caller));
-  const perSecond = Math.round((latencies.length / (performance.now() - started)) * 1000);
-  return { callers: 64, acceptedPerSecond: perSecond, latencyMs: percentiles(latencies) };
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+  delay.disable();
+  return {
+    name: `${CALLERS} callers`,
+    perSecond: (latencies.length / (performance.now() - startedAt)) * 1000,
+    latencyMs: spreadOf(latencies),
+    loopP99Ms: delay.percentile(99) / 1e6,
+  };
 }
 
-async function lifecycle(store: Store) {
-  const held = await lease(store, { ttlMs: 1e13 });
-  const times = { claim: [], storeBatch: [], markBroadcast: [], concludeBatch: [] } as Record<string, number[]>;
+/** Payments through claim, batch, broadcast and conclusion, 300 to a batch. */
+async function lifecycle(opened: Store, seconds: number): Promise<Lifecycle> {
+  const held = await lease(opened, { ttlMs: 1e13 });
+  const times: Record<string, number[]> = {};
   const timed = async <T>(name: string, work: Promise<T>): Promise<T> => {
     const from = performance.now();
     const value = await work;
-    times[name]?.push(performance.now() - from);
+    times[name] = [...(times[name] ?? []), performance.now() - from];
     return value;
   };
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  const started = performance.now();
+  const startedAt = performance.now();
   let settled = 0;
-  for (let txNonce = 0; performance.now() - started < seconds * 1000; txNonce += 1) {
+  for (let txNonce = 0; performance.now() - startedAt < seconds * 1000; txNonce += 1) {
     const nowMs = Date.now();
-    const query = { chainId, owner: "engine", nowMs, untilMs: nowMs + 10_000, limit: 300 };
-    const rows = await timed("claim", store.claim(query));
+    const query = { chainId, owner: "engine", nowMs, untilMs: nowMs + 10_000, limit: BATCH };
+    const rows = await timed("claim", opened.claim(query));
     if (rows.length === 0) break;
     const batch = batchOf(txNonce, [], { attempt: attemptOf(txNonce, rows) });
-    if ((await timed("storeBatch", store.storeBatch(held, batch, nowMs))) !== "stored") throw new Error("not stored");
-    await timed("markBroadcast", store.markBroadcast(held, batch.attempt.hash, nowMs));
+    if ((await timed("storeBatch", opened.storeBatch(held, batch, nowMs))) !== "stored") throw new Error("not stored");
+    await timed("markBroadcast", opened.markBroadcast(held, batch.attempt.hash, nowMs));
     const transitions = rows.map(
       ({ id }) => ({ paymentId: id, from: ["submitted"], to: "settled", evidence: request }) as const,
     );
     const conclusion = { batchId: batch.id, state: "mined", receipt: undefined, transitions } as const;
-    await timed("concludeBatch", store.concludeBatch(held, conclusion, nowMs));
+    await timed("concludeBatch", opened.concludeBatch(held, conclusion, nowMs));
     settled += rows.length;
   }
-  delay.disable();
   return {
-    settledPerSecond: Math.round((settled / (performance.now() - started)) * 1000),
-    medianMs: Object.fromEntries(Object.entries(times).map(([name, values]) => [name, percentiles(values).p50])),
-    eventLoopDelayMs: { p99: round(delay.percentile(99) / 1e6), max: round(delay.max / 1e6) },
+    perSecond: (settled / (performance.now() - startedAt)) * 1000,
+    medianMs: Object.fromEntries(Object.entries(times).map(([name, values]) => [name, spreadOf(values).p50])),
   };
 }
 
-function percentiles(values: readonly number[]) {
+function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (part: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
+  const at = (share: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
-}
-
-async function measure(store: Store) {
-  // The first calls compile code and fill caches.
-  for (let left = 200; left > 0; left -= 1) await accept(store);
-  const rates = [await atRate(store, 150), await atRate(store, 1_000)];
-  return { atRate: rates, flatOut: await flatOut(store), lifecycle: await lifecycle(store) };
-}
-
-const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
-try {
-  const sqlite = await openStore(join(folder, "journal.db"));
-  const sqliteFigures = await measure(sqlite);
-  await sqlite.close();
-  const server = await startPostgres({ durable: true });
-  const postgres = await openStore(await server.createDatabase());
-  const postgresFigures = await measure(postgres);
-  await postgres.close();
-  const machine = { node: process.version, cpus: cpus().length, secondsEach: seconds };
-  console.log(JSON.stringify({ machine, sqlite: sqliteFigures, postgres: postgresFigures }, null, 2));
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+function report(measured: readonly { journal: string; intakes: readonly Intake[]; lifecycle: Lifecycle }[]) {
+  const figures: Record<string, number> = {};
+  for (const {
+    journal,
+    intakes,
+    lifecycle: { perSecond },
+  } of measured) {
+    figures[`journal accepted/s ${journal}`] = Math.round(intakes.at(-1)?.perSecond ?? Number.NaN);
+    figures[`journal settled/s ${journal}`] = Math.round(perSecond);
+  }
+  const steps = Object.keys(measured[0]?.lifecycle.medianMs ?? {});
+  return {
+    figures,
+    bars: [],
+    charts: [],
+    tables: [
+      {
+        title: "Payments accepted one by one",
+        columns: ["journal", "load", "accepted/s", "p50, ms", "p99, ms", "longest, ms", "event loop p99, ms"],
+        rows: measured.flatMap(({ journal, intakes }) =>
+          intakes.map(({ name, perSecond, latencyMs, loopP99Ms }) => [
+            journal,
+            name,
+            Math.round(perSecond),
+            latencyMs.p50,
+            latencyMs.p99,
+            latencyMs.max,
+            round(loopP99Ms),
+          ]),
+        ),
+        note: "Until each is durable. The peers keep no journal. An event loop that does nothing has a p99 of a little above 1 ms here.",
+      },
+      {
+        title: `From the queue to settled, ${BATCH} to a batch`,
+        columns: ["journal", "payments/s", ...steps.map((name) => `${name}, ms`)],
+        rows: measured.map(({ journal, lifecycle: { perSecond, medianMs } }) => [
+          journal,
+          Math.round(perSecond),
+          ...steps.map((name) => medianMs[name] ?? null),
+        ]),
+        note: "Each step is one commit; its median.",
+      },
+    ],
+  };
 }

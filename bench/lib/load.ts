@@ -1,0 +1,90 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { z } from "zod";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { bodyV2 } from "../../test/helpers/facilitator.ts";
+
+/** What became of one request, as its caller saw it. */
+export type Sample = { readonly ms: number; readonly success: boolean; readonly reason: string | undefined };
+
+/** Longer than anybody who waits for a web page has patience for. */
+const PATIENCE_MS = 30_000;
+
+const settleAnswer = z.object({ success: z.boolean(), errorReason: z.string().optional() });
+const verifyAnswer = z.object({ isValid: z.boolean(), invalidReason: z.string().optional() });
+
+/** Bodies of /verify and /settle, made beforehand: making them is no part of what is measured. */
+export function bodiesOf(payments: readonly SignedAuthorization[]): string[] {
+  return payments.map((payment) => JSON.stringify(bodyV2(payment)));
+}
+
+async function ask(
+  url: string,
+  body: string,
+): Promise<{ readonly success: boolean; readonly reason?: string | undefined }> {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    const answer: unknown = await response.json();
+    const settled = settleAnswer.safeParse(answer);
+    if (settled.success) return { success: settled.data.success, reason: settled.data.errorReason };
+    const verified = verifyAnswer.safeParse(answer);
+    if (verified.success) return { success: verified.data.isValid, reason: verified.data.invalidReason };
+    return { success: false, reason: `HTTP ${response.status}` };
+  } catch (error) {
+    return { success: false, reason: error instanceof Error ? error.name : "unknown" };
+  }
+}
+
+async function timed(url: string, body: string): Promise<Sample> {
+  const startedAt = performance.now();
+  const { success, reason } = await ask(url, body);
+  return { ms: performance.now() - startedAt, success, reason };
+}
+
+/** All at once. */
+export function burst(url: string, bodies: readonly string[]): Promise<Sample[]> {
+  return Promise.all(bodies.map((body) => timed(url, body)));
+}
+
+/** At a steady rate, whether or not earlier ones were answered. */
+export async function sustain(url: string, bodies: readonly string[], perSecond: number): Promise<Sample[]> {
+  const running: Promise<Sample>[] = [];
+  const startedAt = performance.now();
+  for (const [i, body] of bodies.entries()) {
+    const waitMs = startedAt + (i * 1000) / perSecond - performance.now();
+    if (waitMs > 1) await pause(waitMs);
+    running.push(timed(url, body));
+  }
+  return Promise.all(running);
+}
+
+/** As fast as a number of callers get their answers. */
+export async function flatOut(url: string, bodies: readonly string[], callers: number): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  const queue = bodies[Symbol.iterator]();
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      for (const body of queue) samples.push(await timed(url, body));
+    }),
+  );
+  return samples;
+}
+
+/** The value below which a share of the samples is. */
+export function percentile(samples: readonly Sample[], share: number): number {
+  const sorted = samples.map(({ ms }) => ms).sort((a, b) => a - b);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+}
+
+/** The commonest reason why samples failed; undefined where none did. */
+export function commonestReason(samples: readonly Sample[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { success, reason } of samples) {
+    if (!success) counts.set(reason ?? "unknown", (counts.get(reason ?? "unknown") ?? 0) + 1);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
+}

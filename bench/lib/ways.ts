@@ -1,0 +1,43 @@
+import { type Address, encodeFunctionData, type Hex, multicall3Abi } from "viem";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { encodeTransfer } from "../../src/chain/preflight.ts";
+import { CIRCLE_USDC_GAS, MOCK_USDC_GAS } from "../../src/gas/index.ts";
+
+/** The ways that are compared, as they are called in every table. */
+export const WAY = {
+  single: "one transaction per payment",
+  multicall: "Multicall3 aggregate3",
+  tributary: "Tributary",
+} as const;
+
+/** The most that an `aggregate3` of payments can hold under 2^24 gas, with room for payees that had nothing. */
+export const CALLS_PER_MULTICALL = 300;
+
+/** One `aggregate3` with a `transferWithAuthorization` for each payment; a failure of one does not stop the others. */
+export function encodeMulticall(token: Address, payments: readonly SignedAuthorization[]): Hex {
+  const calls = payments.map((payment) => ({
+    target: token,
+    allowFailure: true,
+    callData: encodeTransfer(payment, "vrs"),
+  }));
+  return encodeFunctionData({ abi: multicall3Abi, functionName: "aggregate3", args: [calls] });
+}
+
+/**
+ * What transactions would use with Circle's token in the place of MockUSDC, whose code is cheaper: some gas more for each
+ * payment, and some more at the first use of the token in a transaction. Both figures are those of the gas models.
+ */
+export function withRealToken(gas: number, payments: number, transactions: number): number {
+  const perPayment = CIRCLE_USDC_GAS.transferGas - MOCK_USDC_GAS.transferGas;
+  const perTransaction = CIRCLE_USDC_GAS.firstUseGas - MOCK_USDC_GAS.firstUseGas;
+  return gas + payments * perPayment + transactions * perTransaction;
+}
+
+/** Gas per payment that no way of batching can go below: the real token's own part, calldata without a byte to spare. */
+export const FLOOR_GAS = { manyToOne: 46_150, oneToOne: 38_850, manyToMany: 51_300 } as const;
+
+/** Calldata of a payment that cannot be left out: payer, value, times, nonce, signature; 20 more for a payee of its own. */
+export const FLOOR_CALLDATA_BYTES = 126;
+
+/** What Circle's token itself uses for one of many payments to one payee (N → 1), whoever calls it. */
+export const REAL_TOKEN_GAS = 43_988;

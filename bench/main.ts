@@ -1,0 +1,80 @@
+// `npm run bench`: measures Tributary beside what else one would use, writes the figures down and says which bars hold.
+import { Command, InvalidArgumentError } from "commander";
+import { dataFee } from "./dataFee.ts";
+import { facilitator } from "./facilitator.ts";
+import { gas } from "./gas.ts";
+import { job } from "./job.ts";
+import { updateQuotes, writeResults } from "./lib/output.ts";
+import { missedBy, resultsOf, type Section, type Subject } from "./lib/results.ts";
+import { money } from "./money.ts";
+import { planner } from "./planner.ts";
+import { store } from "./store.ts";
+import { verification } from "./verification.ts";
+
+const SUBJECTS: readonly Subject[] = [gas, dataFee, money, planner, job, facilitator, verification, store];
+
+type Options = {
+  readonly only?: readonly string[];
+  readonly full?: boolean;
+  readonly seed: number;
+  readonly out?: string;
+};
+
+await new Command("bench")
+  .description(
+    "Measure gas, money, throughput and latency beside what else one would use. Exit code 1: a bar does not hold.",
+  )
+  .option("--only <subjects...>", `some of: ${SUBJECTS.map(({ name }) => name).join(", ")}; written only with --out`)
+  .option("--full", "the long form: larger jobs, longer loads")
+  .option("--seed <number>", "what keys, nonces and amounts follow from", readSeed, 1)
+  .option("--out <folder>", "where to write instead of bench/")
+  .action(run)
+  .parseAsync();
+
+async function run({ only, full = false, seed, out }: Options): Promise<void> {
+  const unknown = only?.filter((name) => !SUBJECTS.some((subject) => subject.name === name)) ?? [];
+  if (unknown.length > 0) throw new InvalidArgumentError(`There is no subject ${unknown.join(", ")}.`);
+  const wanted = SUBJECTS.filter(({ name }) => only === undefined || isWanted(name, only));
+  const startedMs = performance.now();
+  const measuredAt = new Date().toISOString();
+  const sections: Section[] = [];
+  const figures: Record<string, number> = {};
+  for (const subject of wanted) {
+    const section = await measure(subject, { full, seed, figures });
+    sections.push(section);
+    Object.assign(figures, section.figures);
+  }
+  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  const form = only !== undefined ? "part" : full ? "full" : "quick";
+  const results = resultsOf(sections, { form, seed, measuredAt, seconds });
+  if (only === undefined || out !== undefined) writeResults(results, out);
+  if (only === undefined && out === undefined) updateQuotes(results);
+  const missed = results.bars.flatMap((bar) => missedBy(bar) ?? []);
+  for (const text of missed) console.error(`does not hold: ${text}`);
+  console.error(`${results.bars.length - missed.length} of ${results.bars.length} bars hold; ${seconds} s`);
+  process.exitCode = missed.length === 0 ? 0 : 1;
+}
+
+function isWanted(name: string, only: readonly string[]): boolean {
+  if (only.includes(name)) return true;
+  return SUBJECTS.some((subject) => only.includes(subject.name) && subject.needs?.includes(name) === true);
+}
+
+async function measure(
+  subject: Subject,
+  context: { full: boolean; seed: number; figures: Readonly<Record<string, number>> },
+): Promise<Section> {
+  const startedMs = performance.now();
+  const tell = (text: string): void => console.error(`${subject.name}: ${text}`);
+  const { bars, tables, charts, figures } = await subject.run({ ...context, tell });
+  const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+  tell(`${seconds} s`);
+  for (const bar of bars) console.error(`  ${bar.holds ? "holds " : "MISSED"} ${bar.name}: ${bar.value} ${bar.unit}`);
+  return { subject: subject.name, title: subject.title, seconds, bars, tables, charts, figures };
+}
+
+function readSeed(text: string): number {
+  const seed = Number(text);
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidArgumentError("Give a whole number.");
+  return seed;
+}

@@ -1,0 +1,35 @@
+// The official facilitator, put together from @x402/core, @x402/evm and express as their own basic example does it: one transaction
+// for each payment. `node official.ts RPC_URL [nonce-manager]`, key in PRIVATE_KEY; prints its URL.
+import type { AddressInfo } from "node:net";
+import { x402Facilitator } from "@x402/core/facilitator";
+import { toFacilitatorEvmSigner } from "@x402/evm";
+import { registerExactEvmScheme } from "@x402/evm/exact/facilitator";
+import express from "express";
+import { createWalletClient, type Hex, http, nonceManager, publicActions } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { baseSepolia } from "viem/chains";
+
+const [rpcUrl, choice] = process.argv.slice(2);
+const privateKey = process.env.PRIVATE_KEY as Hex;
+const account = privateKeyToAccount(privateKey, choice === "nonce-manager" ? { nonceManager } : {});
+const client = createWalletClient({ account, chain: baseSepolia, transport: http(rpcUrl) }).extend(publicActions);
+// The packages type their signer looser than viem's client is.
+type Signer = Parameters<typeof toFacilitatorEvmSigner>[0];
+const signer = toFacilitatorEvmSigner({ ...client, address: account.address } as unknown as Signer);
+const facilitator = registerExactEvmScheme(new x402Facilitator(), { signer, networks: "eip155:84532" });
+
+const app = express();
+app.use(express.json());
+for (const action of ["verify", "settle"] as const) {
+  app.post(`/${action}`, async (request, response) => {
+    try {
+      const { paymentPayload, paymentRequirements } = request.body;
+      response.json(await facilitator[action](paymentPayload, paymentRequirements));
+    } catch (error) {
+      response.status(500).json({ error: error instanceof Error ? error.message : "unknown" });
+    }
+  });
+}
+const server = app.listen(0, "127.0.0.1", () => {
+  console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});
