@@ -1,4 +1,5 @@
-import { type Address, type Hex, isAddressEqual, recoverAddress, size } from "viem";
+import { type Address, getAddress, type Hex, size } from "viem";
+import { recoverSigner } from "./recover.ts";
 import { findSignatureDefect, isErc6492, normaliseSignature } from "./signature.ts";
 import { hashAuthorization, type TokenDomain } from "./typedData.ts";
 import type { SignedAuthorization } from "./types.ts";
@@ -34,16 +35,8 @@ export async function verifySignatureOffline(
   const defect = findSignatureDefect(signature);
   if (defect !== undefined) return { status: "malformed", reason: defect };
   if (isRecovered) return { status: "valid", signature };
-  const recovered = await recover(hashAuthorization(signed, domain), signature);
+  const recovered = await recoverSigner(hashAuthorization(signed, domain), signature);
   if (recovered === undefined) return { status: "malformed", reason: "unrecoverable" };
-  return isAddressEqual(recovered, signed.from) ? { status: "valid", signature } : { status: "mismatch", recovered };
-}
-
-async function recover(hash: Hex, signature: Hex): Promise<Address | undefined> {
-  try {
-    return await recoverAddress({ hash, signature });
-  } catch {
-    // An `r` that is no point of the curve, or zero: ecrecover returns nothing for it.
-    return undefined;
-  }
+  if (recovered === signed.from.toLowerCase()) return { status: "valid", signature };
+  return { status: "mismatch", recovered: getAddress(recovered) };
 }
