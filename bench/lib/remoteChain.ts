@@ -34,11 +34,10 @@ const answer = z.union([
 
 function rpcTo(rpcUrl: string): Request {
   return async (method, params = []) => {
-    const response = await fetch(rpcUrl, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
-    });
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+    const post = () => fetch(rpcUrl, { method: "POST", headers: { "content-type": "application/json" }, body });
+    // A connection that was idle for long may be closed by the chain at the moment at which it is used again.
+    const response = await post().catch(post);
     const read = answer.parse(await response.json());
     if ("error" in read) throw new Error(`${method}: ${read.error.message}`);
     return read.result;

@@ -31,5 +31,7 @@ for (const action of ["verify", "settle"] as const) {
   });
 }
 const server = app.listen(0, "127.0.0.1", () => {
+  // As long as Tributary's, so that no caller meets a connection that is being closed.
+  server.keepAliveTimeout = 65_000;
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });

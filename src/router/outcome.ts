@@ -1,4 +1,4 @@
-import { type Address, decodeEventLog, type Hex, isAddressEqual, type Log, parseAbi } from "viem";
+import { type Address, decodeEventLog, type Hex, type Log } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { decodeRefusal, type Refusal } from "./reason.ts";
@@ -20,10 +20,10 @@ export type OutcomeReceipt = {
   readonly logs: readonly Pick<Log, "address" | "topics" | "data" | "logIndex">[];
 };
 
-const tokenEvents = parseAbi([
-  "event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)",
-  "event Transfer(address indexed from, address indexed to, uint256 value)",
-]);
+/** `AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)` (EIP-3009). */
+const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
+/** `Transfer(address indexed from, address indexed to, uint256 value)` (ERC-20). */
+const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
 /**
  * The outcome of every item of a router batch, in the order of the items. Proof of a settlement is the pair of the token's
@@ -54,23 +54,21 @@ export function readDirectOutcome(receipt: OutcomeReceipt, authorization: Signed
   return prove(readProofs(receipt), authorization) ?? { status: "unproven" };
 }
 
-type Proof = { readonly to: Address; readonly value: bigint; readonly logIndex: number };
+type Proof = { readonly to: string; readonly value: bigint; readonly logIndex: number };
+type EventLog = OutcomeReceipt["logs"][number];
 
 /** Every `AuthorizationUsed` that has the `Transfer` of its payer right behind it, by token, payer and nonce. */
 function readProofs({ logs }: OutcomeReceipt): Map<string, Proof> {
   const proofs = new Map<string, Proof>();
   for (let i = 0; i + 1 < logs.length; i += 1) {
-    const [used, transfer] = [logs[i]!, logs[i + 1]!];
-    const usedArgs = decodeTokenEvent(used);
-    if (usedArgs?.eventName !== "AuthorizationUsed") continue;
-    const moved = decodeTokenEvent(transfer);
-    if (moved?.eventName !== "Transfer" || !isAddressEqual(used.address, transfer.address)) continue;
-    if (!isAddressEqual(moved.args.from, usedArgs.args.authorizer)) continue;
-    proofs.set(`${used.address}:${usedArgs.args.authorizer}:${usedArgs.args.nonce}`.toLowerCase(), {
-      to: moved.args.to,
-      value: moved.args.value,
-      logIndex: transfer.logIndex ?? i + 1,
-    });
+    const [first, second] = [logs[i]!, logs[i + 1]!];
+    const used = readUsed(first);
+    const moved = used === undefined ? undefined : readTransfer(second);
+    if (used === undefined || moved === undefined) continue;
+    if (!isSame(first.address, second.address) || used.payer !== moved.payer) continue;
+    const { to, value } = moved;
+    const logIndex = second.logIndex ?? i + 1;
+    proofs.set(`${first.address}:${used.payer}:${used.nonce}`.toLowerCase(), { to, value, logIndex });
   }
   return proofs;
 }
@@ -79,16 +77,37 @@ function prove(proofs: Map<string, Proof>, authorization: SignedAuthorization): 
   const proof = proofs.get(`${authorization.token}:${authorization.from}:${authorization.nonce}`.toLowerCase());
   if (proof === undefined) return undefined;
   // Another variant of the same identity: that one moved, these terms did not.
-  if (!isAddressEqual(proof.to, authorization.to) || proof.value !== authorization.value) return { status: "unproven" };
+  if (!isSame(proof.to, authorization.to) || proof.value !== authorization.value) return { status: "unproven" };
   return { status: "settled", logIndex: proof.logIndex };
 }
 
-function decodeTokenEvent(log: OutcomeReceipt["logs"][number]) {
-  try {
-    return decodeEventLog({ abi: tokenEvents, topics: log.topics, data: log.data });
-  } catch {
+// The token's two events are taken apart here and not by viem's decodeEventLog, which works out the topics of all events of
+// an ABI anew for each log: with that, the receipt of a full batch keeps the event loop for longer than a request may take.
+
+function readUsed({ topics }: EventLog): { readonly payer: string; readonly nonce: Hex } | undefined {
+  const [event, payer, nonce] = topics;
+  if (topics.length !== 3 || event !== AUTHORIZATION_USED || payer === undefined || nonce === undefined)
     return undefined;
-  }
+  return { payer: addressIn(payer), nonce };
+}
+
+function readTransfer({ topics, data }: EventLog): (Omit<Proof, "logIndex"> & { readonly payer: string }) | undefined {
+  const [event, payer, to] = topics;
+  if (topics.length !== 3 || event !== TRANSFER || payer === undefined || to === undefined) return undefined;
+  if (data.length < WORD_LENGTH) return undefined;
+  return { payer: addressIn(payer), to: addressIn(to), value: BigInt(data.slice(0, WORD_LENGTH)) };
+}
+
+/** Characters of 32 bytes as hex. */
+const WORD_LENGTH = 66;
+
+/** The address at the end of a topic, in lower case. */
+function addressIn(topic: Hex): string {
+  return `0x${topic.slice(-40).toLowerCase()}`;
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }
 
 /**
@@ -103,7 +122,7 @@ function readRouterEvents(
   const open: [key: string, refusal: Refusal][] = [];
   let attempted = 0;
   for (const log of logs) {
-    const event = isAddressEqual(log.address, router) ? decodeRouterEvent(log) : undefined;
+    const event = isSame(log.address, router) ? decodeRouterEvent(log) : undefined;
     if (event?.eventName === "AuthorizationFailed") {
       const { index, payer, nonce, reason } = event.args;
       open.push([`${index}:${payer}:${nonce}`.toLowerCase(), decodeRefusal(reason)]);
@@ -117,7 +136,7 @@ function readRouterEvents(
   return { refusals, attempted };
 }
 
-function decodeRouterEvent(log: OutcomeReceipt["logs"][number]) {
+function decodeRouterEvent(log: EventLog) {
   try {
     return decodeEventLog({ abi: settlementRouterArtifact.abi, topics: log.topics, data: log.data });
   } catch {

@@ -1,6 +1,8 @@
 import { expect } from "chai";
+import fc from "fast-check";
+import { encodeAbiParameters, keccak256, parseAbiParameters } from "viem";
 import { authorizationId, sameTerms, termsDigest } from "../../../src/authorization/identity.ts";
-import { authorizationOf } from "../../helpers/authorizations.ts";
+import { anyAuthorization, authorizationOf } from "../../helpers/authorizations.ts";
 
 const authorization = authorizationOf();
 
@@ -51,4 +53,26 @@ describe("sameTerms and termsDigest", () => {
       expect(termsDigest(other)).to.not.equal(termsDigest(authorization));
     });
   }
+});
+
+describe("termsDigest", () => {
+  it("is the digest of the terms as Solidity encodes them", () => {
+    const words = parseAbiParameters("uint256, address, address, address, uint256, uint256, uint256, bytes32");
+    fc.assert(
+      fc.property(anyAuthorization, (terms) => {
+        const { chainId, token, from, to, value, validAfter, validBefore, nonce } = terms;
+        const encoded = encodeAbiParameters(words, [
+          BigInt(chainId),
+          token,
+          from,
+          to,
+          value,
+          validAfter,
+          validBefore,
+          nonce,
+        ]);
+        expect(termsDigest(terms)).to.equal(keccak256(encoded));
+      }),
+    );
+  });
 });
