@@ -44,7 +44,7 @@ export const dataFee: Subject = {
       const shape = { count: MOST, payers: MOST, payees: 1 };
       const mint = openMint(seed, "data fee");
       await setBalances(chain.request, mint.parties(shape), 10n ** 12n);
-      const payments = await mint.payments(shape);
+      const payments = mint.payments(shape);
       const figures: Record<string, number> = {};
 
       tell("sizes and fees");
@@ -189,7 +189,7 @@ async function predictedAndCharged(
     await chain.setDataFee(inputs);
     const payments = [];
     for (let i = 0; i < MOST; i += 1) {
-      payments.push({ line: i + 1, authorization: await mint.sign(10_000 * (index + 1) + i, { payer: i }) });
+      payments.push({ line: i + 1, authorization: mint.sign(10_000 * (index + 1) + i, { payer: i }) });
     }
     await holdBaseFee(chain);
     await chain.request("evm_mine");

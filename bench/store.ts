@@ -9,7 +9,7 @@ import { startPostgres } from "../test/helpers/postgres.ts";
 import { attemptOf, batchOf, chainId, lease, paymentOf, request } from "../test/src/settlement/store/fixtures.ts";
 import { round, type Subject } from "./lib/results.ts";
 
-const SECONDS = { quick: 1, full: 5 };
+const SECONDS = { quick: 0.5, full: 5 };
 const RATES = [150, 1_000] as const;
 const CALLERS = 64;
 const BATCH = 300;

@@ -31,7 +31,7 @@ export const verification: Subject = {
       const mint = openMint(seed, "verification");
       const shape = { count: count + WARM_UP, payers: count + WARM_UP, payees: 1 };
       await setBalances(chain.request, mint.parties(shape), 10n ** 12n);
-      const payments = await mint.payments(shape);
+      const payments = mint.payments(shape);
       const bodies = bodiesOf(payments);
       const runs: Run[] = [];
       for (const kind of FACILITATORS) {

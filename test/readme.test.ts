@@ -66,6 +66,7 @@ describe("README", () => {
     "SECURITY.md",
     "docs/security.md",
     "docs/deployment.md",
+    "docs/performance.md",
     "docs/decisions/pinned-node.md",
   ]) {
     it(`links to files that exist: ${page}`, () => {

@@ -7,7 +7,7 @@ import { bodyV2 } from "../../test/helpers/facilitator.ts";
 export type Sample = { readonly ms: number; readonly success: boolean; readonly reason: string | undefined };
 
 /** Longer than anybody who waits for a web page has patience for. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 20_000;
 
 const settleAnswer = z.object({ success: z.boolean(), errorReason: z.string().optional() });
 const verifyAnswer = z.object({ isValid: z.boolean(), invalidReason: z.string().optional() });

@@ -1,6 +1,7 @@
-import type { Address, Hex } from "viem";
-import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
-import { signAuthorization } from "../../src/authorization/sign.ts";
+import { signRecoverable } from "tiny-secp256k1";
+import { type Address, bytesToHex, hexToBytes } from "viem";
+import { privateKeyToAddress } from "viem/accounts";
+import { hashAuthorization } from "../../src/authorization/typedData.ts";
 import type { Authorization, SignedAuthorization } from "../../src/authorization/types.ts";
 import { networks } from "../../src/networks.ts";
 import { addressFor, bytesFor, valueFor } from "./random.ts";
@@ -13,10 +14,10 @@ const VALID_BEFORE = 4_102_444_801n;
 export type Shape = { readonly count: number; readonly payers: number; readonly payees: number };
 
 export type Mint = {
-  readonly payer: (index: number) => PrivateKeyAccount;
+  readonly payer: (index: number) => Address;
   readonly payee: (index: number) => Address;
-  readonly sign: (index: number, terms?: Partial<Authorization> & { payer?: number }) => Promise<SignedAuthorization>;
-  readonly payments: (shape: Shape) => Promise<SignedAuthorization[]>;
+  readonly sign: (index: number, terms?: Partial<Authorization> & { payer?: number }) => SignedAuthorization;
+  readonly payments: (shape: Shape) => SignedAuthorization[];
   /** Everybody whom payments of these shapes concern. */
   readonly parties: (...shapes: readonly Shape[]) => Address[];
 };
@@ -26,56 +27,54 @@ export type Mint = {
  * payers and payees.
  */
 export function openMint(seed: number, label: string): Mint {
-  const accounts = new Map<number, PrivateKeyAccount>();
+  const payers = new Map<number, { readonly key: Uint8Array; readonly address: Address }>();
   const { chainId, usdc } = networks.baseSepolia;
 
-  function payer(index: number): PrivateKeyAccount {
-    const known = accounts.get(index);
+  function payerAt(index: number) {
+    const known = payers.get(index);
     if (known !== undefined) return known;
-    const account = privateKeyToAccount(bytesFor(seed, "payer", index));
-    accounts.set(index, account);
-    return account;
+    const key = bytesFor(seed, "payer", index);
+    const payer = { key: hexToBytes(key), address: privateKeyToAddress(key) };
+    payers.set(index, payer);
+    return payer;
   }
+  const payer = (index: number): Address => payerAt(index).address;
   const payee = (index: number): Address => addressFor(seed, "payee", index);
-  const nonce = (index: number): Hex => bytesFor(seed, `nonce ${label}`, index);
 
-  async function sign(
+  /** As a wallet signs it, but with libsecp256k1: tens of thousands are signed before anything is measured. */
+  function sign(
     index: number,
     { payer: from = 0, ...terms }: Partial<Authorization> & { payer?: number } = {},
-  ): Promise<SignedAuthorization> {
-    const account = payer(from);
-    return signAuthorization(
-      account,
-      {
-        chainId,
-        token: usdc.address,
-        from: account.address,
-        to: payee(0),
-        value: valueFor(index),
-        validAfter: VALID_AFTER,
-        validBefore: VALID_BEFORE,
-        nonce: nonce(index),
-        ...terms,
-      },
-      usdc,
-    );
+  ): SignedAuthorization {
+    const { key, address } = payerAt(from);
+    const authorization: Authorization = {
+      chainId,
+      token: usdc.address,
+      from: address,
+      to: payee(0),
+      value: valueFor(index),
+      validAfter: VALID_AFTER,
+      validBefore: VALID_BEFORE,
+      nonce: bytesFor(seed, `nonce ${label}`, index),
+      ...terms,
+    };
+    const { signature, recoveryId } = signRecoverable(hexToBytes(hashAuthorization(authorization, usdc)), key);
+    return { ...authorization, signature: `${bytesToHex(signature)}${recoveryId === 0 ? "1b" : "1c"}` };
   }
 
   return {
     payer,
     payee,
     sign,
-    payments: async ({ count, payers, payees }) => {
-      const made: SignedAuthorization[] = [];
-      for (let i = 0; i < count; i += 1) made.push(await sign(i, { payer: i % payers, to: payee(i % payees) }));
-      return made;
-    },
+    payments: (shape) =>
+      Array.from({ length: shape.count }, (_, i) => {
+        return sign(i, { payer: i % shape.payers, to: payee(i % shape.payees) });
+      }),
     parties: (...shapes) => {
-      const payers = Math.max(...shapes.map((shape) => shape.payers));
-      const payees = Math.max(...shapes.map((shape) => shape.payees));
+      const most = (side: "payers" | "payees") => Math.max(...shapes.map((shape) => shape[side]));
       return [
-        ...Array.from({ length: payers }, (_, i) => payer(i).address),
-        ...Array.from({ length: payees }, (_, i) => payee(i)),
+        ...Array.from({ length: most("payers") }, (_, i) => payer(i)),
+        ...Array.from({ length: most("payees") }, (_, i) => payee(i)),
       ];
     },
   };

@@ -36,10 +36,9 @@ function quoteInReadme(results: Results): string {
   return [
     "![Gas of a payment by the number of payments in a transaction](bench/charts/gas.svg)",
     "",
-    `Gas of a payment to one payee, with Circle's token: ${figure(`gas manyToOne 1 ${WAY.single}`)} by a transaction of its own, ` +
-      `${figure(`gas manyToOne 300 ${WAY.multicall}`)} in a Multicall3 of 300, ${figure(`gas manyToOne 300 ${WAY.tributary}`)} in a ` +
-      `batch of 300, and no way of batching can go below ${formatNumber(FLOOR_GAS.manyToOne)}. ` +
-      "[docs/performance.md](docs/performance.md) has money, throughput and latency beside the peers; `npm run bench` measures all of it again.",
+    `Gas of a payment to one payee, with Circle's token: ${figure(`gas manyToOne 1 ${WAY.single}`)} by a transaction of its own,`,
+    `${figure(`gas manyToOne 300 ${WAY.multicall}`)} in a Multicall3 of 300, ${figure(`gas manyToOne 300 ${WAY.tributary}`)} in a batch of 300; no way of batching can go below ${formatNumber(FLOOR_GAS.manyToOne)}.`,
+    "[docs/performance.md](docs/performance.md) has money, throughput and latency beside the peers; `npm run bench` measures it again.",
   ].join("\n");
 }
 
@@ -52,22 +51,18 @@ function quoteInPerformance(results: Results): string {
     figure(`ratio ${count}`),
   ]);
   return [
-    `Measured on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${versions.node}; ` +
-      `[bench/RESULTS.md](../bench/RESULTS.md) has every table and chart.`,
+    `Measured on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${versions.node}.`,
+    "[bench/RESULTS.md](../bench/RESULTS.md) has every table and chart.",
     "",
     "Gas of a payment with Circle's token, N payers → 1 payee:",
     "",
     markdownTable(["payments", WAY.single, WAY.multicall, WAY.tributary, "against one each"], gas),
     "",
-    `One more payment in a batch takes ${figure(`slope manyToOne ${WAY.tributary}`)} gas (N → 1), ` +
-      `${figure(`slope oneToOne ${WAY.tributary}`)} (1 → 1) and ${figure(`slope manyToMany ${WAY.tributary}`)} (N → N); ` +
-      `in a Multicall3 ${figure(`slope manyToOne ${WAY.multicall}`)}, ${figure(`slope oneToOne ${WAY.multicall}`)} and ` +
-      `${figure(`slope manyToMany ${WAY.multicall}`)}.`,
+    `One more payment in a batch takes ${figure(`slope manyToOne ${WAY.tributary}`)} gas (N → 1), ${figure(`slope oneToOne ${WAY.tributary}`)} (1 → 1) and ${figure(`slope manyToMany ${WAY.tributary}`)} (N → N);`,
+    `in a Multicall3 ${figure(`slope manyToOne ${WAY.multicall}`)}, ${figure(`slope oneToOne ${WAY.multicall}`)} and ${figure(`slope manyToMany ${WAY.multicall}`)}.`,
     "",
-    `A payment in a batch of 300 costs ${figure(`usd per payment 0.005 ${WAY.tributary}`)} USD at 0.005 gwei and ` +
-      `${figure(`usd per payment 0.05 ${WAY.tributary}`)} USD at 0.05 gwei (ether at 3,000 USD); by itself ` +
-      `${figure(`usd per payment 0.005 ${WAY.single}`)} and ${figure(`usd per payment 0.05 ${WAY.single}`)}. Payments below ` +
-      "that cost more than they move.",
+    `A payment in a batch of 300 costs ${figure(`usd per payment 0.005 ${WAY.tributary}`)} USD at 0.005 gwei and ${figure(`usd per payment 0.05 ${WAY.tributary}`)} USD at 0.05 gwei (ether at 3,000 USD);`,
+    `by itself ${figure(`usd per payment 0.005 ${WAY.single}`)} and ${figure(`usd per payment 0.05 ${WAY.single}`)}. Payments below that cost more than they move.`,
     "",
     "What has to hold:",
     "",

@@ -2,14 +2,20 @@ import { expect } from "chai";
 import { openMint } from "../../bench/lib/payments.ts";
 import { settleOneByOne } from "../../bench/lib/peers.ts";
 import { setBalances } from "../../bench/lib/token.ts";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { settleWithEngine } from "../../src/settlement/engineJob.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
 import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
 
-const PAYMENTS = 300;
-const SINGLES = 40;
-/** A job settles at least as many times the payments in the same time as one transaction for each. */
-const LEAST_RATIO = 1.5;
+/** Settled before the clock starts: the first ones compile code. */
+const WARM_UP = 30;
+const PAYMENTS = 700;
+const SINGLES = 60;
+/**
+ * How many times the payments a job settles in the same time as one transaction for each: of processor time (the chain's, which
+ * is in this process, included), and by the clock, where the job's pauses count that whatever else runs on the machine stretches.
+ */
+const LEAST_RATIO = { processor: 3, clock: 1 };
 
 describe("throughput", () => {
   let lab: ChainLab;
@@ -19,31 +25,47 @@ describe("throughput", () => {
   });
   after(() => lab.chain.stop());
 
-  it(`of a job is at least ${LEAST_RATIO} times that of one transaction per payment`, async () => {
+  it("of a job is a multiple of that of one transaction per payment", async () => {
     const mint = openMint(1, "throughput");
-    const shape = { count: PAYMENTS + SINGLES, payers: 60, payees: 5 };
+    const shape = { count: PAYMENTS + SINGLES + 2 * WARM_UP, payers: 70, payees: 7 };
     await setBalances(lab.chain.request, mint.parties(shape), 10n ** 12n);
-    const payments = await mint.payments(shape);
-    const job = payments.slice(SINGLES).map((authorization, index) => ({ line: index + 1, authorization }));
+    const payments = mint.payments(shape);
+    const next = (count: number) => payments.splice(0, count);
 
-    const single = await timed(SINGLES, async () => {
-      const { settled } = await settleOneByOne(lab.chain.rpcUrl, lab.keyOf(7).privateKey, payments.slice(0, SINGLES));
-      return settled;
-    });
-    const store = await openStore(":memory:");
-    const batched = await timed(PAYMENTS, async () => {
-      const report = await settleWithEngine(lab.client, job, { store, senders: [lab.account] });
-      return report.results.filter(({ outcome }) => outcome.status === "settled").length;
-    });
-    await store.close();
-    const message = `${Math.round(batched)} payments/s by a job, ${Math.round(single)} by one transaction each`;
-    expect(batched / single, message).to.be.at.least(LEAST_RATIO);
+    await byJob(next(WARM_UP));
+    await oneByOne(next(WARM_UP));
+    const single = await oneByOne(next(SINGLES));
+    const job = await byJob(next(PAYMENTS));
+    for (const by of ["processor", "clock"] as const) {
+      const ratio = job[by] / single[by];
+      const message = `payments per second (${by}): ${Math.round(job[by])} by a job, ${Math.round(single[by])} one by one`;
+      expect(ratio, message).to.be.at.least(LEAST_RATIO[by]);
+    }
   });
+
+  function oneByOne(payments: readonly SignedAuthorization[]): Promise<Rate> {
+    const key = lab.keyOf(7).privateKey;
+    return timed(payments.length, async () => (await settleOneByOne(lab.chain.rpcUrl, key, payments)).settled);
+  }
+
+  function byJob(payments: readonly SignedAuthorization[]): Promise<Rate> {
+    const job = payments.map((authorization, index) => ({ line: index + 1, authorization }));
+    return timed(payments.length, async () => {
+      const store = await openStore(":memory:");
+      const { results } = await settleWithEngine(lab.client, job, { store, senders: [lab.account] });
+      await store.close();
+      return results.filter(({ outcome }) => outcome.status === "settled").length;
+    });
+  }
 });
 
 /** Payments settled in a second. */
-async function timed(count: number, settle: () => Promise<number>): Promise<number> {
+type Rate = { readonly processor: number; readonly clock: number };
+
+async function timed(count: number, settle: () => Promise<number>): Promise<Rate> {
   const startedAt = performance.now();
+  const before = process.cpuUsage();
   expect(await settle()).to.equal(count);
-  return count / ((performance.now() - startedAt) / 1000);
+  const { user, system } = process.cpuUsage(before);
+  return { processor: (count * 1e6) / (user + system), clock: (count * 1e3) / (performance.now() - startedAt) };
 }
