@@ -31,9 +31,9 @@ await new Command("bench")
   .action(run)
   .parseAsync();
 
-async function run({ only, full = false, seed, out }: Options): Promise<void> {
+async function run({ only, full = false, seed, out }: Options, command: Command): Promise<void> {
   const unknown = only?.filter((name) => !SUBJECTS.some((subject) => subject.name === name)) ?? [];
-  if (unknown.length > 0) throw new InvalidArgumentError(`There is no subject ${unknown.join(", ")}.`);
+  if (unknown.length > 0) command.error(`error: there is no subject ${unknown.join(", ")}`, { exitCode: 2 });
   const wanted = SUBJECTS.filter(({ name }) => only === undefined || isWanted(name, only));
   const startedMs = performance.now();
   const measuredAt = new Date().toISOString();
