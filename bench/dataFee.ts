@@ -7,8 +7,8 @@ import { type ChainClient, connectChain } from "../src/chain/client.ts";
 import { encodeTransfer } from "../src/chain/preflight.ts";
 import { type DataFeeInputs, estimateDataSize } from "../src/fees/index.ts";
 import { encodeSettle } from "../src/router/index.ts";
-import { settleWithEngine } from "../src/settlement/engineJob.ts";
 import { openStore, quoteSettlement } from "../src/settlement/index.ts";
+import { settlePayments } from "../src/settlement/job.ts";
 import { type OpChain, openOpChain } from "./lib/opChain.ts";
 import { openMint } from "./lib/payments.ts";
 import { bytesFor } from "./lib/random.ts";
@@ -195,9 +195,7 @@ async function predictedAndCharged(
     await chain.request("evm_mine");
     const quote = await quoteSettlement(client, payments, { from: account.address, etherMicroUsd: 3_000_000_000n });
     await holdBaseFee(chain);
-    const store = await openStore(":memory:");
-    const report = await settleWithEngine(client, payments, { store, senders: [account] });
-    await store.close();
+    const report = await settlePayments(client, payments, { senders: [account] });
     const price = quote.total?.price;
     if (price === undefined || report.stopped !== undefined) throw new Error("the payments did not settle");
     const charged = report.transactions.reduce(

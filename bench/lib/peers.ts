@@ -2,8 +2,8 @@ import { createWalletClient, type Hex, http, nonceManager, publicActions } from 
 import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { MULTICALL3_ADDRESS } from "../../src/chain/multicall3.ts";
 import { ierc3009Artifact } from "../../src/contracts/IERC3009.ts";
-import { MULTICALL3_ADDRESS } from "../../src/local/genesis.ts";
 import { networks } from "../../src/networks.ts";
 import { CALLS_PER_MULTICALL, encodeMulticall } from "./ways.ts";
 

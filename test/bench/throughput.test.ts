@@ -3,8 +3,7 @@ import { openMint } from "../../bench/lib/payments.ts";
 import { settleOneByOne } from "../../bench/lib/peers.ts";
 import { setBalances } from "../../bench/lib/token.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import { settleWithEngine } from "../../src/settlement/engineJob.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
+import { settlePayments } from "../../src/settlement/job.ts";
 import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
 
 /** Settled before the clock starts: the first ones compile code. */
@@ -51,9 +50,7 @@ describe("throughput", () => {
   function byJob(payments: readonly SignedAuthorization[]): Promise<Rate> {
     const job = payments.map((authorization, index) => ({ line: index + 1, authorization }));
     return timed(payments.length, async () => {
-      const store = await openStore(":memory:");
-      const { results } = await settleWithEngine(lab.client, job, { store, senders: [lab.account] });
-      await store.close();
+      const { results } = await settlePayments(lab.client, job, { senders: [lab.account] });
       return results.filter(({ outcome }) => outcome.status === "settled").length;
     });
   }
