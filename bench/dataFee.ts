@@ -7,7 +7,7 @@ import { type ChainClient, connectChain } from "../src/chain/client.ts";
 import { encodeTransfer } from "../src/chain/preflight.ts";
 import { type DataFeeInputs, estimateDataSize } from "../src/fees/index.ts";
 import { encodeSettle } from "../src/router/index.ts";
-import { openStore, quoteSettlement } from "../src/settlement/index.ts";
+import { quoteSettlement } from "../src/settlement/index.ts";
 import { settlePayments } from "../src/settlement/job.ts";
 import { type OpChain, openOpChain } from "./lib/opChain.ts";
 import { openMint } from "./lib/payments.ts";
