@@ -18,7 +18,7 @@ const HIGHEST = 150;
 /** The load that the bars are about is never shorter. */
 const BAR_SECONDS = 60;
 /** Seconds of the other loads; in the short form the peers have the highest only. */
-const SECONDS = { quick: 4, full: 60 };
+const SECONDS = { quick: 3, full: 60 };
 
 type Load = { readonly name: string; readonly payments: number; readonly perSecond?: number };
 type Run = {
