@@ -15,9 +15,9 @@ const MOST = 300;
 const SINGLES = 10;
 
 const SHAPES = [
-  { name: "N payers → 1 payee", key: "manyToOne", file: "gas", payers: MOST, payees: 1, payeeBytes: 0 },
-  { name: "1 payer → 1 payee", key: "oneToOne", file: "gas-1-to-1", payers: 1, payees: 1, payeeBytes: 0 },
-  { name: "N payers → N payees", key: "manyToMany", file: "gas-n-to-n", payers: MOST, payees: MOST, payeeBytes: 20 },
+  { name: "N payers → 1 payee", key: "manyToOne", file: "gas", payers: MOST, payees: 1 },
+  { name: "1 payer → 1 payee", key: "oneToOne", file: "gas-1-to-1", payers: 1, payees: 1 },
+  { name: "N payers → N payees", key: "manyToMany", file: "gas-n-to-n", payers: MOST, payees: MOST },
 ] as const;
 
 /** What one way needs for N payments: per payment, as measured and as it would be with Circle's token. */
@@ -58,7 +58,7 @@ export const gas: Subject = {
         bars.push(atMost(`gas predicted, ${shape.name}, balances known: largest error`, worst * 100, 0.5, "%"));
         if (shape.key === "manyToOne") bars.push(...ratioBars(rows, figures));
       }
-      tables.push(slopeTable(SHAPES, tables, figures));
+      tables.push(slopeTable(figures));
       tell("items that fail");
       const failures = await measureFailures(lab, mint);
       tables.push(failures.table);
@@ -128,13 +128,13 @@ function tableOf(name: string, rows: readonly Row[]): Table {
 }
 
 /** What one more payment takes, which is what remains in a large batch: between 100 and 300. */
-function slopeTable(shapes: typeof SHAPES, _tables: readonly Table[], figures: Record<string, number>): Table {
+function slopeTable(figures: Record<string, number>): Table {
   const ways = [WAY.multicall, WIDE, WAY.tributary];
   const at = (key: string, count: number, way: string) => (figures[`gas ${key} ${count} ${way}`] ?? Number.NaN) * count;
   return {
     title: "Gas of one more payment, with Circle's token",
     columns: ["shape", "way", "gas", "above the floor"],
-    rows: shapes.flatMap(({ name, key }) =>
+    rows: SHAPES.flatMap(({ name, key }) =>
       ways.map((way) => {
         const slope = (at(key, 300, way) - at(key, 100, way)) / 200;
         figures[`slope ${key} ${way}`] = Math.round(slope);
