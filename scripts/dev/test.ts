@@ -18,6 +18,8 @@ const LONGEST = [
   "test/package",
   "Solidity",
 ];
+const MOCHA = ["test", "mocha"] as const;
+const SOLIDITY: Group = { name: "Solidity", task: ["test", "solidity"], files: [] };
 const root = join(import.meta.dirname, "..", "..");
 const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
 const args = process.argv.slice(2);
@@ -70,9 +72,6 @@ async function runAll(): Promise<void> {
 }
 
 type Group = { readonly name: string; readonly task: readonly string[]; readonly files: readonly string[] };
-
-const SOLIDITY: Group = { name: "Solidity", task: ["test", "solidity"], files: [] };
-const MOCHA = ["test", "mocha"] as const;
 
 /** The test files by folder; a folder of scripts' tests, which start processes, is cut into pieces. */
 function groups(): Group[] {
