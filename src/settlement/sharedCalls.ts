@@ -73,8 +73,11 @@ export function packCalls(
   for (const row of rows) {
     const { data, gas } = callOf(row);
     const bytes = byteLength(data) + CALL_OVERHEAD_BYTES;
-    // Every byte as if it were not zero, and as much memory as the whole transaction may take.
-    const need = allowanceOf(gas) + BigInt(16 * bytes) + memoryGas(bytes) + BigInt((bytes * maxCalldataBytes) >> 17);
+    // Every byte as if it were not zero, and as much memory as the whole transaction may take; or the floor of its bytes.
+    const standard =
+      allowanceOf(gas) + BigInt(16 * bytes) + memoryGas(bytes) + BigInt((bytes * maxCalldataBytes) >> 17);
+    const floor = BigInt(40 * bytes);
+    const need = standard > floor ? standard : floor;
     const last = packs.at(-1);
     if (last !== undefined && room.gas >= need && room.bytes >= bytes && room.items > 0) {
       last.push(row);

@@ -9,6 +9,7 @@ import { expect } from "chai";
 import { toHex } from "viem";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { type BareLocalChain, startLocalChain } from "../../src/local/index.ts";
+import { startFaultyNode } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
 
 /** Makes every import of Ignition fail as if it were not installed. */
@@ -99,8 +100,13 @@ describe("tributary deploy", () => {
       expect(existsSync(join(folder, "deployments", "chain-84532", "journal.jsonl"))).to.equal(true);
 
       // Mined only after the second run found no router, so that it must go by the journal.
-      const mined = sleep(3_000).then(() => chain.request("evm_mine").catch(() => undefined));
-      const { code, stdout, stderr } = await deploy(args);
+      let mined: Promise<unknown> | undefined;
+      const node = await startFaultyNode(chain.rpcUrl, ({ method }) => {
+        if (method === "eth_getCode") mined ??= sleep(500).then(() => chain.request("evm_mine"));
+        return "pass";
+      });
+      const { code, stdout, stderr } = await runCli(["deploy", "--rpc-url", node.rpcUrl, ...args]);
+      await node.stop();
       expect(code, stderr).to.equal(0);
       expect(JSON.parse(stdout)).to.include({ status: "deployed", address: ROUTER_ADDRESS });
       await mined;
