@@ -99,10 +99,10 @@ describe("tributary deploy", () => {
       expect(interrupted.code).to.equal(9);
       expect(existsSync(join(folder, "deployments", "chain-84532", "journal.jsonl"))).to.equal(true);
 
-      // Mined only after the second run found no router, so that it must go by the journal.
+      // Mined only once the second run waits for what the account sent, so that it went by the journal.
       let mined: Promise<unknown> | undefined;
       const node = await startFaultyNode(chain.rpcUrl, ({ method }) => {
-        if (method === "eth_getCode") mined ??= sleep(500).then(() => chain.request("evm_mine"));
+        if (method === "eth_getTransactionCount") mined ??= sleep(300).then(() => chain.request("evm_mine"));
         return "pass";
       });
       const { code, stdout, stderr } = await runCli(["deploy", "--rpc-url", node.rpcUrl, ...args]);
