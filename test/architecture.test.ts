@@ -12,7 +12,7 @@ const layers: readonly (readonly string[])[] = [
   ["chain", "fees", "clock.ts"],
   ["index.ts"],
   ["settlement"],
-  ["local", "deploy", "doctor", "facilitator"],
+  ["local", "deploy", "doctor", "facilitator", "keeper"],
 ];
 /** What a pure module may not import: anything that reads a clock, a file or the network. */
 const pure = new Set([...(layers[0] ?? []), ...(layers[1] ?? []), "batch"]);

@@ -4,17 +4,20 @@ import { StoreError } from "./errors.ts";
 import type { Evidence, ReceiptRow, Work } from "./types.ts";
 
 // Integers of any size travel as decimal strings, and a field that is undefined as null, so that it is there again.
-const integer = z.codec(z.string().regex(/^(0|-?[1-9][0-9]*)$/), z.bigint(), {
+export const integer = z.codec(z.string().regex(/^(0|-?[1-9][0-9]*)$/), z.bigint(), {
   decode: (text) => BigInt(text),
   encode: (value) => value.toString(),
 });
-const hex = z.custom<Hex>((value) => typeof value === "string" && /^0x[0-9a-f]*$/i.test(value), "not hex");
-const address = z.custom<Address>(
+export const hex = z.custom<Hex>((value) => typeof value === "string" && /^0x[0-9a-f]*$/i.test(value), "not hex");
+export const address = z.custom<Address>(
   (value) => typeof value === "string" && /^0x[0-9a-f]{40}$/i.test(value),
   "not an address",
 );
-const hash = z.custom<Hex>((value) => typeof value === "string" && /^0x[0-9a-f]{64}$/i.test(value), "not 32 bytes");
-const count = z.int().nonnegative();
+export const hash = z.custom<Hex>(
+  (value) => typeof value === "string" && /^0x[0-9a-f]{64}$/i.test(value),
+  "not 32 bytes",
+);
+export const count = z.int().nonnegative();
 const level = z.enum(["included", "safe", "final"]);
 
 const optionalHash = z.codec(hash.nullable(), z.union([hash, z.undefined()]), {
@@ -125,13 +128,13 @@ export function cleanText(text: string): string {
   return text.replace(/[\p{Surrogate}\0]/gu, "\uFFFD");
 }
 
-function encode<T>(codec: z.ZodType<T>, value: T, what: string): string {
+export function encode<T>(codec: z.ZodType<T>, value: T, what: string): string {
   const encoded = z.safeEncode(codec, value);
   if (encoded.success) return JSON.stringify(encoded.data);
   throw new StoreError("invalid", `This ${what} cannot be stored.`, { details: issuesOf(encoded.error) });
 }
 
-function decode<T>(codec: z.ZodType<T>, text: string, what: string): T {
+export function decode<T>(codec: z.ZodType<T>, text: string, what: string): T {
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -1,3 +1,13 @@
+export type {
+  ChannelCall,
+  ChannelChange,
+  ChannelFault,
+  ChannelReceiver,
+  ChannelRecord,
+  ChannelRow,
+  ChannelStore,
+  ChannelWithdrawal,
+} from "./channelTypes.ts";
 export { StoreError, type StoreErrorKind } from "./errors.ts";
 export { DEFAULT_STORE_PATH, openStore, type StoreOptions } from "./open.ts";
 export {

@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
+import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";
 import { StoreError } from "./errors.ts";
 import type { Tables } from "./tables.ts";
@@ -19,7 +20,7 @@ const ALL_STATES: readonly PaymentState[] = [
 ];
 
 /** What each version of the schema adds to the one before: number 1 is the first. Released ones never change. */
-const migrations: readonly Migration[] = [createJournal, addFacilitator];
+const migrations: readonly Migration[] = [createJournal, addFacilitator, addChannels];
 
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION = migrations.length;

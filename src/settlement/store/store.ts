@@ -1,6 +1,7 @@
 import { type Accepted, acceptAll } from "./accept.ts";
 import type { Backend } from "./backend.ts";
 import { batchMethods } from "./batches.ts";
+import { channelMethods } from "./channels.ts";
 import { StoreError, type StoreErrorKind } from "./errors.ts";
 import { gather, togetherOrAlone } from "./gather.ts";
 import { leaseMethods } from "./leases.ts";
@@ -62,6 +63,7 @@ export function createStore(backend: Backend): Store {
     ...batchMethods(tracked),
     ...noteMethods(tracked),
     ...surveyMethods(tracked),
+    ...channelMethods(tracked),
     onChange: backend.onChange,
     close: () => close(backend.close),
   };

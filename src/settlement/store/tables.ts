@@ -84,6 +84,34 @@ export type CursorTable = { readonly name: string; readonly value: string };
 
 export type ResourceTable = { readonly key: string; readonly value: string; readonly updated_at_ms: number };
 
+export type ChannelTable = {
+  readonly channel_id: Hex;
+  readonly chain_id: number;
+  readonly version: number;
+  readonly record: string;
+  readonly claimed: string;
+  readonly withdrawal: string | null;
+  readonly fault: string | null;
+  readonly is_deleted: number;
+  readonly unclaimed_since_ms: number | null;
+};
+
+export type ChannelReceiverTable = {
+  readonly chain_id: number;
+  readonly receiver: Address;
+  readonly token: Address;
+  readonly unswept: string;
+  readonly unswept_since_ms: number | null;
+};
+
+export type ChannelCallTable = {
+  readonly key: string;
+  readonly chain_id: number;
+  readonly state: "open" | "mined";
+  readonly call: string;
+  readonly created_at_ms: number;
+};
+
 export type SchemaVersionTable = { readonly version: number };
 
 export type Tables = {
@@ -95,5 +123,8 @@ export type Tables = {
   readonly strikes: StrikeTable;
   readonly cursors: CursorTable;
   readonly resources: ResourceTable;
+  readonly channels: ChannelTable;
+  readonly channel_receivers: ChannelReceiverTable;
+  readonly channel_calls: ChannelCallTable;
   readonly schema_version: SchemaVersionTable;
 };

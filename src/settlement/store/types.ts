@@ -1,5 +1,6 @@
 import type { Address, Hex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { ChannelStore } from "./channelTypes.ts";
 
 /**
  * Where a payment stands. `submitted` means that its outcome is unknown until there is evidence: it is held, never queued
@@ -255,7 +256,7 @@ export type StoreConflict =
  * The journal. Every method is one atomic, durable transaction: what it resolved to survives a crash that follows. Times
  * come from the caller's clock in milliseconds of Unix time.
  */
-export type Store = {
+export type Store = ChannelStore & {
   // --- Payments ---
 
   /**

@@ -2,15 +2,16 @@ import { spawn } from "node:child_process";
 import { childFile } from "../child.ts";
 import type { Place } from "../fixtures.ts";
 
-/** Runs a task of `child.ts` in a process of its own, to its end or until `enough` of what it said. */
+/** Runs a task of `child.ts` (or of a file like it) in a process of its own, to its end or until `enough` of what it said. */
 export function runChild(
   task: string,
   place: Place,
   argument = "",
   enough: (said: readonly unknown[]) => boolean = () => false,
+  file = childFile,
 ): Promise<readonly unknown[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [childFile, task, JSON.stringify(place), argument], {
+    const child = spawn(process.execPath, [file, task, JSON.stringify(place), argument], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";

@@ -1,0 +1,142 @@
+import type { ChannelStorage, ChannelUpdateResult } from "@x402/evm/batch-settlement/server";
+import type { Hex } from "viem";
+import { channelIdOf } from "../channels/index.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { gather, type Settled } from "../settlement/store/gather.ts";
+import type { ChannelChange, ChannelRecord, ChannelRow, ChannelStore } from "../settlement/store/index.ts";
+import { ChannelError } from "./errors.ts";
+import { chargedOf, everyChannel, stripped } from "./rows.ts";
+
+export type ChannelStorageOptions = {
+  /** The chain of its channels: a server that sells on several needs one storage for each. */
+  readonly chainId: number;
+  readonly clock?: Clock;
+};
+
+/** So many updates share a transaction, at most. */
+const MAX_GATHERED = 500;
+/** Names the request that a channel under withdrawal seems to be busy with. It is never stored. */
+const WITHDRAWAL_REQUEST = "tributary:withdrawal";
+
+type Update = (current: ChannelRecord | undefined) => ChannelRecord | undefined;
+type Item = { readonly channelId: Hex; readonly update: Update };
+
+/**
+ * The official server package's channel storage on the journal, for any number of server processes. An update is durable
+ * when it resolves, and atomic: it is computed without a lock and stored only where the channel is still as it was read,
+ * so that an update function may be called more than once. Concurrent updates share a transaction.
+ *
+ * It does three things that the interface does not ask for. A channel whose payer is withdrawing takes no new request: it
+ * seems busy to the server. A record that is deleted while something of it is unclaimed stays, for `get` and for the
+ * keeper, until that is claimed. And a channel of another chain is refused.
+ */
+export function createChannelStorage(store: ChannelStore, options: ChannelStorageOptions): ChannelStorage {
+  const { chainId, clock = systemClock } = options;
+
+  /** Runs updates in order, those of one channel one behind the other, until each is stored or has failed. */
+  async function run(items: readonly Item[]): Promise<readonly Settled<ChannelUpdateResult>[]> {
+    const answers: (Settled<ChannelUpdateResult> | undefined)[] = items.map(() => undefined);
+    let left = items.map((_, index) => index);
+    while (left.length > 0) {
+      const ids = [...new Set(left.map((index) => items[index]!.channelId))];
+      const rows = await store.channels(ids);
+      const drafts = new Map<Hex, Draft>();
+      const results = left.map((index): Settled<ChannelUpdateResult> => {
+        const { channelId, update } = items[index]!;
+        const draft = drafts.get(channelId) ?? { before: rows.get(channelId), after: rows.get(channelId) };
+        try {
+          const { result, after } = apply(channelId, draft.after, update);
+          drafts.set(channelId, { before: draft.before, after });
+          return { ok: true, value: result };
+        } catch (error) {
+          return { ok: false, error };
+        }
+      });
+      const changes = [...drafts.values()].filter(({ before, after }) => before !== after);
+      const done = await store.changeChannels(changes, clock.now());
+      const lost = new Set(changes.map(({ before, after }) => (after ?? before)?.channelId));
+      for (const id of done) lost.delete(id);
+      for (const [position, index] of left.entries()) {
+        if (!lost.has(items[index]!.channelId)) answers[index] = results[position];
+      }
+      left = left.filter((index) => answers[index] === undefined);
+    }
+    return answers.map((answer) => answer!);
+  }
+
+  /** One update on a row that is read, or that an update before it made. */
+  function apply(
+    channelId: Hex,
+    row: Content | undefined,
+    update: Update,
+  ): { result: ChannelUpdateResult; after: Content | undefined } {
+    const current = row?.record;
+    const next = update(current);
+    if (next === current) return { result: { channel: current, status: "unchanged" }, after: row };
+    if (next === undefined) return { result: { channel: undefined, status: "deleted" }, after: deleted(row) };
+
+    if (isReservation(current, next) && (row?.withdrawal !== undefined || next.withdrawRequestedAt > 0)) {
+      const busy = withdrawing(current ?? next);
+      if (update(busy) !== busy) {
+        throw new ChannelError("The payer of this channel is withdrawing: it takes no more requests.", {
+          hint: "The payer opens another channel, or waits until the withdrawal is over.",
+        });
+      }
+      return { result: { channel: busy, status: "unchanged" }, after: row };
+    }
+    if (row === undefined) requireOwn(channelId, next);
+    const known = row ?? { channelId, chainId, claimed: 0n, withdrawal: undefined, fault: undefined };
+    return { result: { channel: next, status: "updated" }, after: { ...known, record: next, isDeleted: false } };
+  }
+
+  function requireOwn(channelId: Hex, { channelConfig }: ChannelRecord): void {
+    if (channelIdOf(chainId, channelConfig).toLowerCase() === channelId) return;
+    throw new ChannelError(`The channel ${channelId} is not one of chain ${chainId} with these terms.`, {
+      hint: "Give each chain a storage of its own.",
+    });
+  }
+
+  const change = gather(run, MAX_GATHERED);
+  return {
+    get: async (channelId) => {
+      const id = idOf(channelId);
+      return (await store.channels([id])).get(id)?.record;
+    },
+    list: async () => {
+      const records: ChannelRecord[] = [];
+      for await (const page of everyChannel(store, chainId)) {
+        for (const { record, isDeleted } of page) if (!isDeleted) records.push(record);
+      }
+      return records;
+    },
+    updateChannel: (channelId, update) => change({ channelId: idOf(channelId), update }),
+  };
+}
+
+type Content = NonNullable<ChannelChange["after"]>;
+type Draft = { readonly before: ChannelRow | undefined; readonly after: Content | undefined };
+
+/** What is left of a row that the server deletes: nothing, unless something of it is unclaimed. */
+function deleted(row: Content | undefined): Content | undefined {
+  if (row === undefined) return undefined;
+  const claimed = BigInt(row.record.totalClaimed);
+  if (chargedOf(row) <= (claimed > row.claimed ? claimed : row.claimed)) return undefined;
+  return { ...row, record: stripped(row.record), isDeleted: true };
+}
+
+function isReservation(current: ChannelRecord | undefined, { pendingRequest }: ChannelRecord): boolean {
+  return pendingRequest !== undefined && pendingRequest.pendingId !== current?.pendingRequest?.pendingId;
+}
+
+function withdrawing(record: ChannelRecord): ChannelRecord {
+  const { signedMaxClaimable } = record;
+  const pendingRequest = { pendingId: WITHDRAWAL_REQUEST, signedMaxClaimable, expiresAt: Number.MAX_SAFE_INTEGER };
+  return { ...record, pendingRequest };
+}
+
+function idOf(channelId: string): Hex {
+  if (/^0x[0-9a-fA-F]{64}$/.test(channelId)) return channelId.toLowerCase() as Hex;
+  throw new ChannelError(`${JSON.stringify(channelId.slice(0, 80))} is no channel id.`, {
+    hint: "Write 0x and 64 hex digits.",
+  });
+}

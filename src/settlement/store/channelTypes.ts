@@ -1,0 +1,98 @@
+import type { Channel } from "@x402/evm/batch-settlement/server";
+import type { Address, Hex } from "viem";
+
+/** What the official server package keeps of a channel: its newest voucher, and the chain as it last knew it. */
+export type ChannelRecord = Channel;
+
+/** The payer's announcement, as the chain has it. Times in Unix seconds. */
+export type ChannelWithdrawal = {
+  readonly amount: bigint;
+  readonly initiatedAt: number;
+  /** From when on the payer can take it. */
+  readonly finalizeAfter: number;
+};
+
+/** Why the newest voucher of a channel cannot be claimed, in full or at all. */
+export type ChannelFault = {
+  readonly reason: string;
+  /** What was charged when it was found out: a later voucher is tried anew. */
+  readonly charged: bigint;
+  readonly atMs: number;
+};
+
+/** A channel in the journal. Never more than its newest voucher is kept. */
+export type ChannelRow = {
+  /** In lower case. */
+  readonly channelId: Hex;
+  readonly chainId: number;
+  readonly record: ChannelRecord;
+  /** What had been claimed in all when the chain was last asked, in atomic units. */
+  readonly claimed: bigint;
+  readonly withdrawal: ChannelWithdrawal | undefined;
+  readonly fault: ChannelFault | undefined;
+  /** The server gave the record up although not all of it was claimed: it is kept until that is. */
+  readonly isDeleted: boolean;
+  /** Since when there is something to claim; undefined where there is nothing. */
+  readonly unclaimedSinceMs: number | undefined;
+  /** Another one after each change. */
+  readonly version: number;
+};
+
+/** A change of one channel, made only where its row is still as it was read. */
+export type ChannelChange = {
+  /** The row as it was read; undefined where there was none. */
+  readonly before: ChannelRow | undefined;
+  /** The row as it shall be (its version is given out anew); undefined to remove it. */
+  readonly after: Omit<ChannelRow, "version" | "unclaimedSinceMs"> | undefined;
+};
+
+/** Somebody who is paid through channels in a token. Amounts in atomic units, as the chain had them when last asked. */
+export type ChannelReceiver = {
+  readonly chainId: number;
+  readonly receiver: Address;
+  readonly token: Address;
+  /** Claimed and not swept to the receiver yet. */
+  readonly unswept: bigint;
+  readonly unsweptSinceMs: number | undefined;
+};
+
+/** A call that a keeper has decided on: written before it is handed to the engine, so that a restart finds it. */
+export type ChannelCall = {
+  /** Also the engine's key of the call. */
+  readonly key: string;
+  readonly chainId: number;
+  readonly to: Address;
+  readonly data: Hex;
+  readonly gas: bigint;
+  readonly deadlineSeconds: bigint;
+  /** What it is to claim, in all, by channel. */
+  readonly claims: readonly { readonly channelId: Hex; readonly totalClaimed: bigint }[];
+  readonly sweeps: readonly { readonly receiver: Address; readonly token: Address }[];
+  readonly createdAtMs: number;
+  /** `open` until it was mined or given up, `mined` until its block is final. */
+  readonly state: "open" | "mined";
+};
+
+/** The part of the journal that holds channels. Every method is one atomic, durable transaction. */
+export type ChannelStore = {
+  readonly channels: (channelIds: readonly Hex[]) => Promise<ReadonlyMap<Hex, ChannelRow>>;
+  /** Channels by ascending id, `afterId` excluded. */
+  readonly listChannels: (query: {
+    readonly chainId: number;
+    readonly only?: "unclaimed" | "withdrawing";
+    readonly afterId?: Hex;
+    readonly limit: number;
+  }) => Promise<readonly ChannelRow[]>;
+  /**
+   * Makes those changes whose channel is as it was read, at most one for each channel, and says which of them took place
+   * (by channel id). The receiver of a channel is noted with it, and outlives it.
+   */
+  readonly changeChannels: (changes: readonly ChannelChange[], nowMs: number) => Promise<ReadonlySet<Hex>>;
+  readonly channelReceivers: (chainId: number) => Promise<readonly ChannelReceiver[]>;
+  readonly noteChannelReceivers: (receivers: readonly ChannelReceiver[]) => Promise<void>;
+  /** Calls that are not final, oldest first. */
+  readonly channelCalls: (chainId: number) => Promise<readonly ChannelCall[]>;
+  /** Stores a call, or its new state. */
+  readonly storeChannelCall: (call: ChannelCall) => Promise<void>;
+  readonly removeChannelCall: (key: string) => Promise<void>;
+};

@@ -1,0 +1,266 @@
+import { randomInt } from "node:crypto";
+import { getAddress, type Hex } from "viem";
+import type { Backend, Write } from "./backend.ts";
+import {
+  decodeCall,
+  decodeFault,
+  decodeRecord,
+  decodeWithdrawal,
+  encodeCall,
+  encodeFault,
+  encodeRecord,
+  encodeWithdrawal,
+} from "./channelCodec.ts";
+import type { ChannelChange, ChannelReceiver, ChannelRow, ChannelStore } from "./channelTypes.ts";
+import { decodeInteger } from "./codec.ts";
+import type { ChannelTable } from "./tables.ts";
+
+/** Channels, their receivers, and a keeper's calls. */
+export function channelMethods({ read, write, dialect }: Backend): ChannelStore {
+  return {
+    channels: async (channelIds) => {
+      if (channelIds.length === 0) return new Map();
+      const rows = await read((db) =>
+        db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds)).execute(),
+      );
+      return new Map(rows.map((row) => [row.channel_id, channelRow(row)]));
+    },
+
+    listChannels: ({ chainId, only, afterId, limit }) =>
+      read(async (db) => {
+        let query = db.selectFrom("channels").selectAll().where("chain_id", "=", chainId);
+        if (only !== undefined) {
+          query = query.where(only === "unclaimed" ? "unclaimed_since_ms" : "withdrawal", "is not", null);
+        }
+        if (afterId !== undefined) query = query.where("channel_id", ">", afterId);
+        return (await query.orderBy("channel_id").limit(limit).execute()).map(channelRow);
+      }),
+
+    changeChannels: async (changes, nowMs) => {
+      if (changes.length === 0) return new Set();
+      return write(async (transaction) => {
+        const [added, kept, removed] = sortOut(changes, nowMs);
+        const done = new Set<Hex>();
+        // What is rewritten first: the locks of a transaction are taken in one order everywhere.
+        for (const id of await rewrite(transaction, kept)) done.add(id);
+        for (const id of await add(transaction, added)) done.add(id);
+        for (const id of await remove(transaction, removed)) done.add(id);
+        return done;
+      });
+    },
+
+    channelReceivers: (chainId) =>
+      read(async (db) => {
+        const rows = await db.selectFrom("channel_receivers").selectAll().where("chain_id", "=", chainId).execute();
+        return rows.map(({ receiver, token, unswept, unswept_since_ms }) => ({
+          chainId,
+          receiver,
+          token,
+          unswept: decodeInteger(unswept),
+          unsweptSinceMs: unswept_since_ms ?? undefined,
+        }));
+      }),
+
+    noteChannelReceivers: async (receivers) => {
+      if (receivers.length > 0) await write((transaction) => noteReceivers(transaction, receivers));
+    },
+
+    channelCalls: (chainId) =>
+      read(async (db) => {
+        const query = db.selectFrom("channel_calls").selectAll().where("chain_id", "=", chainId);
+        const rows = await query.orderBy("created_at_ms").orderBy("key").execute();
+        return rows.map(({ key, state, call, created_at_ms: createdAtMs }) => {
+          return { key, chainId, ...decodeCall(call), createdAtMs, state };
+        });
+      }),
+
+    storeChannelCall: async (call) => {
+      const { key, chainId: chain_id, state, createdAtMs: created_at_ms } = call;
+      const values = { key, chain_id, state, call: encodeCall(call), created_at_ms };
+      await write(({ db }) =>
+        db
+          .insertInto("channel_calls")
+          .values(values)
+          .onConflict((conflict) => conflict.column("key").doUpdateSet({ state }))
+          .execute(),
+      );
+    },
+
+    removeChannelCall: async (key) => {
+      await write(({ db }) => db.deleteFrom("channel_calls").where("key", "=", key).execute());
+    },
+  };
+}
+
+type Entry = ChannelTable & { readonly before: number };
+
+const columns = {
+  channel_id: "text",
+  chain_id: "integer",
+  version: "integer",
+  record: "text",
+  claimed: "text",
+  withdrawal: "text",
+  fault: "text",
+  is_deleted: "integer",
+  unclaimed_since_ms: "integer",
+  before: "integer",
+} as const;
+const names = Object.keys(columns).filter((name) => name !== "before") as (keyof ChannelTable)[];
+
+/** Changes as rows to add, to rewrite and to remove, each in the order of its ids. */
+function sortOut(changes: readonly ChannelChange[], nowMs: number): readonly [Entry[], Entry[], Entry[]] {
+  const added: Entry[] = [];
+  const kept: Entry[] = [];
+  const removed: Entry[] = [];
+  for (const { before, after } of changes) {
+    const row = after ?? before;
+    if (row === undefined) continue;
+    const { channelId, chainId, record, claimed, withdrawal, fault, isDeleted } = row;
+    const isUnclaimed = BigInt(record.chargedCumulativeAmount) > claimed;
+    const entry: Entry = {
+      channel_id: channelId,
+      chain_id: chainId,
+      // Not counted up: a channel that is removed and added again must not look as before.
+      version: randomInt(2 ** 47),
+      record: encodeRecord(record),
+      claimed: claimed.toString(),
+      withdrawal: withdrawal === undefined ? null : encodeWithdrawal(withdrawal),
+      fault: fault === undefined ? null : encodeFault(fault),
+      is_deleted: isDeleted ? 1 : 0,
+      unclaimed_since_ms: isUnclaimed ? (before?.unclaimedSinceMs ?? nowMs) : null,
+      before: before?.version ?? 0,
+    };
+    if (before === undefined) added.push(entry);
+    else if (after === undefined) removed.push(entry);
+    else kept.push(entry);
+  }
+  for (const list of [added, kept, removed]) list.sort((a, b) => (a.channel_id < b.channel_id ? -1 : 1));
+  return [added, kept, removed];
+}
+
+async function add(transaction: Write, rows: readonly Entry[]): Promise<readonly Hex[]> {
+  if (rows.length === 0) return [];
+  const { db, dialect } = transaction;
+  const inserted = await db
+    .insertInto("channels")
+    .columns(names)
+    .expression(({ selectFrom, lit }) =>
+      selectFrom(dialect.records(rows, columns))
+        .select(names)
+        .where(({ eb }) => eb(lit(1), "=", 1))
+        .orderBy("position"),
+    )
+    .onConflict((conflict) => conflict.column("channel_id").doNothing())
+    .returning(["channel_id", "chain_id", "record"])
+    .execute();
+  const receivers = inserted.map(({ chain_id: chainId, record }): ChannelReceiver => {
+    const { receiver, token } = decodeRecord(record).channelConfig;
+    return { chainId, receiver, token, unswept: 0n, unsweptSinceMs: undefined };
+  });
+  if (receivers.length > 0) await noteReceivers(transaction, receivers, { keep: true });
+  return inserted.map(({ channel_id }) => channel_id);
+}
+
+async function rewrite({ db, dialect }: Write, rows: readonly Entry[]): Promise<readonly Hex[]> {
+  if (rows.length === 0) return [];
+  const updated = await db
+    .updateTable("channels")
+    .from(dialect.records(rows, columns))
+    .set(({ ref }) => ({
+      version: ref("input.version"),
+      record: ref("input.record"),
+      claimed: ref("input.claimed"),
+      withdrawal: ref("input.withdrawal"),
+      fault: ref("input.fault"),
+      is_deleted: ref("input.is_deleted"),
+      unclaimed_since_ms: ref("input.unclaimed_since_ms"),
+    }))
+    .whereRef("channels.channel_id", "=", "input.channel_id")
+    .whereRef("channels.version", "=", "input.before")
+    .returning("channels.channel_id")
+    .execute();
+  return updated.map(({ channel_id }) => channel_id);
+}
+
+async function remove({ db, dialect }: Write, rows: readonly Entry[]): Promise<readonly Hex[]> {
+  if (rows.length === 0) return [];
+  const removed = await db
+    .deleteFrom("channels")
+    .where(({ eb, selectFrom }) =>
+      eb(
+        "channel_id",
+        "in",
+        selectFrom(dialect.records(rows, columns))
+          .select("input.channel_id")
+          .whereRef("input.channel_id", "=", "channels.channel_id")
+          .whereRef("input.before", "=", "channels.version"),
+      ),
+    )
+    .returning("channel_id")
+    .execute();
+  return removed.map(({ channel_id }) => channel_id);
+}
+
+/** @param options With `keep`, what is known of a receiver stays as it is. */
+async function noteReceivers(
+  { db, dialect }: Write,
+  receivers: readonly ChannelReceiver[],
+  { keep = false }: { readonly keep?: boolean } = {},
+): Promise<void> {
+  const fields = {
+    chain_id: "integer",
+    receiver: "text",
+    token: "text",
+    unswept: "text",
+    unswept_since_ms: "integer",
+  } as const;
+  const rows = new Map(
+    receivers.map((one) => {
+      const receiver = getAddress(one.receiver);
+      const token = getAddress(one.token);
+      const row = {
+        chain_id: one.chainId,
+        receiver,
+        token,
+        unswept: one.unswept.toString(),
+        unswept_since_ms: one.unswept > 0n ? (one.unsweptSinceMs ?? null) : null,
+      };
+      return [`${one.chainId} ${receiver} ${token}`, row] as const;
+    }),
+  );
+  const columnsOf = Object.keys(fields) as (keyof typeof fields)[];
+  await db
+    .insertInto("channel_receivers")
+    .columns(columnsOf)
+    .expression(({ selectFrom, lit }) =>
+      selectFrom(dialect.records([...rows.values()], fields))
+        .select(columnsOf)
+        .where(({ eb }) => eb(lit(1), "=", 1))
+        .orderBy("receiver")
+        .orderBy("token"),
+    )
+    .onConflict((conflict) => {
+      const key = conflict.columns(["chain_id", "receiver", "token"]);
+      if (keep) return key.doNothing();
+      return key.doUpdateSet(({ ref }) => ({
+        unswept: ref("excluded.unswept"),
+        unswept_since_ms: ref("excluded.unswept_since_ms"),
+      }));
+    })
+    .execute();
+}
+
+function channelRow(row: ChannelTable): ChannelRow {
+  return {
+    channelId: row.channel_id,
+    chainId: row.chain_id,
+    record: decodeRecord(row.record),
+    claimed: decodeInteger(row.claimed),
+    withdrawal: row.withdrawal === null ? undefined : decodeWithdrawal(row.withdrawal),
+    fault: row.fault === null ? undefined : decodeFault(row.fault),
+    isDeleted: row.is_deleted === 1,
+    unclaimedSinceMs: row.unclaimed_since_ms ?? undefined,
+    version: row.version,
+  };
+}

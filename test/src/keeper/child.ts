@@ -1,0 +1,43 @@
+// What another server process does to channels: `node child.ts TASK PLACE ARGUMENT`, one line of JSON per thing done.
+import { writeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createChannelStorage } from "../../../src/keeper/storage.ts";
+import { networks } from "../../../src/networks.ts";
+import { idOf, recordOf } from "../../helpers/channelRecords.ts";
+import { openPlace, type Place } from "../settlement/store/fixtures.ts";
+
+/** Its path, for those who start it. */
+export const childFile = fileURLToPath(import.meta.url);
+
+// The whole folder is loaded by the test runner: this is a program only where it was started as one.
+if (process.argv[1] === childFile) await main();
+
+async function main(): Promise<void> {
+  const [task = "", place = "", argument = ""] = process.argv.slice(2);
+  const { url, options }: Place = JSON.parse(place);
+  const store = await openPlace({ url, options });
+  const storage = createChannelStorage(store, { chainId: networks.baseSepolia.chainId });
+  const charge = (seed: number) =>
+    storage.updateChannel(idOf(seed), (current) => {
+      return recordOf(seed, BigInt(current?.chargedCumulativeAmount ?? 0) + 1n);
+    });
+  switch (task) {
+    case "charge":
+      for (let left = Number(argument); left > 0; left -= 10) {
+        await Promise.all(Array.from({ length: 10 }, () => charge(1)));
+      }
+      say("done");
+      break;
+    case "charge-until-killed":
+      for (;;) {
+        const results = await Promise.all([1, 2, 3].map(charge));
+        say(results.map(({ channel }) => channel?.chargedCumulativeAmount));
+      }
+  }
+  await store.close();
+}
+
+/** Written at once, so that what was said before a kill has been said. */
+function say(what: unknown): void {
+  writeSync(1, `${JSON.stringify(what)}\n`);
+}
