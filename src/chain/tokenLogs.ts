@@ -95,7 +95,11 @@ export async function readUses(
 /** That a node did not answer one eth_getLogs: a smaller range may do. */
 class LogsRefused extends Error {}
 
-async function readLogs(
+/**
+ * Logs of a contract with these topics, for {@link inPieces}.
+ * @throws LogsRefused where the node does not answer: a smaller range may do.
+ */
+export async function readLogs(
   client: ChainClient,
   address: Address,
   { from, to }: BlockRange,

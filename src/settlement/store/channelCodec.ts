@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { ChannelCall, ChannelFault, ChannelRecord, ChannelWithdrawal } from "./channelTypes.ts";
-import { address, count, decode, encode, hash, hex, integer } from "./codec.ts";
+import type { ChannelFault, ChannelRecord, ChannelWithdrawal, KeeperCall } from "./channelTypes.ts";
+import { address, count, decode, encode, hash, hex, integer, proof } from "./codec.ts";
 
 const amount = z.string().regex(/^[0-9]+$/);
 
@@ -34,12 +34,13 @@ const callCodec = z.object({
   to: address,
   data: hex,
   gas: integer,
+  proof,
   deadlineSeconds: integer,
   claims: z.array(z.object({ channelId: hash, totalClaimed: integer })),
   sweeps: z.array(z.object({ receiver: address, token: address })),
 });
 
-type CallTerms = Pick<ChannelCall, "to" | "data" | "gas" | "deadlineSeconds" | "claims" | "sweeps">;
+type CallTerms = Pick<KeeperCall, "to" | "data" | "gas" | "proof" | "deadlineSeconds" | "claims" | "sweeps">;
 
 export const encodeRecord = (value: ChannelRecord): string => encode<object>(recordCodec, value, "channel");
 // The official type has optional fields that must not be undefined under this project's settings, but are.
@@ -48,6 +49,5 @@ export const encodeWithdrawal = (value: ChannelWithdrawal): string => encode(wit
 export const decodeWithdrawal = (text: string): ChannelWithdrawal => decode(withdrawalCodec, text, "withdrawal");
 export const encodeFault = (value: ChannelFault): string => encode(faultCodec, value, "fault");
 export const decodeFault = (text: string): ChannelFault => decode(faultCodec, text, "fault");
-export const encodeCall = ({ to, data, gas, deadlineSeconds, claims, sweeps }: CallTerms): string =>
-  encode<object>(callCodec, { to, data, gas, deadlineSeconds, claims, sweeps }, "call");
+export const encodeCall = (call: CallTerms): string => encode<object>(callCodec, call, "call");
 export const decodeCall = (text: string): CallTerms => decode(callCodec, text, "call");

@@ -39,16 +39,12 @@ export async function addChannels(db: Kysely<Tables>, dialect: Dialect): Promise
     .addPrimaryKeyConstraint("channel_receivers_key", ["chain_id", "receiver", "token"])
     .execute();
 
-  await table("channel_calls")
+  await table("keeper_calls")
     .addColumn("key", "text", (column) => column.primaryKey().notNull())
     .addColumn("chain_id", integer, (column) => column.notNull())
     .addColumn("state", "text", (column) => column.notNull())
     .addColumn("call", "text", (column) => column.notNull())
     .addColumn("created_at_ms", integer, (column) => column.notNull())
     .execute();
-  await db.schema
-    .createIndex("channel_calls_chain")
-    .on("channel_calls")
-    .columns(["chain_id", "created_at_ms"])
-    .execute();
+  await db.schema.createIndex("keeper_calls_chain").on("keeper_calls").columns(["chain_id", "created_at_ms"]).execute();
 }

@@ -1,5 +1,6 @@
 import type { Channel } from "@x402/evm/batch-settlement/server";
 import type { Address, Hex } from "viem";
+import type { LogProof } from "./types.ts";
 
 /** What the official server package keeps of a channel: its newest voucher, and the chain as it last knew it. */
 export type ChannelRecord = Channel;
@@ -57,13 +58,15 @@ export type ChannelReceiver = {
 };
 
 /** A call that a keeper has decided on: written before it is handed to the engine, so that a restart finds it. */
-export type ChannelCall = {
+export type KeeperCall = {
   /** Also the engine's key of the call. */
   readonly key: string;
   readonly chainId: number;
   readonly to: Address;
   readonly data: Hex;
   readonly gas: bigint;
+  /** Of a call that may share a transaction, see `Work`. */
+  readonly proof?: LogProof | undefined;
   readonly deadlineSeconds: bigint;
   /** What it is to claim, in all, by channel. */
   readonly claims: readonly { readonly channelId: Hex; readonly totalClaimed: bigint }[];
@@ -91,8 +94,8 @@ export type ChannelStore = {
   readonly channelReceivers: (chainId: number) => Promise<readonly ChannelReceiver[]>;
   readonly noteChannelReceivers: (receivers: readonly ChannelReceiver[]) => Promise<void>;
   /** Calls that are not final, oldest first. */
-  readonly channelCalls: (chainId: number) => Promise<readonly ChannelCall[]>;
+  readonly keeperCalls: (chainId: number) => Promise<readonly KeeperCall[]>;
   /** Stores a call, or its new state. */
-  readonly storeChannelCall: (call: ChannelCall) => Promise<void>;
-  readonly removeChannelCall: (key: string) => Promise<void>;
+  readonly storeKeeperCall: (call: KeeperCall) => Promise<void>;
+  readonly removeKeeperCall: (key: string) => Promise<void>;
 };

@@ -65,29 +65,29 @@ export function channelMethods({ read, write, dialect }: Backend): ChannelStore 
       if (receivers.length > 0) await write((transaction) => noteReceivers(transaction, receivers));
     },
 
-    channelCalls: (chainId) =>
+    keeperCalls: (chainId) =>
       read(async (db) => {
-        const query = db.selectFrom("channel_calls").selectAll().where("chain_id", "=", chainId);
+        const query = db.selectFrom("keeper_calls").selectAll().where("chain_id", "=", chainId);
         const rows = await query.orderBy("created_at_ms").orderBy("key").execute();
         return rows.map(({ key, state, call, created_at_ms: createdAtMs }) => {
           return { key, chainId, ...decodeCall(call), createdAtMs, state };
         });
       }),
 
-    storeChannelCall: async (call) => {
-      const { key, chainId: chain_id, state, createdAtMs: created_at_ms } = call;
-      const values = { key, chain_id, state, call: encodeCall(call), created_at_ms };
+    storeKeeperCall: async (call) => {
+      const { key, chainId: chain_id, state, createdAtMs: created_at_ms, ...terms } = call;
+      const values = { key, chain_id, state, call: encodeCall(terms), created_at_ms };
       await write(({ db }) =>
         db
-          .insertInto("channel_calls")
+          .insertInto("keeper_calls")
           .values(values)
           .onConflict((conflict) => conflict.column("key").doUpdateSet({ state }))
           .execute(),
       );
     },
 
-    removeChannelCall: async (key) => {
-      await write(({ db }) => db.deleteFrom("channel_calls").where("key", "=", key).execute());
+    removeKeeperCall: async (key) => {
+      await write(({ db }) => db.deleteFrom("keeper_calls").where("key", "=", key).execute());
     },
   };
 }

@@ -73,7 +73,7 @@ const evidenceCodec = z.discriminatedUnion("kind", [
 ]);
 
 const words = z.array(hash.nullable());
-const proof = z.object({ address, topics: words, data: words.optional() }).optional();
+export const proof = z.object({ address, topics: words, data: words.optional() }).optional();
 
 const workCodec = z.discriminatedUnion("kind", [
   z.object({

@@ -1,5 +1,4 @@
 export type {
-  ChannelCall,
   ChannelChange,
   ChannelFault,
   ChannelReceiver,
@@ -7,6 +6,7 @@ export type {
   ChannelRow,
   ChannelStore,
   ChannelWithdrawal,
+  KeeperCall,
 } from "./channelTypes.ts";
 export { StoreError, type StoreErrorKind } from "./errors.ts";
 export { DEFAULT_STORE_PATH, openStore, type StoreOptions } from "./open.ts";

@@ -104,7 +104,7 @@ export type ChannelReceiverTable = {
   readonly unswept_since_ms: number | null;
 };
 
-export type ChannelCallTable = {
+export type KeeperCallTable = {
   readonly key: string;
   readonly chain_id: number;
   readonly state: "open" | "mined";
@@ -125,6 +125,6 @@ export type Tables = {
   readonly resources: ResourceTable;
   readonly channels: ChannelTable;
   readonly channel_receivers: ChannelReceiverTable;
-  readonly channel_calls: ChannelCallTable;
+  readonly keeper_calls: KeeperCallTable;
   readonly schema_version: SchemaVersionTable;
 };

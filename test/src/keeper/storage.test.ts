@@ -275,11 +275,11 @@ function describeStorage(name: string, fresh: () => Promise<Place>): void {
           createdAtMs: 5,
           state: "open",
         } as const;
-        await store.storeChannelCall(call);
-        await store.storeChannelCall({ ...call, state: "mined" });
-        expect(await store.channelCalls(chainId)).to.deep.equal([{ ...call, state: "mined" }]);
-        await store.removeChannelCall("one");
-        expect(await store.channelCalls(chainId)).to.deep.equal([]);
+        await store.storeKeeperCall(call);
+        await store.storeKeeperCall({ ...call, state: "mined" });
+        expect(await store.keeperCalls(chainId)).to.deep.equal([{ ...call, state: "mined" }]);
+        await store.removeKeeperCall("one");
+        expect(await store.keeperCalls(chainId)).to.deep.equal([]);
       });
     });
   });
@@ -290,7 +290,7 @@ describe("a journal of version 1", () => {
     const path = join(folder, "version-1.db");
     await (await openStore(path)).close();
     const old = new DatabaseSync(path);
-    old.exec("drop table channels; drop table channel_receivers; drop table channel_calls");
+    old.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
     old.exec("delete from schema_version where version = 2");
     old.close();
     const store = await openStore(path);
