@@ -17,7 +17,8 @@ export function stripped({ pendingRequest: _, onchainSyncedAt: __, ...record }: 
   return record;
 }
 
-type Content = Omit<ChannelRow, "version" | "unclaimedSinceMs">;
+/** A row before it is stored. */
+export type RowContent = Omit<ChannelRow, "version" | "unclaimedSinceMs">;
 
 /**
  * Changes rows by what `change` makes of them, as often as it takes until nobody else changed them meanwhile. `change`
@@ -27,7 +28,7 @@ export async function changeRows(
   store: ChannelStore,
   channelIds: readonly Hex[],
   nowMs: number,
-  change: (row: ChannelRow) => Content | undefined,
+  change: (row: ChannelRow) => RowContent | undefined,
 ): Promise<void> {
   let left = [...new Set(channelIds)];
   while (left.length > 0) {

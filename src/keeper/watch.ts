@@ -1,10 +1,9 @@
-import type { Hex } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { ChannelRow, Store } from "../settlement/store/index.ts";
-import { followWithdrawals, readChannels, readUnsweptOf } from "./chainState.ts";
+import { type ChainChannel, followWithdrawals, readChannels, readUnsweptOf } from "./chainState.ts";
 import type { KeeperPolicy } from "./policy.ts";
-import { changeRows, everyChannel, stripped } from "./rows.ts";
+import { changeRows, everyChannel, type RowContent, stripped } from "./rows.ts";
 
 export type WatchPort = {
   readonly store: Store;
@@ -61,8 +60,8 @@ export async function lookAt(port: WatchPort, rows: readonly ChannelRow[]): Prom
 /** A row with what the chain says; the row itself where that is nothing new, undefined where it is of no use any more. */
 function noted(
   row: ChannelRow,
-  { totalClaimed, withdrawal: { amount, initiatedAt } }: Awaited<ReturnType<typeof readChannels>>[number],
-): Parameters<typeof changeRows>[3] extends (row: ChannelRow) => infer R ? R : never {
+  { totalClaimed, withdrawal: { amount, initiatedAt } }: ChainChannel,
+): RowContent | undefined {
   const { record } = row;
   const finalizeAfter = initiatedAt + record.channelConfig.withdrawDelay;
   const withdrawal = initiatedAt === 0 ? undefined : { amount, initiatedAt, finalizeAfter };
@@ -94,9 +93,4 @@ export async function lookAtReceivers({ store, client, clock }: WatchPort): Prom
     return [{ ...one, unswept, unsweptSinceMs }];
   });
   await store.noteChannelReceivers(changed);
-}
-
-/** The merchant's channels among these, by id in lower case. */
-export async function rowsOf(store: Store, channelIds: readonly Hex[]): Promise<readonly ChannelRow[]> {
-  return [...(await store.channels(channelIds.map((id) => id.toLowerCase() as Hex))).values()];
 }

@@ -1,0 +1,144 @@
+import type { Logger } from "../logger.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
+import { describe } from "../settlement/steady.ts";
+import type { KeeperCall, PaymentRow } from "../settlement/store/index.ts";
+import { isDecided } from "../settlement/waiters.ts";
+import { changeRows } from "./rows.ts";
+import { lookAt, lookAtReceivers, type WatchPort } from "./watch.ts";
+
+/** What became of a call. */
+export type CallResult = {
+  readonly call: KeeperCall;
+  /** As the journal has it; undefined where the engine closed or failed before it was decided: the call stays open. */
+  readonly row: PaymentRow | undefined;
+};
+
+export type CallRunner = {
+  /** Stores a call and hands it to the engine. `ended` never rejects. */
+  readonly start: (call: KeeperCall) => Promise<{ readonly ended: Promise<CallResult> }>;
+  /** The same, and waits for what becomes of it. */
+  readonly run: (call: KeeperCall) => Promise<CallResult>;
+  /** Takes up calls that nobody waits for, of a process before this one too, and looks whether mined ones are final. */
+  readonly follow: () => Promise<void>;
+  /** Calls that are not decided. */
+  readonly open: () => Promise<readonly KeeperCall[]>;
+  /** Ends all waiting. */
+  readonly close: () => Promise<void>;
+};
+
+type Following = { readonly accepted: Promise<unknown>; readonly ended: Promise<CallResult> };
+
+type Port = WatchPort & {
+  readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome">;
+  readonly logger: Logger;
+  /** Told of calls that failed. */
+  readonly onFailed: (call: KeeperCall, why: string) => void;
+};
+
+/**
+ * Sends a keeper's calls through an engine. A call is in the journal before the engine has it, and the engine knows it by
+ * its key: killed at any point, the next process finds it and waits on. What it did is noted before it is forgotten.
+ */
+export function createCallRunner(port: Port): CallRunner {
+  const { store, client, engine, logger, clock } = port;
+  const closing = new AbortController();
+  const following = new Map<string, Following>();
+  const identityOf = ({ key }: KeeperCall) => `call:${client.chain.id}:${key}`;
+
+  function follow(call: KeeperCall): Following {
+    const known = following.get(call.key);
+    if (known !== undefined) return known;
+    const accepted = accept(call);
+    const ended = accepted
+      .then(async (row) => {
+        if (row === undefined) return { call, row };
+        const decided = await engine.outcome(row.id, { signal: closing.signal });
+        await conclude(call, decided);
+        return { call, row: decided };
+      })
+      .catch((error: unknown): CallResult => {
+        if (!closing.signal.aborted) logger.warn("keeper: a call will be looked at again", describe(error));
+        return { call, row: undefined };
+      })
+      .finally(() => following.delete(call.key));
+    const entry = { accepted: accepted.catch(() => undefined), ended };
+    following.set(call.key, entry);
+    return entry;
+  }
+
+  /** Its row in the journal; undefined where the engine does not take it. */
+  async function accept(call: KeeperCall): Promise<PaymentRow | undefined> {
+    const { key, to, data, gas, proof, deadlineSeconds } = call;
+    const admission = await engine.acceptCall({ key, to, data, gas, proof, deadlineSeconds, source: "channels" });
+    if (admission.status === "accepted") return admission.row;
+    await store.removeKeeperCall(key);
+    port.onFailed(call, admission.message);
+    return undefined;
+  }
+
+  async function conclude(call: KeeperCall, row: PaymentRow): Promise<void> {
+    const { claims, sweeps } = call;
+    if (row.state !== "settled") {
+      // It may have failed because somebody else did the same: what the chain says counts.
+      await lookAgain(call);
+      await store.removeKeeperCall(call.key);
+      port.onFailed(call, whyOf(row));
+      return;
+    }
+    const done = new Map(claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
+    await changeRows(store, [...done.keys()], clock.now(), (one) => {
+      const claimed = done.get(one.channelId) ?? 0n;
+      if (claimed <= one.claimed && one.fault === undefined) return one;
+      if (one.isDeleted && BigInt(one.record.chargedCumulativeAmount) <= claimed) return undefined;
+      return { ...one, claimed: claimed > one.claimed ? claimed : one.claimed, fault: undefined };
+    });
+    if (claims.length + sweeps.length > 0) await lookAtReceivers(port);
+    await store.storeKeeperCall({ ...call, state: "mined" });
+  }
+
+  /** A mined call is forgotten when it is final; what a reorganisation undid for good is claimed anew. */
+  async function finish(calls: readonly KeeperCall[]): Promise<void> {
+    if (calls.length === 0) return;
+    const rows = new Map((await store.withIdentities(calls.map(identityOf))).map((row) => [row.identity, row]));
+    for (const call of calls) {
+      const row = rows.get(identityOf(call));
+      const isFinal = row?.state === "settled" && row.evidence.kind === "receipt" && row.evidence.level === "final";
+      const isUndone = row === undefined || (row.state !== "settled" && isDecided(row));
+      if (isUndone) await lookAgain(call);
+      if (isFinal || isUndone) await store.removeKeeperCall(call.key);
+    }
+  }
+
+  async function lookAgain({ claims }: KeeperCall): Promise<void> {
+    const rows = await store.channels(claims.map(({ channelId }) => channelId));
+    await lookAt(port, [...rows.values()]);
+    await lookAtReceivers(port);
+  }
+
+  const calls = () => store.keeperCalls(client.chain.id);
+  const start = async (call: KeeperCall) => {
+    await store.storeKeeperCall(call);
+    const { accepted, ended } = follow(call);
+    await accepted;
+    return { ended };
+  };
+  return {
+    start,
+    run: async (call) => (await start(call)).ended,
+    follow: async () => {
+      const all = await calls();
+      for (const call of all) if (call.state === "open") follow(call);
+      await finish(all.filter(({ state }) => state === "mined"));
+    },
+    open: async () => (await calls()).filter(({ state }) => state === "open"),
+    close: async () => {
+      closing.abort();
+      await Promise.all([...following.values()].map(({ ended }) => ended));
+    },
+  };
+}
+
+function whyOf({ state, reason, evidence }: PaymentRow): string {
+  if (evidence.kind === "refusal") return evidence.message;
+  return reason === undefined || reason === state ? state : `${state}: ${reason}`;
+}

@@ -1,0 +1,321 @@
+import type { Address, Hex } from "viem";
+import { ask } from "../chain/ask.ts";
+import { readHead } from "../chain/facts.ts";
+import { readGasPrice } from "../chain/fees.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
+import { systemClock } from "../clock.ts";
+import { silentLogger } from "../logger.ts";
+import { startSteady } from "../settlement/steady.ts";
+import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
+import { createAlerts } from "./alerts.ts";
+import { type Authority, authorityName, authorityOf } from "./authority.ts";
+import { type CallResult, createCallRunner } from "./calls.ts";
+import { chooseClaims, chooseSweeps } from "./choose.ts";
+import { type BadVoucher, type ComposePort, composeClaims, composeSweep } from "./compose.ts";
+import { ChannelError } from "./errors.ts";
+import { resolveKeeperPolicy } from "./policy.ts";
+import { refundChannel } from "./refund.ts";
+import { changeRows, chargedOf, everyChannel, unclaimedOf } from "./rows.ts";
+import type { ChannelKeeper, ClaimReport, KeeperOptions, SweepReport } from "./types.ts";
+import { audit, catchUp, lookAtReceivers } from "./watch.ts";
+
+/**
+ * Starts a merchant's keeper: it follows the withdrawals of the merchant's channels on the chain, claims what is earned
+ * before a payer can take it back, claims and sweeps for its value otherwise, and says what stands in the way.
+ * @throws KeeperPolicyError where the policy is out of its range.
+ */
+export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
+  const { store, client, engine, keys, clock = systemClock, logger = silentLogger } = options;
+  const policy = resolveKeeperPolicy(options.policy);
+  const chainId = client.chain.id;
+  const closing = new AbortController();
+  const alerts = createAlerts(clock, logger, options.onAlert);
+  const port = { store, client, clock, policy };
+  const runner = createCallRunner({
+    ...port,
+    engine,
+    logger,
+    onFailed: ({ key, claims }, why) => {
+      const message = `A call of ${claims.length} claims failed: ${why}.`;
+      alerts.say({ kind: "call-failed", message }, key);
+    },
+  });
+  let lastAuditMs = Number.NEGATIVE_INFINITY;
+  /** Rounds and what is asked for go one behind the other: two of them must not claim the same. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined);
+    return mine;
+  };
+
+  const senders = () => engine.accounts().map(({ address }) => address as Address);
+  const composePort = (): ComposePort => {
+    const nowMs = clock.now();
+    const deadlineSeconds = BigInt(Math.ceil((nowMs + policy.callTimeoutMs) / 1000));
+    return { client, maxRows: policy.maxRows, senders: senders(), nowMs, deadlineSeconds };
+  };
+  const authorityFor = (row: ChannelRow) => authorityOf(row.record.channelConfig, keys, senders());
+
+  async function round(): Promise<void> {
+    let nowSeconds = Math.floor(clock.now() / 1000);
+    try {
+      await runner.follow();
+      const head = await readHead(client);
+      nowSeconds = Number(head.timestamp);
+      await catchUp(port, head.number);
+      if (clock.now() - lastAuditMs >= policy.auditMs) {
+        await audit(port);
+        lastAuditMs = clock.now();
+      }
+      await claimAndSweep();
+    } finally {
+      // Also where the node does not answer: then above all.
+      await sayDangers(nowSeconds);
+    }
+  }
+
+  /** What the policy asks for now. Nobody waits for it: the runner does. */
+  async function claimAndSweep(): Promise<void> {
+    const prices = { nowMs: clock.now(), gasPriceWei: await readGasPrice(client), policy };
+    const { groups, withoutKey } = byAuthority(await unclaimedRows());
+    for (const row of withoutKey) sayKeyMissing(row);
+    const claimed: ChannelRow[] = [];
+    const claims: KeeperCall[] = [];
+    for (const { authority, rows } of groups) {
+      const choice = chooseClaims(rows, prices);
+      if (choice === undefined) continue;
+      logger.info("keeper: claims", { channels: choice.rows.length, why: choice.reason });
+      const { calls } = await compose(authority, choice.rows);
+      const inCalls = new Set(calls.flatMap(({ claims }) => claims.map(({ channelId }) => channelId)));
+      claimed.push(...choice.rows.filter(({ channelId }) => inCalls.has(channelId)));
+      claims.push(...calls);
+    }
+    const started = await Promise.all(claims.map(runner.start));
+    for (const { ended } of started) void ended.then(noteFailure);
+    const busy = new Set((await runner.open()).flatMap(({ sweeps }) => sweeps.map(receiverName)));
+    const receivers = await store.channelReceivers(chainId);
+    const sweeps = chooseSweeps(receivers, claimed, prices).filter((one) => !busy.has(receiverName(one)));
+    // Behind the claims: one key's transactions are mined in the order in which its calls were taken.
+    await Promise.all(sweeps.map((sweep) => runner.start(composeSweep(composePort(), sweep))));
+    if (groups.length > 0) await lookAtPurse(prices.gasPriceWei);
+  }
+
+  /** Channels with something to claim that no open call claims. */
+  async function unclaimedRows(): Promise<ChannelRow[]> {
+    const busy = new Set((await runner.open()).flatMap(({ claims }) => claims.map(({ channelId }) => channelId)));
+    const rows: ChannelRow[] = [];
+    for await (const page of everyChannel(store, chainId, "unclaimed")) rows.push(...page);
+    return rows.filter(({ channelId }) => !busy.has(channelId));
+  }
+
+  function byAuthority(rows: readonly ChannelRow[]) {
+    const groups = new Map<string, { readonly authority: Authority; readonly rows: ChannelRow[] }>();
+    const withoutKey: ChannelRow[] = [];
+    for (const row of rows) {
+      const authority = authorityFor(row);
+      if (authority === undefined) {
+        withoutKey.push(row);
+        continue;
+      }
+      const group = groups.get(authorityName(authority)) ?? { authority, rows: [] };
+      groups.set(authorityName(authority), group);
+      group.rows.push(row);
+    }
+    return { groups: [...groups.values()], withoutKey };
+  }
+
+  async function compose(authority: Authority, rows: readonly ChannelRow[]) {
+    const { calls, bad } = await composeClaims(composePort(), authority, rows);
+    await noteFaults(rows, bad);
+    for (const { channelId, reason } of bad) {
+      const message = `The voucher of channel ${channelId} cannot be claimed as it should: ${reason}.`;
+      alerts.say({ kind: "bad-voucher", message, channelId }, channelId);
+    }
+    return { calls, bad };
+  }
+
+  /** Channels of a call that failed wait a while: what made it fail may last. */
+  async function noteFailure({ call, row }: CallResult): Promise<void> {
+    if (row === undefined || row.state === "settled" || closing.signal.aborted) return;
+    const reason = "its claim failed";
+    const rows = [...(await store.channels(call.claims.map(({ channelId }) => channelId))).values()];
+    await noteFaults(
+      rows,
+      rows.map(({ channelId }) => ({ channelId, reason })),
+    ).catch(() => undefined);
+  }
+
+  async function noteFaults(rows: readonly ChannelRow[], bad: readonly BadVoucher[]): Promise<void> {
+    const reasons = new Map(bad.map(({ channelId, reason }) => [channelId, reason]));
+    const charged = new Map(rows.map((row) => [row.channelId, chargedOf(row)]));
+    const atMs = clock.now();
+    await changeRows(store, [...reasons.keys()], atMs, (row) => {
+      const reason = reasons.get(row.channelId);
+      if (reason === undefined || unclaimedOf(row) === 0n) return row;
+      return { ...row, fault: { reason, charged: charged.get(row.channelId) ?? 0n, atMs } };
+    });
+  }
+
+  async function sayDangers(nowSeconds: number): Promise<void> {
+    for await (const page of everyChannel(store, chainId, "withdrawing")) {
+      for (const row of page) {
+        const { withdrawal, channelId } = row;
+        const unclaimed = unclaimedOf(row);
+        if (withdrawal === undefined || unclaimed === 0n) continue;
+        const halfway = (withdrawal.initiatedAt + withdrawal.finalizeAfter) / 2;
+        if (nowSeconds < halfway) continue;
+        const end = new Date(withdrawal.finalizeAfter * 1000).toISOString();
+        const message = `${unclaimed} atomic units of channel ${channelId} are unclaimed, and its payer can take them at ${end}.`;
+        alerts.say({ kind: "claim-in-danger", message, channelId }, channelId);
+      }
+    }
+  }
+
+  function sayKeyMissing(row: ChannelRow): void {
+    const { receiverAuthorizer: address, receiver } = row.record.channelConfig;
+    const message = `No key here may claim for ${receiver}: give the keeper that of the receiver authorizer ${address}, or let it send from the receiver.`;
+    alerts.say({ kind: "key-missing", message, address: address as Address }, address);
+  }
+
+  async function lookAtPurse(gasPriceWei: bigint): Promise<void> {
+    const needWei = 2n * gasPriceWei * (CLAIM_GAS + CLAIM_ROW_GAS * BigInt(policy.maxRows));
+    for (const { address, balanceWei } of await purses()) {
+      if (balanceWei >= needWei) continue;
+      const message = `${address} has ${balanceWei} wei, and a full claim may take ${needWei}: send it ether.`;
+      alerts.say({ kind: "purse-low", message, address: address as Address }, address);
+    }
+  }
+
+  const purses = () =>
+    Promise.all(
+      engine.accounts().map(async ({ address, paused }) => ({
+        address,
+        paused: paused === undefined ? undefined : String(paused),
+        balanceWei: await ask("a balance", client.getBalance({ address: address as Address })),
+      })),
+    );
+
+  /** The channels asked for, or all with something unclaimed. */
+  async function askedRows(channelIds: readonly Hex[] | undefined): Promise<readonly ChannelRow[]> {
+    if (channelIds === undefined) return unclaimedRows();
+    const ids = channelIds.map((id) => id.toLowerCase() as Hex);
+    const rows = await store.channels(ids);
+    const unknown = ids.find((id) => rows.get(id)?.chainId !== chainId);
+    if (unknown === undefined) return [...rows.values()];
+    throw new ChannelError(`The journal has no channel ${unknown} of this chain.`, {
+      hint: "tributary channels list names them.",
+    });
+  }
+
+  async function claim(channelIds: readonly Hex[] | undefined): Promise<ClaimReport> {
+    const { groups, withoutKey } = byAuthority(await askedRows(channelIds));
+    const bad: BadVoucher[] = [];
+    const calls: KeeperCall[] = [];
+    for (const { authority, rows } of groups) {
+      const composed = await compose(authority, rows);
+      bad.push(...composed.bad);
+      calls.push(...composed.calls);
+    }
+    const results = await Promise.all(calls.map((call) => runner.run(call)));
+    return {
+      claimed: results.flatMap((result) => {
+        const transaction = transactionOf(result);
+        return transaction === undefined ? [] : result.call.claims.map((one) => ({ ...one, transaction }));
+      }),
+      bad,
+      withoutKey: withoutKey.map(({ channelId }) => channelId),
+      failed: results.flatMap((result) =>
+        transactionOf(result) === undefined ? result.call.claims.map(({ channelId }) => channelId) : [],
+      ),
+    };
+  }
+
+  async function sweep(wanted: readonly Address[] | undefined): Promise<SweepReport> {
+    await lookAtReceivers(port);
+    const asked = wanted?.map((address) => address.toLowerCase());
+    const receivers = (await store.channelReceivers(chainId)).filter(({ receiver, unswept }) => {
+      return unswept > 0n && (asked === undefined || asked.includes(receiver.toLowerCase()));
+    });
+    const results = await Promise.all(receivers.map((one) => runner.run(composeSweep(composePort(), one))));
+    const entries = receivers.map(({ receiver, token, unswept: amount }, index) => {
+      return { receiver, token, amount, transaction: transactionOf(results[index]) };
+    });
+    return {
+      swept: entries.flatMap(({ transaction, ...one }) => (transaction === undefined ? [] : [{ ...one, transaction }])),
+      failed: entries.flatMap(({ receiver, token, transaction }) =>
+        transaction === undefined ? [{ receiver, token }] : [],
+      ),
+    };
+  }
+
+  const steady =
+    options.isWatching === false
+      ? undefined
+      : startSteady({
+          name: "keeper",
+          clock,
+          logger,
+          signal: closing.signal,
+          pauseMs: () => policy.roundMs,
+          work: () => inTurn(round),
+        });
+
+  return {
+    round: () => inTurn(round),
+    claim: (channelIds) => inTurn(() => claim(channelIds)),
+    sweep: (receivers) => inTurn(() => sweep(receivers)),
+    refund: (channelId, amount) =>
+      inTurn(async () => {
+        const [row] = await askedRows([channelId]);
+        const authority = row === undefined ? undefined : authorityFor(row);
+        if (row !== undefined && authority !== undefined) {
+          return refundChannel({ ...port, ...composePort(), runner }, authority, row, amount);
+        }
+        throw new ChannelError(`No key here may refund channel ${channelId}.`, {
+          hint: "Give the key of its receiver authorizer, or send from its receiver.",
+        });
+      }),
+    status: async () => {
+      const authorizers = new Map<
+        Address,
+        { signs: "key" | "sender" | "missing"; channels: number; unclaimed: bigint }
+      >();
+      let withdrawals = 0;
+      for await (const page of everyChannel(store, chainId, "withdrawing")) withdrawals += page.length;
+      for await (const page of everyChannel(store, chainId, "unclaimed")) {
+        for (const row of page) {
+          const address = row.record.channelConfig.receiverAuthorizer as Address;
+          const authority = authorityFor(row);
+          const signs = authority === undefined ? "missing" : authority.kind === "sender" ? "sender" : "key";
+          const entry = authorizers.get(address) ?? { signs, channels: 0, unclaimed: 0n };
+          entry.channels += 1;
+          entry.unclaimed += unclaimedOf(row);
+          authorizers.set(address, entry);
+        }
+      }
+      return {
+        senders: await purses(),
+        authorizers: [...authorizers].map(([authorizer, rest]) => ({ authorizer, ...rest })),
+        receivers: await store.channelReceivers(chainId),
+        withdrawals,
+        openCalls: (await runner.open()).length,
+      };
+    },
+    close: async () => {
+      closing.abort();
+      await steady?.ended;
+      await runner.close();
+      await turn;
+    },
+  };
+}
+
+function transactionOf(result: CallResult | undefined): Hex | undefined {
+  const { row } = result ?? {};
+  return row?.state === "settled" && row.evidence.kind === "receipt" ? row.evidence.transactionHash : undefined;
+}
+
+function receiverName({ receiver, token }: { readonly receiver: string; readonly token: string }): string {
+  return `${receiver} ${token}`.toLowerCase();
+}

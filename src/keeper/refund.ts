@@ -1,0 +1,146 @@
+import { randomUUID } from "node:crypto";
+import { encodeFunctionData, type Hex } from "viem";
+import { readChannelState } from "../chain/channels.ts";
+import { batchSettlementAbi as abi } from "../channels/abi.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS, REFUND_GAS } from "../channels/gas.ts";
+import { claimBatchTypedData, refundTypedData } from "../channels/index.ts";
+import { refundCall } from "../facilitator/channels/calls.ts";
+import { countBytes, gasLimitFor } from "../gas/index.ts";
+import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
+import type { Authority } from "./authority.ts";
+import type { CallRunner } from "./calls.ts";
+import { type ComposePort, claimOf, configOf, keeperCall } from "./compose.ts";
+import { ChannelError } from "./errors.ts";
+import { changeRows, chargedOf, stripped } from "./rows.ts";
+import type { WatchPort } from "./watch.ts";
+
+export type RefundResult = {
+  readonly channelId: Hex;
+  /** What went back to the payer, in atomic units. */
+  readonly amount: bigint;
+  readonly claimed: bigint;
+  readonly transaction: Hex;
+};
+
+/** How long the channel stays closed to requests behind the time in which the refund can be sent, if this process dies. */
+const RESERVED_LONGER_MS = 60_000;
+
+/**
+ * Gives a payer back what is neither claimed nor earned, behind a claim of what is earned, in one transaction. Meanwhile the
+ * channel takes no request.
+ * @param amount Atomic units; undefined for all there is.
+ * @throws ChannelError where nothing is left, more is asked for, a request is in progress, or the chain refused.
+ */
+export async function refundChannel(
+  port: ComposePort & WatchPort & { readonly runner: CallRunner },
+  authority: Authority,
+  row: ChannelRow,
+  amount?: bigint,
+): Promise<RefundResult> {
+  const { store, clock, runner, client } = port;
+  const { channelId } = row;
+  const pendingId = `tributary:refund:${randomUUID()}`;
+  const reserved = await reserve(port, row, pendingId);
+  try {
+    const state = await readChannelState(client, channelId);
+    const claim = claimOf(reserved, state);
+    const owed = chargedOf(reserved) > state.totalClaimed ? chargedOf(reserved) : state.totalClaimed;
+    const left = state.balance > owed ? state.balance - owed : 0n;
+    if (left === 0n || (amount !== undefined && amount > left)) {
+      throw new ChannelError(`Channel ${channelId} has ${left} atomic units to give back.`, {
+        hint: left === 0n ? "All it holds is earned: claim it." : `Ask for at most ${left}.`,
+      });
+    }
+    const wanted = amount ?? left;
+    const call = await composeRefund(port, authority, reserved, { claim, amount: wanted, nonce: state.refundNonce });
+    const { row: payment } = await runner.run(call);
+    if (payment?.state !== "settled" || payment.evidence.kind !== "receipt") {
+      throw new ChannelError(`The refund of channel ${channelId} is ${payment?.state ?? "undecided"}.`, {
+        hint: "Look at the channel with tributary channels show, and ask again.",
+      });
+    }
+    await release(port, channelId, pendingId, {
+      balance: (state.balance - wanted).toString(),
+      totalClaimed: (claim?.totalClaimed ?? state.totalClaimed).toString(),
+      refundNonce: Number(state.refundNonce) + 1,
+    });
+    const { transactionHash: transaction } = payment.evidence;
+    return { channelId, amount: wanted, claimed: claim?.totalClaimed ?? state.totalClaimed, transaction };
+  } catch (error) {
+    await release(port, channelId, pendingId, {});
+    throw error;
+  }
+
+  /** Takes the channel for this refund. Undone by {@link release}, or by time. */
+  async function reserve({ deadlineSeconds }: ComposePort, { record }: ChannelRow, id: string): Promise<ChannelRow> {
+    const nowMs = clock.now();
+    const expiresAt = Number(deadlineSeconds) * 1000 + RESERVED_LONGER_MS;
+    let isBusy = false;
+    await changeRows(store, [channelId], nowMs, (now) => {
+      const { pendingRequest } = now.record;
+      isBusy = pendingRequest !== undefined && pendingRequest.expiresAt > nowMs;
+      if (isBusy) return now;
+      const { signedMaxClaimable } = now.record;
+      const request = { pendingId: id, signedMaxClaimable, expiresAt };
+      return { ...now, record: { ...stripped(now.record), pendingRequest: request } };
+    });
+    const now = (await store.channels([channelId])).get(channelId);
+    if (!isBusy && now?.record.pendingRequest?.pendingId === id) return now;
+    throw new ChannelError(`Channel ${record.channelId} is busy with a request.`, { hint: "Ask again in a moment." });
+  }
+}
+
+async function release(
+  { store, clock }: WatchPort,
+  channelId: Hex,
+  pendingId: string,
+  change: Partial<ChannelRow["record"]>,
+): Promise<void> {
+  await changeRows(store, [channelId], clock.now(), (row) => {
+    const isOurs = row.record.pendingRequest?.pendingId === pendingId;
+    return isOurs ? { ...row, record: { ...stripped(row.record), ...change } } : row;
+  });
+}
+
+async function composeRefund(
+  port: ComposePort,
+  authority: Authority,
+  row: ChannelRow,
+  { claim, amount, nonce }: { claim: ReturnType<typeof claimOf>; amount: bigint; nonce: bigint },
+): Promise<KeeperCall> {
+  const { channelId, record } = row;
+  const { chain } = port.client;
+  const config = configOf(row);
+  const rows = claim === undefined ? [] : [claim];
+  const claims = rows.map(({ totalClaimed }) => ({ channelId, totalClaimed }));
+  if (authority.kind === "sender") {
+    const parts = [
+      ...(claim === undefined ? [] : [encodeFunctionData({ abi, functionName: "claim", args: [rows] })]),
+      encodeFunctionData({ abi, functionName: "refund", args: [config, amount] }),
+    ];
+    const data = encodeFunctionData({ abi, functionName: "multicall", args: [parts] });
+    const gas = BigInt(gasLimitFor(countBytes(data), Number(REFUND_GAS + CLAIM_GAS + CLAIM_ROW_GAS)));
+    return keeperCall(port, { data, gas, proof: undefined }, { claims, sweeps: [] });
+  }
+  const { key } = authority;
+  const refund = await key.signTypedData(refundTypedData(chain.id, channelId, nonce, amount));
+  const signed = claim === undefined ? undefined : await key.signTypedData(claimBatchTypedData(chain.id, rows));
+  const call = refundCall(
+    {
+      type: "refund",
+      channelConfig: config,
+      voucher: {
+        channelId,
+        maxClaimableAmount: BigInt(record.signedMaxClaimable),
+        signature: record.signature as Hex,
+      },
+      amount,
+      refundNonce: nonce,
+      claims: rows,
+      refundAuthorizerSignature: refund,
+      claimAuthorizerSignature: signed,
+    },
+    { refund, claim: signed },
+  );
+  return keeperCall(port, call, { claims, sweeps: [] });
+}

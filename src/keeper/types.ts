@@ -1,0 +1,98 @@
+import type { Address, Hex } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
+import type { ChannelReceiver, Store } from "../settlement/store/index.ts";
+import type { AuthorizerKey } from "./authority.ts";
+import type { BadVoucher } from "./compose.ts";
+import type { KeeperPolicy } from "./policy.ts";
+import type { RefundResult } from "./refund.ts";
+
+/** Everything that a keeper works with. It closes none of it. */
+export type KeeperOptions = {
+  /** Where the servers' channels are, see `createChannelStorage`. */
+  readonly store: Store;
+  readonly client: ChainClient;
+  /** Sends and pays for the gas; on the same store. */
+  readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome" | "accounts">;
+  /** The receiver authorizers' keys. */
+  readonly keys: readonly AuthorizerKey[];
+  readonly policy?: Partial<KeeperPolicy>;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  readonly onAlert?: (alert: KeeperAlert) => void;
+  /** Whether it works by itself until it is closed; by default it does. */
+  readonly isWatching?: boolean;
+};
+
+/** What a person has to look at. Each is told once a minute while it lasts. */
+export type KeeperAlert = {
+  readonly kind: /** Half of a withdrawal's delay has passed, or more, and something is still unclaimed. */
+    | "claim-in-danger"
+    /** There is something to claim, and no key to do so. */
+    | "key-missing"
+    /** The sending key has too little for the gas. */
+    | "purse-low"
+    /** A voucher cannot be claimed. */
+    | "bad-voucher"
+    | "call-failed";
+  readonly message: string;
+  readonly channelId?: Hex;
+  readonly address?: Address;
+};
+
+/** What became of a claim that was asked for. */
+export type ClaimReport = {
+  /** What the channels have been claimed up to, in all. */
+  readonly claimed: readonly { readonly channelId: Hex; readonly totalClaimed: bigint; readonly transaction: Hex }[];
+  readonly bad: readonly BadVoucher[];
+  /** Channels that no key here may claim. */
+  readonly withoutKey: readonly Hex[];
+  /** Channels in calls that failed or are not decided. */
+  readonly failed: readonly Hex[];
+};
+
+export type SweepReport = {
+  readonly swept: readonly (Pick<ChannelReceiver, "receiver" | "token"> & {
+    readonly amount: bigint;
+    readonly transaction: Hex;
+  })[];
+  readonly failed: readonly Pick<ChannelReceiver, "receiver" | "token">[];
+};
+
+export type KeeperStatus = {
+  readonly senders: readonly {
+    readonly address: string;
+    readonly balanceWei: bigint;
+    readonly paused: string | undefined;
+  }[];
+  /** Who signs for the channels that have something unclaimed. */
+  readonly authorizers: readonly {
+    readonly authorizer: Address;
+    /** `sender`: the sending key claims in its own name; `missing`: nobody here can. */
+    readonly signs: "key" | "sender" | "missing";
+    readonly channels: number;
+    readonly unclaimed: bigint;
+  }[];
+  readonly receivers: readonly ChannelReceiver[];
+  readonly withdrawals: number;
+  readonly openCalls: number;
+};
+
+export type ChannelKeeper = {
+  /** Looks at the chain and the channels once, and does what is due. Its calls are decided later. */
+  readonly round: () => Promise<void>;
+  /** Claims these channels (all, if none are named) now, whatever it costs. */
+  readonly claim: (channelIds?: readonly Hex[]) => Promise<ClaimReport>;
+  /** Sweeps to these receivers (all, if none are named) now. */
+  readonly sweep: (receivers?: readonly Address[]) => Promise<SweepReport>;
+  /**
+   * Claims a channel and gives the rest, or `amount` of it, back to the payer.
+   * @throws ChannelError where that cannot be done.
+   */
+  readonly refund: (channelId: Hex, amount?: bigint) => Promise<RefundResult>;
+  readonly status: () => Promise<KeeperStatus>;
+  /** Ends its work. What was sent is taken up by the next keeper. */
+  readonly close: () => Promise<void>;
+};

@@ -1,0 +1,148 @@
+import { x402Facilitator } from "@x402/core/facilitator";
+import type { FacilitatorClient } from "@x402/core/server";
+import { toFacilitatorEvmSigner } from "@x402/evm";
+import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
+import { type Address, createWalletClient, type Hex, http, type LocalAccount, publicActions } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { baseSepolia } from "viem/chains";
+import { batchSettlementAbi as abi } from "../../src/channels/abi.ts";
+import { BATCH_SETTLEMENT_ADDRESS as address, type ChannelConfig } from "../../src/channels/index.ts";
+import {
+  createChannelKeeper,
+  createChannelStorage,
+  type KeeperAlert,
+  type KeeperOptions,
+} from "../../src/keeper/index.ts";
+import { networks } from "../../src/networks.ts";
+import { startEngine } from "../../src/settlement/index.ts";
+import { openStore, type Store } from "../../src/settlement/store/index.ts";
+import { openChainLab } from "./chainLab.ts";
+import { openChannelBuyer, openChannelShop } from "./channelShop.ts";
+import { FAST } from "./engineLab.ts";
+
+const { caip2, chainId } = networks.baseSepolia;
+
+/** Claims whatever there is at any price, and sweeps it. */
+export const EAGER = { maxCostPermille: 10n ** 9n, etherMicroUsd: 0n, roundMs: 20, urgentRetryMs: 0 } as const;
+
+export type KeeperLab = Awaited<ReturnType<typeof openKeeperLab>>;
+
+/** A local chain with shops, buyers and keepers. Everything but the keeper and the storage is official. */
+export async function openKeeperLab() {
+  const lab = await openChainLab();
+  const closers: (() => Promise<void> | void)[] = [];
+  const accountOf = (index: number): LocalAccount => privateKeyToAccount(lab.keyOf(index).privateKey);
+  const walletOf = (index: number) =>
+    createWalletClient({ account: accountOf(index), chain: baseSepolia, transport: http(lab.chain.rpcUrl) }).extend(
+      publicActions,
+    );
+  const facilitator = officialFacilitator();
+  let snapshot: unknown;
+
+  function officialFacilitator(): FacilitatorClient {
+    const sender = createWalletClient({
+      account: accountOf(18),
+      chain: baseSepolia,
+      transport: http(lab.chain.rpcUrl),
+      pollingInterval: 20,
+    }).extend(publicActions);
+    const signer = toFacilitatorEvmSigner({ ...sender, address: sender.account.address } as unknown as Parameters<
+      typeof toFacilitatorEvmSigner
+    >[0]);
+    const official = new x402Facilitator().register(caip2, new BatchSettlementEvmScheme(signer));
+    return {
+      verify: (payload, requirements) => official.verify(payload, requirements),
+      settle: (payload, requirements) => official.settle(payload, requirements),
+      getSupported: async () => official.getSupported() as Awaited<ReturnType<FacilitatorClient["getSupported"]>>,
+    };
+  }
+
+  return {
+    ...lab,
+    accountOf,
+    facilitator,
+    /** A store that closes with the test. */
+    store: async (url = ":memory:"): Promise<Store> => {
+      const store = await openStore(url);
+      closers.push(() => store.close());
+      return store;
+    },
+    /** A shop of a receiver whose channels are in the store. */
+    shop: async (store: Store, receiver: Address, authorizer: LocalAccount) => {
+      const storage = createChannelStorage(store, { chainId });
+      const shop = await openChannelShop(facilitator, receiver, { storage, receiverAuthorizerSigner: authorizer });
+      closers.push(() => shop.stop());
+      return { ...shop, storage };
+    },
+    buyer: (index: number) => openChannelBuyer(lab.client, accountOf(index)),
+    /** A keeper with an engine of its own, which sends from account `sender`. It works only when it is asked to. */
+    keeper: async (
+      store: Store,
+      options: Partial<Omit<KeeperOptions, "store">> & {
+        readonly sender?: number;
+        /** Whether it is never closed, as if its process were killed. */
+        readonly isDoomed?: boolean;
+      } = {},
+    ) => {
+      const { sender = 19, isDoomed = false, policy, ...rest } = options;
+      const alerts: KeeperAlert[] = [];
+      const engine = await startEngine({
+        store,
+        chain: { client: lab.client },
+        senders: [accountOf(sender)],
+        policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600 },
+      });
+      const keeper = createChannelKeeper({
+        store,
+        client: lab.client,
+        engine,
+        keys: [],
+        onAlert: (alert) => alerts.push(alert),
+        isWatching: false,
+        policy: { ...EAGER, ...policy },
+        ...rest,
+      });
+      const close = async () => {
+        await keeper.close();
+        await engine.close({ finishWithinMs: 0 });
+      };
+      if (!isDoomed) closers.push(close);
+      return { ...keeper, engine, alerts, close };
+    },
+    /** The payer asks for all that is not claimed. */
+    withdraw: async (index: number, config: ChannelConfig, amount: bigint): Promise<void> => {
+      const wallet = walletOf(index);
+      const hash = await wallet.writeContract({
+        address,
+        abi,
+        functionName: "initiateWithdraw",
+        args: [config, amount],
+      });
+      await wallet.waitForTransactionReceipt({ hash });
+    },
+    finalize: async (index: number, config: ChannelConfig): Promise<void> => {
+      const wallet = walletOf(index);
+      const args = [config] as const;
+      const hash = await wallet.writeContract({ address, abi, functionName: "finalizeWithdraw", args });
+      await wallet.waitForTransactionReceipt({ hash });
+    },
+    onChain: async (channelId: string) => {
+      const args = [channelId as Hex] as const;
+      return lab.client.readContract({ address, abi, functionName: "channels", args });
+    },
+    sleepOnChain: async (seconds: number): Promise<void> => {
+      await lab.chain.request("evm_increaseTime", [seconds]);
+      await lab.chain.request("evm_mine", []);
+    },
+    /** Remembers the chain as it is, its time included. */
+    remember: async (): Promise<void> => {
+      snapshot = await lab.chain.request("evm_snapshot", []);
+    },
+    /** Ends what the test opened, and puts the chain back. */
+    closeAll: async (): Promise<void> => {
+      for (const close of closers.splice(0).reverse()) await close();
+      await lab.chain.request("evm_revert", [snapshot]);
+    },
+    stop: () => lab.chain.stop(),
+  };
+}

@@ -1,0 +1,149 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { CLAIM_GAS, CLAIM_ROW_GAS, SWEEP_GAS } from "../../../src/channels/gas.ts";
+import { type ClaimReason, chooseClaims, chooseSweeps, costOf } from "../../../src/keeper/choose.ts";
+import {
+  DEFAULT_KEEPER_POLICY,
+  type KeeperPolicy,
+  KeeperPolicyError,
+  resolveKeeperPolicy,
+} from "../../../src/keeper/policy.ts";
+import { unclaimedOf } from "../../../src/keeper/rows.ts";
+import { networks } from "../../../src/networks.ts";
+import type { ChannelRow } from "../../../src/settlement/store/index.ts";
+import { idOf, payee, recordOf } from "../../helpers/channelRecords.ts";
+
+const { chainId, usdc } = networks.baseSepolia;
+const NOW = 1_000_000_000;
+
+function row(seed: number, charged: bigint, change: Partial<ChannelRow> = {}): ChannelRow {
+  return {
+    channelId: idOf(seed),
+    chainId,
+    record: recordOf(seed, charged),
+    claimed: 0n,
+    withdrawal: undefined,
+    fault: undefined,
+    isDeleted: false,
+    unclaimedSinceMs: NOW - 1_000,
+    version: 1,
+    ...change,
+  };
+}
+
+// 0.1 gwei and 3,000 USD: a thousand gas cost 300 millionths of a dollar.
+function prices(policy: Partial<KeeperPolicy> = {}) {
+  return { nowMs: NOW, gasPriceWei: 100_000_000n, policy: { ...DEFAULT_KEEPER_POLICY, ...policy } };
+}
+const claimCost = (rows: number) => costOf(CLAIM_GAS + CLAIM_ROW_GAS * BigInt(rows), prices());
+const withdrawal = { amount: 1n, initiatedAt: 1, finalizeAfter: 901 };
+const reasonOf = (rows: readonly ChannelRow[], policy: Partial<KeeperPolicy> = {}): ClaimReason | undefined =>
+  chooseClaims(rows, prices(policy))?.reason;
+
+describe("costOf", () => {
+  it("is gas by price by the price of ether, rounded up", () => {
+    expect(costOf(1_000n, prices())).to.equal(300n);
+    expect(costOf(1n, { ...prices(), gasPriceWei: 1n })).to.equal(1n);
+    expect(costOf(0n, prices())).to.equal(0n);
+  });
+});
+
+describe("chooseClaims", () => {
+  it("claims for its value from the point on where the cost is the share that the policy allows", () => {
+    const enough = claimCost(1) * 100n;
+    expect(reasonOf([row(1, enough - 1n)])).to.equal(undefined);
+    expect(reasonOf([row(1, enough)])).to.equal("value");
+    expect(reasonOf([row(1, enough)], { maxCostPermille: 9n })).to.equal(undefined);
+  });
+
+  it("claims what is old, a payer's large debt and many channels as soon as that pays", () => {
+    const paying = claimCost(1) + 1n;
+    expect(reasonOf([row(1, paying)], { maxAgeMs: 1_000 })).to.equal("age");
+    expect(reasonOf([row(1, paying)], { maxAgeMs: 1_001 })).to.equal(undefined);
+    expect(reasonOf([row(1, paying - 1n)], { maxAgeMs: 0 })).to.equal(undefined);
+    expect(reasonOf([row(1, paying)], { maxUnclaimedPerPayer: paying - 1n })).to.equal("payer's debt");
+    expect(reasonOf([row(1, paying)], { maxUnclaimedPerPayer: paying })).to.equal(undefined);
+    expect(reasonOf([row(1, paying), row(2, paying)], { maxChannels: 2 })).to.equal("channels");
+  });
+
+  it("claims what is being withdrawn, whatever it is worth, and takes along what pays for its row", () => {
+    const dust = row(1, 1n);
+    const urgent = row(2, 1n, { withdrawal });
+    const worth = row(3, costOf(CLAIM_ROW_GAS, prices()) + 1n);
+    expect(chooseClaims([dust, urgent, worth], prices())).to.deep.equal({
+      rows: [urgent, worth],
+      reason: "withdrawal",
+    });
+    expect(chooseClaims([row(4, 5n, { withdrawal, claimed: 5n })], prices())).to.equal(undefined);
+  });
+
+  it("holds back what failed, for a while or until there is a new voucher", () => {
+    const fault = { reason: "x", charged: 10n ** 9n, atMs: NOW - 20_000 };
+    expect(reasonOf([row(1, 10n ** 9n)])).to.equal("value");
+    expect(reasonOf([row(1, 10n ** 9n, { fault })])).to.equal(undefined);
+    expect(reasonOf([row(1, 10n ** 9n + 1n, { fault })])).to.equal("value");
+    expect(reasonOf([row(1, 10n ** 9n, { fault })], { retryMs: 20_000 })).to.equal("value");
+    expect(reasonOf([row(1, 10n ** 9n, { fault, withdrawal })])).to.equal("withdrawal");
+    expect(reasonOf([row(1, 10n ** 9n, { fault, withdrawal })], { urgentRetryMs: 20_001 })).to.equal(undefined);
+  });
+
+  it("never claims at a loss but for a withdrawal, never twice, and nothing that is claimed", () => {
+    const rows = fc.array(fc.record({ charged: fc.bigInt(0n, 10n ** 6n), claimed: fc.bigInt(0n, 10n ** 6n) }), {
+      maxLength: 8,
+    });
+    const policy = fc.record({
+      maxAgeMs: fc.constantFrom(0, 1_000, 86_400_000),
+      maxChannels: fc.constantFrom(1, 3, 1_000),
+      maxCostPermille: fc.constantFrom(1n, 10n, 1_000n),
+    });
+    fc.assert(
+      fc.property(rows, policy, (list, change) => {
+        const all = list.map(({ charged, claimed }, seed) => row(seed, charged, { claimed }));
+        const choice = chooseClaims(all, prices(change));
+        if (choice === undefined) return;
+        const value = choice.rows.reduce((total, one) => total + unclaimedOf(one), 0n);
+        expect(value >= claimCost(choice.rows.length)).to.equal(true);
+        expect(new Set(choice.rows).size).to.equal(choice.rows.length);
+        for (const one of choice.rows) expect(unclaimedOf(one) > 0n).to.equal(true);
+      }),
+    );
+  });
+});
+
+describe("chooseSweeps", () => {
+  const receiver = { chainId, receiver: payee, token: usdc.address, unswept: 0n, unsweptSinceMs: NOW - 1_000 };
+  const cost = costOf(SWEEP_GAS, prices());
+
+  it("sweeps for its value, what is being claimed in the same moment included", () => {
+    const half = cost * 50n;
+    expect(chooseSweeps([{ ...receiver, unswept: half }], [], prices())).to.deep.equal([]);
+    const both = chooseSweeps([{ ...receiver, unswept: half }], [row(1, half)], prices());
+    expect(both).to.deep.equal([{ receiver: payee, token: usdc.address, amount: 2n * half }]);
+  });
+
+  it("sweeps what waited too long, if that pays", () => {
+    const paying = { ...receiver, unswept: cost + 1n };
+    expect(chooseSweeps([paying], [], prices({ maxSweepAgeMs: 1_000 }))).to.have.length(1);
+    expect(chooseSweeps([paying], [], prices({ maxSweepAgeMs: 1_001 }))).to.deep.equal([]);
+    expect(chooseSweeps([{ ...paying, unswept: cost }], [], prices({ maxSweepAgeMs: 0 }))).to.deep.equal([]);
+  });
+
+  it("sweeps nothing where there is nothing", () => {
+    expect(chooseSweeps([receiver], [], prices({ etherMicroUsd: 0n }))).to.deep.equal([]);
+  });
+});
+
+describe("resolveKeeperPolicy", () => {
+  it("refuses what no keeper can work with", () => {
+    for (const bad of [
+      { maxRows: 0 },
+      { maxRows: 251 },
+      { auditMs: 300_001 },
+      { callTimeoutMs: 1 },
+      { maxCostPermille: 0n },
+    ]) {
+      expect(() => resolveKeeperPolicy(bad), Object.keys(bad)[0]).to.throw(KeeperPolicyError);
+    }
+    expect(resolveKeeperPolicy()).to.deep.equal(DEFAULT_KEEPER_POLICY);
+  });
+});

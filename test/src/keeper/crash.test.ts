@@ -1,0 +1,103 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { everyChannel } from "../../../src/keeper/rows.ts";
+import type { ChannelRow, Store } from "../../../src/settlement/store/index.ts";
+import { freshAddress } from "../../helpers/chainLab.ts";
+import { sleep, until } from "../../helpers/engineLab.ts";
+import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
+import { isLong, seed } from "../../helpers/randomness.ts";
+
+/** What a keeper and its engine write, in whatever order. */
+const WRITES: readonly string[] = [
+  ...["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"],
+  ...["accept", "transition", "storeBatch", "storeAttempt", "markBroadcast", "concludeBatch"],
+] satisfies (keyof Store)[];
+
+describe("a keeper that is killed", function () {
+  this.timeout(600_000);
+  let lab: KeeperLab;
+  before(async () => {
+    lab = await openKeeperLab();
+  });
+  after(() => lab.stop());
+
+  /** The store of a process that dies around its write number `lastWrite`: nothing of it comes back from then on. */
+  function doomed(store: Store, lastWrite: number, isDone: boolean) {
+    const never = new Promise<never>(() => undefined);
+    let writes = 0;
+    let isDead = false;
+    const proxy = new Proxy(store, {
+      get: (target, name, self) => {
+        const member: unknown = Reflect.get(target, name, self);
+        if (typeof member !== "function" || name === "onChange") return member;
+        return (...args: unknown[]): unknown => {
+          if (isDead) return never;
+          if (typeof name === "string" && WRITES.includes(name)) writes += 1;
+          if (writes < lastWrite) return member.apply(target, args);
+          isDead = true;
+          // Just before the write, or just behind it, unheard.
+          if (isDone) void member.apply(target, args);
+          return never;
+        };
+      },
+    });
+    return { store: proxy, writes: () => writes, isDead: () => isDead };
+  }
+
+  async function rowsOf(store: Store): Promise<ChannelRow[]> {
+    const rows: ChannelRow[] = [];
+    for await (const page of everyChannel(store, lab.client.chain.id)) rows.push(...page);
+    return rows;
+  }
+
+  it("leaves nothing unclaimed or unswept, whichever write was its last", async () => {
+    const receiver = freshAddress(900);
+    const keys = [lab.accountOf(17)];
+    await lab.remember();
+    const shop = await lab.store();
+    const { url } = await lab.shop(shop, receiver, lab.accountOf(17));
+    for (const index of [1, 2]) await lab.buyer(index).buy(url);
+    const sold = await rowsOf(shop);
+    await lab.remember();
+
+    /** One life up to that write, and another behind it. How many writes the first life made. */
+    const live = async (lastWrite: number, isDone: boolean): Promise<number> => {
+      const store = await lab.store();
+      await store.changeChannels(
+        sold.map((after) => ({ before: undefined, after })),
+        Date.now(),
+      );
+      const isOver = async () => {
+        const calls = await store.keeperCalls(lab.client.chain.id);
+        return calls.length === 0 && (await lab.balanceOf(receiver)) === 2_000n;
+      };
+      const first = doomed(store, lastWrite, isDone);
+      const keeper = await lab.keeper(first.store, { keys, isDoomed: true });
+      for (let left = 400; left > 0 && !first.isDead() && !(await isOver()); left -= 1) {
+        await Promise.race([keeper.round(), sleep(30)]);
+        await sleep(5);
+      }
+      if (!first.isDead()) await keeper.close();
+      const next = await lab.keeper(store, { keys });
+      await until(async () => {
+        await next.round();
+        return isOver();
+      });
+      for (const row of await rowsOf(store))
+        expect(row).to.deep.include({ claimed: 1_000n, unclaimedSinceMs: undefined });
+      expect((await next.status()).receivers.map(({ unswept }) => unswept)).to.deep.equal([0n]);
+      expect(next.alerts).to.deep.equal([]);
+      await lab.closeAll();
+      await lab.remember();
+      return first.writes();
+    };
+
+    const writes = await live(Number.POSITIVE_INFINITY, false);
+    expect(writes).to.be.within(10, 60);
+    const cuts = Array.from({ length: 2 * writes }, (_, i) => ({ at: 1 + (i >> 1), isDone: i % 2 === 1 }));
+    const chosen = isLong
+      ? cuts
+      : (fc.sample(fc.shuffledSubarray(cuts, { minLength: 5, maxLength: 5 }), { numRuns: 1, seed })[0] ?? []);
+    for (const { at, isDone } of chosen) await live(at, isDone);
+  });
+});

@@ -1,0 +1,255 @@
+import { expect } from "chai";
+import type { Hex } from "viem";
+import { voucherTypedData } from "../../../src/channels/index.ts";
+import { ChannelError } from "../../../src/keeper/index.ts";
+import type { Store } from "../../../src/settlement/store/index.ts";
+import { freshAddress } from "../../helpers/chainLab.ts";
+import { until } from "../../helpers/engineLab.ts";
+import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
+
+const MINUTES_8 = 480;
+
+describe("createChannelKeeper, with the official client, server and facilitator", function () {
+  this.timeout(60_000);
+  let lab: KeeperLab;
+  let receivers = 100;
+  before(async () => {
+    lab = await openKeeperLab();
+  });
+  beforeEach(() => lab.remember());
+  afterEach(() => lab.closeAll());
+  after(() => lab.stop());
+
+  const freshReceiver = () => {
+    receivers += 1;
+    return freshAddress(receivers);
+  };
+  const authorizer = () => lab.accountOf(17);
+  const purse = () => lab.accountOf(19).address;
+
+  /** Buyers, each of whom bought twice for 1000 units, and their channels in order. */
+  async function openChannels(store: Store, buyers: readonly number[], receiver = freshReceiver()) {
+    const shop = await lab.shop(store, receiver, authorizer());
+    const channels = [];
+    for (const index of buyers) {
+      const buyer = lab.buyer(index);
+      for (let i = 0; i < 2; i += 1) expect((await buyer.buy(shop.url)).status).to.equal(200);
+      const all = await shop.storage.list();
+      const channel = all.find(
+        ({ channelConfig }) => channelConfig.payer === buyer.account.address && channelConfig.receiver === receiver,
+      );
+      channels.push({ index, buyer, id: channel!.channelId as Hex, config: channel!.channelConfig });
+    }
+    return { shop, receiver, channels };
+  }
+  const claimedOf = async (id: Hex) => (await lab.onChain(id))[1];
+  const decided = async (store: Store) =>
+    until(async () => (await store.keeperCalls(lab.client.chain.id)).every(({ state }) => state === "mined"));
+
+  it("claims and sweeps for several receivers in one transaction, and remembers what it did", async () => {
+    const store = await lab.store();
+    const shops = [await openChannels(store, [1, 2]), await openChannels(store, [3])];
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const before = await lab.client.getTransactionCount({ address: purse() });
+    await keeper.round();
+    await decided(store);
+    for (const { receiver, channels } of shops) {
+      expect(await lab.balanceOf(receiver)).to.equal(2_000n * BigInt(channels.length));
+      for (const { id } of channels) expect(await claimedOf(id)).to.equal(2_000n);
+    }
+    const sent = (await lab.client.getTransactionCount({ address: purse() })) - before;
+    expect(sent).to.be.at.most(2);
+    const status = await keeper.status();
+    expect(status).to.deep.include({ authorizers: [], withdrawals: 0, openCalls: 0 });
+    expect(status.receivers.map(({ unswept }) => unswept)).to.deep.equal([0n, 0n]);
+    await keeper.round();
+    expect(await lab.client.getTransactionCount({ address: purse() })).to.equal(before + sent);
+    expect(keeper.alerts).to.deep.equal([]);
+    // The shop goes on where it was.
+    expect((await shops[0]!.channels[0]!.buyer.buy(shops[0]!.shop.url)).status).to.equal(200);
+  });
+
+  it("waits while a claim costs more than the policy allows", async () => {
+    const store = await lab.store();
+    const { channels } = await openChannels(store, [1]);
+    const keeper = await lab.keeper(store, {
+      keys: [authorizer()],
+      policy: { maxCostPermille: 10n, etherMicroUsd: 3_000_000_000n },
+    });
+    await keeper.round();
+    expect(await store.keeperCalls(lab.client.chain.id)).to.deep.equal([]);
+    expect((await keeper.status()).authorizers).to.deep.equal([
+      { authorizer: authorizer().address, signs: "key", channels: 1, unclaimed: 2_000n },
+    ]);
+    expect(await claimedOf(channels[0]!.id)).to.equal(0n);
+  });
+
+  it("claims in time although the payer began to withdraw while it was down, and serves him no more", async () => {
+    const store = await lab.store();
+    const first = await lab.keeper(store, { keys: [authorizer()] });
+    const { shop, receiver, channels } = await openChannels(store, [1]);
+    const [{ id, config, index, buyer }] = channels as [(typeof channels)[number]];
+    await first.claim();
+    await first.sweep();
+    await first.close();
+    for (let i = 0; i < 3; i += 1) await buyer.buy(shop.url);
+
+    await lab.withdraw(index, config, 8_000n);
+    await lab.sleepOnChain(MINUTES_8 - 60);
+    // Claiming 3000 units is a loss here: a withdrawal makes it worth while.
+    const keeper = await lab.keeper(store, {
+      keys: [authorizer()],
+      policy: { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n },
+    });
+    await keeper.round();
+    await until(async () => (await claimedOf(id)) === 5_000n);
+    await decided(store);
+    expect((await store.channels([id])).get(id)?.withdrawal?.amount).to.equal(8_000n);
+    expect((await buyer.buy(shop.url)).status).to.equal(402);
+    expect(keeper.alerts).to.deep.equal([]);
+
+    await lab.sleepOnChain(900);
+    await lab.finalize(index, config);
+    expect(await lab.onChain(id)).to.deep.equal([5_000n, 5_000n]);
+    await keeper.round();
+    expect((await store.channels([id])).get(id)?.withdrawal).to.equal(undefined);
+    await keeper.sweep();
+    expect(await lab.balanceOf(receiver)).to.equal(5_000n);
+  });
+
+  it("finds a withdrawal whose block its cursor has passed", async () => {
+    const store = await lab.store();
+    const { channels } = await openChannels(store, [1]);
+    const [{ id, config, index }] = channels as [(typeof channels)[number]];
+    await lab.withdraw(index, config, 1n);
+    await store.setCursor(`channels:${lab.client.chain.id}`, `${(await lab.client.getBlockNumber()) + 100n}`);
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    await keeper.round();
+    await until(async () => (await claimedOf(id)) === 2_000n);
+  });
+
+  it("sweeps what a keeper before it claimed and did not live to sweep", async () => {
+    const store = await lab.store();
+    const { receiver } = await openChannels(store, [1]);
+    const first = await lab.keeper(store, { keys: [authorizer()] });
+    await first.claim();
+    await first.close();
+    expect(await lab.balanceOf(receiver)).to.equal(0n);
+    const keeper = await lab.keeper(store);
+    await keeper.round();
+    await until(async () => (await lab.balanceOf(receiver)) === 2_000n);
+  });
+
+  it("leaves a bad voucher out, reports it, and claims the rest", async () => {
+    const store = await lab.store();
+    const { shop, channels } = await openChannels(store, [1, 2, 3, 4]);
+    const bad = channels[2]!;
+    const typedData = voucherTypedData(lab.client.chain.id, bad.id, 2_000n);
+    const signature = await lab.accountOf(5).signTypedData(typedData);
+    await shop.storage.updateChannel(bad.id, (current) => ({ ...current!, signature }));
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const report = await keeper.claim();
+    expect(report.claimed.map(({ channelId }) => channelId)).to.have.members(
+      channels.filter((one) => one !== bad).map(({ id }) => id),
+    );
+    expect(new Set(report.claimed.map(({ transaction }) => transaction)).size).to.equal(1);
+    expect(report.bad).to.deep.equal([{ channelId: bad.id, reason: "InvalidSignature" }]);
+    expect(await claimedOf(bad.id)).to.equal(0n);
+    expect(keeper.alerts.map(({ kind, channelId }) => [kind, channelId])).to.deep.equal([["bad-voucher", bad.id]]);
+    // It is not tried again before it is time, or before there is a new voucher.
+    await keeper.round();
+    const calls = await store.keeperCalls(lab.client.chain.id);
+    expect(calls.filter(({ state, claims }) => state === "open" && claims.length > 0)).to.deep.equal([]);
+    await bad.buyer.buy(shop.url);
+    await keeper.round();
+    await until(async () => (await claimedOf(bad.id)) === 3_000n);
+  });
+
+  it("claims what a channel holds where more was charged, and says so", async () => {
+    const store = await lab.store();
+    const { shop, channels } = await openChannels(store, [1]);
+    const [{ id }] = channels as [(typeof channels)[number]];
+    await shop.storage.updateChannel(id, (current) => ({ ...current!, chargedCumulativeAmount: "2500" }));
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const report = await keeper.claim();
+    expect(report.claimed).to.have.length(1);
+    expect(report.bad).to.have.length(1);
+    expect(await claimedOf(id)).to.equal(2_000n);
+  });
+
+  it("says which key is missing, and that a claim is in danger", async () => {
+    const store = await lab.store();
+    const { channels } = await openChannels(store, [1]);
+    const [{ id, config, index }] = channels as [(typeof channels)[number]];
+    const keeper = await lab.keeper(store);
+    await lab.withdraw(index, config, 5_000n);
+    await keeper.round();
+    expect(keeper.alerts.map(({ kind, address }) => [kind, address])).to.deep.equal([
+      ["key-missing", authorizer().address],
+    ]);
+    expect((await keeper.status()).authorizers[0]).to.deep.include({ signs: "missing", unclaimed: 2_000n });
+    expect((await keeper.claim()).withoutKey).to.deep.equal([id]);
+    await lab.sleepOnChain(MINUTES_8);
+    await keeper.round();
+    expect(keeper.alerts.at(-1)).to.deep.include({ kind: "claim-in-danger", channelId: id });
+  });
+
+  it("claims and refunds in the receiver's own name where that is who sends", async () => {
+    const store = await lab.store();
+    const receiver = lab.accountOf(16).address;
+    const { channels } = await openChannels(store, [1], receiver);
+    const [{ id, buyer }] = channels as [(typeof channels)[number]];
+    const keeper = await lab.keeper(store, { sender: 16 });
+    expect((await keeper.status()).authorizers[0]?.signs).to.equal("sender");
+    expect((await keeper.claim()).claimed).to.have.length(1);
+    expect(await claimedOf(id)).to.equal(2_000n);
+    const before = await lab.balanceOf(buyer.account.address);
+    expect(await keeper.refund(id, 3_000n)).to.deep.include({ amount: 3_000n, claimed: 2_000n });
+    expect((await lab.balanceOf(buyer.account.address)) - before).to.equal(3_000n);
+  });
+
+  it("refunds what is not earned behind a claim of what is, and lets the payer go on", async () => {
+    const store = await lab.store();
+    const { shop, channels } = await openChannels(store, [1]);
+    const [{ id, index }] = channels as [(typeof channels)[number]];
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const failure = async (amount: bigint) => keeper.refund(id, amount).catch((error: unknown) => error);
+    expect(await failure(8_001n)).to.be.instanceOf(ChannelError);
+    const result = await keeper.refund(id);
+    expect(result).to.deep.include({ channelId: id, amount: 8_000n, claimed: 2_000n });
+    expect(await lab.onChain(id)).to.deep.equal([2_000n, 2_000n]);
+    expect(await store.channels([id]).then((rows) => rows.get(id)?.record)).to.deep.include({
+      balance: "2000",
+      totalClaimed: "2000",
+      refundNonce: 1,
+    });
+    expect(await failure(1n)).to.be.instanceOf(ChannelError);
+    // A client learns of the refund from the chain when it starts.
+    expect((await lab.buyer(index).buy(shop.url)).status).to.equal(200);
+  });
+
+  it("refuses a refund while a request is in progress", async () => {
+    const store = await lab.store();
+    const { shop, channels } = await openChannels(store, [1]);
+    const [{ id }] = channels as [(typeof channels)[number]];
+    const pendingRequest = { pendingId: "x", signedMaxClaimable: "3000", expiresAt: Date.now() + 60_000 };
+    await shop.storage.updateChannel(id, (current) => ({ ...current!, pendingRequest }));
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const error = await keeper.refund(id).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(ChannelError);
+    expect((await shop.storage.get(id))?.pendingRequest).to.deep.equal(pendingRequest);
+  });
+
+  it("warns while its purse cannot pay for a claim", async () => {
+    const store = await lab.store();
+    await openChannels(store, [1]);
+    await lab.chain.request("hardhat_setBalance", [lab.accountOf(15).address, "0x1"]);
+    const keeper = await lab.keeper(store, { keys: [authorizer()], sender: 15 });
+    await keeper.round();
+    expect(keeper.alerts).to.deep.include({
+      kind: "purse-low",
+      address: lab.accountOf(15).address,
+      message: keeper.alerts.find(({ kind }) => kind === "purse-low")?.message ?? "",
+    });
+  });
+});
