@@ -80,16 +80,19 @@ export async function openKeeperLab() {
       store: Store,
       options: Partial<Omit<KeeperOptions, "store">> & {
         readonly sender?: number;
+        /** The engine's. */
+        readonly owner?: string;
         /** Whether it is never closed, as if its process were killed. */
         readonly isDoomed?: boolean;
       } = {},
     ) => {
-      const { sender = 19, isDoomed = false, policy, ...rest } = options;
+      const { sender = 19, isDoomed = false, owner, policy, ...rest } = options;
       const alerts: KeeperAlert[] = [];
       const engine = await startEngine({
         store,
         chain: { client: lab.client },
         senders: [accountOf(sender)],
+        ...(owner === undefined ? {} : { owner }),
         policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600 },
       });
       const keeper = createChannelKeeper({
