@@ -38,7 +38,7 @@ import {
 } from "./cli/options.ts";
 import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
-import { channelAuthorityFromEnvironment } from "./cli/secrets.ts";
+import { authorizerKeyFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
 
 type Options = {
@@ -251,7 +251,7 @@ async function listen({
 }
 
 function channelAuthority(): LocalAccount | undefined {
-  const key = channelAuthorityFromEnvironment();
+  const key = authorizerKeyFromEnvironment();
   return key === undefined ? undefined : privateKeyToAccount(key);
 }
 

@@ -28,6 +28,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("../facilitator.ts")).facilitatorCommand(),
   },
   {
+    name: "channels",
+    summary: "keep a merchant's payment channels: claim, sweep, refund",
+    load: async () => (await import("../channels.ts")).channelsCommand(),
+    takesHash: true,
+  },
+  {
     name: "pay",
     summary: "buy an x402 resource",
     load: async () => (await import("../pay.ts")).payCommand(),

@@ -2,18 +2,18 @@ import * as Mnemonic from "ox/Mnemonic";
 import { type Hex, isHex } from "viem";
 import { UsageError } from "./errors.ts";
 
-/** The private key in the environment, if there is one. It is never part of an error. */
+/** The private key that sends, if there is one in the environment. It is never part of an error. */
 export function privateKeyFromEnvironment(): Hex | undefined {
-  return parseKey("PRIVATE_KEY", process.env.PRIVATE_KEY);
+  return readKey("PRIVATE_KEY", process.env.PRIVATE_KEY);
 }
 
-/** The key that signs claims and refunds of channels for resource servers, if there is one. */
-export function channelAuthorityFromEnvironment(): Hex | undefined {
-  return parseKey("CHANNEL_AUTHORITY_KEY", process.env.CHANNEL_AUTHORITY_KEY);
+/** The private key of a receiver authorizer, if there is one in the environment. */
+export function authorizerKeyFromEnvironment(): Hex | undefined {
+  return readKey("RECEIVER_AUTHORIZER_KEY", process.env.RECEIVER_AUTHORIZER_KEY);
 }
 
-function parseKey(name: string, value: string | undefined): Hex | undefined {
-  const text = value?.trim();
+function readKey(name: string, variable: string | undefined): Hex | undefined {
+  const text = variable?.trim();
   if (text === undefined || text === "") return undefined;
   const key = text.startsWith("0x") ? text : `0x${text}`;
   if (isHex(key) && key.length === 66) return key;

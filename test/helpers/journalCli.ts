@@ -50,9 +50,9 @@ export type Running = {
 };
 
 /** Starts `tributary …args` without this process's keys and settings. */
-export function startCommand(args: readonly string[]): Running {
+export function startCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   const child = spawn(process.execPath, [program, ...args], {
-    env: cleanEnvironment(),
+    env: cleanEnvironment(env),
     stdio: ["pipe", "pipe", "pipe"],
   });
   let [stdout, stderr] = ["", ""];

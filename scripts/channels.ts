@@ -1,0 +1,28 @@
+import { Command } from "commander";
+import { claimCommand, refundCommand, sweepCommand } from "./channels/act.ts";
+import { keepCommand } from "./channels/keep.ts";
+import { exportCommand, listCommand, showCommand } from "./channels/read.ts";
+import { examples } from "./cli/program.ts";
+
+/** `tributary channels`: the merchant's side of x402 channels. */
+export function channelsCommand(): Command {
+  const command = new Command("channels").description(
+    "Keep the payment channels (x402 batch-settlement) that a resource server has in the journal: claim what is earned, " +
+      "sweep it, give back what is not.",
+  );
+  for (const one of [
+    keepCommand(),
+    listCommand(),
+    showCommand(),
+    claimCommand(),
+    sweepCommand(),
+    refundCommand(),
+    exportCommand(),
+  ]) {
+    command.addCommand(one);
+  }
+  return command.addHelpText(
+    "after",
+    examples("channels keep", "channels list", "channels export --out vouchers.jsonl"),
+  );
+}

@@ -1,0 +1,122 @@
+import { Command, Option } from "commander";
+import { formatEther } from "viem";
+import { systemClock } from "../../src/clock.ts";
+import { DEFAULT_KEEPER_POLICY, type KeeperPolicy, type KeeperStatus } from "../../src/keeper/index.ts";
+import { formatAmount } from "../../src/money.ts";
+import { integer, usdcAmount } from "../cli/options.ts";
+import { notice, printJson, printLine } from "../cli/output.ts";
+import { examples } from "../cli/program.ts";
+import { counted } from "../cli/summary.ts";
+import { type KeeperCommandOptions, openKeeper, percent, withKeeperOptions } from "./open.ts";
+
+type Options = KeeperCommandOptions & {
+  readonly maxCost: bigint;
+  readonly maxAge: number;
+  readonly maxSweepAge: number;
+  readonly maxChannels: number;
+  readonly maxDebt?: bigint;
+  readonly ethUsd: bigint;
+  readonly every: number;
+  readonly status: number;
+};
+
+const HOUR_MS = 3_600_000;
+
+/** `channels keep`: watches the channels until it is told to stop. */
+export function keepCommand(): Command {
+  const { maxAgeMs, maxSweepAgeMs, maxChannels, roundMs } = DEFAULT_KEEPER_POLICY;
+  return withKeeperOptions(new Command("keep"))
+    .description(
+      "Follow the channels of the journal on the chain, claim before a payer can withdraw what is earned, and claim and sweep " +
+        "when it pays, until Ctrl-C. It may be killed at any point: the next one goes on where it was.",
+    )
+    .addOption(
+      new Option("--max-cost <percent>", "claim and sweep as soon as it costs no more of what it brings")
+        .argParser(percent)
+        .default(DEFAULT_KEEPER_POLICY.maxCostPermille, "1"),
+    )
+    .option(
+      "--max-age <hours>",
+      "claim what was earned so long ago, if that pays",
+      integer(0, 8_760),
+      maxAgeMs / HOUR_MS,
+    )
+    .option("--max-sweep-age <hours>", "the same from claim to sweep", integer(0, 8_760), maxSweepAgeMs / HOUR_MS)
+    .option("--max-channels <count>", "claim when so many channels have something to claim", integer(1), maxChannels)
+    .option("--max-debt <usdc>", "claim a payer's channels when they owe more than this", usdcAmount)
+    .addOption(
+      new Option("--eth-usd <usd>", "price of one ether in US dollars")
+        .argParser(usdcAmount)
+        .default(DEFAULT_KEEPER_POLICY.etherMicroUsd, "3000"),
+    )
+    .option("--every <seconds>", "how often the channels are looked at", integer(1, 300), roundMs / 1000)
+    .option("--status <seconds>", "how often a line says how things are; 0 for never", integer(0, 86_400), 60)
+    .addHelpText(
+      "after",
+      `\nTwo keys: --keystore (or PRIVATE_KEY) sends and pays the gas, --authorizer signs claims and sends nothing.\n${examples(
+        "channels keep --keystore purse.json --authorizer authorizer.json",
+        "channels keep --max-cost 0.5 --max-age 6",
+      )}`,
+    )
+    .action(runKeep);
+}
+
+async function runKeep(options: Options): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+  const policy: Partial<KeeperPolicy> = {
+    maxCostPermille: options.maxCost,
+    maxAgeMs: options.maxAge * HOUR_MS,
+    maxSweepAgeMs: options.maxSweepAge * HOUR_MS,
+    maxChannels: options.maxChannels,
+    maxUnclaimedPerPayer: options.maxDebt,
+    etherMicroUsd: options.ethUsd,
+    roundMs: options.every * 1_000,
+  };
+  const { keeper, engine, close } = await openKeeper(options, {
+    isWatching: true,
+    policy,
+    signal: stop.signal,
+    // Alerts are on stderr already; who reads lines of JSON has them among those.
+    ...(options.json === true ? { onAlert: (alert) => printJson({ alert }) } : {}),
+  });
+  try {
+    const senders = engine.accounts().map(({ address }) => address);
+    if (options.json === true) printJson({ keeping: true, senders });
+    else printLine(`keeping channels; calls are sent from ${senders.join(", ")}`);
+    while (!stop.signal.aborted) {
+      if (options.status > 0) await tell(keeper.status(), options.json === true);
+      await systemClock.sleep(options.status > 0 ? options.status * 1_000 : HOUR_MS, stop.signal);
+    }
+  } finally {
+    await close();
+  }
+}
+
+async function tell(asked: Promise<KeeperStatus>, isJson: boolean): Promise<void> {
+  let status: KeeperStatus;
+  try {
+    status = await asked;
+  } catch {
+    // The keeper itself says that no node answers.
+    notice("notice: the node does not answer, so there is no status");
+    return;
+  }
+  if (isJson) printJson({ status });
+  else for (const line of describeStatus(status)) printLine(line);
+}
+
+function describeStatus({ senders, authorizers, receivers, withdrawals, openCalls }: KeeperStatus): string[] {
+  const unclaimed = authorizers.reduce((sum, one) => sum + one.unclaimed, 0n);
+  const unswept = receivers.reduce((sum, one) => sum + one.unswept, 0n);
+  const channels = authorizers.reduce((sum, one) => sum + one.channels, 0);
+  const purse = senders.map(({ balanceWei }) => `${formatEther(balanceWei)} ETH`).join(", ");
+  const lines = [
+    `${formatAmount(unclaimed, 6)} unclaimed in ${counted(channels, "channel")}, ${formatAmount(unswept, 6)} not swept, ` +
+      `${counted(withdrawals, "withdrawal")}, ${counted(openCalls, "call")} under way, purse ${purse}`,
+  ];
+  for (const { authorizer, signs, unclaimed: amount } of authorizers) {
+    if (signs === "missing") lines.push(`no key for ${authorizer}: ${formatAmount(amount, 6)} cannot be claimed here`);
+  }
+  return lines;
+}
