@@ -79,7 +79,7 @@ describe("channels", function () {
       expect(tooMuch.code).to.equal(2);
       expect(tooMuch.stderr).to.contain("7000 atomic units");
       expect((await runCli(["channels", "sweep", ...common])).stdout)
-        .to.contain(receiver)
+        .to.contain(getAddress(receiver))
         .and.to.contain("0.002 in 0x");
       expect(await lab.balanceOf(receiver)).to.equal(2_000n);
       expect((await runCli(["channels", "sweep", ...common])).stdout).to.equal("nothing to sweep\n");
