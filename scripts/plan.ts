@@ -2,7 +2,9 @@ import { Command, Option } from "commander";
 import type { Address } from "viem";
 import type { Network } from "../src/networks.ts";
 import { quoteSettlement, type RefusedLine, type SettlementQuote } from "../src/settlement/index.ts";
+import { type CompareCommandOptions, runCompare } from "./cli/compare.ts";
 import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
+import { UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
@@ -10,17 +12,13 @@ import { printJson, printLine, startProgress } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { formatQuote } from "./cli/quoteText.ts";
 
-type Options = {
-  readonly rpcUrl: string;
-  readonly rpcTimeout: number;
+type Options = CompareCommandOptions & {
+  readonly compare?: true;
   readonly network?: Network;
   readonly token?: Address;
   readonly router?: Address;
   readonly from?: Address;
-  readonly gasPrice?: bigint;
-  readonly ethUsd: bigint;
   readonly strict?: true;
-  readonly json?: true;
   readonly maxGas?: number;
   readonly minValue?: number;
 };
@@ -32,9 +30,10 @@ export function planCommand(): Command {
   return new Command("plan")
     .description(
       "Show the batches that would settle a file, their gas and price, and which payments cannot settle and why. Every " +
-        "batch is tried out with eth_call. Nothing is sent, and no key is needed.",
+        "batch is tried out with eth_call. Nothing is sent, and no key is needed. With --compare: what such payments cost one " +
+        "by one, in batches, and in channels.",
     )
-    .argument("<file>", "one authorization, x402 payload or x402 header to a line (- for standard input)")
+    .argument("[file]", "one authorization, x402 payload or x402 header to a line (- for standard input)")
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
     .option("--network <name>", "network of payments that name none; refuses a node on any other", network)
@@ -50,12 +49,32 @@ export function planCommand(): Command {
     .option("--strict", "refuse the file if any line of it is bad")
     .option("--max-gas <gas>", "the most gas for one transaction", integer(100_000, 16_777_216))
     .option("--min-value <units>", "leave out payments below this many atomic units", integer(0))
+    .option("--compare", "compare exact, batch and channel, for the file's payments or for the traffic that these say:")
+    .option("--payers <count>", "compare: how many pay", integer(1))
+    .option("--payees <count>", "compare: how many are paid; each payer pays one (default: 1)", integer(1))
+    .option("--amount <usdc>", "compare: one payment", usdcAmount)
+    .option("--rate <payments>", "compare: payments of one payer in an hour", integer(1))
+    .option("--session <hours>", "compare: how long payers go on (default: 24)", integer(1, 87_600))
     .addOption(jsonOption())
-    .addHelpText("after", examples("plan payments.jsonl", "plan payments.jsonl --gas-price 0.005 --eth-usd 2500"))
+    .addHelpText(
+      "after",
+      examples(
+        "plan payments.jsonl",
+        "plan payments.jsonl --gas-price 0.005 --eth-usd 2500",
+        "plan --compare --payers 100 --amount 0.0001 --rate 500 --gas-price 0.005",
+      ),
+    )
     .action(runPlan);
 }
 
-async function runPlan(file: string, options: Options): Promise<void> {
+async function runPlan(file: string | undefined, options: Options): Promise<void> {
+  if (options.compare === true) {
+    await runCompare(file === undefined ? undefined : await readPayments(file, options), options);
+    return;
+  }
+  if (file === undefined) {
+    throw new UsageError("No file of payments.", { hint: "Name one, or describe the traffic with --compare." });
+  }
   const input = await readPayments(file, options);
   const client = await connect(options);
   requireSomeOn(client, input.payments);

@@ -65,6 +65,7 @@ describe("README", () => {
     "README.md",
     "SECURITY.md",
     "docs/security.md",
+    "docs/channels.md",
     "docs/deployment.md",
     "docs/performance.md",
     "docs/decisions/pinned-node.md",

@@ -7,6 +7,19 @@ export {
   PERMIT2_DEPOSIT_COLLECTOR_ADDRESS,
 } from "./addresses.ts";
 export {
+  type ChannelCost,
+  CLIENT_DEPOSIT_MULTIPLIER,
+  type CompareOptions,
+  type CompareReason,
+  type Comparison,
+  compareWays,
+  SERVER_DEPOSIT_MULTIPLIER,
+  type TrafficProfile,
+  TrafficProfileError,
+  type Way,
+  type WayCost,
+} from "./compare.ts";
+export {
   channelDomain,
   channelIdOf,
   channelTypes,

@@ -1,6 +1,13 @@
 export { type BalanceKnowledge, balanceAfter, balanceSlotGas } from "./balances.ts";
 export { directCalldata, itemBytes, ROUTER_CALL_BYTES, routerCalldata } from "./calldata.ts";
 export {
+  CANONICAL_CHANNEL_GAS,
+  type ChannelGas,
+  claimGas,
+  depositGas,
+  MOCK_CHANNEL_GAS,
+} from "./channels.ts";
+export {
   CIRCLE_USDC_GAS,
   type GasModel,
   MOCK_USDC_GAS,

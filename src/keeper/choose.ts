@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import { CLAIM_GAS, CLAIM_ROW_GAS, SWEEP_GAS } from "../channels/gas.ts";
+import { CANONICAL_CHANNEL_GAS, claimGas } from "../gas/index.ts";
 import type { ChannelReceiver, ChannelRow } from "../settlement/store/index.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { chargedOf, unclaimedOf } from "./rows.ts";
@@ -13,6 +13,7 @@ export type SweepChoice = { readonly receiver: Address; readonly token: Address;
 /** What things cost now. */
 export type Prices = { readonly nowMs: number; readonly gasPriceWei: bigint; readonly policy: KeeperPolicy };
 
+const CLAIM_ROW = BigInt(CANONICAL_CHANNEL_GAS.claimRowGas);
 const WEI_PER_ETHER = 10n ** 18n;
 
 /** What gas costs, in millionths of a dollar, rounded up. */
@@ -29,12 +30,12 @@ export function chooseClaims(rows: readonly ChannelRow[], prices: Prices): Claim
   const { policy, nowMs } = prices;
   const claimable = rows.filter((row) => unclaimedOf(row) > 0n && !isHeldBack(row, prices));
   const urgent = claimable.filter(({ withdrawal }) => withdrawal !== undefined);
-  const rowCost = costOf(CLAIM_ROW_GAS, prices);
+  const rowCost = costOf(CLAIM_ROW, prices);
   // What does not even pay for its own row waits until it does, or until its payer withdraws.
   const worth = claimable.filter((row) => row.withdrawal === undefined && unclaimedOf(row) > rowCost);
   const all = [...urgent, ...worth];
   if (urgent.length > 0) return { rows: all, reason: "withdrawal" };
-  const cost = costOf(CLAIM_GAS + CLAIM_ROW_GAS * BigInt(worth.length), prices);
+  const cost = costOf(claimGas(CANONICAL_CHANNEL_GAS, worth.length), prices);
   const value = sum(worth);
   const pays = value > cost;
   const isOld = worth.some(({ unclaimedSinceMs = nowMs }) => nowMs - unclaimedSinceMs >= policy.maxAgeMs);
@@ -68,7 +69,7 @@ export function chooseSweeps(
   prices: Prices,
 ): readonly SweepChoice[] {
   const { policy, nowMs } = prices;
-  const cost = costOf(SWEEP_GAS, prices);
+  const cost = costOf(BigInt(CANONICAL_CHANNEL_GAS.sweepGas), prices);
   return receivers.flatMap(({ receiver, token, unswept, unsweptSinceMs = nowMs }) => {
     const own = claimed.filter(({ record: { channelConfig: config } }) => {
       return isSame(config.receiver, receiver) && isSame(config.token, token);

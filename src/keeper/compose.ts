@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { type Address, encodeFunctionData, getAddress, type Hex, isAddressEqual, zeroAddress } from "viem";
 import { ask } from "../chain/ask.ts";
+import { findBadRows } from "../chain/claims.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { hasCode } from "../chain/facts.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
+import { type ChannelCall, claimCall, sweepCall } from "../channels/calls.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import {
   BATCH_SETTLEMENT_ADDRESS,
@@ -11,8 +13,6 @@ import {
   claimBatchTypedData,
   type VoucherClaim,
 } from "../channels/index.ts";
-import { findBadRows } from "../facilitator/channels/bisect.ts";
-import { type ChannelCall, claimCall, sweepCall } from "../facilitator/channels/calls.ts";
 import { countBytes, gasLimitFor } from "../gas/index.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import type { Authority } from "./authority.ts";
@@ -139,7 +139,7 @@ export function composeSweep(
   const token = getAddress(sweep.token);
   // The engine sends what has less time first.
   const behind = { ...port, deadlineSeconds: port.deadlineSeconds + 1n };
-  const call = sweepCall({ type: "settle", receiver, token });
+  const call = sweepCall(receiver, token);
   return keeperCall(behind, call, { claims: [], sweeps: [{ receiver, token }] });
 }
 

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { encodeFunctionData, type Hex } from "viem";
 import { readChannelState } from "../chain/channels.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
+import { refundCall } from "../channels/calls.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS, REFUND_GAS } from "../channels/gas.ts";
 import { claimBatchTypedData, refundTypedData } from "../channels/index.ts";
-import { refundCall } from "../facilitator/channels/calls.ts";
 import { countBytes, gasLimitFor } from "../gas/index.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import type { Authority } from "./authority.ts";
@@ -108,7 +108,7 @@ async function composeRefund(
   row: ChannelRow,
   { claim, amount, nonce }: { claim: ReturnType<typeof claimOf>; amount: bigint; nonce: bigint },
 ): Promise<KeeperCall> {
-  const { channelId, record } = row;
+  const { channelId } = row;
   const { chain } = port.client;
   const config = configOf(row);
   const rows = claim === undefined ? [] : [claim];
@@ -125,22 +125,7 @@ async function composeRefund(
   const { key } = authority;
   const refund = await key.signTypedData(refundTypedData(chain.id, channelId, nonce, amount));
   const signed = claim === undefined ? undefined : await key.signTypedData(claimBatchTypedData(chain.id, rows));
-  const call = refundCall(
-    {
-      type: "refund",
-      channelConfig: config,
-      voucher: {
-        channelId,
-        maxClaimableAmount: BigInt(record.signedMaxClaimable),
-        signature: record.signature as Hex,
-      },
-      amount,
-      refundNonce: nonce,
-      claims: rows,
-      refundAuthorizerSignature: refund,
-      claimAuthorizerSignature: signed,
-    },
-    { refund, claim: signed },
-  );
+  const terms = { channelConfig: config, channelId, amount, refundNonce: nonce, claims: rows };
+  const call = refundCall(terms, { refund, claim: signed });
   return keeperCall(port, call, { claims, sweeps: [] });
 }

@@ -110,4 +110,37 @@ describe("plan", () => {
       await bare.chain.stop();
     }
   });
+
+  describe("--compare", () => {
+    const nowhere = ["--rpc-url", "http://127.0.0.1:9", "--gas-price", "0.005"];
+
+    it("compares the ways of a described traffic, without a node where the price is given", async () => {
+      const traffic = ["--payers", "1", "--amount", "0.0001", "--rate", "10000", "--session", "1"];
+      const { code, stdout } = await runCli(["plan", "--compare", ...traffic, ...nowhere]);
+      expect(code).to.equal(0);
+      expect(stdout).to.include("10000 payments, 1 USDC").and.to.include("recommended: channel");
+      // Two deposits, a claim and a sweep: 378,648 gas.
+      expect(stdout).to.match(/channel, deposits of 5000 payments \(recommended\) +37\.87 .*0\.57 %/);
+      expect(stdout).to.match(/channel, deposits of 5 \(the official client's own\) .*361 %/);
+      const json = JSON.parse((await runCli(["plan", "--compare", ...traffic, ...nowhere, "--json"])).stdout);
+      expect(json.channel).to.include({ multiplier: 5_000, deposit: "500000", totalGas: "378648" });
+      expect(json.recommended).to.equal("channel");
+    });
+
+    it("takes the traffic of a file, and the chain's price", async () => {
+      const payments = await lab.pay(20, freshAddress(20), { firstValue: 1_000_000n });
+      const { code, stdout } = await plan(payments, ["--compare", "--json"]);
+      expect(code).to.equal(0);
+      const { profile, gasPriceWei } = JSON.parse(stdout);
+      expect(profile).to.include({ payers: 5, payees: 1, amount: "1000009", paymentsPerPayer: 4 });
+      expect(BigInt(gasPriceWei) > 0n).to.equal(true);
+    });
+
+    it("refuses to compare what it does not know", async () => {
+      const { code, stderr } = await runCli(["plan", "--compare", "--payers", "3", ...nowhere]);
+      expect(code).to.equal(2);
+      expect(stderr).to.include("--amount");
+      expect((await runCli(["plan", ...nowhere])).code).to.equal(2);
+    });
+  });
 });

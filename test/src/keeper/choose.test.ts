@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { CLAIM_GAS, CLAIM_ROW_GAS, SWEEP_GAS } from "../../../src/channels/gas.ts";
+import { CANONICAL_CHANNEL_GAS, claimGas } from "../../../src/gas/index.ts";
 import { type ClaimReason, chooseClaims, chooseSweeps, costOf } from "../../../src/keeper/choose.ts";
 import {
   DEFAULT_KEEPER_POLICY,
@@ -35,7 +35,7 @@ function row(seed: number, charged: bigint, change: Partial<ChannelRow> = {}): C
 function prices(policy: Partial<KeeperPolicy> = {}) {
   return { nowMs: NOW, gasPriceWei: 100_000_000n, policy: { ...DEFAULT_KEEPER_POLICY, ...policy } };
 }
-const claimCost = (rows: number) => costOf(CLAIM_GAS + CLAIM_ROW_GAS * BigInt(rows), prices());
+const claimCost = (rows: number) => costOf(claimGas(CANONICAL_CHANNEL_GAS, rows), prices());
 const withdrawal = { amount: 1n, initiatedAt: 1, finalizeAfter: 901 };
 const reasonOf = (rows: readonly ChannelRow[], policy: Partial<KeeperPolicy> = {}): ClaimReason | undefined =>
   chooseClaims(rows, prices(policy))?.reason;
@@ -69,7 +69,7 @@ describe("chooseClaims", () => {
   it("claims what is being withdrawn, whatever it is worth, and takes along what pays for its row", () => {
     const dust = row(1, 1n);
     const urgent = row(2, 1n, { withdrawal });
-    const worth = row(3, costOf(CLAIM_ROW_GAS, prices()) + 1n);
+    const worth = row(3, costOf(BigInt(CANONICAL_CHANNEL_GAS.claimRowGas), prices()) + 1n);
     expect(chooseClaims([dust, urgent, worth], prices())).to.deep.equal({
       rows: [urgent, worth],
       reason: "withdrawal",
@@ -112,7 +112,7 @@ describe("chooseClaims", () => {
 
 describe("chooseSweeps", () => {
   const receiver = { chainId, receiver: payee, token: usdc.address, unswept: 0n, unsweptSinceMs: NOW - 1_000 };
-  const cost = costOf(SWEEP_GAS, prices());
+  const cost = costOf(BigInt(CANONICAL_CHANNEL_GAS.sweepGas), prices());
 
   it("sweeps for its value, what is being claimed in the same moment included", () => {
     const half = cost * 50n;

@@ -1,0 +1,331 @@
+import type { Hex } from "viem";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import { TributaryError } from "../errors.ts";
+import {
+  balanceDeltas,
+  CANONICAL_CHANNEL_GAS,
+  type ChannelGas,
+  CIRCLE_USDC_GAS,
+  claimGas,
+  depositGas,
+  directCalldata,
+  type GasItem,
+  type GasModel,
+  type GasPrediction,
+  itemBytes,
+  predictDirectGas,
+  predictRouterGas,
+  ROUTER_GAS,
+  routerCalldata,
+} from "../gas/index.ts";
+
+/** Payments as a merchant expects them, or had them. Each payer pays one payee; payers are spread over payees evenly. */
+export type TrafficProfile = {
+  readonly payers: number;
+  readonly payees: number;
+  /** Atomic units of a dollar token with six decimals, such as USDC. */
+  readonly amount: bigint;
+  /** Over the whole session. */
+  readonly paymentsPerPayer: number;
+  /** How long payers go on paying. */
+  readonly sessionHours: number;
+};
+
+export type CompareOptions = {
+  readonly gasPriceWei: bigint;
+  /** Price of one ether in millionths of a dollar. */
+  readonly etherMicroUsd: bigint;
+  /** Gas of token and router, and of the channel contract: Circle's USDC and the canonical contract by default. */
+  readonly gasModel?: GasModel;
+  readonly channelGas?: ChannelGas;
+  /** How many payments come together into a batch, 300 by default and at most. */
+  readonly paymentsPerBatch?: number;
+  /** How often each channel is claimed and each receiver swept, at least once: daily and weekly by default. */
+  readonly claimEveryHours?: number;
+  readonly sweepEveryHours?: number;
+  /** What settling may cost of the payments' value, in thousandths: 10 by default. */
+  readonly maxCostPermille?: bigint;
+  /** The part of that which deposits may be, in thousandths of the value: 5 by default. */
+  readonly maxDepositCostPermille?: bigint;
+};
+
+export type Way = "exact" | "batch" | "channel";
+
+/** What a way costs over the whole session. */
+export type WayCost = {
+  readonly totalGas: bigint;
+  /** Billionths of a dollar, rounded up. */
+  readonly totalNanoUsd: bigint;
+  /** Millionths of a millionth of a dollar, rounded up. */
+  readonly picoUsdPerPayment: bigint;
+  /** In millionths of the payments' value, rounded up. */
+  readonly shareOfValuePpm: bigint;
+};
+
+/** A channel with deposits of `multiplier` payments each. */
+export type ChannelCost = WayCost & {
+  readonly multiplier: number;
+  /** Of one channel: the first deposit and its top-ups. */
+  readonly deposits: bigint;
+  /** Atomic units of one deposit, which is what a payer has locked up at most. */
+  readonly deposit: bigint;
+  /** Of one channel. */
+  readonly claims: number;
+};
+
+/** Why a way is recommended. */
+export type CompareReason =
+  /** The way costs no more of the value than is allowed, and none simpler does. */
+  | { readonly kind: "affordable"; readonly way: Way; readonly shareOfValuePpm: bigint }
+  /** A simpler way costs more than is allowed. */
+  | { readonly kind: "too-dear"; readonly way: Way; readonly shareOfValuePpm: bigint }
+  /** None costs as little as is allowed; this one costs the least. */
+  | { readonly kind: "cheapest"; readonly way: Way; readonly shareOfValuePpm: bigint }
+  /** Too few payments in a channel for it to be cheaper than the batch. */
+  | { readonly kind: "few-payments"; readonly paymentsPerPayer: number; readonly breakEven: bigint }
+  /** Deposits of the official client's or server's usual size make the channel too dear. */
+  | { readonly kind: "small-deposits"; readonly multiplier: number; readonly shareOfValuePpm: bigint }
+  | { readonly kind: "costs-more-than-it-moves"; readonly way: Way };
+
+export type Comparison = {
+  readonly payments: bigint;
+  /** In millionths of a dollar. */
+  readonly value: bigint;
+  readonly exact: WayCost;
+  readonly batch: WayCost;
+  /** With the recommended deposit. */
+  readonly channel: ChannelCost;
+  /** With what the official client deposits by itself, and what the official server asks for by itself. */
+  readonly usualChannels: { readonly client: ChannelCost; readonly server: ChannelCost };
+  /** Payments of one payer from which a channel is cheaper, if one deposit lasts. */
+  readonly breakEven: { readonly withExact: bigint; readonly withBatch: bigint };
+  /** The smallest payment, in atomic units, of whose value each way costs no more than is allowed. */
+  readonly smallestAmount: Readonly<Record<Way, bigint>>;
+  readonly recommended: Way;
+  readonly reasons: readonly CompareReason[];
+};
+
+/** Traffic that cannot be priced. */
+export class TrafficProfileError extends TributaryError {
+  override readonly name = "TrafficProfileError";
+}
+
+/** @x402/evm 2.27.0: the client's `depositMultiplier`, and what the server announces as `extra.minDeposit`, in prices. */
+export const CLIENT_DEPOSIT_MULTIPLIER = 5;
+export const SERVER_DEPOSIT_MULTIPLIER = 10;
+
+const MAX_ROWS_PER_CLAIM = 100;
+const MAX_PAYMENTS_PER_BATCH = 300;
+const WEI_PER_ETHER = 10n ** 18n;
+
+/**
+ * Prices one traffic three ways: each payment a transaction of its own (`exact`), payments in batches through the router, or
+ * one channel for each payer with its deposits, claims and sweeps. Data fees of an OP-stack chain are left out.
+ * @throws TrafficProfileError where a number is out of its range.
+ */
+export function compareWays(profile: TrafficProfile, options: CompareOptions): Comparison {
+  const given = check(profile, options);
+  const payments = BigInt(profile.payers) * BigInt(profile.paymentsPerPayer);
+  const value = payments * profile.amount;
+  const cost = (totalGas: bigint): WayCost => priceOf(totalGas, payments, value, options);
+  const channelOf = (multiplier: number): ChannelCost => {
+    const deposits = divideUp(BigInt(profile.paymentsPerPayer), BigInt(multiplier));
+    const { gas, claims } = keepingGas(profile, given);
+    const totalGas = BigInt(profile.payers) * depositGas(given.channelGas, deposits) + gas;
+    return { ...cost(totalGas), multiplier, deposits, deposit: BigInt(multiplier) * profile.amount, claims };
+  };
+
+  const exactGas = batchGas(profile, 1, given.gasModel);
+  const exact = cost(payments * exactGas);
+  const batch = cost(allBatchesGas(profile, payments, given));
+  const channel = channelOf(recommendedMultiplier(profile, given, options));
+  const usualChannels = { client: channelOf(CLIENT_DEPOSIT_MULTIPLIER), server: channelOf(SERVER_DEPOSIT_MULTIPLIER) };
+
+  // What one channel costs however many payments it carries, as a part of all of them.
+  const { gas } = keepingGas(profile, given);
+  const fixedGas = depositGas(given.channelGas, 1n) + divideUp(gas, BigInt(profile.payers));
+  const breakEven = {
+    withExact: fixedGas / exactGas + 1n,
+    withBatch: (fixedGas * payments) / batch.totalGas + 1n,
+  };
+  const smallest = ({ picoUsdPerPayment }: WayCost) =>
+    divideUp(picoUsdPerPayment * 1_000n, 1_000_000n * given.maxCostPermille);
+  const smallestAmount = {
+    exact: smallest(exact),
+    batch: smallest(batch),
+    channel: smallest(cost(BigInt(profile.payers) * fixedGas)),
+  };
+  const priced = { exact, batch, channel };
+  const { recommended, reasons } = recommend(profile, priced, usualChannels, breakEven, given.maxCostPermille);
+  return { payments, value, ...priced, usualChannels, breakEven, smallestAmount, recommended, reasons };
+}
+
+type Given = Required<Omit<CompareOptions, "gasPriceWei" | "etherMicroUsd">>;
+
+function check(profile: TrafficProfile, options: CompareOptions): Given {
+  const given = {
+    gasModel: options.gasModel ?? { token: CIRCLE_USDC_GAS, router: ROUTER_GAS },
+    channelGas: options.channelGas ?? CANONICAL_CHANNEL_GAS,
+    paymentsPerBatch: options.paymentsPerBatch ?? MAX_PAYMENTS_PER_BATCH,
+    claimEveryHours: options.claimEveryHours ?? 24,
+    sweepEveryHours: options.sweepEveryHours ?? 168,
+    maxCostPermille: options.maxCostPermille ?? 10n,
+    maxDepositCostPermille: options.maxDepositCostPermille ?? 5n,
+  };
+  const { payers, payees, paymentsPerPayer, sessionHours, amount } = profile;
+  const { paymentsPerBatch, claimEveryHours, sweepEveryHours } = given;
+  const isCount = (count: number, most = Number.MAX_SAFE_INTEGER) =>
+    Number.isSafeInteger(count) && count >= 1 && count <= most;
+  const problem = [
+    [isCount(payers), "payers", payers],
+    [isCount(payees), "payees", payees],
+    [isCount(paymentsPerPayer), "paymentsPerPayer", paymentsPerPayer],
+    [isCount(paymentsPerBatch, MAX_PAYMENTS_PER_BATCH), "paymentsPerBatch", paymentsPerBatch],
+    [sessionHours >= 0 && Number.isFinite(sessionHours), "sessionHours", sessionHours],
+    [claimEveryHours > 0, "claimEveryHours", claimEveryHours],
+    [sweepEveryHours > 0, "sweepEveryHours", sweepEveryHours],
+    [amount > 0n, "amount", amount],
+    [given.maxCostPermille > 0n, "maxCostPermille", given.maxCostPermille],
+    [options.gasPriceWei >= 0n, "gasPriceWei", options.gasPriceWei],
+    [options.etherMicroUsd >= 0n, "etherMicroUsd", options.etherMicroUsd],
+  ].find(([isGood]) => isGood === false);
+  if (problem === undefined) return given;
+  throw new TrafficProfileError("This traffic cannot be priced.", {
+    details: `${problem[1]} is ${problem[2]}.`,
+    hint: `Give whole numbers from 1 up, and at most ${MAX_PAYMENTS_PER_BATCH} payments to a batch.`,
+  });
+}
+
+/** Gas of all claims and sweeps, and how often each channel is claimed. */
+function keepingGas(profile: TrafficProfile, { channelGas, claimEveryHours, sweepEveryHours }: Given) {
+  const { payers, sessionHours, paymentsPerPayer } = profile;
+  const payees = Math.min(profile.payees, payers);
+  const claims = Math.min(paymentsPerPayer, Math.max(1, Math.ceil(sessionHours / claimEveryHours)));
+  const sweeps = Math.min(claims, Math.max(1, Math.ceil(sessionHours / sweepEveryHours)));
+  const rows = Math.ceil(payers / payees);
+  const transactions = BigInt(payees) * BigInt(Math.ceil(rows / MAX_ROWS_PER_CLAIM));
+  const claiming = transactions * claimGas(channelGas, 0) + BigInt(payers) * BigInt(channelGas.claimRowGas);
+  const sweeping = BigInt(payees) * BigInt(sweeps) * BigInt(channelGas.sweepGas);
+  return { gas: BigInt(claims) * claiming + sweeping, claims };
+}
+
+/**
+ * The smallest deposit, in payments, with which deposits cost no more than their part of the value; all payments of the
+ * session where none does. Never below what the official server asks for.
+ */
+function recommendedMultiplier(profile: TrafficProfile, given: Given, options: CompareOptions): number {
+  const { paymentsPerPayer, amount } = profile;
+  const weiPerMicroUsd = options.gasPriceWei * options.etherMicroUsd;
+  if (weiPerMicroUsd === 0n) return Math.min(paymentsPerPayer, SERVER_DEPOSIT_MULTIPLIER);
+  const budgetMilliMicroUsd = BigInt(paymentsPerPayer) * amount * given.maxDepositCostPermille;
+  const budgetGas = (budgetMilliMicroUsd * WEI_PER_ETHER) / (1_000n * weiPerMicroUsd);
+  const { depositGas: first, topUpGas } = given.channelGas;
+  const topUps = budgetGas < BigInt(first) ? 0n : (budgetGas - BigInt(first)) / BigInt(topUpGas);
+  const multiplier = Number(divideUp(BigInt(paymentsPerPayer), topUps + 1n));
+  return Math.min(paymentsPerPayer, Math.max(multiplier, SERVER_DEPOSIT_MULTIPLIER));
+}
+
+function allBatchesGas(profile: TrafficProfile, payments: bigint, { paymentsPerBatch, gasModel }: Given): bigint {
+  const most = BigInt(paymentsPerBatch);
+  const full = payments / most;
+  const rest = Number(payments % most);
+  return (
+    (full === 0n ? 0n : full * batchGas(profile, paymentsPerBatch, gasModel)) +
+    (rest === 0 ? 0n : batchGas(profile, rest, gasModel))
+  );
+}
+
+// Terms as x402 clients write them, with no zero byte where chance decides.
+const sample: SignedAuthorization = {
+  chainId: 8453,
+  token: "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
+  from: `0x${"11".repeat(20)}`,
+  to: `0x${"22".repeat(20)}`,
+  value: 0n,
+  validAfter: 1_700_000_001n,
+  validBefore: 1_700_000_901n,
+  nonce: `0x${"33".repeat(32)}`,
+  signature: `0x${"44".repeat(64)}1b`,
+};
+
+/** Gas of a transaction with so many payments, of as many payers and payees as there are. One goes to the token itself. */
+function batchGas({ payers, payees, amount }: TrafficProfile, count: number, model: GasModel): bigint {
+  const authorizations = Array.from({ length: count }, (_, i) => ({
+    ...sample,
+    value: amount,
+    to: payeeOf(i % payees),
+  }));
+  const items = authorizations.map((_, i): GasItem => {
+    const common = { value: amount, form: "compact", overload: "vrs", signatureBytes: 65 } as const;
+    return { payer: i % payers, payee: payers + (i % payees), ...common };
+  });
+  // Payers keep a balance, payees have one.
+  const balanceOf = () => ({ known: 10n ** 30n });
+  const question = { items, deltas: balanceDeltas(items), balanceOf, model };
+  const [only] = authorizations;
+  if (count === 1 && only !== undefined) {
+    return most(predictDirectGas({ ...question, calldata: directCalldata(only, "vrs") }));
+  }
+  const routerItems = authorizations.map((authorization) => ({ form: "compact", authorization }) as const);
+  let bytes = { zero: 0, nonZero: 0 };
+  for (const item of routerItems) {
+    const { zero, nonZero } = itemBytes(item);
+    bytes = { zero: bytes.zero + zero, nonZero: bytes.nonZero + nonZero };
+  }
+  const call = { token: sample.token, gasAllowance: model.token.minimumAllowance, items: routerItems };
+  return most(predictRouterGas({ ...question, calldata: routerCalldata(call, bytes) }));
+}
+
+function payeeOf(index: number): Hex {
+  return `0x${(index + 1).toString(16).padStart(4, "0").padStart(40, "2")}`;
+}
+
+function most(prediction: GasPrediction): bigint {
+  return prediction.kind === "exact" ? prediction.gas : prediction.high;
+}
+
+function priceOf(totalGas: bigint, payments: bigint, value: bigint, options: CompareOptions): WayCost {
+  const weiMicroUsd = totalGas * options.gasPriceWei * options.etherMicroUsd;
+  return {
+    totalGas,
+    totalNanoUsd: divideUp(weiMicroUsd * 1_000n, WEI_PER_ETHER),
+    picoUsdPerPayment: divideUp(weiMicroUsd * 1_000_000n, WEI_PER_ETHER * payments),
+    shareOfValuePpm: divideUp(weiMicroUsd * 1_000_000n, WEI_PER_ETHER * value),
+  };
+}
+
+/** The simplest way that costs no more than is allowed; the cheapest, where none does. */
+function recommend(
+  { paymentsPerPayer }: TrafficProfile,
+  ways: { readonly exact: WayCost; readonly batch: WayCost; readonly channel: ChannelCost },
+  usual: Comparison["usualChannels"],
+  breakEven: Comparison["breakEven"],
+  maxCostPermille: bigint,
+): Pick<Comparison, "recommended" | "reasons"> {
+  const order: readonly Way[] = ["exact", "batch", "channel"];
+  const isAffordable = ({ shareOfValuePpm }: WayCost) => shareOfValuePpm <= maxCostPermille * 1_000n;
+  const affordable = order.find((way) => isAffordable(ways[way]));
+  const cheapest = order.reduce((a, b) => (ways[b].totalGas < ways[a].totalGas ? b : a));
+  const recommended = affordable ?? cheapest;
+  const { shareOfValuePpm } = ways[recommended];
+  const reasons: CompareReason[] = [];
+  for (const way of order.slice(0, order.indexOf(recommended))) {
+    reasons.push({ kind: "too-dear", way, shareOfValuePpm: ways[way].shareOfValuePpm });
+  }
+  reasons.push({ kind: affordable === undefined ? "cheapest" : "affordable", way: recommended, shareOfValuePpm });
+  if (recommended !== "channel" && BigInt(paymentsPerPayer) < breakEven.withBatch) {
+    reasons.push({ kind: "few-payments", paymentsPerPayer, breakEven: breakEven.withBatch });
+  }
+  if (recommended === "channel") {
+    for (const one of [usual.client, usual.server]) {
+      if (isAffordable(one) || one.deposits <= ways.channel.deposits) continue;
+      reasons.push({ kind: "small-deposits", multiplier: one.multiplier, shareOfValuePpm: one.shareOfValuePpm });
+    }
+  }
+  if (shareOfValuePpm > 1_000_000n) reasons.push({ kind: "costs-more-than-it-moves", way: recommended });
+  return { recommended, reasons };
+}
+
+function divideUp(a: bigint, b: bigint): bigint {
+  return (a + b - 1n) / b;
+}
