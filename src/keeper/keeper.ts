@@ -191,7 +191,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     Promise.all(
       engine.accounts().map(async ({ address, paused }) => ({
         address,
-        paused: paused === undefined ? undefined : String(paused),
+        paused,
         balanceWei: await ask("a balance", client.getBalance({ address: address as Address })),
       })),
     );

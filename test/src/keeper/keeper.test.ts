@@ -117,6 +117,24 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(await lab.balanceOf(receiver)).to.equal(5_000n);
   });
 
+  it("notices a withdrawal by its log, in the next round", async () => {
+    const store = await lab.store();
+    const { channels } = await openChannels(store, [1]);
+    const [{ id, config, index }] = channels as [(typeof channels)[number]];
+    const policy = { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
+    const keeper = await lab.keeper(store, { keys: [authorizer()], policy });
+    await keeper.round();
+    await lab.withdraw(index, config, 1n);
+    await lab.sleepOnChain(1);
+    // The next audit is a minute away.
+    await keeper.round();
+    await until(async () => (await claimedOf(id)) === 2_000n);
+    await decided(store);
+    expect(await store.cursor(`channels:${lab.client.chain.id}`)).to.equal(
+      `${(await lab.client.getBlockNumber()) - 1n}`,
+    );
+  });
+
   it("finds a withdrawal whose block its cursor has passed", async () => {
     const store = await lab.store();
     const { channels } = await openChannels(store, [1]);
