@@ -285,13 +285,13 @@ function describeStorage(name: string, fresh: () => Promise<Place>): void {
   });
 }
 
-describe("a journal of version 1", () => {
+describe("a journal of version 2", () => {
   it("is given the tables of channels when it is opened", async () => {
-    const path = join(folder, "version-1.db");
+    const path = join(folder, "version-2.db");
     await (await openStore(path)).close();
     const old = new DatabaseSync(path);
     old.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
-    old.exec("delete from schema_version where version = 2");
+    old.exec("delete from schema_version where version = 3");
     old.close();
     const store = await openStore(path);
     await createChannelStorage(store, { chainId }).updateChannel(idOf(1), () => recordOf(1, 1n));

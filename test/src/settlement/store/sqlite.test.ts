@@ -84,6 +84,7 @@ describe("openStore of a SQLite file", () => {
     await first.close();
     const database = new DatabaseSync(url);
     database.exec("alter table payments drop column consumed_by; drop table resources");
+    database.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
     database.exec("delete from schema_version where version > 1");
     database.close();
     const upgraded = await openStore(url);
