@@ -222,18 +222,17 @@ function barsOf(runs: readonly Run[]): Bar[] {
     const share = ours.settled / ours.samples.length;
     bars.push(atLeast(`facilitator, ${name}: settled, against the best peer`, share * 100, round(best * 100), "%"));
   }
-  for (const { load, kind, gas } of runs) {
-    if (kind !== "Tributary" || one === undefined) continue;
-    bars.push(
-      atMost(`facilitator, ${load.name}: gas against one per transaction`, gas / one.gas, limitOf(load), "of it"),
-    );
+  for (const run of runs) {
+    if (run.kind !== "Tributary" || one === undefined) continue;
+    const name = `facilitator, ${run.load.name}: gas against one per transaction`;
+    bars.push(atMost(name, run.gas / one.gas, limitOf(run), "of it"));
   }
   return bars;
 }
 
-/** By how many payments come together: those of a burst, or of the time between two blocks. */
-function limitOf({ payments, perSecond }: Load): number {
-  const together = perSecond === undefined ? payments : perSecond * BLOCK_SECONDS;
+/** By how many payments come together: those of a burst, or of a transaction's share of a load that goes on. */
+function limitOf({ load, settled, transactions }: Run): number {
+  const together = load.perSecond === undefined ? load.payments : settled / Math.max(1, transactions);
   return together >= 100 ? 0.56 : together >= 50 ? 0.57 : 1;
 }
 
