@@ -7,16 +7,17 @@ import type { ChainClient } from "./client.ts";
 export const BALANCES_PER_CALL = 800;
 
 /**
- * Token balances in atomic units at the newest block, in the order of `owners`, in one eth_call.
+ * Token balances in atomic units at a block, the newest one by default, in the order of `owners`, in one eth_call.
  * @throws ChainUnavailableError where the node does not answer.
  */
 export async function readBalances(
   client: ChainClient,
   token: Address,
   owners: readonly Address[],
+  at: { readonly blockNumber?: bigint } = {},
 ): Promise<readonly bigint[]> {
   const { abi, bytecode: code } = settlementLensArtifact;
   const query = { abi, code, functionName: "accounts", args: [token, owners.slice(0, BALANCES_PER_CALL)] } as const;
-  const [, amounts] = await ask("the balances of payers", client.readContract(query));
+  const [, amounts] = await ask("the balances of payers", client.readContract({ ...query, ...at }));
   return amounts;
 }

@@ -61,25 +61,32 @@ export async function readFacts(
 }
 
 /**
- * The identities (`authorizationId`) among authorizations of one token whose nonce is used or cancelled.
+ * The identities (`authorizationId`) among authorizations of one token whose nonce is used or cancelled at a block, the
+ * newest one by default.
  * @throws ChainMismatchError where the token has no EIP-3009, ChainUnavailableError where the node fails.
  */
 export async function readUsed(
   client: ChainClient,
   token: Address,
   authorizations: readonly Authorization[],
+  at: { readonly blockNumber?: bigint } = {},
 ): Promise<ReadonlySet<string>> {
-  return (await readStates(client, token, authorizations)).used;
+  return (await readStates(client, token, authorizations, at)).used;
 }
 
-async function readStates(client: ChainClient, token: Address, authorizations: readonly Authorization[]) {
+async function readStates(
+  client: ChainClient,
+  token: Address,
+  authorizations: readonly Authorization[],
+  block: { readonly blockNumber?: bigint } = {},
+) {
   const used = new Set<string>();
   const heads: LensHead[] = [];
   await inTurns(chunks(authorizations, STATES_PER_CALL), async (chunk) => {
     const queries = chunk.map(({ from, nonce }) => ({ payer: from, nonce }));
     const [at, states] = await asked(
       token,
-      client.readContract({ ...lens, functionName: "authorizationStates", args: [token, queries] }),
+      client.readContract({ ...lens, functionName: "authorizationStates", args: [token, queries], ...block }),
     );
     heads.push(at);
     for (const [i, authorization] of chunk.entries()) if (states[i] === true) used.add(authorizationId(authorization));

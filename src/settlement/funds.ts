@@ -1,5 +1,6 @@
 import { authorizationId } from "../authorization/identity.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
+import { ask } from "../chain/ask.ts";
 import { readBalances } from "../chain/balances.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { readUsed } from "../chain/facts.ts";
@@ -13,7 +14,7 @@ export type Shortfall = { readonly balance: bigint; readonly committed: bigint }
 /**
  * Of some payments, which their payers' balances do not cover beside what those have unsettled here. Payments of one payer
  * count one after the other, in their order; one that is open already counts once.
- * @param balances Of payers in lower case, read now where they are not given.
+ * @param balances Of payers in lower case, as they were a moment ago: whoever had enough then is not asked about again.
  * @throws ChainUnavailableError where the node does not answer, ChainMismatchError where the token is none.
  */
 export async function findShortfalls(
@@ -29,11 +30,15 @@ export async function findShortfalls(
     const open = exposure.open(token, from);
     // A first payment is up to whoever looks at it alone.
     if (balances === undefined && open.length === 0 && group.length === 1) continue;
-    const balance = balances?.get(from.toLowerCase()) ?? (await readBalances(client, token, [from]))[0] ?? 0n;
     const total = [...open, ...group].reduce((sum, { value }) => sum + value, 0n);
-    if (total <= balance) continue;
-    // What is mined already is out of the balance, or will be: it is asked for after the balance, so that none counts twice.
-    const used = open.length === 0 ? new Set<string>() : await readUsed(client, token, open);
+    const before = balances?.get(from.toLowerCase());
+    if (before !== undefined && total <= before) continue;
+    // Both at one block: what is mined by then is out of the balance, and counts no more.
+    const at = { blockNumber: await ask("its newest block", client.getBlockNumber()) };
+    const [[balance = 0n], used] = await Promise.all([
+      readBalances(client, token, [from], at),
+      open.length === 0 ? new Set<string>() : readUsed(client, token, open, at),
+    ]);
     const counted = new Set<string>();
     let committed = 0n;
     for (const payment of open) {

@@ -34,7 +34,7 @@ describe("createSettlementEngine: scheduling", () => {
 
   describe("when to send", () => {
     it("sends at once after a short linger when nothing is in flight, with the company that came", async () => {
-      const engine = await lab.start({ lingerMs: 100, maxLingerMs: 600_000 });
+      const engine = await lab.start({ lingerMs: 500, maxLingerMs: 600_000 });
       const startedAt = Date.now();
       await acceptAll(engine, await lab.payments(2));
       await acceptAll(engine, await lab.payments(1));
