@@ -8,15 +8,14 @@ import { dirname, join, sep } from "node:path";
 
 /** One more than cores are needed for: many tests wait for blocks. */
 const LANES = 3;
-/** Folders whose tests take longest, longest first: they start first, so that both lanes end at about the same time. */
+/** Folders whose tests take longest, longest first: they start first, so that the lanes end at about the same time. */
 const LONGEST = [
   "test/e2e",
-  "test/fault",
-  "test/src/settlement/engine",
-  "test/src/facilitator",
+  "test/src/keeper",
   "test/src/settlement",
+  "test/src/settlement/engine",
   "test/package",
-  "Solidity",
+  "test/src/settlement/store",
 ];
 const MOCHA = ["test", "mocha"] as const;
 const SOLIDITY: Group = { name: "Solidity", task: ["test", "solidity"], files: [] };
