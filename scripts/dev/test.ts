@@ -102,7 +102,9 @@ function groups(): Group[] {
 function runGroup({ name, task, files }: Group): Promise<{ name: string; code: number; output: string }> {
   return new Promise((resolve) => {
     const startedAt = Date.now();
-    const child = spawn(process.execPath, [hardhat, ...task, "--no-compile", ...files], { cwd: root, env });
+    // One that does not end has left something running.
+    const timeout = long ? 3_600_000 : 600_000;
+    const child = spawn(process.execPath, [hardhat, ...task, "--no-compile", ...files], { cwd: root, env, timeout });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {

@@ -31,6 +31,7 @@ export type KeeperLab = Awaited<ReturnType<typeof openKeeperLab>>;
 export async function openKeeperLab() {
   const lab = await openChainLab();
   const closers: (() => Promise<void> | void)[] = [];
+  const doomed: (() => Promise<void>)[] = [];
   const accountOf = (index: number): LocalAccount => privateKeyToAccount(lab.keyOf(index).privateKey);
   const walletOf = (index: number) =>
     createWalletClient({ account: accountOf(index), chain: baseSepolia, transport: http(lab.chain.rpcUrl) }).extend(
@@ -82,7 +83,7 @@ export async function openKeeperLab() {
         readonly sender?: number;
         /** The engine's. */
         readonly owner?: string;
-        /** Whether it is never closed, as if its process were killed. */
+        /** Whether it lives until the lab ends and is not waited for, as if its process were killed. */
         readonly isDoomed?: boolean;
       } = {},
     ) => {
@@ -109,7 +110,8 @@ export async function openKeeperLab() {
         await keeper.close();
         await engine.close({ finishWithinMs: 0 });
       };
-      if (!isDoomed) closers.push(close);
+      if (isDoomed) doomed.push(() => engine.close({ finishWithinMs: 0 }));
+      else closers.push(close);
       return { ...keeper, engine, alerts, close };
     },
     /** The payer asks for all that is not claimed. */
@@ -146,6 +148,9 @@ export async function openKeeperLab() {
       for (const close of closers.splice(0).reverse()) await close();
       await lab.chain.request("evm_revert", [snapshot]);
     },
-    stop: () => lab.chain.stop(),
+    stop: async () => {
+      await Promise.all(doomed.map((close) => close()));
+      await lab.chain.stop();
+    },
   };
 }
