@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { judge, type Verdict } from "./oracle.ts";
 import type { Life } from "./protocol.ts";
@@ -19,7 +20,7 @@ export type DuelReport = {
   readonly handedOn: boolean;
 };
 
-const PATIENCE_MS = 25_000;
+const PATIENCE_MS = 60_000;
 /** What an engine that wakes up has to do something wrong, in milliseconds of the wall: a lease is 1,600. */
 const AFTERWARDS_MS = 2_000;
 
@@ -62,12 +63,11 @@ export async function duel(
   try {
     first = await startAt(firstProxy.url, "first");
     await soon(struck, "the first engine sent nothing");
+    if (blow.how === "SIGSTOP" && (await isLocked(journal))) return "locked";
     const atBlow = new Set(firstProxy.sent);
     const before = sentBefore;
     const second = await startAt(secondProxy.url, "second");
     const end = await soon(second.ended, "the second engine did not finish");
-    if (end.kind === "failed" && blow.how === "SIGSTOP" && end.error.includes("kept the journal locked"))
-      return "locked";
     if (end.kind !== "done") throw new Error(`the second engine ended: ${JSON.stringify(end)}`);
     if (blow.how === "SIGSTOP" && first.pid !== undefined) {
       process.kill(first.pid, "SIGCONT");
@@ -90,6 +90,22 @@ export async function duel(
     await world.stop();
     await firstProxy.close();
     await secondProxy.close();
+  }
+}
+
+/** Whether a journal is a SQLite file that somebody is writing to. */
+async function isLocked(journal: string): Promise<boolean> {
+  if (journal.includes("://")) return false;
+  // Until the signal has arrived.
+  await delay(50);
+  const database = new DatabaseSync(journal, { timeout: 200 });
+  try {
+    database.exec("begin immediate; rollback");
+    return false;
+  } catch {
+    return true;
+  } finally {
+    database.close();
   }
 }
 
