@@ -4,20 +4,27 @@ import { EXIT } from "./cli/exitCodes.ts";
 import { integer, jsonOption, usdcAmount } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { formatChannelSale } from "./demo/channels/report.ts";
+import { playChannels } from "./demo/channels/run.ts";
 import type { Check } from "./demo/figures.ts";
 import { formatJob, introduceJob } from "./demo/job/report.ts";
 import { playJob } from "./demo/job/run.ts";
-import { formatSale, formatTrace } from "./demo/sale/report.ts";
+import { formatSale, formatTrace, type SaleSize } from "./demo/sale/report.ts";
 import { playSale } from "./demo/sale/run.ts";
 
 type Options = {
-  readonly buyers: number;
-  readonly requests: number;
-  readonly price: bigint;
+  readonly buyers?: number;
+  readonly requests?: number;
+  readonly price?: bigint;
   readonly trace?: true;
+  readonly channels?: true;
   readonly job?: true;
   readonly json?: true;
 };
+
+/** What is sold unless the options say otherwise. */
+const SALE: SaleSize = { buyers: 100, requests: 300, price: 1_000n };
+const CHANNEL_SALE: SaleSize = { buyers: 5, requests: 1_000, price: 100n };
 
 /** `tributary demo`: the whole story on a local chain, with every figure checked. */
 export function demoCommand(): Command {
@@ -27,13 +34,17 @@ export function demoCommand(): Command {
         "official middleware, our facilitator; then compare the gas with one transaction for each payment, and check every " +
         "balance. Needs no network and leaves nothing running.",
     )
-    .option("--buyers <number>", "how many buy at once", integer(1, 500), 100)
-    .option("--requests <number>", "how many calls they buy in all", integer(1, 10_000), 300)
-    .option("--price <usdc>", "price of a call", usdcAmount, 1_000n)
+    .option("--buyers <number>", "how many buy at once: 100, or 5 with --channels", integer(1, 500))
+    .option("--requests <number>", "how many calls they buy in all: 300, or 1,000", integer(1, 10_000))
+    .option("--price <usdc>", "price of a call: 0.001, or 0.0001", usdcAmount)
     .option("--trace", "show the first payment step by step, with what is in each message")
+    .option("--channels", "sell through payment channels, and let the keeper claim and sweep what they earn")
     .option("--job", "instead: settle a file of 1,000 payments, good and bad, as tributary settle does")
     .addOption(jsonOption())
-    .addHelpText("after", examples("demo", "demo --trace", "demo --buyers 200 --requests 1000", "demo --job"))
+    .addHelpText(
+      "after",
+      examples("demo", "demo --trace", "demo --buyers 200 --requests 1000", "demo --channels", "demo --job"),
+    )
     .action(runDemo);
 }
 
@@ -48,22 +59,29 @@ async function runDemo(options: Options, command: Command): Promise<void> {
   };
 
   if (options.job === true) {
-    const given = ["buyers", "requests", "price", "trace"].find((name) => command.getOptionValueSource(name) === "cli");
+    const given = ["buyers", "requests", "price", "trace", "channels"].find(
+      (name) => command.getOptionValueSource(name) === "cli",
+    );
     if (given !== undefined) throw new UsageError(`--${given} says something about a sale, and --job is none.`);
     if (isText) print(introduceJob());
     const demo = await playJob();
     end(demo, (seconds) => formatJob(demo, seconds));
     return;
   }
-  const { buyers, requests, price } = options;
+  const usual = options.channels === true ? CHANNEL_SALE : SALE;
+  const { requests = usual.requests, price = usual.price } = options;
+  const size = { buyers: Math.min(options.buyers ?? usual.buyers, requests), requests, price };
   if (price === 0n) throw new UsageError("The price is 0: there would be nothing to settle.");
-  const demo = await playSale(
-    { buyers: Math.min(buyers, requests), requests, price },
-    {
-      onReady: (lines) => isText && print(lines),
-      ...(options.trace === true ? { onTrace: (steps) => isText && print(formatTrace(steps)) } : {}),
-    },
-  );
+  if (options.channels === true) {
+    if (options.trace === true) throw new UsageError("--trace shows a payment of a sale without --channels.");
+    const demo = await playChannels(size, { onReady: (lines) => isText && print(lines) });
+    end(demo, (seconds) => formatChannelSale(demo, seconds));
+    return;
+  }
+  const demo = await playSale(size, {
+    onReady: (lines) => isText && print(lines),
+    ...(options.trace === true ? { onTrace: (steps) => isText && print(formatTrace(steps)) } : {}),
+  });
   end(demo, (seconds) => formatSale(demo, seconds));
 }
 

@@ -43,22 +43,25 @@ export function gasPerPayment({ gasUsed, settled }: Measurement): bigint | undef
 }
 
 /** What gas is in money on Base, on a usual day. */
-const USUAL_GAS_PRICE_WEI = 5_000_000n;
-const USUAL_ETHER_MICRO_USD = 3_000_000_000n;
+export const USUAL_GAS_PRICE_WEI = 5_000_000n;
+export const USUAL_ETHER_MICRO_USD = 3_000_000_000n;
+
+/** What payments of `each` atomic units of USDC cost on such a day; undefined without any. */
+export function usualPrice({ gasUsed: gas, settled: payments }: Pick<Measurement, "gasUsed" | "settled">, each = 0n) {
+  if (payments === 0) return undefined;
+  return priceBatch({
+    gas,
+    gasPriceWei: USUAL_GAS_PRICE_WEI,
+    l1FeeWei: 0n,
+    payments,
+    valueMicroUsd: each * BigInt(payments),
+    etherMicroUsd: USUAL_ETHER_MICRO_USD,
+  }).usd;
+}
 
 /** What one payment costs in each way. */
 export function formatMoney(ours: Measurement, oneByOne: Measurement): string[] {
-  const each = ({ gasUsed: gas, settled: payments }: Measurement) => {
-    const price = priceBatch({
-      gas,
-      gasPriceWei: USUAL_GAS_PRICE_WEI,
-      l1FeeWei: 0n,
-      payments,
-      valueMicroUsd: 0n,
-      etherMicroUsd: USUAL_ETHER_MICRO_USD,
-    });
-    return usd(price.usd?.perPaymentNano ?? 0n);
-  };
+  const each = (way: Measurement) => usd(usualPrice(way)?.perPaymentNano ?? 0n);
   if (ours.settled === 0) return [];
   return [
     `At 0.005 gwei per gas and $3,000 per ether that is ${each(ours)} for a payment, and ${each(oneByOne)} one by one.`,

@@ -102,10 +102,41 @@ describe("demo", () => {
     }
   }).timeout(120_000);
 
+  it("sells through channels with --channels, claims and sweeps, and finds that every figure adds up", async () => {
+    const { code, stdout, stderr } = await runCli([
+      "demo",
+      "--channels",
+      "--buyers",
+      "3",
+      "--requests",
+      "40",
+      "--json",
+    ]);
+    expect(code, stderr).to.equal(0);
+    const demo = JSON.parse(stdout);
+    expect(demo).to.deep.include({ buyers: 3, requests: 40, price: "100", served: 40, vouchers: 40, channels: 3 });
+    expect(demo).to.deep.include({ claimed: "4000", swept: "4000", paid: "4000", refundable: "1496000" });
+    // What the planner recommends for long channels, as docs/channels.md says it.
+    expect(demo.deposits).to.deep.equal({ count: 3, announced: "500000", total: "1500000" });
+    expect(demo.checks.map(({ holds }: { holds: boolean }) => holds)).to.deep.equal(Array(8).fill(true));
+    // Deposits of buyers that come at once share a transaction, as do all channels' claims.
+    expect(demo.transactions.deposits).to.be.at.most(2);
+    expect(demo.transactions.claimsAndSweeps).to.equal(2);
+    expect(demo.tributary.settled).to.equal(40);
+    expect(Number(demo.gasPerPayment.tributary)).to.be.lessThan(Number(demo.modelled.batches.gasUsed) / 40);
+    expect(Number(demo.longChannel.shareOfValuePpm.recommended)).to.be.lessThan(10_000);
+    expect(demo.latencyMs.p50).to.be.greaterThan(0).and.at.most(demo.latencyMs.p95);
+    expect(demo.latencyMs.p50).to.be.lessThan(demo.latencyMs.deposit.p50);
+    expect(stderr).to.include("answers sold …").and.include("claimed and swept …");
+  }).timeout(120_000);
+
   it("refuses what makes no sense together", async () => {
     const both = await runCli(["demo", "--job", "--buyers", "3"]);
     expect(both).to.deep.include({ code: 2, stdout: "" });
     expect(both.stderr).to.include("--buyers says something about a sale, and --job is none.");
+    const traced = await runCli(["demo", "--channels", "--trace"]);
+    expect(traced).to.deep.include({ code: 2, stdout: "" });
+    expect(traced.stderr).to.include("--trace shows a payment of a sale without --channels.");
     const free = await runCli(["demo", "--price", "0"]);
     expect(free).to.deep.include({ code: 2, stdout: "" });
   }).timeout(60_000);

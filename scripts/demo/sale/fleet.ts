@@ -1,5 +1,5 @@
+import type { x402Client } from "@x402/core/client";
 import type { SettleResponse } from "@x402/core/types";
-import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { type Address, type Hex, isHex, keccak256, type LocalAccount, stringToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import type { SalePackages } from "./packages.ts";
@@ -13,9 +13,19 @@ export type Purchase = {
   readonly status: number | undefined;
   /** Of the authorization that the buyer signed, if it came to that. */
   readonly nonce: Hex | undefined;
+  /** The voucher that it signed instead, where it pays by channel. */
+  readonly voucher: SignedVoucher | undefined;
   readonly receipt: Pick<SettleResponse, "success" | "transaction"> | undefined;
   /** What the server or the connection said, where it did not sell. */
   readonly problem: string | undefined;
+};
+
+export type SignedVoucher = {
+  readonly channelId: Hex;
+  /** What it allows to claim of the channel in all, in atomic units. */
+  readonly maxClaimable: bigint;
+  /** Whether a deposit came with it. */
+  readonly hasDeposit: boolean;
 };
 
 /** The demo's buyers: the same ones every time. */
@@ -26,23 +36,26 @@ export function createBuyers(count: number): LocalAccount[] {
 /**
  * Lets every buyer buy with the official client, all at once, each one thing after the other: request `i` is made by buyer
  * `i % buyers`.
+ * @param clientOf Makes a buyer's client, which it keeps.
  * @param fetchOf The transport of the buyer at a position.
  */
 export async function buyAll(
-  packages: Pick<SalePackages, "wrapFetchWithPayment" | "x402Client">,
+  packages: Pick<SalePackages, "wrapFetchWithPayment">,
   options: {
     readonly buyers: readonly LocalAccount[];
     readonly requests: number;
     readonly url: string;
+    readonly clientOf: (buyer: LocalAccount) => x402Client;
     readonly fetchOf: (buyer: number) => typeof fetch;
     readonly onPurchase: (purchase: Purchase, buyer: number) => void;
   },
 ): Promise<Purchase[]> {
-  const { buyers, requests, url, fetchOf, onPurchase } = options;
+  const { buyers, requests, url, clientOf, fetchOf, onPurchase } = options;
   const purchases: Purchase[] = [];
   const shopping = buyers.map(async (signer, position) => {
+    const client = clientOf(signer);
     for (let request = position; request < requests; request += buyers.length) {
-      const purchase = await buy(packages, signer, url, fetchOf(position));
+      const purchase = await buy(packages, { signer, client, url, transport: fetchOf(position) });
       purchases.push(purchase);
       onPurchase(purchase, position);
     }
@@ -52,18 +65,23 @@ export async function buyAll(
 }
 
 async function buy(
-  { wrapFetchWithPayment, x402Client }: Pick<SalePackages, "wrapFetchWithPayment" | "x402Client">,
-  signer: LocalAccount,
-  url: string,
-  transport: typeof fetch,
+  { wrapFetchWithPayment }: Pick<SalePackages, "wrapFetchWithPayment">,
+  how: {
+    readonly signer: LocalAccount;
+    readonly client: x402Client;
+    readonly url: string;
+    readonly transport: typeof fetch;
+  },
 ): Promise<Purchase> {
-  let nonce: Hex | undefined;
+  const { signer, client, url, transport } = how;
+  let signed: Pick<Purchase, "nonce" | "voucher"> = { nonce: undefined, voucher: undefined };
   const noting: typeof fetch = (input, init) => {
     const request = new Request(input, init);
-    nonce = nonceOf(request.headers.get("payment-signature")) ?? nonce;
+    const header = request.headers.get("payment-signature");
+    if (header !== null) signed = readSigned(header);
     return transport(request);
   };
-  const pay = wrapFetchWithPayment(noting, registerExactEvmScheme(new x402Client(), { signer }));
+  const pay = wrapFetchWithPayment(noting, client);
   const startedMs = performance.now();
   try {
     const response = await pay(url);
@@ -71,18 +89,25 @@ async function buy(
     const latencyMs = performance.now() - startedMs;
     const receipt = readReceipt(response.headers.get("payment-response"));
     const problem = response.ok ? undefined : `${response.status} ${receipt?.errorReason ?? text.slice(0, 200)}`;
-    return { buyer: signer.address, latencyMs, status: response.status, nonce, receipt, problem };
+    return { buyer: signer.address, latencyMs, status: response.status, ...signed, receipt, problem };
   } catch (error) {
     const latencyMs = performance.now() - startedMs;
     const problem = error instanceof Error ? error.message : String(error);
-    return { buyer: signer.address, latencyMs, status: undefined, nonce, receipt: undefined, problem };
+    return { buyer: signer.address, latencyMs, status: undefined, ...signed, receipt: undefined, problem };
   }
 }
 
-function nonceOf(header: string | null): Hex | undefined {
+function readSigned(header: string): Pick<Purchase, "nonce" | "voucher"> {
   const payload = property(decodeHeader(header), "payload");
   const nonce = property(property(payload, "authorization"), "nonce");
-  return isHex(nonce) ? nonce : undefined;
+  const voucher = property(payload, "voucher");
+  const [channelId, max] = [property(voucher, "channelId"), property(voucher, "maxClaimableAmount")];
+  const hasDeposit = property(payload, "type") === "deposit";
+  return {
+    nonce: isHex(nonce) ? nonce : undefined,
+    voucher:
+      isHex(channelId) && typeof max === "string" ? { channelId, maxClaimable: BigInt(max), hasDeposit } : undefined,
+  };
 }
 
 function readReceipt(header: string | null) {

@@ -1,6 +1,7 @@
-import { HTTPFacilitatorClient } from "@x402/core/server";
-import { type Address, getAddress, keccak256, type LocalAccount, stringToHex } from "viem";
-import { privateKeyToAccount } from "viem/accounts";
+import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import { registerExactEvmScheme as registerClientScheme } from "@x402/evm/exact/client";
+import { registerExactEvmScheme as registerServerScheme } from "@x402/evm/exact/server";
+import type { LocalAccount } from "viem";
 import type { SignedAuthorization } from "../../../src/authorization/types.ts";
 import { type ChainClient, connectChain } from "../../../src/chain/client.ts";
 import { createFacilitator, openStore, type Store, serveFacilitator } from "../../../src/facilitator/index.ts";
@@ -8,6 +9,7 @@ import { type LocalChain, startLocalChain } from "../../../src/local/index.ts";
 import { gasPerPayment } from "../figures.ts";
 import { type Measurement, measureOneByOne } from "../measure.ts";
 import { withProgress } from "../progress.ts";
+import { accountOf, BLOCK_SECONDS, FACILITATOR_ACCOUNT, PAYEE, SPARE } from "../setting.ts";
 import { checkSale } from "./checks.ts";
 import { buyAll, createBuyers } from "./fleet.ts";
 import { readHoldings, readSettled } from "./ledger.ts";
@@ -23,13 +25,6 @@ export type SaleListener = {
   readonly onTrace?: (steps: readonly TraceStep[]) => void;
 };
 
-/** As tributary local does by default, and Base. */
-const BLOCK_SECONDS = 2;
-/** What each buyer has beyond what it will spend: $1. */
-const SPARE = 1_000_000n;
-const PAYEE = getAddress(keccak256(stringToHex("tributary payee")).slice(0, 42) as Address);
-/** The account that tributary facilitator sends from on the local chain. */
-const FACILITATOR_ACCOUNT = 19;
 const ROWS_AT_ONCE = 1_000;
 
 /**
@@ -118,7 +113,10 @@ async function sell(
     closers.push(() => served.close({ graceMs: 0 }));
     const official = new HTTPFacilitatorClient({ url: served.url });
     const asked = trace?.facilitator(official) ?? official;
-    const shop = await openShop(packages, { price: size.price, payTo: PAYEE, facilitator: asked });
+    const shop = await openShop(packages, {
+      resources: registerServerScheme(new x402ResourceServer(asked)),
+      offer: { scheme: "exact", price: size.price, payTo: PAYEE },
+    });
     closers.push(shop.close);
 
     const { url } = shop;
@@ -131,6 +129,7 @@ async function sell(
         buyers,
         requests: size.requests,
         url,
+        clientOf: (signer) => registerClientScheme(new packages.x402Client(), { signer }),
         fetchOf: (buyer) => (buyer === 0 && trace !== undefined ? trace.client(fetch) : fetch),
         onPurchase: (_purchase, buyer) => {
           count += 1;
@@ -173,10 +172,4 @@ async function measureFrom(
   return withProgress("measuring one by one, to compare", payments.length, ({ update }) =>
     measureOneByOne(chain, payments, update),
   );
-}
-
-function accountOf({ accounts }: LocalChain, index: number): LocalAccount {
-  const account = accounts[index];
-  if (account === undefined) throw new Error(`the chain has no account ${index}`);
-  return privateKeyToAccount(account.privateKey);
 }

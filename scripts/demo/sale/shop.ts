@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { type FacilitatorClient, x402ResourceServer } from "@x402/core/server";
-import { registerExactEvmScheme } from "@x402/evm/exact/server";
+import type { x402ResourceServer } from "@x402/core/server";
 import type { Address } from "viem";
 import { formatAmount } from "../../../src/money.ts";
 import { networks } from "../../../src/networks.ts";
@@ -14,23 +13,31 @@ export type Shop = {
   readonly close: () => Promise<void>;
 };
 
-/** Opens a shop on a free port of 127.0.0.1. */
+/** By which scheme the shop is paid, how much for a call in atomic units of USDC, and to whom. */
+export type Offer = {
+  readonly scheme: "exact" | "batch-settlement";
+  readonly price: bigint;
+  readonly payTo: Address;
+  /** What else the offer says, by the scheme's names. */
+  readonly extra?: Record<string, unknown>;
+};
+
+/** Opens a shop on a free port of 127.0.0.1. The resource server has to know the offer's scheme. */
 export async function openShop(
   { express, paymentMiddleware }: Pick<SalePackages, "express" | "paymentMiddleware">,
-  options: { readonly price: bigint; readonly payTo: Address; readonly facilitator: FacilitatorClient },
+  { resources, offer }: { readonly resources: x402ResourceServer; readonly offer: Offer },
 ): Promise<Shop> {
-  const { price, payTo, facilitator } = options;
   const network = networks.baseSepolia.caip2;
   const routes = {
     "GET /quote": {
-      accepts: { scheme: "exact", network, payTo, price: `$${formatAmount(price, 6)}` },
+      accepts: { ...offer, network, price: `$${formatAmount(offer.price, 6)}` },
       description: "a quote",
       mimeType: "application/json",
     },
   } as const;
   let answers = 0;
   const app = express();
-  app.use(paymentMiddleware(routes, registerExactEvmScheme(new x402ResourceServer(facilitator))));
+  app.use(paymentMiddleware(routes, resources));
   app.get("/quote", (_request, response) => {
     answers += 1;
     response.json({ quote: answers });

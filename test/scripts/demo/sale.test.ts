@@ -17,6 +17,7 @@ describe("checkSale", () => {
     status: 200,
     nonce: nonce(index),
     receipt: { success: true, transaction: hash },
+    voucher: undefined,
     problem: undefined,
   }));
   const uses = new Map(purchases.map(({ buyer, nonce: used }) => [`${buyer}:${used}`.toLowerCase(), hash] as const));

@@ -1,0 +1,68 @@
+import type { Address, Hex } from "viem";
+import { readClaimed, readUnswept } from "../../../src/chain/channels.ts";
+import type { ChainClient } from "../../../src/chain/client.ts";
+import type { ChannelRecord } from "../../../src/settlement/index.ts";
+import { readSettled } from "../sale/ledger.ts";
+
+/** A channel as the resource server's storage has it and as the chain does. Amounts in atomic units. */
+export type ChannelAccount = {
+  readonly channelId: Hex;
+  readonly payer: Address;
+  /** What the server has charged in all. */
+  readonly charged: bigint;
+  /** What the newest voucher that it keeps allows to claim in all. */
+  readonly signed: bigint;
+  /** On the chain: what was deposited, as nothing was refunded. */
+  readonly deposited: bigint;
+  /** On the chain: what of that was claimed. */
+  readonly claimed: bigint;
+};
+
+/** Transactions of one account, and what they took. */
+export type Sent = { readonly transactions: number; readonly gasUsed: bigint };
+
+/** What the chain holds of a sale by channels, asked of nobody who took part in it. */
+export type ChannelLedger = {
+  readonly channels: readonly ChannelAccount[];
+  /** Authorizations of deposits that the token's logs prove. */
+  readonly deposits: number;
+  /** What was claimed for the payee and not sent to it. */
+  readonly unswept: bigint;
+  /** By the facilitator, which deposits, and the keeper, which claims and sweeps. */
+  readonly sent: { readonly facilitator: Sent; readonly keeper: Sent };
+};
+
+/** Reads the state of these channels at the newest block, and every block since `fromBlock`. */
+export async function readChannelLedger(
+  client: ChainClient,
+  records: readonly ChannelRecord[],
+  of: {
+    readonly token: Address;
+    readonly payee: Address;
+    readonly facilitator: Address;
+    readonly keeper: Address;
+    readonly fromBlock: bigint;
+  },
+): Promise<ChannelLedger> {
+  const { token, payee, fromBlock } = of;
+  const ids = records.map(({ channelId }) => channelId as Hex);
+  const states = await readClaimed(client, ids);
+  const facilitator = await readSettled(client, { token, sender: of.facilitator, fromBlock });
+  const keeper = await readSettled(client, { token, sender: of.keeper, fromBlock });
+  return {
+    channels: records.map((record, index) => ({
+      channelId: record.channelId as Hex,
+      payer: record.channelConfig.payer as Address,
+      charged: BigInt(record.chargedCumulativeAmount),
+      signed: BigInt(record.signedMaxClaimable),
+      deposited: states[index]?.balance ?? 0n,
+      claimed: states[index]?.totalClaimed ?? 0n,
+    })),
+    deposits: facilitator.uses.size,
+    unswept: await readUnswept(client, payee, token),
+    sent: {
+      facilitator: { transactions: facilitator.transactions, gasUsed: facilitator.gasUsed },
+      keeper: { transactions: keeper.transactions, gasUsed: keeper.gasUsed },
+    },
+  };
+}

@@ -1,0 +1,172 @@
+import type { Address } from "viem";
+import { CLIENT_DEPOSIT_MULTIPLIER, SERVER_DEPOSIT_MULTIPLIER } from "../../../src/channels/compare.ts";
+import type { LocalChain } from "../../../src/local/index.ts";
+import { formatAmount } from "../../../src/money.ts";
+import { formatTable } from "../../cli/output.ts";
+import { usd } from "../../cli/quoteText.ts";
+import { counted } from "../../cli/summary.ts";
+import { type Check, formatChecks, formatEnd, formatGas, indented, thousands, usualPrice } from "../figures.ts";
+import type { Measurement } from "../measure.ts";
+import type { SaleSize } from "../sale/report.ts";
+import type { Sent } from "./ledger.ts";
+import { LONG_CHANNEL_PAYMENTS, type LongChannel } from "./model.ts";
+
+/** What came of a sale by channels. Amounts in atomic units. */
+export type ChannelDemo = SaleSize & {
+  readonly served: number;
+  /** Different vouchers that paid for an answer. */
+  readonly vouchers: number;
+  readonly channels: number;
+  /** Of the buyers into their channels: how many, how much the shop asks for, and what they come to. */
+  readonly deposits: { readonly count: number; readonly announced: bigint; readonly total: bigint };
+  readonly claimed: bigint;
+  readonly swept: bigint;
+  /** What the payee got. */
+  readonly paid: bigint;
+  /** What the channels still hold: the buyers'. */
+  readonly refundable: bigint;
+  readonly transactions: { readonly deposits: number; readonly claimsAndSweeps: number };
+  /** Deposits, claims and sweeps, measured. */
+  readonly tributary: Measurement;
+  /** The same payments by the gas model, not measured; undefined without any. */
+  readonly modelled: { readonly batches: Measurement; readonly oneByOne: Measurement } | undefined;
+  readonly gasPerPayment: { readonly tributary: bigint | undefined };
+  /** What deposits, claims and sweeps cost of the payments' value, in millionths, at a usual price of gas and ether. */
+  readonly shareOfValuePpm: bigint | undefined;
+  readonly longChannel: LongChannel;
+  /**
+   * Of a paid call as its buyer saw it, from the first request to the answer: those with a voucher alone, and those that
+   * waited for a deposit to be mined.
+   */
+  readonly latencyMs: {
+    readonly p50: number | undefined;
+    readonly p95: number | undefined;
+    readonly deposit: { readonly p50: number | undefined; readonly max: number | undefined };
+  };
+  readonly saleSeconds: number;
+  readonly checks: readonly Check[];
+};
+
+/** Who takes part. */
+export function describeChannelSetting(
+  setting: SaleSize & {
+    readonly shop: string;
+    readonly facilitator: string;
+    readonly sender: Address;
+    readonly keeper: Address;
+    readonly deposit: bigint;
+    readonly chain: LocalChain;
+  },
+): string[] {
+  const { buyers, requests, price, shop, facilitator, sender, keeper, deposit, chain } = setting;
+  const roles = [
+    [
+      "client",
+      `${thousands(buyers)} buyers with the official @x402/fetch and its scheme batch-settlement, all at once`,
+    ],
+    ["resource server", `express with the official @x402/express and its scheme at ${shop}`],
+    ["", `keeps vouchers in Tributary's journal on disk, asks for deposits of $${formatAmount(deposit, 6)}`],
+    ["facilitator", `Tributary at ${facilitator}, sends deposits from ${sender}`],
+    ["keeper", `Tributary, claims and sweeps for the server from ${keeper}`],
+    ["chain", `on ${chain.rpcUrl}, as Base Sepolia (id ${chain.chainId}), a block every 2 s`],
+    ["", `USDC ${chain.usdc}, channels ${chain.batchSettlement}`],
+  ];
+  return [
+    `Tributary demo: ${thousands(requests)} calls of an API, sold at $${formatAmount(price, 6)} each through payment channels, ` +
+      "all on this machine",
+    "",
+    ...indented(formatTable([{ title: "role" }, { title: "played by" }], roles).split("\n")),
+    "",
+  ];
+}
+
+/** What happened. */
+export function formatChannelSale(demo: ChannelDemo, seconds: number): string[] {
+  const { served, requests, vouchers, channels, deposits, transactions, latencyMs, saleSeconds, checks } = demo;
+  const figures = [
+    ["calls served", `${thousands(served)} of ${thousands(requests)} in ${saleSeconds.toFixed(1)} s`],
+    ["vouchers", `${thousands(vouchers)} in ${counted(channels, "channel")}; the newest of each was claimed`],
+    [
+      "transactions",
+      `${transactions.deposits + transactions.claimsAndSweeps}: ${transactions.deposits} with ` +
+        `${counted(deposits.count, "deposit")}, ${transactions.claimsAndSweeps} with claims and sweeps`,
+    ],
+    ["latency of a call", `p50 ${inMs(latencyMs.p50)}, p95 ${inMs(latencyMs.p95)}: nothing waits for the chain`],
+    [
+      "with a deposit",
+      `p50 ${inMs(latencyMs.deposit.p50)}, at most ${inMs(latencyMs.deposit.max)}, with a block every 2 s`,
+    ],
+    [
+      "money",
+      `${money(deposits.total)} deposited, ${money(demo.claimed)} claimed, ${money(demo.swept)} swept to the payee, ` +
+        `${money(demo.refundable)} the buyers' to take back`,
+    ],
+  ];
+  const rows = [{ name: "channels (measured)", ...demo.tributary }];
+  if (demo.modelled !== undefined) {
+    rows.push(
+      { name: "batches (by the model)", ...demo.modelled.batches },
+      { name: "one by one (by the model)", ...demo.modelled.oneByOne },
+    );
+  }
+  return [
+    ...formatTable([{ title: "" }, { title: "" }], figures)
+      .split("\n")
+      .slice(1),
+    "",
+    `Gas of the ${thousands(served)} payments; the model is held to measurements by a test:`,
+    "",
+    ...indented(formatGas(rows)),
+    "",
+    ...indented(formatCost(demo)),
+    "",
+    ...formatChecks(checks),
+    "",
+    formatEnd(checks, seconds),
+  ];
+}
+
+function formatCost({ price, served, tributary, modelled, shareOfValuePpm, longChannel }: ChannelDemo): string[] {
+  if (modelled === undefined || shareOfValuePpm === undefined) return [];
+  const inAll = (gasUsed: bigint) => usd(usualPrice({ gasUsed, settled: served }, price)?.totalNano ?? 0n);
+  const { recommended, server, client } = longChannel.shareOfValuePpm;
+  return [
+    `At 0.005 gwei per gas and $3,000 per ether the channels cost ${inAll(tributary.gasUsed)} in all, ${percent(shareOfValuePpm)} of the payments'`,
+    `value; batches ${inAll(modelled.batches.gasUsed)}, one by one ${inAll(modelled.oneByOne.gasUsed)}. More payments cost no more while a deposit lasts:`,
+    `${thousands(LONG_CHANNEL_PAYMENTS)} of $${formatAmount(price, 6)} in one channel cost, by the model for Base's contracts:`,
+    "",
+    ...formatTable(
+      [
+        { title: "deposits" },
+        { title: "payments in each", align: "right" },
+        { title: "cost of the value", align: "right" },
+      ],
+      [
+        ["as the shop asks for here", thousands(longChannel.multiplier), percent(recommended)],
+        ["as the official server asks for by itself", thousands(SERVER_DEPOSIT_MULTIPLIER), percent(server)],
+        ["as the official client makes by itself", thousands(CLIENT_DEPOSIT_MULTIPLIER), percent(client)],
+      ],
+    ).split("\n"),
+  ];
+}
+
+/** Both accounts' transactions together. */
+export function together(sent: readonly Sent[], settled: number): Measurement {
+  return {
+    transactions: sent.reduce((sum, one) => sum + one.transactions, 0),
+    gasUsed: sent.reduce((sum, one) => sum + one.gasUsed, 0n),
+    settled,
+  };
+}
+
+function money(amount: bigint): string {
+  return `$${formatAmount(amount, 6)}`;
+}
+
+function inMs(ms: number | undefined): string {
+  return ms === undefined ? "–" : `${thousands(Math.round(ms))} ms`;
+}
+
+function percent(ppm: bigint): string {
+  return ppm >= 100_000n ? `${(ppm + 9_999n) / 10_000n} %` : `${formatAmount((ppm + 99n) / 100n, 2)} %`;
+}
