@@ -144,7 +144,8 @@ export function usd(nano: bigint): string {
   return `$${formatAmount(((nano + step - 1n) / step) * step, 9)}`;
 }
 
-function percent(ppm: bigint | undefined): string {
+/** A share in millionths as a percentage, rounded up. */
+export function percent(ppm: bigint | undefined): string {
   if (ppm === undefined) return "no value";
   return ppm >= 100_000n ? `${(ppm + 9_999n) / 10_000n} %` : `${formatAmount((ppm + 99n) / 100n, 2)} %`;
 }

@@ -2,6 +2,7 @@ import type { Address, Hex } from "viem";
 import { readClaimed, readUnswept } from "../../../src/chain/channels.ts";
 import type { ChainClient } from "../../../src/chain/client.ts";
 import type { ChannelRecord } from "../../../src/settlement/index.ts";
+import type { Measurement } from "../measure.ts";
 import { readSettled } from "../sale/ledger.ts";
 
 /** A channel as the resource server's storage has it and as the chain does. Amounts in atomic units. */
@@ -64,5 +65,14 @@ export async function readChannelLedger(
       facilitator: { transactions: facilitator.transactions, gasUsed: facilitator.gasUsed },
       keeper: { transactions: keeper.transactions, gasUsed: keeper.gasUsed },
     },
+  };
+}
+
+/** Both accounts' transactions together. */
+export function together(sent: readonly Sent[], settled: number): Measurement {
+  return {
+    transactions: sent.reduce((sum, one) => sum + one.transactions, 0),
+    gasUsed: sent.reduce((sum, one) => sum + one.gasUsed, 0n),
+    settled,
   };
 }

@@ -3,12 +3,11 @@ import { CLIENT_DEPOSIT_MULTIPLIER, SERVER_DEPOSIT_MULTIPLIER } from "../../../s
 import type { LocalChain } from "../../../src/local/index.ts";
 import { formatAmount } from "../../../src/money.ts";
 import { formatTable } from "../../cli/output.ts";
-import { usd } from "../../cli/quoteText.ts";
+import { percent, usd } from "../../cli/quoteText.ts";
 import { counted } from "../../cli/summary.ts";
 import { type Check, formatChecks, formatEnd, formatGas, indented, thousands, usualPrice } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 import type { SaleSize } from "../sale/report.ts";
-import type { Sent } from "./ledger.ts";
 import { LONG_CHANNEL_PAYMENTS, type LongChannel } from "./model.ts";
 
 /** What came of a sale by channels. Amounts in atomic units. */
@@ -150,23 +149,10 @@ function formatCost({ price, served, tributary, modelled, shareOfValuePpm, longC
   ];
 }
 
-/** Both accounts' transactions together. */
-export function together(sent: readonly Sent[], settled: number): Measurement {
-  return {
-    transactions: sent.reduce((sum, one) => sum + one.transactions, 0),
-    gasUsed: sent.reduce((sum, one) => sum + one.gasUsed, 0n),
-    settled,
-  };
-}
-
 function money(amount: bigint): string {
   return `$${formatAmount(amount, 6)}`;
 }
 
 function inMs(ms: number | undefined): string {
   return ms === undefined ? "–" : `${thousands(Math.round(ms))} ms`;
-}
-
-function percent(ppm: bigint): string {
-  return ppm >= 100_000n ? `${(ppm + 9_999n) / 10_000n} %` : `${formatAmount((ppm + 99n) / 100n, 2)} %`;
 }

@@ -21,9 +21,9 @@ import { percentile, type SaleSize } from "../sale/report.ts";
 import { openShop } from "../sale/shop.ts";
 import { accountOf, BLOCK_SECONDS, FACILITATOR_ACCOUNT, PAYEE, SPARE } from "../setting.ts";
 import { checkChannels } from "./checks.ts";
-import { readChannelLedger } from "./ledger.ts";
+import { readChannelLedger, together } from "./ledger.ts";
 import { modelOtherWays, planLongChannel } from "./model.ts";
-import { type ChannelDemo, describeChannelSetting, together } from "./report.ts";
+import { type ChannelDemo, describeChannelSetting } from "./report.ts";
 
 export type ChannelSaleListener = { readonly onReady: (lines: readonly string[]) => void };
 
