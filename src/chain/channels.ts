@@ -1,13 +1,13 @@
 import type { Address, Hex } from "viem";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { BATCH_SETTLEMENT_ADDRESS, type ChannelState } from "../channels/index.ts";
+import { BATCH_SETTLEMENT_ADDRESS as address, type ChannelState } from "../channels/index.ts";
 import { ask } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
 import { MULTICALL3_ADDRESS } from "./multicall3.ts";
 
 /** Whether x402's channel contracts are on this chain. */
 export async function hasChannels(client: ChainClient): Promise<boolean> {
-  const code = await ask("an account's code", client.getCode({ address: BATCH_SETTLEMENT_ADDRESS }));
+  const code = await ask("an account's code", client.getCode({ address }));
   return code !== undefined && code !== "0x";
 }
 
@@ -21,7 +21,7 @@ export async function readChannelState(
   channelId: Hex,
   blockNumber?: bigint,
 ): Promise<ChannelState> {
-  const channel = { address: BATCH_SETTLEMENT_ADDRESS, abi, args: [channelId] } as const;
+  const channel = { address, abi, args: [channelId] } as const;
   const [[balance, totalClaimed], [, initiatedAt], refundNonce] = await ask(
     "a channel's state",
     client.multicall({
@@ -38,40 +38,65 @@ export async function readChannelState(
   return { balance, totalClaimed, withdrawRequestedAt: initiatedAt, refundNonce };
 }
 
+/** What the contract knows of a channel that somebody has something at stake in. */
+export type ChainChannel = {
+  readonly balance: bigint;
+  readonly totalClaimed: bigint;
+  /** `initiatedAt` in Unix seconds, 0 where there is none. */
+  readonly withdrawal: { readonly amount: bigint; readonly initiatedAt: number };
+};
+
+/** Channels per eth_call. */
+const PER_CALL = 250;
+
 /**
- * What has been claimed of each channel in all, and what it holds.
+ * What the contract knows of channels, in their order.
  * @throws ChainUnavailableError where the node does not answer.
  */
-export async function readClaimed(
-  client: ChainClient,
-  channelIds: readonly Hex[],
-): Promise<readonly Pick<ChannelState, "balance" | "totalClaimed">[]> {
-  const states = await ask(
-    "what channels hold",
-    client.multicall({
-      multicallAddress: MULTICALL3_ADDRESS,
-      allowFailure: false,
-      contracts: channelIds.map((id) => {
-        return { address: BATCH_SETTLEMENT_ADDRESS, abi, functionName: "channels", args: [id] } as const;
-      }),
-    }),
-  );
-  return states.map(([balance, totalClaimed]) => ({ balance, totalClaimed }));
+export async function readChannels(client: ChainClient, channelIds: readonly Hex[]): Promise<readonly ChainChannel[]> {
+  const found: ChainChannel[] = [];
+  for (let start = 0; start < channelIds.length; start += PER_CALL) {
+    const ids = channelIds.slice(start, start + PER_CALL);
+    const options = { multicallAddress: MULTICALL3_ADDRESS, allowFailure: false, batchSize: 0 } as const;
+    const [states, withdrawals] = await ask(
+      "channels",
+      Promise.all([
+        client.multicall({
+          ...options,
+          contracts: ids.map((id) => ({ address, abi, functionName: "channels", args: [id] }) as const),
+        }),
+        client.multicall({
+          ...options,
+          contracts: ids.map((id) => ({ address, abi, functionName: "pendingWithdrawals", args: [id] }) as const),
+        }),
+      ]),
+    );
+    for (const [i, [balance, totalClaimed]] of states.entries()) {
+      const [amount, initiatedAt] = withdrawals[i] ?? [0n, 0];
+      found.push({ balance, totalClaimed, withdrawal: { amount, initiatedAt } });
+    }
+  }
+  return found;
 }
 
 /**
- * What a receiver was claimed and not sent yet, in atomic units of the token.
+ * What is claimed and not swept, of each of these.
  * @throws ChainUnavailableError where the node does not answer.
  */
-export async function readUnswept(client: ChainClient, receiver: Address, token: Address): Promise<bigint> {
-  const [claimed, settled] = await ask(
-    "what a receiver has claimed",
-    client.readContract({
-      address: BATCH_SETTLEMENT_ADDRESS,
-      abi,
-      functionName: "receivers",
-      args: [receiver, token],
+export async function readUnswept(
+  client: ChainClient,
+  receivers: readonly { readonly receiver: Address; readonly token: Address }[],
+): Promise<readonly bigint[]> {
+  if (receivers.length === 0) return [];
+  const accounts = await ask(
+    "what receivers have claimed",
+    client.multicall({
+      multicallAddress: MULTICALL3_ADDRESS,
+      allowFailure: false,
+      contracts: receivers.map(({ receiver, token }) => {
+        return { address, abi, functionName: "receivers", args: [receiver, token] } as const;
+      }),
     }),
   );
-  return claimed - settled;
+  return accounts.map(([claimed, settled]) => claimed - settled);
 }

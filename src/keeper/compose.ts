@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Address, encodeFunctionData, getAddress, type Hex, isAddressEqual, zeroAddress } from "viem";
 import { ask } from "../chain/ask.ts";
+import { type ChainChannel, readChannels } from "../chain/channels.ts";
 import { findBadRows } from "../chain/claims.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { hasCode } from "../chain/facts.ts";
@@ -16,7 +17,6 @@ import {
 import { countBytes, gasLimitFor } from "../gas/index.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import type { Authority } from "./authority.ts";
-import { type ChainChannel, readChannels } from "./chainState.ts";
 import { chargedOf } from "./rows.ts";
 
 export type ComposePort = {

@@ -1,9 +1,10 @@
+import { type ChainChannel, readChannels, readUnswept } from "../chain/channels.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { ChannelRow, Store } from "../settlement/store/index.ts";
-import { type ChainChannel, followWithdrawals, readChannels, readUnsweptOf } from "./chainState.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { changeRows, everyChannel, type RowContent, stripped } from "./rows.ts";
+import { followWithdrawals } from "./withdrawals.ts";
 
 export type WatchPort = {
   readonly store: Store;
@@ -85,7 +86,7 @@ function keepingRequest(record: ChannelRow["record"]): ChannelRow["record"] {
 /** Notes what is claimed and not swept of every receiver. */
 export async function lookAtReceivers({ store, client, clock }: WatchPort): Promise<void> {
   const receivers = await store.channelReceivers(client.chain.id);
-  const amounts = await readUnsweptOf(client, receivers);
+  const amounts = await readUnswept(client, receivers);
   const changed = receivers.flatMap((one, index) => {
     const unswept = amounts[index] ?? one.unswept;
     if (unswept === one.unswept) return [];

@@ -1,5 +1,5 @@
 import type { Address, Hex } from "viem";
-import { readClaimed, readUnswept } from "../../../src/chain/channels.ts";
+import { readChannels, readUnswept } from "../../../src/chain/channels.ts";
 import type { ChainClient } from "../../../src/chain/client.ts";
 import type { ChannelRecord } from "../../../src/settlement/index.ts";
 import type { Measurement } from "../measure.ts";
@@ -47,7 +47,7 @@ export async function readChannelLedger(
 ): Promise<ChannelLedger> {
   const { token, payee, fromBlock } = of;
   const ids = records.map(({ channelId }) => channelId as Hex);
-  const states = await readClaimed(client, ids);
+  const states = await readChannels(client, ids);
   const facilitator = await readSettled(client, { token, sender: of.facilitator, fromBlock });
   const keeper = await readSettled(client, { token, sender: of.keeper, fromBlock });
   return {
@@ -60,7 +60,7 @@ export async function readChannelLedger(
       claimed: states[index]?.totalClaimed ?? 0n,
     })),
     deposits: facilitator.uses.size,
-    unswept: await readUnswept(client, payee, token),
+    unswept: (await readUnswept(client, [{ receiver: payee, token }]))[0] ?? 0n,
     sent: {
       facilitator: { transactions: facilitator.transactions, gasUsed: facilitator.gasUsed },
       keeper: { transactions: keeper.transactions, gasUsed: keeper.gasUsed },

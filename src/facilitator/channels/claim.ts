@@ -1,6 +1,6 @@
 import type { SettleResponse } from "@x402/core/types";
 import { type Hex, isAddressEqual } from "viem";
-import { readClaimed } from "../../chain/channels.ts";
+import { readChannels } from "../../chain/channels.ts";
 import { type BadRow, findBadRows } from "../../chain/claims.ts";
 import { claimCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, type VoucherClaim } from "../../channels/index.ts";
@@ -76,7 +76,7 @@ export async function settleClaim(
   /** The first channel that is not claimed as far as its row says. */
   async function findEffective(rows: readonly VoucherClaim[]) {
     const targets = rows.map((row) => ({ channelId: idOf(row), totalClaimed: row.totalClaimed }));
-    const states = await readClaimed(
+    const states = await readChannels(
       client,
       targets.map(({ channelId }) => channelId),
     );

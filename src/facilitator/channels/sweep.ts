@@ -18,7 +18,8 @@ export async function settleSweep(
 ): Promise<SettleResponse> {
   const { receiver, token } = payload;
   const nothing = () => failed(asked, CHANNEL_REASON.nothingToSettle, "nothing to settle for receiver and token");
-  if ((await readUnswept(port.client, receiver, token)) === 0n) return nothing();
+  const isSwept = async () => (await readUnswept(port.client, [{ receiver, token }]))[0] === 0n;
+  if (await isSwept()) return nothing();
   const outcome = await port.submitOnce(sweepCall(receiver, token), options);
   if (outcome.status === "done") {
     const settled = channelEvents(outcome).find(({ eventName, args }) => {
@@ -28,6 +29,6 @@ export async function settleSweep(
     return succeeded(asked, outcome.transaction, amount.toString());
   }
   // Somebody else swept in the meantime.
-  if (outcome.status === "refused" && (await readUnswept(port.client, receiver, token)) === 0n) return nothing();
+  if (outcome.status === "refused" && (await isSwept())) return nothing();
   return undone(asked, outcome, REASONS);
 }
