@@ -15,7 +15,7 @@ import type { JobPayment } from "../../src/settlement/index.ts";
 import { connect } from "./connect.ts";
 import { UsageError } from "./errors.ts";
 import { formatTable, printJson, printLine } from "./output.ts";
-import { usd } from "./quoteText.ts";
+import { percent, usd } from "./quoteText.ts";
 import { counted } from "./summary.ts";
 
 export type CompareCommandOptions = {
@@ -115,7 +115,7 @@ function describe(profile: TrafficProfile, comparison: Comparison): string[] {
         gasEach(cost, payments),
         usdEach(cost),
         usd(cost.totalNanoUsd),
-        share(cost.shareOfValuePpm),
+        percent(cost.shareOfValuePpm),
       ]),
     ).split("\n"),
     "",
@@ -146,15 +146,15 @@ const WAYS: Readonly<Record<Way, string>> = {
 function reasonText(reason: CompareReason): string {
   switch (reason.kind) {
     case "affordable":
-      return `${WAYS[reason.way]} costs ${share(reason.shareOfValuePpm)} of the value, and is the simplest that costs at most 1 %`;
+      return `${WAYS[reason.way]} costs ${percent(reason.shareOfValuePpm)} of the value, and is the simplest that costs at most 1 %`;
     case "too-dear":
-      return `${WAYS[reason.way]} costs ${share(reason.shareOfValuePpm)} of the value`;
+      return `${WAYS[reason.way]} costs ${percent(reason.shareOfValuePpm)} of the value`;
     case "cheapest":
-      return `nothing costs at most 1 %; ${WAYS[reason.way]} costs the least, ${share(reason.shareOfValuePpm)}`;
+      return `nothing costs at most 1 %; ${WAYS[reason.way]} costs the least, ${percent(reason.shareOfValuePpm)}`;
     case "few-payments":
       return `a channel would need ${reason.breakEven} payments of one payer, not ${reason.paymentsPerPayer}`;
     case "small-deposits":
-      return `with deposits of ${reason.multiplier} payments the channel would cost ${share(reason.shareOfValuePpm)}`;
+      return `with deposits of ${reason.multiplier} payments the channel would cost ${percent(reason.shareOfValuePpm)}`;
     case "costs-more-than-it-moves":
       return `${WAYS[reason.way]} costs more than it moves: gather larger payments, or keep payers longer`;
   }
@@ -170,8 +170,4 @@ function gasEach({ totalGas }: WayCost, payments: bigint): string {
 function usdEach({ picoUsdPerPayment: pico }: WayCost): string {
   const step = 10n ** BigInt(Math.max(0, pico.toString().length - 3));
   return `$${formatAmount(((pico + step - 1n) / step) * step, 12)}`;
-}
-
-function share(ppm: bigint): string {
-  return ppm >= 100_000n ? `${(ppm + 9_999n) / 10_000n} %` : `${formatAmount((ppm + 99n) / 100n, 2)} %`;
 }
