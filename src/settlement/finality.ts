@@ -110,12 +110,13 @@ export function createFollow(port: FinalityPort): Follow {
 }
 
 /** The payments that a batch has, in whatever state. */
-export async function paymentsOf(
-  store: Pick<Store, "changed">,
-  { id, attempts }: Pick<BatchRow, "id" | "attempts">,
-): Promise<PaymentRow[]> {
-  const ids = [...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))];
-  return (await store.changed(ids, -1)).filter(({ batchId }) => batchId === id);
+export async function paymentsOf(store: Pick<Store, "changed">, batch: BatchRow): Promise<PaymentRow[]> {
+  return (await carriedBy(store, batch)).filter(({ batchId }) => batchId === batch.id);
+}
+
+/** Every payment that an attempt of a batch carried, wherever it is by now. */
+export function carriedBy(store: Pick<Store, "changed">, { attempts }: BatchRow): Promise<readonly PaymentRow[]> {
+  return store.changed([...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))], -1);
 }
 
 /** Whether a payment of a mined batch is still on its way: its transaction did not decide about it. */

@@ -6,7 +6,7 @@ import { preflightAuthorization } from "../chain/preflight.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { recompose, strike } from "./compose.ts";
-import { isLeftOver, paymentsOf } from "./finality.ts";
+import { carriedBy, isLeftOver, paymentsOf } from "./finality.ts";
 import { lookUpUses, readUsed } from "./nonceUses.ts";
 import type { EnginePolicy } from "./policy.ts";
 import {
@@ -69,7 +69,7 @@ export function createSenderPort(deps: Deps): {
       if (!(await isLossCertain(mined))) return false;
       const { attempt, receipt } = mined;
       // All that the attempt carried, wherever it is by now: outcomes are read by place.
-      const carried = await store.changed([...new Set(batch.attempts.flatMap(({ paymentIds }) => paymentIds))], -1);
+      const carried = await carriedBy(store, batch);
       const isRest = new Set(carried.filter((row) => row.batchId === batch.id && isLeftOver(row)).map(({ id }) => id));
       const conclusion = concludeBatch(batch, attempt, receipt, carried, conclusionPolicy());
       const rest = conclusion.transitions.filter(({ paymentId }) => isRest.has(paymentId));
