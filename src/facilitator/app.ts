@@ -166,12 +166,9 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     if (error instanceof QuotaError) return no(429, error.message, error.retryAfterSeconds);
     if (error instanceof CallerGoneError) return no(503, "the caller went away", 2);
     if (error instanceof EngineClosedError || error instanceof EngineBusyError) return no(503, error.shortMessage, 5);
-    if (error instanceof ChainUnavailableError) {
-      logger.error(`${endpoint} failed`, { requestId, error: describeError(error) });
-      return no(503, "the node does not answer; nothing is known against the payment", 2);
-    }
     logger.error(`${endpoint} failed`, { requestId, error: describeError(error) });
-    return no(500, "internal error", 2);
+    if (!(error instanceof ChainUnavailableError)) return no(500, "internal error", 2);
+    return no(503, "the node does not answer; nothing is known against the payment", 2);
   }
 
   for (const endpoint of ["verify", "settle"] as const) {
