@@ -96,7 +96,24 @@ async function measure(chain: RemoteChain, kind: FacilitatorKind, load: Load, bo
   }
 }
 
+/** One line or row of bars for each facilitator: what `value` says of its runs, `[label, name of the load]` each. */
+function seriesOf(
+  runs: readonly Run[],
+  loads: readonly (readonly [label: string, name: string])[],
+  value: (run: Run) => number | undefined,
+) {
+  return FACILITATORS.map((kind) => ({
+    name: kind,
+    points: loads.flatMap(([label, name]) => {
+      const run = runOf(runs, name, kind);
+      const found = run === undefined ? undefined : value(run);
+      return found === undefined ? [] : [[label, found] as const];
+    }),
+  }));
+}
+
 function report(runs: readonly Run[], seconds: number) {
+  const loads = loadNames(runs).map((name) => [name, name] as const);
   const figures: Record<string, number> = {};
   for (const { load, kind, samples, settled, gas, usage } of runs) {
     figures[`facilitator success ${load.name} ${kind}`] = round((settled / samples.length) * 100);
@@ -155,13 +172,11 @@ function report(runs: readonly Run[], seconds: number) {
         kind: "line" as const,
         x: { name: "settlements a second" },
         y: { name: "ms", min: 0 },
-        series: FACILITATORS.map((kind) => ({
-          name: kind,
-          points: RATES.flatMap((rate) => {
-            const run = runOf(runs, nameOf(rate, seconds), kind);
-            return run === undefined ? [] : [[`${rate}/s`, percentile(run.samples, 0.95)] as const];
-          }),
-        })),
+        series: seriesOf(
+          runs,
+          RATES.map((rate) => [`${rate}/s`, nameOf(rate, seconds)]),
+          ({ samples }) => percentile(samples, 0.95),
+        ),
         floor: {
           name: "the next block",
           points: RATES.map((rate) => [`${rate}/s`, BLOCK_SECONDS * 950] as const),
@@ -173,13 +188,7 @@ function report(runs: readonly Run[], seconds: number) {
         kind: "bar" as const,
         x: { name: "" },
         y: { name: "%", min: 0 },
-        series: FACILITATORS.map((kind) => ({
-          name: kind,
-          points: loadNames(runs).flatMap((name) => {
-            const run = runOf(runs, name, kind);
-            return run === undefined ? [] : [[name, round((run.settled / run.samples.length) * 100)] as const];
-          }),
-        })),
+        series: seriesOf(runs, loads, ({ settled, samples }) => round((settled / samples.length) * 100)),
         floor: { name: "all", points: loadNames(runs).map((name) => [name, 100] as const) },
       },
       {
@@ -188,13 +197,7 @@ function report(runs: readonly Run[], seconds: number) {
         kind: "bar" as const,
         x: { name: "" },
         y: { name: "gas, with Circle's token", min: 0 },
-        series: FACILITATORS.map((kind) => ({
-          name: kind,
-          points: loadNames(runs).flatMap((name) => {
-            const run = runOf(runs, name, kind);
-            return run === undefined || run.settled === 0 ? [] : [[name, Math.round(run.gas)] as const];
-          }),
-        })),
+        series: seriesOf(runs, loads, ({ settled, gas }) => (settled === 0 ? undefined : Math.round(gas))),
         floor: { name: "physical floor", points: loadNames(runs).map((name) => [name, FLOOR_GAS.manyToOne] as const) },
       },
     ],
