@@ -1,5 +1,5 @@
 import { type Address, BaseError, ContractFunctionZeroDataError } from "viem";
-import { authorizationId } from "../authorization/identity.ts";
+import { type AuthorizationIdentity, authorizationId } from "../authorization/identity.ts";
 import type { Authorization } from "../authorization/types.ts";
 import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
 import { ask, unavailable } from "./ask.ts";
@@ -68,7 +68,7 @@ export async function readFacts(
 export async function readUsed(
   client: ChainClient,
   token: Address,
-  authorizations: readonly Authorization[],
+  authorizations: readonly AuthorizationIdentity[],
   at: { readonly blockNumber?: bigint } = {},
 ): Promise<ReadonlySet<string>> {
   return (await readStates(client, token, authorizations, at)).used;
@@ -77,7 +77,7 @@ export async function readUsed(
 async function readStates(
   client: ChainClient,
   token: Address,
-  authorizations: readonly Authorization[],
+  authorizations: readonly AuthorizationIdentity[],
   block: { readonly blockNumber?: bigint } = {},
 ) {
   const used = new Set<string>();

@@ -1,6 +1,9 @@
 import type { Address } from "viem";
-import type { SignedAuthorization } from "../authorization/types.ts";
+import type { AuthorizationIdentity } from "../authorization/identity.ts";
 import { OPEN_STATES, type PaymentRow } from "./store/types.ts";
+
+/** What is remembered of an open payment: there may be many. */
+export type OpenPayment = AuthorizationIdentity & { readonly value: bigint };
 
 /** What payers owe and have, as far as this engine knows. Values in atomic units. */
 export type Exposure = {
@@ -8,7 +11,7 @@ export type Exposure = {
   readonly note: (row: PaymentRow) => void;
   readonly unsettled: (token: Address, payer: Address) => bigint;
   /** The open payments of a payer. */
-  readonly open: (token: Address, payer: Address) => readonly SignedAuthorization[];
+  readonly open: (token: Address, payer: Address) => readonly OpenPayment[];
   readonly noteBalance: (token: Address, payer: Address, balance: bigint) => void;
   /** Whether a payer's unsettled payments come to `permille` of the balance that was last seen. One without any has none to lose. */
   readonly isStrained: (token: Address, payer: Address, permille: bigint) => boolean;
@@ -31,17 +34,17 @@ export function createExposure(): Exposure {
     balance: bigint | undefined;
   };
   const accounts = new Map<string, Account>();
-  const payments = new Map<number, SignedAuthorization>();
+  const payments = new Map<number, Pick<OpenPayment, "chainId" | "nonce" | "value">>();
   const keyOf = (token: Address, payer: Address): string => `${token}:${payer}`.toLowerCase();
 
   return {
     note: ({ id, state, work }) => {
       if (work.kind !== "authorization") return;
-      const { token, from, value } = work.authorization;
+      const { chainId, token, from, nonce, value } = work.authorization;
       const key = keyOf(token, from);
       if (open.has(state)) {
         if (payments.has(id)) return;
-        payments.set(id, work.authorization);
+        payments.set(id, { chainId, nonce, value });
         const fresh = { token, payer: from, ids: new Set<number>(), unsettled: 0n, balance: undefined };
         const account = accounts.get(key) ?? fresh;
         account.ids.add(id);
@@ -58,7 +61,11 @@ export function createExposure(): Exposure {
       if (account.ids.size === 0) accounts.delete(key);
     },
     unsettled: (token, payer) => accounts.get(keyOf(token, payer))?.unsettled ?? 0n,
-    open: (token, payer) => [...(accounts.get(keyOf(token, payer))?.ids ?? [])].flatMap((id) => payments.get(id) ?? []),
+    open: (token, payer) =>
+      [...(accounts.get(keyOf(token, payer))?.ids ?? [])].flatMap((id) => {
+        const payment = payments.get(id);
+        return payment === undefined ? [] : [{ ...payment, token, from: payer }];
+      }),
     noteBalance: (token, payer, balance) => {
       const account = accounts.get(keyOf(token, payer));
       if (account !== undefined) account.balance = balance;
