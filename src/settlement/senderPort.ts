@@ -50,10 +50,7 @@ export function createSenderPort(deps: Deps): {
       return;
     }
     const ids = conclusion.transitions.map(({ paymentId }) => paymentId);
-    const rows = await store.changed(ids, -1);
-    deps.noteRows(rows);
-    const closed = await closeVariants(store, rows);
-    if (closed.length > 0) deps.noteRows(await store.transition(closed, clock.now()));
+    deps.noteRows(await store.changed(ids, -1));
   };
 
   const conclusionPolicy = () => {
@@ -202,30 +199,4 @@ export function createSenderPort(deps: Deps): {
     };
     return { ...base, to: "queued", reason: revertedReason(1), evidence };
   }
-}
-
-/** The transitions of queued variants of payments that settled: their nonce is gone, with that transaction. */
-export async function closeVariants(
-  store: Pick<Store, "withIdentities">,
-  rows: readonly PaymentRow[],
-): Promise<Transition[]> {
-  const settled = new Map(rows.filter(({ state }) => state === "settled").map((row) => [row.identity, row]));
-  settled.forEach((row, identity) => {
-    if (row.work.kind !== "authorization") settled.delete(identity);
-  });
-  if (settled.size === 0) return [];
-  const variants = await store.withIdentities([...settled.keys()]);
-  return variants.flatMap((variant): Transition[] => {
-    const winner = settled.get(variant.identity);
-    if (variant.state !== "queued" || winner === undefined || winner.evidence.kind !== "transfer") return [];
-    const { transactionHash, blockNumber } = winner.evidence;
-    const evidence: Evidence = {
-      kind: "nonce-use",
-      use: "used-by-variant",
-      transactionHash,
-      blockNumber,
-      logIndex: undefined,
-    };
-    return [{ paymentId: variant.id, from: ["queued"], to: "already-used", reason: "already-used", evidence }];
-  });
 }

@@ -7,6 +7,7 @@ import type { EnginePolicy } from "./policy.ts";
 import { nextDispatchMs, type Queue } from "./schedule.ts";
 import { type Steady, startSteady } from "./steady.ts";
 import { OPEN_STATES, type PaymentRow } from "./store/types.ts";
+import { closeVariants } from "./variants.ts";
 import type { Waiters } from "./waiters.ts";
 import type { OutcomeWatch } from "./watch.ts";
 
@@ -124,6 +125,7 @@ export function startWork(port: WorkPort): Work {
         queue.add({ count: 0, sinceMs: clock.now() });
         queueLoop.wake();
       }
+      await port.apply(await closeVariants(store, client.chain.id));
       const nowMs = clock.now();
       const waited = port.waiters.ids();
       if (waited.length > 0) port.learn(await store.changed(waited, lastSweptMs - CLOCK_SLACK_MS));

@@ -5,11 +5,13 @@ import { CLAIMING_STATES, type PaymentState, type Store } from "./types.ts";
 
 type PaymentMethods = Pick<
   Store,
-  "payment" | "variants" | "history" | "list" | "count" | "changed" | "claim" | "release" | "consume"
+  "payment" | "variants" | "history" | "list" | "count" | "changed" | "claim" | "winners" | "release" | "consume"
 >;
 
 /** The states whose payment has moved the money, once. */
 const PAID_STATES: readonly PaymentState[] = ["settled", "settled-elsewhere"];
+
+const CLAIMING = CLAIMING_STATES.map((state) => sql.lit(state));
 
 /** Reading, claiming and consuming payments. */
 export function paymentMethods({ read, write, dialect }: Backend): PaymentMethods {
@@ -89,11 +91,7 @@ export function paymentMethods({ read, write, dialect }: Backend): PaymentMethod
                       selectFrom("payments as variant")
                         .select("variant.id")
                         .whereRef("variant.identity", "=", "queued.identity")
-                        .where(
-                          "variant.state",
-                          "in",
-                          CLAIMING_STATES.map((state) => sql.lit(state)),
-                        ),
+                        .where("variant.state", "in", CLAIMING),
                     ),
                   ),
                 )
@@ -110,6 +108,23 @@ export function paymentMethods({ read, write, dialect }: Backend): PaymentMethod
           .returningAll()
           .execute();
         return claimed.sort((a, b) => a.deadline_rank - b.deadline_rank || a.id - b.id).map(paymentRow);
+      }),
+
+    winners: ({ chainId, limit }) =>
+      read(async (db) => {
+        const query = db
+          .selectFrom("payments as queued")
+          .innerJoin("payments as winner", "winner.identity", "queued.identity")
+          .selectAll("winner")
+          .distinct()
+          .where("queued.state", "=", sql.lit("queued" as const))
+          .where("queued.chain_id", "=", chainId)
+          .where("winner.state", "=", sql.lit("settled" as const))
+          // Says nothing new, but in the words of the index of what is in flight, which then answers for each queued one.
+          .where("winner.state", "in", CLAIMING)
+          .orderBy("winner.id")
+          .limit(limit);
+        return (await query.execute()).map(paymentRow);
       }),
 
     release: async (paymentIds, owner) => {

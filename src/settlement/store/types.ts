@@ -296,6 +296,8 @@ export type Store = ChannelStore & {
     readonly untilMs: number;
     readonly limit: number;
   }) => Promise<readonly PaymentRow[]>;
+  /** Settled payments of whose identity another variant is queued, for want of who closes it, by ascending id. */
+  readonly winners: (query: { readonly chainId: number; readonly limit: number }) => Promise<readonly PaymentRow[]>;
   /** Gives claims back. */
   readonly release: (paymentIds: readonly number[], owner: string) => Promise<void>;
   /** Applies transitions in one transaction and says which took place (the others found the payment elsewhere). */

@@ -133,6 +133,31 @@ describe("createSettlementEngine: outcomes", () => {
     expect(await lab.store.count()).to.deep.equal({ settled: 1, "already-used": 1 });
   });
 
+  it("already-used: a variant that was refused before, and is asked for again after another one settled", async () => {
+    const payer = await lab.payer(500n);
+    const nonce: Hex = `0x${"5c".repeat(32)}`;
+    const engine = await lab.start();
+    const terms = { to: lab.payee(), nonce };
+    const [large, larger, small] = [
+      await lab.sign(payer, { ...terms, value: 501n }),
+      await lab.sign(payer, { ...terms, value: 502n }),
+      await lab.sign(payer, { ...terms, value: 500n }),
+    ];
+    expect(rowOf(await engine.submit({ authorization: large })).reason).to.equal("underfunded");
+    const { id } = rowOf(await engine.submit({ authorization: larger }));
+    const winner = rowOf(await engine.submit({ authorization: small }));
+    expect(winner.state).to.equal("settled");
+    const hash = winner.evidence.kind === "transfer" ? winner.evidence.transactionHash : undefined;
+    const again = rowOf(await engine.submit({ authorization: large }));
+    // What an operator asks for ends the same way.
+    expect(await engine.retry(id)).to.equal(true);
+    const retried = rowOf({ status: "accepted", row: await engine.outcome(id), isNew: false });
+    for (const { state, evidence } of [again, retried]) {
+      expect(state).to.equal("already-used");
+      expect(evidence).to.include({ kind: "nonce-use", use: "used-by-variant", transactionHash: hash });
+    }
+  });
+
   it("already-used and settled-elsewhere: each variant learns what a foreign transaction did to it", async () => {
     const nonce: Hex = `0x${"5b".repeat(32)}`;
     const first = await lab.sign(lab.accountAt(1), { to: lab.payee(), value: 900n, nonce });

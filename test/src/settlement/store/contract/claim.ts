@@ -61,6 +61,20 @@ export function describeClaim({ store, another }: Subject): void {
       });
     }
 
+    it("names the settled ones that queued variants wait beside, once each", async () => {
+      const variants = [1, 2, 3].map((variant) => paymentOf(1, { variant }));
+      const rows = await acceptAll(store(), [paymentOf(1), ...variants, paymentOf(2), paymentOf(2, { variant: 1 })]);
+      const winners = () => store().winners({ chainId, limit: 10 });
+      await move(store(), [rows[0]!, rows[4]!], "submitted");
+      expect(await winners()).to.deep.equal([]);
+      await move(store(), [rows[0]!, rows[4]!], "settled");
+      expect((await winners()).map(({ id }) => id)).to.deep.equal([rows[0]!.id, rows[4]!.id]);
+      expect(await store().winners({ chainId, limit: 1 })).to.have.length(1);
+      expect(await store().winners({ chainId: 8453, limit: 10 })).to.deep.equal([]);
+      await move(store(), [rows[1]!, rows[2]!, rows[3]!], "already-used");
+      expect((await winners()).map(({ id }) => id)).to.deep.equal([rows[4]!.id]);
+    });
+
     it("gives 20 claimants at once disjoint payments, and all of them", async () => {
       const rows = await acceptSeeds(store(), ...Array.from({ length: 100 }, (_, seed) => seed));
       const other = await another();
