@@ -63,9 +63,10 @@ async function runAll(): Promise<void> {
   );
 
   const sum = (word: string) => results.reduce((total, { output }) => total + countOf(output, word), 0);
-  const broken = results.filter(({ code }) => code !== 0).map(({ name }) => name);
+  const broken = results.filter(({ code }) => code !== 0);
+  // Once more at the end, where they are seen.
+  for (const { name, output } of broken) console.log(`\n== failed: ${name}\n${failuresOf(output)}`);
   console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
-  if (broken.length > 0) console.log(`failed in: ${broken.join(", ")}`);
   console.log(`${sum("passing")} passed, ${sum("failing")} failed`);
   process.exitCode = broken.length === 0 && codeOf(build) === 0 ? 0 : 1;
 }
@@ -116,6 +117,12 @@ function runGroup({ name, task, files }: Group): Promise<{ name: string; code: n
       resolve({ name, code: code ?? 1, output });
     });
   });
+}
+
+/** What a group said of its failures; its last lines, where it did not come that far. */
+function failuresOf(output: string): string {
+  const start = output.search(/^ *\d+ failing$/m);
+  return (start < 0 ? output.slice(-2_000) : output.slice(start, start + 8_000)).trimEnd();
 }
 
 function countOf(output: string, word: string): number {
