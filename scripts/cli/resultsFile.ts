@@ -51,10 +51,7 @@ export function reserveResults(path: string, lines: number): ResultsFile {
   return {
     path,
     write: (results, refused) => {
-      const lines = [
-        ...results.map((result) => ({ line: result.line, text: serialiseResult(result) })),
-        ...refused.map((line) => ({ line: line.line, text: serialiseRefusedLine(line) })),
-      ].sort((a, b) => a.line - b.line);
+      const lines = [...results, ...refused].sort((a, b) => a.line - b.line);
       try {
         const bytes = writeLines(open, lines);
         ftruncateSync(open, bytes);
@@ -73,13 +70,15 @@ export function reserveResults(path: string, lines: number): ResultsFile {
   };
 }
 
-/** Writes from the start of the file on, some thousand lines at a time, and returns the bytes written. */
-function writeLines(file: number, lines: readonly { readonly text: string }[]): number {
-  const perChunk = 5_000;
+/** Writes from the start of the file on, some hundred lines at a time, and returns the bytes written. */
+function writeLines(file: number, lines: readonly (PaymentResult | RefusedLine)[]): number {
+  const perChunk = 500;
   let position = 0;
   for (let i = 0; i < lines.length; i += perChunk) {
-    const text = lines.slice(i, i + perChunk).map((line) => `${line.text}\n`);
-    const bytes = Buffer.from(text.join(""));
+    const texts = lines.slice(i, i + perChunk).map((line) => {
+      return `${"outcome" in line ? serialiseResult(line) : serialiseRefusedLine(line)}\n`;
+    });
+    const bytes = Buffer.from(texts.join(""));
     writeAll(file, bytes, position);
     position += bytes.length;
   }

@@ -115,11 +115,12 @@ export async function admit(
           good.map(({ payment }) => payment),
           clock.now(),
         );
-  for (const [position, { index }] of good.entries()) {
+  for (const [position, { index, payment }] of good.entries()) {
     const accepted = rows[position];
     if (accepted === undefined) continue;
     answers[index] = { status: "accepted", ...accepted };
-    exposure.note(accepted.row);
+    // What is remembered is what was submitted, which its caller has in memory anyway, rather than the journal's copy.
+    exposure.note({ ...accepted.row, work: payment.work });
   }
   // What the payers have, for the watch over falling balances.
   for (const { token, payer, balance } of balances) {

@@ -1,10 +1,10 @@
-import { isHex } from "viem";
+import { type Hex, isHex } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { Clock } from "../clock.ts";
 import { isPutOff, outcomeOf } from "./jobOutcome.ts";
 import type { PaymentOutcome, PaymentResult } from "./outcome.ts";
 import type { JobPayment } from "./sortOut.ts";
-import type { PaymentRow, Store } from "./store/types.ts";
+import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "./store/types.ts";
 import { isDecided } from "./waiters.ts";
 
 /** What a job knows of its payments, which are named by their position in the input. Memory holds one outcome of each. */
@@ -29,6 +29,7 @@ export type JobLedger = {
   readonly results: (notSent: PaymentOutcome) => Promise<PaymentResult[]>;
 };
 
+const STATES: readonly PaymentState[] = OPEN_STATES;
 /** Rows that are looked at in one go. */
 const LOOK_AT_ONCE = 2_000;
 
@@ -41,15 +42,25 @@ export function createJobLedger(
   const open = new Map<number, number>();
   /** Rows that an earlier run had sent already. */
   const sentBefore = new Set<number>();
-  /** How far each open payment had come when it was last looked at, so that standstill shows. */
-  const seen = new Map<number, string>();
+  /** How far each open payment had come when it was last looked at, as a number, so that standstill shows. */
+  const seen = new Map<number, number>();
   /** When the payments that were put off are tried again. */
   const putOff = new Map<number, number>();
   let decided = 0;
   let changedAtMs = clock.now();
 
+  /** Payments of one transaction share its hash and its block's number, which else each would have for itself. */
+  const shared = new Map<Hex, PaymentOutcome & { status: "settled" }>();
+  const sharing = (outcome: PaymentOutcome): PaymentOutcome => {
+    if (outcome.status !== "settled") return outcome;
+    const first = shared.get(outcome.transactionHash);
+    if (first === undefined) shared.set(outcome.transactionHash, outcome);
+    const { transactionHash, blockNumber } = first ?? outcome;
+    return blockNumber === outcome.blockNumber ? { ...outcome, transactionHash, blockNumber } : outcome;
+  };
+
   const decide = (position: number, outcome: PaymentOutcome): void => {
-    outcomes[position] = outcome;
+    outcomes[position] = sharing(outcome);
     decided += 1;
     changedAtMs = clock.now();
   };
@@ -70,7 +81,7 @@ export function createJobLedger(
     // Behind all others, so that every payment has its turn.
     open.set(row.id, position);
     if (isPutOff(row)) putOff.set(row.id, row.nextTryAtMs);
-    const now = isPutOff(row) ? "put off" : `${row.state} ${row.tries}`;
+    const now = isPutOff(row) ? -1 : row.tries * STATES.length + STATES.indexOf(row.state);
     if (seen.get(row.id) === now) return;
     seen.set(row.id, now);
     changedAtMs = clock.now();

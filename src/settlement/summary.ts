@@ -27,33 +27,47 @@ export function summarise(
   results: readonly PaymentResult[],
   transactions: readonly MinedTransaction[],
 ): SettlementSummary {
-  const tally = (test: (outcome: PaymentOutcome) => boolean): Tally => {
-    const matching = results.filter(({ outcome }) => test(outcome));
-    return { count: matching.length, value: sum(matching.map(({ authorization }) => authorization.value)) };
-  };
-  const settled = (when: string) => tally((outcome) => outcome.status === "settled" && outcome.when === when);
-  const reasons = new Set(results.flatMap(({ outcome }) => (outcome.status === "rejected" ? [outcome.reason] : [])));
-  const rejected = [...reasons].map((reason) => {
-    return { reason, ...tally((outcome) => outcome.status === "rejected" && outcome.reason === reason) };
-  });
-  const settledNow = settled("now");
+  const tallies = new Map<string, Tally>();
+  const reasons = new Set<string>();
+  for (const { outcome, authorization } of results) {
+    const kind = kindOf(outcome);
+    if (outcome.status === "rejected") reasons.add(outcome.reason);
+    const { count, value } = tallies.get(kind) ?? NONE;
+    tallies.set(kind, { count: count + 1, value: value + authorization.value });
+  }
+  const tally = (kind: string): Tally => tallies.get(kind) ?? NONE;
+  const rejected = [...reasons].map((reason) => ({ reason, ...tally(`rejected ${reason}`) }));
+  const settledNow = tally("settled now");
   const gasUsed = sum(transactions.map((transaction) => transaction.gasUsed));
   const count = BigInt(settledNow.count);
   return {
     payments: results.length,
     settledNow,
-    settledBefore: settled("before"),
-    settledElsewhere: settled("elsewhere"),
+    settledBefore: tally("settled before"),
+    settledElsewhere: tally("settled elsewhere"),
     rejected: rejected.sort((a, b) => b.count - a.count || a.reason.localeCompare(b.reason)),
-    deferred: tally(({ status }) => status === "deferred"),
-    notAttempted: tally(({ status }) => status === "not-attempted"),
-    pending: tally(({ status }) => status === "pending"),
+    deferred: tally("deferred"),
+    notAttempted: tally("not-attempted"),
+    pending: tally("pending"),
     transactions: transactions.length,
     gasUsed,
     feeWei: sum(transactions.map((transaction) => transaction.feeWei)),
     dataFeeWei: sum(transactions.map((transaction) => transaction.dataFeeWei)),
     gasPerPayment: count === 0n ? undefined : (gasUsed + count - 1n) / count,
   };
+}
+
+const NONE: Tally = { count: 0, value: 0n };
+
+function kindOf(outcome: PaymentOutcome): string {
+  switch (outcome.status) {
+    case "settled":
+      return `settled ${outcome.when}`;
+    case "rejected":
+      return `rejected ${outcome.reason}`;
+    default:
+      return outcome.status;
+  }
 }
 
 function sum(values: readonly bigint[]): bigint {
