@@ -11,6 +11,7 @@ const LANES = 3;
 /** Folders whose tests take longest, longest first: they start first, so that the lanes end at about the same time. */
 const LONGEST = [
   "test/e2e",
+  "test/e2e/channels",
   "test/src/keeper",
   "test/src/settlement",
   "test/src/settlement/engine",

@@ -1,7 +1,3 @@
-import { x402Facilitator } from "@x402/core/facilitator";
-import type { FacilitatorClient } from "@x402/core/server";
-import { toFacilitatorEvmSigner } from "@x402/evm";
-import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
 import { type Address, createWalletClient, type Hex, http, type LocalAccount, publicActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
@@ -19,8 +15,9 @@ import { openStore, type Store } from "../../src/settlement/store/index.ts";
 import { openChainLab } from "./chainLab.ts";
 import { openChannelBuyer, openChannelShop } from "./channelShop.ts";
 import { FAST } from "./engineLab.ts";
+import { officialFacilitator } from "./officialFacilitator.ts";
 
-const { caip2, chainId } = networks.baseSepolia;
+const { chainId } = networks.baseSepolia;
 
 /** Claims whatever there is at any price, and sweeps it. */
 export const EAGER = { maxCostPermille: 10n ** 9n, etherMicroUsd: 0n, roundMs: 20, urgentRetryMs: 0 } as const;
@@ -37,26 +34,8 @@ export async function openKeeperLab() {
     createWalletClient({ account: accountOf(index), chain: baseSepolia, transport: http(lab.chain.rpcUrl) }).extend(
       publicActions,
     );
-  const facilitator = officialFacilitator();
+  const facilitator = officialFacilitator(lab.chain.rpcUrl, accountOf(18));
   let snapshot: unknown;
-
-  function officialFacilitator(): FacilitatorClient {
-    const sender = createWalletClient({
-      account: accountOf(18),
-      chain: baseSepolia,
-      transport: http(lab.chain.rpcUrl),
-      pollingInterval: 20,
-    }).extend(publicActions);
-    const signer = toFacilitatorEvmSigner({ ...sender, address: sender.account.address } as unknown as Parameters<
-      typeof toFacilitatorEvmSigner
-    >[0]);
-    const official = new x402Facilitator().register(caip2, new BatchSettlementEvmScheme(signer));
-    return {
-      verify: (payload, requirements) => official.verify(payload, requirements),
-      settle: (payload, requirements) => official.settle(payload, requirements),
-      getSupported: async () => official.getSupported() as Awaited<ReturnType<FacilitatorClient["getSupported"]>>,
-    };
-  }
 
   return {
     ...lab,

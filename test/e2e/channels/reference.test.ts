@@ -1,18 +1,13 @@
-import { x402Facilitator } from "@x402/core/facilitator";
-import type { FacilitatorClient } from "@x402/core/server";
-import { toFacilitatorEvmSigner } from "@x402/evm";
-import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
 import { expect } from "chai";
-import { createWalletClient, http, publicActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { baseSepolia } from "viem/chains";
-import { batchSettlementAbi } from "../../src/channels/abi.ts";
-import { type ChannelConfig, channelIdOf } from "../../src/channels/index.ts";
-import { networks } from "../../src/networks.ts";
-import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
-import { openChannelBuyer, openChannelShop } from "../helpers/channelShop.ts";
+import { batchSettlementAbi } from "../../../src/channels/abi.ts";
+import { type ChannelConfig, channelIdOf } from "../../../src/channels/index.ts";
+import { networks } from "../../../src/networks.ts";
+import { type ChainLab, freshAddress, openChainLab } from "../../helpers/chainLab.ts";
+import { openChannelBuyer, openChannelShop } from "../../helpers/channelShop.ts";
+import { officialFacilitator } from "../../helpers/officialFacilitator.ts";
 
-const { caip2, chainId } = networks.baseSepolia;
+const { chainId } = networks.baseSepolia;
 
 // Nothing of this project but the chain: what these packages accept, they accept of the canonical contracts.
 describe("official client, server and facilitator of batch-settlement on the local chain", () => {
@@ -26,26 +21,8 @@ describe("official client, server and facilitator of batch-settlement on the loc
     await lab.chain.stop();
   });
 
-  /** The official facilitator, which sends each call in a transaction of its own. */
-  function facilitatorWith(authorizer?: number): FacilitatorClient {
-    const sender = createWalletClient({
-      account: privateKeyToAccount(lab.keyOf(18).privateKey),
-      chain: baseSepolia,
-      transport: http(lab.chain.rpcUrl),
-      pollingInterval: 20,
-    }).extend(publicActions);
-    const signer = toFacilitatorEvmSigner({ ...sender, address: sender.account.address } as unknown as Parameters<
-      typeof toFacilitatorEvmSigner
-    >[0]);
-    const key = authorizer === undefined ? undefined : privateKeyToAccount(lab.keyOf(authorizer).privateKey);
-    const scheme = new BatchSettlementEvmScheme(signer, key);
-    const facilitator = new x402Facilitator().register(caip2, scheme);
-    return {
-      verify: (payload, requirements) => facilitator.verify(payload, requirements),
-      settle: (payload, requirements) => facilitator.settle(payload, requirements),
-      getSupported: async () => facilitator.getSupported() as Awaited<ReturnType<FacilitatorClient["getSupported"]>>,
-    };
-  }
+  const facilitatorWith = (authorizer?: number) =>
+    officialFacilitator(lab.chain.rpcUrl, accountOf(18), authorizer === undefined ? undefined : accountOf(authorizer));
   const accountOf = (index: number) => privateKeyToAccount(lab.keyOf(index).privateKey);
   const stateOf = async (config: ChannelConfig) => {
     const args = [channelIdOf(chainId, config)] as const;

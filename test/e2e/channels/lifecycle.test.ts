@@ -1,14 +1,14 @@
 import { expect } from "chai";
 import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { readChannelState } from "../../src/chain/channels.ts";
-import { channelIdOf } from "../../src/channels/index.ts";
-import { parseMerchantKeys } from "../../src/facilitator/merchants.ts";
-import { networks } from "../../src/networks.ts";
-import { freshAddress } from "../helpers/chainLab.ts";
-import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../helpers/channelShop.ts";
-import { type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.ts";
-import { isLong } from "../helpers/randomness.ts";
+import { readChannelState } from "../../../src/chain/channels.ts";
+import { channelIdOf } from "../../../src/channels/index.ts";
+import { parseMerchantKeys } from "../../../src/facilitator/merchants.ts";
+import { networks } from "../../../src/networks.ts";
+import { freshAddress } from "../../helpers/chainLab.ts";
+import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../../helpers/channelShop.ts";
+import { type FacilitatorLab, openFacilitatorLab } from "../../helpers/facilitator.ts";
+import { isLong } from "../../helpers/randomness.ts";
 
 const { chainId } = networks.baseSepolia;
 const API_KEY = "key-of-a-merchant-that-nobody-guesses";

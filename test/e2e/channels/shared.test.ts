@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { freshAddress } from "../helpers/chainLab.ts";
-import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../helpers/channelShop.ts";
-import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+import { freshAddress } from "../../helpers/chainLab.ts";
+import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../../helpers/channelShop.ts";
+import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../../helpers/facilitator.ts";
 
 describe("batch-settlement on the facilitator: shared transactions, blocks every 2 s", () => {
   let lab: FacilitatorLab;

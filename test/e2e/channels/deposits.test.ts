@@ -1,0 +1,147 @@
+import { expect } from "chai";
+import type { Hex } from "viem";
+import { openStore } from "../../../src/settlement/store/index.ts";
+import { ACCEPT_ALL } from "../../helpers/chainLab.ts";
+import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
+import { bodyOf, depositBody, idOf, voucherBody } from "../../helpers/channelPayloads.ts";
+import { payerOf } from "../../helpers/facilitator.ts";
+
+describe("batch-settlement on the facilitator: deposits", () => {
+  let desk: ChannelDesk;
+  before(async () => {
+    desk = await openChannelDesk(9500);
+  });
+  after(() => desk.lab.stop());
+
+  it("has one success for each, however often it is sent", async () => {
+    const { lab, facilitator, fresh, stateOf } = desk;
+    const { payer, config } = await fresh();
+    const body = await depositBody(payer, config, 10_000n);
+    const answers = await Promise.all(Array.from({ length: 6 }, () => facilitator.settle(body)));
+    const successes = answers.filter((answer) => answer.body.success === true);
+    expect(successes).to.have.length(1);
+    expect(successes[0]?.body).to.deep.include({
+      amount: "10000",
+      payer: payer.address,
+      extra: {
+        channelState: {
+          channelId: idOf(config),
+          balance: "10000",
+          totalClaimed: "0",
+          withdrawRequestedAt: 0,
+          refundNonce: "0",
+        },
+      },
+    });
+    const again = await facilitator.settle(body);
+    expect(again.body).to.include({
+      success: false,
+      errorReason: "duplicate_settlement",
+      transaction: successes[0]?.body.transaction,
+    });
+    expect(await stateOf(config)).to.include({ balance: 10_000n });
+    expect(await lab.balanceOf(payer.address)).to.equal(990_000n);
+  });
+
+  it("answers a deposit that is not mined yet as pending, and its repetition with the one success", async () => {
+    const { lab, fresh } = desk;
+    const other = await lab.serve({ policy: { answerWithinMs: 700 } });
+    const { payer, config } = await fresh();
+    const body = await depositBody(payer, config, 10_000n);
+    await lab.chain.request("evm_setAutomine", [false]);
+    const pending = await other.settle(body);
+    await lab.chain.request("evm_setAutomine", [true]);
+    expect(pending.body).to.include({ success: false, errorReason: "settlement_pending" });
+    expect(pending.body.transaction).to.match(/^0x[0-9a-f]{64}$/);
+    await lab.chain.request("evm_mine", []);
+    const settled = await other.settle(body);
+    expect(settled.body).to.include({ success: true, transaction: pending.body.transaction });
+    expect((await other.settle(body)).body).to.include({ success: false, errorReason: "duplicate_settlement" });
+  });
+
+  it("takes back what could not be sent in time, and takes it again", async () => {
+    const { lab, fresh } = desk;
+    const engine = { minimumSenderBalanceWei: 10n ** 30n };
+    const store = await openStore(":memory:");
+    const poor = await lab.serve({ store, engine, policy: { answerWithinMs: 300 } });
+    const { payer, config } = await fresh();
+    const body = await depositBody(payer, config, 10_000n);
+    const unsent = await poor.settle(body);
+    expect(unsent.body).to.include({
+      success: false,
+      errorReason: ERR("deposit_transaction_failed"),
+      transaction: "",
+      errorMessage: "it was not sent in time and is taken back; nothing moved",
+    });
+    await poor.close();
+    const rich = await lab.serveAs(poor.account, { store });
+    expect((await rich.settle(body)).body).to.include({ success: true, amount: "10000" });
+    await rich.close();
+    await store.close();
+  });
+
+  it("tells the next life of a facilitator what became of what the last one sent", async () => {
+    const { lab, fresh, stateOf } = desk;
+    const store = await openStore(":memory:");
+    const first = await lab.serve({ store, policy: { answerWithinMs: 700 }, engine: { closeWithinMs: 0 } });
+    const { payer, config } = await fresh();
+    const body = await depositBody(payer, config, 10_000n);
+    await lab.chain.request("evm_setAutomine", [false]);
+    expect((await first.settle(body)).body.errorReason).to.equal("settlement_pending");
+    await first.close();
+    await lab.chain.request("evm_setAutomine", [true]);
+    await lab.chain.request("evm_mine", []);
+    const second = await lab.serveAs(first.account, { store });
+    expect((await second.settle(body)).body).to.include({ success: true, amount: "10000" });
+    expect(await stateOf(config)).to.include({ balance: 10_000n });
+    await second.close();
+    await store.close();
+  });
+
+  it("are refused where the voucher that comes along is bad, even if the deposit was sent before", async () => {
+    const { facilitator, fresh } = desk;
+    const { payer, config } = await fresh();
+    const body = await depositBody(payer, config, 10_000n);
+    const forged = structuredClone(body) as unknown as { paymentPayload: { payload: Deep } };
+    (forged.paymentPayload.payload.voucher as Deep).maxClaimableAmount = "2000";
+    const first = await facilitator.settle(forged);
+    expect(first.body.errorReason).to.equal(ERR("voucher_signature"));
+    expect((await facilitator.settle(body)).body.success).to.equal(true);
+    expect((await facilitator.settle(forged)).body.errorReason).to.equal(ERR("voucher_signature"));
+  });
+
+  it("of a payer with code go alone", async () => {
+    const { lab, facilitator, fresh } = desk;
+    const { payer, config } = await fresh({ payerAuthorizer: payerOf(1).address });
+    await lab.chain.request("hardhat_setCode", [payer.address, ACCEPT_ALL]);
+    const wallet = depositBody(payer, config, 10_000n).then(async (body) => {
+      // The voucher is the authorizer's, the deposit the wallet's.
+      const voucher = await voucherBody(payerOf(1), config, 1_000n);
+      const payload = { ...body.paymentPayload.payload, voucher: voucher.paymentPayload.payload.voucher };
+      return bodyOf(config, payload);
+    });
+    const plain = await fresh();
+    const bodies = [await wallet, await depositBody(plain.payer, plain.config, 10_000n)];
+    const answers = await Promise.all(bodies.map((body) => facilitator.settle(body)));
+    expect(answers.map(({ body }) => body.success)).to.deep.equal([true, true]);
+    expect(answers[0]?.body.transaction).to.not.equal(answers[1]?.body.transaction);
+    const { gas } = await lab.client.getTransaction({ hash: answers[0]?.body.transaction as Hex });
+    expect(gas < 250_000n).to.equal(true);
+  });
+
+  it("keeps minimum deposits", async () => {
+    const { lab, fresh } = desk;
+    const { payer, config } = await fresh();
+    const strict = await lab.serve({ policy: { assets: [{ address: config.token, minimum: 10_001n }] } });
+    const { body } = await strict.settle(await depositBody(payer, config, 10_000n));
+    expect(body.errorReason).to.equal("invalid_payment_requirements");
+  });
+
+  it("sends from the facilitator's key alone", async () => {
+    const { lab, facilitator, fresh } = desk;
+    const { payer, config } = await fresh();
+    const { body } = await facilitator.settle(await depositBody(payer, config, 10_000n));
+    const { from } = await lab.client.getTransaction({ hash: body.transaction as Hex });
+    expect(facilitator.account.address.toLowerCase()).to.equal(from.toLowerCase());
+  });
+});

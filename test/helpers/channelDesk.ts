@@ -1,0 +1,48 @@
+import { readChannelState } from "../../src/chain/channels.ts";
+import type { ChannelConfig } from "../../src/channels/index.ts";
+import { freshAddress } from "./chainLab.ts";
+import { authorizer, channelOf, depositBody, idOf } from "./channelPayloads.ts";
+import { openFacilitatorLab } from "./facilitator.ts";
+
+/** A code of `batch-settlement` on EVM. */
+export const ERR = (name: string) => `invalid_batch_settlement_evm_${name}`;
+
+/** A part of an answer, or of a request that is bent for a test. */
+export type Deep = Record<string, unknown>;
+
+export type ChannelDesk = Awaited<ReturnType<typeof openChannelDesk>>;
+
+/**
+ * A facilitator that is asked about channels by hand, on a chain that mines each transaction. It signs for channels that name
+ * {@link authorizer}. `seed` tells the payers and receivers of one desk from those of others.
+ */
+export async function openChannelDesk(seed: number) {
+  const lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
+  const facilitator = await lab.serve({ channels: { authority: authorizer } });
+  let next = seed;
+  const fresh = async (changes: Partial<ChannelConfig> = {}) => {
+    next += 1;
+    const payer = await lab.payer(next);
+    return { payer, config: channelOf(payer.address, freshAddress(next), changes) };
+  };
+  return {
+    lab,
+    facilitator,
+    /** A payer with USDC, and a channel of theirs that is not open. */
+    fresh,
+    /** A channel of 10,000 units. */
+    funded: async () => {
+      const channel = await fresh();
+      const { body } = await facilitator.settle(await depositBody(channel.payer, channel.config, 10_000n));
+      if (body.success !== true) throw new Error(`no deposit: ${JSON.stringify(body)}`);
+      return channel;
+    },
+    stateOf: (config: ChannelConfig) => readChannelState(lab.client, idOf(config)),
+    /** How many transactions the facilitator sends while `work` lasts. */
+    sentBy: async (work: () => Promise<unknown>): Promise<number> => {
+      const before = await facilitator.transactions();
+      await work();
+      return (await facilitator.transactions()) - before;
+    },
+  };
+}
