@@ -14,12 +14,12 @@ export type ChannelDesk = Awaited<ReturnType<typeof openChannelDesk>>;
 
 /**
  * A facilitator that is asked about channels by hand, on a chain that mines each transaction. It signs for channels that name
- * {@link authorizer}. `seed` tells the payers and receivers of one desk from those of others.
+ * {@link authorizer}.
  */
-export async function openChannelDesk(seed: number) {
+export async function openChannelDesk() {
   const lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
   const facilitator = await lab.serve({ channels: { authority: authorizer } });
-  let next = seed;
+  let next = 9_500;
   const fresh = async (changes: Partial<ChannelConfig> = {}) => {
     next += 1;
     const payer = await lab.payer(next);

@@ -16,7 +16,7 @@ import { payerOf } from "../../helpers/facilitator.ts";
 describe("batch-settlement on the facilitator: claims, sweeps and refunds", () => {
   let desk: ChannelDesk;
   before(async () => {
-    desk = await openChannelDesk(9600);
+    desk = await openChannelDesk();
   });
   after(() => desk.lab.stop());
 

@@ -9,7 +9,7 @@ import { payerOf } from "../../helpers/facilitator.ts";
 describe("batch-settlement on the facilitator: deposits", () => {
   let desk: ChannelDesk;
   before(async () => {
-    desk = await openChannelDesk(9500);
+    desk = await openChannelDesk();
   });
   after(() => desk.lab.stop());
 

@@ -17,7 +17,7 @@ import { payerOf } from "../../helpers/facilitator.ts";
 describe("batch-settlement on the facilitator: verification", () => {
   let desk: ChannelDesk;
   before(async () => {
-    desk = await openChannelDesk(9700);
+    desk = await openChannelDesk();
   });
   after(() => desk.lab.stop());
 
