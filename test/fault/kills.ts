@@ -4,13 +4,29 @@ import type { Theme } from "./themes.ts";
 
 /** A moment at which an engine's process dies. */
 export type Kill =
-  /** Around the `occurrence`-th call of a journal method (from 1, counted from the start of the process), or of any. */
-  | { readonly at: "store"; readonly method: string; readonly occurrence: number; readonly when: KillWhen }
+  | StoreKill
   /** When its `occurrence`-th transaction reaches the node, or has just been passed on and not been answered. */
   | { readonly at: "send"; readonly occurrence: number; readonly when: "before" | "after" };
 
+/**
+ * Around the `occurrence`-th call of a journal method (from 1, counted from the start of the process), of `any`, or of any
+ * that is a `write`.
+ */
+export type StoreKill = {
+  readonly at: "store";
+  readonly method: string;
+  readonly occurrence: number;
+  readonly when: KillWhen;
+};
+
 /** `during`: the call was made, and nothing is known of it. */
 export type KillWhen = "before" | "during" | "after";
+
+/** What an engine, a keeper and a channel storage write, the renewal of leases and what only a poll asks for apart. */
+export const WRITES: ReadonlySet<string> = new Set<keyof Store>([
+  ...(["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"] as const),
+  ...(["accept", "transition", "storeBatch", "storeAttempt", "markBroadcast", "concludeBatch"] as const),
+]);
 
 const METHODS = {
   accept: 3,
@@ -56,7 +72,7 @@ export function mortal(store: Store, kill: Kill | undefined, report: () => void)
       const method = target[name];
       if (name === "close" || name === "onChange") return method;
       return async (...parameters: unknown[]) => {
-        const counts = kill.method === "any" || kill.method === name;
+        const counts = kill.method === "write" ? isWrite(name, parameters) : ["any", name].includes(kill.method);
         if (counts) calls += 1;
         const dies = counts && calls === kill.occurrence;
         if (dies && kill.when === "before") die();
@@ -68,4 +84,9 @@ export function mortal(store: Store, kill: Kill | undefined, report: () => void)
       };
     },
   });
+}
+
+/** Whether a call changes the journal: not where it is given nothing to change. */
+export function isWrite(name: string, [first]: readonly unknown[]): boolean {
+  return WRITES.has(name) && !(Array.isArray(first) && first.length === 0);
 }

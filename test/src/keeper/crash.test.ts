@@ -2,16 +2,11 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { everyChannel } from "../../../src/keeper/rows.ts";
 import type { ChannelRow, Store } from "../../../src/settlement/store/index.ts";
+import { isWrite } from "../../fault/kills.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { sleep, until } from "../../helpers/engineLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
 import { isLong, seed } from "../../helpers/randomness.ts";
-
-/** What a keeper and its engine write, in whatever order. */
-const WRITES: readonly string[] = [
-  ...["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"],
-  ...["accept", "transition", "storeBatch", "storeAttempt", "markBroadcast", "concludeBatch"],
-];
 
 describe("a keeper that is killed", function () {
   this.timeout(600_000);
@@ -35,7 +30,7 @@ describe("a keeper that is killed", function () {
         if (typeof member !== "function" || name === "onChange") return member;
         return (...args: unknown[]): unknown => {
           if (isDead) return never;
-          if (typeof name === "string" && WRITES.includes(name)) writes += 1;
+          if (typeof name === "string" && isWrite(name, args)) writes += 1;
           if (writes < lastWrite) return member.apply(target, args);
           isDead = true;
           // Just before the write, or just behind it, unheard.

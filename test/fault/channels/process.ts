@@ -1,0 +1,105 @@
+// The process that a merchant's server or keeper lives and dies in: one life, told by its parent when it has loaded everything.
+import { flushCompileCache } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { Address, Hex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { connectChain } from "../../../src/chain/client.ts";
+import { createChannelKeeper, createChannelStorage, type KeeperAlert } from "../../../src/keeper/index.ts";
+import { networks } from "../../../src/networks.ts";
+import { startEngine } from "../../../src/settlement/index.ts";
+import { openStore, type Store } from "../../../src/settlement/store/index.ts";
+import { facilitatorAt, openChannelShop } from "../../helpers/channelShop.ts";
+import { FAST } from "../../helpers/engineLab.ts";
+import { EAGER } from "../../helpers/keeperLab.ts";
+import { mortal, type StoreKill } from "../kills.ts";
+
+/** Its path, for those who start it. */
+export const processFile = fileURLToPath(import.meta.url);
+
+type Common = {
+  /** A file of SQLite. */
+  readonly journal: string;
+  readonly authorizerKey: Hex;
+  /** Where it dies by its own hand. */
+  readonly kill: StoreKill | undefined;
+};
+
+/** A resource server: the official one, with our channel storage. */
+export type ServerLife = Common & {
+  readonly role: "server";
+  readonly facilitatorUrl: string;
+  readonly receiver: Address;
+  /** How far its clock is ahead, in milliseconds: the time that passed while it was down. */
+  readonly aheadMs: number;
+};
+
+/** A keeper with an engine of its own. */
+export type KeeperLife = Common & {
+  readonly role: "keeper";
+  readonly rpcUrl: string;
+  readonly senderKey: Hex;
+  /** Names its engine in leases: one that comes back under its old name need not wait. */
+  readonly owner: string;
+};
+
+export type Life = ServerLife | KeeperLife;
+
+export type FromProcess =
+  | { readonly kind: "ready" }
+  /** It works now. `url` is the server's. */
+  | { readonly kind: "living"; readonly url: string }
+  | { readonly kind: "alert"; readonly alert: KeeperAlert }
+  | { readonly kind: "failed"; readonly error: string };
+
+async function live(life: Life): Promise<void> {
+  const store = mortal(await openStore(life.journal), life.kill, () => undefined);
+  const url = life.role === "server" ? await serve(life, store) : await keep(life, store);
+  tell({ kind: "living", url });
+}
+
+async function serve(life: ServerLife, store: Store): Promise<string> {
+  const now = Date.now;
+  Date.now = () => now() + life.aheadMs;
+  const shop = await openChannelShop(facilitatorAt(life.facilitatorUrl), life.receiver, {
+    storage: createChannelStorage(store, { chainId: networks.baseSepolia.chainId }),
+    receiverAuthorizerSigner: privateKeyToAccount(life.authorizerKey),
+  });
+  return shop.url;
+}
+
+async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, store: Store): Promise<string> {
+  const client = await connectChain(rpcUrl, { pollingIntervalMs: 20 });
+  const engine = await startEngine({
+    store,
+    chain: { client },
+    senders: [privateKeyToAccount(senderKey)],
+    owner,
+    policy: { ...FAST, lingerMs: 20, leaseTtlMs: 600 },
+  });
+  createChannelKeeper({
+    store,
+    client,
+    engine,
+    keys: [privateKeyToAccount(authorizerKey)],
+    policy: EAGER,
+    onAlert: (alert) => tell({ kind: "alert", alert }),
+  });
+  return "";
+}
+
+function tell(message: FromProcess): void {
+  process.send?.(message);
+}
+
+// The test runner may load every file of test/: only as a child process is this one a program.
+if (process.send !== undefined && process.argv[1] === processFile) {
+  process.on("disconnect", () => process.exit());
+  process.on("message", (life: Life) => {
+    live(life).catch((error: unknown) => {
+      tell({ kind: "failed", error: error instanceof Error ? String(error.stack) : String(error) });
+    });
+  });
+  // What Node made of the sources, for the processes that come after: this one will hardly end by itself.
+  flushCompileCache();
+  tell({ kind: "ready" });
+}
