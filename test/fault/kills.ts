@@ -22,7 +22,7 @@ export type StoreKill = {
 /** `during`: the call was made, and nothing is known of it. */
 export type KillWhen = "before" | "during" | "after";
 
-/** What an engine, a keeper and a channel storage write, the renewal of leases and what only a poll asks for apart. */
+/** What an engine, a keeper and a channel storage write, but for what they do at intervals (leases, claims of the queue). */
 export const WRITES: ReadonlySet<string> = new Set<keyof Store>([
   ...(["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"] as const),
   ...(["accept", "transition", "storeBatch", "storeAttempt", "markBroadcast", "concludeBatch"] as const),

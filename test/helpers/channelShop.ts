@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { decodePaymentRequiredHeader } from "@x402/core/http";
 import { type FacilitatorClient, HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import type { Network, SettleResponse } from "@x402/core/types";
 import { toClientEvmSigner } from "@x402/evm";
@@ -92,14 +93,18 @@ export function openChannelBuyer(client: ChainClient, account: LocalAccount, opt
   return {
     account,
     scheme,
-    /** Buys once. `receipt` is undefined where the server sent none. */
-    buy: async (url: string): Promise<{ status: number; receipt: SettleResponse | undefined }> => {
+    /** Buys once. `receipt` is undefined where the server sent none, `refusal` where it asked for no other payment. */
+    buy: async (
+      url: string,
+    ): Promise<{ status: number; receipt: SettleResponse | undefined; refusal: string | undefined }> => {
       const response = await fetchPaid(url);
       await response.arrayBuffer();
-      const header = response.headers.get("payment-response");
+      const receipt = response.headers.get("payment-response");
+      const required = response.headers.get("payment-required");
       return {
         status: response.status,
-        receipt: header === null ? undefined : decodePaymentResponseHeader(header),
+        receipt: receipt === null ? undefined : decodePaymentResponseHeader(receipt),
+        refusal: required === null ? undefined : decodePaymentRequiredHeader(required).error,
       };
     },
     refund: (url: string, amount?: string) => scheme.refund(url, amount === undefined ? {} : { amount }),
