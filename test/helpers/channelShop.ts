@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { decodePaymentRequiredHeader } from "@x402/core/http";
 import { type FacilitatorClient, HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
-import type { Network, SettleResponse } from "@x402/core/types";
+import type { Network, PaymentRequired, SettleResponse } from "@x402/core/types";
 import { toClientEvmSigner } from "@x402/evm";
 import {
   BatchSettlementEvmScheme as ClientScheme,
@@ -26,7 +26,7 @@ export type ChannelShop = Awaited<ReturnType<typeof openChannelShop>>;
 
 /**
  * A resource server that sells by the scheme batch-settlement, of official parts only: @x402/express, its server scheme and
- * its channel manager. `GET /resource` costs what `?amount=` says in atomic units, at most `price`.
+ * its channel manager. `GET /resource` costs what `?amount=` says (atomic units, or a percentage of the price as `25%`), at most `price`.
  */
 export async function openChannelShop(
   facilitator: FacilitatorClient,
@@ -82,14 +82,31 @@ export async function openChannelShop(
   };
 }
 
+export type ChannelBuyerOptions = ClientSchemeOptions & {
+  /** Sees every answer, those between the first and the last included. */
+  readonly onAnswer?: (answer: ShopAnswer) => void;
+};
+
+/** An answer of the shop. `required` is what it asks for where it was not paid as it wants. */
+export type ShopAnswer = { readonly status: number; readonly required: PaymentRequired | undefined };
+
 /** The official client: pays by channel, keeps its channels in memory unless the options say otherwise. */
-export function openChannelBuyer(client: ChainClient, account: LocalAccount, options: ClientSchemeOptions = {}) {
+export function openChannelBuyer(
+  client: ChainClient,
+  account: LocalAccount,
+  { onAnswer, ...options }: ChannelBuyerOptions = {},
+) {
   // The packages type ABIs and EIP-712 messages as records of anything.
   const signer = toClientEvmSigner(account as Parameters<typeof toClientEvmSigner>[0], {
     readContract: (args) => client.readContract(args as Parameters<ChainClient["readContract"]>[0]),
   });
   const scheme = new ClientScheme(signer, options);
-  const fetchPaid = wrapFetchWithPayment(fetch, new x402Client().register(network, scheme));
+  const fetchSeen: typeof fetch = async (...request) => {
+    const response = await fetch(...request);
+    onAnswer?.({ status: response.status, required: requiredOf(response) });
+    return response;
+  };
+  const fetchPaid = wrapFetchWithPayment(fetchSeen, new x402Client().register(network, scheme));
   return {
     account,
     scheme,
@@ -100,15 +117,19 @@ export function openChannelBuyer(client: ChainClient, account: LocalAccount, opt
       const response = await fetchPaid(url);
       await response.arrayBuffer();
       const receipt = response.headers.get("payment-response");
-      const required = response.headers.get("payment-required");
       return {
         status: response.status,
         receipt: receipt === null ? undefined : decodePaymentResponseHeader(receipt),
-        refusal: required === null ? undefined : decodePaymentRequiredHeader(required).error,
+        refusal: requiredOf(response)?.error,
       };
     },
     refund: (url: string, amount?: string) => scheme.refund(url, amount === undefined ? {} : { amount }),
   };
+}
+
+function requiredOf({ headers }: Response): PaymentRequired | undefined {
+  const header = headers.get("payment-required");
+  return header === null ? undefined : decodePaymentRequiredHeader(header);
 }
 
 /** The official client of a facilitator; with an API key it says which merchant it is. */

@@ -3,17 +3,19 @@ import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
 import { batchSettlementAbi as abi } from "../../src/channels/abi.ts";
 import { BATCH_SETTLEMENT_ADDRESS as address, type ChannelConfig } from "../../src/channels/index.ts";
+import { createFacilitator, serveFacilitator } from "../../src/facilitator/index.ts";
 import {
   createChannelKeeper,
   createChannelStorage,
   type KeeperAlert,
   type KeeperOptions,
 } from "../../src/keeper/index.ts";
+import type { LocalChainOptions } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
 import { startEngine } from "../../src/settlement/index.ts";
 import { openStore, type Store } from "../../src/settlement/store/index.ts";
 import { openChainLab } from "./chainLab.ts";
-import { openChannelBuyer, openChannelShop } from "./channelShop.ts";
+import { type ChannelBuyerOptions, facilitatorAt, openChannelBuyer, openChannelShop } from "./channelShop.ts";
 import { FAST } from "./engineLab.ts";
 import { officialFacilitator } from "./officialFacilitator.ts";
 
@@ -24,9 +26,12 @@ export const EAGER = { maxCostPermille: 10n ** 9n, etherMicroUsd: 0n, roundMs: 2
 
 export type KeeperLab = Awaited<ReturnType<typeof openKeeperLab>>;
 
-/** A local chain with shops, buyers and keepers. Everything but the keeper and the storage is official. */
-export async function openKeeperLab() {
-  const lab = await openChainLab();
+/**
+ * A local chain with shops, buyers and keepers. Everything but the keeper and the storage is official, unless `isOurs` asks
+ * for our facilitator too.
+ */
+export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOptions & { isOurs?: boolean } = {}) {
+  const lab = await openChainLab(options);
   const closers: (() => Promise<void> | void)[] = [];
   const doomed: (() => Promise<void>)[] = [];
   const accountOf = (index: number): LocalAccount => privateKeyToAccount(lab.keyOf(index).privateKey);
@@ -34,13 +39,32 @@ export async function openKeeperLab() {
     createWalletClient({ account: accountOf(index), chain: baseSepolia, transport: http(lab.chain.rpcUrl) }).extend(
       publicActions,
     );
-  const facilitator = officialFacilitator(lab.chain.rpcUrl, accountOf(18));
+  const ours = isOurs ? await openFacilitator() : undefined;
+  const facilitator =
+    ours === undefined ? officialFacilitator(lab.chain.rpcUrl, accountOf(18)) : facilitatorAt(ours.url);
   let snapshot: unknown;
+
+  async function openFacilitator() {
+    const store = await openStore(":memory:");
+    const { client } = lab;
+    const served = await createFacilitator({ client, store, senders: [accountOf(18)] });
+    const { url, close } = await serveFacilitator(served, { port: 0 });
+    return {
+      url,
+      engine: served.engine,
+      store,
+      close: async () => {
+        await close({ graceMs: 0 });
+        await store.close();
+      },
+    };
+  }
 
   return {
     ...lab,
     accountOf,
-    facilitator,
+    /** Our facilitator with its engine and journal, where it was asked for. */
+    ours,
     /** A store that closes with the test. */
     store: async (url = ":memory:"): Promise<Store> => {
       const store = await openStore(url);
@@ -54,7 +78,8 @@ export async function openKeeperLab() {
       closers.push(() => shop.stop());
       return { ...shop, storage };
     },
-    buyer: (index: number) => openChannelBuyer(lab.client, accountOf(index)),
+    buyer: (index: number, options: ChannelBuyerOptions = {}) =>
+      openChannelBuyer(lab.client, accountOf(index), options),
     /** A keeper with an engine of its own, which sends from account `sender`. It works only when it is asked to. */
     keeper: async (
       store: Store,
@@ -125,10 +150,11 @@ export async function openKeeperLab() {
     /** Ends what the test opened, and puts the chain back. */
     closeAll: async (): Promise<void> => {
       for (const close of closers.splice(0).reverse()) await close();
-      await lab.chain.request("evm_revert", [snapshot]);
+      if (snapshot !== undefined) await lab.chain.request("evm_revert", [snapshot]);
     },
     stop: async () => {
       await Promise.all(doomed.map((close) => close()));
+      await ours?.close();
       await lab.chain.stop();
     },
   };
