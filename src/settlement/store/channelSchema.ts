@@ -10,7 +10,9 @@ export async function addChannels(db: Kysely<Tables>, dialect: Dialect): Promise
     return dialect.tableOptions === undefined ? builder : builder.modifyEnd(dialect.tableOptions);
   };
 
-  await table("channels")
+  await db.schema
+    .createTable("channels")
+    .modifyEnd(dialect.rewrittenTableOptions)
     .addColumn("channel_id", "text", (column) => column.primaryKey().notNull())
     .addColumn("chain_id", integer, (column) => column.notNull())
     .addColumn("version", integer, (column) => column.notNull())

@@ -23,6 +23,8 @@ export type Dialect = {
   readonly appendOnly: (table: string) => readonly RawBuilder<unknown>[];
   /** What every `create table` ends with. */
   readonly tableOptions: RawBuilder<unknown> | undefined;
+  /** The same of a table whose rows are rewritten all the time. */
+  readonly rewrittenTableOptions: RawBuilder<unknown>;
   /** An id that the database gives out, ascending and never twice. */
   readonly identity: "autoincrement" | "identity";
 };
@@ -43,6 +45,7 @@ export const sqliteDialect: Dialect = {
             begin select raise(abort, 'this table is append-only'); end`,
     ),
   tableOptions: sql`strict`,
+  rewrittenTableOptions: sql`strict`,
   identity: "autoincrement",
 };
 
@@ -76,6 +79,8 @@ export function postgresDialect(schema: string): Dialect {
       ];
     },
     tableOptions: undefined,
+    // A new version of a row finds room beside the old ones, whose place is free again without a vacuum: the table does not grow.
+    rewrittenTableOptions: sql`with (fillfactor = 40)`,
     identity: "identity",
   };
 }
