@@ -1,3 +1,4 @@
+import { isAddressEqual } from "viem";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import { describe } from "../settlement/steady.ts";
@@ -82,7 +83,7 @@ export function createCallRunner(port: Port): CallRunner {
       // It may have failed because somebody else did the same: what the chain says counts.
       await lookAgain(call);
       await store.removeKeeperCall(call.key);
-      port.onFailed(call, whyOf(row));
+      if (!(await isDone(call))) port.onFailed(call, whyOf(row));
       return;
     }
     const done = new Map(claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
@@ -94,6 +95,18 @@ export function createCallRunner(port: Port): CallRunner {
     });
     if (claims.length + sweeps.length > 0) await lookAtReceivers(port);
     await store.storeKeeperCall({ ...call, state: "mined" });
+  }
+
+  /** Whether everything that a call was to claim and sweep is claimed and swept, by whomever. */
+  async function isDone({ claims, sweeps }: KeeperCall): Promise<boolean> {
+    const rows = await store.channels(claims.map(({ channelId }) => channelId));
+    const due = (await store.channelReceivers(client.chain.id)).filter(({ unswept }) => unswept > 0n);
+    const isClaimed = claims.every(({ channelId, totalClaimed }) => {
+      // A row that is gone was deleted by the server and is claimed to the end.
+      return (rows.get(channelId)?.claimed ?? totalClaimed) >= totalClaimed;
+    });
+    const isSwept = sweeps.every((sweep) => !due.some((one) => isSame(one, sweep)));
+    return claims.length + sweeps.length > 0 && isClaimed && isSwept;
   }
 
   /** A mined call is forgotten when it is final; what a reorganisation undid for good is claimed anew. */
@@ -141,4 +154,10 @@ export function createCallRunner(port: Port): CallRunner {
 function whyOf({ state, reason, evidence }: PaymentRow): string {
   if (evidence.kind === "refusal") return evidence.message;
   return reason === undefined || reason === state ? state : `${state}: ${reason}`;
+}
+
+type Account = KeeperCall["sweeps"][number];
+
+function isSame(a: Account, b: Account): boolean {
+  return isAddressEqual(a.receiver, b.receiver) && isAddressEqual(a.token, b.token);
 }

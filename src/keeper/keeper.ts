@@ -139,7 +139,11 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
   async function noteFailure({ call, row }: CallResult): Promise<void> {
     if (row === undefined || row.state === "settled" || closing.signal.aborted) return;
     const reason = "its claim failed";
-    const rows = [...(await store.channels(call.claims.map(({ channelId }) => channelId))).values()];
+    const wanted = new Map(call.claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
+    // What somebody else claimed has not failed, and what was charged since then may be claimed at once.
+    const rows = [...(await store.channels([...wanted.keys()])).values()].filter(({ channelId, claimed }) => {
+      return claimed < (wanted.get(channelId) ?? 0n);
+    });
     await noteFaults(
       rows,
       rows.map(({ channelId }) => ({ channelId, reason })),

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { Hex } from "viem";
+import type { Address, Hex } from "viem";
 import { voucherTypedData } from "../../../src/channels/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
 import type { Store } from "../../../src/settlement/store/index.ts";
@@ -156,6 +156,34 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const keeper = await lab.keeper(store);
     await keeper.round();
     await until(async () => (await lab.balanceOf(receiver)) === 2_000n);
+  });
+
+  it("takes it as done where somebody else claimed the same in the meantime", async () => {
+    const store = await lab.store();
+    const { shop, channels } = await openChannels(store, [1]);
+    const [{ id, buyer }] = channels as [(typeof channels)[number]];
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const pendingOf = (address: Address) => lab.client.getTransactionCount({ address, blockTag: "pending" });
+    const facilitator = lab.accountOf(18).address;
+    const [others, own] = await Promise.all([pendingOf(facilitator), pendingOf(purse())]);
+
+    await lab.chain.request("evm_setAutomine", [false]);
+    const claim = shop.manager.claim();
+    await until(async () => (await pendingOf(facilitator)) > others);
+    // Its claim shares a transaction with a sweep, so that its log alone says that it did something.
+    await keeper.round();
+    await until(async () => (await pendingOf(purse())) > own);
+    await lab.chain.request("evm_setAutomine", [true]);
+    await lab.chain.request("evm_mine", []);
+    expect(await claim).to.have.length(1);
+    await decided(store);
+    const row = (await store.channels([id])).get(id);
+    expect([keeper.alerts, row?.claimed, row?.fault]).to.deep.equal([[], 2_000n, undefined]);
+    expect((await store.keeperCalls(lab.client.chain.id)).map(({ claims }) => claims.length)).to.deep.equal([0]);
+
+    await buyer.buy(shop.url);
+    await keeper.round();
+    await until(async () => (await claimedOf(id)) === 3_000n);
   });
 
   it("leaves a bad voucher out, reports it, and claims the rest", async () => {
