@@ -31,7 +31,7 @@ const SHOPPERS = 3;
 /** A server's note of a request in progress is void after five minutes, and so is what it knows of the chain. */
 const DOWN_MS = 600_000;
 /** So many writes of a life are cut. A purchase has two of the server's, a claim with its sweep some 15 of the keeper's. */
-const CUTS = { server: 8, keeper: 30 } as const;
+const CUTS = { server: 8, keeper: 20 } as const;
 
 function deathsOf(role: Role): readonly Death[] {
   const random = randomOf(seed, `deaths of the ${role}`);
