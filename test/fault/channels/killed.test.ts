@@ -22,7 +22,7 @@ import { type Living, openProcessPool, type ProcessPool } from "./processes.ts";
 type Death = StoreKill | { readonly at: "time"; readonly afterMs: number };
 type Role = Life["role"];
 
-const FUNDS = 1_000_000n;
+const FUNDS = 10n ** 12n;
 /** The most that one request costs, in atomic units. */
 const PRICE = 1_000;
 /** Small, so that channels are topped up all the time. */
@@ -94,12 +94,13 @@ describe("SIGKILL of server and keeper between any two steps", function () {
     return { ...common, role, rpcUrl: lab.chain.rpcUrl, senderKey: keyOf(16), owner };
   }
 
-  /** One life behind the other, each to its death, and a last one that stays. */
+  /** One life behind the other, each to its death, and a last one that stays, unless everything is over before that. */
   async function liveThrough(
     role: Role,
     { onStart, onDeath }: { onStart: (living: Living | undefined) => void; onDeath: () => Promise<void> },
   ): Promise<void> {
     for (const [number, death] of [...deathsOf(role), undefined].entries()) {
+      if (isOver) return;
       const living = await pool.start(lifeOf(role, number, death));
       onStart(living);
       if (death === undefined) return;
@@ -140,13 +141,12 @@ describe("SIGKILL of server and keeper between any two steps", function () {
       const { url } = server;
       if (random.chance(0.08)) await refund(shopper, url, random.chance(0.5) ? "1" : undefined);
       const amount = BigInt(random.between(1, PRICE));
-      const { status, refusal } = await shopper.buyer.buy(`${url}?amount=${amount}`).catch((error: unknown) => {
+      const answer = await shopper.buyer.buy(`${url}?amount=${amount}`).catch((error: unknown) => {
         if (!isBrokenConnection(error)) throw error;
-        return { status: 0, refusal: undefined };
       });
-      if (status === 200) shopper.delivered += amount;
-      else if (status === 0) shopper.broken += amount;
-      else throw new Error(`a purchase was answered with ${status}: ${refusal}`);
+      if (answer === undefined) shopper.broken += amount;
+      else if (answer.status === 200) shopper.delivered += amount;
+      else throw new Error(`a purchase was answered with ${answer.status}: ${answer.refusal}`);
     }
   }
 

@@ -57,6 +57,7 @@ export function openProcessPool(spare: number): ProcessPool {
   return {
     alerts,
     start: async (life) => {
+      if (isClosed) throw new Error("the pool is closed");
       const { child, ready } = idle.shift() ?? breed();
       refill();
       await ready;
