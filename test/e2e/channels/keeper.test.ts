@@ -13,7 +13,7 @@ const DEPOSIT = 10_000n;
 const PRICE = 1_000n;
 const PATIENCE_MS = 20_000;
 
-describe("a keeper beside our facilitator, on its engine and journal, blocks every 2 s", function () {
+describe("a keeper with our facilitator on 2 s blocks, with one engine and one journal", function () {
   this.timeout(90_000);
   let lab: KeeperLab;
   before(async () => {

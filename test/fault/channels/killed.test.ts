@@ -158,7 +158,7 @@ describe("SIGKILL of server and keeper between any two steps", function () {
     return charged > totalClaimed ? charged : totalClaimed;
   }
 
-  it("loses nothing that was earned: delivered, charged, claimed, swept and refunded add up to the unit", async () => {
+  it("goes on with nothing earned lost: delivered, charged, claimed, swept and refunded add up to the unit", async () => {
     const shoppers = await Promise.all(Array.from({ length: SHOPPERS }, (_, number) => openShopper(number)));
     const onDeath = async () => {
       for (const shopper of shoppers) {

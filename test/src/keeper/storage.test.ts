@@ -254,7 +254,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
       });
 
       const [channels, vouchers] = isLong ? [1_000, 1_000_000] : [50, 2_000];
-      it(`takes ${vouchers} vouchers of ${channels} channels without growth`, async function () {
+      it(`takes ${vouchers} vouchers over ${channels} channels without growth`, async function () {
         this.timeout(isLong ? 1_200_000 : 30_000);
         let bytesEarly = 0;
         for (let done = channels; done <= vouchers; done += channels) {
