@@ -26,7 +26,8 @@ export type ChannelShop = Awaited<ReturnType<typeof openChannelShop>>;
 
 /**
  * A resource server that sells by the scheme batch-settlement, of official parts only: @x402/express, its server scheme and
- * its channel manager. `GET /resource` costs what `?amount=` says (atomic units, or a percentage of the price as `25%`), at most `price`.
+ * its channel manager. `GET /resource` costs what `?amount=` says, at most `price`: atomic units, or a part of the price as
+ * `25%`.
  */
 export async function openChannelShop(
   facilitator: FacilitatorClient,

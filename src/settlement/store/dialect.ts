@@ -79,7 +79,7 @@ export function postgresDialect(schema: string): Dialect {
       ];
     },
     tableOptions: undefined,
-    // A new version of a row finds room beside the old ones, whose place is free again without a vacuum: the table does not grow.
+    // Room for a row's next versions beside it: the place of old ones is then free again without a vacuum.
     rewrittenTableOptions: sql`with (fillfactor = 40)`,
     identity: "identity",
   };
