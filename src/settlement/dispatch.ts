@@ -22,7 +22,7 @@ export type DispatchPort = PreparePort & {
 
 /** Payments that one round plans. What is left is planned in the next. */
 const PER_ROUND = 2_000;
-/** How long a claim lasts if its engine dies: other engines leave the payments alone for so long. */
+/** How long a claim lasts if its engine dies: other engines leave the payments alone for so long, or until one has its keys. */
 const CLAIM_MS = 15_000;
 /** Refused payments whose outcomes are stored together. */
 const APPLIED_AT_ONCE = 200;

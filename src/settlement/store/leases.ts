@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { getAddress } from "viem";
 import type { Backend, Write } from "./backend.ts";
 import type { Lease, Store } from "./types.ts";
@@ -8,7 +9,8 @@ type LeaseMethods = Pick<Store, "acquireLease" | "renewLease" | "releaseLease">;
 export function leaseMethods({ write }: Backend): LeaseMethods {
   return {
     acquireLease: ({ chainId, sender: given, owner, nowMs, ttlMs }) =>
-      write(async ({ db, dialect }) => {
+      write(async (transaction) => {
+        const { db, dialect } = transaction;
         const sender = getAddress(given);
         const key = { chain_id: chainId, sender };
         await db
@@ -35,6 +37,7 @@ export function leaseMethods({ write }: Backend): LeaseMethods {
           .where("chain_id", "=", chainId)
           .where("sender", "=", sender)
           .execute();
+        if (held.owner !== null && held.owner !== owner) await releaseClaims(transaction, chainId, held.owner, nowMs);
         return { lease };
       }),
 
@@ -65,6 +68,42 @@ export function leaseMethods({ write }: Backend): LeaseMethods {
       );
     },
   };
+}
+
+/**
+ * Frees what an engine had claimed whose key was taken over, if no key of this chain is left to it: else it may be alive, or
+ * the last of its keys frees it. One that was only stopped may wake up and go on with what it had planned. That does no harm:
+ * a claim spares engines double work and guards nothing. What it signs is fenced by the epoch, and under a new lease only
+ * payments go into a batch that are still queued and have no variant in flight; every other change names the states that
+ * it starts from.
+ */
+async function releaseClaims({ db, dialect }: Write, chainId: number, owner: string, nowMs: number): Promise<void> {
+  const alive = await db
+    .selectFrom("leases")
+    .select("sender")
+    .where("chain_id", "=", chainId)
+    .where("owner", "=", owner)
+    .where("expires_at_ms", ">", nowMs)
+    .executeTakeFirst();
+  if (alive !== undefined) return;
+  await db
+    // What somebody is changing at this moment is not waited for: its claim ends with that, or lapses.
+    .with("claimed", (within) =>
+      dialect.lock(
+        within
+          .selectFrom("payments")
+          .select("id")
+          .where("chain_id", "=", chainId)
+          .where("state", "=", sql.lit("queued" as const))
+          .where("claimed_by", "=", owner),
+        "skip-locked",
+      ),
+    )
+    .updateTable("payments")
+    .from("claimed")
+    .set({ claimed_by: null, claimed_until_ms: 0 })
+    .whereRef("payments.id", "=", "claimed.id")
+    .execute();
 }
 
 /** Whether a lease still holds at `nowMs`. It cannot be taken over before this transaction ends. */

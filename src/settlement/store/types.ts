@@ -320,7 +320,10 @@ export type Store = ChannelStore & {
 
   // --- Sending ---
 
-  /** The lease of a key, if it is free, expired or already `owner`'s (then renewed under the same epoch); else who has it. */
+  /**
+   * The lease of a key, if it is free, expired or already `owner`'s (then renewed under the same epoch); else who has it.
+   * Taken over from another owner, it frees what that one had claimed, unless it has a live lease of another key of the chain.
+   */
   readonly acquireLease: (request: {
     readonly chainId: number;
     readonly sender: Address;

@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import { connectChain } from "../../../../src/chain/client.ts";
+import { type Clock, systemClock } from "../../../../src/clock.ts";
+import type { Store } from "../../../../src/settlement/store/index.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
@@ -265,7 +267,75 @@ describe("createSettlementEngine: scheduling", () => {
       expect(second).to.have.property("status", "fulfilled");
     });
   });
+
+  describe("after a takeover", () => {
+    it("sends at once what the former engine had claimed, which sends nothing when it wakes up", async () => {
+      const stopped = stoppedBeforeStoring(lab.store);
+      const { store, clock } = stopped;
+      const first = await lab.start({ leaseTtlMs: 600 }, { store, clock });
+      const rows = await acceptAll(first, await lab.payments(3));
+      await stopped.reached;
+      const second = await until(() => lab.start().catch(() => undefined));
+      const startedAt = Date.now();
+      await until(async () => (await pool()) === 1);
+      // A claim lasts 15 s.
+      expect(Date.now() - startedAt < 3_000).to.equal(true);
+      expect(await sizes()).to.deep.equal([3]);
+      expect(await stopped.wakeUp()).to.equal("fenced");
+      await anvil.mine();
+      for (const { id } of rows) expect((await second.outcome(id)).state).to.equal("settled");
+      await sleep(200);
+      expect(await pool()).to.equal(0);
+      expect(await lab.store.lastTxNonce(lab.client.chain.id, lab.account.address)).to.equal(0);
+      const [row] = rows;
+      if (row?.work.kind !== "authorization") throw new Error("no authorization");
+      expect(await lab.balanceOf(row.work.authorization.to)).to.equal(3_003n);
+    });
+  });
 });
+
+/** A store and a clock for an engine that stands still, time included, from its first signed batch until it is woken up. */
+function stoppedBeforeStoring(store: Store) {
+  let stoppedAtMs: number | undefined;
+  let stop: () => void = () => undefined;
+  let wakeUp: () => void = () => undefined;
+  let tell: (answer: Awaited<ReturnType<Store["storeBatch"]>>) => void = () => undefined;
+  const reached = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  const awake = new Promise<void>((resolve) => {
+    wakeUp = resolve;
+  });
+  const told = new Promise<Awaited<ReturnType<Store["storeBatch"]>>>((resolve) => {
+    tell = resolve;
+  });
+  const clock: Clock = {
+    now: () => stoppedAtMs ?? Date.now(),
+    sleep: async (ms, signal) => {
+      await systemClock.sleep(ms, signal);
+      if (stoppedAtMs !== undefined) await awake;
+    },
+  };
+  const storeBatch: Store["storeBatch"] = async (...batch) => {
+    stoppedAtMs = clock.now();
+    stop();
+    await awake;
+    const answer = await store.storeBatch(...batch);
+    tell(answer);
+    return answer;
+  };
+  return {
+    store: { ...store, storeBatch },
+    clock,
+    reached,
+    /** What it hears of the batch that it was about to store. */
+    wakeUp: () => {
+      stoppedAtMs = undefined;
+      wakeUp();
+      return told;
+    },
+  };
+}
 
 /** The longest time of the processor, in milliseconds, that one turn of the event loop took: how busy others are does not count. */
 function watchTurns(): { readonly stop: () => number } {

@@ -80,7 +80,9 @@ function createModel() {
     lease: (who: string, nowMs: number): number | undefined => {
       if (lease !== undefined && lease.owner !== who && lease.expiresAtMs > nowMs) return undefined;
       const epoch = lease === undefined ? 1 : lease.owner === who ? lease.epoch : lease.epoch + 1;
+      const before = lease?.owner;
       lease = { owner: who, epoch, expiresAtMs: nowMs + TTL_MS };
+      if (before !== who) for (const one of payments) if (one.claim?.owner === before) one.claim = undefined;
       return epoch;
     },
     store: (
