@@ -118,10 +118,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   if (v1Name !== undefined) x402.registerV1(v1Name as Network, scheme(1));
   if (options.channels !== false && (await hasChannels(client))) {
     const { authority } = options.channels ?? {};
-    x402.register(
-      `eip155:${chainId}`,
-      createChannelScheme({ ...port, authority, options: () => current.getStore() ?? {} }),
-    );
+    const channels = createChannelScheme({ ...port, authority, options: () => current.getStore() ?? {} });
+    x402.register(`eip155:${chainId}`, metrics.channels.measured(channels, clock));
   }
   x402.registerExtension({ key: "bazaar" }).registerExtension({ key: "payment-identifier" });
 

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ChainClient } from "../chain/client.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Store } from "../settlement/store/types.ts";
+import { createChannelMetrics } from "./channels/metrics.ts";
 import type { Settlement } from "./settle.ts";
 import type { Verdict } from "./verify.ts";
 
@@ -10,6 +11,7 @@ export type FacilitatorMetrics = {
   readonly verified: (version: 1 | 2, verdict: Verdict, seconds: number) => void;
   readonly settled: (version: 1 | 2, settlement: Settlement, seconds: number) => void;
   readonly refused: (path: string, status: number) => void;
+  readonly channels: ReturnType<typeof createChannelMetrics>;
   /** The text format, with the gauges read now. */
   readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
 };
@@ -99,6 +101,7 @@ export function createMetrics(port: {
   const seen = new Set<string>();
 
   return {
+    channels: createChannelMetrics(registers, SECONDS),
     verified: (version, verdict, seconds) => {
       verifications.inc({ version, result: verdict.isValid ? "valid" : verdict.reason });
       verifySeconds.observe(seconds);
