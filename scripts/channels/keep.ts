@@ -7,6 +7,7 @@ import { integer, usdcAmount } from "../cli/options.ts";
 import { notice, printJson, printLine } from "../cli/output.ts";
 import { examples } from "../cli/program.ts";
 import { counted } from "../cli/summary.ts";
+import { type ServedMetrics, serveMetrics } from "./metrics.ts";
 import { type KeeperCommandOptions, openKeeper, percent, withKeeperOptions } from "./open.ts";
 
 type Options = KeeperCommandOptions & {
@@ -18,6 +19,8 @@ type Options = KeeperCommandOptions & {
   readonly ethUsd: bigint;
   readonly every: number;
   readonly status: number;
+  readonly metricsPort?: number;
+  readonly metricsHost: string;
 };
 
 const HOUR_MS = 3_600_000;
@@ -51,6 +54,12 @@ export function keepCommand(): Command {
     )
     .option("--every <seconds>", "how often the channels are looked at", integer(1, 300), roundMs / 1000)
     .option("--status <seconds>", "how often a line says how things are; 0 for never", integer(0, 86_400), 60)
+    .option(
+      "--metrics-port <number>",
+      "serve /metrics for Prometheus on this port; 0 picks a free one",
+      integer(0, 65_535),
+    )
+    .option("--metrics-host <address>", "address to serve it on", "127.0.0.1")
     .addHelpText(
       "after",
       `\nTwo keys: --keystore (or PRIVATE_KEY) sends and pays the gas, --authorizer signs claims and sends nothing.\n${examples(
@@ -73,22 +82,29 @@ async function runKeep(options: Options): Promise<void> {
     etherMicroUsd: options.ethUsd,
     roundMs: options.every * 1_000,
   };
-  const { keeper, engine, close } = await openKeeper(options, {
+  const { keeper, engine, metrics, close } = await openKeeper(options, {
     isWatching: true,
     policy,
     signal: stop.signal,
     // Alerts are on stderr already; who reads lines of JSON has them among those.
     ...(options.json === true ? { onAlert: (alert) => printJson({ alert }) } : {}),
   });
+  let served: ServedMetrics | undefined;
   try {
+    const { metricsPort: port, metricsHost: host } = options;
+    served = port === undefined ? undefined : await serveMetrics(metrics, { host, port });
     const senders = engine.accounts().map(({ address }) => address);
-    if (options.json === true) printJson({ keeping: true, senders });
-    else printLine(`keeping channels; calls are sent from ${senders.join(", ")}`);
+    if (options.json === true) printJson({ keeping: true, senders, metrics: served?.url });
+    else {
+      printLine(`keeping channels; calls are sent from ${senders.join(", ")}`);
+      if (served !== undefined) printLine(`metrics: ${served.url}`);
+    }
     while (!stop.signal.aborted) {
       if (options.status > 0) await tell(keeper.status(), options.json === true);
       await systemClock.sleep(options.status > 0 ? options.status * 1_000 : HOUR_MS, stop.signal);
     }
   } finally {
+    await served?.close();
     await close();
   }
 }

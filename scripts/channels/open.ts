@@ -5,7 +5,9 @@ import type { ChainClient } from "../../src/chain/client.ts";
 import {
   type ChannelKeeper,
   createChannelKeeper,
+  createKeeperMetrics,
   type KeeperAlert,
+  type KeeperMetrics,
   type KeeperPolicy,
 } from "../../src/keeper/index.ts";
 import type { Network } from "../../src/networks.ts";
@@ -70,6 +72,7 @@ export type OpenKeeper = {
   readonly keeper: ChannelKeeper;
   readonly engine: SettlementEngine;
   readonly client: ChainClient;
+  readonly metrics: KeeperMetrics;
   readonly close: () => Promise<void>;
 };
 
@@ -105,7 +108,9 @@ export async function openKeeper(
         { onWait: tellHeld, ...(how.signal === undefined ? {} : { signal: how.signal }) },
       ),
     );
+    const metrics = createKeeperMetrics({ store, client, engine });
     const keeper = createChannelKeeper({
+      metrics,
       store,
       client,
       engine,
@@ -119,6 +124,7 @@ export async function openKeeper(
       keeper,
       engine,
       client,
+      metrics,
       close: async () => {
         await keeper.close();
         await engine.close();

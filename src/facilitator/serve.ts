@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { TributaryError } from "../errors.ts";
 import type { Facilitator } from "./facilitator.ts";
@@ -27,6 +27,27 @@ export async function serveFacilitator(
   // Longer than a settlement takes, so that no answer is cut off.
   server.requestTimeout = 30_000;
   server.keepAliveTimeout = 65_000;
+  const place = await listen(server, { host, port });
+  return {
+    ...place,
+    close: async (options) => {
+      await facilitator.close(options);
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      setTimeout(() => server.closeAllConnections(), 1_000).unref();
+      await ended;
+    },
+  };
+}
+
+/**
+ * Lets a server listen, on a free port where that is 0.
+ * @throws ListenError where the port is taken, or the host is none of this machine's.
+ */
+export async function listen(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Pick<Served, "url" | "port">> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const taken = cause.code === "EADDRINUSE";
@@ -41,15 +62,5 @@ export async function serveFacilitator(
   });
   const address = server.address();
   const actual = typeof address === "object" && address !== null ? address.port : port;
-  return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${actual}`,
-    port: actual,
-    close: async (options) => {
-      await facilitator.close(options);
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      setTimeout(() => server.closeAllConnections(), 1_000).unref();
-      await ended;
-    },
-  };
+  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${actual}`, port: actual };
 }

@@ -5,7 +5,7 @@ import type { KeeperAlert } from "./types.ts";
 const AGAIN_AFTER_MS = 60_000;
 
 /** Says alerts, each about the same thing once a minute. */
-export function createAlerts(clock: Clock, logger: Logger, tell: ((alert: KeeperAlert) => void) | undefined) {
+export function createAlerts(clock: Clock, logger: Logger, tell: (alert: KeeperAlert) => void) {
   const saidAtMs = new Map<string, number>();
   return {
     say: (alert: KeeperAlert, about: string): void => {
@@ -21,7 +21,7 @@ export function createAlerts(clock: Clock, logger: Logger, tell: ((alert: Keeper
         ...(channelId === undefined ? {} : { channelId }),
         ...(address === undefined ? {} : { address }),
       });
-      tell?.(alert);
+      tell(alert);
     },
   };
 }

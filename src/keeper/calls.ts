@@ -32,6 +32,8 @@ type Following = { readonly accepted: Promise<unknown>; readonly ended: Promise<
 type Port = WatchPort & {
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome">;
   readonly logger: Logger;
+  /** Told of calls that did what they were to do. */
+  readonly onDone: (call: KeeperCall, row: PaymentRow) => void;
   /** Told of calls that failed. */
   readonly onFailed: (call: KeeperCall, why: string) => void;
 };
@@ -95,6 +97,7 @@ export function createCallRunner(port: Port): CallRunner {
     });
     if (claims.length + sweeps.length > 0) await lookAtReceivers(port);
     await store.storeKeeperCall({ ...call, state: "mined" });
+    port.onDone(call, row);
   }
 
   /** Whether everything that a call was to claim and sweep is claimed and swept, by whomever. */

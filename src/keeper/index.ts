@@ -3,6 +3,7 @@ export type { AuthorizerKey } from "./authority.ts";
 export type { BadVoucher } from "./compose.ts";
 export { ChannelError } from "./errors.ts";
 export { createChannelKeeper } from "./keeper.ts";
+export { createKeeperMetrics, type KeeperMetrics } from "./metrics.ts";
 export { DEFAULT_KEEPER_POLICY, type KeeperPolicy, KeeperPolicyError } from "./policy.ts";
 export type { RefundResult } from "./refund.ts";
 export { type ChannelStorageOptions, createChannelStorage } from "./storage.ts";

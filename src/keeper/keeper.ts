@@ -25,19 +25,24 @@ import { audit, catchUp, lookAtReceivers } from "./watch.ts";
  * @throws KeeperPolicyError where the policy is out of its range.
  */
 export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
-  const { store, client, engine, keys, clock = systemClock, logger = silentLogger } = options;
+  const { store, client, engine, keys, metrics, clock = systemClock, logger = silentLogger } = options;
   const policy = resolveKeeperPolicy(options.policy);
   const chainId = client.chain.id;
   const closing = new AbortController();
-  const alerts = createAlerts(clock, logger, options.onAlert);
+  const alerts = createAlerts(clock, logger, (alert) => {
+    metrics?.alerted(alert.kind);
+    options.onAlert?.(alert);
+  });
   const port = { store, client, clock, policy };
   const runner = createCallRunner({
     ...port,
     engine,
     logger,
-    onFailed: ({ key, claims }, why) => {
-      const message = `A call of ${claims.length} claims failed: ${why}.`;
-      alerts.say({ kind: "call-failed", message }, key);
+    onDone: (call, row) => metrics?.concluded(call, row),
+    onFailed: (call, why) => {
+      metrics?.concluded(call, undefined);
+      const message = `A call of ${call.claims.length} claims failed: ${why}.`;
+      alerts.say({ kind: "call-failed", message }, call.key);
     },
   });
   let lastAuditMs = Number.NEGATIVE_INFINITY;
@@ -69,6 +74,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
         lastAuditMs = clock.now();
       }
       await claimAndSweep();
+      metrics?.looked();
     } finally {
       // Also where the node does not answer: then above all.
       await sayDangers(nowSeconds);

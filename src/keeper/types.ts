@@ -6,6 +6,7 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { ChannelReceiver, Store } from "../settlement/store/index.ts";
 import type { AuthorizerKey } from "./authority.ts";
 import type { BadVoucher } from "./compose.ts";
+import type { KeeperMetrics } from "./metrics.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import type { RefundResult } from "./refund.ts";
 
@@ -22,6 +23,8 @@ export type KeeperOptions = {
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly onAlert?: (alert: KeeperAlert) => void;
+  /** Told what happens, see `createKeeperMetrics`. */
+  readonly metrics?: KeeperMetrics | undefined;
   /** Whether it works by itself until it is closed; by default it does. */
   readonly isWatching?: boolean;
 };

@@ -7,6 +7,7 @@ import { createFacilitator, serveFacilitator } from "../../src/facilitator/index
 import {
   createChannelKeeper,
   createChannelStorage,
+  createKeeperMetrics,
   type KeeperAlert,
   type KeeperOptions,
 } from "../../src/keeper/index.ts";
@@ -100,8 +101,10 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         ...(owner === undefined ? {} : { owner }),
         policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600 },
       });
+      const metrics = createKeeperMetrics({ store, client: lab.client, engine });
       const keeper = createChannelKeeper({
         store,
+        metrics,
         client: lab.client,
         engine,
         keys: [],
@@ -116,7 +119,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
       };
       if (isDoomed) doomed.push(() => engine.close({ finishWithinMs: 0 }));
       else closers.push(close);
-      return { ...keeper, engine, alerts, close };
+      return { ...keeper, engine, alerts, metrics, close };
     },
     /** The payer asks for all that is not claimed. */
     withdraw: async (index: number, config: ChannelConfig, amount: bigint): Promise<void> => {

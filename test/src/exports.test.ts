@@ -165,6 +165,7 @@ const exported = {
     "KeeperPolicyError",
     "createChannelKeeper",
     "createChannelStorage",
+    "createKeeperMetrics",
   ],
   "./local": [
     "HardhatUnavailableError",

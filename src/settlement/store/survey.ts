@@ -3,7 +3,7 @@ import type { Backend } from "./backend.ts";
 import { paymentRow } from "./rows.ts";
 import type { Store } from "./types.ts";
 
-type SurveyMethods = Pick<Store, "senders" | "withIdentities" | "withNonce">;
+type SurveyMethods = Pick<Store, "senders" | "withIdentities" | "withNonce" | "countChannels">;
 
 /** What operators and reports ask. */
 export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
@@ -23,6 +23,13 @@ export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
         const ending = `%:${nonce.toLowerCase().replace(/[^0-9a-fx]/g, "")}`;
         const query = db.selectFrom("payments").selectAll().where("identity", "like", ending).orderBy("id");
         return (await query.execute()).map(paymentRow);
+      }),
+
+    countChannels: (chainId) =>
+      read(async (db) => {
+        const query = db.selectFrom("channels").select(({ fn }) => fn.countAll<number>().as("channels"));
+        const row = await query.where("chain_id", "=", chainId).where("is_deleted", "=", 0).executeTakeFirst();
+        return row?.channels ?? 0;
       }),
 
     senders: (chainId) =>

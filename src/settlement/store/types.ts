@@ -282,6 +282,8 @@ export type Store = ChannelStore & {
   readonly withIdentities: (identities: readonly string[]) => Promise<readonly PaymentRow[]>;
   /** Payments whose authorization has this nonce, whoever signed it, oldest first. It reads the whole table. */
   readonly withNonce: (nonce: Hex) => Promise<readonly PaymentRow[]>;
+  /** How many channels there are that their server has not given up. It reads the whole table. */
+  readonly countChannels: (chainId: number) => Promise<number>;
   /** How many payments are in each state. */
   readonly count: (chainId?: number) => Promise<Readonly<Partial<Record<PaymentState, number>>>>;
   /**

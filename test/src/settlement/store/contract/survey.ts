@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { idOf, recordOf } from "../../../../helpers/channelRecords.ts";
 import type { Subject } from "../contract.ts";
 import { acceptAll, addressOf, batchOf, chainId, hashOf, lease, paymentOf, sender } from "../fixtures.ts";
 
@@ -18,6 +19,23 @@ export function describeSurvey({ store }: Subject): void {
       expect(await store().withNonce(hashOf(1))).to.deep.equal([rows[0], rows[2]]);
       expect(await store().withNonce(`0x${hashOf(2).slice(2).toUpperCase()}`)).to.deep.equal([rows[1]]);
       expect(await store().withNonce(hashOf(9))).to.deep.equal([]);
+    });
+  });
+
+  describe("countChannels", () => {
+    it("counts a chain's channels that are not given up", async () => {
+      const rowOf = (seed: number, change: { chainId?: number; isDeleted?: boolean } = {}) => {
+        const common = { channelId: idOf(seed), chainId, record: recordOf(seed, 5n), claimed: 0n, isDeleted: false };
+        return { ...common, withdrawal: undefined, fault: undefined, ...change };
+      };
+      expect(await store().countChannels(chainId)).to.equal(0);
+      const rows = [rowOf(1), rowOf(2), rowOf(3, { isDeleted: true }), rowOf(4, { chainId: 8453 })];
+      await store().changeChannels(
+        rows.map((after) => ({ before: undefined, after })),
+        1,
+      );
+      expect(await store().countChannels(chainId)).to.equal(2);
+      expect(await store().countChannels(8453)).to.equal(1);
     });
   });
 

@@ -1,0 +1,42 @@
+import { createServer, type ServerResponse } from "node:http";
+import { ListenError, listen } from "../../src/facilitator/serve.ts";
+import type { KeeperMetrics } from "../../src/keeper/index.ts";
+import { UsageError } from "../cli/errors.ts";
+
+export type ServedMetrics = { readonly url: string; readonly close: () => Promise<void> };
+
+/**
+ * Serves `GET /metrics`, and nothing else.
+ * @throws UsageError where the address is not to be had.
+ */
+export async function serveMetrics(
+  metrics: KeeperMetrics,
+  where: { readonly host: string; readonly port: number },
+): Promise<ServedMetrics> {
+  const server = createServer((request, response) => {
+    const isAsked = request.method === "GET" && request.url?.split("?")[0] === "/metrics";
+    void (isAsked ? answer(metrics, response) : response.writeHead(404).end());
+  });
+  const { url } = await listen(server, where).catch((error: unknown) => {
+    if (!(error instanceof ListenError)) throw error;
+    throw new UsageError(error.shortMessage, { hint: "Pass --metrics-port 0 for a free port.", cause: error });
+  });
+  return {
+    url: `${url}/metrics`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(metrics: KeeperMetrics, response: ServerResponse): Promise<void> {
+  try {
+    const { contentType, body } = await metrics.render();
+    response.writeHead(200, { "content-type": contentType }).end(body);
+  } catch {
+    // The journal does not answer, which the keeper says by itself.
+    response.writeHead(503).end();
+  }
+}

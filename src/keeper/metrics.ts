@@ -1,0 +1,124 @@
+import { Counter, Gauge, Registry } from "prom-client";
+import { type Address, decodeFunctionData, getAddress } from "viem";
+import type { ChainClient } from "../chain/client.ts";
+import { batchSettlementAbi as abi } from "../channels/abi.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import type { SettlementEngine } from "../settlement/engine.ts";
+import type { KeeperCall, PaymentRow, Store } from "../settlement/store/index.ts";
+import { everyChannel, unclaimedOf } from "./rows.ts";
+import type { KeeperAlert } from "./types.ts";
+
+/** What a keeper counts, for Prometheus. Nothing in it names a channel, a payer or a receiver. */
+export type KeeperMetrics = {
+  readonly alerted: (kind: KeeperAlert["kind"]) => void;
+  /** A call settled, with its row; without one, it failed. */
+  readonly concluded: (call: KeeperCall, row: PaymentRow | undefined) => void;
+  /** A round went through. */
+  readonly looked: () => void;
+  /** The text format, with the gauges read from the journal now. What the node does not answer is left out. */
+  readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
+};
+
+const ALERTS: Readonly<Record<KeeperAlert["kind"], true>> = {
+  "claim-in-danger": true,
+  "key-missing": true,
+  "purse-low": true,
+  "bad-voucher": true,
+  "call-failed": true,
+};
+
+/** Metrics of one keeper: give them to `createChannelKeeper`, and let `render` answer a scrape. */
+export function createKeeperMetrics(port: {
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly engine: Pick<SettlementEngine, "accounts">;
+  readonly clock?: Clock;
+}): KeeperMetrics {
+  const { store, client, engine, clock = systemClock } = port;
+  const chainId = client.chain.id;
+  const registry = new Registry();
+  const gauge = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
+    new Gauge({ name: `tributary_${name}`, help, labelNames, registers: [registry] });
+  const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
+    new Counter({ name: `tributary_${name}`, help, labelNames, registers: [registry] });
+
+  const channels = gauge("channels", "Channels in the journal that their server has not given up");
+  const unclaimedChannels = gauge("channels_unclaimed", "Channels with something to claim");
+  const withdrawing = gauge("channels_withdrawing", "Channels whose payer has announced a withdrawal");
+  const unclaimed = gauge("channels_unclaimed_units", "Charged and not claimed, in atomic units", ["token"]);
+  const unswept = gauge("channels_unswept_units", "Claimed and not swept, in atomic units", ["token"]);
+  const deadline = gauge(
+    "channels_claim_deadline_seconds",
+    "Until the first payer can take what is not claimed; left out where no payer withdraws such",
+  );
+  const openCalls = gauge("keeper_open_calls", "Calls that are not decided");
+  const lastRound = gauge("keeper_last_round_timestamp_seconds", "When the last round went through, in Unix time");
+  const balance = gauge("sender_balance_ether", "What a sending key has for gas", ["sender"]);
+  const alerts = counter("keeper_alerts_total", "Alerts, each once a minute while it lasts", ["kind"]);
+  const calls = counter("keeper_calls_total", "Claims, sweeps and refunds, by outcome", ["kind", "outcome"]);
+  const claimed = counter("keeper_claimed_channels_total", "Channels in claims and refunds that settled");
+  const gas = counter("keeper_gas_total", "Gas of calls that settled: their part of their transactions", ["kind"]);
+  for (const kind of Object.keys(ALERTS)) alerts.inc({ kind }, 0);
+
+  async function readChannels(): Promise<void> {
+    channels.set(await store.countChannels(chainId));
+    let [earning, leaving, nearest] = [0, 0, Number.POSITIVE_INFINITY];
+    const amounts = new Map<Address, { unclaimed: bigint; unswept: bigint }>();
+    const of = (token: string) => {
+      const name = getAddress(token);
+      const entry = amounts.get(name) ?? { unclaimed: 0n, unswept: 0n };
+      amounts.set(name, entry);
+      return entry;
+    };
+    // These outlive their channels: a token of which nothing is left is 0.
+    for (const one of await store.channelReceivers(chainId)) of(one.token).unswept += one.unswept;
+    for await (const page of everyChannel(store, chainId, "unclaimed")) {
+      earning += page.length;
+      for (const row of page) of(row.record.channelConfig.token).unclaimed += unclaimedOf(row);
+    }
+    for await (const page of everyChannel(store, chainId, "withdrawing")) {
+      leaving += page.length;
+      const ends = page.flatMap((row) => (unclaimedOf(row) > 0n ? [row.withdrawal?.finalizeAfter ?? nearest] : []));
+      nearest = Math.min(nearest, ...ends);
+    }
+    unclaimedChannels.set(earning);
+    withdrawing.set(leaving);
+    for (const [token, amount] of amounts) {
+      unclaimed.set({ token }, Number(amount.unclaimed));
+      unswept.set({ token }, Number(amount.unswept));
+    }
+    // Without labels a gauge begins as 0, which would be a deadline.
+    deadline.remove();
+    if (Number.isFinite(nearest)) deadline.set(nearest - clock.now() / 1000);
+  }
+
+  return {
+    alerted: (kind) => alerts.inc({ kind }),
+    concluded: (call, row) => {
+      const kind = kindOf(call);
+      calls.inc({ kind, outcome: row === undefined ? "failed" : "settled" });
+      if (row === undefined) return;
+      claimed.inc(call.claims.length);
+      if (row.evidence.kind === "receipt") gas.inc({ kind }, Number(row.evidence.gasUsed));
+    },
+    looked: () => lastRound.set(clock.now() / 1000),
+    render: async () => {
+      await readChannels();
+      openCalls.set((await store.keeperCalls(chainId)).filter(({ state }) => state === "open").length);
+      await Promise.all(
+        engine.accounts().map(async ({ address }) => {
+          const wei = await client.getBalance({ address: address as Address }).catch(() => undefined);
+          if (wei === undefined) balance.remove({ sender: address });
+          else balance.set({ sender: address }, Number(wei / 10n ** 9n) / 1e9);
+        }),
+      );
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+}
+
+function kindOf({ data }: KeeperCall): "claim" | "sweep" | "refund" {
+  const { functionName } = decodeFunctionData({ abi, data });
+  if (functionName === "settle") return "sweep";
+  return functionName === "claim" || functionName === "claimWithSignature" ? "claim" : "refund";
+}
