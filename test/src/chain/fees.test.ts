@@ -1,10 +1,10 @@
 import { expect } from "chai";
-import { encodeFunctionResult, isHex, parseAbi, size, toFunctionSelector } from "viem";
+import { encodeFunctionResult, isHex, parseAbi, toFunctionSelector } from "viem";
 import { connectChain } from "../../../src/chain/client.ts";
-import { GAS_PRICE_ORACLE_ADDRESS, readDataFeeInputs, sampleTransaction } from "../../../src/chain/dataFee.ts";
+import { GAS_PRICE_ORACLE_ADDRESS, readDataFeeInputs } from "../../../src/chain/dataFee.ts";
 import { ChainUnavailableError } from "../../../src/chain/errors.ts";
 import { readGasPrice, suggestFees } from "../../../src/chain/fees.ts";
-import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+import { type ChainLab, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
 
 describe("fees", () => {
   let lab: ChainLab;
@@ -77,15 +77,5 @@ describe("readDataFeeInputs", () => {
     const inputs = await readDataFeeInputs(client);
     await node.stop();
     expect(inputs).to.deep.equal({ l1BaseFee: 11n, blobBaseFee: 22n, baseFeeScalar: 33n, blobBaseFeeScalar: 44n });
-  });
-});
-
-describe("sampleTransaction", () => {
-  it("has the bytes of the calldata and of everything around it", () => {
-    const call = { to: freshAddress(1), gas: 3_000_000n };
-    const empty = size(sampleTransaction({ ...call, data: "0x" }, 84532));
-    expect(empty).to.be.within(110, 125);
-    const thousand = size(sampleTransaction({ ...call, data: `0x${"ab".repeat(1000)}` }, 84532));
-    expect(thousand - empty).to.be.within(1000, 1006);
   });
 });
