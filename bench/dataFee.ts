@@ -2,9 +2,9 @@
 // per payment, and what Tributary predicts of a settlement against what it is charged.
 import { type Address, type Hex, isHex, numberToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { encodeTransfer } from "../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../src/authorization/types.ts";
 import { type ChainClient, connectChain } from "../src/chain/client.ts";
-import { encodeTransfer } from "../src/chain/preflight.ts";
 import { type DataFeeInputs, estimateDataSize } from "../src/fees/index.ts";
 import { encodeSettle } from "../src/router/index.ts";
 import { quoteSettlement } from "../src/settlement/index.ts";

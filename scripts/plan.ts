@@ -67,9 +67,10 @@ export function planCommand(): Command {
     .action(runPlan);
 }
 
-async function runPlan(file: string | undefined, options: Options): Promise<void> {
+async function runPlan(file: string | undefined, options: Options, command: Command): Promise<void> {
   if (options.compare === true) {
-    await runCompare(file === undefined ? undefined : await readPayments(file, options), options);
+    const isNodeNamed = command.getOptionValueSource("rpcUrl") !== "default";
+    await runCompare(file === undefined ? undefined : await readPayments(file, options), options, { isNodeNamed });
     return;
   }
   if (file === undefined) {

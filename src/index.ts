@@ -3,6 +3,7 @@
 export * from "./authorization/index.ts";
 export * from "./batch/index.ts";
 export { type ChainClient, connectChain } from "./chain/client.ts";
+export { readDataFeeInputs } from "./chain/dataFee.ts";
 export * from "./chain/errors.ts";
 export { type RouterCode, readRouterCode } from "./chain/routerCode.ts";
 export { type ChainVerdict, type VerifyOnChainOptions, verifySignatureOnChain } from "./chain/verify.ts";
@@ -15,6 +16,7 @@ export {
   ROUTER_SALT,
 } from "./deployment.ts";
 export { TributaryError } from "./errors.ts";
+export type { DataFeeInputs } from "./fees/index.ts";
 export * from "./gas/index.ts";
 export { AmountError, formatAmount, parseAmount, parseAtomic } from "./money.ts";
 export { findNetwork, knownTokenDomain, type Network, networkOf, networks, UnknownNetworkError } from "./networks.ts";

@@ -7,9 +7,9 @@ const root = join(import.meta.dirname, "..");
 /** Layers of src/, lowest first, by the part of the path that names them. A module imports from its own or a lower one. */
 const layers: readonly (readonly string[])[] = [
   ["errors.ts", "contracts", "money.ts", "networks.ts", "deployment.ts", "logger.ts"],
-  ["authorization", "channels", "router", "gas", "abi.ts"],
+  ["authorization", "channels", "router", "gas", "fees", "abi.ts"],
   ["batch", "keystore.ts"],
-  ["chain", "fees", "clock.ts"],
+  ["chain", "clock.ts"],
   ["index.ts"],
   ["settlement"],
   ["local", "deploy", "doctor", "facilitator", "keeper"],

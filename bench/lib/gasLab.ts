@@ -1,7 +1,7 @@
 import { type Address, type Hex, isHex, numberToHex, size } from "viem";
+import { encodeTransfer } from "../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { type PlannedBatch, planBatches, tokenKey } from "../../src/batch/index.ts";
-import { encodeTransfer } from "../../src/chain/preflight.ts";
 import { intrinsicGas } from "../../src/gas/evm.ts";
 import { countBytes, MOCK_USDC_GAS, ROUTER_GAS } from "../../src/gas/index.ts";
 import { type LocalChain, startLocalChain } from "../../src/local/index.ts";

@@ -1,6 +1,6 @@
 import { type Address, encodeFunctionData, type Hex, multicall3Abi } from "viem";
+import { encodeTransfer } from "../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import { encodeTransfer } from "../../src/chain/preflight.ts";
 import { CIRCLE_USDC_GAS, MOCK_USDC_GAS } from "../../src/gas/index.ts";
 
 /** The ways that are compared, as they are called in every table. */

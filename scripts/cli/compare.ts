@@ -1,4 +1,6 @@
 import { formatGwei } from "viem";
+import type { ChainClient } from "../../src/chain/client.ts";
+import { readDataFeeInputs } from "../../src/chain/dataFee.ts";
 import { readGasPrice } from "../../src/chain/fees.ts";
 import {
   type ChannelCost,
@@ -10,6 +12,7 @@ import {
   type Way,
   type WayCost,
 } from "../../src/channels/index.ts";
+import type { DataFeeInputs } from "../../src/fees/index.ts";
 import { formatAmount } from "../../src/money.ts";
 import type { JobPayment } from "../../src/settlement/index.ts";
 import { connect } from "./connect.ts";
@@ -33,23 +36,33 @@ export type CompareCommandOptions = {
 
 const DEFAULT_SESSION_HOURS = 24;
 
-/** `plan --compare`: what a traffic costs one by one, in batches and in channels. It asks a node for the gas price only. */
+/**
+ * `plan --compare`: what a traffic costs one by one, in batches and in channels. It asks a node for the prices of gas and
+ * data only, and none where the price of gas is given and no node is named.
+ */
 export async function runCompare(
   file: { readonly payments: readonly JobPayment[] } | undefined,
   options: CompareCommandOptions,
+  { isNodeNamed }: { readonly isNodeNamed: boolean },
 ): Promise<void> {
   const profile = profileOf(file?.payments, options);
-  const gasPriceWei = options.gasPrice ?? (await readGasPrice(await connect(options)));
-  const comparison = compare(profile, { gasPriceWei, etherMicroUsd: options.ethUsd });
+  const { gasPrice, ethUsd: etherMicroUsd } = options;
+  const client = gasPrice === undefined || isNodeNamed ? await connect(options) : undefined;
+  const dataFee = client === undefined ? undefined : await readDataFeeInputs(client);
+  const gasPriceWei = gasPrice ?? (client === undefined ? 0n : await readGasPrice(client));
+  const comparison = compare(profile, { gasPriceWei, etherMicroUsd, dataFee });
   if (options.json === true) {
-    printJson({ profile, gasPriceWei, etherMicroUsd: options.ethUsd, ...comparison });
+    printJson({ profile, gasPriceWei, etherMicroUsd, dataFeeInputs: dataFee ?? null, ...comparison });
     return;
   }
-  for (const line of describe(profile, comparison)) printLine(line);
-  const price = `${formatGwei(gasPriceWei)} gwei per gas (${options.gasPrice === undefined ? "the chain's price now" : "--gas-price"})`;
-  printLine(
-    `\nprices: ${price}, ${usd(options.ethUsd * 1000n)} per ether (--eth-usd), without the data fee of an OP stack`,
-  );
+  for (const line of describe(profile, comparison, dataFee !== undefined)) printLine(line);
+  const price = `${formatGwei(gasPriceWei)} gwei per gas (${gasPrice === undefined ? "the chain's price now" : "--gas-price"})`;
+  printLine(`\nprices: ${price}, ${usd(etherMicroUsd * 1000n)} per ether (--eth-usd), ${dataText(client, dataFee)}`);
+}
+
+function dataText(client: ChainClient | undefined, dataFee: DataFeeInputs | undefined): string {
+  if (client === undefined) return "without the data fee of an OP stack (name a node with --rpc-url)";
+  return dataFee === undefined ? "no data fee on this chain" : "data at the chain's price now";
 }
 
 /** The traffic of the options; what they leave out is the file's. */
@@ -93,7 +106,7 @@ function compare(...[profile, prices]: Parameters<typeof compareWays>): Comparis
   }
 }
 
-function describe(profile: TrafficProfile, comparison: Comparison): string[] {
+function describe(profile: TrafficProfile, comparison: Comparison, hasDataFee: boolean): string[] {
   const { payers, payees, paymentsPerPayer, amount, sessionHours } = profile;
   const { channel, usualChannels, breakEven, smallestAmount, payments, value } = comparison;
   const right = (title: string) => ({ title, align: "right" as const });
@@ -109,11 +122,19 @@ function describe(profile: TrafficProfile, comparison: Comparison): string[] {
       `${counted(Math.min(payees, payers), "payee")} in ${counted(sessionHours, "hour")}: ${payments} payments, ${formatAmount(value, 6)} USDC`,
     "",
     ...formatTable(
-      [{ title: "" }, right("gas each"), right("USD each"), right("USD in all"), right("of value")],
+      [
+        { title: "" },
+        right("gas each"),
+        right("USD each"),
+        ...(hasDataFee ? [right("of it data")] : []),
+        right("USD in all"),
+        right("of value"),
+      ],
       ways.map(([name, cost]) => [
         name,
         gasEach(cost, payments),
         usdEach(cost),
+        ...(hasDataFee ? [percent(dataShare(cost))] : []),
         usd(cost.totalNanoUsd),
         percent(cost.shareOfValuePpm),
       ]),
@@ -158,6 +179,11 @@ function reasonText(reason: CompareReason): string {
     case "costs-more-than-it-moves":
       return `${WAYS[reason.way]} costs more than it moves: gather larger payments, or keep payers longer`;
   }
+}
+
+/** The data's part of a cost, in millionths. */
+function dataShare({ dataWei, totalWei }: WayCost): bigint {
+  return totalWei === 0n ? 0n : (dataWei * 1_000_000n) / totalWei;
 }
 
 /** Gas for each payment, with two digits behind the point where that matters. */

@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { TributaryError } from "../errors.ts";
+import type { DataFeeInputs } from "../fees/index.ts";
 import {
   balanceDeltas,
   CANONICAL_CHANNEL_GAS,
@@ -18,6 +19,7 @@ import {
   ROUTER_GAS,
   routerCalldata,
 } from "../gas/index.ts";
+import { type DataCosts, dataCostsOf } from "./dataCosts.ts";
 
 /** Payments as a merchant expects them, or had them. Each payer pays one payee; payers are spread over payees evenly. */
 export type TrafficProfile = {
@@ -35,6 +37,8 @@ export type CompareOptions = {
   readonly gasPriceWei: bigint;
   /** Price of one ether in millionths of a dollar. */
   readonly etherMicroUsd: bigint;
+  /** What data costs on an OP-stack chain, see `readDataFeeInputs`; left out, it costs nothing. */
+  readonly dataFee?: DataFeeInputs | undefined;
   /** Gas of token and router, and of the channel contract: Circle's USDC and the canonical contract by default. */
   readonly gasModel?: GasModel;
   readonly channelGas?: ChannelGas;
@@ -54,6 +58,9 @@ export type Way = "exact" | "batch" | "channel";
 /** What a way costs over the whole session. */
 export type WayCost = {
   readonly totalGas: bigint;
+  /** What of `totalWei` the data costs. */
+  readonly dataWei: bigint;
+  readonly totalWei: bigint;
   /** Billionths of a dollar, rounded up. */
   readonly totalNanoUsd: bigint;
   /** Millionths of a millionth of a dollar, rounded up. */
@@ -120,47 +127,67 @@ const WEI_PER_ETHER = 10n ** 18n;
 
 /**
  * Prices one traffic three ways: each payment a transaction of its own (`exact`), payments in batches through the router, or
- * one channel for each payer with its deposits, claims and sweeps. Data fees of an OP-stack chain are left out.
+ * one channel for each payer with its deposits, claims and sweeps.
  * @throws TrafficProfileError where a number is out of its range.
  */
 export function compareWays(profile: TrafficProfile, options: CompareOptions): Comparison {
   const given = check(profile, options);
+  const data = dataCostsOf(profile, options.dataFee);
   const payments = BigInt(profile.payers) * BigInt(profile.paymentsPerPayer);
+  const payers = BigInt(profile.payers);
   const value = payments * profile.amount;
-  const cost = (totalGas: bigint): WayCost => priceOf(totalGas, payments, value, options);
+  const price = (spent: Spent): WayCost => priceOf(spent, payments, value, options);
+  const keeping = keepingCost(profile, given, data);
   const channelOf = (multiplier: number): ChannelCost => {
     const deposits = divideUp(BigInt(profile.paymentsPerPayer), BigInt(multiplier));
-    const { gas, claims } = keepingGas(profile, given);
-    const totalGas = BigInt(profile.payers) * depositGas(given.channelGas, deposits) + gas;
-    return { ...cost(totalGas), multiplier, deposits, deposit: BigInt(multiplier) * profile.amount, claims };
+    const opening = { gas: depositGas(given.channelGas, deposits), dataWei: deposits * data.deposit() };
+    const { claims } = keeping;
+    const deposit = BigInt(multiplier) * profile.amount;
+    return { ...price(plus(times(payers, opening), keeping)), multiplier, deposits, deposit, claims };
   };
 
-  const exactGas = batchGas(profile, 1, given.gasModel);
-  const exact = cost(payments * exactGas);
-  const batch = cost(allBatchesGas(profile, payments, given));
-  const channel = channelOf(recommendedMultiplier(profile, given, options));
+  const single = batchCost(profile, 1, given.gasModel, data);
+  const exact = price(times(payments, single));
+  const batch = price(allBatchesCost(profile, payments, given, data));
+  const channel = channelOf(recommendedMultiplier(profile, given, options, data));
   const usualChannels = { client: channelOf(CLIENT_DEPOSIT_MULTIPLIER), server: channelOf(SERVER_DEPOSIT_MULTIPLIER) };
 
   // What one channel costs however many payments it carries, as a part of all of them.
-  const { gas } = keepingGas(profile, given);
-  const fixedGas = depositGas(given.channelGas, 1n) + divideUp(gas, BigInt(profile.payers));
+  const fixed = plus(
+    { gas: depositGas(given.channelGas, 1n), dataWei: data.deposit() },
+    { gas: divideUp(keeping.gas, payers), dataWei: divideUp(keeping.dataWei, payers) },
+  );
+  // Where gas costs nothing it still decides, but for what data costs.
+  const gasPriceWei = options.gasPriceWei === 0n ? 1n : options.gasPriceWei;
+  const wei = ({ gas, dataWei }: Spent) => gas * gasPriceWei + dataWei;
   const breakEven = {
-    withExact: fixedGas / exactGas + 1n,
-    withBatch: (fixedGas * payments) / batch.totalGas + 1n,
+    withExact: wei(fixed) / wei(single) + 1n,
+    withBatch: (wei(fixed) * payments) / wei({ gas: batch.totalGas, dataWei: batch.dataWei }) + 1n,
   };
   const smallest = ({ picoUsdPerPayment }: WayCost) =>
     divideUp(picoUsdPerPayment * 1_000n, 1_000_000n * given.maxCostPermille);
   const smallestAmount = {
     exact: smallest(exact),
     batch: smallest(batch),
-    channel: smallest(cost(BigInt(profile.payers) * fixedGas)),
+    channel: smallest(price(times(payers, fixed))),
   };
   const priced = { exact, batch, channel };
   const { recommended, reasons } = recommend(profile, priced, usualChannels, breakEven, given.maxCostPermille);
   return { payments, value, ...priced, usualChannels, breakEven, smallestAmount, recommended, reasons };
 }
 
-type Given = Required<Omit<CompareOptions, "gasPriceWei" | "etherMicroUsd">>;
+/** What transactions take, whatever gas costs. */
+type Spent = { readonly gas: bigint; readonly dataWei: bigint };
+
+function plus(a: Spent, b: Spent): Spent {
+  return { gas: a.gas + b.gas, dataWei: a.dataWei + b.dataWei };
+}
+
+function times(count: bigint, { gas, dataWei }: Spent): Spent {
+  return { gas: count * gas, dataWei: count * dataWei };
+}
+
+type Given = Required<Omit<CompareOptions, "gasPriceWei" | "etherMicroUsd" | "dataFee">>;
 
 function check(profile: TrafficProfile, options: CompareOptions): Given {
   const given = {
@@ -196,43 +223,66 @@ function check(profile: TrafficProfile, options: CompareOptions): Given {
   });
 }
 
-/** Gas of all claims and sweeps, and how often each channel is claimed. */
-function keepingGas(profile: TrafficProfile, { channelGas, claimEveryHours, sweepEveryHours }: Given) {
+/** What all claims and sweeps take, and how often each channel is claimed. */
+function keepingCost(profile: TrafficProfile, given: Given, data: DataCosts): Spent & { readonly claims: number } {
+  const { channelGas, claimEveryHours, sweepEveryHours } = given;
   const { payers, sessionHours, paymentsPerPayer } = profile;
   const payees = Math.min(profile.payees, payers);
   const claims = Math.min(paymentsPerPayer, Math.max(1, Math.ceil(sessionHours / claimEveryHours)));
   const sweeps = Math.min(claims, Math.max(1, Math.ceil(sessionHours / sweepEveryHours)));
-  const rows = Math.ceil(payers / payees);
-  const transactions = BigInt(payees) * BigInt(Math.ceil(rows / MAX_ROWS_PER_CLAIM));
-  const claiming = transactions * claimGas(channelGas, 0) + BigInt(payers) * BigInt(channelGas.claimRowGas);
-  const sweeping = BigInt(payees) * BigInt(sweeps) * BigInt(channelGas.sweepGas);
-  return { gas: BigInt(claims) * claiming + sweeping, claims };
+  const claiming = claimTransactions(payers, payees)
+    .map(([rows, count]) => times(count, { gas: claimGas(channelGas, rows), dataWei: data.claim(rows) }))
+    .reduce(plus);
+  const sweeping = { gas: BigInt(channelGas.sweepGas), dataWei: data.sweep() };
+  return { ...plus(times(BigInt(claims), claiming), times(BigInt(payees * sweeps), sweeping)), claims };
+}
+
+/** The transactions that claim every channel once, as how many there are with so many rows. */
+function claimTransactions(payers: number, payees: number): readonly (readonly [rows: number, count: bigint])[] {
+  const [least, larger] = [Math.floor(payers / payees), payers % payees];
+  const receivers = [[least, payees - larger] as const, [least + 1, larger] as const];
+  return receivers.flatMap(([rows, count]) => {
+    const [full, rest] = [Math.floor(rows / MAX_ROWS_PER_CLAIM), rows % MAX_ROWS_PER_CLAIM];
+    const transactions = [[MAX_ROWS_PER_CLAIM, BigInt(count * full)] as const, [rest, BigInt(count)] as const];
+    return transactions.filter(([inEach, many]) => inEach > 0 && many > 0n);
+  });
 }
 
 /**
  * The smallest deposit, in payments, with which deposits cost no more than their part of the value; all payments of the
  * session where none does. Never below what the official server asks for.
  */
-function recommendedMultiplier(profile: TrafficProfile, given: Given, options: CompareOptions): number {
-  const { paymentsPerPayer, amount } = profile;
-  const weiPerMicroUsd = options.gasPriceWei * options.etherMicroUsd;
-  if (weiPerMicroUsd === 0n) return Math.min(paymentsPerPayer, SERVER_DEPOSIT_MULTIPLIER);
+function recommendedMultiplier(
+  { paymentsPerPayer, amount }: TrafficProfile,
+  given: Given,
+  { gasPriceWei, etherMicroUsd }: CompareOptions,
+  data: DataCosts,
+): number {
+  const weiOf = (gas: number) => BigInt(gas) * gasPriceWei + data.deposit();
+  const firstWei = weiOf(given.channelGas.depositGas);
+  const topUpWei = weiOf(given.channelGas.topUpGas);
+  if (topUpWei * etherMicroUsd === 0n) return Math.min(paymentsPerPayer, SERVER_DEPOSIT_MULTIPLIER);
   const budgetMilliMicroUsd = BigInt(paymentsPerPayer) * amount * given.maxDepositCostPermille;
-  const budgetGas = (budgetMilliMicroUsd * WEI_PER_ETHER) / (1_000n * weiPerMicroUsd);
-  const { depositGas: first, topUpGas } = given.channelGas;
-  const topUps = budgetGas < BigInt(first) ? 0n : (budgetGas - BigInt(first)) / BigInt(topUpGas);
+  const budgetWei = (budgetMilliMicroUsd * WEI_PER_ETHER) / (1_000n * etherMicroUsd);
+  const topUps = budgetWei < firstWei ? 0n : (budgetWei - firstWei) / topUpWei;
   const multiplier = Number(divideUp(BigInt(paymentsPerPayer), topUps + 1n));
   return Math.min(paymentsPerPayer, Math.max(multiplier, SERVER_DEPOSIT_MULTIPLIER));
 }
 
-function allBatchesGas(profile: TrafficProfile, payments: bigint, { paymentsPerBatch, gasModel }: Given): bigint {
+function allBatchesCost(profile: TrafficProfile, payments: bigint, given: Given, data: DataCosts): Spent {
+  const { paymentsPerBatch, gasModel } = given;
   const most = BigInt(paymentsPerBatch);
   const full = payments / most;
   const rest = Number(payments % most);
-  return (
-    (full === 0n ? 0n : full * batchGas(profile, paymentsPerBatch, gasModel)) +
-    (rest === 0 ? 0n : batchGas(profile, rest, gasModel))
+  const none = { gas: 0n, dataWei: 0n };
+  return plus(
+    full === 0n ? none : times(full, batchCost(profile, paymentsPerBatch, gasModel, data)),
+    rest === 0 ? none : batchCost(profile, rest, gasModel, data),
   );
+}
+
+function batchCost(profile: TrafficProfile, count: number, model: GasModel, data: DataCosts): Spent {
+  return { gas: batchGas(profile, count, model), dataWei: data.batch(count) };
 }
 
 // Terms as x402 clients write them, with no zero byte where chance decides.
@@ -284,10 +334,13 @@ function most(prediction: GasPrediction): bigint {
   return prediction.kind === "exact" ? prediction.gas : prediction.high;
 }
 
-function priceOf(totalGas: bigint, payments: bigint, value: bigint, options: CompareOptions): WayCost {
-  const weiMicroUsd = totalGas * options.gasPriceWei * options.etherMicroUsd;
+function priceOf({ gas, dataWei }: Spent, payments: bigint, value: bigint, options: CompareOptions): WayCost {
+  const totalWei = gas * options.gasPriceWei + dataWei;
+  const weiMicroUsd = totalWei * options.etherMicroUsd;
   return {
-    totalGas,
+    totalGas: gas,
+    dataWei,
+    totalWei,
     totalNanoUsd: divideUp(weiMicroUsd * 1_000n, WEI_PER_ETHER),
     picoUsdPerPayment: divideUp(weiMicroUsd * 1_000_000n, WEI_PER_ETHER * payments),
     shareOfValuePpm: divideUp(weiMicroUsd * 1_000_000n, WEI_PER_ETHER * value),
@@ -305,7 +358,7 @@ function recommend(
   const order: readonly Way[] = ["exact", "batch", "channel"];
   const isAffordable = ({ shareOfValuePpm }: WayCost) => shareOfValuePpm <= maxCostPermille * 1_000n;
   const affordable = order.find((way) => isAffordable(ways[way]));
-  const cheapest = order.reduce((a, b) => (ways[b].totalGas < ways[a].totalGas ? b : a));
+  const cheapest = order.reduce((a, b) => (ways[b].totalWei < ways[a].totalWei ? b : a));
   const recommended = affordable ?? cheapest;
   const { shareOfValuePpm } = ways[recommended];
   const reasons: CompareReason[] = [];

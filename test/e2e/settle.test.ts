@@ -2,9 +2,9 @@ import { expect } from "chai";
 import type { Address, Hex } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 import { privateKeyToAccount } from "viem/accounts";
+import { encodeTransfer } from "../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { connectChain } from "../../src/chain/client.ts";
-import { encodeTransfer } from "../../src/chain/preflight.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
 import {

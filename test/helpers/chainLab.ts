@@ -1,8 +1,19 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Address, encodeFunctionData, type Hex, keccak256, numberToHex, pad } from "viem";
+import {
+  type Address,
+  encodeFunctionData,
+  encodeFunctionResult,
+  type Hex,
+  keccak256,
+  numberToHex,
+  pad,
+  parseAbi,
+  toFunctionSelector,
+} from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
+import { GAS_PRICE_ORACLE_ADDRESS } from "../../src/chain/dataFee.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { type LocalChainOptions, startLocalChain } from "../../src/local/index.ts";
@@ -115,4 +126,23 @@ export async function startFaultyNode(rpcUrl: string, fault: (request: NodeReque
         server.close(() => resolve());
       }),
   };
+}
+
+/** A node in front of another one whose chain charges for data as Base does: an L1 base fee of 10 gwei, blobs next to free. */
+export function startDataFeeNode(rpcUrl: string) {
+  const abi = parseAbi(["function f() view returns (uint256)"]);
+  const values = new Map<unknown, bigint>([
+    [toFunctionSelector("l1BaseFee()"), 10_000_000_000n],
+    [toFunctionSelector("blobBaseFee()"), 1n],
+    [toFunctionSelector("baseFeeScalar()"), 2_269n],
+    [toFunctionSelector("blobBaseFeeScalar()"), 1_055_762n],
+  ]);
+  const isOracle = (address: unknown) => String(address).toLowerCase() === GAS_PRICE_ORACLE_ADDRESS.toLowerCase();
+  return startFaultyNode(rpcUrl, ({ method, params: [first] }) => {
+    if (method === "eth_getCode" && isOracle(first)) return { result: "0x00" };
+    if (method !== "eth_call" || typeof first !== "object" || first === null) return "pass";
+    const { to, data }: { to?: unknown; data?: unknown } = first;
+    if (!isOracle(to)) return "pass";
+    return { result: encodeFunctionResult({ abi, result: values.get(data) ?? 0n }) };
+  });
 }

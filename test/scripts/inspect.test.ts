@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { encodeFunctionData, type Hex, multicall3Abi, numberToHex } from "viem";
-import { encodeTransfer } from "../../src/chain/preflight.ts";
+import { encodeTransfer } from "../../src/authorization/encode.ts";
 import { encodeSettle } from "../../src/router/index.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { runCli } from "../helpers/cli.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
 import type { JobPayment } from "../../src/settlement/index.ts";
-import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
+import { type ChainLab, freshAddress, openChainLab, startDataFeeNode } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
 
 describe("plan", () => {
@@ -112,7 +112,7 @@ describe("plan", () => {
   });
 
   describe("--compare", () => {
-    const nowhere = ["--rpc-url", "http://127.0.0.1:9", "--gas-price", "0.005"];
+    const nowhere = ["--gas-price", "0.005"];
 
     it("compares the ways of a described traffic, without a node where the price is given", async () => {
       const traffic = ["--payers", "1", "--amount", "0.0001", "--rate", "10000", "--session", "1"];
@@ -124,7 +124,33 @@ describe("plan", () => {
       expect(stdout).to.match(/channel, deposits of 5 \(the official client's own\) .*361 %/);
       const json = JSON.parse((await runCli(["plan", "--compare", ...traffic, ...nowhere, "--json"])).stdout);
       expect(json.channel).to.include({ multiplier: 5_000, deposit: "500000", totalGas: "378648" });
-      expect(json.recommended).to.equal("channel");
+      expect(json).to.include({ recommended: "channel", dataFeeInputs: null });
+      expect(stdout).to.include("without the data fee of an OP stack").and.not.to.include("of it data");
+    });
+
+    it("counts the data fee where a node is named, of whichever chain charges one", async () => {
+      const traffic = ["--payers", "1", "--amount", "0.0001", "--rate", "10000", "--session", "1", ...nowhere];
+      const compare = async (rpcUrl: string, ...more: string[]) => {
+        return runCli(["plan", "--compare", ...traffic, "--rpc-url", rpcUrl, ...more]);
+      };
+      expect((await compare(lab.chain.rpcUrl)).stdout).to.include("no data fee on this chain");
+      expect((await compare("http://127.0.0.1:9")).code).to.equal(1);
+      const node = await startDataFeeNode(lab.chain.rpcUrl);
+      try {
+        const { code, stdout } = await compare(node.rpcUrl);
+        expect(code).to.equal(0);
+        expect(stdout).to.include("data at the chain's price now");
+        expect(stdout).to.match(/USD each +of it data/);
+        const { dataFeeInputs, exact, batch, channel } = JSON.parse((await compare(node.rpcUrl, "--json")).stdout);
+        expect(dataFeeInputs).to.include({ l1BaseFee: "10000000000", blobBaseFeeScalar: "1055762" });
+        for (const { totalGas, dataWei, totalWei } of [exact, batch, channel]) {
+          expect(BigInt(totalWei)).to.equal(BigInt(totalGas) * 5_000_000n + BigInt(dataWei));
+        }
+        expect(BigInt(exact.dataWei) > BigInt(batch.dataWei)).to.equal(true);
+        expect(BigInt(batch.dataWei) > BigInt(channel.dataWei)).to.equal(true);
+      } finally {
+        await node.stop();
+      }
     });
 
     it("takes the traffic of a file, and the chain's price", async () => {

@@ -90,6 +90,7 @@ const exported = {
     "predictRouterGas",
     "randomNonce",
     "readAuthorizations",
+    "readDataFeeInputs",
     "readBatchOutcomes",
     "readDirectOutcome",
     "readRouterCode",

@@ -9,8 +9,8 @@ import {
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
+import { encodeTransfer } from "../../../src/authorization/encode.ts";
 import { signAuthorization } from "../../../src/authorization/sign.ts";
-import { encodeTransfer } from "../../../src/chain/preflight.ts";
 import { mockUSDCArtifact } from "../../../src/contracts/MockUSDC.ts";
 import type { LocalChain } from "../../../src/local/index.ts";
 import { sender } from "../../../src/local/transaction.ts";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { connectChain } from "../../../src/chain/client.ts";
 import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { encodeTransfer, preflightAuthorization, preflightBatch } from "../../../src/chain/preflight.ts";
+import { preflightAuthorization, preflightBatch } from "../../../src/chain/preflight.ts";
 import { encodeSettle } from "../../../src/router/index.ts";
 import { BURNING_CODE, type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
 
@@ -118,16 +118,6 @@ describe("pre-flight", () => {
       const error = await asked.catch((caught: unknown) => caught);
       await node.stop();
       expect(error).to.be.instanceOf(ChainUnavailableError);
-    });
-  });
-
-  describe("encodeTransfer", () => {
-    it("chooses the overload by the signature's length", async () => {
-      const [payment] = await lab.pay(1, freshAddress(8));
-      const { authorization } = payment!;
-      expect(encodeTransfer(authorization).slice(0, 10)).to.equal("0xe3ee160e");
-      expect(encodeTransfer(authorization, "bytes").slice(0, 10)).to.equal("0xcf092995");
-      expect(encodeTransfer({ ...authorization, signature: "0x1234" }).slice(0, 10)).to.equal("0xcf092995");
     });
   });
 });

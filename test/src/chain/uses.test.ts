@@ -1,8 +1,8 @@
 import { expect } from "chai";
+import { encodeTransfer } from "../../../src/authorization/encode.ts";
 import { authorizationId } from "../../../src/authorization/identity.ts";
 import { connectChain } from "../../../src/chain/client.ts";
 import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { encodeTransfer } from "../../../src/chain/preflight.ts";
 import { findNonceUses } from "../../../src/chain/uses.ts";
 import { sender } from "../../../src/local/transaction.ts";
 import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";

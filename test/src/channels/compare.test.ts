@@ -6,9 +6,15 @@ import {
   type TrafficProfile,
   TrafficProfileError,
 } from "../../../src/channels/compare.ts";
+import { dataCostsOf } from "../../../src/channels/dataCosts.ts";
 
 /** 0.005 gwei and 3,000 USD: a gas costs 0.015 nano-dollars. */
 const prices = { gasPriceWei: 5_000_000n, etherMicroUsd: 3_000_000_000n };
+/** Base's scalars with a busy L1. */
+const busy = {
+  ...{ baseFeeScalar: 2_269n, blobBaseFeeScalar: 1_055_762n },
+  ...{ l1BaseFee: 30_000_000_000n, blobBaseFee: 5_000_000_000n },
+};
 /** 10,000 payments of $0.0001 from one payer to one payee, within a day. */
 const smallest: TrafficProfile = { payers: 1, payees: 1, amount: 100n, paymentsPerPayer: 10_000, sessionHours: 24 };
 
@@ -19,6 +25,8 @@ describe("compareWays", () => {
     // One deposit, a claim of one row, a sweep: 141,044 + 36,363 + 24,333 + 56,840.
     expect(channel).to.deep.equal({
       totalGas: 258_580n,
+      dataWei: 0n,
+      totalWei: 1_292_900_000_000n,
       totalNanoUsd: 3_878_700n,
       picoUsdPerPayment: 387_870n,
       shareOfValuePpm: 3_879n,
@@ -99,6 +107,29 @@ describe("compareWays", () => {
     }
   });
 
+  it("counts what data costs in the total, the break-even, the smallest payment and the deposit", () => {
+    const profile = { ...smallest, paymentsPerPayer: 1_000, amount: 10_000n };
+    const [free, dear] = [undefined, busy].map((dataFee) => compareWays(profile, { ...prices, dataFee }));
+    const data = dataCostsOf(profile, busy);
+    for (const way of ["exact", "batch", "channel"] as const) {
+      const { totalGas, dataWei, totalWei, totalNanoUsd } = dear![way];
+      expect(totalWei).to.equal(totalGas * prices.gasPriceWei + dataWei);
+      expect(Number(totalNanoUsd)).to.be.closeTo(Number((totalWei * 3n) / 10n ** 6n), 1);
+      expect(dear!.smallestAmount[way] > free!.smallestAmount[way]).to.equal(true);
+    }
+    expect(dear!.exact.dataWei).to.equal(1_000n * data.batch(1));
+    expect(dear!.batch.dataWei).to.equal(3n * data.batch(300) + data.batch(100));
+    const { deposits, dataWei } = dear!.channel;
+    expect(dataWei).to.equal(deposits * data.deposit() + data.claim(1) + data.sweep());
+    // A deposit, a claim and a sweep for what single transactions cost each.
+    const one = 258_580n * prices.gasPriceWei + data.deposit() + data.claim(1) + data.sweep();
+    expect(dear!.breakEven.withExact).to.equal(one / (dear!.exact.totalWei / 1_000n) + 1n);
+    // Deposits are dearer, so there are fewer of them.
+    const depositing = (result: typeof dear) => result!.channel.multiplier;
+    const small = [undefined, busy].map((dataFee) => compareWays(smallest, { ...prices, dataFee }));
+    expect(depositing(small[1]) > depositing(small[0])).to.equal(true);
+  });
+
   it("refuses what is no traffic", () => {
     const bad: readonly Partial<TrafficProfile>[] = [
       { payers: 0 },
@@ -126,14 +157,14 @@ describe("compareWays", () => {
 
   it("never recommends a way where a simpler one is cheap enough, nor a dear one where a cheaper one is there", () => {
     fc.assert(
-      fc.property(traffic, (profile) => {
-        const result = compareWays(profile, prices);
+      fc.property(traffic, fc.constantFrom(undefined, busy), (profile, dataFee) => {
+        const result = compareWays(profile, { ...prices, dataFee });
         const order = ["exact", "batch", "channel"] as const;
         const limit = 10_000n;
         const affordable = order.filter((way) => result[way].shareOfValuePpm <= limit);
         if (affordable.length > 0) expect(result.recommended).to.equal(affordable[0]);
         else
-          for (const way of order) expect(result[way].totalGas >= result[result.recommended].totalGas).to.equal(true);
+          for (const way of order) expect(result[way].totalWei >= result[result.recommended].totalWei).to.equal(true);
       }),
       { numRuns: 60 },
     );

@@ -1,10 +1,14 @@
 import { expect } from "chai";
-import { encodeFunctionResult, parseAbi, toFunctionSelector } from "viem";
 import { connectChain } from "../../../src/chain/client.ts";
-import { GAS_PRICE_ORACLE_ADDRESS } from "../../../src/chain/dataFee.ts";
 import { ChainUnavailableError } from "../../../src/chain/errors.ts";
 import { quoteSettlement } from "../../../src/settlement/index.ts";
-import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+import {
+  type ChainLab,
+  freshAddress,
+  openChainLab,
+  startDataFeeNode,
+  startFaultyNode,
+} from "../../helpers/chainLab.ts";
 
 const etherMicroUsd = 3_000_000_000n;
 
@@ -34,21 +38,7 @@ describe("quoteSettlement", () => {
   });
 
   it("adds the data fee of an OP-stack chain, more of it one by one", async () => {
-    const abi = parseAbi(["function f() view returns (uint256)"]);
-    const values = new Map([
-      [toFunctionSelector("l1BaseFee()"), 10_000_000_000n],
-      [toFunctionSelector("blobBaseFee()"), 1n],
-      [toFunctionSelector("baseFeeScalar()"), 2_269n],
-      [toFunctionSelector("blobBaseFeeScalar()"), 1_055_762n],
-    ]);
-    const node = await startFaultyNode(lab.chain.rpcUrl, ({ method, params: [first] }) => {
-      if (method === "eth_getCode" && first === GAS_PRICE_ORACLE_ADDRESS.toLowerCase()) return { result: "0x00" };
-      if (method === "eth_getCode" && first === GAS_PRICE_ORACLE_ADDRESS) return { result: "0x00" };
-      if (method !== "eth_call" || typeof first !== "object" || first === null) return "pass";
-      const { to, data }: { to?: unknown; data?: unknown } = first;
-      if (String(to).toLowerCase() !== GAS_PRICE_ORACLE_ADDRESS.toLowerCase()) return "pass";
-      return { result: encodeFunctionResult({ abi, result: values.get(String(data) as `0x${string}`) ?? 0n }) };
-    });
+    const node = await startDataFeeNode(lab.chain.rpcUrl);
     const client = await connectChain(node.rpcUrl);
     const quote = await quoteSettlement(client, await lab.pay(20, freshAddress(2)), { etherMicroUsd, gasPriceWei: 5n });
     await node.stop();

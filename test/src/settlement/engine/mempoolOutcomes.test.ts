@@ -1,6 +1,6 @@
 import { expect } from "chai";
+import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import { connectChain } from "../../../../src/chain/client.ts";
-import { encodeTransfer } from "../../../../src/chain/preflight.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { ACCEPT_ALL, startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { encodeFunctionData, type Hex, parseSignature } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../../../src/authorization/types.ts";
-import { encodeTransfer } from "../../../../src/chain/preflight.ts";
 import { mockUSDCArtifact } from "../../../../src/contracts/MockUSDC.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import { networks } from "../../../../src/networks.ts";

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { type Hex, keccak256, toEventSelector } from "viem";
+import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../../../src/authorization/types.ts";
 import { MULTICALL3_ADDRESS } from "../../../../src/chain/multicall3.ts";
-import { encodeTransfer } from "../../../../src/chain/preflight.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import type { SettlementEngine } from "../../../../src/settlement/engine.ts";
 import type { CallSubmission } from "../../../../src/settlement/intake.ts";
