@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { freshAddress } from "../helpers/chainLab.ts";
+import { freshAddress } from "../../helpers/chainLab.ts";
 import {
   authorizer,
   bodyOf,
@@ -10,8 +10,8 @@ import {
   rowOf,
   sweepBody,
   voucherBody,
-} from "../helpers/channelPayloads.ts";
-import { openFacilitatorLab } from "../helpers/facilitator.ts";
+} from "../../helpers/channelPayloads.ts";
+import { openFacilitatorLab } from "../../helpers/facilitator.ts";
 
 const PREFIX = "invalid_batch_settlement_evm";
 
