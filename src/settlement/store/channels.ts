@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
+import type { Kysely } from "kysely";
 import { getAddress, type Hex } from "viem";
-import type { Backend, Write } from "./backend.ts";
+import type { Backend, Statement, Write } from "./backend.ts";
 import {
   decodeCall,
   decodeFault,
@@ -13,16 +14,22 @@ import {
 } from "./channelCodec.ts";
 import type { ChannelChange, ChannelReceiver, ChannelRow, ChannelStore } from "./channelTypes.ts";
 import { decodeInteger } from "./codec.ts";
-import type { ChannelTable } from "./tables.ts";
+import type { Dialect } from "./dialect.ts";
+import type { ChannelTable, Tables } from "./tables.ts";
+
+/** So many rows are read by the shortest way, at most. */
+const FEW = 64;
 
 /** Channels, their receivers, and a keeper's calls. */
-export function channelMethods({ read, write, dialect }: Backend): ChannelStore {
+export function channelMethods({ read, readOne, write, writeOne, dialect }: Backend): ChannelStore {
   return {
     channels: async (channelIds) => {
       if (channelIds.length === 0) return new Map();
-      const rows = await read((db) =>
-        db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds)).execute(),
-      );
+      const select: Statement<ChannelTable> = (db) =>
+        db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds));
+      const rows = await (channelIds.length <= FEW
+        ? readOne(select)
+        : read((db) => db.executeQuery(select(db)).then((result) => result.rows)));
       return new Map(rows.map((row) => [row.channel_id, channelRow(row)]));
     },
 
@@ -38,11 +45,15 @@ export function channelMethods({ read, write, dialect }: Backend): ChannelStore 
 
     changeChannels: async (changes, nowMs) => {
       if (changes.length === 0) return new Set();
+      const [added, kept, removed] = sortOut(changes, nowMs);
+      // What a server does with every request.
+      if (added.length === 0 && removed.length === 0) return idsOf(await writeOne((db) => rewrite(db, dialect, kept)));
       return write(async (transaction) => {
-        const [added, kept, removed] = sortOut(changes, nowMs);
         const done = new Set<Hex>();
         // What is rewritten first: the locks of a transaction are taken in one order everywhere.
-        for (const id of await rewrite(transaction, kept)) done.add(id);
+        if (kept.length > 0) {
+          for (const id of idsOf(await rewrite(transaction.db, dialect, kept).execute())) done.add(id);
+        }
         for (const id of await add(transaction, added)) done.add(id);
         for (const id of await remove(transaction, removed)) done.add(id);
         return done;
@@ -162,9 +173,8 @@ async function add(transaction: Write, rows: readonly Entry[]): Promise<readonly
   return inserted.map(({ channel_id }) => channel_id);
 }
 
-async function rewrite({ db, dialect }: Write, rows: readonly Entry[]): Promise<readonly Hex[]> {
-  if (rows.length === 0) return [];
-  const updated = await db
+function rewrite(db: Kysely<Tables>, dialect: Dialect, rows: readonly Entry[]) {
+  return db
     .updateTable("channels")
     .from(dialect.records(rows, columns))
     .set(({ ref }) => ({
@@ -178,10 +188,11 @@ async function rewrite({ db, dialect }: Write, rows: readonly Entry[]): Promise<
     }))
     .whereRef("channels.channel_id", "=", "input.channel_id")
     .whereRef("channels.version", "=", "input.before")
-    .returning("channels.channel_id")
-    .execute();
-  return updated.map(({ channel_id }) => channel_id);
+    .returning("channels.channel_id");
 }
+
+const idsOf = (rows: readonly Pick<ChannelTable, "channel_id">[]): ReadonlySet<Hex> =>
+  new Set(rows.map(({ channel_id }) => channel_id));
 
 async function remove({ db, dialect }: Write, rows: readonly Entry[]): Promise<readonly Hex[]> {
   if (rows.length === 0) return [];

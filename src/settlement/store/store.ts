@@ -26,6 +26,8 @@ export function createStore(backend: Backend): Store {
     ...backend,
     read: (query) => track(() => backend.read(query)),
     write: (operation) => track(() => backend.write(operation)),
+    readOne: (statement) => track(() => backend.readOne(statement)),
+    writeOne: (statement) => track(() => backend.writeOne(statement)),
   };
 
   // Concurrent calls share their statements, not only their commit.

@@ -118,6 +118,9 @@ export async function openPostgres(url: string, { poolSize, schema }: PostgresOp
     dialect,
     read,
     write,
+    readOne: (statement) => read(async (db) => (await db.executeQuery(statement(db))).rows),
+    // Not without `begin`: where the connection broke, nobody could tell whether the statement took place.
+    writeOne: (statement) => write(async ({ db }) => (await db.executeQuery(statement(db))).rows),
     onChange: listening.add,
     close: async () => {
       await listening.close();

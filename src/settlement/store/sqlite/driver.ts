@@ -60,7 +60,8 @@ function driverOn(channel: Channel, name: ConnectionName): Driver {
   };
 }
 
-function sqlValue(value: unknown): SqlValue {
+/** A parameter as SQLite takes it. */
+export function sqlValue(value: unknown): SqlValue {
   if (value === null || typeof value === "string" || typeof value === "bigint") return value;
   if (typeof value === "number" && Number.isSafeInteger(value)) return value;
   throw new StoreError("invalid", "A value cannot be stored.", { details: `It is of type ${typeof value}.` });
