@@ -10,8 +10,9 @@ import { money } from "./money.ts";
 import { planner } from "./planner.ts";
 import { store } from "./store.ts";
 import { verification } from "./verification.ts";
+import { vouchers } from "./vouchers.ts";
 
-const SUBJECTS: readonly Subject[] = [gas, dataFee, money, planner, job, facilitator, verification, store];
+const SUBJECTS: readonly Subject[] = [gas, dataFee, money, planner, job, facilitator, verification, vouchers, store];
 
 type Options = {
   readonly only?: readonly string[];

@@ -26,6 +26,7 @@ export {
   claimBatchTypedData,
   depositNonce,
   encodeDepositAuthorization,
+  hashVoucher,
   refundTypedData,
   voucherTypedData,
 } from "./typedData.ts";

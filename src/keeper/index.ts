@@ -8,3 +8,4 @@ export { DEFAULT_KEEPER_POLICY, type KeeperPolicy, KeeperPolicyError } from "./p
 export type { RefundResult } from "./refund.ts";
 export { type ChannelStorageOptions, createChannelStorage } from "./storage.ts";
 export type { ChannelKeeper, ClaimReport, KeeperAlert, KeeperOptions, KeeperStatus, SweepReport } from "./types.ts";
+export { quickenVouchers } from "./vouchers.ts";

@@ -1,0 +1,32 @@
+// A resource server that is paid by vouchers, of official packages: `node voucherServer.ts FACILITATOR_URL PAYEE DEPOSIT [JOURNAL
+// [quickened]]`, the receiver authorizer's key in RECEIVER_AUTHORIZER_KEY; prints what it sells. Its channels are in the official
+// package's memory, or in our journal where one is named; vouchers are checked by us where that is asked for.
+import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/server";
+import type { Address, Hex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { loadSalePackages } from "../../scripts/demo/sale/packages.ts";
+import { openShop } from "../../scripts/demo/sale/shop.ts";
+import { createChannelStorage, quickenVouchers } from "../../src/keeper/index.ts";
+import { networks } from "../../src/networks.ts";
+import { openStore } from "../../src/settlement/index.ts";
+
+const [facilitatorUrl = "", payee, minDeposit, journal, choice] = process.argv.slice(2);
+const { caip2, chainId } = networks.baseSepolia;
+const receiverAuthorizerSigner = privateKeyToAccount(process.env.RECEIVER_AUTHORIZER_KEY as Hex);
+const store = journal === undefined ? undefined : await openStore(journal);
+const scheme = new BatchSettlementEvmScheme(payee as Address, {
+  receiverAuthorizerSigner,
+  ...(store === undefined ? {} : { storage: createChannelStorage(store, { chainId }) }),
+});
+if (choice === "quickened") quickenVouchers(scheme);
+const shop = await openShop(await loadSalePackages(), {
+  resources: new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitatorUrl })).register(caip2, scheme),
+  offer: { scheme: "batch-settlement", price: 100n, payTo: payee as Address, extra: { minDeposit } },
+});
+console.log(shop.url);
+process.once("SIGTERM", async () => {
+  await shop.close();
+  await store?.close();
+  process.exit(0);
+});
