@@ -26,7 +26,6 @@ export {
   claimBatchTypedData,
   depositNonce,
   encodeDepositAuthorization,
-  hashVoucher,
   refundTypedData,
   voucherTypedData,
 } from "./typedData.ts";

@@ -7,10 +7,10 @@ import { findSignatureDefect } from "../authorization/signature.ts";
 import {
   type ChannelConfig,
   channelIdOf,
-  hashVoucher,
   MAX_WITHDRAW_DELAY_SECONDS,
   MIN_WITHDRAW_DELAY_SECONDS,
 } from "../channels/index.ts";
+import { hashVoucher } from "../channels/typedData.ts";
 
 type BeforeVerify = NonNullable<BatchSettlementEvmScheme["schemeHooks"]["onBeforeVerify"]>;
 type Context = Parameters<BeforeVerify>[0];

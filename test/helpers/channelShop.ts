@@ -27,15 +27,17 @@ export type ChannelShop = Awaited<ReturnType<typeof openChannelShop>>;
 /**
  * A resource server that sells by the scheme batch-settlement, of official parts only: @x402/express, its server scheme and
  * its channel manager. `GET /resource` costs what `?amount=` says, at most `price`: atomic units, or a part of the price as
- * `25%`.
+ * `25%`. `prepare` has the scheme before the server does.
  */
 export async function openChannelShop(
   facilitator: FacilitatorClient,
   receiver: Address,
   options: { readonly price?: bigint } & BatchSettlementEvmSchemeServerConfig = {},
+  prepare: (scheme: ServerScheme) => void = () => undefined,
 ) {
   const { price = 1_000n, ...config } = options;
   const scheme = new ServerScheme(receiver, config);
+  prepare(scheme);
   const resources = new x402ResourceServer(facilitator).register(network, scheme);
   const asset = networks.baseSepolia.usdc;
   const app = express();

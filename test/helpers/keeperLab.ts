@@ -1,3 +1,4 @@
+import type { BatchSettlementEvmScheme as ServerScheme } from "@x402/evm/batch-settlement/server";
 import { type Address, createWalletClient, type Hex, http, type LocalAccount, publicActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
@@ -72,10 +73,20 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
       closers.push(() => store.close());
       return store;
     },
-    /** A shop of a receiver whose channels are in the store. */
-    shop: async (store: Store, receiver: Address, authorizer: LocalAccount) => {
+    /** A shop of a receiver whose channels are in the store. `prepare` has its scheme before the server does. */
+    shop: async (
+      store: Store,
+      receiver: Address,
+      authorizer: LocalAccount,
+      prepare?: (scheme: ServerScheme) => void,
+    ) => {
       const storage = createChannelStorage(store, { chainId });
-      const shop = await openChannelShop(facilitator, receiver, { storage, receiverAuthorizerSigner: authorizer });
+      const shop = await openChannelShop(
+        facilitator,
+        receiver,
+        { storage, receiverAuthorizerSigner: authorizer },
+        prepare,
+      );
       closers.push(() => shop.stop());
       return { ...shop, storage };
     },

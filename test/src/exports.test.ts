@@ -167,6 +167,7 @@ const exported = {
     "createChannelKeeper",
     "createChannelStorage",
     "createKeeperMetrics",
+    "quickenVouchers",
   ],
   "./local": [
     "HardhatUnavailableError",
