@@ -53,26 +53,25 @@ export function quickenVouchers(scheme: BatchSettlementEvmScheme): BatchSettleme
     const chainId = chainOf(requirements.network);
     if (payload === undefined || chainId === undefined) return;
     const { channelConfig, voucher } = payload;
+    const ceiling = BigInt(voucher.maxClaimableAmount);
     const channel = await scheme.getStorage().get(voucher.channelId);
-    if (channel === undefined || !covers(channel, BigInt(voucher.maxClaimableAmount), BigInt(requirements.amount)))
-      return;
+    if (channel === undefined || !covers(channel, ceiling, BigInt(requirements.amount))) return;
     const { onchainSyncedAt } = channel;
     if (onchainSyncedAt === undefined || Date.now() - onchainSyncedAt > scheme.getOnchainStateTtlMs()) return;
     const channelId = voucher.channelId.toLowerCase() as Hex;
     if (channel.channelId.toLowerCase() !== channelId || !isBound(chainId, channelId, channelConfig)) return;
     if (!isAsked(channelConfig, requirements) || channelConfig.payerAuthorizer === zeroAddress) return;
-    const digest = hashVoucher(chainId, channelId, BigInt(voucher.maxClaimableAmount));
+    const digest = hashVoucher(chainId, channelId, ceiling);
     const signer = await recoverSigner(digest, voucher.signature);
     if (signer !== channelConfig.payerAuthorizer.toLowerCase()) return;
 
     const { balance, totalClaimed, withdrawRequestedAt, refundNonce } = channel;
-    const request = {
+    scheme.mergeRequestContext(paymentPayload, {
       channelId: voucher.channelId,
       pendingId: randomUUID(),
       channelSnapshot: channel,
       localVerify: true,
-    };
-    scheme.mergeRequestContext(paymentPayload, request);
+    });
     const state = { balance, totalClaimed, withdrawRequestedAt, refundNonce: refundNonce.toString() };
     const extra = { channelId: voucher.channelId, ...state };
     return { skip: true, result: { isValid: true, payer: channelConfig.payer, extra } };

@@ -10,7 +10,7 @@ export type Write = {
   readonly touch: (paymentIds: readonly number[]) => void;
 };
 
-/** One statement. */
+/** One statement, of which only the text and the parameters are used. */
 export type Statement<R> = (db: Kysely<Tables>) => Compilable<R>;
 
 /** A database under the store: how transactions run there, are retried, and are told to others. */
@@ -28,7 +28,7 @@ export type Backend = {
    * but on its transaction; on SQLite it may share that with other operations.
    */
   readonly write: <T>(operation: (write: Write) => Promise<T>) => Promise<T>;
-  /** Runs one statement as a transaction of its own and resolves once that is durable: on SQLite in one step for three. */
+  /** Runs one statement as a transaction of its own and resolves once that is durable: on SQLite in one message to the thread for three. */
   readonly writeOne: <R>(statement: Statement<R>) => Promise<readonly R[]>;
   readonly onChange: (listener: (paymentIds: readonly number[]) => void) => () => void;
   readonly close: () => Promise<void>;

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { Kysely } from "kysely";
 import { getAddress, type Hex } from "viem";
-import type { Backend, Statement, Write } from "./backend.ts";
+import type { Backend, Write } from "./backend.ts";
 import {
   decodeCall,
   decodeFault,
@@ -17,7 +17,7 @@ import { decodeInteger } from "./codec.ts";
 import type { Dialect } from "./dialect.ts";
 import type { ChannelTable, Tables } from "./tables.ts";
 
-/** So many rows are read by the shortest way, at most. */
+/** So many rows are read by the shortest way, at most: it may hold up whatever else the process does. */
 const FEW = 64;
 
 /** Channels, their receivers, and a keeper's calls. */
@@ -25,11 +25,9 @@ export function channelMethods({ read, readOne, write, writeOne, dialect }: Back
   return {
     channels: async (channelIds) => {
       if (channelIds.length === 0) return new Map();
-      const select: Statement<ChannelTable> = (db) =>
+      const select = (db: Kysely<Tables>) =>
         db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds));
-      const rows = await (channelIds.length <= FEW
-        ? readOne(select)
-        : read((db) => db.executeQuery(select(db)).then((result) => result.rows)));
+      const rows = await (channelIds.length <= FEW ? readOne(select) : read((db) => select(db).execute()));
       return new Map(rows.map((row) => [row.channel_id, channelRow(row)]));
     },
 

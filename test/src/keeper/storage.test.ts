@@ -150,6 +150,19 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         expect((await storage.get(idOf(1)))?.chargedCumulativeAmount).to.equal("60");
       });
 
+      it("knows at once what another instance has stored", async () => {
+        const other = await another();
+        for (let charged = 1; charged <= 20; charged += 1) {
+          await charge(charged % 2 === 0 ? storage : other, 1);
+          for (const one of [storage, other]) {
+            expect((await one.get(idOf(1)))?.chargedCumulativeAmount).to.equal(`${charged}`);
+          }
+        }
+        await other.updateChannel(idOf(1), (current) => ({ ...current!, totalClaimed: "20" }));
+        await other.updateChannel(idOf(1), () => undefined);
+        expect(await storage.get(idOf(1))).to.equal(undefined);
+      });
+
       it("loses no update of two processes", async () => {
         const child = runChild("charge", place, "100", undefined, childFile);
         for (let i = 0; i < 100; i += 1) await charge(storage, 1);

@@ -5,8 +5,9 @@ import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { openStore, StoreError, type StoreOptions } from "../../../../src/settlement/store/index.ts";
+import { idOf, recordOf } from "../../../helpers/channelRecords.ts";
 import { describeStore } from "./contract.ts";
-import { acceptSeeds, paymentOf, stateOf } from "./fixtures.ts";
+import { acceptSeeds, chainId, paymentOf, stateOf } from "./fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
 let files = 0;
@@ -191,6 +192,37 @@ describe("openStore of a SQLite file", () => {
     expect(await store.count()).to.deep.equal({ queued: 2 });
     other.close();
     await store.close();
+  });
+
+  it("reads a channel while another process has the file locked, and rewrites it as soon as that lets go", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    const id = idOf(1);
+    const content = { withdrawal: undefined, fault: undefined, isDeleted: false } as const;
+    const added = { ...content, channelId: id, chainId, record: recordOf(1, 7n), claimed: 0n };
+    await store.changeChannels([{ before: undefined, after: added }], 1);
+    const before = (await store.channels([id])).get(id)!;
+
+    const other = new DatabaseSync(path);
+    other.exec("begin immediate");
+    const rewritten = store.changeChannels([{ before, after: { ...before, claimed: 5n } }], 2);
+    expect((await store.channels([id])).get(id)).to.deep.equal(before);
+    setTimeout(() => other.exec("rollback"), 50);
+    expect([...(await rewritten)]).to.deep.equal([id]);
+    expect((await store.channels([id])).get(id)).to.deep.include({ claimed: 5n });
+    // Not from what it was before.
+    expect((await store.changeChannels([{ before, after: { ...before, claimed: 6n } }], 3)).size).to.equal(0);
+    expect((await store.channels([id])).get(id)).to.deep.include({ claimed: 5n });
+
+    other.exec("update channels set record = '{}'");
+    other.close();
+    const error = await store.channels([id]).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "corrupt");
+    await store.close();
+    for (const late of [store.channels([id]), store.changeChannels([{ before, after: before }], 4)]) {
+      const closed = await late.catch((reason: unknown) => reason);
+      expect(closed).to.be.instanceOf(StoreError).with.property("kind", "closed");
+    }
   });
 
   it("lets nobody change history", async () => {
