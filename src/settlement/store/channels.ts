@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { Kysely } from "kysely";
+import type { CompiledQuery, Kysely } from "kysely";
 import { getAddress, type Hex } from "viem";
 import type { Backend, Write } from "./backend.ts";
 import {
@@ -21,13 +21,19 @@ import type { ChannelTable, Tables } from "./tables.ts";
 const FEW = 64;
 
 /** Channels, their receivers, and a keeper's calls. */
-export function channelMethods({ read, readOne, write, writeOne, dialect }: Backend): ChannelStore {
+export function channelMethods({ read, readOne, write, writeOne, compile, dialect }: Backend): ChannelStore {
+  const select = (db: Kysely<Tables>, channelIds: readonly Hex[]) =>
+    db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds));
+  // What a server does with every request, each with a parameter of its own.
+  const selectFew = compile((db) => select(db, ["0x"]));
+  const rewriteAll = compile((db) => rewrite(db, dialect, []));
+
   return {
     channels: async (channelIds) => {
       if (channelIds.length === 0) return new Map();
-      const select = (db: Kysely<Tables>) =>
-        db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds));
-      const rows = await (channelIds.length <= FEW ? readOne(select) : read((db) => select(db).execute()));
+      const rows = await (channelIds.length <= FEW
+        ? readOne(withParameter(selectFew, dialect.listParameter(channelIds)))
+        : read((db) => select(db, channelIds).execute()));
       return new Map(rows.map((row) => [row.channel_id, channelRow(row)]));
     },
 
@@ -44,8 +50,9 @@ export function channelMethods({ read, readOne, write, writeOne, dialect }: Back
     changeChannels: async (changes, nowMs) => {
       if (changes.length === 0) return new Set();
       const [added, kept, removed] = sortOut(changes, nowMs);
-      // What a server does with every request.
-      if (added.length === 0 && removed.length === 0) return idsOf(await writeOne((db) => rewrite(db, dialect, kept)));
+      if (added.length === 0 && removed.length === 0) {
+        return idsOf(await writeOne(withParameter(rewriteAll, dialect.recordsParameter(kept))));
+      }
       return write(async (transaction) => {
         const done = new Set<Hex>();
         // What is rewritten first: the locks of a transaction are taken in one order everywhere.
@@ -187,6 +194,11 @@ function rewrite(db: Kysely<Tables>, dialect: Dialect, rows: readonly Entry[]) {
     .whereRef("channels.channel_id", "=", "input.channel_id")
     .whereRef("channels.version", "=", "input.before")
     .returning("channels.channel_id");
+}
+
+/** A statement that has one parameter, with another one. */
+function withParameter<R>(statement: CompiledQuery<R>, parameter: unknown): CompiledQuery<R> {
+  return { ...statement, parameters: [parameter] };
 }
 
 const idsOf = (rows: readonly Pick<ChannelTable, "channel_id">[]): ReadonlySet<Hex> =>

@@ -7,13 +7,15 @@ export type ColumnType = "integer" | "text";
 export type Dialect = {
   /** SQL type of an integer column of 64 bits. */
   readonly integerType: "integer" | "bigint";
-  /** `column` is one of `values`, however many there are, in one parameter. */
+  /** `column` is one of `values`, however many there are, in one parameter: `listParameter` of them. */
   readonly isOneOf: (column: string, values: readonly (number | string)[]) => RawBuilder<SqlBool>;
-  /** Records as a table `input`, in one parameter, with their order in the column `position`. */
+  readonly listParameter: (values: readonly (number | string)[]) => unknown;
+  /** Records as a table `input`, in one parameter, `recordsParameter` of them, with their order in the column `position`. */
   readonly records: <R extends object>(
     records: readonly R[],
     columns: { readonly [K in keyof R]: ColumnType },
   ) => AliasedRawBuilder<R & { readonly position: number }, "input">;
+  readonly recordsParameter: (records: readonly object[]) => string;
   /** Locks the selected rows until the transaction ends. SQLite has one writer at a time, so nothing is needed there. */
   readonly lock: <DB, T extends keyof DB, O>(
     query: SelectQueryBuilder<DB, T, O>,
@@ -32,11 +34,13 @@ export type Dialect = {
 export const sqliteDialect: Dialect = {
   integerType: "integer",
   isOneOf: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+  listParameter: (values) => JSON.stringify(values),
   records: (records, columns) => {
     const fields = Object.keys(columns).map((name) => sql`value ->> ${sql.lit(name)} as ${sql.id(name)}`);
     const json = JSON.stringify(records);
     return sql<never>`(select key as position, ${sql.join(fields)} from json_each(${json}))`.as("input");
   },
+  recordsParameter: (records) => JSON.stringify(records),
   lock: (query) => query,
   appendOnly: (table) =>
     ["update", "delete"].map(
@@ -49,6 +53,10 @@ export const sqliteDialect: Dialect = {
   identity: "autoincrement",
 };
 
+function numbered(records: readonly object[]): string {
+  return JSON.stringify(records.map((record, position) => ({ position, ...record })));
+}
+
 /** PostgreSQL, with the tables in `schema`. */
 export function postgresDialect(schema: string): Dialect {
   return {
@@ -57,14 +65,16 @@ export function postgresDialect(schema: string): Dialect {
       const type = sql.raw(values.every((value) => typeof value === "number") ? "bigint" : "text");
       return sql`${sql.ref(column)} = any(${values}::${type}[])`;
     },
+    listParameter: (values) => values,
     records: (records, columns) => {
-      const json = JSON.stringify(records.map((record, position) => ({ position, ...record })));
+      const json = numbered(records);
       const fields = Object.entries<ColumnType>({ position: "integer", ...columns }).map(
         ([name, type]) => sql`${sql.id(name)} ${sql.raw(type === "integer" ? "bigint" : "text")}`,
       );
       const input = sql`json_to_recordset(${json}::json) as fields(${sql.join(fields)})`;
       return sql<never>`(select * from ${input})`.as("input");
     },
+    recordsParameter: numbered,
     lock: (query, how) => {
       if (how === "share") return query.forShare();
       return how === "update" ? query.forUpdate() : query.forUpdate().skipLocked();

@@ -116,11 +116,12 @@ export async function openPostgres(url: string, { poolSize, schema }: PostgresOp
 
   return {
     dialect,
+    compile: (statement) => statement(db).compile(),
     read,
     write,
-    readOne: (statement) => read(async (db) => (await db.executeQuery(statement(db))).rows),
+    readOne: (statement) => read(async (db) => (await db.executeQuery(statement)).rows),
     // Not without `begin`: where the connection broke, nobody could tell whether the statement took place.
-    writeOne: (statement) => write(async ({ db }) => (await db.executeQuery(statement(db))).rows),
+    writeOne: (statement) => write(async ({ db }) => (await db.executeQuery(statement)).rows),
     onChange: listening.add,
     close: async () => {
       await listening.close();

@@ -1,8 +1,8 @@
 import { chmod, mkdir, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { sql } from "kysely";
-import type { Backend, Statement, Write } from "../backend.ts";
+import { type CompiledQuery, sql } from "kysely";
+import type { Backend, Write } from "../backend.ts";
 import { sqliteDialect } from "../dialect.ts";
 import { StoreError } from "../errors.ts";
 import { gather, togetherOrAlone } from "../gather.ts";
@@ -82,6 +82,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
 
   return {
     dialect: sqliteDialect,
+    compile: (statement) => statement(writer).compile(),
     read: (query) => explained(() => patiently(options, () => query(reader))),
     write: <T>(operation: (write: Write) => Promise<T>) =>
       explained(async () => {
@@ -92,17 +93,14 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
         if (result === undefined) throw new Error("an operation was not run");
         return result.value;
       }),
-    readOne: <R>(statement: Statement<R>) => {
-      const query = statement(reader).compile();
+    readOne: <R>(statement: CompiledQuery<R>) => {
       // Whatever keeps this thread from it, the other one tells what it was.
-      const rows = near?.read(query.sql, query.parameters.map(sqlValue)) as readonly R[] | undefined;
+      const rows = near?.read(statement.sql, statement.parameters.map(sqlValue)) as readonly R[] | undefined;
       if (rows !== undefined) return Promise.resolve(rows);
-      return explained(() => patiently(options, async () => (await reader.executeQuery(query)).rows));
+      return explained(() => patiently(options, async () => (await reader.executeQuery(statement)).rows));
     },
-    writeOne: (statement) => {
-      const query = statement(writer).compile();
-      return explained(() => patiently(options, async () => (await writer.executeQuery(query)).rows));
-    },
+    writeOne: (statement) =>
+      explained(() => patiently(options, async () => (await writer.executeQuery(statement)).rows)),
     onChange: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
