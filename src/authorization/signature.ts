@@ -14,6 +14,8 @@ import {
 /** Half the order of secp256k1: EIP-2 and the token refuse an `s` above it. */
 const maxS = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
 
+const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+
 const erc6492Suffix = "6492".repeat(16);
 
 /** A signature by a wallet that may not be deployed yet, taken out of its ERC-6492 wrapper. */
@@ -42,6 +44,18 @@ export function normaliseSignature(signature: Hex): Hex {
     if (v <= 1) return concatHex([slice(signature, 0, 64), numberToHex(v + 27, { size: 1 })]);
   }
   return signature;
+}
+
+/**
+ * Of the two signatures that say the same, the one whose `s` is in the lower half of the order (EIP-2). Anything but 65 bytes
+ * with a v of 27 or 28 comes back as it is.
+ */
+export function lowerS(signature: Hex): Hex {
+  if (size(signature) !== 65) return signature;
+  const { v, r, s } = splitSignature(signature);
+  const value = hexToBigInt(s);
+  if (value <= maxS || value >= order || (v !== 27 && v !== 28)) return signature;
+  return concatHex([r, numberToHex(order - value, { size: 32 }), numberToHex(55 - v, { size: 1 })]);
 }
 
 /** A 65-byte signature in the three parts that the token's `(v, r, s)` overloads take. */

@@ -1,6 +1,7 @@
 import { maxUint128 } from "viem";
 import { z } from "zod";
 import { address, bytes32, record, signature, wholeNumber } from "../authorization/fields.ts";
+import { claimableSignature } from "./signature.ts";
 import type { ChannelConfig, VoucherClaim } from "./types.ts";
 
 // Channels as JSON carries them (x402 scheme batch-settlement): decimal strings, addresses in any case. Unknown fields are
@@ -27,12 +28,12 @@ export const channelConfig: z.ZodType<ChannelConfig> = record({
   salt: bytes32,
 });
 
-/** One row of a claim. */
+/** One row of a claim, its signature in the form that the contract takes. */
 export const voucherClaim: z.ZodType<VoucherClaim> = record({
   voucher: record({ channel: channelConfig, maxClaimableAmount: uint128 }),
   signature,
   totalClaimed: uint128,
-});
+}).transform((row) => ({ ...row, signature: claimableSignature(row.voucher.channel, row.signature) }));
 
 /** A row of a claim as JSON carries it: what the official packages' claim payloads hold. */
 export type VoucherClaimJson = {

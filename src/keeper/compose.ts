@@ -14,6 +14,7 @@ import {
   claimBatchTypedData,
   type VoucherClaim,
 } from "../channels/index.ts";
+import { claimableSignature } from "../channels/signature.ts";
 import { countBytes, gasLimitFor } from "../gas/index.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import type { Authority } from "./authority.ts";
@@ -86,7 +87,7 @@ export function claimOf(
   const channel = configOf(row);
   return {
     voucher: { channel, maxClaimableAmount: BigInt(record.signedMaxClaimable) },
-    signature: record.signature as Hex,
+    signature: claimableSignature(channel, record.signature as Hex),
     totalClaimed: target,
   };
 }

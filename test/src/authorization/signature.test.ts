@@ -5,11 +5,13 @@ import { concatHex, type Hex, slice } from "viem";
 import {
   findSignatureDefect,
   isErc6492,
+  lowerS,
   normaliseSignature,
   splitSignature,
   unwrapErc6492,
 } from "../../../src/authorization/signature.ts";
 import { payee, vectors } from "../../helpers/authorizations.ts";
+import { compact, highS, rawV } from "../../helpers/signatureForms.ts";
 
 const signatures = vectors.map((vector) => vector.expected.signature);
 const suffix: Hex = `0x${"6492".repeat(16)}`;
@@ -38,6 +40,18 @@ describe("normaliseSignature", () => {
       expect(normaliseSignature(other)).to.equal(other);
     });
   }
+});
+
+describe("lowerS", () => {
+  it("takes the signature in the lower half, and leaves everything else alone", () => {
+    for (const signature of signatures) {
+      expect(lowerS(highS(signature))).to.equal(signature);
+      for (const other of [signature, rawV(signature), compact(signature), "0x12"] as const) {
+        expect(lowerS(other)).to.equal(other);
+      }
+    }
+    expect(lowerS(`0x${"11".repeat(32)}${"ff".repeat(32)}1b`)).to.equal(`0x${"11".repeat(32)}${"ff".repeat(32)}1b`);
+  });
 });
 
 describe("splitSignature", () => {

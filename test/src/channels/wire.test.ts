@@ -1,7 +1,8 @@
 import { expect } from "chai";
-import { maxUint128 } from "viem";
+import { type Address, type Hex, maxUint128, zeroAddress } from "viem";
 import type { ChannelConfig, VoucherClaim } from "../../../src/channels/index.ts";
 import { channelConfig, serialiseVoucherClaim, voucherClaim } from "../../../src/channels/wire.ts";
+import { compact, highS, rawV } from "../../helpers/signatureForms.ts";
 
 const config: ChannelConfig = {
   payer: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
@@ -22,6 +23,21 @@ describe("channels on the wire", () => {
   it("reads a claim's row back as it was written", () => {
     const json: unknown = JSON.parse(JSON.stringify(serialiseVoucherClaim(claim)));
     expect(voucherClaim.parse(json)).to.deep.equal(claim);
+  });
+
+  it("reads a voucher's signature in the form that the contract takes", () => {
+    const signature: Hex = `0x${"12".repeat(64)}1b`;
+    const read = (payerAuthorizer: Address, form: Hex) => {
+      const row = { voucher: { ...claim.voucher, channel: { ...config, payerAuthorizer } }, totalClaimed: 5n };
+      return voucherClaim.parse(JSON.parse(JSON.stringify(serialiseVoucherClaim({ ...row, signature: form }))))
+        .signature;
+    };
+    for (const form of [signature, highS(signature), rawV(signature), compact(signature)]) {
+      expect(read(config.payer, form)).to.equal(signature);
+    }
+    // What may be for the code of the payer's account.
+    expect(read(zeroAddress, highS(signature))).to.equal(signature);
+    for (const form of [rawV(signature), compact(signature)]) expect(read(zeroAddress, form)).to.equal(form);
   });
 
   it("reads addresses in any case and ignores what it does not know", () => {

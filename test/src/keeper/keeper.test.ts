@@ -4,8 +4,10 @@ import { voucherTypedData } from "../../../src/channels/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
 import type { Store } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
+import { openChannelBuyer } from "../../helpers/channelShop.ts";
 import { until } from "../../helpers/engineLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
+import { compact, highS, rawV } from "../../helpers/signatureForms.ts";
 
 const MINUTES_8 = 480;
 
@@ -184,6 +186,29 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await buyer.buy(shop.url);
     await keeper.round();
     await until(async () => (await claimedOf(id)) === 3_000n);
+  });
+
+  it("claims vouchers that are signed in a form which servers take and the contract does not", async () => {
+    const store = await lab.store();
+    const receiver = freshReceiver();
+    const shop = await lab.shop(store, receiver, authorizer());
+    for (const [index, form] of [highS, rawV, compact].entries()) {
+      const account = lab.accountOf(1 + index);
+      const signTypedData: typeof account.signTypedData = async (terms) => {
+        const signature = await account.signTypedData(terms);
+        return terms.primaryType === "Voucher" ? form(signature) : signature;
+      };
+      const buyer = openChannelBuyer(lab.client, { ...account, signTypedData });
+      for (let i = 0; i < 2; i += 1) await buyer.buy(shop.url);
+    }
+    const served = 1_000n * BigInt(shop.served());
+    expect(served >= 4_000n).to.equal(true);
+    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    await keeper.round();
+    await decided(store);
+    await keeper.sweep();
+    expect(keeper.alerts).to.deep.equal([]);
+    expect(await lab.balanceOf(receiver)).to.equal(served);
   });
 
   it("leaves a bad voucher out, reports it, and claims the rest", async () => {

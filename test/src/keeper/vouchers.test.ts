@@ -6,11 +6,12 @@ import {
   InMemoryChannelStorage,
 } from "@x402/evm/batch-settlement/server";
 import { expect } from "chai";
-import { type Hex, hexToBigInt, numberToHex, slice, zeroAddress } from "viem";
+import { type Hex, zeroAddress } from "viem";
 import type { ChannelConfig } from "../../../src/channels/index.ts";
 import { quickenVouchers } from "../../../src/keeper/index.ts";
 import { authorizer, type ChannelBody, channelOf, idOf, voucherBody } from "../../helpers/channelPayloads.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
+import { highS } from "../../helpers/signatureForms.ts";
 import { fundedAccount } from "../../helpers/usdc.ts";
 
 const payer = fundedAccount(1);
@@ -18,7 +19,6 @@ const stranger = fundedAccount(2);
 const receiver = fundedAccount(3).address;
 const PRICE = 1_000n;
 const CHARGED = 5_000n;
-const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
 type Answer = Awaited<ReturnType<NonNullable<BatchSettlementEvmScheme["schemeHooks"]["onBeforeVerify"]>>>;
 type Case = {
@@ -109,10 +109,6 @@ describe("quickenVouchers", () => {
   }
 
   it("does not take by itself a signature in a form that the contract refuses", async () => {
-    const highS = (signature: Hex): Hex => {
-      const s = numberToHex(ORDER - hexToBigInt(slice(signature, 32, 64)), { size: 32 }).slice(2);
-      return `${slice(signature, 0, 32)}${s}${slice(signature, 64) === "0x1b" ? "1c" : "1b"}`;
-    };
     const { asked } = await both({
       payload: (payload) => withVoucher(payload, { signature: highS(voucherOf(payload).signature as Hex) }),
     });
