@@ -77,7 +77,7 @@ describe("judge", function () {
     ],
     [
       "a success without a transfer",
-      `update payments set state = 'settled' where ${one("rejected")}`,
+      `update payments set state = 'settled' where ${one("expired")}`,
       "settled, and its transfer is not on the chain",
     ],
     [
