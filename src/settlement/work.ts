@@ -51,6 +51,8 @@ export function startWork(port: WorkPort): Work {
   const common = { clock, logger, signal: closing };
   let lingers: Pick<EnginePolicy, "lingerMs" | "maxLingerMs"> = policy;
   let notBeforeMs = 0;
+  /** Whether there was more in the queue than one round takes. */
+  let isLong = false;
   let round: Promise<void> = Promise.resolve();
   const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
   const dispatchAt = (): number | undefined => {
@@ -99,6 +101,7 @@ export function startWork(port: WorkPort): Work {
       );
       try {
         const { claimed, done, hasMore } = await running;
+        isLong = claimed > 0 && hasMore;
         const left = claimed - done + (hasMore ? policy.fullBatch : 0);
         if (left > 0) {
           const { earliestDeadlineSeconds: deadlineSeconds, isUrgent, sinceMs = clock.now() } = before;
@@ -125,7 +128,8 @@ export function startWork(port: WorkPort): Work {
         queue.add({ count: 0, sinceMs: clock.now() });
         queueLoop.wake();
       }
-      await port.apply(await closeVariants(store, client.chain.id));
+      // It reads the whole queue: a long one is for sending first.
+      if (!isLong) await port.apply(await closeVariants(store, client.chain.id));
       const nowMs = clock.now();
       const waited = port.waiters.ids();
       if (waited.length > 0) port.learn(await store.changed(waited, lastSweptMs - CLOCK_SLACK_MS));
