@@ -16,7 +16,6 @@ import { asUsageAsync, reportError, UsageError } from "./cli/errors.ts";
 import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { journalOption, openEngineJournal } from "./cli/journal.ts";
-import { keepHeapSmall } from "./cli/memory.ts";
 import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
 import { printJson, printLine, startProgress } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
@@ -83,7 +82,6 @@ export function settleCommand(): Command {
 }
 
 async function runSettle(file: string | undefined, options: Options): Promise<void> {
-  keepHeapSmall();
   if (options.watch !== undefined && file !== undefined) {
     throw new UsageError("Name a file, or a folder with --watch, not both.");
   }

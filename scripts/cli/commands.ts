@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { keepHeapSmall } from "./memory.ts";
 
 /** A command of `tributary`. Its code is loaded only when it is asked for. */
 export type CommandEntry = {
@@ -61,7 +62,10 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "settle",
     summary: "settle a file of signed payments",
-    load: async () => (await import("../settle.ts")).settleCommand(),
+    load: async () => {
+      keepHeapSmall();
+      return (await import("../settle.ts")).settleCommand();
+    },
   },
   {
     name: "status",

@@ -25,6 +25,11 @@ export type JobIntakePort = {
 
 /** Payments that are verified and stored at once. */
 const ACCEPT_AT_ONCE = 500;
+/** Payments that are open while further ones are accepted: many batches, so that each is chosen from enough. */
+const MAX_OPEN = 20_000;
+/** After so long without any outcome the open ones may be waiting for what is a long way off. */
+const STANDSTILL_MS = 5_000;
+const LOOK_MS = 200;
 
 /**
  * Hands a job's payments to the engine: stores what the journal does not know, takes up what it knows, and looks up who
@@ -40,6 +45,7 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
       used.push(...(await acceptSome(port, rest.slice(i, i + ACCEPT_AT_ONCE))));
       await ledger.look();
       tell();
+      await untilRoom(port);
     }
   } finally {
     const outcomes = await explainUsed(port.client, used.map(ledger.authorizationAt), port.lookbackBlocks);
@@ -47,6 +53,15 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
       const outcome = outcomes[i];
       if (outcome !== undefined) ledger.decide(position, outcome);
     }
+    tell();
+  }
+}
+
+/** Waits while much is open and some of it is decided: what is not accepted yet needs no memory but the caller's. */
+async function untilRoom({ ledger, clock, signal, tell }: JobIntakePort): Promise<void> {
+  while (ledger.open() > MAX_OPEN && ledger.idleMs() < STANDSTILL_MS && signal?.aborted !== true) {
+    await clock.sleep(LOOK_MS, signal);
+    await ledger.look();
     tell();
   }
 }
