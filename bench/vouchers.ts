@@ -216,8 +216,8 @@ function report(servers: readonly Server[], signingMs: number) {
           commonestReason(samples) ?? "",
         ]),
         note:
-          "The official express middleware and server scheme; ours keeps channels on disk, and waits for it before the resource goes " +
-          "out. Channels have their deposits and vouchers were signed beforehand, which took " +
+          "The official express middleware and server scheme; ours checks vouchers by quickenVouchers and keeps channels on disk, and " +
+          "waits for it before the resource goes out. Channels have their deposits and vouchers were signed beforehand, which took " +
           `${round(signingMs)} ms each on the same cores; a channel has one request under way. The servers take turns; figures are ` +
           "medians of the turns, and the bars medians of each turn against the reference's beside it.",
       },
