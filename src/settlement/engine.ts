@@ -72,9 +72,7 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
 
   const admitted = (admission: Admission): Admission => {
     if (admission.status !== "accepted" || !admission.isNew) return admission;
-    const { row } = admission;
-    exposure.note(row);
-    const { work, deadlineSeconds } = row;
+    const { work, deadlineSeconds } = admission.row;
     const isUrgent =
       work.kind === "authorization" &&
       exposure.isStrained(work.authorization.token, work.authorization.from, policy.exposurePermille);
