@@ -10,7 +10,7 @@ import type { Logger } from "../logger.ts";
 import { bindJournal } from "./binding.ts";
 import type { SettlementEngine } from "./engineTypes.ts";
 import { acceptPayments } from "./jobIntake.ts";
-import { createJobLedger, type JobLedger } from "./jobLedger.ts";
+import { createJobLedger, type JobLedger, LOOK_MS } from "./jobLedger.ts";
 import { type MinedTransaction, readMined, rememberStart } from "./jobTransactions.ts";
 import type { PaymentResult } from "./outcome.ts";
 import { type EnginePolicy, resolvePolicy } from "./policy.ts";
@@ -34,6 +34,8 @@ export type JobOptions = {
   readonly policy?: Partial<EnginePolicy>;
   /** The job ends when nothing has happened to its payments for this long; what is open then is reported so. */
   readonly waitMs?: number;
+  /** With more payments open than this (by default 20,000) the rest waits outside of the journal: it needs less memory there. */
+  readonly maxOpen?: number;
   /** Names a payment in the journal, for reports. */
   readonly sourceOf?: (line: number) => string;
   readonly onProgress?: (progress: JobProgress) => void;
@@ -73,8 +75,8 @@ const WAIT_MS = 120_000;
 /** How long payments that were put off are given once nothing else is left. */
 const PUT_OFF_MS = 3_000;
 const FINISH_MS = 5_000;
-/** The longest time between two looks at the journal. */
-const LOOK_MS = 200;
+/** Many batches, so that each is chosen from enough. */
+const MAX_OPEN = 20_000;
 
 /**
  * Settles payments in as few transactions as it can, through the engine and its journal: those that an earlier run left
@@ -155,9 +157,21 @@ async function settleOn(
   );
   try {
     const { lookbackBlocks } = policy;
+    const { maxOpen = MAX_OPEN } = options;
     const sourceAt = (position: number) => sourceOf?.(payments[position]?.line ?? 0);
     await unlessStopped(() =>
-      acceptPayments({ client, store, clock, ledger, engine, lookbackBlocks, sourceOf: sourceAt, signal, tell }),
+      acceptPayments({
+        client,
+        store,
+        clock,
+        ledger,
+        engine,
+        lookbackBlocks,
+        maxOpen,
+        sourceOf: sourceAt,
+        signal,
+        tell,
+      }),
     );
     engine.flush();
     await unlessStopped(() => untilDecided({ client, clock, ledger, engine, policy, tell }, options));

@@ -4,7 +4,7 @@ import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { SettlementEngine } from "./engineTypes.ts";
 import { explainUsed } from "./explain.ts";
-import type { JobLedger } from "./jobLedger.ts";
+import { type JobLedger, LOOK_MS } from "./jobLedger.ts";
 import { outcomeOfRefusal } from "./jobOutcome.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
 import type { PaymentRow, Store } from "./store/types.ts";
@@ -18,6 +18,8 @@ export type JobIntakePort = {
   readonly lookbackBlocks: bigint;
   /** Names the payment at a position in the journal. */
   readonly sourceOf: (position: number) => string | undefined;
+  /** With more payments open than this, no further ones are accepted while some of them are decided. */
+  readonly maxOpen: number;
   readonly signal: AbortSignal | undefined;
   /** Called after each step. */
   readonly tell: () => void;
@@ -25,11 +27,7 @@ export type JobIntakePort = {
 
 /** Payments that are verified and stored at once. */
 const ACCEPT_AT_ONCE = 500;
-/** Payments that are open while further ones are accepted: many batches, so that each is chosen from enough. */
-const MAX_OPEN = 20_000;
-/** After so long without any outcome the open ones may be waiting for what is a long way off. */
 const STANDSTILL_MS = 5_000;
-const LOOK_MS = 200;
 
 /**
  * Hands a job's payments to the engine: stores what the journal does not know, takes up what it knows, and looks up who
@@ -41,11 +39,12 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
   const used: number[] = [];
   try {
     const rest = ledger.rest();
+    let waits = true;
     for (let i = 0; i < rest.length && signal?.aborted !== true; i += ACCEPT_AT_ONCE) {
       used.push(...(await acceptSome(port, rest.slice(i, i + ACCEPT_AT_ONCE))));
       await ledger.look();
       tell();
-      await untilRoom(port);
+      if (waits) waits = await untilRoom(port);
     }
   } finally {
     const outcomes = await explainUsed(port.client, used.map(ledger.authorizationAt), port.lookbackBlocks);
@@ -57,13 +56,18 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
   }
 }
 
-/** Waits while much is open and some of it is decided: what is not accepted yet needs no memory but the caller's. */
-async function untilRoom({ ledger, clock, signal, tell }: JobIntakePort): Promise<void> {
-  while (ledger.open() > MAX_OPEN && ledger.idleMs() < STANDSTILL_MS && signal?.aborted !== true) {
+/**
+ * Waits while much is open: what is not accepted yet needs no memory but the caller's.
+ * @returns False where nothing of it was decided for a while. It may wait for what is a long way off, and so is not waited for.
+ */
+async function untilRoom({ ledger, clock, maxOpen, signal, tell }: JobIntakePort): Promise<boolean> {
+  while (ledger.open() > maxOpen && signal?.aborted !== true) {
+    if (ledger.idleMs() >= STANDSTILL_MS) return false;
     await clock.sleep(LOOK_MS, signal);
     await ledger.look();
     tell();
   }
+  return true;
 }
 
 /** Returns the positions of payments whose nonces were used before. */

@@ -29,6 +29,8 @@ export type JobLedger = {
   readonly results: (notSent: PaymentOutcome) => Promise<PaymentResult[]>;
 };
 
+/** The longest time between two looks, in milliseconds. */
+export const LOOK_MS = 200;
 const STATES: readonly PaymentState[] = OPEN_STATES;
 /** Rows that are looked at in one go. */
 const LOOK_AT_ONCE = 2_000;
