@@ -9,7 +9,7 @@ const layers: readonly (readonly string[])[] = [
   ["errors.ts", "contracts", "money.ts", "networks.ts", "deployment.ts", "logger.ts"],
   ["authorization", "channels", "router", "gas", "fees", "abi.ts"],
   ["batch", "keystore.ts"],
-  ["chain", "clock.ts"],
+  ["chain", "clock.ts", "listen.ts"],
   ["index.ts"],
   ["settlement"],
   ["local", "deploy", "doctor", "facilitator", "keeper"],

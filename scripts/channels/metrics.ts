@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from "node:http";
-import { ListenError, listen } from "../../src/facilitator/serve.ts";
 import type { KeeperMetrics } from "../../src/keeper/index.ts";
+import { ListenError, listen } from "../../src/listen.ts";
 import { UsageError } from "../cli/errors.ts";
 
 export type ServedMetrics = { readonly url: string; readonly close: () => Promise<void> };

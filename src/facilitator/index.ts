@@ -1,3 +1,4 @@
+export { ListenError } from "../listen.ts";
 export { openStore, type Store, type StoreOptions } from "../settlement/store/index.ts";
 export { type ChannelSchemePort, createChannelScheme } from "./channels/scheme.ts";
 export { createExactScheme, type ExactSchemePort } from "./exact.ts";
@@ -8,5 +9,5 @@ export { type Merchant, MerchantsError, parseMerchantKeys, parseMerchants } from
 export type { BatchPlace } from "./place.ts";
 export { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
 export { createSharedExactSchemes, type SharedExactSchemes } from "./schemes.ts";
-export { ListenError, type Served, serveFacilitator } from "./serve.ts";
+export { type Served, serveFacilitator } from "./serve.ts";
 export { CallNotSentError, createEngineSigner, type EngineSignerOptions } from "./signer.ts";

@@ -1,16 +1,9 @@
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { TributaryError } from "../errors.ts";
+import { listen, type Place } from "../listen.ts";
 import type { Facilitator } from "./facilitator.ts";
 
-/** The address to listen on is not to be had. */
-export class ListenError extends TributaryError {
-  override readonly name = "ListenError";
-}
-
-export type Served = {
-  readonly url: string;
-  readonly port: number;
+export type Served = Place & {
   /** Stops the facilitator, lets its last answers out, and ends the server. */
   readonly close: (options?: { readonly graceMs?: number }) => Promise<void>;
 };
@@ -38,29 +31,4 @@ export async function serveFacilitator(
       await ended;
     },
   };
-}
-
-/**
- * Lets a server listen, on a free port where that is 0.
- * @throws ListenError where the port is taken, or the host is none of this machine's.
- */
-export async function listen(
-  server: Server,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<Pick<Served, "url" | "port">> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === "EADDRINUSE";
-      reject(
-        new ListenError(taken ? `Port ${port} of ${host} is taken.` : `Cannot listen on ${host}:${port}.`, {
-          hint: taken ? "Stop what listens there, or choose another port." : "Check the host and the port.",
-          ...(cause.code === undefined ? {} : { details: cause.code }),
-        }),
-      );
-    });
-    server.listen(port, host, resolve);
-  });
-  const address = server.address();
-  const actual = typeof address === "object" && address !== null ? address.port : port;
-  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${actual}`, port: actual };
 }
