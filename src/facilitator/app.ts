@@ -7,19 +7,13 @@ import { ChainUnavailableError } from "../chain/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
+import type { Admission } from "./admission/admission.ts";
+import { ClaimConflictError, MalformedHeaderError } from "./admission/claims.ts";
+import type { Knock } from "./admission/door.ts";
+import { askOf } from "./admission/payment.ts";
+import { QuotaError } from "./admission/quota.ts";
+import type { Caller } from "./admission/types.ts";
 import type { DeclarationResponse } from "./catalogue.ts";
-import {
-  ClaimConflictError,
-  checkIdentifier,
-  claimHolder,
-  claimIdentifier,
-  countPayment,
-  fingerprintOf,
-  holderOf,
-  QuotaError,
-  readIdempotencyKey,
-} from "./claims.ts";
-import type { Caller, Merchant } from "./merchants.ts";
 import { REASON } from "./reasons.ts";
 import { type Call, type Endpoint, failure, type Refusal, readCall, type Status, unexpected } from "./request.ts";
 import { CallerGoneError, type SettleOptions } from "./settle.ts";
@@ -29,13 +23,10 @@ import { networkEcho, payerOf } from "./wire.ts";
 export type AppPort = ViewsPort & {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Who sends a request, by its header Authorization. */
-  readonly authenticate: (authorization: string | undefined) => Caller;
-  /** Whether only merchants are served. */
-  readonly merchantsOnly: boolean;
-  /** Seconds that a caller has to wait, undefined where it has not. */
-  readonly limit: (caller: Merchant | string) => number | undefined;
-  /** Runs a settlement with what its request brings along. */
+  /** Who asks, if they may ask now. */
+  readonly enter: (knock: Knock) => Refusal | Caller;
+  readonly admission: Admission;
+  /** Handles a request with what it brings along beside its body. */
   readonly withOptions: <T>(options: SettleOptions, work: () => Promise<T>) => Promise<T>;
 };
 
@@ -49,7 +40,7 @@ type Answer = {
 
 /** The HTTP interface of a facilitator. `idle` resolves when no payment is being answered. */
 export function createApp(port: AppPort): { readonly app: Hono; readonly idle: () => Promise<void> } {
-  const { x402, store, clock, logger, metrics, catalogue } = port;
+  const { x402, clock, logger, metrics, catalogue } = port;
   const chainId = port.client.chain.id;
   const app = new Hono();
   let open = 0;
@@ -68,22 +59,26 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       logger.info("request refused", { requestId, endpoint, status, reason, message });
       return c.json(failure(endpoint, refusal), status);
     };
-    const admitted = admit(c, endpoint);
-    if ("status" in admitted) return refuse(admitted);
-    const { merchant } = admitted;
+    const caller = port.enter({
+      endpoint,
+      authorization: c.req.header("authorization"),
+      address: addressOf(c),
+      idempotencyKey: c.req.header("idempotency-key"),
+    });
+    if ("status" in caller) return refuse(caller);
     const body = await readBody(c);
     if (body === undefined) return refuse({ status: 400, reason: REASON.invalidPayload, message: "it is not JSON" });
     const call = readCall(x402, body, endpoint, requestId);
     if ("status" in call) return refuse(call);
     open += 1;
     try {
-      const { response, bazaar } = await (endpoint === "verify" ? verify(call) : settle(c, call, merchant));
+      const { response, bazaar } = await (endpoint === "verify" ? verify(call) : settle(c, call, caller));
       if (bazaar !== undefined) c.header("EXTENSION-RESPONSES", encodeHeader({ bazaar }));
       const { payer } = response;
       const result = ("isValid" in response ? response.invalidReason : response.errorReason) ?? "ok";
       const transaction = "transaction" in response ? response.transaction : undefined;
       const ms = clock.now() - startedMs;
-      logger.info(endpoint, { requestId, merchant: merchant?.id, payer, result, transaction, ms });
+      logger.info(endpoint, { requestId, merchant: caller.merchant?.id, payer, result, transaction, ms });
       return c.json(response, 200);
     } catch (error) {
       return refuse(trouble(call, error));
@@ -93,65 +88,26 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     }
   };
 
-  /** Who asks, if it may ask now. */
-  function admit(c: Context, endpoint: Endpoint): Refusal | { readonly merchant: Merchant | undefined } {
-    const no = (status: Status, message: string, retryAfterSeconds?: number): Refusal => {
-      return { status, reason: unexpected(endpoint), message, retryAfterSeconds };
-    };
-    if (port.isClosing()) return no(503, "the facilitator is stopping", 5);
-    const caller = port.authenticate(c.req.header("authorization"));
-    const merchant = typeof caller === "string" ? undefined : caller;
-    // Guesses at a key count against the address that they come from.
-    const waitSeconds = port.limit(merchant ?? addressOf(c));
-    if (waitSeconds !== undefined) return no(429, "too many requests", waitSeconds);
-    if (caller === "unknown") return no(401, "the API key is nobody's");
-    if (merchant === undefined && port.merchantsOnly) return no(401, "an API key is needed here");
-    return { merchant };
-  }
-
   async function verify({ payload, requirements, exact, identifier }: Call): Promise<Answer> {
-    if (exact !== undefined && identifier !== undefined) await checkIdentifier(store, exact, identifier, chainId);
+    if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
     const response = await x402.verify(payload, requirements);
     if (!response.isValid || exact === undefined) return { response, bazaar: undefined };
     return { response, bazaar: catalogue.check(payload, requirements, exact) };
   }
 
-  async function settle(c: Context, call: Call, merchant: Merchant | undefined): Promise<Answer> {
+  async function settle(c: Context, call: Call, caller: Caller): Promise<Answer> {
     const { payload, requirements, exact, identifier, requestId } = call;
-    if (exact !== undefined && identifier !== undefined) await checkIdentifier(store, exact, identifier, chainId);
+    if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
+    const { merchant } = caller;
     const options: SettleOptions = {
       signal: c.req.raw.signal,
-      refundReceivers: merchant?.refundReceivers,
       source: merchant === undefined ? `x402:${requestId}` : `x402:${requestId}:${merchant.id}`,
-      strict: merchant?.strict,
-      unbatched: merchant?.unbatched,
-      holder: merchant === undefined || exact === undefined ? undefined : await holder(c, merchant, call),
-      beforeAccept: async (request) => {
-        // The quota first: where it is used up, nothing is bound.
-        const uncount = merchant === undefined ? undefined : await countPayment(store, merchant, clock.now());
-        if (identifier === undefined) return async () => uncount?.();
-        try {
-          const unbind = await claimIdentifier(store, request, identifier, chainId);
-          return async () => void (await Promise.all([unbind(), uncount?.()]));
-        } catch (error) {
-          await uncount?.();
-          throw error;
-        }
-      },
+      caller,
+      identifier,
     };
     const response = await port.withOptions(options, () => x402.settle(payload, requirements));
     if (!response.success || exact === undefined) return { response, bazaar: undefined };
     return { response, bazaar: await catalogue.add(payload, requirements, exact) };
-  }
-
-  /** The merchant under its Idempotency-Key, which belongs to this payment from now on. */
-  async function holder(c: Context, merchant: Merchant, { exact }: Call): Promise<string | undefined> {
-    const key = readIdempotencyKey(c.req.header("idempotency-key"));
-    if (!key.ok) throw new MalformedHeaderError(key.problem);
-    if (key.value === undefined || exact === undefined) return undefined;
-    const name = holderOf(merchant, key.value);
-    await claimHolder(store, name, fingerprintOf(exact, chainId));
-    return name;
   }
 
   /** An answer about something that is not the payment's fault. */
@@ -201,11 +157,6 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     });
   };
   return { app, idle };
-}
-
-/** A header that cannot be read. */
-class MalformedHeaderError extends Error {
-  override readonly name = "MalformedHeaderError";
 }
 
 async function readBody(c: Context): Promise<unknown> {

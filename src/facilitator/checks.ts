@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { fingerprintOf } from "./claims.ts";
+import { fingerprintOf } from "./admission/claims.ts";
 import { REASON } from "./reasons.ts";
 import type { Verdict } from "./verify.ts";
 import type { ExactRequest } from "./wire.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createContext, Script } from "node:vm";
 import { validateDiscoveryExtension, validateDiscoveryExtensionSpec } from "@x402/extensions/bazaar";
 import type { Clock } from "../clock.ts";
-import { createLimiter } from "./limit.ts";
+import { createLimiter } from "./admission/limit.ts";
 import { propertyOf } from "./wire.ts";
 
 export type DeclarationVerdict = { readonly isValid: true } | { readonly isValid: false; readonly reason: string };

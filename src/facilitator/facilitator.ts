@@ -13,13 +13,15 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { EnginePolicy } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
+import { createAdmission } from "./admission/admission.ts";
+import { createDoor } from "./admission/door.ts";
+import type { RateLimit } from "./admission/limit.ts";
 import { createApp } from "./app.ts";
 import { createCatalogue } from "./catalogue.ts";
 import { createChannelScheme } from "./channels/scheme.ts";
 import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
-import { createLimiter, type RateLimit } from "./limit.ts";
-import { createAuthenticator, type Merchant, withoutTwins } from "./merchants.ts";
+import { type Merchant, withoutTwins } from "./merchants.ts";
 import { createMetrics } from "./metrics.ts";
 import { DEFAULT_FACILITATOR_POLICY, FACILITATOR_ENGINE, type FacilitatorPolicy } from "./policy.ts";
 import { createSettler, type SettleOptions } from "./settle.ts";
@@ -89,7 +91,19 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const addresses = (): readonly Address[] => senders.map(({ address }) => address);
   const stopping = new AbortController();
   const checks = createSignatureChecks(clock, chainId);
-  const port = { client, store, engine, policy, clock, logger, addresses, checks, stopping: stopping.signal };
+  const admission = createAdmission({ store, clock, policy, chainId });
+  const port = {
+    client,
+    store,
+    engine,
+    policy,
+    clock,
+    logger,
+    addresses,
+    checks,
+    admission,
+    stopping: stopping.signal,
+  };
   const current = new AsyncLocalStorage<SettleOptions>();
   const metrics = createMetrics({ engine, store, client });
   const settler = createSettler(port);
@@ -123,10 +137,14 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   }
   x402.registerExtension({ key: "bazaar" }).registerExtension({ key: "payment-identifier" });
 
-  const { merchants = [] } = options;
-  const limitAddress = createLimiter(options.rateLimit, clock);
-  const limitMerchant = new Map(merchants.map(({ id, rateLimit }) => [id, createLimiter(rateLimit, clock)]));
   let closing = false;
+  const enter = createDoor({
+    clock,
+    merchants: withoutTwins(options.merchants ?? []),
+    merchantsOnly: options.merchantsOnly ?? false,
+    rateLimit: options.rateLimit,
+    isClosing: () => closing,
+  });
   const { app, idle } = createApp({
     x402,
     engine,
@@ -137,9 +155,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     metrics,
     catalogue,
     batches,
-    authenticate: createAuthenticator(withoutTwins(merchants)),
-    merchantsOnly: options.merchantsOnly ?? false,
-    limit: (caller) => (typeof caller === "string" ? limitAddress(caller) : limitMerchant.get(caller.id)?.(caller.id)),
+    enter,
+    admission,
     isClosing: () => closing,
     withOptions: (settleOptions, work) => current.run(settleOptions, work),
   });

@@ -1,9 +1,9 @@
 export { ListenError } from "../listen.ts";
 export { openStore, type Store, type StoreOptions } from "../settlement/store/index.ts";
+export type { RateLimit } from "./admission/limit.ts";
 export { type ChannelSchemePort, createChannelScheme } from "./channels/scheme.ts";
 export { createExactScheme, type ExactSchemePort } from "./exact.ts";
 export { createFacilitator, type Facilitator, type FacilitatorOptions } from "./facilitator.ts";
-export type { RateLimit } from "./limit.ts";
 export { createJsonLogger, type LogLevel } from "./log.ts";
 export { type Merchant, MerchantsError, parseMerchantKeys, parseMerchants } from "./merchants.ts";
 export type { BatchPlace } from "./place.ts";

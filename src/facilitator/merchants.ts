@@ -3,7 +3,7 @@ import type { Address } from "viem";
 import { z } from "zod";
 import { address } from "../authorization/fields.ts";
 import { TributaryError } from "../errors.ts";
-import type { RateLimit } from "./limit.ts";
+import type { RateLimit } from "./admission/limit.ts";
 
 /** A resource server that the operator knows, by an API key. */
 export type Merchant = {
@@ -27,7 +27,7 @@ export class MerchantsError extends TributaryError {
 }
 
 /** Who sends a request: a merchant, nobody in particular, or somebody with a key that is none. */
-export type Caller = Merchant | "anonymous" | "unknown";
+export type Bearer = Merchant | "anonymous" | "unknown";
 
 /** Keys that are shorter could be guessed from their hash. */
 const SHORTEST_KEY = 32;
@@ -118,7 +118,7 @@ export function withoutTwins(merchants: readonly Merchant[]): readonly Merchant[
  * Tells callers by the `Authorization: Bearer` header. Every comparison takes the same time, whatever the key. Other kinds of
  * the header belong to proxies in between and say nothing.
  */
-export function createAuthenticator(merchants: readonly Merchant[]): (authorization: string | undefined) => Caller {
+export function createAuthenticator(merchants: readonly Merchant[]): (authorization: string | undefined) => Bearer {
   const hashes = merchants.map((one) => ({ one, hash: Buffer.from(one.keySha256, "hex") }));
   return (authorization) => {
     const [, key] = /^Bearer +([\x21-\x7e]{1,1024}) *$/i.exec(authorization ?? "") ?? [];

@@ -1,6 +1,6 @@
 import type { x402Facilitator } from "@x402/core/facilitator";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
-import { readPaymentIdentifier } from "./claims.ts";
+import { readPaymentIdentifier } from "./admission/claims.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 import { type ExactRequest, isPermit2, networkEcho, payerOf, propertyOf, readEnvelope, readExact } from "./wire.ts";
 

@@ -8,6 +8,7 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { EnginePolicy } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
+import { createAdmission } from "./admission/admission.ts";
 import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
 import { DEFAULT_FACILITATOR_POLICY, FACILITATOR_ENGINE, type FacilitatorPolicy } from "./policy.ts";
@@ -50,7 +51,8 @@ export async function createSharedExactSchemes(options: {
   const addresses = () => senders.map(({ address }) => address);
   const checks = createSignatureChecks(systemClock, client.chain.id);
   const stop = { stopping: stopping.signal };
-  const port = { client, store, engine, policy, clock: systemClock, logger, addresses, checks, ...stop };
+  const admission = createAdmission({ store, clock: systemClock, policy, chainId: client.chain.id });
+  const port = { client, store, engine, policy, clock: systemClock, logger, addresses, checks, admission, ...stop };
   const settle = createSettler(port);
   const parts = {
     addresses,

@@ -9,6 +9,8 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Admission } from "../settlement/intake.ts";
 import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { isDecided } from "../settlement/waiters.ts";
+import { askOf } from "./admission/payment.ts";
+import { type Caller, NOBODY, type Ticket } from "./admission/types.ts";
 import type { SignatureChecks } from "./checks.ts";
 import { deployWallet } from "./deploy.ts";
 import { type BatchPlace, createPlaces } from "./place.ts";
@@ -48,18 +50,20 @@ export type SettleOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Kept with the payment, for reports. */
   readonly source?: string | undefined;
+  /** Who asks; somebody of whom nothing is known where it is left out. */
+  readonly caller?: Caller | undefined;
+  /** The payer's own id of the payment. */
+  readonly identifier?: string | undefined;
+};
+
+/** What the answer to one request depends on. */
+type Asking = {
+  readonly startedMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly source: string | undefined;
+  readonly caller: Caller;
   /** Who may hear the success again: an authenticated merchant under its Idempotency-Key. */
-  readonly holder?: string | undefined;
-  /** As the policy's `strict` and `unbatchedPayees`, for this payment. */
-  readonly strict?: boolean | undefined;
-  readonly unbatched?: boolean | undefined;
-  /**
-   * Called between the verification of a payment that is new here and its acceptance; what it throws is thrown. Where the
-   * payment is not accepted after all, what it returned is called.
-   */
-  readonly beforeAccept?: ((request: ExactRequest) => Promise<() => Promise<void>>) | undefined;
-  /** The receivers whose channels the caller may have refunded by this facilitator's signature. */
-  readonly refundReceivers?: readonly Address[] | undefined;
+  readonly holder: string | undefined;
 };
 
 export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;
@@ -75,13 +79,13 @@ export class CallerGoneError extends Error {
  * hears the success again.
  */
 export function createSettler(port: SettlePort): Settler {
-  const { engine, store, client, clock, policy, checks } = port;
+  const { engine, store, client, clock, policy, checks, admission } = port;
   const placeOf = createPlaces(store);
   const waiting = new Map<string, { readonly holder: string | undefined; callers: number }>();
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
 
   /** Lets one caller at a time wait for a payment, or one holder. */
-  async function alone(key: string, { holder }: SettleOptions, work: () => Promise<Settlement>): Promise<Settlement> {
+  async function alone(key: string, { holder }: Asking, work: () => Promise<Settlement>): Promise<Settlement> {
     const before = waiting.get(key);
     if (before !== undefined && (holder === undefined || before.holder !== holder)) {
       return failed(REASON.duplicate, "this payment is being settled for another caller");
@@ -97,8 +101,10 @@ export function createSettler(port: SettlePort): Settler {
     }
   }
 
-  return async (request, options = {}) => {
+  return async (request, { signal, source, caller = NOBODY, identifier } = {}) => {
     const startedMs = clock.now();
+    const ask = askOf(request, client.chain.id, identifier);
+    const asking: Asking = { startedMs, signal, source, caller, holder: await admission.hold(ask, caller) };
     const signed = authorizationOf(request, client.chain.id);
     const identity = authorizationId(signed);
     const digest = termsDigest(signed);
@@ -109,7 +115,7 @@ export function createSettler(port: SettlePort): Settler {
       if (refusal !== undefined) return failed(refusal.reason, refusal.message);
       if (!(await isSigned(known, signed)))
         return failed(REASON.signature, "the signature is another one than was accepted");
-      return alone(key, options, async () => conclude(await revive(known, request), startedMs, options));
+      return alone(key, asking, async () => conclude(await revive(known, request), asking));
     }
 
     const isWrapped = isErc6492(signed.signature);
@@ -117,24 +123,36 @@ export function createSettler(port: SettlePort): Settler {
     const recalled = isWrapped ? undefined : checks.recall(request);
     const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped }));
     if (!verdict.isValid) return failed(verdict.reason, verdict.message);
-    return alone(key, options, async () => {
-      const undo = await options.beforeAccept?.(request);
-      const accepted = await accept(request, signed, options, startedMs).catch(async (error: unknown) => {
-        await undo?.();
-        throw error;
-      });
-      if ("id" in accepted) return conclude(accepted, startedMs, options);
-      await undo?.();
-      return accepted;
+    return alone(key, asking, async () => {
+      const ticket = await admission.admit(ask, caller);
+      if ("reason" in ticket) return failed(ticket.reason, ticket.message);
+      const accepted = await acceptWith(ticket, request, signed, asking);
+      return "id" in accepted ? conclude(accepted, asking) : accepted;
     });
   };
+
+  /** {@link accept}; what was counted for a payment that is not accepted is given back. */
+  async function acceptWith(
+    ticket: Ticket,
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    asking: Asking,
+  ): Promise<PaymentRow | Settlement> {
+    let isAccepted = false;
+    try {
+      const accepted = await accept(request, signed, asking);
+      isAccepted = "id" in accepted;
+      return accepted;
+    } finally {
+      if (!isAccepted) await ticket.release();
+    }
+  }
 
   /** Stores a payment whose verification has passed; or why not. */
   async function accept(
     request: ExactRequest,
     signed: SignedAuthorization,
-    { source, unbatched }: SettleOptions,
-    startedMs: number,
+    { source, caller, startedMs }: Asking,
   ): Promise<PaymentRow | Settlement> {
     const wrapper = unwrapErc6492(signed.signature);
     if (wrapper !== undefined && !(await hasCode(client, signed.from))) {
@@ -144,7 +162,7 @@ export function createSettler(port: SettlePort): Settler {
     const admission = await engine.acceptOne({
       authorization: signed,
       source,
-      alone: unbatched === true || isAlone(signed.to),
+      alone: caller.merchant?.unbatched === true || isAlone(signed.to),
       recoveredUnder: request.required.domain,
     });
     return admission.status === "refused" ? refused(request, admission) : admission.row;
@@ -174,15 +192,11 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /** Waits for a stored payment and takes its success, if nobody has. */
-  async function conclude(
-    row: PaymentRow,
-    startedMs: number,
-    { signal, strict, holder }: SettleOptions,
-  ): Promise<Settlement> {
+  async function conclude(row: PaymentRow, { startedMs, signal, caller, holder }: Asking): Promise<Settlement> {
     const decided = isDecided(row) ? row : await decide(row, startedMs, signal);
     if (!("id" in decided)) return decided;
     const transaction = transactionOf(decided);
-    if (decided.state === "settled-elsewhere" && (policy.strict || strict === true)) {
+    if (decided.state === "settled-elsewhere" && (policy.strict || caller.merchant?.strict === true)) {
       return failed(REASON.nonceUsed, "somebody else submitted it", transaction);
     }
     if (decided.state !== "settled" && decided.state !== "settled-elsewhere") {

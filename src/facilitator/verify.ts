@@ -3,8 +3,10 @@ import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
 import { type Address, isAddressEqual } from "viem";
 import type { ChainClient } from "../chain/client.ts";
-import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
+import type { Admission } from "./admission/admission.ts";
+import { askOf } from "./admission/payment.ts";
+import { isNetworkOf } from "./admission/rules.ts";
 import type { SignatureChecks } from "./checks.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
 import { createVerificationReads } from "./reads.ts";
@@ -20,6 +22,7 @@ export type VerifyPort = {
   readonly client: ChainClient;
   readonly policy: FacilitatorPolicy;
   readonly addresses: () => readonly Address[];
+  readonly admission: Admission;
 };
 
 /**
@@ -28,12 +31,12 @@ export type VerifyPort = {
  * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
  */
 export async function verifyExact(
-  { client, policy, addresses }: VerifyPort,
+  { client, policy, addresses, admission }: VerifyPort,
   request: ExactRequest,
   { simulate }: { readonly simulate: boolean },
 ): Promise<Verdict> {
-  const refusal = refuseByPolicy(request, policy, client.chain.id);
-  if (refusal !== undefined) return refusal;
+  const fault = admission.fault(askOf(request, client.chain.id));
+  if (fault !== undefined) return no(fault.reason, fault.message);
   const reads = createVerificationReads(client, { simulate, addresses });
   const config = { eip6492AllowedFactories: [...policy.factories] };
   const scheme =
@@ -65,22 +68,6 @@ export async function verifyFunded(
   return no(REASON.insufficientBalance, "the payer's balance does not cover it beside unsettled payments");
 }
 
-/** The operator's own rules, which need no chain. */
-export function refuseByPolicy(
-  { required }: ExactRequest,
-  policy: FacilitatorPolicy,
-  chainId: number,
-): (Verdict & { isValid: false }) | undefined {
-  if (!isNetworkOf(required.network, chainId))
-    return no(REASON.invalidNetwork, `this facilitator is on eip155:${chainId}`);
-  const asset = policy.assets.find(({ address }) => isAddressEqual(address, required.asset));
-  if (asset === undefined) return no(REASON.invalidRequirements, `the asset ${required.asset} is not settled here`);
-  if (required.amount < asset.minimum) {
-    return no(REASON.invalidRequirements, `the amount ${required.amount} is below the minimum of ${asset.minimum}`);
-  }
-  return undefined;
-}
-
 /**
  * Whether a payment that is in the journal already pays what is asked now: the same network, token, payee and amount. Its
  * signature was verified when it was accepted; time does not matter any more.
@@ -94,11 +81,6 @@ export function refuseBinding(request: ExactRequest, chainId: number): (Verdict 
   if (!isAddressEqual(authorization.to, required.payTo)) return no(REASON.recipientMismatch, undefined);
   if (authorization.value !== required.amount) return no(REASON.valueMismatch, undefined);
   return undefined;
-}
-
-/** Whether x402 calls this chain so: by CAIP-2 in v2, by its own name in v1. */
-function isNetworkOf(name: string, chainId: number): boolean {
-  return name === `eip155:${chainId}` || name === networkOf(chainId)?.v1Name;
 }
 
 function no(reason: string, message: string | undefined): Verdict & { isValid: false } {

@@ -1,9 +1,14 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
+import { type Admission, createAdmission } from "../admission/admission.ts";
+import type { FacilitatorPolicy } from "../policy.ts";
 import { type ChannelPort, type ChannelSettleOptions, createChannelSettler } from "./settle.ts";
 import { verifyChannelPayment } from "./verify.ts";
 import { readForVerify } from "./wire.ts";
 
-export type ChannelSchemePort = ChannelPort & {
+export type ChannelSchemePort = Omit<ChannelPort, "admission" | "policy"> & {
+  readonly policy: FacilitatorPolicy;
+  /** What lets requests in, where it is shared with other schemes. */
+  readonly admission?: Admission;
   /** Of the request that is being handled: who waits for it, its id, its `Authorization` header. */
   readonly options?: () => ChannelSettleOptions;
 };
@@ -12,7 +17,10 @@ export type ChannelSchemePort = ChannelPort & {
  * The scheme `batch-settlement` on EVM: verification is that of @x402/evm; deposits, claims, sweeps and refunds of whoever asks
  * at the same time share transactions. Register it in an `x402Facilitator` in the place of the official one.
  */
-export function createChannelScheme(port: ChannelSchemePort): SchemeNetworkFacilitator {
+export function createChannelScheme(options: ChannelSchemePort): SchemeNetworkFacilitator {
+  const { store, clock, policy, client } = options;
+  const admission = options.admission ?? createAdmission({ store, clock, policy, chainId: client.chain.id });
+  const port = { ...options, admission };
   const settle = createChannelSettler(port);
   return {
     scheme: "batch-settlement",

@@ -1,23 +1,25 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
-import { type Address, bytesToHex, type Hex, keccak256, type LocalAccount } from "viem";
+import { bytesToHex, type Hex, keccak256, type LocalAccount } from "viem";
 import type { ChannelCall } from "../../channels/calls.ts";
+import type { Caller } from "../admission/types.ts";
 import { networkEcho } from "../wire.ts";
 import { type Asked, failed } from "./answers.ts";
+import { askOfSettle } from "./ask.ts";
 import { settleClaim } from "./claim.ts";
 import { createDepositSettler } from "./deposit.ts";
 import { settleRefund } from "./refund.ts";
 import { type CallOutcome, type SubmitPort, submitCall } from "./submit.ts";
 import { settleSweep } from "./sweep.ts";
-import { type ChannelVerifyPort, refuseByPolicy } from "./verify.ts";
-import { readForSettle, type SettlePayload } from "./wire.ts";
+import type { ChannelVerifyPort } from "./verify.ts";
+import { readForSettle } from "./wire.ts";
 
 export type ChannelSettleOptions = {
   /** Aborts when the caller is gone. */
   readonly signal?: AbortSignal | undefined;
   /** Kept with the call, for reports. */
   readonly source?: string | undefined;
-  /** The receivers whose channels the caller may have refunded by this facilitator's signature. */
-  readonly refundReceivers?: readonly Address[] | undefined;
+  /** Who asks; somebody of whom nothing is known where it is left out. */
+  readonly caller?: Caller | undefined;
 };
 
 export type ChannelPort = SubmitPort &
@@ -65,10 +67,8 @@ export function createChannelSettler(port: ChannelPort) {
     if (!read.ok) return failed({ network }, read.reason, read.problem);
     const { payload, required } = read;
     const asked: Asked = { network, payer: "channelConfig" in payload ? payload.channelConfig.payer : undefined };
-    for (const asset of tokensOf(payload, required.asset)) {
-      const refusal = refuseByPolicy(port.policy, port.client.chain.id, { network: required.network, asset });
-      if (refusal !== undefined) return failed(asked, refusal.reason, refusal.message);
-    }
+    const fault = port.admission.fault(askOfSettle(payload, required));
+    if (fault !== undefined) return failed(asked, fault.reason, fault.message);
     switch (payload.type) {
       case "deposit":
         return settleDeposit(payload, required, requirements.extra, asked, options);
@@ -80,18 +80,4 @@ export function createChannelSettler(port: ChannelPort) {
         return settleRefund(settlePort, payload, asked, options);
     }
   };
-}
-
-/** Every token that a request is about. */
-function tokensOf(payload: SettlePayload, asset: Hex): Set<Hex> {
-  switch (payload.type) {
-    case "deposit":
-      return new Set([asset]);
-    case "settle":
-      return new Set([payload.token]);
-    case "claim":
-      return new Set(payload.claims.map(({ voucher }) => voucher.channel.token));
-    case "refund":
-      return new Set([payload.channelConfig.token, ...payload.claims.map(({ voucher }) => voucher.channel.token)]);
-  }
 }

@@ -1,35 +1,33 @@
 import type { PaymentPayload, PaymentRequirements, VerifyResponse } from "@x402/core/types";
 import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
-import { type Address, isAddressEqual } from "viem";
+import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
-import type { FacilitatorPolicy } from "../policy.ts";
+import type { Admission } from "../admission/admission.ts";
 import { createVerificationReads } from "../reads.ts";
 import { REASON } from "../reasons.ts";
+import { askOfVerify } from "./ask.ts";
 import type { ChannelRequirements, VerifyPayload } from "./wire.ts";
 
 export type ChannelVerifyPort = {
   readonly client: ChainClient;
-  readonly policy: FacilitatorPolicy;
   readonly addresses: () => readonly Address[];
+  readonly admission: Admission;
 };
-
-/** What is wrong by the operator's own rules, which need no chain. */
-export type PolicyRefusal = { readonly reason: string; readonly message: string };
 
 /**
  * Verifies what a payer sent as the official package does, after the operator's own rules.
  * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
  */
 export async function verifyChannelPayment(
-  { client, policy, addresses }: ChannelVerifyPort,
+  { client, addresses, admission }: ChannelVerifyPort,
   payload: VerifyPayload,
   required: ChannelRequirements,
   extra: PaymentRequirements["extra"],
 ): Promise<VerifyResponse> {
   const { payer } = payload.channelConfig;
-  const refusal = refuseByPolicy(policy, client.chain.id, required, payload);
-  if (refusal !== undefined) {
-    return { isValid: false, invalidReason: refusal.reason, invalidMessage: refusal.message, payer };
+  const fault = admission.fault(askOfVerify(payload, required));
+  if (fault !== undefined) {
+    return { isValid: false, invalidReason: fault.reason, invalidMessage: fault.message, payer };
   }
   const reads = createVerificationReads(client, { simulate: true, addresses });
   const { payment, requirements } = officialForm(payload, required, extra);
@@ -46,27 +44,6 @@ export async function verifyChannelPayment(
   const failure = reads.failure();
   if (failure !== undefined) throw failure;
   return answer;
-}
-
-/** Whether this token, and a deposit of this size, are served here. */
-export function refuseByPolicy(
-  policy: FacilitatorPolicy,
-  chainId: number,
-  { network, asset }: Pick<ChannelRequirements, "network" | "asset">,
-  payload?: VerifyPayload,
-): PolicyRefusal | undefined {
-  if (network !== `eip155:${chainId}`) {
-    return { reason: REASON.invalidNetwork, message: `this facilitator is on eip155:${chainId}` };
-  }
-  const served = policy.assets.find(({ address }) => isAddressEqual(address, asset));
-  if (served === undefined) {
-    return { reason: REASON.invalidRequirements, message: `the asset ${asset} is not settled here` };
-  }
-  if (payload?.type === "deposit" && payload.amount < served.minimum) {
-    const message = `a deposit of ${payload.amount} is below the minimum of ${served.minimum}`;
-    return { reason: REASON.invalidRequirements, message };
-  }
-  return undefined;
 }
 
 /** The request as the official class takes it: what was parsed, and nothing that was not, but for `extra`. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 
 /** Requests that one caller may make: so many a second on average, and at most that many at once. */
 export type RateLimit = { readonly perSecond: number; readonly burst: number };

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { createLimiter } from "../../../src/facilitator/limit.ts";
+import { createLimiter } from "../../../../src/facilitator/admission/limit.ts";
 
 describe("createLimiter", () => {
   let nowMs = 0;

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { isValidPaymentId, PAYMENT_IDENTIFIER } from "@x402/extensions/payment-identifier";
-import type { Store } from "../settlement/store/types.ts";
-import type { Merchant } from "./merchants.ts";
-import { type ExactRequest, propertyOf, type Reading } from "./wire.ts";
+import type { Address } from "viem";
+import type { Store } from "../../settlement/store/types.ts";
+import type { Merchant } from "../merchants.ts";
+import { type ExactRequest, propertyOf, type Reading } from "../wire.ts";
 
-// What ties a name that a caller chose to one payment, in the journal: a merchant's Idempotency-Key, which may hear its
+// What ties a name that a caller chose to one request, in the journal: a merchant's Idempotency-Key, which may hear its
 // success again, and a buyer's payment-identifier, which may not.
 
 /** A name is bound to another payment already. */
@@ -12,16 +13,13 @@ export class ClaimConflictError extends Error {
   override readonly name = "ClaimConflictError";
 }
 
-/** A merchant's payments of today are used up. `retryAfterSeconds`: until tomorrow. */
-export class QuotaError extends Error {
-  override readonly name = "QuotaError";
-  readonly retryAfterSeconds: number;
-
-  constructor(message: string, retryAfterSeconds: number) {
-    super(message);
-    this.retryAfterSeconds = retryAfterSeconds;
-  }
+/** A header that cannot be read. */
+export class MalformedHeaderError extends Error {
+  override readonly name = "MalformedHeaderError";
 }
+
+/** Takes back what was claimed for a payment that is not accepted after all. */
+export type Undo = () => Promise<void>;
 
 /** Everything that makes a payment this one and no other: chain, scheme, asset, payee, amount, terms and signature. */
 export function fingerprintOf({ required, authorization, signature }: ExactRequest, chainId: number): string {
@@ -67,43 +65,25 @@ export function readPaymentIdentifier(paymentPayload: unknown): Reading<string |
   return { ok: false, problem: `extensions.${PAYMENT_IDENTIFIER}: the id is malformed` };
 }
 
-/** The name of a payer's identifier in the journal: one payer's ids are nobody else's. */
-function identifierName({ authorization }: ExactRequest, id: string, chainId: number): string {
-  return `payment-identifier:${chainId}:${authorization.from.toLowerCase()}:${id}`;
+/** A payer's own id of a payment: one payer's ids are nobody else's. */
+export type Identifier = { readonly chainId: number; readonly payer: Address; readonly id: string };
+
+function identifierName({ chainId, payer, id }: Identifier): string {
+  return `payment-identifier:${chainId}:${payer.toLowerCase()}:${id}`;
 }
 
 /** @throws ClaimConflictError where the payer's id is bound to another payment. It binds nothing. */
-export async function checkIdentifier(store: Store, request: ExactRequest, id: string, chainId: number): Promise<void> {
-  const bound = await store.cursor(identifierName(request, id, chainId));
-  if (bound !== undefined && bound !== fingerprintOf(request, chainId)) throw identifierConflict();
+export async function checkIdentifier(store: Store, identifier: Identifier, fingerprint: string): Promise<void> {
+  const bound = await store.cursor(identifierName(identifier));
+  if (bound !== undefined && bound !== fingerprint) throw identifierConflict();
 }
 
-/** Takes back what was claimed for a payment that is not accepted after all. */
-export type Undo = () => Promise<void>;
-
 /** Binds a payer's id to a payment. @throws ClaimConflictError where it is bound to another. */
-export async function claimIdentifier(store: Store, request: ExactRequest, id: string, chainId: number): Promise<Undo> {
-  const fingerprint = fingerprintOf(request, chainId);
-  const name = identifierName(request, id, chainId);
+export async function claimIdentifier(store: Store, identifier: Identifier, fingerprint: string): Promise<Undo> {
+  const name = identifierName(identifier);
   if ((await store.setOnce(name, fingerprint)) !== fingerprint) throw identifierConflict();
   return () => store.unset(name, fingerprint);
 }
-
-/** Counts a payment of a merchant. @throws QuotaError where it has had as many as it may have today. */
-export async function countPayment(store: Store, { id, paymentsPerDay }: Merchant, nowMs: number): Promise<Undo> {
-  if (paymentsPerDay === undefined) return async () => undefined;
-  const day = new Date(nowMs).toISOString().slice(0, 10);
-  const name = `quota:${id}:${day}`;
-  const undo = async (): Promise<void> => {
-    await store.addTo(name, -1);
-  };
-  if ((await store.addTo(name, 1)) <= paymentsPerDay) return undo;
-  await undo();
-  const tomorrowMs = (Math.floor(nowMs / DAY_MS) + 1) * DAY_MS;
-  throw new QuotaError(`${paymentsPerDay} payments were taken in today`, Math.ceil((tomorrowMs - nowMs) / 1000));
-}
-
-const DAY_MS = 86_400_000;
 
 function identifierConflict(): ClaimConflictError {
   return new ClaimConflictError("this payment identifier belongs to another payment");

@@ -1,0 +1,48 @@
+import type { Clock } from "../../clock.ts";
+import { createAuthenticator, type Merchant } from "../merchants.ts";
+import { type Endpoint, type Refusal, type Status, unexpected } from "../request.ts";
+import { createLimiter, type RateLimit } from "./limit.ts";
+import type { Caller } from "./types.ts";
+
+export type DoorPort = {
+  readonly clock: Clock;
+  readonly merchants: readonly Merchant[];
+  /** Whether only merchants are served. */
+  readonly merchantsOnly: boolean;
+  /** Requests that one address may make; a merchant has its own bound. */
+  readonly rateLimit: RateLimit | undefined;
+  readonly isClosing: () => boolean;
+};
+
+/** A request before its body is read. */
+export type Knock = {
+  readonly endpoint: Endpoint;
+  /** The header Authorization. */
+  readonly authorization: string | undefined;
+  readonly address: string;
+  /** The header Idempotency-Key. */
+  readonly idempotencyKey: string | undefined;
+};
+
+/** Says who asks, if they may ask now: the part of admission that needs no body. */
+export function createDoor(port: DoorPort): (knock: Knock) => Refusal | Caller {
+  const { clock, merchants, rateLimit } = port;
+  const authenticate = createAuthenticator(merchants);
+  const limitAddress = createLimiter(rateLimit, clock);
+  const limitMerchant = new Map(merchants.map((one) => [one.id, createLimiter(one.rateLimit, clock)]));
+
+  return ({ endpoint, authorization, address, idempotencyKey }) => {
+    const no = (status: Status, message: string, retryAfterSeconds?: number): Refusal => {
+      return { status, reason: unexpected(endpoint), message, retryAfterSeconds };
+    };
+    if (port.isClosing()) return no(503, "the facilitator is stopping", 5);
+    const bearer = authenticate(authorization);
+    const merchant = typeof bearer === "string" ? undefined : bearer;
+    // Guesses at a key count against the address that they come from.
+    const waitSeconds = merchant === undefined ? limitAddress(address) : limitMerchant.get(merchant.id)?.(merchant.id);
+    if (waitSeconds !== undefined) return no(429, "too many requests", waitSeconds);
+    if (bearer === "unknown") return no(401, "the API key is nobody's");
+    if (merchant === undefined && port.merchantsOnly) return no(401, "an API key is needed here");
+    return { merchant, address, idempotencyKey };
+  };
+}

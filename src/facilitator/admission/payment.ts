@@ -1,0 +1,17 @@
+import type { ExactRequest } from "../wire.ts";
+import { fingerprintOf } from "./claims.ts";
+import type { Ask } from "./types.ts";
+
+/** A payment as admission sees it. */
+export function askOf(request: ExactRequest, chainId: number, identifier?: string): Ask {
+  const { required, authorization } = request;
+  return {
+    kind: "payment",
+    network: required.network,
+    tokens: [required.asset],
+    amount: required.amount,
+    payer: authorization.from,
+    fingerprint: fingerprintOf(request, chainId),
+    identifier,
+  };
+}

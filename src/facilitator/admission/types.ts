@@ -1,0 +1,40 @@
+import type { Address } from "viem";
+import type { Merchant } from "../merchants.ts";
+import type { Undo } from "./claims.ts";
+
+/** Who asks. */
+export type Caller = {
+  /** Undefined for somebody without an API key. */
+  readonly merchant: Merchant | undefined;
+  /** Where the connection comes from; undefined where there is none. */
+  readonly address: string | undefined;
+  /** The header Idempotency-Key as it was sent: it counts for merchants only. */
+  readonly idempotencyKey?: string | undefined;
+};
+
+/** Somebody of whom nothing is known. */
+export const NOBODY: Caller = { merchant: undefined, address: undefined };
+
+/** What is asked of this facilitator, whatever the scheme. Amounts in atomic units. */
+export type Ask = {
+  readonly kind: "payment" | "deposit" | "claim" | "sweep" | "refund";
+  /** As the requirements name it. */
+  readonly network: string;
+  readonly tokens: readonly Address[];
+  /** What is to move; undefined where that is not known before the chain is asked. */
+  readonly amount: bigint | undefined;
+  readonly payer: Address | undefined;
+  /** Tells this request from every other: of a payment, by all that was signed. */
+  readonly fingerprint: string;
+  /** The payer's own id of the payment, by the extension payment-identifier. */
+  readonly identifier?: string | undefined;
+};
+
+/** Why something is not taken in, by its own fault: in the words of x402 v2. */
+export type Fault = { readonly reason: string; readonly message: string };
+
+/** What was counted and bound for something that is about to be accepted. */
+export type Ticket = {
+  /** Takes all of it back: it is not accepted after all. */
+  readonly release: Undo;
+};
