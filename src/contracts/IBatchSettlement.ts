@@ -407,6 +407,32 @@ export const iBatchSettlementArtifact = {
   },
   {
    "inputs": [],
+   "name": "CLAIM_BATCH_TYPEHASH",
+   "outputs": [
+    {
+     "internalType": "bytes32",
+     "name": "",
+     "type": "bytes32"
+    }
+   ],
+   "stateMutability": "view",
+   "type": "function"
+  },
+  {
+   "inputs": [],
+   "name": "CLAIM_ENTRY_TYPEHASH",
+   "outputs": [
+    {
+     "internalType": "bytes32",
+     "name": "",
+     "type": "bytes32"
+    }
+   ],
+   "stateMutability": "view",
+   "type": "function"
+  },
+  {
+   "inputs": [],
    "name": "MAX_WITHDRAW_DELAY",
    "outputs": [
     {
@@ -426,6 +452,32 @@ export const iBatchSettlementArtifact = {
      "internalType": "uint40",
      "name": "",
      "type": "uint40"
+    }
+   ],
+   "stateMutability": "view",
+   "type": "function"
+  },
+  {
+   "inputs": [],
+   "name": "REFUND_TYPEHASH",
+   "outputs": [
+    {
+     "internalType": "bytes32",
+     "name": "",
+     "type": "bytes32"
+    }
+   ],
+   "stateMutability": "view",
+   "type": "function"
+  },
+  {
+   "inputs": [],
+   "name": "VOUCHER_TYPEHASH",
+   "outputs": [
+    {
+     "internalType": "bytes32",
+     "name": "",
+     "type": "bytes32"
     }
    ],
    "stateMutability": "view",

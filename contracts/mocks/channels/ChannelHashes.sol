@@ -16,12 +16,12 @@ library ChannelHashes {
     bytes32 private constant _DOMAIN_TYPEHASH = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     );
-    bytes32 private constant _VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
-    bytes32 private constant _REFUND_TYPEHASH = keccak256("Refund(bytes32 channelId,uint256 nonce,uint128 amount)");
-    bytes32 private constant _CLAIM_ENTRY_TYPEHASH = keccak256(
+    bytes32 internal constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
+    bytes32 internal constant REFUND_TYPEHASH = keccak256("Refund(bytes32 channelId,uint256 nonce,uint128 amount)");
+    bytes32 internal constant CLAIM_ENTRY_TYPEHASH = keccak256(
         "ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
     );
-    bytes32 private constant _CLAIM_BATCH_TYPEHASH = keccak256(
+    bytes32 internal constant CLAIM_BATCH_TYPEHASH = keccak256(
         "ClaimBatch(ClaimEntry[] claims)"
         "ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
     );
@@ -50,12 +50,12 @@ library ChannelHashes {
     /// @notice See IBatchSettlement.getVoucherDigest.
     function voucher(bytes32 domain, bytes32 id, uint128 maxClaimableAmount) internal pure returns (bytes32) {
         return
-            MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(_VOUCHER_TYPEHASH, id, maxClaimableAmount)));
+            MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(VOUCHER_TYPEHASH, id, maxClaimableAmount)));
     }
 
     /// @notice See IBatchSettlement.getRefundDigest.
     function refund(bytes32 domain, bytes32 id, uint256 nonce, uint128 amount) internal pure returns (bytes32) {
-        return MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(_REFUND_TYPEHASH, id, nonce, amount)));
+        return MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(REFUND_TYPEHASH, id, nonce, amount)));
     }
 
     /// @notice See IBatchSettlement.getClaimBatchDigest.
@@ -68,10 +68,10 @@ library ChannelHashes {
         bytes32[] memory entries = new bytes32[](ids.length);
         for (uint256 i; i < ids.length; ++i) {
             entries[i] = keccak256(
-                abi.encode(_CLAIM_ENTRY_TYPEHASH, ids[i], rows[i].voucher.maxClaimableAmount, rows[i].totalClaimed)
+                abi.encode(CLAIM_ENTRY_TYPEHASH, ids[i], rows[i].voucher.maxClaimableAmount, rows[i].totalClaimed)
             );
         }
         bytes32 list = keccak256(abi.encodePacked(entries));
-        return MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(_CLAIM_BATCH_TYPEHASH, list)));
+        return MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(CLAIM_BATCH_TYPEHASH, list)));
     }
 }

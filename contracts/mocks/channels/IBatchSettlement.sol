@@ -237,6 +237,18 @@ interface IBatchSettlement {
     /// @notice EIP-712 type hash of ChannelConfig.
     function CHANNEL_CONFIG_TYPEHASH() external view returns (bytes32);
 
+    /// @notice EIP-712 type hash of Voucher: `channelId` and `maxClaimableAmount`.
+    function VOUCHER_TYPEHASH() external view returns (bytes32);
+
+    /// @notice EIP-712 type hash of Refund: `channelId`, `nonce` and `amount`.
+    function REFUND_TYPEHASH() external view returns (bytes32);
+
+    /// @notice EIP-712 type hash of ClaimEntry: `channelId`, `maxClaimableAmount` and `totalClaimed`.
+    function CLAIM_ENTRY_TYPEHASH() external view returns (bytes32);
+
+    /// @notice EIP-712 type hash of ClaimBatch: an array of ClaimEntry.
+    function CLAIM_BATCH_TYPEHASH() external view returns (bytes32);
+
     /// @notice Shortest allowed `withdrawDelay`, in seconds.
     function MIN_WITHDRAW_DELAY() external view returns (uint40);
 

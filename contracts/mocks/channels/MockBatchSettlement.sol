@@ -5,9 +5,9 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {ChannelHashes} from "./ChannelHashes.sol";
+import {ChannelSignatures} from "./ChannelSignatures.sol";
 import {IBatchSettlement} from "./IBatchSettlement.sol";
 import {IDepositCollector} from "./IDepositCollector.sol";
 
@@ -41,6 +41,18 @@ contract MockBatchSettlement is IBatchSettlement, Multicall {
 
     /// @inheritdoc IBatchSettlement
     bytes32 public constant CHANNEL_CONFIG_TYPEHASH = ChannelHashes.CHANNEL_CONFIG_TYPEHASH;
+
+    /// @inheritdoc IBatchSettlement
+    bytes32 public constant VOUCHER_TYPEHASH = ChannelHashes.VOUCHER_TYPEHASH;
+
+    /// @inheritdoc IBatchSettlement
+    bytes32 public constant REFUND_TYPEHASH = ChannelHashes.REFUND_TYPEHASH;
+
+    /// @inheritdoc IBatchSettlement
+    bytes32 public constant CLAIM_ENTRY_TYPEHASH = ChannelHashes.CLAIM_ENTRY_TYPEHASH;
+
+    /// @inheritdoc IBatchSettlement
+    bytes32 public constant CLAIM_BATCH_TYPEHASH = ChannelHashes.CLAIM_BATCH_TYPEHASH;
 
     /// @inheritdoc IBatchSettlement
     uint40 public constant MIN_WITHDRAW_DELAY = 15 minutes;
@@ -119,15 +131,15 @@ contract MockBatchSettlement is IBatchSettlement, Multicall {
     ) external nonReentrant {
         require(voucherClaims.length > 0, EmptyBatch());
         address authorizer = voucherClaims[0].voucher.channel.receiverAuthorizer;
-        for (uint256 i = 1; i < voucherClaims.length; ++i) {
-            require(voucherClaims[i].voucher.channel.receiverAuthorizer == authorizer, NotReceiverAuthorizer());
-        }
         bytes32 domain = ChannelHashes.domainSeparator();
         bytes32[] memory ids = _channelIds(domain, voucherClaims);
         bytes32 digest = ChannelHashes.claimBatch(domain, ids, voucherClaims);
         _requireSignedBy(authorizer, digest, authorizerSignature);
 
-        for (uint256 i; i < voucherClaims.length; ++i) _claim(domain, ids[i], voucherClaims[i]);
+        for (uint256 i; i < voucherClaims.length; ++i) {
+            require(voucherClaims[i].voucher.channel.receiverAuthorizer == authorizer, NotReceiverAuthorizer());
+            _claim(domain, ids[i], voucherClaims[i]);
+        }
     }
 
     /// @inheritdoc IBatchSettlement
@@ -300,7 +312,7 @@ contract MockBatchSettlement is IBatchSettlement, Multicall {
     }
 
     function _requireSignedBy(address signer, bytes32 digest, bytes calldata signature) private view {
-        require(SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature), InvalidSignature());
+        require(ChannelSignatures.isValid(signer, digest, signature), InvalidSignature());
     }
 
     function _isPayerSide(ChannelConfig calldata config) private view returns (bool) {

@@ -4,6 +4,8 @@ import { deployChannels, payer, receiver, receiverAuthorizer } from "../../helpe
 
 const { viem, networkHelpers } = await network.create();
 
+type ChannelError = "InvalidSignature" | "NotReceiverAuthorizer" | "ClaimExceedsCeiling" | "ClaimExceedsBalance";
+
 async function fixture() {
   const deployed = await deployChannels(viem, networkHelpers);
   const first = deployed.configOf();
@@ -29,6 +31,18 @@ describe("MockBatchSettlement: claimWithSignature", () => {
     const { settlement, configOf, deposit, row, signClaims, stateOf } = await networkHelpers.loadFixture(fixture);
     const wallet = await viem.deployContract("OwnerWallet", [receiverAuthorizer.address]);
     const config = configOf({ receiverAuthorizer: wallet.address });
+    await deposit(config, 10n);
+    const rows = [await row(config, 10n)];
+    await settlement.write.claimWithSignature([rows, await signClaims(rows)]);
+    expect(await stateOf(config)).to.deep.equal([10n, 10n]);
+  });
+
+  it("asks an authorizer with code by calldata that ends with the signature's last byte", async () => {
+    const { settlement, configOf, deposit, row, signClaims, stateOf } = await networkHelpers.loadFixture(fixture);
+    const wallet = "0x00000000000000000000000000000000000a5a5a";
+    // Answers the magic value where calldatasize is 165: selector, digest, offset, length and 65 bytes. Else it reverts.
+    await networkHelpers.setCode(wallet, "0x3660a514600a575f5ffd5b631626ba7e60e01b5f5260205ff3");
+    const config = configOf({ receiverAuthorizer: wallet });
     await deposit(config, 10n);
     const rows = [await row(config, 10n)];
     await settlement.write.claimWithSignature([rows, await signClaims(rows)]);
@@ -81,6 +95,24 @@ describe("MockBatchSettlement: claimWithSignature", () => {
       settlement,
       "NotReceiverAuthorizer",
     );
+  });
+
+  it("checks the batch's signature first, then row by row its authorizer, ceiling, balance and voucher", async () => {
+    const { settlement, first, second, configOf, deposit, row, signClaims, stranger } =
+      await networkHelpers.loadFixture(fixture);
+    const foreign = configOf({ receiverAuthorizer: stranger });
+    await deposit(foreign, 10n);
+    const [good, other] = [await row(first, 30n), await row(foreign, 10n)];
+    const reverts = async (rows: (typeof good)[], error: ChannelError, signer = receiverAuthorizer) => {
+      const sent = settlement.write.claimWithSignature([rows, await signClaims(rows, signer)]);
+      await viem.assertions.revertWithCustomError(sent, settlement, error);
+    };
+    // A foreign row behind the first one matters only once everything before it is in order.
+    await reverts([good, other], "InvalidSignature", payer);
+    await reverts([await row(second, 51n), other], "ClaimExceedsBalance");
+    await reverts([{ ...good, totalClaimed: good.voucher.maxClaimableAmount + 1n }, other], "ClaimExceedsCeiling");
+    await reverts([{ ...good, signature: other.signature }, other], "InvalidSignature");
+    await reverts([good, { ...other, totalClaimed: 1_000n }], "NotReceiverAuthorizer");
   });
 
   it("reverts when there is nothing to claim, or one row is bad", async () => {

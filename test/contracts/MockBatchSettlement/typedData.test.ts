@@ -111,13 +111,19 @@ describe("MockBatchSettlement: EIP-712", () => {
       BigInt(CHAIN_ID),
       OFFICIAL_ADDRESS,
     ]);
-    expect(await settlement.read.CHANNEL_CONFIG_TYPEHASH()).to.equal(
-      keccak256(
-        stringToHex(
-          "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)",
-        ),
-      ),
-    );
+    const typeHashes = {
+      CHANNEL_CONFIG_TYPEHASH:
+        "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)",
+      VOUCHER_TYPEHASH: "Voucher(bytes32 channelId,uint128 maxClaimableAmount)",
+      REFUND_TYPEHASH: "Refund(bytes32 channelId,uint256 nonce,uint128 amount)",
+      CLAIM_ENTRY_TYPEHASH: "ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)",
+      CLAIM_BATCH_TYPEHASH:
+        "ClaimBatch(ClaimEntry[] claims)ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)",
+    } as const;
+    for (const [getter, type] of Object.entries(typeHashes)) {
+      const read = settlement.read[getter as keyof typeof typeHashes];
+      expect(await read(), getter).to.equal(keccak256(stringToHex(type)));
+    }
     expect(await settlement.read.MIN_WITHDRAW_DELAY()).to.equal(900);
     expect(await settlement.read.MAX_WITHDRAW_DELAY()).to.equal(2_592_000);
   });
