@@ -25,12 +25,13 @@ export function encodeMulticall(token: Address, payments: readonly SignedAuthori
 
 /**
  * What transactions would use with Circle's token in the place of MockUSDC, whose code is cheaper: some gas more for each
- * payment, and some more at the first use of the token in a transaction. Both figures are those of the gas models.
+ * payment, and some more at the first use of the token in a transaction. The figures are those of the gas models.
  */
 export function withRealToken(gas: number, payments: number, transactions: number): number {
   const perPayment = CIRCLE_USDC_GAS.transferGas - MOCK_USDC_GAS.transferGas;
   const perTransaction = CIRCLE_USDC_GAS.firstUseGas - MOCK_USDC_GAS.firstUseGas;
-  return gas + payments * perPayment + transactions * perTransaction;
+  const alone = payments === transactions ? CIRCLE_USDC_GAS.directGas - MOCK_USDC_GAS.directGas : 0;
+  return gas + payments * perPayment + transactions * (perTransaction + alone);
 }
 
 /** Gas per payment that no way of batching can go below: the real token's own part, calldata without a byte to spare. */

@@ -50,7 +50,7 @@ export function predictRouterGas(question: GasQuestion): GasPrediction {
 
 /** Gas used by a transaction that calls the token's `transferWithAuthorization` itself for its one item, if it settles. */
 export function predictDirectGas(question: GasQuestion): GasPrediction {
-  return predict(question, 0);
+  return predict(question, question.model.token.directGas);
 }
 
 /** What each account pays (negative) and is paid, in the order of execution. */
