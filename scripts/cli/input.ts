@@ -35,14 +35,8 @@ export async function readPayments(
         const message = hint === undefined ? problem : `${problem} ${hint}`;
         refused.push({ line: result.line, status: "invalid", field, message });
       } else {
-        const what =
-          result.kind === "same-terms" ? "the same authorization" : "other terms under the same payer and nonce";
-        refused.push({
-          line: result.line,
-          status: "duplicate",
-          field: "nonce",
-          message: `${what} as line ${result.ofLine}`,
-        });
+        const message = `the same authorization as line ${result.ofLine}`;
+        refused.push({ line: result.line, status: "duplicate", field: "nonce", message });
       }
     }
   } catch (cause) {

@@ -1,5 +1,5 @@
-import { type Hex, numberToHex } from "viem";
-import { type AuthorizationIdentity, termsDigest } from "./identity.ts";
+import { concatHex, keccak256 } from "viem";
+import { termsDigest } from "./identity.ts";
 import { AuthorizationInputError } from "./inputError.ts";
 import { type ParseContext, type ParsedAuthorization, parseAuthorization } from "./parse.ts";
 import { splitLines } from "./splitLines.ts";
@@ -15,17 +15,18 @@ export type LineResult =
   | {
       readonly line: number;
       readonly status: "duplicate";
-      /** The first line with this identity; only one of the two can ever settle. */
+      /** The first line with these terms and this signature. */
       readonly ofLine: number;
-      /** `same-terms`: nothing differs but perhaps the signature; `variant`: payee, value or validity differ. */
-      readonly kind: "same-terms" | "variant";
       readonly authorization: SignedAuthorization;
     };
 
 /**
  * Reads authorizations one per line, each in any form that {@link parseAuthorization} takes. Blank lines and a UTF-8
  * byte order mark are skipped; a bad line is reported and the rest goes on. Memory holds one line and chunk, and about
- * 300 bytes for each identity seen.
+ * 150 bytes for each authorization seen.
+ *
+ * A line is a duplicate only where it has the signature of an earlier one too. Another line with the same payer and nonce
+ * may be forged: which of them counts is known once their signatures are verified, and nothing is verified here.
  *
  * A file that is one JSON array is refused with one error, at which reading stops.
  */
@@ -33,7 +34,7 @@ export async function* readAuthorizations(
   source: AsyncIterable<Uint8Array | string>,
   context: ParseContext = {},
 ): AsyncGenerator<LineResult> {
-  const seen = new Map<string, Seen>();
+  const seen = new Map<string, number>();
   let isFirstRecord = true;
   for await (const split of splitLines(source, MAX_LINE_BYTES)) {
     const { line } = split;
@@ -59,9 +60,8 @@ export async function* readAuthorizations(
   }
 }
 
-type Seen = { readonly line: number; readonly terms: string };
-
-function place(line: number, text: string, context: ParseContext, seen: Map<string, Seen>): LineResult {
+/** @param seen The first line of each authorization. */
+function place(line: number, text: string, context: ParseContext, seen: Map<string, number>): LineResult {
   let parsed: ParsedAuthorization;
   try {
     parsed = parseAuthorization(text, context);
@@ -70,25 +70,17 @@ function place(line: number, text: string, context: ParseContext, seen: Map<stri
     return { line, status: "bad", error: error.atLine(line) };
   }
   const { authorization } = parsed;
-  const identity = packIdentity(authorization);
-  const terms = pack([termsDigest(authorization)]);
-  const first = seen.get(identity);
-  if (first === undefined) {
-    seen.set(identity, { line, terms });
-    return { line, status: "ok", ...parsed };
-  }
-  const kind = first.terms === terms ? "same-terms" : "variant";
-  return { line, status: "duplicate", ofLine: first.line, kind, authorization };
+  const key = keyOf(authorization);
+  const ofLine = seen.get(key);
+  if (ofLine !== undefined) return { line, status: "duplicate", ofLine, authorization };
+  seen.set(key, line);
+  return { line, status: "ok", ...parsed };
 }
 
-/** As `authorizationId`, in half the memory: a million of them are kept. */
-function packIdentity({ chainId, token, from, nonce }: AuthorizationIdentity): string {
-  return pack([numberToHex(chainId, { size: 8 }), token, from, nonce]);
-}
-
-/** Bytes as a string of one character each: a key of a Map that takes one byte of memory for each of them. */
-function pack(hexes: readonly Hex[]): string {
-  return Buffer.from(hexes.map((hex) => hex.slice(2)).join(""), "hex").toString("latin1");
+/** Terms and signature as a string of 32 characters, each of which takes one byte of memory: a million of them are kept. */
+function keyOf(signed: SignedAuthorization): string {
+  const hash = keccak256(concatHex([termsDigest(signed), signed.signature]));
+  return Buffer.from(hash.slice(2), "hex").toString("latin1");
 }
 
 /** The text of a line without surrounding white space and byte order mark; undefined if it is not UTF-8. */

@@ -3,6 +3,7 @@ import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import { findNonceUses, type NonceUse } from "../chain/uses.ts";
+import { layersOf } from "./layers.ts";
 import { type PaymentOutcome, rejectionOf } from "./outcome.ts";
 
 /** Nonces whose use is looked up at once: the receipts of that many are held. */
@@ -17,16 +18,19 @@ export async function explainUsed(
   payments: readonly SignedAuthorization[],
   lookbackBlocks: bigint,
 ): Promise<PaymentOutcome[]> {
-  const outcomes: PaymentOutcome[] = [];
-  for (let i = 0; i < payments.length; i += USES_AT_ONCE) {
-    const some = payments.slice(i, i + USES_AT_ONCE);
-    const uses = await findNonceUses(client, some, { lookbackBlocks }).catch((error: unknown) => {
-      if (!(error instanceof ChainUnavailableError)) throw error;
-      return new Map<string, NonceUse>();
-    });
-    for (const payment of some) {
-      const use = uses.get(authorizationId(payment));
-      outcomes.push(use === undefined ? rejectionOf({ kind: "nonce-used" }) : outcomeOfUse(use));
+  const outcomes = payments.map((): PaymentOutcome => rejectionOf({ kind: "nonce-used" }));
+  for (const layer of layersOf([...payments.entries()], ([, payment]) => authorizationId(payment))) {
+    for (let i = 0; i < layer.length; i += USES_AT_ONCE) {
+      const some = layer.slice(i, i + USES_AT_ONCE);
+      const authorizations = some.map(([, payment]) => payment);
+      const uses = await findNonceUses(client, authorizations, { lookbackBlocks }).catch((error: unknown) => {
+        if (!(error instanceof ChainUnavailableError)) throw error;
+        return new Map<string, NonceUse>();
+      });
+      for (const [index, payment] of some) {
+        const use = uses.get(authorizationId(payment));
+        if (use !== undefined) outcomes[index] = outcomeOfUse(use);
+      }
     }
   }
   return outcomes;

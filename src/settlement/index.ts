@@ -26,7 +26,7 @@ export {
   settlePayments,
 } from "./job.ts";
 export type { MinedTransaction } from "./jobTransactions.ts";
-export type { PaymentOutcome, PaymentResult, RejectionReason } from "./outcome.ts";
+export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome.ts";
 export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError } from "./policy.ts";
 export {
   type QuotedBatch,
@@ -39,7 +39,6 @@ export { type RefusedLine, serialiseRefusedLine, serialiseResult } from "./resul
 export { type RetryRule, retryRuleOfState } from "./retry.ts";
 export { retryRuleOfReason } from "./retryRequest.ts";
 export type { FeePolicy } from "./sending/fees.ts";
-export type { JobPayment } from "./sortOut.ts";
 export { startEngine } from "./startEngine.ts";
 export * from "./store/index.ts";
 export { type SettlementSummary, summarise, type Tally } from "./summary.ts";

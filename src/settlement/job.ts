@@ -12,9 +12,8 @@ import type { SettlementEngine } from "./engineTypes.ts";
 import { acceptPayments } from "./jobIntake.ts";
 import { createJobLedger, type JobLedger, LOOK_MS } from "./jobLedger.ts";
 import { type MinedTransaction, readMined, rememberStart } from "./jobTransactions.ts";
-import type { PaymentResult } from "./outcome.ts";
+import type { JobPayment, PaymentResult } from "./outcome.ts";
 import { type EnginePolicy, resolvePolicy } from "./policy.ts";
-import { type JobPayment, sortOut } from "./sortOut.ts";
 import { startEngine } from "./startEngine.ts";
 import { StoreError } from "./store/errors.ts";
 import { openStore } from "./store/open.ts";
@@ -83,6 +82,9 @@ const MAX_OPEN = 20_000;
  * open are taken up, those that are decided already are only reported, refusals that may have passed are tried again, and
  * nothing settles twice. Every outcome is read from that payment's own logs.
  *
+ * Payments are compared behind their signatures only: one with the payer and nonce of another and a forged signature is
+ * refused and keeps nothing else out. Of several terms that a payer signed under one nonce, the engine settles one.
+ *
  * A node that fails or a journal that cannot be written ends the job: `stopped` says why, and the results tell apart what
  * settled, what may still settle and what was not sent.
  * @param payments Any number: memory holds them, one outcome each, and no more than a few thousand rows of the journal.
@@ -130,11 +132,6 @@ async function settleOn(
     return { results, transactions, routerUsed, stopped };
   };
 
-  const { others } = sortOut(client, payments);
-  for (const [position, payment] of payments.entries()) {
-    const outcome = others.get(payment);
-    if (outcome !== undefined) ledger.decide(position, outcome);
-  }
   await requireSameChain(store, client);
   const routerUsed = await hasCode(client, policy.router ?? ROUTER_ADDRESS);
   if (await areBroke(client, senders)) {

@@ -1,4 +1,6 @@
+import type { Hex } from "viem";
 import { authorizationId, termsDigest } from "../authorization/identity.ts";
+import { normaliseSignature } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
@@ -6,6 +8,7 @@ import type { SettlementEngine } from "./engineTypes.ts";
 import { explainUsed } from "./explain.ts";
 import { type JobLedger, LOOK_MS } from "./jobLedger.ts";
 import { outcomeOfRefusal } from "./jobOutcome.ts";
+import { DUPLICATE } from "./outcome.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
 import type { PaymentRow, Store } from "./store/types.ts";
 
@@ -48,9 +51,12 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
     }
   } finally {
     const outcomes = await explainUsed(port.client, used.map(ledger.authorizationAt), port.lookbackBlocks);
+    const explained = new Set<Hex>();
     for (const [i, position] of used.entries()) {
       const outcome = outcomes[i];
-      if (outcome !== undefined) ledger.decide(position, outcome);
+      const digest = termsDigest(ledger.authorizationAt(position));
+      if (outcome !== undefined) ledger.decide(position, explained.has(digest) ? DUPLICATE : outcome);
+      explained.add(digest);
     }
     tell();
   }
@@ -112,7 +118,10 @@ function isWorthAnotherTry({ state, reason }: PaymentRow): boolean {
   return state === "rejected" && retryRuleOfReason(reason) !== "never";
 }
 
-/** The rows of exactly these terms, where the journal has them. */
+/**
+ * The rows of exactly these terms, where the journal has them behind this signature. Behind another one the terms may be
+ * anybody's: the engine looks at that.
+ */
 async function knownRows(
   store: Store,
   authorizations: readonly SignedAuthorization[],
@@ -120,5 +129,14 @@ async function knownRows(
   const rows = await store.withIdentities(authorizations.map(authorizationId));
   if (rows.length === 0) return authorizations.map(() => undefined);
   const byDigest = new Map(rows.map((row) => [row.digest, row]));
-  return authorizations.map((authorization) => byDigest.get(termsDigest(authorization)));
+  return authorizations.map((authorization) => {
+    const row = byDigest.get(termsDigest(authorization));
+    return row !== undefined && hasSignature(row, authorization) ? row : undefined;
+  });
+}
+
+function hasSignature({ work }: PaymentRow, { signature }: SignedAuthorization): boolean {
+  if (work.kind !== "authorization") return false;
+  const stored = work.authorization.signature.toLowerCase();
+  return stored === signature.toLowerCase() || stored === normaliseSignature(signature).toLowerCase();
 }

@@ -2,8 +2,7 @@ import { type Hex, isHex } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { Clock } from "../clock.ts";
 import { isPutOff, outcomeOf } from "./jobOutcome.ts";
-import type { PaymentOutcome, PaymentResult } from "./outcome.ts";
-import type { JobPayment } from "./sortOut.ts";
+import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "./outcome.ts";
 import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "./store/types.ts";
 import { isDecided } from "./waiters.ts";
 
@@ -14,7 +13,7 @@ export type JobLedger = {
   readonly rest: () => number[];
   readonly decided: () => number;
   readonly decide: (position: number, outcome: PaymentOutcome) => void;
-  /** A payment's row in the journal: its outcome, or what to wait for. */
+  /** A payment's row in the journal: its outcome, or what to wait for. A second payment with that row is a duplicate. */
   readonly takeUp: (position: number, row: PaymentRow) => void;
   /** Waits for a row, whatever its state was. */
   readonly waitFor: (position: number, row: PaymentRow) => void;
@@ -48,6 +47,8 @@ export function createJobLedger(
   const seen = new Map<number, number>();
   /** When the payments that were put off are tried again. */
   const putOff = new Map<number, number>();
+  /** The rows that payments of this job have. */
+  const taken = new Set<number>();
   let decided = 0;
   let changedAtMs = clock.now();
 
@@ -66,7 +67,17 @@ export function createJobLedger(
     decided += 1;
     changedAtMs = clock.now();
   };
+  /** Whether the payment is the first with this row. One that is not has its outcome. */
+  const isFirst = (position: number, { id }: PaymentRow): boolean => {
+    if (taken.has(id)) {
+      decide(position, DUPLICATE);
+      return false;
+    }
+    taken.add(id);
+    return true;
+  };
   const waitFor = (position: number, row: PaymentRow): void => {
+    if (!isFirst(position, row)) return;
     open.set(row.id, position);
     changedAtMs = clock.now();
   };
@@ -99,8 +110,8 @@ export function createJobLedger(
     decide,
     takeUp: (position, row) => {
       if (row.state === "batched" || row.state === "submitted") sentBefore.add(row.id);
-      if (isDecided(row)) decide(position, outcomeOf(row, "before"));
-      else waitFor(position, row);
+      if (!isDecided(row)) waitFor(position, row);
+      else if (isFirst(position, row)) decide(position, outcomeOf(row, "before"));
     },
     waitFor,
     open: () => open.size,

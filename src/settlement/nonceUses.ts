@@ -3,6 +3,7 @@ import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { readFacts } from "../chain/facts.ts";
 import { findNonceUses, type NonceUse } from "../chain/uses.ts";
+import { layersOf } from "./layers.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { authorizationOf } from "./sending/conclude.ts";
 import type { PaymentRow } from "./store/types.ts";
@@ -29,7 +30,7 @@ export async function lookUpUses(
   const age = (newest > oldest ? newest - oldest : 0n) + SLACK_BLOCKS;
   const longest = port.policy.lookbackBlocks * LONGEST_IN_LOOKBACKS;
   const lookbackBlocks = age < longest ? age : longest;
-  for (const layer of layersOf(rows)) {
+  for (const layer of layersOf(rows, ({ identity }) => identity)) {
     const uses = await findNonceUses(port.client, layer.map(authorizationOf), { lookbackBlocks });
     for (const row of layer) {
       const use = uses.get(authorizationId(authorizationOf(row)));
@@ -37,19 +38,6 @@ export async function lookUpUses(
     }
   }
   return found;
-}
-
-/** The rows in groups in which no identity is twice. */
-function layersOf(rows: readonly PaymentRow[]): PaymentRow[][] {
-  const layers: PaymentRow[][] = [];
-  const times = new Map<string, number>();
-  for (const row of rows) {
-    const layer = times.get(row.identity) ?? 0;
-    times.set(row.identity, layer + 1);
-    layers[layer] ??= [];
-    layers[layer].push(row);
-  }
-  return layers;
 }
 
 /**

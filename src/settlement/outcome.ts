@@ -41,12 +41,17 @@ export type PaymentOutcome =
   /** Sent, and not known to be mined: it may settle at any moment. Run again to learn; it is not failed. */
   | { readonly status: "pending"; readonly transactionHash: Hex };
 
-/** One payment of a job. */
-export type PaymentResult = {
-  /** Line of the input, from 1. */
-  readonly line: number;
-  readonly authorization: SignedAuthorization;
-  readonly outcome: PaymentOutcome;
+/** A payment of a job and the line of the input, from 1, that it came from. */
+export type JobPayment = { readonly line: number; readonly authorization: SignedAuthorization };
+
+/** What became of one payment of a job. */
+export type PaymentResult = JobPayment & { readonly outcome: PaymentOutcome };
+
+/** The outcome of what a job has already, behind another signature that is good too. */
+export const DUPLICATE: PaymentOutcome & { status: "rejected" } = {
+  status: "rejected",
+  reason: "duplicate",
+  message: "the same authorization is in the job already",
 };
 
 /** A payment that no plan takes, as an outcome. */
@@ -78,7 +83,7 @@ function explainDrop(reason: DropReason): [RejectionReason, string] {
     case "zero-payee":
       return [reason.kind, "the payee is the zero address"];
     case "duplicate":
-      return [reason.kind, "the same authorization is in the job already"];
+      return [reason.kind, DUPLICATE.message];
     case "variant":
       return [reason.kind, "the payer signed other terms under this nonce, and those are in the job already"];
     case "missing-token":

@@ -8,11 +8,11 @@ import { readGasPrice } from "../chain/fees.ts";
 import { type BatchPrice, type DataFeeInputs, dataFee, priceBatch, sampleTransaction } from "../fees/index.ts";
 import { type BatchCall, callOf } from "./call.ts";
 import { explainUsed } from "./explain.ts";
-import { type PaymentOutcome, type PaymentResult, rejectionOf } from "./outcome.ts";
+import { type JobPayment, type PaymentOutcome, type PaymentResult, rejectionOf } from "./outcome.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
 import { type PreparedSettlement, prepareSettlement, type SettlementPolicy } from "./prepare.ts";
 import { screenBatches } from "./screen.ts";
-import { type JobPayment, sortOut } from "./sortOut.ts";
+import { sortOut } from "./sortOut.ts";
 
 export type QuoteOptions = SettlementPolicy & {
   /** Who would send. It matters only where the sender is a payer too. */
@@ -74,10 +74,10 @@ export async function quoteSettlement(
   payments: readonly JobPayment[],
   options: QuoteOptions,
 ): Promise<SettlementQuote> {
-  const { mine, others } = sortOut(client, payments);
+  const { mine, others } = await sortOut(client, payments);
   const nowSeconds = BigInt(Math.floor(Date.now() / 1000));
   const sender = options.from === undefined ? {} : { sender: options.from };
-  const prepared = await prepareSettlement(client, [...mine.values()], { ...options, ...sender, nowSeconds });
+  const prepared = await prepareSettlement(client, mine, { ...options, ...sender, nowSeconds });
   const dataFeeInputs = await readDataFeeInputs(client);
   const gasPriceWei = options.gasPriceWei ?? (await readGasPrice(client));
   const prices: Prices = { gasPriceWei, dataFeeInputs, etherMicroUsd: options.etherMicroUsd };

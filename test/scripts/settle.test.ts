@@ -131,6 +131,21 @@ describe("settle", () => {
     });
   });
 
+  it("settles a good line behind a forged one with its nonce", async () => {
+    await withFolder(async (folder) => {
+      const payee = nextPayee();
+      const payments = await lab.pay(1, payee);
+      const { authorization } = payments[0]!;
+      const forged = { ...authorization, value: authorization.value + 1n };
+      const file = write(folder, [forged, authorization].map(serialiseAuthorization));
+      for (const run of ["first", "second"]) {
+        expect((await settle(file)).code, run).to.equal(3);
+        expect(results(file).map(({ status, reason }) => reason ?? status)).to.deep.equal(["bad-signature", "settled"]);
+      }
+      expect(await lab.balanceOf(payee)).to.equal(total(payments));
+    });
+  });
+
   it("says who cannot settle and why, and exits with 3", async () => {
     await withFolder(async (folder) => {
       const payee = nextPayee();

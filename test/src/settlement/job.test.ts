@@ -130,12 +130,41 @@ describe("settlePayments", () => {
       "bad-signature",
       "wrong-chain",
       "duplicate",
-      "variant",
+      "already-used",
       "blocked",
     ]);
     expect(report.transactions.map(({ payments: carried, settled }) => [carried, settled])).to.deep.equal([[1, 1]]);
     expect(report.results[2]?.outcome).to.deep.equal({ status: "deferred", validFromSeconds: now + 1_001n });
     expect(await lab.balanceOf(payee)).to.equal(good[0]!.authorization.value);
+  });
+
+  it("settles a payment although a forged one with its nonce comes first, and on every run tells them apart", async () => {
+    const payee = nextPayee();
+    const [genuine, other] = await lab.pay(2, payee);
+    const { authorization } = genuine!;
+    const forged = [
+      { ...authorization, value: authorization.value + 1n },
+      { ...authorization, signature: other!.authorization.signature },
+    ];
+    const payments = [...forged, authorization].map((one, i) => ({ line: i + 1, authorization: one }));
+    const outcomes = ["bad-signature", "bad-signature", "settled"];
+    expect(named(await settle(payments))).to.deep.equal(outcomes);
+    expect(await lab.balanceOf(payee)).to.equal(authorization.value);
+
+    const sent = await lab.transactionCount();
+    expect(named(await settle(payments))).to.deep.equal(outcomes);
+    expect(named(await settle(payments, { journal: ":memory:" }))).to.deep.equal(outcomes);
+    expect(await lab.transactionCount()).to.equal(sent);
+  });
+
+  it("settles the larger of two terms that a payer signed under one nonce, whichever comes first", async () => {
+    const payee = nextPayee();
+    const small = await lab.chain.sign(lab.keyOf(1), { to: payee, value: 5n });
+    const large = await lab.chain.sign(lab.keyOf(1), { to: payee, value: 9n, nonce: small.nonce });
+    const payments = [small, large].map((authorization, i) => ({ line: i + 1, authorization }));
+    expect(named(await settle(payments))).to.deep.equal(["already-used", "settled"]);
+    expect(named(await settle(payments, { journal: ":memory:" }))).to.deep.equal(["already-used", "settled"]);
+    expect(await lab.balanceOf(payee)).to.equal(9n);
   });
 
   it("tries again what the token refused, once the payer has the money", async () => {

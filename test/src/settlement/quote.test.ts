@@ -54,6 +54,20 @@ describe("quoteSettlement", () => {
     expect(quote).to.deep.include({ payments: 0, total: undefined, oneByOne: undefined, belowCost: 0 });
   });
 
+  it("plans a payment although a forged one with its nonce comes first", async () => {
+    const [genuine] = await lab.pay(1, freshAddress(5));
+    const { authorization } = genuine!;
+    const forged = { ...authorization, value: authorization.value + 1n };
+    const copies = [forged, authorization, authorization].map((one, i) => ({ line: i + 1, authorization: one }));
+    const quote = await quoteSettlement(lab.client, copies, { etherMicroUsd });
+    expect(quote).to.deep.include({ payments: 1, value: authorization.value });
+    const why = quote.excluded.map(({ line, outcome }) => [line, "reason" in outcome && outcome.reason]);
+    expect(why).to.deep.equal([
+      [1, "bad-signature"],
+      [3, "duplicate"],
+    ]);
+  });
+
   it("fails where the node does", async () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_getBlockByNumber" ? { error: { code: -32000, message: "busy" } } : "pass",

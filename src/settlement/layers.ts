@@ -1,0 +1,16 @@
+/**
+ * Items in groups in which no identity is twice: variants are looked up each for itself, since a transaction settles at
+ * most one of them.
+ */
+export function layersOf<T>(items: readonly T[], identityOf: (item: T) => string): T[][] {
+  const layers: T[][] = [];
+  const times = new Map<string, number>();
+  for (const item of items) {
+    const identity = identityOf(item);
+    const layer = times.get(identity) ?? 0;
+    times.set(identity, layer + 1);
+    layers[layer] ??= [];
+    layers[layer].push(item);
+  }
+  return layers;
+}
