@@ -8,8 +8,7 @@ import { inJournal, readLines, writePayments } from "../helpers/journalCli.ts";
 
 const COUNT = 40;
 
-describe("a facilitator and a settle on one SQLite journal", function () {
-  this.timeout(60_000);
+describe("a facilitator and a settle on one SQLite journal", () => {
   let lab: ChainLab;
   let running: FacilitatorProcess | undefined;
   before(async () => {

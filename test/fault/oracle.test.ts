@@ -13,8 +13,7 @@ import { createWorkerPool, type WorkerPool } from "./workers.ts";
 /** A seed whose run, left in peace, has settled, rejected and expired payments. */
 const SEED = 277;
 
-describe("judge", function () {
-  this.timeout(120_000);
+describe("judge", () => {
   let ground: Ground;
   let pool: WorkerPool;
   let folder: string;

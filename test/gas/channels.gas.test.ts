@@ -13,9 +13,7 @@ import { openGasSnapshot } from "../helpers/gas.ts";
 const SIZES = [1, 10, 100] as const;
 const BALANCE = 1_000_000n;
 
-describe("gas of channels", function () {
-  this.timeout(120_000);
-
+describe("gas of channels", () => {
   const snapshot = openGasSnapshot(new URL("channels.json", import.meta.url), 0.001);
   let f: Awaited<ReturnType<typeof deployChannels>>;
   let send: (data: Hex, account?: Hex, to?: Hex) => Promise<number>;

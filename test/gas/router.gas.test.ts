@@ -25,9 +25,7 @@ const VALID_AFTER = 1_700_000_001n;
 const VALID_BEFORE = 4_102_444_801n;
 const [FEW, MANY] = [100, 300];
 
-describe("gas of the router", function () {
-  this.timeout(120_000);
-
+describe("gas of the router", () => {
   const snapshot = openGasSnapshot(new URL("snapshot.json", import.meta.url), 0.001);
   const payee = testAddress("gas payee");
   const payers = testAccounts(420, "gas payer");

@@ -11,14 +11,19 @@ import type { Admission } from "../../src/settlement/intake.ts";
 import type { EnginePolicy } from "../../src/settlement/policy.ts";
 import { openStore, type PaymentRow, type Store } from "../../src/settlement/store/index.ts";
 import { freshAddress } from "./chainLab.ts";
+import { startPacedClock } from "./pacedClock.ts";
+import { until } from "./until.ts";
 
-/** Everything at a pace at which a test need not wait: a second here is as thirty are otherwise. */
+export { until } from "./until.ts";
+
+/** Everything at a pace at which a test need not wait: a second here is as thirty are otherwise. For the clock of a lab. */
 export const FAST: Partial<EnginePolicy> = {
   lingerMs: 5,
   maxLingerMs: 60,
   rebroadcastAfterMs: 250,
   replaceAfterMs: 700,
-  leaseTtlMs: 3_000,
+  // Nobody dies, unless a test lets them.
+  leaseTtlMs: 600_000,
   retryRefusedAfterMs: 100,
   pollMs: 15,
   sweepMs: 100,
@@ -44,6 +49,9 @@ export type LogLine = {
 
 export type EngineLab = Awaited<ReturnType<typeof openEngineLab>>;
 
+/** Nothing is sent for so long, unless it is urgent or the engine is told to. */
+export const PATIENT: Partial<EnginePolicy> = { lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
+
 let labs = 0;
 
 /** A journal in memory, a fresh funded sender, and engines on them that end with `close`. */
@@ -56,6 +64,8 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
   const logs: LogLine[] = [];
   const engines: SettlementEngine[] = [];
   const cleanups: (() => Promise<void>)[] = [];
+  // Engines here replace and rebroadcast within parts of a second: not because the machine is busy.
+  const clock = startPacedClock(() => node.request("eth_chainId"));
   const isAnvil = String(await node.request("web3_clientVersion")).startsWith("anvil");
   const cheat = (method: string, params: readonly unknown[]) =>
     node.request(`${isAnvil ? "anvil" : "hardhat"}_${method}`, params);
@@ -76,6 +86,8 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     client,
     store,
     account,
+    /** The engines' clock, which is no faster than the node. */
+    clock,
     logs,
     seed,
     /** An engine at the fast pace. `overrides` replace options, `policy` parts of the policy. */
@@ -85,6 +97,7 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
         chain: { client },
         senders: [account],
         logger,
+        clock,
         ...overrides,
         policy: { ...FAST, ...policy },
       });
@@ -161,6 +174,11 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     },
     states: async (id: number): Promise<string[]> => (await store.history(id)).map(({ to }) => to),
     openBatches: () => store.batches({ chainId: client.chain.id, sender: account.address, states: ["open"] }),
+    /** Lets an engine that waits for company go when as many payments or calls as that are in the queue. */
+    flushAt: async (engine: SettlementEngine, count: number): Promise<void> => {
+      await until(async () => (await store.count()).queued === count, `${count} in the queue`);
+      engine.flush();
+    },
     said: (message: string): LogLine[] => logs.filter((line) => line.message.includes(message)),
     /** Runs after the engines are closed, also when a test fails. */
     later: (cleanup: () => Promise<void>): void => {
@@ -168,25 +186,12 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     },
     close: async (): Promise<void> => {
       await Promise.all(engines.map((engine) => engine.close({ finishWithinMs: 0 })));
+      clock.stop();
       for (const cleanup of cleanups) await cleanup();
       if (options.store === undefined) await store.close();
     },
   };
   return lab;
-}
-
-/** Waits until `what` is true, or not undefined, and gives it. */
-export async function until<T>(
-  what: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 8_000,
-): Promise<T> {
-  const end = Date.now() + ms;
-  for (;;) {
-    const found = await what();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${String(what)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -14,8 +14,7 @@ const snippets = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```
   ([, code]) => code ?? "",
 );
 
-describe("the packed package", function () {
-  this.timeout(120_000);
+describe("the packed package", () => {
   const folder = mkdtempSync(join(tmpdir(), "tributary package "));
   /** An ESM project with the package and nothing else. */
   const bare = join(folder, "bare");

@@ -11,8 +11,7 @@ import { until } from "../helpers/engineLab.ts";
 import { readLines, startCommand } from "../helpers/journalCli.ts";
 import { type KeeperLab, openKeeperLab } from "../helpers/keeperLab.ts";
 
-describe("channels", function () {
-  this.timeout(90_000);
+describe("channels", () => {
   let lab: KeeperLab;
   let env: Record<string, string>;
   before(async () => {
@@ -96,12 +95,12 @@ describe("channels", function () {
       const first = startCommand(args, env);
       await first.until(() => first.stdout().includes('"keeping":true'));
       // As soon as a transaction of its is on the chain, of which it may know or not.
-      await until(async () => (await sent()) > before, 30_000);
+      await until(async () => (await sent()) > before);
       await first.stop("SIGKILL");
 
       for (const buyer of buyers) await buyer.buy(shop.url);
       const second = startCommand(args, env);
-      await until(async () => (await lab.balanceOf(receiver)) === 4_000n, 60_000);
+      await until(async () => (await lab.balanceOf(receiver)) === 4_000n);
       expect(await second.stop()).to.equal(0);
       expect(second.stdout()).not.to.contain("alert");
       for (const { channelId } of await shop.storage.list()) expect(await claimedOf(channelId)).to.equal(2_000n);

@@ -28,7 +28,7 @@ describe("demo", () => {
     expect(demo.latencyMs.p50).to.be.greaterThan(0).and.at.most(demo.latencyMs.p95);
     expect(demo).to.not.have.property("trace");
     expect(stderr).to.include("answers sold …");
-  }).timeout(120_000);
+  });
 
   it("traces the first payment through all four roles in eleven steps, and shows no signature", async () => {
     const { code, stdout, stderr } = await runCli(["demo", "--buyers", "2", "--requests", "2", "--trace"]);
@@ -65,7 +65,7 @@ describe("demo", () => {
     expect(stdout).to.match(/^ +one by one +2 /m);
     expect(stdout).to.not.include("✗");
     expect(stdout).to.match(/Every figure adds up\. \d+\.\d s\n$/);
-  }).timeout(120_000);
+  });
 
   it("settles 1,000 payments with --job, explains those that cannot settle, and finds that every figure adds up", async () => {
     const { code, stdout, stderr } = await runCli(["demo", "--job"]);
@@ -100,7 +100,7 @@ describe("demo", () => {
     } finally {
       if (file !== "") rmSync(dirname(file), { recursive: true });
     }
-  }).timeout(120_000);
+  });
 
   it("sells through channels with --channels, claims and sweeps, and finds that every figure adds up", async () => {
     const { code, stdout, stderr } = await runCli([
@@ -128,7 +128,7 @@ describe("demo", () => {
     expect(demo.latencyMs.p50).to.be.greaterThan(0).and.at.most(demo.latencyMs.p95);
     expect(demo.latencyMs.p50).to.be.lessThan(demo.latencyMs.deposit.p50);
     expect(stderr).to.include("answers sold …").and.include("claimed and swept …");
-  }).timeout(120_000);
+  });
 
   it("refuses what makes no sense together", async () => {
     const both = await runCli(["demo", "--job", "--buyers", "3"]);
@@ -139,7 +139,7 @@ describe("demo", () => {
     expect(traced.stderr).to.include("--trace shows a payment of a sale without --channels.");
     const free = await runCli(["demo", "--price", "0"]);
     expect(free).to.deep.include({ code: 2, stdout: "" });
-  }).timeout(60_000);
+  });
 
   it("asks for the packages at versions that the package takes as peers, and is tested with", () => {
     for (const [name, version] of Object.entries(SALE_PACKAGES)) {

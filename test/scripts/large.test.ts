@@ -84,5 +84,5 @@ describe("settle with a large file", () => {
     } finally {
       await local.stop();
     }
-  }).timeout(long ? 3_600_000 : 120_000);
+  });
 });

@@ -186,8 +186,7 @@ describe("settle", () => {
     }
   });
 
-  it("loses nothing and pays nothing twice when it is killed in the middle", async function () {
-    this.timeout(120_000);
+  it("loses nothing and pays nothing twice when it is killed in the middle", async () => {
     const slow = await openChainLab({ blockTimeSeconds: 2 });
     try {
       await withFolder(async (folder) => {

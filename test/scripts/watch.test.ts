@@ -102,7 +102,7 @@ describe("settle --watch", () => {
       expect(readLines(out)).to.deep.equal(results);
       expect(await lab.transactionCount()).to.equal(sent);
     });
-  }).timeout(90_000);
+  });
 
   it("reads a replaced file from its start, and calls what it knows duplicates", async () => {
     await withInbox(async ({ inbox, out, args }) => {

@@ -17,8 +17,7 @@ const PRICE = 1_000n;
 /** What the official server asks a client to deposit. */
 const DEPOSIT = 10n * PRICE;
 
-describe("official client and server on our channel storage, facilitator and keeper", function () {
-  this.timeout(60_000);
+describe("official client and server on our channel storage, facilitator and keeper", () => {
   const folder = mkdtempSync(join(tmpdir(), "tributary-storage-"));
   let lab: KeeperLab;
   let pool: ProcessPool;

@@ -6,8 +6,7 @@ import { type ChainLab, openChainLab } from "../../helpers/chainLab.ts";
 import { runCli, withFolder } from "../../helpers/cli.ts";
 import { startCommand } from "../../helpers/journalCli.ts";
 
-describe("channels keep --metrics-port", function () {
-  this.timeout(60_000);
+describe("channels keep --metrics-port", () => {
   let lab: ChainLab;
   before(async () => {
     lab = await openChainLab();

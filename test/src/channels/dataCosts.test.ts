@@ -12,8 +12,7 @@ const bytes: DataFeeInputs = { l1BaseFee: 0n, blobBaseFee: 10n ** 12n, baseFeeSc
 const prices = { gasPriceWei: 5_000_000n, etherMicroUsd: 3_000_000_000n };
 const traffic: TrafficProfile = { payers: 3, payees: 1, amount: 1_000n, paymentsPerPayer: 20, sessionHours: 1 };
 
-describe("dataCostsOf", function () {
-  this.timeout(60_000);
+describe("dataCostsOf", () => {
   let lab: KeeperLab;
   before(async () => {
     lab = await openKeeperLab();

@@ -8,8 +8,7 @@ import { sleep, until } from "../../helpers/engineLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
 import { isLong, seed } from "../../helpers/randomness.ts";
 
-describe("a keeper that is killed", function () {
-  this.timeout(600_000);
+describe("a keeper that is killed", () => {
   let lab: KeeperLab;
   before(async () => {
     lab = await openKeeperLab();

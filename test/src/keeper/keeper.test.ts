@@ -11,8 +11,7 @@ import { compact, highS, rawV } from "../../helpers/signatureForms.ts";
 
 const MINUTES_8 = 480;
 
-describe("createChannelKeeper, with the official client, server and facilitator", function () {
-  this.timeout(60_000);
+describe("createChannelKeeper, with the official client, server and facilitator", () => {
   let lab: KeeperLab;
   let receivers = 100;
   before(async () => {

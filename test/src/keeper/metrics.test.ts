@@ -11,8 +11,7 @@ import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
 
 const { usdc } = networks.baseSepolia;
 
-describe("createKeeperMetrics", function () {
-  this.timeout(60_000);
+describe("createKeeperMetrics", () => {
   let lab: KeeperLab;
   before(async () => {
     lab = await openKeeperLab();

@@ -15,8 +15,7 @@ const SECONDS_PER_BLOCK = 2;
 const PAYEE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
 const DEADLINE_MS = 20_000;
 
-describe("reorgs and finality", function () {
-  this.timeout(60_000);
+describe("reorgs and finality", () => {
   let anvil: Anvil;
   let snapshot: unknown;
   let lab: Lab;

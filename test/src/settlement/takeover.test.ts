@@ -17,8 +17,7 @@ import { runs, seed } from "../../helpers/randomness.ts";
 const { numRuns } = runs(2, 25);
 
 for (const database of ["SQLite", "PostgreSQL"] as const) {
-  describe(`two engines with one key on one journal (${database})`, function () {
-    this.timeout(600_000);
+  describe(`two engines with one key on one journal (${database})`, () => {
     let ground: Ground;
     let pool: WorkerPool;
     let folder: string;

@@ -3,10 +3,7 @@ import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import { connectChain } from "../../../../src/chain/client.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { ACCEPT_ALL, startFaultyNode } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
-
-/** Nothing is sent for so long, unless something is urgent. */
-const PATIENT = { lingerMs: 600_000, maxLingerMs: 600_000 };
+import { acceptAll, type EngineLab, openEngineLab, PATIENT, sleep, until } from "../../../helpers/engineLab.ts";
 
 describe("createSettlementEngine: outcomes behind a mempool", () => {
   let anvil: Anvil;
@@ -27,7 +24,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
   it("a batch that reverts as a whole goes again in halves, until all is settled", async () => {
     const router = anvil.router!;
     const code = await lab.client.getCode({ address: router });
-    const engine = await lab.start({ replaceAfterMs: 60_000 });
+    const engine = await lab.start({ replaceAfterMs: 600_000 });
     const rows = await acceptAll(engine, await lab.payments(4));
     const sizes: number[][] = [];
     for (let round = 0; round < 3; round += 1) {
@@ -56,7 +53,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     });
     lab.later(picky.stop);
     const client = await connectChain(picky.rpcUrl, { transport: { retryCount: 0 } });
-    const engine = await lab.start({ rebroadcastAfterMs: 80 }, { chain: { client } });
+    const engine = await lab.start({ rebroadcastAfterMs: 80, replaceAfterMs: 600_000 }, { chain: { client } });
     const rows = await acceptAll(engine, await lab.payments(8));
     await until(async () => (await pool()) === 1);
     const [batch] = await lab.openBatches();
@@ -68,7 +65,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
 
   it("a payer whose code refuses its signature after the pre-flight gets a strike, and the others settle", async () => {
     const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
-    const engine = await lab.start({ replaceAfterMs: 60_000, strikeMs: 60_000 });
+    const engine = await lab.start({ replaceAfterMs: 600_000, strikeMs: 60_000 });
     const turned = await lab.sign(payer, { to: lab.payee(), value: 10n });
     const rows = await acceptAll(engine, [turned, ...(await lab.payments(2))]);
     await until(async () => (await pool()) === 1);
@@ -81,10 +78,10 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
   });
 
   it("a payment is not called expired while its transaction may still be mined", async () => {
-    const engine = await lab.start({ replaceAfterMs: 60_000, rebroadcastAfterMs: 60_000 });
+    const engine = await lab.start({ replaceAfterMs: 600_000, rebroadcastAfterMs: 600_000 });
     const now = await lab.nowSeconds();
     const clock = BigInt(Math.floor(Date.now() / 1000));
-    const [row] = await acceptAll(engine, await lab.payments(1, { validBefore: (now > clock ? now : clock) + 20n }));
+    const [row] = await acceptAll(engine, await lab.payments(1, { validBefore: (now > clock ? now : clock) + 300n }));
     await until(async () => (await pool()) === 1);
     await anvil.request("anvil_dropAllTransactions");
     // Chain time passes the deadline without it: unknown is not failed.

@@ -8,13 +8,10 @@ import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts
 import { networks } from "../../../../src/networks.ts";
 import { CallKeyError } from "../../../../src/settlement/intake.ts";
 import { ACCEPT_ALL, BURNING_CODE } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
 import { usdcTypes } from "../../../helpers/usdc.ts";
 
 const { abi } = mockUSDCArtifact;
-/** Nothing is sent for so long, unless something is urgent. */
-const PATIENT = { lingerMs: 600_000, maxLingerMs: 600_000 };
-
 describe("createSettlementEngine: outcomes", () => {
   let chain: LocalChain;
   let lab: EngineLab;
@@ -23,10 +20,19 @@ describe("createSettlementEngine: outcomes", () => {
     chain = await startLocalChain();
   });
   after(() => chain.stop());
+  let snapshot: unknown;
   beforeEach(async () => {
+    snapshot = await chain.request("evm_snapshot");
     lab = await openEngineLab(chain);
   });
-  afterEach(() => lab.close());
+  afterEach(async () => {
+    await lab.close();
+    // Its time included.
+    await chain.request("evm_revert", [snapshot]);
+  });
+
+  /** A deadline that is far enough away to be in time for, and that nobody waits for. */
+  const aMinuteAhead = () => BigInt(Math.ceil(lab.clock.now() / 1000)) + 60n;
 
   const somebody = () => lab.accountAt(9).address;
   const settleElsewhere = (authorization: SignedAuthorization) =>
@@ -231,9 +237,10 @@ describe("createSettlementEngine: outcomes", () => {
   });
 
   it("expired: first provisionally, then with the proof that it can never settle", async () => {
-    const engine = await lab.start();
-    const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 3n;
+    const engine = await lab.start(PATIENT);
+    const validBefore = aMinuteAhead();
     const [row] = await acceptAll(engine, await lab.payments(1, { validBefore }));
+    lab.clock.jump(61_000);
     const { state, evidence } = await engine.outcome(row!.id);
     expect(state).to.equal("expired");
     expect(evidence).to.include({ kind: "deadline" });
@@ -248,9 +255,10 @@ describe("createSettlementEngine: outcomes", () => {
   });
 
   it("expired: an engine that starts later completes the proof", async () => {
-    const engine = await lab.start({ finalityMs: 600_000 });
-    const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 2n;
+    const engine = await lab.start({ ...PATIENT, finalityMs: 600_000 });
+    const validBefore = aMinuteAhead();
     const [row] = await acceptAll(engine, await lab.payments(1, { validBefore }));
+    lab.clock.jump(61_000);
     expect((await engine.outcome(row!.id)).state).to.equal("expired");
     await engine.close();
     await chain.request("evm_mine", [Number(validBefore) + 1]);
@@ -264,7 +272,7 @@ describe("createSettlementEngine: outcomes", () => {
   it("rejected and then settled by somebody else: says so when its deadline is final", async () => {
     const payer = await lab.payer(0n);
     const engine = await lab.start();
-    const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 9n;
+    const validBefore = aMinuteAhead();
     const authorization = await lab.sign(payer, { to: lab.payee(), value: 10n, validBefore });
     const row = rowOf(await engine.submit({ authorization }));
     expect(row.reason).to.equal("underfunded");
@@ -280,21 +288,21 @@ describe("createSettlementEngine: outcomes", () => {
 
   it("gas-capped: rejected, and the payer gets a strike that doubles", async () => {
     const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
-    const engine = await lab.start({ strikeMs: 60_000 });
     const pay = () => lab.sign(payer, { to: lab.payee(), value: 10n });
     const strikes = async () => (await lab.store.strikes(84532, [payer.address])).get(payer.address);
     const authorization = await pay();
-    const before = Date.now();
+    const before = lab.clock.now();
     // It accepts at the door, and burns afterwards.
     const patient = await openEngineLab(chain, { store: lab.store });
     const holder = await patient.start(PATIENT);
     const [row] = await acceptAll(holder, [authorization]);
     await lab.setCode(payer.address, BURNING_CODE);
+    const engine = await lab.start({ strikeMs: 60_000 });
     const outcome = await engine.outcome(row!.id);
     expect([outcome.state, outcome.reason]).to.deep.equal(["rejected", "gas-capped"]);
     const first = await strikes();
     expect(first?.strikes).to.equal(1);
-    expect(first!.untilMs - before >= 60_000 && first!.untilMs - Date.now() <= 60_000).to.equal(true);
+    expect(first!.untilMs - before >= 60_000 && first!.untilMs - lab.clock.now() <= 60_000).to.equal(true);
     expect(await engine.retry(row!.id)).to.equal(true);
     // Held back: it waits, although an operator asked.
     await until(async () => (await lab.row(row!.id)).nextTryAtMs === first!.untilMs);
@@ -304,17 +312,18 @@ describe("createSettlementEngine: outcomes", () => {
 
   it("gas-capped: a held payer's payments wait until the strike is over, others go on, the next strike is longer", async () => {
     const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
-    const engine = await lab.start({ strikeMs: 500 });
-    await lab.store.strike(84532, payer.address, Date.now() + 700);
+    const engine = await lab.start({ strikeMs: 60_000 });
+    await lab.store.strike(84532, payer.address, lab.clock.now() + 50_000);
     const authorization = await lab.sign(payer, { to: lab.payee(), value: 10n });
     const [held, ...others] = await acceptAll(engine, [authorization, ...(await lab.payments(2))]);
     for (const { id } of others) expect((await engine.outcome(id)).state).to.equal("settled");
     expect((await lab.row(held!.id)).state).to.equal("queued");
     await lab.setCode(payer.address, BURNING_CODE);
+    lab.clock.jump(50_000);
     expect((await engine.outcome(held!.id)).reason).to.equal("gas-capped");
     const { strikes, untilMs } = (await lab.store.strikes(84532, [payer.address])).get(payer.address)!;
     expect(strikes).to.equal(2);
-    expect(untilMs - Date.now() > 500 && untilMs - Date.now() <= 1_000).to.equal(true);
+    expect(untilMs - lab.clock.now()).to.be.within(60_001, 120_000);
   });
 
   it("not-attempted: what the gas did not reach goes back to the queue and settles with the next one", async () => {

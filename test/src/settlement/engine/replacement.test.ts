@@ -5,6 +5,10 @@ import type { SettlementEngine } from "../../../../src/settlement/engine.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
 
+/** Replaces nothing, and sends nothing again, until a minute has passed. */
+const WHEN_TOLD = { replaceAfterMs: 60_000, rebroadcastAfterMs: 600_000 };
+const MINUTE_MS = 60_000;
+
 describe("createSettlementEngine: replacement", () => {
   let anvil: Anvil;
   let lab: EngineLab;
@@ -56,7 +60,11 @@ describe("createSettlementEngine: replacement", () => {
     expect(await pool()).to.equal(1);
     await anvil.mine();
     const { transactionHash } = await settled(engine, row!.id);
-    expect(batch.attempts.map(({ hash }) => hash)).to.include(transactionHash);
+    const [mined] = await lab.store.batches({
+      ...{ chainId: 84532, sender: lab.account.address, states: ["mined", "final"] },
+    });
+    expect(mined?.id).to.equal(batch.id);
+    expect(mined?.attempts.map(({ hash }) => hash)).to.include(transactionHash);
     expect(await lab.store.lastTxNonce(84532, lab.account.address)).to.equal(0);
   });
 
@@ -75,7 +83,7 @@ describe("createSettlementEngine: replacement", () => {
   });
 
   it("drops from a replacement what was settled elsewhere meanwhile, and finds out by whom", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000 });
+    const engine = await lab.start(WHEN_TOLD);
     const authorizations = await lab.payments(3);
     const rows = await acceptAll(engine, authorizations);
     await submitted(rows[0]!.id);
@@ -86,6 +94,7 @@ describe("createSettlementEngine: replacement", () => {
     const elsewhere = await directTransfer(authorizations[1]!);
     await anvil.mine();
     expect((await lab.receipt(elsewhere))?.status).to.equal("success");
+    lab.clock.jump(MINUTE_MS);
     const replaced = await until(async () => {
       const [open] = await lab.openBatches();
       const newest = open?.attempts.at(-1);
@@ -112,13 +121,14 @@ describe("createSettlementEngine: replacement", () => {
   });
 
   it("spends the txNonce on a no-op when everything was settled elsewhere", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000 });
+    const engine = await lab.start(WHEN_TOLD);
     const [authorization] = await lab.payments(1);
     const [row] = await acceptAll(engine, [authorization!]);
     await submitted(row!.id);
     await anvil.request("anvil_dropAllTransactions");
     await directTransfer(authorization!);
     await anvil.mine();
+    lab.clock.jump(MINUTE_MS);
     const noop = await until(async () => (await lab.openBatches())[0]?.attempts.find(({ kind }) => kind === "noop"));
     expect(noop.paymentIds).to.deep.equal([]);
     await handedOut(noop.hash);
@@ -128,7 +138,7 @@ describe("createSettlementEngine: replacement", () => {
   });
 
   it("reads outcomes from an older attempt when that is the one that is mined", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000, replaceAfterMs: 1_500 });
+    const engine = await lab.start(WHEN_TOLD);
     const rows = await acceptAll(engine, await lab.payments(2));
     await submitted(rows[0]!.id);
     const [batch] = await lab.openBatches();
@@ -136,6 +146,7 @@ describe("createSettlementEngine: replacement", () => {
     // One payer is emptied, so the replacement leaves his payment out; then he is filled again and the first is mined.
     const payer = rows[1]!.work.kind === "authorization" ? rows[1]!.work.authorization.from : "0x";
     await lab.mint(payer, 0n);
+    lab.clock.jump(MINUTE_MS);
     const replaced = await until(async () => {
       const newest = (await lab.openBatches())[0]?.attempts.at(-1);
       return newest?.paymentIds.length === 1 ? newest : undefined;
@@ -153,7 +164,7 @@ describe("createSettlementEngine: replacement", () => {
   });
 
   it("holds what a mined replacement left out, so that a reorg may still bring back the attempt that settles it", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000, replaceAfterMs: 1_500 });
+    const engine = await lab.start(WHEN_TOLD);
     const rows = await acceptAll(engine, await lab.payments(2));
     const [kept, dropped] = rows;
     await submitted(kept!.id);
@@ -166,6 +177,7 @@ describe("createSettlementEngine: replacement", () => {
     await lab.sendAs(payer, anvil.usdc, encodeFunctionData(away), { maxFeePerGas: "0x174876e800" });
     await anvil.mine();
     expect(await lab.balanceOf(payer)).to.equal(0n);
+    lab.clock.jump(MINUTE_MS);
     const replaced = await until(async () => {
       const newest = (await lab.openBatches())[0]?.attempts.at(-1);
       return newest?.paymentIds.length === 1 ? newest : undefined;
@@ -195,7 +207,7 @@ describe("createSettlementEngine: replacement", () => {
     const [row] = await acceptAll(engine, await lab.payments(1));
     await submitted(row!.id);
     await anvil.request("anvil_dropAllTransactions");
-    const nowFee = (await lab.openBatches())[0]!.attempts[0]!.maxFeePerGas;
+    const nowFee = (await lab.openBatches())[0]!.attempts.at(-1)!.maxFeePerGas;
     const fee = `0x${(nowFee * 2n).toString(16)}`;
     await lab.sendAs(lab.account.address, lab.payee(), "0x", {
       nonce: "0x0",
@@ -218,14 +230,15 @@ describe("createSettlementEngine: replacement", () => {
   });
 
   it("drops from a replacement what would be late, and proves afterwards that it never settled", async () => {
-    const engine = await lab.start({ rebroadcastAfterMs: 60_000 });
-    const [late] = await lab.payments(1, { validBefore: BigInt(Math.floor(Date.now() / 1000)) + 30n });
+    const engine = await lab.start(WHEN_TOLD);
+    const [late] = await lab.payments(1, { validBefore: (await lab.nowSeconds()) + 300n });
     const [long] = await lab.payments(1);
     const rows = await acceptAll(engine, [late!, long!]);
     await submitted(rows[0]!.id);
     await anvil.request("anvil_dropAllTransactions");
     await anvil.request("evm_setNextBlockTimestamp", [Number(rows[0]!.deadlineSeconds) - 4]);
     await anvil.mine();
+    lab.clock.jump(MINUTE_MS);
     const replacement = await until(async () => {
       const newest = (await lab.openBatches())[0]?.attempts.at(-1);
       return newest?.paymentIds.length === 1 ? newest : undefined;

@@ -1,14 +1,15 @@
 import { expect } from "chai";
+import { verifySignatureOffline } from "../../../../src/authorization/verify.ts";
 import { connectChain } from "../../../../src/chain/client.ts";
-import { type Clock, systemClock } from "../../../../src/clock.ts";
+import type { Clock } from "../../../../src/clock.ts";
+import { networks } from "../../../../src/networks.ts";
 import type { Store } from "../../../../src/settlement/store/index.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, openEngineLab, PATIENT, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
 import { isLong } from "../../../helpers/randomness.ts";
 
-/** Nothing is sent for so long, unless something is urgent. */
-const PATIENT = { lingerMs: 600_000, maxLingerMs: 600_000 };
+const { usdc } = networks.baseSepolia;
 
 describe("createSettlementEngine: scheduling", () => {
   let anvil: Anvil;
@@ -31,25 +32,29 @@ describe("createSettlementEngine: scheduling", () => {
   const behind = async (fault: Parameters<typeof startFaultyNode>[1]) => {
     const node = await startFaultyNode(anvil.rpcUrl, fault);
     lab.later(node.stop);
-    return connectChain(node.rpcUrl, { transport: { retryCount: 0, timeout: 3_000 } });
+    return connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
   };
 
   describe("when to send", () => {
     it("sends at once after a short linger when nothing is in flight, with the company that came", async () => {
-      const engine = await lab.start({ lingerMs: 500, maxLingerMs: 600_000 });
-      const startedAt = Date.now();
+      const engine = await lab.start({ lingerMs: 60_000, maxLingerMs: 600_000, gatherMs: 120_000 });
       await acceptAll(engine, await lab.payments(2));
       await acceptAll(engine, await lab.payments(1));
+      await sleep(80);
+      expect(await sizes()).to.deep.equal([]);
+      lab.clock.jump(61_000);
       await until(async () => (await pool()) === 1);
-      expect(Date.now() - startedAt < 1_500).to.equal(true);
       expect(await sizes()).to.deep.equal([3]);
     });
 
     it("collects while something is in flight", async () => {
-      const engine = await lab.start({ maxLingerMs: 400, sweepMs: 60_000 });
+      const engine = await lab.start({ maxLingerMs: 60_000, sweepMs: 60_000, replaceAfterMs: 600_000 });
       await acceptAll(engine, await lab.payments(1));
       await until(async () => (await pool()) === 1);
       for (let i = 0; i < 3; i += 1) await acceptAll(engine, await lab.payments(2));
+      await sleep(80);
+      expect(await sizes()).to.deep.equal([1]);
+      lab.clock.jump(61_000);
       await until(async () => (await pool()) === 2);
       expect(await sizes()).to.deep.equal([1, 6]);
     });
@@ -78,10 +83,13 @@ describe("createSettlementEngine: scheduling", () => {
     });
 
     it("sends before a deadline, however long the linger is", async () => {
-      const engine = await lab.start({ ...PATIENT });
-      const validBefore = BigInt(Math.floor(Date.now() / 1000)) + 14n;
+      const engine = await lab.start(PATIENT);
+      const validBefore = BigInt(Math.floor(lab.clock.now() / 1000)) + 300n;
       await acceptAll(engine, await lab.payments(1));
       await acceptAll(engine, await lab.payments(1, { validBefore }));
+      await sleep(80);
+      expect(await sizes()).to.deep.equal([]);
+      lab.clock.jump(290_000);
       await until(async () => (await pool()) === 1);
       expect(await sizes()).to.deep.equal([2]);
     });
@@ -169,11 +177,12 @@ describe("createSettlementEngine: scheduling", () => {
       const patient = await lab.start(PATIENT);
       const [row] = await acceptAll(patient, await lab.payments(1));
       await patient.close();
-      const nowMs = Date.now();
-      await lab.store.claim({ chainId: 84532, owner: "dead", nowMs, untilMs: nowMs + 400, limit: 10 });
+      const nowMs = lab.clock.now();
+      await lab.store.claim({ chainId: 84532, owner: "dead", nowMs, untilMs: nowMs + 60_000, limit: 10 });
       const engine = await lab.start();
       await sleep(200);
       expect((await lab.row(row!.id)).state).to.equal("queued");
+      lab.clock.jump(61_000);
       await until(async () => (await pool()) === 1);
       await anvil.mine();
       expect((await engine.outcome(row!.id)).state).to.equal("settled");
@@ -186,23 +195,26 @@ describe("createSettlementEngine: scheduling", () => {
       const authorizations = await lab.payments(isLong ? 2_000 : 400);
       const turns = watchTurns();
       await acceptAll(engine, authorizations);
-      await until(async () => (await lab.store.count()).queued === undefined, 30_000);
+      await until(async () => (await lab.store.count()).queued === undefined);
       const longest = turns.stop();
-      expect(longest < 120, `a turn took ${longest} ms of the processor`).to.equal(true);
+      // Checking their signatures at one go would be a turn that takes more than that.
+      const before = process.threadCpuUsage();
+      for (const authorization of authorizations) await verifySignatureOffline(authorization, usdc);
+      const { user, system } = process.threadCpuUsage(before);
+      const all = (user + system) / 1000;
+      expect(longest, `ms of the processor in one turn, of ${all} for all signatures`).to.be.below(all);
       const mining = setInterval(() => void anvil.mine(), 50);
       lab.later(async () => clearInterval(mining));
       await engine.drain();
       expect((await lab.store.count()).settled).to.equal(authorizations.length);
     });
 
-    it("answers a submission soon after its block", async () => {
+    it("answers a submission with the look that follows its block", async () => {
       await anvil.request("evm_setAutomine", [true]);
       lab.later(async () => void (await anvil.request("evm_setAutomine", [false])));
       const engine = await lab.start({ lingerMs: 10 });
       const [authorization] = await lab.payments(1);
-      const startedAt = Date.now();
       expect(rowOf(await engine.submit({ authorization: authorization! })).state).to.equal("settled");
-      expect(Date.now() - startedAt < 1_000).to.equal(true);
     });
 
     it("says little while the node is down, and goes on when it is back", async () => {
@@ -270,16 +282,16 @@ describe("createSettlementEngine: scheduling", () => {
 
   describe("after a takeover", () => {
     it("sends at once what the former engine had claimed, which sends nothing when it wakes up", async () => {
-      const stopped = stoppedBeforeStoring(lab.store);
+      const stopped = stoppedBeforeStoring(lab.store, lab.clock);
       const { store, clock } = stopped;
       const first = await lab.start({ leaseTtlMs: 600 }, { store, clock });
       const rows = await acceptAll(first, await lab.payments(3));
       await stopped.reached;
       const second = await until(() => lab.start().catch(() => undefined));
-      const startedAt = Date.now();
+      const startedAt = lab.clock.now();
       await until(async () => (await pool()) === 1);
-      // A claim lasts 15 s.
-      expect(Date.now() - startedAt < 3_000).to.equal(true);
+      // A claim lasts 15 s of the engine's time.
+      expect(lab.clock.now() - startedAt).to.be.below(15_000);
       expect(await sizes()).to.deep.equal([3]);
       expect(await stopped.wakeUp()).to.equal("fenced");
       await anvil.mine();
@@ -295,7 +307,7 @@ describe("createSettlementEngine: scheduling", () => {
 });
 
 /** A store and a clock for an engine that stands still, time included, from its first signed batch until it is woken up. */
-function stoppedBeforeStoring(store: Store) {
+function stoppedBeforeStoring(store: Store, running: Clock) {
   let stoppedAtMs: number | undefined;
   let stop: () => void = () => undefined;
   let wakeUp: () => void = () => undefined;
@@ -310,9 +322,9 @@ function stoppedBeforeStoring(store: Store) {
     tell = resolve;
   });
   const clock: Clock = {
-    now: () => stoppedAtMs ?? Date.now(),
+    now: () => stoppedAtMs ?? running.now(),
     sleep: async (ms, signal) => {
-      await systemClock.sleep(ms, signal);
+      await running.sleep(ms, signal);
       if (stoppedAtMs !== undefined) await awake;
     },
   };

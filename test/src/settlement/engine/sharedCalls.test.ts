@@ -8,8 +8,10 @@ import type { SettlementEngine } from "../../../../src/settlement/engine.ts";
 import type { CallSubmission } from "../../../../src/settlement/intake.ts";
 import type { PaymentRow } from "../../../../src/settlement/store/index.ts";
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";
-import { type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
+import { type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
 
+/** Nothing is sent a second time by itself. */
+const HELD = { replaceAfterMs: 600_000, rebroadcastAfterMs: 600_000 };
 const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
 
 describe("createSettlementEngine: calls that share a transaction", () => {
@@ -40,13 +42,17 @@ describe("createSettlementEngine: calls that share a transaction", () => {
       deadlineSeconds: BigInt(Math.floor(Date.now() / 1000)) + 600n,
     };
   };
-  const submit = async (engine: SettlementEngine, calls: readonly CallSubmission[]) =>
-    (await Promise.all(calls.map((call) => engine.submitCall(call)))).map(rowOf);
+  /** Submits calls to an engine that waits until all of them are in its queue. */
+  const submit = async (engine: SettlementEngine, calls: readonly CallSubmission[]) => {
+    const outcomes = Promise.all(calls.map((call) => engine.submitCall(call)));
+    await Promise.race([lab.flushAt(engine, calls.length), outcomes]);
+    return (await outcomes).map(rowOf);
+  };
   const hashOf = ({ evidence }: PaymentRow) => ("transactionHash" in evidence ? evidence.transactionHash : undefined);
   const sent = () => lab.client.getTransactionCount({ address: lab.account.address });
 
   it("settles them in one transaction, each proved by its own log and with its part of the gas", async () => {
-    const engine = await lab.start();
+    const engine = await lab.start(PATIENT);
     const payee = lab.payee();
     const rows = await submit(
       engine,
@@ -63,7 +69,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
   });
 
   it("takes out what the pre-flight refuses, with the reason, and sends the rest", async () => {
-    const engine = await lab.start();
+    const engine = await lab.start(PATIENT);
     const [good, late] = await lab.payments(2);
     const expired = { ...late!, validBefore: 1n };
     const [settled, refused] = await submit(engine, [callOf(good!), callOf(expired)]);
@@ -78,7 +84,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
   });
 
   it("sends one of two that exclude each other", async () => {
-    const engine = await lab.start();
+    const engine = await lab.start(PATIENT);
     const [one] = await lab.payments(1);
     const rows = await submit(engine, [callOf(one!), { ...callOf(one!), key: "again" }]);
     expect(rows.map(({ state }) => state).sort()).to.deep.equal(["rejected", "settled"]);
@@ -87,7 +93,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
 
   it("tells apart in the receipt what settled and what reverted only on chain", async () => {
     await chain.request("evm_setAutomine", [false]);
-    const engine = await lab.start({ replaceAfterMs: 60_000, rebroadcastAfterMs: 60_000 });
+    const engine = await lab.start({ ...PATIENT, ...HELD });
     const payments = await lab.payments(3);
     const waiting = submit(
       engine,
@@ -106,7 +112,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
 
   it("go again in halves where their transaction reverts as a whole on chain, and alone in the end", async () => {
     await chain.request("evm_setAutomine", [false]);
-    const engine = await lab.start({ replaceAfterMs: 60_000, rebroadcastAfterMs: 60_000 });
+    const engine = await lab.start({ ...PATIENT, ...HELD });
     const code = await lab.client.getCode({ address: MULTICALL3_ADDRESS });
     const waiting = submit(
       engine,
@@ -129,7 +135,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
   });
 
   it("isolates a call that uses up the gas of the others", async () => {
-    const engine = await lab.start();
+    const engine = await lab.start(PATIENT);
     const burner = lab.payee();
     await lab.setCode(burner, BURNING_CODE);
     const calls = (await lab.payments(3)).map((one) => callOf(one));
@@ -140,7 +146,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
   });
 
   it("cuts them into transactions that keep to the gas cap", async () => {
-    const engine = await lab.start({ limits: { maxGasPerTransaction: 450_000n } });
+    const engine = await lab.start({ ...PATIENT, limits: { maxGasPerTransaction: 450_000n } });
     const rows = await submit(
       engine,
       (await lab.payments(7)).map((one) => callOf(one)),
@@ -157,7 +163,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     const code = await lab.client.getCode({ address: MULTICALL3_ADDRESS });
     await lab.setCode(MULTICALL3_ADDRESS, "0x");
     try {
-      const engine = await lab.start();
+      const engine = await lab.start(PATIENT);
       const rows = await submit(
         engine,
         (await lab.payments(3)).map((one) => callOf(one)),
@@ -171,13 +177,14 @@ describe("createSettlementEngine: calls that share a transaction", () => {
 
   it("are taken up by the next engine where the first one ends before they are mined", async () => {
     await chain.request("evm_setAutomine", [false]);
-    const first = await lab.start();
+    const first = await lab.start({ ...PATIENT, ...HELD });
     const rows = await Promise.all(
       (await lab.payments(4)).map(async (one) => rowOf(await first.acceptCall(callOf(one)))),
     );
+    first.flush();
     await until(() => lab.said("transaction handed out").length > 0);
     await first.close({ finishWithinMs: 0 });
-    const second = await lab.start();
+    const second = await lab.start(HELD);
     await lab.mine();
     for (const { id } of rows) expect((await second.outcome(id)).state).to.equal("settled");
     expect(await sent()).to.equal(1);
@@ -185,10 +192,12 @@ describe("createSettlementEngine: calls that share a transaction", () => {
 
   it("carry on without those that are too late where a replacement is due", async () => {
     await chain.request("evm_setAutomine", [false]);
-    const engine = await lab.start({ replaceAfterMs: 2_200 });
+    const engine = await lab.start({ ...PATIENT, ...HELD, replaceAfterMs: 100_000 });
     const calls = (await lab.payments(3)).map((one) => callOf(one));
-    const soon = { ...calls[0]!, deadlineSeconds: BigInt(Math.ceil(Date.now() / 1000)) + 1n };
+    const soon = { ...calls[0]!, deadlineSeconds: BigInt(Math.floor(lab.clock.now() / 1000)) + 100n };
     const waiting = submit(engine, [soon, calls[1]!, calls[2]!]);
+    await until(() => lab.said("transaction handed out").length > 0);
+    lab.clock.jump(110_000);
     const replaced = await until(async () => (await lab.openBatches())[0]?.attempts[1]);
     expect(replaced.paymentIds).to.have.length(2);
     await until(() => lab.said("transaction handed out").some(({ fields }) => fields.hash === replaced.hash));
