@@ -22,6 +22,7 @@ import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { DEFAULT_STORE_PATH, openStore, StoreError } from "../src/settlement/store/index.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
+import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
 import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
 import {
   address,
@@ -61,6 +62,8 @@ type Options = {
   readonly answerWithin: number;
   readonly confirmations: number;
   readonly maxFee?: bigint;
+  readonly maxTip?: bigint;
+  readonly node?: readonly string[];
   readonly strict?: true;
   readonly grace: number;
   readonly logLevel: LogLevel;
@@ -137,7 +140,17 @@ export function facilitatorCommand(): Command {
         .argParser(integer(1, 100))
         .default(1),
     )
-    .addOption(new Option("--max-fee <gwei>", "the most to offer per gas").env("MAX_FEE").argParser(gwei))
+    .addOption(
+      new Option("--max-fee <gwei>", "the most to offer per gas, replacements included (default: by network)")
+        .env("MAX_FEE")
+        .argParser(gwei),
+    )
+    .addOption(
+      new Option("--max-tip <gwei>", "the most of that for whoever makes the block (default: by network)")
+        .env("MAX_TIP")
+        .argParser(gwei),
+    )
+    .addOption(nodeOption())
     .addOption(
       new Option("--lease <seconds>", "how long the next start waits after this one was killed")
         .env("LEASE")
@@ -214,9 +227,10 @@ async function listen({
   readonly logger: ReturnType<typeof createJsonLogger>;
   readonly merchants: readonly Merchant[];
 }) {
-  const { rateLimit, maxFee, payerCap, confirmations } = options;
+  const { rateLimit, payerCap, confirmations } = options;
   const facilitator = await createFacilitator({
     client,
+    nodes: await connectNodes(client, options.node),
     store,
     senders: [sender],
     logger,
@@ -231,7 +245,7 @@ async function listen({
       confirmations,
       payerUnsettledCap: payerCap,
       leaseTtlMs: options.lease * 1000,
-      ...(maxFee === undefined ? {} : { fees: { floorWei: 1_000_000n, ceilingWei: maxFee, bumpPermille: 125n } }),
+      fees: feesOf(options),
     },
     merchants,
     merchantsOnly: options.merchantsOnly === true,

@@ -9,7 +9,7 @@ import { ChainUnavailableError } from "../src/chain/errors.ts";
 import { systemClock } from "../src/clock.ts";
 import type { Logger } from "../src/logger.ts";
 import type { SettlementEngine } from "../src/settlement/engine.ts";
-import type { EnginePolicy } from "../src/settlement/policy.ts";
+import type { EnginePolicyOptions } from "../src/settlement/policy.ts";
 import { startEngine } from "../src/settlement/startEngine.ts";
 import { OPEN_STATES, type Store } from "../src/settlement/store/index.ts";
 import { type DecidedLog, openDecidedLog } from "./cli/decidedLog.ts";
@@ -25,7 +25,7 @@ export type WatchOptions = {
   readonly nodes: readonly ChainClient[];
   readonly senders: readonly LocalAccount[];
   readonly store: Store;
-  readonly policy: Partial<EnginePolicy>;
+  readonly policy: EnginePolicyOptions;
   readonly context: ParseContext;
   /** Where results are appended. */
   readonly out: string;
@@ -41,7 +41,7 @@ const LINES_AT_ONCE = 200;
 const LOOK_EVERY_MS = 250;
 const POLL_FOLDER_MS = 1_000;
 const RETRY_MS = 1_000;
-const WATCH_POLICY: Partial<EnginePolicy> = { pollMs: 250, leaseTtlMs: 15_000, maxInFlight: 8 };
+const WATCH_POLICY: EnginePolicyOptions = { pollMs: 250, leaseTtlMs: 15_000, maxInFlight: 8 };
 
 /**
  * Settles payments as they come, until SIGTERM or SIGINT, or the end of standard input. What was read is in the journal

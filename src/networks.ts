@@ -2,6 +2,9 @@ import { type Address, isAddressEqual } from "viem";
 import type { TokenDomain } from "./authorization/typedData.ts";
 import { TributaryError } from "./errors.ts";
 
+/** The most that is offered per gas, in wei: altogether, and of that to whoever makes the block. */
+export type FeeCeilings = { readonly maxFeeWei: bigint; readonly maxTipWei: bigint };
+
 /** An EVM chain that carries Circle's native USDC, under every name that x402 calls it by. */
 export type Network = {
   readonly chainId: number;
@@ -17,11 +20,19 @@ export type Network = {
   readonly usdc: TokenDomain & { readonly address: Address; readonly decimals: 6 };
   /** Whether transactions also pay an OP-stack data fee. */
   readonly opStack: boolean;
+  /** The most to offer per gas unless an operator says otherwise, in wei: many times what is usual there. */
+  readonly feeCeilings: FeeCeilings;
   readonly explorerUrl: string | undefined;
 };
 
 const circle = <Name extends "USDC" | "USD Coin">(name: Name, address: Address) =>
   ({ address, name, version: "2", decimals: 6 }) as const;
+
+const GWEI = 1_000_000_000n;
+const gwei = (maxFee: bigint, maxTip: bigint): FeeCeilings => ({ maxFeeWei: maxFee * GWEI, maxTipWei: maxTip * GWEI });
+
+/** Ceilings on a chain that is not known. */
+const UNKNOWN_CEILINGS = gwei(100n, 3n);
 
 /**
  * The known networks by key. Addresses: Circle, "USDC contract addresses"; names: the tokens' `name()`, which x402's
@@ -36,6 +47,8 @@ export const networks = {
     title: "Base",
     usdc: circle("USD Coin", "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"),
     opStack: true,
+    // Base fee 0.005 to 0.1 gwei, tip 0.001 gwei; its operator suggests 1,000,000 wei.
+    feeCeilings: gwei(5n, 1n),
     explorerUrl: "https://basescan.org",
   },
   baseSepolia: {
@@ -46,6 +59,7 @@ export const networks = {
     title: "Base Sepolia",
     usdc: circle("USDC", "0x036CbD53842c5426634e7929541eC2318f3dCF7e"),
     opStack: true,
+    feeCeilings: gwei(5n, 1n),
     explorerUrl: "https://sepolia.basescan.org",
   },
   avalanche: {
@@ -56,6 +70,8 @@ export const networks = {
     title: "Avalanche",
     usdc: circle("USD Coin", "0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E"),
     opStack: false,
+    // The base fee was at least 25 nAVAX before ACP-125, 1 nAVAX after it.
+    feeCeilings: gwei(200n, 10n),
     explorerUrl: "https://snowtrace.io",
   },
   avalancheFuji: {
@@ -66,6 +82,7 @@ export const networks = {
     title: "Avalanche Fuji",
     usdc: circle("USD Coin", "0x5425890298aed601595a70AB815c96711a31Bc65"),
     opStack: false,
+    feeCeilings: gwei(200n, 10n),
     explorerUrl: "https://testnet.snowtrace.io",
   },
   polygon: {
@@ -76,6 +93,8 @@ export const networks = {
     title: "Polygon",
     usdc: circle("USD Coin", "0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359"),
     opStack: false,
+    // Its nodes take no tip below 25 gwei (30 in older versions).
+    feeCeilings: gwei(1_000n, 200n),
     explorerUrl: "https://polygonscan.com",
   },
   polygonAmoy: {
@@ -86,6 +105,7 @@ export const networks = {
     title: "Polygon Amoy",
     usdc: circle("USDC", "0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582"),
     opStack: false,
+    feeCeilings: gwei(1_000n, 200n),
     explorerUrl: "https://amoy.polygonscan.com",
   },
   arbitrum: {
@@ -96,6 +116,8 @@ export const networks = {
     title: "Arbitrum One",
     usdc: circle("USD Coin", "0xaf88d065e77c8cC2239327C5EDb3A432268e5831"),
     opStack: false,
+    // Base fee from 0.01 gwei on; its sequencer takes no tip.
+    feeCeilings: gwei(5n, 1n),
     explorerUrl: "https://arbiscan.io",
   },
   sei: {
@@ -106,6 +128,7 @@ export const networks = {
     title: "Sei",
     usdc: circle("USDC", "0xe15fC38F6D8c56aF07bbCBe3BAf5708A2Bf42392"),
     opStack: false,
+    feeCeilings: gwei(200n, 50n),
     explorerUrl: "https://seiscan.io",
   },
 } as const satisfies Record<string, Network>;
@@ -136,6 +159,11 @@ export function findNetwork(text: string): Network {
 /** The known network with this chain id; undefined for every other chain. */
 export function networkOf(chainId: number): Network | undefined {
   return Object.values(networks).find((network) => network.chainId === chainId);
+}
+
+/** What is offered at most per gas on this chain unless an operator says otherwise. */
+export function feeCeilingsOf(chainId: number): FeeCeilings {
+  return networkOf(chainId)?.feeCeilings ?? UNKNOWN_CEILINGS;
 }
 
 /** Whether `text` is one of the names that {@link findNetwork} would find `network` by. */

@@ -14,7 +14,7 @@ import type { Network } from "../../src/networks.ts";
 import type { SettlementEngine } from "../../src/settlement/engine.ts";
 import { startEngine } from "../../src/settlement/startEngine.ts";
 import { connect, rpcTimeoutOption } from "../cli/connect.ts";
-import { stderrLogger } from "../cli/engine.ts";
+import { feesOf, stderrLogger } from "../cli/engine.ts";
 import { asUsageAsync } from "../cli/errors.ts";
 import { journalOption, openEngineJournal } from "../cli/journal.ts";
 import { gwei, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "../cli/options.ts";
@@ -31,6 +31,7 @@ export type KeeperCommandOptions = {
   readonly keystore?: string;
   readonly authorizer?: readonly string[];
   readonly maxFee?: bigint;
+  readonly maxTip?: bigint;
   readonly lease: number;
   readonly debug?: true;
   readonly json?: true;
@@ -50,7 +51,8 @@ export function withKeeperOptions(command: Command): Command {
         "keystore of a receiver authorizer's key, which signs claims (else RECEIVER_AUTHORIZER_KEY); may be repeated",
       ).argParser((text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text]),
     )
-    .option("--max-fee <gwei>", "the most to offer per gas, replacements included", gwei)
+    .option("--max-fee <gwei>", "the most to offer per gas, replacements included (default: by network)", gwei)
+    .option("--max-tip <gwei>", "the most of that for whoever makes the block (default: by network)", gwei)
     .addOption(
       new Option("--lease <seconds>", "how long the right to send from the key outlives a process that was killed")
         .argParser(integer(5, 3_600))
@@ -90,7 +92,7 @@ export async function openKeeper(
   const sender = await resolveSigner({ ...options, chainId: client.chain.id });
   const keys = await authorizers(options.authorizer);
   const store = await openEngineJournal(options, client);
-  const { maxFee, debug, lease } = options;
+  const { debug, lease } = options;
   try {
     const engine = await asUsageAsync(
       startEngine(
@@ -102,7 +104,7 @@ export async function openKeeper(
           policy: {
             ...ENGINE_POLICY,
             leaseTtlMs: lease * 1000,
-            ...(maxFee === undefined ? {} : { fees: { floorWei: 1_000_000n, ceilingWei: maxFee, bumpPermille: 125n } }),
+            fees: feesOf(options),
           },
         },
         { onWait: tellHeld, ...(how.signal === undefined ? {} : { signal: how.signal }) },

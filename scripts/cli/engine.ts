@@ -2,8 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Address, parseEther } from "viem";
 import { type ChainClient, connectChain } from "../../src/chain/client.ts";
 import type { Logger } from "../../src/logger.ts";
-import type { EnginePolicy } from "../../src/settlement/policy.ts";
-import { DEFAULT_POLICY } from "../../src/settlement/policy.ts";
+import type { EnginePolicyOptions } from "../../src/settlement/policy.ts";
 import { address, gwei, httpUrl, integer, usdcAmount } from "./options.ts";
 import { notice, toJson } from "./output.ts";
 
@@ -11,6 +10,7 @@ import { notice, toJson } from "./output.ts";
 export type PolicyOptions = {
   readonly maxGas?: number;
   readonly maxFee?: bigint;
+  readonly maxTip?: bigint;
   readonly minValue?: number;
   readonly maxInFlight?: number;
   readonly confirmations?: number;
@@ -26,7 +26,8 @@ export function withPolicyOptions(command: Command): Command {
   return command
     .option("--router <address>", "another router than the one at its usual address", address)
     .option("--max-gas <gas>", "the most gas for one transaction", integer(100_000, 16_777_216))
-    .option("--max-fee <gwei>", "the most to offer per gas, replacements included", gwei)
+    .option("--max-fee <gwei>", `the most to offer per gas, replacements included${USUAL}`, gwei)
+    .option("--max-tip <gwei>", `the most of that for whoever makes the block${USUAL}`, gwei)
     .option("--min-value <units>", "leave out payments below this many atomic units", integer(0))
     .option("--max-in-flight <count>", "transactions of the key that may wait for a block at once", integer(1, 64))
     .option(
@@ -44,18 +45,27 @@ export function withPolicyOptions(command: Command): Command {
     );
 }
 
+/** Ends the description of an option whose default differs from network to network. */
+const USUAL = " (default: by network)";
+
+/** What `--max-fee` and `--max-tip` say about fees. */
+export function feesOf({ maxFee, maxTip }: Pick<PolicyOptions, "maxFee" | "maxTip">): EnginePolicyOptions["fees"] {
+  return {
+    ...(maxFee === undefined ? {} : { ceilingWei: maxFee }),
+    ...(maxTip === undefined ? {} : { tipCeilingWei: maxTip }),
+  };
+}
+
 /** The policy that these options ask for. */
-export function policyOf(options: PolicyOptions): Partial<EnginePolicy> {
-  const { maxGas, maxFee, minValue, maxInFlight, confirmations, payerCap, minBalance, lease, router } = options;
+export function policyOf(options: PolicyOptions): EnginePolicyOptions {
+  const { maxGas, minValue, maxInFlight, confirmations, payerCap, minBalance, lease, router } = options;
   return {
     limits: {
       ...(maxGas === undefined ? {} : { maxGasPerTransaction: BigInt(maxGas) }),
       ...(minValue === undefined ? {} : { minimumValue: BigInt(minValue) }),
     },
     ...(router === undefined ? {} : { router }),
-    ...(maxFee === undefined
-      ? {}
-      : { fees: { ...DEFAULT_POLICY.fees, ceilingWei: maxFee, floorWei: min(maxFee, DEFAULT_POLICY.fees.floorWei) } }),
+    fees: feesOf(options),
     ...(maxInFlight === undefined ? {} : { maxInFlight }),
     ...(confirmations === undefined ? {} : { confirmations }),
     ...(payerCap === undefined ? {} : { payerUnsettledCap: payerCap }),
@@ -108,8 +118,4 @@ export function stderrLogger(debug: boolean): Logger {
 function ether(text: string): string {
   if (/^[0-9]{1,9}(\.[0-9]{1,18})?$/.test(text)) return text;
   throw new InvalidArgumentError("Write an amount of ether, such as 0.05.");
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

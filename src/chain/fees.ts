@@ -1,34 +1,89 @@
+import { feeCeilingsOf } from "../networks.ts";
 import { unavailable } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
 
 /** EIP-1559 fees of a transaction, in wei per gas. */
 export type Fees = { readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint };
 
-/** The tip that is offered where the node suggests none. An L2 sequencer takes almost anything. */
-const DEFAULT_TIP_WEI = 1_000_000n;
+/** What gas costs just now, as a node says, in wei per gas. */
+export type Market = { readonly baseFeePerGas: bigint; readonly tip: bigint };
+
+/** Bounds of what is offered per gas, in wei. A node that lies about the market cannot move an offer out of them. */
+export type FeeBounds = { readonly floorWei: bigint; readonly ceilingWei: bigint; readonly tipCeilingWei: bigint };
+
+/** The least that is offered per gas, and the tip where the node suggests none. An L2 sequencer takes almost anything. */
+export const FEE_FLOOR_WEI = 1_000_000n;
+/** The recent blocks whose tips a suggestion is compared with, and the part of their gas that paid no more. */
+const HISTORY_BLOCKS = 10;
+const HISTORY_PERCENTILE = 75;
+/** Steps of a replacement that a first tip leaves room for below the ceiling: five of 12.5 % nearly double it. */
+const TIP_ROOM = 2n;
 
 /**
- * Fees for a transaction sent now: the node's tip, and room for the base fee to double.
- * @param ceilingWei Most that `maxFeePerGas` may be; the tip gives way first.
+ * What gas costs: the base fee of the newest block, and the smaller of two tips: the one that the node suggests, and the one
+ * below which three quarters of the gas of a usual recent block paid. Where no transaction paid one, or the node keeps no history, the suggestion stands.
  * @throws ChainUnavailableError where the node does not say what gas costs.
  */
-export async function suggestFees(client: ChainClient, ceilingWei?: bigint): Promise<Fees & { baseFeePerGas: bigint }> {
+export async function readMarket(client: ChainClient): Promise<Market> {
   try {
-    const [block, tip] = await Promise.all([
+    const [block, suggested, paid] = await Promise.all([
       client.getBlock({ blockTag: "latest" }),
-      client.estimateMaxPriorityFeePerGas().catch(() => DEFAULT_TIP_WEI),
+      client.estimateMaxPriorityFeePerGas().catch(() => FEE_FLOOR_WEI),
+      recentTip(client).catch(() => undefined),
     ]);
-    const baseFeePerGas = block.baseFeePerGas ?? 0n;
-    const wanted = baseFeePerGas * 2n + tip;
-    const maxFeePerGas = ceilingWei !== undefined && wanted > ceilingWei ? ceilingWei : wanted;
-    return { baseFeePerGas, maxFeePerGas, maxPriorityFeePerGas: tip < maxFeePerGas ? tip : maxFeePerGas };
+    return {
+      baseFeePerGas: block.baseFeePerGas ?? 0n,
+      tip: paid === undefined ? suggested : min(suggested, max(paid, FEE_FLOOR_WEI)),
+    };
   } catch (error) {
     throw unavailable("the price of gas", error);
   }
 }
 
-/** What a transaction sent now would pay per gas, in wei: base fee and tip. */
+async function recentTip(client: ChainClient): Promise<bigint | undefined> {
+  const { reward, gasUsedRatio } = await client.getFeeHistory({
+    blockCount: HISTORY_BLOCKS,
+    rewardPercentiles: [HISTORY_PERCENTILE],
+  });
+  // An empty block says nothing about tips.
+  const tips = (reward ?? []).filter((_, i) => (gasUsedRatio[i] ?? 0) > 0).map(([tip = 0n]) => tip);
+  // One dear block says little: the middle one counts.
+  const middle = tips.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))[Math.floor(tips.length / 2)];
+  return middle === 0n ? undefined : middle;
+}
+
+/** Fees of a first attempt: the base fee may double, and the tip comes on top, all within the bounds. Pure. */
+export function offer({ baseFeePerGas, tip: asked }: Market, bounds: FeeBounds): Fees {
+  const tip = min(asked, bounds.tipCeilingWei / TIP_ROOM);
+  const maxFeePerGas = min(max(baseFeePerGas * 2n + tip, bounds.floorWei), bounds.ceilingWei);
+  return { maxFeePerGas, maxPriorityFeePerGas: min(tip, maxFeePerGas) };
+}
+
+/** The usual bounds on a chain. */
+export function feeBoundsOf(chainId: number): FeeBounds {
+  const { maxFeeWei, maxTipWei } = feeCeilingsOf(chainId);
+  return { floorWei: FEE_FLOOR_WEI, ceilingWei: maxFeeWei, tipCeilingWei: maxTipWei };
+}
+
+/**
+ * Fees for a transaction sent now, within the usual bounds of the chain.
+ * @throws ChainUnavailableError where the node does not say what gas costs.
+ */
+export async function suggestFees(client: ChainClient): Promise<Fees & { baseFeePerGas: bigint }> {
+  const market = await readMarket(client);
+  return { baseFeePerGas: market.baseFeePerGas, ...offer(market, feeBoundsOf(client.chain.id)) };
+}
+
+/** What a transaction sent now would pay per gas, in wei: base fee and tip, and no more than is offered at most. */
 export async function readGasPrice(client: ChainClient): Promise<bigint> {
-  const { baseFeePerGas, maxPriorityFeePerGas } = await suggestFees(client);
-  return baseFeePerGas + maxPriorityFeePerGas;
+  const { baseFeePerGas, maxFeePerGas, maxPriorityFeePerGas } = await suggestFees(client);
+  return min(baseFeePerGas + maxPriorityFeePerGas, maxFeePerGas);
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

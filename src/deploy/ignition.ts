@@ -1,4 +1,5 @@
 import { type Hex, hexToBigInt, hexToNumber, isHex, type LocalAccount } from "viem";
+import { feeBoundsOf } from "../chain/fees.ts";
 import { ROUTER_SALT } from "../deployment.ts";
 import { DeploymentFailedError } from "./errors.ts";
 import type { DeploymentJournal } from "./journal.ts";
@@ -74,7 +75,7 @@ export async function runIgnition(run: IgnitionRun): Promise<Hex[]> {
   }
 }
 
-/** Signs the transaction that Ignition wants sent. Ignition fills in every field. */
+/** Signs the transaction that Ignition wants sent, at no higher fees than are usual on the chain. Ignition fills in every field. */
 async function sign(account: LocalAccount, chainId: number, transaction: unknown): Promise<Hex> {
   const field = (name: string): Hex | undefined => {
     const value: unknown =
@@ -86,13 +87,20 @@ async function sign(account: LocalAccount, chainId: number, transaction: unknown
     throw new DeploymentFailedError("Ignition asked for a transaction that lacks a field.");
   }
   const call = { chainId, to, data, gas: hexToBigInt(gas), nonce: hexToNumber(txNonce) };
+  // What a node suggests is not believed beyond that.
+  const { ceilingWei, tipCeilingWei } = feeBoundsOf(chainId);
   const [maxFee, tip, gasPrice] = [field("maxFeePerGas"), field("maxPriorityFeePerGas"), field("gasPrice")];
   if (maxFee !== undefined && tip !== undefined) {
-    const fees = { maxFeePerGas: hexToBigInt(maxFee), maxPriorityFeePerGas: hexToBigInt(tip) };
+    const maxFeePerGas = min(hexToBigInt(maxFee), ceilingWei);
+    const fees = { maxFeePerGas, maxPriorityFeePerGas: min(min(hexToBigInt(tip), tipCeilingWei), maxFeePerGas) };
     return account.signTransaction({ type: "eip1559", ...call, ...fees });
   }
   if (gasPrice === undefined) throw new DeploymentFailedError("Ignition asked for a transaction without a fee.");
-  return account.signTransaction({ type: "legacy", ...call, gasPrice: hexToBigInt(gasPrice) });
+  return account.signTransaction({ type: "legacy", ...call, gasPrice: min(hexToBigInt(gasPrice), ceilingWei) });
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 /** The message without the node's URL, which may hold a key. */

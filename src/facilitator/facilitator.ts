@@ -10,7 +10,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
-import type { EnginePolicy } from "../settlement/policy.ts";
+import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import { createAdmission } from "./admission/admission.ts";
@@ -29,13 +29,15 @@ import { verifyFunded } from "./verify.ts";
 
 export type FacilitatorOptions = {
   readonly client: ChainClient;
+  /** Further nodes: signed bytes are handed to them too, and they are asked where one node contradicts itself. */
+  readonly nodes?: readonly ChainClient[] | undefined;
   readonly store: Store;
   /** The keys to send from: this process's alone while it runs. */
   readonly senders: readonly LocalAccount[];
   /** Whom and what to serve. The assets are the USDC of a known network unless they are given. */
   readonly policy?: Partial<FacilitatorPolicy>;
   /** How payments are gathered and sent. */
-  readonly engine?: Partial<EnginePolicy>;
+  readonly engine?: EnginePolicyOptions;
   /**
    * The scheme batch-settlement, which is served where x402's channel contracts are; false to leave it out. With an
    * authority, resource servers may leave the signing of claims and refunds to its key, of refunds only known merchants (see
@@ -84,7 +86,14 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const policy: FacilitatorPolicy = { assets, ...DEFAULT_FACILITATOR_POLICY, ...options.policy };
   const batches = (await readRouterCode(client)).status === "matches";
   const engine = await startEngine(
-    { store, chain: { client }, senders, policy: { ...FACILITATOR_ENGINE, ...options.engine }, clock, logger },
+    {
+      store,
+      chain: { client, nodes: options.nodes ?? [] },
+      senders,
+      policy: { ...FACILITATOR_ENGINE, ...options.engine },
+      clock,
+      logger,
+    },
     { onWait: (waitMs) => logger.warn("waiting for the lease of a predecessor that died", { waitMs }) },
   );
 

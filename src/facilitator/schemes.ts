@@ -5,7 +5,7 @@ import { systemClock } from "../clock.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
-import type { EnginePolicy } from "../settlement/policy.ts";
+import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import { createAdmission } from "./admission/admission.ts";
@@ -33,7 +33,7 @@ export async function createSharedExactSchemes(options: {
   readonly store: Store;
   readonly senders: readonly LocalAccount[];
   readonly policy?: Partial<FacilitatorPolicy>;
-  readonly engine?: Partial<EnginePolicy>;
+  readonly engine?: EnginePolicyOptions;
   readonly logger?: Logger;
 }): Promise<SharedExactSchemes> {
   const { client, store, senders, logger = silentLogger } = options;

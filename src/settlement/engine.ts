@@ -32,7 +32,7 @@ const LAST_WORK_MS = 2_000;
 export async function createSettlementEngine(options: EngineOptions): Promise<SettlementEngine> {
   const { store, chain } = options;
   const { client } = chain;
-  const policy = resolvePolicy(options.policy);
+  const policy = resolvePolicy(options.policy, client.chain.id);
   const clock: Clock = options.clock ?? systemClock;
   const logger: Logger = options.logger ?? silentLogger;
   const owner = options.owner ?? `engine-${randomUUID()}`;

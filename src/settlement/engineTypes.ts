@@ -4,7 +4,7 @@ import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Admission, CallSubmission, Submission } from "./intake.ts";
-import type { EnginePolicy } from "./policy.ts";
+import type { EnginePolicyOptions } from "./policy.ts";
 import type { Pause } from "./sending/types.ts";
 import type { PaymentRow, Store } from "./store/types.ts";
 
@@ -19,7 +19,7 @@ export type EngineOptions = {
   };
   /** The keys to send from: each is this engine's alone while it runs. */
   readonly senders: readonly LocalAccount[];
-  readonly policy?: Partial<EnginePolicy>;
+  readonly policy?: EnginePolicyOptions;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** Names this engine in leases; unique to the process by default. */

@@ -27,7 +27,7 @@ export {
 } from "./job.ts";
 export type { MinedTransaction } from "./jobTransactions.ts";
 export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome.ts";
-export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError } from "./policy.ts";
+export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError, type EnginePolicyOptions } from "./policy.ts";
 export {
   type QuotedBatch,
   type QuoteOptions,

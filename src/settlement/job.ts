@@ -13,7 +13,7 @@ import { acceptPayments } from "./jobIntake.ts";
 import { createJobLedger, type JobLedger, LOOK_MS } from "./jobLedger.ts";
 import { type MinedTransaction, readMined, rememberStart } from "./jobTransactions.ts";
 import type { JobPayment, PaymentResult } from "./outcome.ts";
-import { type EnginePolicy, resolvePolicy } from "./policy.ts";
+import { type EnginePolicy, type EnginePolicyOptions, resolvePolicy } from "./policy.ts";
 import { startEngine } from "./startEngine.ts";
 import { StoreError } from "./store/errors.ts";
 import { openStore } from "./store/open.ts";
@@ -30,7 +30,7 @@ export type JobOptions = {
   readonly journal?: Store | string;
   /** Further nodes that signed bytes are handed to. */
   readonly nodes?: readonly ChainClient[];
-  readonly policy?: Partial<EnginePolicy>;
+  readonly policy?: EnginePolicyOptions;
   /** The job ends when nothing has happened to its payments for this long; what is open then is reported so. */
   readonly waitMs?: number;
   /** With more payments open than this (by default 20,000) the rest waits outside of the journal: it needs less memory there. */
@@ -115,7 +115,7 @@ async function settleOn(
 ): Promise<SettlementReport> {
   const { senders, signal, sourceOf } = options;
   const clock = options.clock ?? systemClock;
-  const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy });
+  const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy }, client.chain.id);
   const ledger = createJobLedger({ store, clock }, payments);
   const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
   let stopped: TributaryError | undefined;

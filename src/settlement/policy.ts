@@ -1,5 +1,6 @@
 import type { Address } from "viem";
 import { type PlanLimits, planBatches } from "../batch/index.ts";
+import { feeBoundsOf } from "../chain/fees.ts";
 import { TributaryError } from "../errors.ts";
 import { CIRCLE_USDC_GAS, ROUTER_GAS } from "../gas/index.ts";
 import type { FeePolicy } from "./sending/fees.ts";
@@ -23,6 +24,7 @@ export type EnginePolicy = {
   readonly limits: Partial<PlanLimits>;
   /** The router to use; undefined for the one at its usual address. */
   readonly router: Address | undefined;
+  /** By default what is usual on the chain, see `feeCeilings` of a network. */
   readonly fees: FeePolicy;
   /** After this time without inclusion the same bytes are handed out again. */
   readonly rebroadcastAfterMs: number;
@@ -66,6 +68,11 @@ export type EnginePolicy = {
   readonly closeWithinMs: number;
 };
 
+/** A policy as far as somebody decides it: what is left out has its default, of the fees each for itself. */
+export type EnginePolicyOptions = Partial<Omit<EnginePolicy, "fees">> & {
+  readonly fees?: Partial<FeePolicy> | undefined;
+};
+
 export const DEFAULT_POLICY: EnginePolicy = {
   confirmations: 1,
   lossConfirmations: 3,
@@ -76,7 +83,7 @@ export const DEFAULT_POLICY: EnginePolicy = {
   fullBatch: 300,
   limits: {},
   router: undefined,
-  fees: { floorWei: 1_000_000n, ceilingWei: 100_000_000_000n, bumpPermille: 125n },
+  fees: { ...feeBoundsOf(0), bumpPermille: 125n },
   rebroadcastAfterMs: 8_000,
   replaceAfterMs: 20_000,
   leaseTtlMs: 30_000,
@@ -104,10 +111,11 @@ export class EnginePolicyError extends TributaryError {
 
 /**
  * The policy with its defaults, as far as it makes sense.
+ * @param chainId The chain whose usual fees are the default; undefined for one that is not known.
  * @throws EnginePolicyError where a value is out of its range, PlanLimitsError where one of its limits is.
  */
-export function resolvePolicy(partial: Partial<EnginePolicy> = {}): EnginePolicy {
-  const policy = { ...DEFAULT_POLICY, ...partial };
+export function resolvePolicy(partial: EnginePolicyOptions = {}, chainId = 0): EnginePolicy {
+  const policy = { ...DEFAULT_POLICY, ...partial, fees: resolveFees(partial.fees, chainId) };
   const { fees, limits } = policy;
   for (const name of ["confirmations", "lossConfirmations", "maxInFlight", "fullBatch", "maxTries"] as const) {
     const isCount = Number.isInteger(policy[name]) && policy[name] >= 1;
@@ -117,11 +125,27 @@ export function resolvePolicy(partial: Partial<EnginePolicy> = {}): EnginePolicy
     require(policy[name] > 0, `${name} is ${policy[name]}.`, "Give a time above 0.");
   }
   require(fees.floorWei <= fees.ceilingWei, `fees.floorWei is ${fees.floorWei}.`, "Give at most fees.ceilingWei.");
+  require(fees.tipCeilingWei >= 0n &&
+    fees.tipCeilingWei <=
+      fees.ceilingWei, `fees.tipCeilingWei is ${fees.tipCeilingWei}.`, "Give at most fees.ceilingWei.");
   require(fees.bumpPermille >= 100n, `fees.bumpPermille is ${fees.bumpPermille}.`, "Nodes want at least 100.");
   // The planner knows the ranges of its limits.
   const gasModel = { token: CIRCLE_USDC_GAS, router: ROUTER_GAS };
   planBatches({ payments: [], nowSeconds: 0n, routerAvailable: true, gasModel, limits });
   return policy;
+}
+
+/** A ceiling that is given takes what is not given down with it. */
+function resolveFees(given: Partial<FeePolicy> = {}, chainId: number): FeePolicy {
+  const usual = feeBoundsOf(chainId);
+  const ceilingWei = given.ceilingWei ?? usual.ceilingWei;
+  const below = (wei: bigint): bigint => (wei < ceilingWei ? wei : ceilingWei);
+  return {
+    floorWei: given.floorWei ?? below(usual.floorWei),
+    ceilingWei,
+    tipCeilingWei: given.tipCeilingWei ?? below(usual.tipCeilingWei),
+    bumpPermille: given.bumpPermille ?? DEFAULT_POLICY.fees.bumpPermille,
+  };
 }
 
 function require(condition: boolean, details: string, hint: string): void {

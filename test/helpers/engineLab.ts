@@ -8,7 +8,7 @@ import type { Request } from "../../src/local/node.ts";
 import { type PaymentTerms, signPayment } from "../../src/local/payments.ts";
 import { createSettlementEngine, type EngineOptions, type SettlementEngine } from "../../src/settlement/engine.ts";
 import type { Admission } from "../../src/settlement/intake.ts";
-import type { EnginePolicy } from "../../src/settlement/policy.ts";
+import type { EnginePolicyOptions } from "../../src/settlement/policy.ts";
 import { openStore, type PaymentRow, type Store } from "../../src/settlement/store/index.ts";
 import { freshAddress } from "./chainLab.ts";
 import { startPacedClock } from "./pacedClock.ts";
@@ -17,7 +17,7 @@ import { until } from "./until.ts";
 export { until } from "./until.ts";
 
 /** Everything at a pace at which a test need not wait: a second here is as thirty are otherwise. For the clock of a lab. */
-export const FAST: Partial<EnginePolicy> = {
+export const FAST: EnginePolicyOptions = {
   lingerMs: 5,
   maxLingerMs: 60,
   rebroadcastAfterMs: 250,
@@ -50,7 +50,7 @@ export type LogLine = {
 export type EngineLab = Awaited<ReturnType<typeof openEngineLab>>;
 
 /** Nothing is sent for so long, unless it is urgent or the engine is told to. */
-export const PATIENT: Partial<EnginePolicy> = { lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
+export const PATIENT: EnginePolicyOptions = { lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
 
 let labs = 0;
 
@@ -91,7 +91,7 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     logs,
     seed,
     /** An engine at the fast pace. `overrides` replace options, `policy` parts of the policy. */
-    start: async (policy: Partial<EnginePolicy> = {}, overrides: Partial<EngineOptions> = {}) => {
+    start: async (policy: EnginePolicyOptions = {}, overrides: Partial<EngineOptions> = {}) => {
       const engine = await createSettlementEngine({
         store,
         chain: { client },

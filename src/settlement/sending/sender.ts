@@ -1,12 +1,12 @@
 import type { Hex } from "viem";
 import { broadcastToAll } from "../../chain/broadcast.ts";
-import type { Fees } from "../../chain/fees.ts";
+import { type Fees, offer, readMarket } from "../../chain/fees.ts";
 import { nextTxNonce } from "../../chain/submit.ts";
 import { describe } from "../steady.ts";
 import type { Attempt, BatchRow, Lease } from "../store/types.ts";
 import { createBalanceWatch } from "./balance.ts";
 import { type BatchDecision, decideBatch, findGaps } from "./decide.ts";
-import { firstFees, replacementFees } from "./fees.ts";
+import { replacementFees } from "./fees.ts";
 import { createLeaseKeeper } from "./lease.ts";
 import { consumerOf, findMined, type MinedAttempt } from "./observe.ts";
 import { mutex, newBatchId, noop, signAttempt } from "./signing.ts";
@@ -40,14 +40,6 @@ export function createSender(port: SenderPort): Sender {
 
   const holds = (): Lease | undefined => (closed ? undefined : leases.holds());
 
-  async function market(): Promise<{ baseFeePerGas: bigint; tip: bigint }> {
-    const [block, tip] = await Promise.all([
-      client.getBlock({ blockTag: "latest" }),
-      client.estimateMaxPriorityFeePerGas().catch(() => policy.fees.floorWei),
-    ]);
-    return { baseFeePerGas: block.baseFeePerGas ?? 0n, tip };
-  }
-
   /** A key whose signer is away keeps no other key from sending. */
   async function send(compose: (batchId: Hex) => Composition): Promise<boolean> {
     try {
@@ -63,7 +55,7 @@ export function createSender(port: SenderPort): Sender {
   }
 
   async function trySend(compose: (batchId: Hex) => Composition): Promise<boolean> {
-    const prices = await market();
+    const fees = offer(await readMarket(client), policy.fees);
     const stored = await exclusively(async () => {
       const held = holds();
       if (held === undefined) return undefined;
@@ -72,7 +64,7 @@ export function createSender(port: SenderPort): Sender {
       const last = await store.lastTxNonce(key.chainId, key.sender);
       const pending = await nextTxNonce(client, key.sender);
       const txNonce = Math.max((last ?? -1) + 1, pending);
-      return signAndStore(held, txNonce, compose, firstFees(prices, policy.fees));
+      return signAndStore(held, txNonce, compose, fees);
     });
     if (stored === undefined) return false;
     open += 1;
@@ -226,7 +218,7 @@ export function createSender(port: SenderPort): Sender {
     last: Attempt,
     because: "time" | "fee" | "invalid",
   ): Promise<void> {
-    const fees = replacementFees(last, await market(), policy.fees);
+    const fees = replacementFees(last, await readMarket(client), policy.fees);
     if (fees === undefined) {
       logger.warn("the fee ceiling leaves no room for a replacement", { batch: batch.id, txNonce: batch.txNonce });
       tracks.deferReplacement(batch.id, clock.now() + policy.replaceAfterMs, clock.now());
@@ -272,7 +264,7 @@ export function createSender(port: SenderPort): Sender {
       if (nowMs - sinceMs < policy.pollMs * 2) continue;
       gaps.delete(txNonce);
       logger.warn("filling a txNonce gap with a no-op", { sender: key.sender, txNonce });
-      const fees = firstFees(await market(), policy.fees);
+      const fees = offer(await readMarket(client), policy.fees);
       const stored = await exclusively(() => signAndStore(held, txNonce, () => noop(account.address), fees));
       if (stored !== undefined) await handOut(stored.batch, stored.attempt);
     }

@@ -3,7 +3,8 @@ import { encodeFunctionResult, isHex, parseAbi, toFunctionSelector } from "viem"
 import { connectChain } from "../../../src/chain/client.ts";
 import { GAS_PRICE_ORACLE_ADDRESS, readDataFeeInputs } from "../../../src/chain/dataFee.ts";
 import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { readGasPrice, suggestFees } from "../../../src/chain/fees.ts";
+import { readGasPrice, readMarket, suggestFees } from "../../../src/chain/fees.ts";
+import { signTransaction } from "../../../src/chain/submit.ts";
 import { type ChainLab, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
 
 describe("fees", () => {
@@ -20,11 +21,41 @@ describe("fees", () => {
     expect(await readGasPrice(lab.client)).to.equal(baseFeePerGas + maxPriorityFeePerGas);
   });
 
-  it("keeps to a ceiling, and the tip below it", async () => {
-    expect(await suggestFees(lab.client, 1_000n)).to.deep.include({
-      maxFeePerGas: 1_000n,
-      maxPriorityFeePerGas: 1_000n,
-    });
+  it("takes what recent blocks paid where the node suggests a higher tip", async () => {
+    const lying = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
+      method === "eth_maxPriorityFeePerGas" ? { result: "0x14f46b0400" } : "pass",
+    );
+    const client = await connectChain(lying.rpcUrl, { transport: { retryCount: 0 } });
+    try {
+      expect((await readMarket(client)).tip).to.equal(90_000_000_000n);
+      const tip = 2_000_000n;
+      const fees = { maxFeePerGas: 1_000_000_000n, maxPriorityFeePerGas: tip };
+      const call = { to: lab.account.address, data: "0x", gas: 21_000n, fees } as const;
+      for (let i = 0; i < 6; i += 1) {
+        const txNonce = await lab.transactionCount();
+        const { raw } = await signTransaction(lab.client, lab.account, { ...call, txNonce });
+        await lab.client.sendRawTransaction({ serializedTransaction: raw });
+      }
+      expect((await readMarket(client)).tip).to.equal(tip);
+      expect((await readMarket(lab.client)).tip).to.equal(1_000_000n);
+    } finally {
+      await lying.stop();
+    }
+  });
+
+  it("offers no more than is usual on the chain, whatever the node says about prices", async () => {
+    const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
+      method === "eth_maxPriorityFeePerGas" || method === "eth_gasPrice"
+        ? { result: "0x14f46b0400" }
+        : method === "eth_feeHistory"
+          ? { error: { code: -32601, message: "no such method" } }
+          : "pass",
+    );
+    const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
+    const { maxFeePerGas, maxPriorityFeePerGas } = await suggestFees(client);
+    await node.stop();
+    expect(maxPriorityFeePerGas).to.equal(500_000_000n);
+    expect(maxFeePerGas <= 5_000_000_000n).to.equal(true);
   });
 
   it("offers a small tip where the node suggests none", async () => {

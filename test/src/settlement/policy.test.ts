@@ -1,6 +1,11 @@
 import { expect } from "chai";
 import { PlanLimitsError } from "../../../src/batch/index.ts";
-import { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError, resolvePolicy } from "../../../src/settlement/policy.ts";
+import {
+  DEFAULT_POLICY,
+  EnginePolicyError,
+  type EnginePolicyOptions,
+  resolvePolicy,
+} from "../../../src/settlement/policy.ts";
 
 describe("resolvePolicy", () => {
   it("fills in the defaults", () => {
@@ -8,14 +13,27 @@ describe("resolvePolicy", () => {
     expect(resolvePolicy({ confirmations: 3 })).to.deep.equal({ ...DEFAULT_POLICY, confirmations: 3 });
   });
 
+  it("offers no more per gas than is usual on the chain, unless it is told to", () => {
+    const { ceilingWei, tipCeilingWei } = resolvePolicy({}, 8453).fees;
+    expect([ceilingWei, tipCeilingWei]).to.deep.equal([5_000_000_000n, 1_000_000_000n]);
+    expect(resolvePolicy({ fees: { ceilingWei: 9n } }, 8453).fees).to.deep.equal({
+      floorWei: 9n,
+      ceilingWei: 9n,
+      tipCeilingWei: 9n,
+      bumpPermille: 125n,
+    });
+    expect(resolvePolicy({ fees: { tipCeilingWei: 7n } }, 8453).fees).to.include({ ceilingWei, tipCeilingWei: 7n });
+  });
+
   const { fees } = DEFAULT_POLICY;
-  const wrong: readonly (readonly [Partial<EnginePolicy>, string])[] = [
+  const wrong: readonly (readonly [EnginePolicyOptions, string])[] = [
     [{ confirmations: 0 }, "confirmations is 0."],
     [{ lossConfirmations: 1.5 }, "lossConfirmations is 1.5."],
     [{ maxInFlight: 0 }, "maxInFlight is 0."],
     [{ pollMs: 0 }, "pollMs is 0."],
     [{ fees: { ...fees, bumpPermille: 99n } }, "fees.bumpPermille is 99."],
     [{ fees: { ...fees, floorWei: fees.ceilingWei + 1n } }, `fees.floorWei is ${fees.ceilingWei + 1n}.`],
+    [{ fees: { ...fees, tipCeilingWei: fees.ceilingWei + 1n } }, `fees.tipCeilingWei is ${fees.ceilingWei + 1n}.`],
   ];
   for (const [policy, details] of wrong) {
     it(`refuses a policy of which ${details}`, () => {

@@ -203,7 +203,7 @@ describe("createSettlementEngine: replacement", () => {
 
   it("settles an underpriced replacement race: raises the fee until a node takes it", async () => {
     // From outside, dearer, under the txNonce that ours will have: it is replaced once ours pays more.
-    const engine = await lab.start({ replaceAfterMs: 200 });
+    const engine = await lab.start({ replaceAfterMs: 200, fees: { tipCeilingWei: 5_000_000_000n } });
     const [row] = await acceptAll(engine, await lab.payments(1));
     await submitted(row!.id);
     await anvil.request("anvil_dropAllTransactions");

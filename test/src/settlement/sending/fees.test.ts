@@ -1,22 +1,35 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { firstFees, replacementFees } from "../../../../src/settlement/sending/fees.ts";
+import { type Fees, offer } from "../../../../src/chain/fees.ts";
+import { replacementFees } from "../../../../src/settlement/sending/fees.ts";
 
-const policy = { floorWei: 1_000n, ceilingWei: 1_000_000n, bumpPermille: 125n };
+const policy = { floorWei: 1_000n, ceilingWei: 1_000_000n, tipCeilingWei: 400_000n, bumpPermille: 125n };
 
-describe("firstFees", () => {
+describe("offer", () => {
   it("leaves room for the base fee to double", () => {
-    const fees = firstFees({ baseFeePerGas: 10_000n, tip: 500n }, policy);
+    const fees = offer({ baseFeePerGas: 10_000n, tip: 500n }, policy);
     expect(fees).to.deep.equal({ maxFeePerGas: 20_500n, maxPriorityFeePerGas: 500n });
   });
 
   it("keeps to the floor and to the ceiling", () => {
-    expect(firstFees({ baseFeePerGas: 0n, tip: 1n }, policy)).to.deep.equal({
+    expect(offer({ baseFeePerGas: 0n, tip: 1n }, policy)).to.deep.equal({
       maxFeePerGas: 1_000n,
       maxPriorityFeePerGas: 1n,
     });
-    const high = firstFees({ baseFeePerGas: 10_000_000n, tip: 2_000_000n }, policy);
-    expect(high).to.deep.equal({ maxFeePerGas: 1_000_000n, maxPriorityFeePerGas: 1_000_000n });
+    const high = offer({ baseFeePerGas: 10_000_000n, tip: 2_000_000n }, policy);
+    expect(high).to.deep.equal({ maxFeePerGas: 1_000_000n, maxPriorityFeePerGas: 200_000n });
+  });
+
+  it("leaves a tip room for five steps below its own ceiling", () => {
+    let fees: Fees | undefined = offer({ baseFeePerGas: 100n, tip: 90_000_000n }, policy);
+    expect(fees.maxPriorityFeePerGas).to.equal(200_000n);
+    const tips: bigint[] = [];
+    while (fees !== undefined) {
+      tips.push(fees.maxPriorityFeePerGas);
+      fees = replacementFees(fees, { baseFeePerGas: 100n, tip: 90_000_000n }, policy);
+    }
+    expect(tips).to.have.length(6);
+    expect(tips.every((tip) => tip <= 400_000n)).to.equal(true);
   });
 });
 
@@ -56,6 +69,7 @@ describe("replacementFees", () => {
         expect(next.maxFeePerGas > last.maxFeePerGas).to.equal(true);
         expect(next.maxFeePerGas <= policy.ceilingWei).to.equal(true);
         expect(next.maxPriorityFeePerGas <= next.maxFeePerGas).to.equal(true);
+        expect(next.maxPriorityFeePerGas <= policy.tipCeilingWei).to.equal(true);
       }),
       { seed: 1 },
     );
