@@ -13,10 +13,11 @@ import type { Knock } from "./admission/door.ts";
 import { askOf } from "./admission/payment.ts";
 import { QuotaError } from "./admission/quota.ts";
 import type { Caller } from "./admission/types.ts";
+import { CallerGoneError, requestName } from "./bringers.ts";
 import type { DeclarationResponse } from "./catalogue.ts";
 import { REASON } from "./reasons.ts";
 import { type Call, type Endpoint, failure, type Refusal, readCall, type Status, unexpected } from "./request.ts";
-import { CallerGoneError, type SettleOptions } from "./settle.ts";
+import type { SettleOptions } from "./settle.ts";
 import { createViews, describeError, type ViewsPort } from "./views.ts";
 import { networkEcho, payerOf } from "./wire.ts";
 
@@ -102,7 +103,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     const options: SettleOptions = {
       signal: c.req.raw.signal,
       source: merchant === undefined ? `x402:${requestId}` : `x402:${requestId}:${merchant.id}`,
-      caller,
+      caller: { ...caller, request: requestName(caller.address, await c.req.text()) },
       identifier,
     };
     const response = await port.withOptions(options, () => x402.settle(payload, requirements));

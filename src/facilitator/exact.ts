@@ -7,6 +7,7 @@ import type {
   VerifyResponse,
 } from "@x402/core/types";
 import type { Address } from "viem";
+import { named } from "./bringers.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 import type { Settlement, SettleOptions, Settler } from "./settle.ts";
 import type { Verdict } from "./verify.ts";
@@ -18,7 +19,10 @@ export type ExactSchemePort = {
   readonly settle: Settler;
   /** The sending keys, for /supported. */
   readonly addresses: () => readonly Address[];
-  /** Of the request that is being handled: who waits for it, and its id. */
+  /**
+   * Of the request that is being handled: who asks and waits for it, and its id. Without a caller, whoever sends the very same
+   * payload and requirements soon after an answer that was not final counts as the same.
+   */
   readonly options?: () => SettleOptions;
 };
 
@@ -50,7 +54,9 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
           payerOf(payload),
         );
       }
-      const settlement = await port.settle(read.value, port.options?.() ?? {});
+      const options = port.options?.() ?? {};
+      const caller = named(options.caller, payload, requirements);
+      const settlement = await port.settle(read.value, { ...options, caller });
       const { from } = read.value.authorization;
       if (settlement.status !== "settled") return unsettled(version, settlement, network, from);
       const { transaction, place } = settlement;
@@ -94,10 +100,7 @@ function unsettled(
   network: Network,
   payer: string | undefined,
 ): SettleResponse {
-  const { reason, message } =
-    settlement.status === "pending"
-      ? { reason: REASON.pending, message: "sent, and not mined yet; it may still settle" }
-      : settlement;
+  const { reason, message } = settlement.status === "pending" ? unclear(settlement) : settlement;
   return {
     success: false,
     errorReason: reasonFor(version, reason),
@@ -106,4 +109,11 @@ function unsettled(
     network,
     ...(payer === undefined ? {} : { payer }),
   };
+}
+
+/** The official words for a payment that is on its way are for one with a transaction. */
+function unclear({ transaction }: Settlement & { status: "pending" }): { reason: string; message: string } {
+  return transaction === undefined
+    ? { reason: REASON.settleError, message: "its outcome is not known yet; ask for its status" }
+    : { reason: REASON.pending, message: "sent, and not mined yet; it may still settle" };
 }

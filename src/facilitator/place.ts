@@ -44,3 +44,10 @@ export function createPlaces(store: Store): (row: PaymentRow) => Promise<BatchPl
     };
   };
 }
+
+/** The transaction that decided a payment, or the last one that it was sent in. */
+export async function lastHash(store: Store, { evidence, batchId }: PaymentRow): Promise<Hex | undefined> {
+  if ("transactionHash" in evidence && evidence.transactionHash !== undefined) return evidence.transactionHash;
+  const batch = batchId === undefined ? undefined : await store.batch(batchId as Hex);
+  return batch?.attempts.at(-1)?.hash;
+}

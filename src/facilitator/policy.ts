@@ -13,6 +13,8 @@ export type FacilitatorPolicy = {
   readonly strict: boolean;
   /** How long /settle waits for the payment to be mined. Clients give up after 90 s. */
   readonly answerWithinMs: number;
+  /** How long a caller without a name who got no final answer may come back with the same request. */
+  readonly holdMs: number;
   /** The most gas that deploying a payer's wallet may take. */
   readonly maxDeploymentGas: bigint;
 };
@@ -34,5 +36,6 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets"> = {
   unbatchedPayees: [],
   strict: false,
   answerWithinMs: 55_000,
+  holdMs: 10_000,
   maxDeploymentGas: 2_000_000n,
 };

@@ -10,12 +10,22 @@ import type { Admission } from "../settlement/intake.ts";
 import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { isDecided } from "../settlement/waiters.ts";
 import { askOf } from "./admission/payment.ts";
-import { type Caller, NOBODY, type Ticket } from "./admission/types.ts";
+import { type Ask, type Caller, NOBODY, type Ticket } from "./admission/types.ts";
+import {
+  type Bringer,
+  bringerOf,
+  CallerGoneError,
+  createTurns,
+  isBringer,
+  mayBringAnew,
+  mayHear,
+  type TurnedAway,
+} from "./bringers.ts";
 import type { SignatureChecks } from "./checks.ts";
 import { deployWallet } from "./deploy.ts";
-import { type BatchPlace, createPlaces } from "./place.ts";
+import { type BatchPlace, createPlaces, lastHash } from "./place.ts";
 import { REASON, reasonOfRow } from "./reasons.ts";
-import { refuseBinding, type VerifyPort, verifyExact } from "./verify.ts";
+import { refuseBinding, type VerifyPort, verifyExact, verifyFunded } from "./verify.ts";
 import { authorizationOf, type ExactRequest } from "./wire.ts";
 
 /** What /settle says of a payment, in the words of x402 v2. */
@@ -27,7 +37,8 @@ export type Settlement =
       readonly place: BatchPlace | undefined;
       readonly row: PaymentRow;
     }
-  | { readonly status: "pending"; readonly transaction: Hex }
+  /** Nothing final is known; with the transaction that it was sent in, if there is one. */
+  | { readonly status: "pending"; readonly transaction: Hex | undefined }
   | {
       readonly status: "failed";
       readonly reason: string;
@@ -46,7 +57,7 @@ export type SettlePort = VerifyPort & {
 };
 
 export type SettleOptions = {
-  /** Aborts when the caller is gone: whoever sends the same bytes next takes its place. */
+  /** Aborts when the caller is gone: its turn is held for it, as after an answer that says nothing final. */
   readonly signal?: AbortSignal | undefined;
   /** Kept with the payment, for reports. */
   readonly source?: string | undefined;
@@ -62,74 +73,74 @@ type Asking = {
   readonly signal: AbortSignal | undefined;
   readonly source: string | undefined;
   readonly caller: Caller;
-  /** Who may hear the success again: an authenticated merchant under its Idempotency-Key. */
-  readonly holder: string | undefined;
+  readonly bringer: Bringer;
 };
+
+/** What the journal has of a payment, and whether it is new there. */
+type Accepted = Admission & { readonly status: "accepted" };
 
 export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;
 
-/** The caller went away before there was an answer. */
-export class CallerGoneError extends Error {
-  override readonly name = "CallerGoneError";
-}
-
 /**
- * Settles payments through the engine, with at most one success for each: it is taken from the journal before it is told.
- * While one caller waits for a payment, everybody else who sends it hears that it is a duplicate. Only its holder joins it, and
- * hears the success again.
+ * Settles payments through the engine, with at most one success for each: it is taken from the journal before it is told, and
+ * told to nobody but who brought the payment ({@link createTurns}). Everybody else hears where it stands.
  */
 export function createSettler(port: SettlePort): Settler {
   const { engine, store, client, clock, policy, checks, admission } = port;
   const placeOf = createPlaces(store);
-  const waiting = new Map<string, { readonly holder: string | undefined; callers: number }>();
+  const turns = createTurns(clock, policy.holdMs);
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
-
-  /** Lets one caller at a time wait for a payment, or one holder. */
-  async function alone(key: string, { holder }: Asking, work: () => Promise<Settlement>): Promise<Settlement> {
-    const before = waiting.get(key);
-    if (before !== undefined && (holder === undefined || before.holder !== holder)) {
-      return failed(REASON.duplicate, "this payment is being settled for another caller");
-    }
-    const place = before ?? { holder, callers: 0 };
-    waiting.set(key, place);
-    place.callers += 1;
-    try {
-      return await work();
-    } finally {
-      place.callers -= 1;
-      if (place.callers === 0) waiting.delete(key);
-    }
-  }
 
   return async (request, { signal, source, caller = NOBODY, identifier } = {}) => {
     const startedMs = clock.now();
     const ask = askOf(request, client.chain.id, identifier);
-    const asking: Asking = { startedMs, signal, source, caller, holder: await admission.hold(ask, caller) };
+    const bringer = bringerOf(caller, await admission.hold(ask, caller));
+    const asking: Asking = { startedMs, signal, source, caller, bringer };
     const signed = authorizationOf(request, client.chain.id);
     const identity = authorizationId(signed);
     const digest = termsDigest(signed);
-    const key = `${identity}/${digest}`;
     const known = (await store.variants(identity)).find((row) => row.digest === digest);
-    if (known !== undefined) {
+    if (known === undefined) {
+      const isWrapped = isErc6492(signed.signature);
+      // A wallet that is to be deployed is looked at anew.
+      const recalled = isWrapped ? undefined : checks.recall(request);
+      const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped }));
+      if (!verdict.isValid) return failed(verdict.reason, verdict.message);
+    } else {
       const refusal = refuseBinding(request, client.chain.id);
       if (refusal !== undefined) return failed(refusal.reason, refusal.message);
       if (!(await isSigned(known, signed)))
         return failed(REASON.signature, "the signature is another one than was accepted");
-      return alone(key, asking, async () => conclude(await revive(known, request), asking));
     }
-
-    const isWrapped = isErc6492(signed.signature);
-    // A wallet that is to be deployed is looked at anew.
-    const recalled = isWrapped ? undefined : checks.recall(request);
-    const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped }));
-    if (!verdict.isValid) return failed(verdict.reason, verdict.message);
-    return alone(key, asking, async () => {
-      const ticket = await admission.admit(ask, caller);
-      if ("reason" in ticket) return failed(ticket.reason, ticket.message);
-      const accepted = await acceptWith(ticket, request, signed, asking);
-      return "id" in accepted ? conclude(accepted, asking) : accepted;
-    });
+    const turn = turns.enter(`${identity}/${digest}`, bringer, known);
+    if (turn === "busy" || turn === "stranger") return turnAway(turn, known);
+    return turn.run(
+      async (noteStored) => {
+        const row =
+          known === undefined ? await bring(ask, request, signed, asking) : await bringAnew(known, request, bringer);
+        if (!("id" in row)) return row;
+        noteStored();
+        return conclude(row, asking);
+      },
+      (settlement) => settlement.status !== "pending",
+    );
   };
+
+  /** Takes in a payment that is new here, for its bringer. */
+  async function bring(
+    ask: Ask,
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    asking: Asking,
+  ): Promise<PaymentRow | Settlement> {
+    const ticket = await admission.admit(ask, asking.caller);
+    if ("reason" in ticket) return failed(ticket.reason, ticket.message);
+    const accepted = await acceptWith(ticket, request, signed, asking);
+    if (!("isNew" in accepted)) return accepted;
+    const { row, isNew } = accepted;
+    // Else another process was faster.
+    return isNew || isBringer(asking.bringer, row) ? row : turnAway("stranger", row);
+  }
 
   /** {@link accept}; what was counted for a payment that is not accepted is given back. */
   async function acceptWith(
@@ -137,11 +148,11 @@ export function createSettler(port: SettlePort): Settler {
     request: ExactRequest,
     signed: SignedAuthorization,
     asking: Asking,
-  ): Promise<PaymentRow | Settlement> {
+  ): Promise<Accepted | Settlement> {
     let isAccepted = false;
     try {
       const accepted = await accept(request, signed, asking);
-      isAccepted = "id" in accepted;
+      isAccepted = "isNew" in accepted;
       return accepted;
     } finally {
       if (!isAccepted) await ticket.release();
@@ -152,8 +163,8 @@ export function createSettler(port: SettlePort): Settler {
   async function accept(
     request: ExactRequest,
     signed: SignedAuthorization,
-    { source, caller, startedMs }: Asking,
-  ): Promise<PaymentRow | Settlement> {
+    { source, caller, bringer, startedMs }: Asking,
+  ): Promise<Accepted | Settlement> {
     const wrapper = unwrapErc6492(signed.signature);
     if (wrapper !== undefined && !(await hasCode(client, signed.from))) {
       const isDeployed = await deployWallet(port, signed, wrapper, remaining(startedMs));
@@ -162,10 +173,11 @@ export function createSettler(port: SettlePort): Settler {
     const admission = await engine.acceptOne({
       authorization: signed,
       source,
+      bringer: bringer.merchant,
       alone: caller.merchant?.unbatched === true || isAlone(signed.to),
       recoveredUnder: request.required.domain,
     });
-    return admission.status === "refused" ? refused(request, admission) : admission.row;
+    return admission.status === "refused" ? refused(request, admission) : admission;
   }
 
   /** What the engine would not take. The official verification, with its simulation, knows the right word for most. */
@@ -183,16 +195,34 @@ export function createSettler(port: SettlePort): Settler {
     return failed(reason === "missing-token" ? REASON.notSupported : REASON.signature, message);
   }
 
-  /** A payment that the token refused, and would take now, is queued again: a payer may have got his money since. */
-  async function revive(row: PaymentRow, request: ExactRequest): Promise<PaymentRow> {
-    if (row.state !== "rejected" || row.work.kind !== "authorization") return row;
-    const verdict = await verifyExact(port, request, { simulate: true });
-    if (!verdict.isValid || !(await engine.retry(row.id))) return row;
-    return (await store.payment(row.id)) ?? row;
+  /**
+   * A payment that moved nothing, and would now, is queued again for who brings it: its payer may have got their money since,
+   * or its caller went away before it was sent.
+   */
+  async function bringAnew(row: PaymentRow, request: ExactRequest, bringer: Bringer): Promise<PaymentRow | Settlement> {
+    if (!mayBringAnew(bringer, row)) return row;
+    if (!(await verifyFunded(port, request)).isValid) return row;
+    const isQueued = await engine.retry(row.id, { bringer: bringer.merchant ?? null });
+    const now = (await store.payment(row.id)) ?? row;
+    // Else another process was faster.
+    return isQueued || mayHear(bringer, now) ? now : turnAway("stranger", now);
+  }
+
+  /** What somebody hears who did not bring a payment, or while another request of its bringer waits. */
+  async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<Settlement> {
+    if (row === undefined) return failed(REASON.duplicate, "this payment is being settled for another caller");
+    if (why === "busy" || !isDecided(row)) {
+      return failed(REASON.duplicate, "this payment is being settled for another caller", await lastHash(store, row));
+    }
+    if (row.state === "settled" || row.state === "settled-elsewhere") {
+      return failed(REASON.nonceUsed, "its success is told to who brought it, once", transactionOf(row));
+    }
+    const { reason, message } = reasonOfRow(row);
+    return failed(reason, message, transactionOf(row));
   }
 
   /** Waits for a stored payment and takes its success, if nobody has. */
-  async function conclude(row: PaymentRow, { startedMs, signal, caller, holder }: Asking): Promise<Settlement> {
+  async function conclude(row: PaymentRow, { startedMs, signal, caller, bringer }: Asking): Promise<Settlement> {
     const decided = isDecided(row) ? row : await decide(row, startedMs, signal);
     if (!("id" in decided)) return decided;
     const transaction = transactionOf(decided);
@@ -205,8 +235,9 @@ export function createSettler(port: SettlePort): Settler {
     }
     if (transaction === undefined) return failed(REASON.settleError, "the journal does not say where it was settled");
     const place = await placeOf(decided);
+    if (signal?.aborted === true) throw new CallerGoneError("the caller is gone");
     // From here on nobody else gets it, whether or not this answer arrives.
-    if (!(await store.consume(decided.id, clock.now(), holder))) {
+    if (!(await store.consume(decided.id, clock.now(), { bringer: bringer.merchant, again: bringer.again }))) {
       return failed(REASON.nonceUsed, "its success was told before", transaction);
     }
     return { status: "settled", transaction, place, row: decided };
@@ -240,15 +271,7 @@ export function createSettler(port: SettlePort): Settler {
       return failed(REASON.settleError, "it was not sent in time and is taken back; nothing moved");
     const now = (await store.payment(row.id)) ?? row;
     if (isDecided(now)) return now;
-    const hash = await lastHash(now);
-    if (hash === undefined) return failed(REASON.settleError, "its outcome is not known yet; ask for its status");
-    return { status: "pending", transaction: hash };
-  }
-
-  async function lastHash(row: PaymentRow): Promise<Hex | undefined> {
-    if (row.evidence.kind === "batch") return row.evidence.transactionHash;
-    const batch = row.batchId === undefined ? undefined : await store.batch(row.batchId as Hex);
-    return batch?.attempts.at(-1)?.hash;
+    return { status: "pending", transaction: await lastHash(store, now) };
   }
 
   function remaining(startedMs: number): number {

@@ -13,7 +13,7 @@ import { createQueue } from "./schedule.ts";
 import { createSenderPort } from "./senderPort.ts";
 import { createSender } from "./sending/sender.ts";
 import type { Sender } from "./sending/types.ts";
-import { OPEN_STATES, type PaymentRow, type PaymentState, type Transition } from "./store/types.ts";
+import { OPEN_STATES, type PaymentRow, type Transition } from "./store/types.ts";
 import { createWaiters } from "./waiters.ts";
 import { createOutcomeWatch } from "./watch.ts";
 import { startWork } from "./work.ts";
@@ -176,9 +176,9 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
     waiters.fail(new EngineClosedError(message));
   }
 
-  async function request(id: number, from: readonly PaymentState[], to: PaymentState): Promise<boolean> {
+  async function request(transition: Omit<Transition, "evidence">): Promise<boolean> {
     const evidence = { kind: "request", by: "operator" } as const;
-    const rows = await store.transition([{ paymentId: id, from, to, evidence }], clock.now());
+    const rows = await store.transition([{ ...transition, evidence }], clock.now());
     noteRows(rows);
     return rows.length > 0;
   }
@@ -213,8 +213,8 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
       }),
     covers: async (payment) => (await findShortfalls({ client, exposure }, [payment])).size === 0,
     status: (id) => store.payment(id),
-    cancel: (id) => request(id, ["queued"], "cancelled"),
-    retry: (id) => request(id, ["rejected"], "queued"),
+    cancel: (id) => request({ paymentId: id, from: ["queued"], to: "cancelled" }),
+    retry: (id, change = {}) => request({ paymentId: id, from: ["rejected", "cancelled"], to: "queued", ...change }),
     flush: work.flush,
     drain: async ({ signal } = {}) => {
       for (;;) {

@@ -67,8 +67,11 @@ export type SettlementEngine = {
   readonly status: (id: number) => Promise<PaymentRow | undefined>;
   /** Takes a payment out of the queue. False where it is in a batch already, or decided. */
   readonly cancel: (id: number) => Promise<boolean>;
-  /** Puts a rejected payment back into the queue. False where it is in no state for that. */
-  readonly retry: (id: number) => Promise<boolean>;
+  /**
+   * Puts a payment that was rejected, or taken out of the queue, back into it; with a `bringer`, for that one from then on
+   * (null: for nobody with a name). False where it is in no state for that.
+   */
+  readonly retry: (id: number, change?: { readonly bringer?: string | null }) => Promise<boolean>;
   /** Sends what is queued without waiting for company, now and from now on: for a caller who has no more to submit. */
   readonly flush: () => void;
   /** Resolves when no payment is open any more. */

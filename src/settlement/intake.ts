@@ -19,6 +19,8 @@ import { type BadSignature, domainOf, verifySubmissions } from "./verifySubmissi
 export type Submission = {
   readonly authorization: SignedAuthorization;
   readonly source?: string | undefined;
+  /** Who alone may hear its success, by a name that lasts. */
+  readonly bringer?: string | undefined;
   /** Whether it goes in a transaction of its own. */
   readonly alone?: boolean | undefined;
   /**
@@ -40,6 +42,8 @@ export type CallSubmission = {
   /** Unix seconds after which it is not sent any more. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
+  /** Who alone may hear its success, by a name that lasts. */
+  readonly bringer?: string | undefined;
 };
 
 /** What became of a submission. Nothing is stored of one that is refused. */
@@ -170,7 +174,7 @@ async function examine(
   // What this lot adds to what its payers have unsettled.
   const added = new Map<string, bigint>();
   for (const [position, { index, submission }] of group.entries()) {
-    const { authorization, source } = submission;
+    const { authorization } = submission;
     const verdict = verdicts[position];
     const payer = authorization.from.toLowerCase();
     const before = exposure.unsettled(authorization.token, authorization.from) + (added.get(payer) ?? 0n);
@@ -189,7 +193,7 @@ async function examine(
       const signed = { ...authorization, signature: verdict.signature };
       const payerHasCode = facts.withCode.has(payer);
       const work = { kind: "authorization", authorization: signed, payerHasCode } as const;
-      const payment = newPayment(submission.alone ? { ...work, alone: true } : work, facts.head.number, source);
+      const payment = newPayment(submission.alone ? { ...work, alone: true } : work, facts.head.number, submission);
       good.push({ index, signed, payment });
       balances.push({ token, payer: authorization.from, balance: facts.balances.get(payer) });
     }
@@ -285,7 +289,7 @@ export async function admitCall(
   call: CallSubmission,
 ): Promise<Admission> {
   const chainId = port.client.chain.id;
-  const { to, data, gas, proof, key, deadlineSeconds, source } = call;
+  const { to, data, gas, proof, key, deadlineSeconds, source, bringer } = call;
   const types = [{ type: "address" }, { type: "bytes" }, { type: "uint256" }] as const;
   const identity = `call:${chainId}:${key}`;
   const digest = keccak256(encodeAbiParameters(types, [to, data, gas]));
@@ -301,6 +305,7 @@ export async function admitCall(
     deadlineSeconds,
     acceptedBlock: await ask("its newest block", port.client.getBlockNumber()),
     source,
+    bringer,
   };
   const [accepted] = await port.store.accept([payment], port.clock.now());
   return accepted === undefined ? refuse("closed", "it was not stored") : { status: "accepted", ...accepted };
@@ -309,7 +314,7 @@ export async function admitCall(
 function newPayment(
   work: Work & { readonly kind: "authorization" },
   acceptedBlock: bigint,
-  source: string | undefined,
+  { source, bringer }: Pick<Submission, "source" | "bringer">,
 ): NewPayment {
   const { authorization } = work;
   return {
@@ -319,6 +324,7 @@ function newPayment(
     deadlineSeconds: authorization.validBefore,
     acceptedBlock,
     source,
+    bringer,
   };
 }
 

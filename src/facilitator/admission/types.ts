@@ -10,6 +10,8 @@ export type Caller = {
   readonly address: string | undefined;
   /** The header Idempotency-Key as it was sent: it counts for merchants only. */
   readonly idempotencyKey?: string | undefined;
+  /** Names the whole request and where it came from, so that somebody without a key is known who repeats it. */
+  readonly request?: string | undefined;
 };
 
 /** Somebody of whom nothing is known. */

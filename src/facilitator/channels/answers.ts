@@ -93,6 +93,7 @@ export function undone(
 ): SettleResponse {
   switch (outcome.status) {
     case "pending":
+      if (outcome.transaction === undefined) return failed(asked, reasons.failed, "its outcome is not known yet");
       return failed(asked, REASON.pending, "sent, and not mined yet; it may still go through", outcome);
     case "unsent":
       return failed(asked, reasons.failed, outcome.message);

@@ -2,22 +2,26 @@ import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { keccak256 } from "viem";
 import { depositCall } from "../../channels/calls.ts";
 import type { PaymentRow } from "../../settlement/store/types.ts";
+import { isDecided } from "../../settlement/waiters.ts";
+import { NOBODY } from "../admission/types.ts";
+import { bringerOf, CallerGoneError, createTurns, mayBringAnew, type TurnedAway } from "../bringers.ts";
+import { lastHash } from "../place.ts";
 import { REASON } from "../reasons.ts";
 import { type Asked, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
 import { awaitCall, type CallOutcome, findCall, submitCall } from "./submit.ts";
 import { verifyChannelPayment } from "./verify.ts";
-import type { ChannelRequirements, DepositPayload } from "./wire.ts";
+import type { ChannelRequirements, DepositPayload, VerifyPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.depositSimulation, failed: CHANNEL_REASON.depositFailed };
 
 /**
- * Settles deposits, with at most one success for each: it is taken from the journal before it is told, and while one caller
- * waits for a deposit, everybody else who sends it hears that it is a duplicate.
+ * Settles deposits, with at most one success for each: it is taken from the journal before it is told, and told to nobody but who
+ * brought the deposit ({@link createTurns}). Everybody else hears that it is a duplicate.
  */
 export function createDepositSettler(port: ChannelSettlePort) {
-  const waiting = new Set<string>();
+  const turns = createTurns(port.clock, port.policy.holdMs);
 
   return async (
     payload: DepositPayload,
@@ -26,43 +30,63 @@ export function createDepositSettler(port: ChannelSettlePort) {
     asked: Asked,
     options: ChannelSettleOptions,
   ): Promise<SettleResponse> => {
+    const bringer = bringerOf(options.caller ?? NOBODY, undefined);
     const call = depositCall({ ...payload, channelId: payload.voucher.channelId });
     const name = `deposit:${keccak256(call.data)}`;
-    if (waiting.has(name)) return failed(asked, REASON.duplicate, "this deposit is being settled for another caller");
-    waiting.add(name);
-    try {
-      const { key, row: known } = await findCall(port, name);
+    const { key, row: known } = await findCall(port, name);
+    const turn = turns.enter(name, bringer, known);
+    if (turn === "busy" || turn === "stranger") return turnAway(turn, known);
+    let isFinal = true;
+    return turn.run(settle, () => isFinal);
+
+    async function settle(noteStored: () => void): Promise<SettleResponse> {
       const isNew = known === undefined || known.state === "rejected";
       if (isNew) {
-        const verdict = await verifyChannelPayment(port, payload, required, extra);
-        if (!verdict.isValid) {
-          const reason = verdict.invalidReason ?? REASON.settleError;
-          return failed(asked, reason, verdict.invalidMessage ?? reason);
-        }
+        const refusal = await refusalOf(payload);
+        if (refusal !== undefined) return refusal;
       }
-      const outcome = await (known === undefined ? submit(key) : again(known));
+      const outcome = await (known === undefined ? submit(noteStored) : again(known));
+      isFinal = outcome.status !== "pending";
       if (outcome.status !== "done") return undone(asked, outcome, REASONS);
       // What was sent for an earlier request is bound to this one's terms now: its voucher is not part of the call.
-      const verdict = isNew
-        ? undefined
-        : await verifyChannelPayment(port, { ...payload, type: "voucher" }, required, extra);
-      if (verdict?.isValid === false) {
-        const reason = verdict.invalidReason ?? REASON.settleError;
-        return failed(asked, reason, verdict.invalidMessage ?? reason, outcome);
-      }
-      return answer(outcome);
-    } finally {
-      waiting.delete(name);
+      const refusal = isNew ? undefined : await refusalOf({ ...payload, type: "voucher" }, outcome);
+      return refusal ?? answer(outcome);
     }
 
-    function submit(key: string): Promise<CallOutcome> {
-      const deadlineSeconds = payload.authorization.validBefore;
-      return submitCall(port, call, { key, deadlineSeconds, source: options.source, signal: options.signal });
+    async function refusalOf(
+      presented: VerifyPayload,
+      outcome?: CallOutcome & { status: "done" },
+    ): Promise<SettleResponse | undefined> {
+      const verdict = await verifyChannelPayment(port, presented, required, extra);
+      if (verdict.isValid) return undefined;
+      const reason = verdict.invalidReason ?? REASON.settleError;
+      return failed(asked, reason, verdict.invalidMessage ?? reason, outcome);
+    }
+
+    async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<SettleResponse> {
+      const message =
+        why === "busy" || row === undefined || !isDecided(row)
+          ? "this deposit is being settled for another caller"
+          : "its success is told to who brought it, once";
+      const transaction = row === undefined ? undefined : await lastHash(port.store, row);
+      return failed(asked, REASON.duplicate, message, { transaction });
+    }
+
+    function submit(noteStored: () => void): Promise<CallOutcome> {
+      return submitCall(port, call, {
+        key,
+        deadlineSeconds: payload.authorization.validBefore,
+        source: options.source,
+        signal: options.signal,
+        bringer: bringer.merchant,
+        noteStored,
+      });
     }
 
     /** One that was refused is tried again: what was in its way has passed, or verification would have failed. */
     async function again(row: PaymentRow): Promise<CallOutcome> {
-      const isQueued = row.state === "rejected" && (await port.engine.retry(row.id));
+      const isQueued =
+        mayBringAnew(bringer, row) && (await port.engine.retry(row.id, { bringer: bringer.merchant ?? null }));
       const now = isQueued ? ((await port.store.payment(row.id)) ?? row) : row;
       return awaitCall(port, now, options.signal);
     }
@@ -70,8 +94,10 @@ export function createDepositSettler(port: ChannelSettlePort) {
     async function answer(outcome: CallOutcome & { status: "done" }): Promise<SettleResponse> {
       const { channelId } = payload.voucher;
       const state = await stateAfter(port, channelId, outcome.blockNumber);
+      if (options.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
       // From here on nobody else gets it, whether or not this answer arrives.
-      if (!(await port.store.consume(outcome.row.id, port.clock.now()))) {
+      const by = { bringer: bringer.merchant, again: bringer.again };
+      if (!(await port.store.consume(outcome.row.id, port.clock.now(), by))) {
         return failed(asked, REASON.duplicate, "its success was told before", outcome);
       }
       return succeeded(asked, outcome.transaction, payload.amount.toString(), stateExtra(channelId, state));

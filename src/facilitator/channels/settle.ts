@@ -2,6 +2,7 @@ import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } fro
 import { bytesToHex, type Hex, keccak256, type LocalAccount } from "viem";
 import type { ChannelCall } from "../../channels/calls.ts";
 import type { Caller } from "../admission/types.ts";
+import { named } from "../bringers.ts";
 import { networkEcho } from "../wire.ts";
 import { type Asked, failed } from "./answers.ts";
 import { askOfSettle } from "./ask.ts";
@@ -60,8 +61,9 @@ export function createChannelSettler(port: ChannelPort) {
   return async (
     payment: PaymentPayload,
     requirements: PaymentRequirements,
-    options: ChannelSettleOptions = {},
+    given: ChannelSettleOptions = {},
   ): Promise<SettleResponse> => {
+    const options = { ...given, caller: named(given.caller, payment, requirements) };
     const network = networkEcho(payment) as Network;
     const read = readForSettle(payment, requirements);
     if (!read.ok) return failed({ network }, read.reason, read.problem);

@@ -9,15 +9,17 @@ import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
 import type { Clock } from "../../clock.ts";
 import type { SettlementEngine } from "../../settlement/engine.ts";
+import type { Admission } from "../../settlement/intake.ts";
 import type { PaymentRow, Store } from "../../settlement/store/types.ts";
 import { isDecided } from "../../settlement/waiters.ts";
+import { lastHash } from "../place.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
 
 export type SubmitPort = {
   readonly engine: SettlementEngine;
   readonly store: Store;
   readonly client: ChainClient;
-  readonly policy: Pick<FacilitatorPolicy, "answerWithinMs">;
+  readonly policy: Pick<FacilitatorPolicy, "answerWithinMs" | "holdMs">;
   readonly clock: Clock;
   /** The sending keys. */
   readonly addresses: () => readonly Hex[];
@@ -37,7 +39,8 @@ export type CallOutcome =
     }
   /** It reverts, or did: with its transaction where it was sent. */
   | { readonly status: "refused"; readonly message: string; readonly transaction: Hex | undefined }
-  | { readonly status: "pending"; readonly transaction: Hex }
+  /** Nothing final is known; with the transaction that it was sent in, if there is one. */
+  | { readonly status: "pending"; readonly transaction: Hex | undefined }
   /** Never sent, and never will be. */
   | { readonly status: "unsent"; readonly message: string };
 
@@ -49,6 +52,10 @@ export type SubmitOptions = {
   readonly source?: string | undefined;
   /** Aborts when the caller is gone. */
   readonly signal?: AbortSignal | undefined;
+  /** Kept with the call: who alone may hear its success. */
+  readonly bringer?: string | undefined;
+  /** Called when it is in the journal. */
+  readonly noteStored?: (() => void) | undefined;
 };
 
 /**
@@ -75,14 +82,12 @@ export async function submitCall(port: SubmitPort, call: ChannelCall, options: S
   const { engine, client, addresses } = port;
   const { data, proof } = call;
   const to = BATCH_SETTLEMENT_ADDRESS;
-  const common = { key: options.key, to, data, deadlineSeconds: options.deadlineSeconds, source: options.source };
+  const { key, deadlineSeconds, source, bringer } = options;
+  const common = { key, to, data, deadlineSeconds, source, bringer };
   const signers = [...new Set(call.signers.map((signer) => signer.toLowerCase() as Hex))];
   const withCode = (await Promise.all(signers.map((signer) => hasCode(client, signer)))).includes(true);
   if (!withCode) {
-    const admission = await engine.acceptCall({ ...common, gas: call.gas, proof });
-    return admission.status === "refused"
-      ? { status: "unsent", message: admission.message }
-      : awaitCall(port, admission.row, options.signal);
+    return finish(await engine.acceptCall({ ...common, gas: call.gas, proof }));
   }
   const [account] = addresses();
   let gas: bigint;
@@ -94,10 +99,13 @@ export async function submitCall(port: SubmitPort, call: ChannelCall, options: S
     if (reason === undefined) return ask("an estimate", Promise.reject(error));
     return { status: "refused", message: nameChannelRevert(reason), transaction: undefined };
   }
-  const admission = await engine.acceptCall({ ...common, gas });
-  return admission.status === "refused"
-    ? { status: "unsent", message: admission.message }
-    : awaitCall(port, admission.row, options.signal);
+  return finish(await engine.acceptCall({ ...common, gas }));
+
+  async function finish(admission: Admission): Promise<CallOutcome> {
+    if (admission.status === "refused") return { status: "unsent", message: admission.message };
+    options.noteStored?.();
+    return awaitCall(port, admission.row, options.signal);
+  }
 }
 
 /** Waits for a call that the journal has. What could not be sent in time is taken back. */
@@ -131,11 +139,7 @@ async function decide(
   }
   const now = (await store.payment(row.id)) ?? row;
   if (isDecided(now)) return now;
-  const batch = now.batchId === undefined ? undefined : await store.batch(now.batchId as Hex);
-  const transaction = batch?.attempts.at(-1)?.hash;
-  return transaction === undefined
-    ? { status: "unsent", message: "its outcome is not known yet" }
-    : { status: "pending", transaction };
+  return { status: "pending", transaction: await lastHash(store, now) };
 }
 
 async function outcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallOutcome> {

@@ -15,6 +15,7 @@ const columns = {
   deadline_rank: "integer",
   accepted_block: "text",
   source: "text",
+  brought_by: "text",
   state: "text",
   evidence: "text",
   accepted_at_ms: "integer",

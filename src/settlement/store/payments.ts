@@ -139,25 +139,26 @@ export function paymentMethods({ read, write, dialect }: Backend): PaymentMethod
       );
     },
 
-    consume: (paymentId, nowMs, holder) =>
+    consume: (paymentId, nowMs, { bringer, again } = { bringer: undefined, again: false }) =>
       write(async ({ db }) => {
         const taken = await db
           .updateTable("payments")
-          .set({ consumed_at_ms: nowMs, consumed_by: holder ?? null })
+          .set({ consumed_at_ms: nowMs })
           .where("id", "=", paymentId)
+          .where("brought_by", bringer === undefined ? "is" : "=", bringer ?? null)
           .where("consumed_at_ms", "is", null)
           .where("state", "in", PAID_STATES)
           .returning("id")
           .execute();
-        if (taken.length === 1 || holder === undefined) return taken.length === 1;
-        const held = await db
+        if (taken.length === 1 || !again || bringer === undefined) return taken.length === 1;
+        const told = await db
           .selectFrom("payments")
           .select("id")
           .where("id", "=", paymentId)
-          .where("consumed_by", "=", holder)
+          .where("brought_by", "=", bringer)
           .where("state", "in", PAID_STATES)
           .execute();
-        return held.length === 1;
+        return told.length === 1;
       }),
   };
 }

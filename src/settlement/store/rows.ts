@@ -31,10 +31,10 @@ export type AcceptedPayment = Pick<
   | "evidence"
   | "accepted_at_ms"
   | "updated_at_ms"
-> & { readonly source: string | null };
+> & { readonly source: string | null; readonly brought_by: string | null };
 
 export function acceptedPayment(payment: NewPayment, nowMs: number): AcceptedPayment {
-  const { identity, digest, work, deadlineSeconds, acceptedBlock, source } = payment;
+  const { identity, digest, work, deadlineSeconds, acceptedBlock, source, bringer } = payment;
   if (identity === "" || cleanText(identity) !== identity || !/^0x[0-9a-f]{64}$/i.test(digest)) {
     throw new StoreError("invalid", "A payment without a usable identity or digest cannot be accepted.", {
       hint: "Give a text without control characters, and 32 bytes.",
@@ -49,6 +49,7 @@ export function acceptedPayment(payment: NewPayment, nowMs: number): AcceptedPay
     deadline_rank: Number(deadlineSeconds > MAX_RANK ? MAX_RANK : deadlineSeconds),
     accepted_block: acceptedBlock.toString(),
     source: textColumn(source),
+    brought_by: textColumn(bringer),
     state: "queued",
     evidence: encodeEvidence({ kind: "accepted", block: acceptedBlock }),
     accepted_at_ms: nowMs,
@@ -69,6 +70,7 @@ export function paymentRow(row: StoredPayment): PaymentRow {
     deadlineSeconds: decodeInteger(row.deadline),
     acceptedBlock: decodeInteger(row.accepted_block),
     source: row.source ?? undefined,
+    bringer: row.brought_by ?? undefined,
     state: row.state,
     reason: row.reason ?? undefined,
     evidence: decodeEvidence(row.evidence),

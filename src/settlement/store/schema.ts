@@ -20,7 +20,7 @@ const ALL_STATES: readonly PaymentState[] = [
 ];
 
 /** What each version of the schema adds to the one before: number 1 is the first. Released ones never change. */
-const migrations: readonly Migration[] = [createJournal, addFacilitator, addChannels];
+const migrations: readonly Migration[] = [createJournal, addFacilitator, addChannels, addBringers];
 
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION = migrations.length;
@@ -68,6 +68,14 @@ async function addFacilitator(db: Kysely<Tables>, dialect: Dialect): Promise<voi
     .addColumn("updated_at_ms", dialect.integerType, (column) => column.notNull())
     .execute();
   await db.schema.createIndex("resources_updated").on("resources").columns(["updated_at_ms", "key"]).execute();
+}
+
+/**
+ * Who brought a payment, from its acceptance on. Until then its holder was noted when its success was told, and was the only
+ * one to hear it again: it is the same text.
+ */
+async function addBringers(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable("payments").renameColumn("consumed_by", "brought_by").execute();
 }
 
 function createTable(db: Kysely<Tables>, dialect: Dialect, name: string) {

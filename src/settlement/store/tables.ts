@@ -26,7 +26,7 @@ export type PaymentTable = {
   readonly claimed_by: string | null;
   readonly claimed_until_ms: number;
   readonly consumed_at_ms: number | null;
-  readonly consumed_by: string | null;
+  readonly brought_by: string | null;
 };
 
 export type HistoryTable = {

@@ -74,6 +74,7 @@ function moved(row: StoredPayment, transition: PreparedTransition, nowMs: number
     reason: transition.reason,
     evidence: transition.evidence,
     batch_id: queued ? null : row.batch_id,
+    brought_by: transition.bringer === undefined ? row.brought_by : transition.bringer,
     next_try_at_ms: queued ? (transition.nextTryAtMs ?? 0) : row.next_try_at_ms,
     updated_at_ms: laterThan(row.updated_at_ms, nowMs),
   };
@@ -110,6 +111,7 @@ const columns = {
   reason: "text",
   evidence: "text",
   batch_id: "text",
+  brought_by: "text",
   next_try_at_ms: "integer",
   updated_at_ms: "integer",
 } as const;
@@ -117,12 +119,13 @@ const columns = {
 /** Writes what transitions change; a claim ends with them. */
 async function update({ db, dialect }: Write, rows: readonly StoredPayment[]): Promise<void> {
   if (rows.length === 0) return;
-  const records = rows.map(({ id, state, reason, evidence, batch_id, next_try_at_ms, updated_at_ms }) => ({
+  const records = rows.map(({ id, state, reason, evidence, batch_id, brought_by, next_try_at_ms, updated_at_ms }) => ({
     id,
     state,
     reason,
     evidence,
     batch_id,
+    brought_by,
     next_try_at_ms,
     updated_at_ms,
   }));
@@ -134,6 +137,7 @@ async function update({ db, dialect }: Write, rows: readonly StoredPayment[]): P
       reason: ref("input.reason"),
       evidence: ref("input.evidence"),
       batch_id: ref("input.batch_id"),
+      brought_by: ref("input.brought_by"),
       next_try_at_ms: ref("input.next_try_at_ms"),
       updated_at_ms: ref("input.updated_at_ms"),
       claimed_by: null,

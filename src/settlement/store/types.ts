@@ -126,6 +126,8 @@ export type NewPayment = {
   readonly acceptedBlock: bigint;
   /** Where it came from (a file's line, a request id), for reports. */
   readonly source: string | undefined;
+  /** Who alone may hear its success, see {@link Store.consume}; undefined for nobody who is known by a name. */
+  readonly bringer?: string | undefined;
 };
 
 export type PaymentRow = NewPayment & {
@@ -166,6 +168,8 @@ export type Transition = {
   readonly evidence: Evidence;
   /** With `to: "queued"`: not before this time. */
   readonly nextTryAtMs?: number;
+  /** Who brings the payment anew, in the place of its bringer until then; null for somebody without a name. */
+  readonly bringer?: string | null;
 };
 
 /** The right to send from one key, held by one engine at a time. A takeover raises the epoch, which fences the old owner. */
@@ -305,10 +309,14 @@ export type Store = ChannelStore & {
   /** Applies transitions in one transaction and says which took place (the others found the payment elsewhere). */
   readonly transition: (transitions: readonly Transition[], nowMs: number) => Promise<readonly PaymentRow[]>;
   /**
-   * Takes the one success of a payment that is `settled` or `settled-elsewhere`: true for exactly one caller, ever. Who gave a
-   * `holder` then hears true again whenever it gives the same one. Durable before it resolves.
+   * Takes the one success of a payment that is `settled` or `settled-elsewhere` and has this bringer (none, where none is
+   * given): true for exactly one caller, ever; with `again`, for its bringer as often as it asks. Durable before it resolves.
    */
-  readonly consume: (paymentId: number, nowMs: number, holder?: string) => Promise<boolean>;
+  readonly consume: (
+    paymentId: number,
+    nowMs: number,
+    by?: { readonly bringer: string | undefined; readonly again: boolean },
+  ) => Promise<boolean>;
   /**
    * Rows whose `updatedAtMs` is larger than `sinceMs`, among `ids`: bounded polling for waiters elsewhere. Each transition of a
    * payment makes its `updatedAtMs` larger, by one where the clock stands still; `consume` and claims do not change it.

@@ -1,10 +1,15 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
+import { parseMerchantKeys } from "../../../src/facilitator/index.ts";
 import { openStore } from "../../../src/settlement/store/index.ts";
 import { ACCEPT_ALL } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
 import { bodyOf, depositBody, idOf, voucherBody } from "../../helpers/channelPayloads.ts";
-import { payerOf } from "../../helpers/facilitator.ts";
+import { payerOf, post } from "../../helpers/facilitator.ts";
+
+const KEY = "d".repeat(40);
+const merchants = parseMerchantKeys(`shop=${KEY}`);
+const asShop = { authorization: `Bearer ${KEY}` };
 
 describe("batch-settlement on the facilitator: deposits", () => {
   let desk: ChannelDesk;
@@ -80,34 +85,44 @@ describe("batch-settlement on the facilitator: deposits", () => {
     await store.close();
   });
 
-  it("tells the next life of a facilitator what became of what the last one sent", async () => {
+  it("tell a merchant after a restart what became of the deposit that it brought, and nobody else a success", async () => {
     const { lab, fresh, stateOf } = desk;
     const store = await openStore(":memory:");
-    const first = await lab.serve({ store, policy: { answerWithinMs: 700 }, engine: { closeWithinMs: 0 } });
+    const policy = { answerWithinMs: 700 };
+    const first = await lab.serve({ store, merchants, policy, engine: { closeWithinMs: 0 } });
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
     await lab.chain.request("evm_setAutomine", [false]);
-    expect((await first.settle(body)).body.errorReason).to.equal("settlement_pending");
+    const pending = await post(`${first.url}/settle`, body, asShop);
+    expect(pending.body.errorReason).to.equal("settlement_pending");
+    const { transaction } = pending.body;
+    expect((await first.settle(body)).body).to.include({ errorReason: "duplicate_settlement", transaction });
     await first.close();
     await lab.chain.request("evm_setAutomine", [true]);
     await lab.chain.request("evm_mine", []);
-    const second = await lab.serveAs(first.account, { store });
-    expect((await second.settle(body)).body).to.include({ success: true, amount: "10000" });
+    const second = await lab.serveAs(first.account, { store, merchants });
+    expect((await second.settle(body)).body).to.include({ success: false, errorReason: "duplicate_settlement" });
+    const told = await post(`${second.url}/settle`, body, asShop);
+    expect(told.body).to.include({ success: true, amount: "10000", transaction });
+    const again = await post(`${second.url}/settle`, body, asShop);
+    expect(again.body).to.include({ errorReason: "duplicate_settlement", transaction });
     expect(await stateOf(config)).to.include({ balance: 10_000n });
     await second.close();
     await store.close();
   });
 
   it("are refused where the voucher that comes along is bad, even if the deposit was sent before", async () => {
-    const { facilitator, fresh } = desk;
+    const { lab, fresh } = desk;
+    const facilitator = await lab.serve({ merchants });
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
+    const settle = (sent: unknown) => post(`${facilitator.url}/settle`, sent, asShop);
     const forged = structuredClone(body) as unknown as { paymentPayload: { payload: Deep } };
     (forged.paymentPayload.payload.voucher as Deep).maxClaimableAmount = "2000";
-    const first = await facilitator.settle(forged);
-    expect(first.body.errorReason).to.equal(ERR("voucher_signature"));
-    expect((await facilitator.settle(body)).body.success).to.equal(true);
-    expect((await facilitator.settle(forged)).body.errorReason).to.equal(ERR("voucher_signature"));
+    expect((await settle(forged)).body.errorReason).to.equal(ERR("voucher_signature"));
+    expect((await settle(body)).body.success).to.equal(true);
+    expect((await settle(forged)).body.errorReason).to.equal(ERR("voucher_signature"));
+    expect((await facilitator.settle(forged)).body.errorReason).to.equal("duplicate_settlement");
   });
 
   it("of a payer with code go alone", async () => {

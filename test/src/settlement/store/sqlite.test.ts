@@ -84,13 +84,13 @@ describe("openStore of a SQLite file", () => {
     const [row] = await acceptSeeds(first, 1);
     await first.close();
     const database = new DatabaseSync(url);
-    database.exec("alter table payments drop column consumed_by; drop table resources");
+    database.exec("alter table payments drop column brought_by; drop table resources");
     database.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
     database.exec("delete from schema_version where version > 1");
     database.close();
     const upgraded = await openStore(url);
     expect(await stateOf(upgraded, row!)).to.equal("queued");
-    expect(await upgraded.consume(row?.id ?? 0, 1, "me")).to.equal(false);
+    expect((await upgraded.payment(row?.id ?? 0))?.bringer).to.equal(undefined);
     expect(await upgraded.resources()).to.deep.equal([]);
     await upgraded.close();
   });

@@ -25,6 +25,7 @@ export function describeAccept({ store, another }: Subject): void {
         tries: 0,
         nextTryAtMs: 0,
         consumedAtMs: undefined,
+        bringer: undefined,
       };
       const accepted = await store().accept([authorization, call], 5);
       const rows = accepted.map(({ row }) => row);

@@ -224,23 +224,35 @@ export function describeTransition({ store, another }: Subject): void {
       expect(await store().consume(id, 62)).to.equal(false);
     });
 
-    it("is true again for who holds it, and for nobody else", async () => {
-      const rows = await acceptSeeds(store(), 1, 2);
-      const [id = 0, plain = 0] = rows.map((row) => row.id);
-      expect(await store().consume(id, 4, "me")).to.equal(false);
+    it("is true for who brought it, as often as it may ask, and for nobody else", async () => {
+      const accepted = await store().accept([paymentOf(1, { bringer: "me" }), paymentOf(2), paymentOf(3)], 1);
+      const rows = accepted.map(({ row }) => row);
+      const [id = 0, plain = 0, anew = 0] = rows.map((row) => row.id);
+      const [me, you] = ["me", "you"].map((bringer) => ({ bringer, again: true }));
+      const once = { bringer: "me", again: false };
+      expect(rows.map(({ bringer }) => bringer)).to.deep.equal(["me", undefined, undefined]);
+      expect(await store().consume(id, 4, me)).to.equal(false);
       await move(store(), rows, "submitted");
       await move(store(), rows, "settled");
-      expect(await store().consume(id, 6, "me")).to.equal(true);
-      expect(await (await another()).consume(id, 7, "me")).to.equal(true);
-      expect(await store().consume(id, 8, "you")).to.equal(false);
-      expect(await store().consume(id, 8)).to.equal(false);
+      for (const by of [you, undefined]) expect(await store().consume(id, 5, by)).to.equal(false);
+      expect(await store().consume(id, 6, once)).to.equal(true);
+      expect(await store().consume(id, 7, once)).to.equal(false);
+      expect(await (await another()).consume(id, 7, me)).to.equal(true);
+      for (const by of [you, undefined]) expect(await store().consume(id, 8, by)).to.equal(false);
       expect((await store().payment(id))?.consumedAtMs).to.equal(6);
-      // Who named nobody holds nothing.
+      // What nobody with a name brought is nobody's with a name.
+      expect(await store().consume(plain, 6, me)).to.equal(false);
       expect(await store().consume(plain, 6)).to.equal(true);
-      expect(await store().consume(plain, 7, "me")).to.equal(false);
+      expect(await store().consume(plain, 7, me)).to.equal(false);
+      // Until somebody brings it anew.
+      const again = { paymentId: anew, from: ["settled"], to: "queued", evidence: request, bringer: "you" } as const;
+      expect((await store().transition([again], 60))[0]?.bringer).to.equal("you");
+      await move(store(), rows.slice(2), "settled");
+      expect(await store().consume(anew, 9)).to.equal(false);
+      expect(await store().consume(anew, 9, you)).to.equal(true);
       // What a reorg took back is no success, whoever held it.
       await move(store(), rows, "submitted");
-      expect(await store().consume(id, 10, "me")).to.equal(false);
+      expect(await store().consume(id, 10, me)).to.equal(false);
     });
 
     it("is true for what somebody else settled, and for nothing else", async () => {

@@ -1,0 +1,298 @@
+import { request } from "node:http";
+import { expect } from "chai";
+import type { Hex } from "viem";
+import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { openStore } from "../../src/settlement/store/index.ts";
+import {
+  type Answer,
+  authorize,
+  bodyV2,
+  type FacilitatorLab,
+  openFacilitatorLab,
+  payerOf,
+  post,
+} from "../helpers/facilitator.ts";
+
+type Served = Awaited<ReturnType<FacilitatorLab["serve"]>>;
+type Change = NonNullable<Parameters<FacilitatorLab["serve"]>[0]>;
+
+const USED = "invalid_exact_evm_nonce_already_used";
+const DUPLICATE = "duplicate_settlement";
+const PENDING = "settlement_pending";
+const KEYS = { shop: "s".repeat(40), other: "o".repeat(40) };
+const merchants = parseMerchantKeys(`shop=${KEYS.shop},other=${KEYS.other}`) as readonly Merchant[];
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+describe("the one success of a payment is told to who brought it", () => {
+  let lab: FacilitatorLab;
+  let next = 0;
+  before(async () => {
+    // Blocks only when a test asks for one.
+    lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
+  });
+  after(() => lab.stop());
+
+  const serve = (change: Change = {}) => lab.serve({ merchants, ...change, policy: { answerWithinMs: 1_500 } });
+  const payment = async (): Promise<SignedAuthorization> => {
+    const payer = payerOf(60_000 + next++);
+    await lab.chain.fund(payer.address, 1_000n);
+    return authorize(payer);
+  };
+  const hold = () => lab.chain.request("evm_setAutomine", [false]);
+  const mine = async () => {
+    await lab.chain.request("evm_mine", []);
+    await lab.chain.request("evm_setAutomine", [true]);
+  };
+  const as = (id: keyof typeof KEYS, key?: string): Record<string, string> => ({
+    authorization: `Bearer ${KEYS[id]}`,
+    ...(key === undefined ? {} : { "idempotency-key": key }),
+  });
+  const settle = (served: Served, body: unknown, headers: Record<string, string> = {}) =>
+    post(`${served.url}/settle`, body, headers);
+  const stateOf = async (served: Served, { token, from, nonce }: SignedAuthorization) => {
+    const answer = await served.get(`/payments/eip155:84532/${token}/${from}/${nonce}`);
+    if (answer.status === 404) return undefined;
+    const { payments } = (await answer.json()) as { payments: { state: string; successTold: boolean }[] };
+    return payments[0];
+  };
+  const until = async (served: Served, signed: SignedAuthorization, state: string) => {
+    while ((await stateOf(served, signed))?.state !== state) await pause(20);
+  };
+  /** Settles until nothing more is known than that it was sent: on a busy machine it may be taken back before. */
+  async function untilPending(ask: () => Promise<Answer>): Promise<Hex> {
+    for (;;) {
+      const { body } = await ask();
+      if (body.errorReason === PENDING) return body.transaction as Hex;
+      expect(body.errorMessage).to.equal("it was not sent in time and is taken back; nothing moved");
+    }
+  }
+  /** What a stranger hears who sends the payment in every way that is open to them. */
+  async function tellsStrangers(served: Served, signed: SignedAuthorization, reason: string, more: object) {
+    const copied = bodyV2(signed, { maxTimeoutSeconds: 60 });
+    for (const headers of [{}, as("other"), as("other", "order-1"), { "idempotency-key": "order-1" }]) {
+      expect((await settle(served, copied, headers)).body).to.include({ success: false, errorReason: reason, ...more });
+    }
+  }
+
+  /** A payment whose bringer hung up after it was sent, on a facilitator that has noticed it. */
+  async function dropped(headers: Record<string, string>) {
+    let isGone = false;
+    const info = (_: string, { message }: Readonly<Record<string, unknown>> = {}) => {
+      isGone ||= message === "the caller went away";
+    };
+    const served = await serve({ logger: { ...silentLogger, info } });
+    const signed = await payment();
+    await hold();
+    const hangUp = new AbortController();
+    const lost = fetch(`${served.url}/settle`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(bodyV2(signed)),
+      signal: hangUp.signal,
+    }).catch(() => undefined);
+    await until(served, signed, "submitted");
+    hangUp.abort();
+    await lost;
+    while (!isGone) await pause(20);
+    return { served, signed };
+  }
+
+  const ways: readonly (readonly [what: string, headers: Record<string, string>])[] = [
+    ["its API key", as("shop")],
+    ["its API key and Idempotency-Key", as("shop", "order-1")],
+  ];
+  for (const [what, headers] of ways) {
+    const isAgain = "idempotency-key" in headers;
+
+    it(`gives a stranger who copies the authorization from the calldata no success, but a merchant's retry with ${what}`, async () => {
+      const served = await serve();
+      const signed = await payment();
+      const own = headers["idempotency-key"] === undefined ? headers : as("shop", `order-${next}`);
+      await hold();
+      const transaction = await untilPending(() => settle(served, bodyV2(signed), own));
+      const { input } = await lab.client.getTransaction({ hash: transaction });
+      expect(input).to.include(signed.nonce.slice(2)).and.to.include(signed.signature.slice(2, 66));
+      await tellsStrangers(served, signed, DUPLICATE, { transaction });
+      await mine();
+      await until(served, signed, "settled");
+      await tellsStrangers(served, signed, USED, { transaction });
+      expect(await stateOf(served, signed)).to.include({ state: "settled", successTold: false });
+      const told = await settle(served, bodyV2(signed), own);
+      expect(told.body).to.include({ success: true, transaction });
+      const again = await settle(served, bodyV2(signed), own);
+      if (isAgain) expect(again.body).to.deep.equal(told.body);
+      else expect(again.body).to.include({ success: false, errorReason: USED, transaction });
+      await tellsStrangers(served, signed, USED, { transaction });
+    });
+
+    it(`tells a merchant with ${what} after a restart, and no stranger`, async () => {
+      const store = await openStore(":memory:");
+      const first = await serve({ store, engine: { closeWithinMs: 0 } });
+      const signed = await payment();
+      await hold();
+      await untilPending(() => settle(first, bodyV2(signed), headers));
+      await first.close();
+      await mine();
+      const second = await lab.serveAs(first.account, { store, merchants });
+      await until(second, signed, "settled");
+      await tellsStrangers(second, signed, USED, {});
+      expect((await settle(second, bodyV2(signed), headers)).body.success).to.equal(true);
+      await second.close();
+      await store.close();
+    });
+
+    it(`tells a merchant with ${what} after its connection was dropped, and no stranger`, async () => {
+      const { served, signed } = await dropped(headers);
+      await mine();
+      await until(served, signed, "settled");
+      await tellsStrangers(served, signed, USED, {});
+      expect((await settle(served, bodyV2(signed), headers)).body.success).to.equal(true);
+    });
+
+    it(`tells a merchant with ${what} in another process on the same journal`, async () => {
+      const store = await openStore(":memory:");
+      const [first, second] = [await serve({ store }), await serve({ store })];
+      const signed = await payment();
+      await hold();
+      const transaction = await untilPending(() => settle(first, bodyV2(signed), headers));
+      await tellsStrangers(second, signed, DUPLICATE, { transaction });
+      await mine();
+      await until(second, signed, "settled");
+      await tellsStrangers(second, signed, USED, { transaction });
+      expect((await settle(second, bodyV2(signed), headers)).body).to.include({ success: true, transaction });
+      for (const one of [first, second]) await one.close();
+      await store.close();
+    });
+  }
+
+  describe("a caller without a name", () => {
+    /** A payment whose bringer heard that it is pending, mined and known to be since. */
+    async function pending(served: Served, body: (signed: SignedAuthorization) => object = bodyV2) {
+      const signed = await payment();
+      await hold();
+      const transaction = await untilPending(() => settle(served, body(signed)));
+      return {
+        signed,
+        transaction,
+        decide: async () => {
+          await mine();
+          await until(served, signed, "settled");
+        },
+      };
+    }
+    it("has the place held for the identical request, after every answer that was not final, once", async () => {
+      const served = await serve();
+      const { signed, transaction, decide } = await pending(served);
+      expect((await settle(served, bodyV2(signed))).body).to.include({ errorReason: PENDING, transaction });
+      await decide();
+      expect((await settle(served, bodyV2(signed, { maxTimeoutSeconds: 60 }))).body).to.include({
+        errorReason: DUPLICATE,
+        transaction,
+      });
+      expect((await settle(served, bodyV2(signed))).body).to.include({ success: true, transaction });
+      expect((await settle(served, bodyV2(signed))).body).to.include({ errorReason: USED, transaction });
+    });
+
+    it("has nothing held for another address", async () => {
+      const served = await serve();
+      const { signed, transaction, decide } = await pending(served);
+      await decide();
+      const body = JSON.stringify(bodyV2(signed));
+      expect(await postFrom("127.0.0.2", `${served.url}/settle`, body)).to.include({
+        success: false,
+        errorReason: DUPLICATE,
+        transaction,
+      });
+      expect((await settle(served, body)).body).to.include({ success: true });
+    });
+
+    it("has nothing held after ten seconds, and nobody hears a success from then on", async () => {
+      let aheadMs = 0;
+      const clock = {
+        now: () => Date.now() + aheadMs,
+        sleep: (ms: number, signal?: AbortSignal) =>
+          new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, ms);
+            signal?.addEventListener("abort", () => {
+              clearTimeout(timer);
+              resolve();
+            });
+          }),
+      };
+      const served = await serve({ clock, engine: { leaseTtlMs: 60_000 } });
+      const { signed, transaction, decide } = await pending(served);
+      await decide();
+      aheadMs += 10_000;
+      expect((await settle(served, bodyV2(signed))).body).to.include({ errorReason: USED, transaction });
+      await tellsStrangers(served, signed, USED, { transaction });
+      expect(await stateOf(served, signed)).to.include({ state: "settled", successTold: false });
+    });
+
+    it("who hung up has the place held as well", async () => {
+      const { served, signed } = await dropped({});
+      await mine();
+      await until(served, signed, "settled");
+      expect((await settle(served, bodyV2(signed, { maxTimeoutSeconds: 60 }))).body.errorReason).to.equal(DUPLICATE);
+      expect((await settle(served, bodyV2(signed))).body.success).to.equal(true);
+    });
+  });
+
+  it("tells nobody the success of what was not brought by a request", async () => {
+    const served = await serve();
+    const signed = await payment();
+    await hold();
+    await served.facilitator.engine.accept([{ authorization: signed, source: "a file" }]);
+    await until(served, signed, "submitted");
+    for (const headers of [{}, as("shop"), as("shop", "from-a-file")]) {
+      expect((await settle(served, bodyV2(signed), headers)).body.errorReason).to.equal(DUPLICATE);
+    }
+    await mine();
+    await until(served, signed, "settled");
+    for (const headers of [{}, as("shop"), as("shop", "from-a-file")]) {
+      expect((await settle(served, bodyV2(signed), headers)).body.errorReason).to.equal(USED);
+    }
+  });
+
+  it("takes a payment that was taken back again, for who brings it then", async () => {
+    const store = await openStore(":memory:");
+    const poor = await serve({ store, engine: { minimumSenderBalanceWei: 10n ** 30n } });
+    const [plain, bought] = [await payment(), await payment()];
+    for (const [signed, headers] of [
+      [plain, {}],
+      [bought, as("shop")],
+    ] as const) {
+      const unsent = await settle(poor, bodyV2(signed), headers);
+      expect(unsent.body).to.include({ errorReason: "unexpected_settle_error", transaction: "" });
+    }
+    await poor.close();
+    const rich = await lab.serveAs(poor.account, { store, merchants });
+    expect((await settle(rich, bodyV2(plain), as("other"))).body.success).to.equal(true);
+    // What a merchant brought is not a stranger's to bring.
+    expect((await settle(rich, bodyV2(bought))).body.errorReason).to.equal("unexpected_settle_error");
+    expect((await settle(rich, bodyV2(bought), as("shop", "order-2"))).body.success).to.equal(true);
+    expect((await settle(rich, bodyV2(bought), as("shop"))).body.errorReason).to.equal(USED);
+    await rich.close();
+    await store.close();
+  });
+});
+
+/** Posts from an address of this machine's. */
+function postFrom(localAddress: string, url: string, body: string): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      url,
+      { method: "POST", localAddress, headers: { "content-type": "application/json" } },
+      (answer) => {
+        let text = "";
+        answer.on("data", (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        answer.once("end", () => resolve(JSON.parse(text) as Record<string, unknown>));
+      },
+    );
+    asked.once("error", reject);
+    asked.end(body);
+  });
+}
