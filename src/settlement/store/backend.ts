@@ -2,6 +2,12 @@ import type { Compilable, CompiledQuery, Kysely, Transaction } from "kysely";
 import type { Dialect } from "./dialect.ts";
 import type { Tables } from "./tables.ts";
 
+/**
+ * So many rows share a transaction, at most, but for those of one batch, which change together. A process that is stopped in
+ * the middle of a transaction on SQLite keeps everybody else from writing, so all of them are short.
+ */
+export const ROWS_PER_TRANSACTION = 1_000;
+
 /** A transaction that writes. */
 export type Write = {
   readonly db: Transaction<Tables>;
@@ -28,8 +34,9 @@ export type Backend = {
   /**
    * Runs `operation` in a transaction and resolves once that is durable. It may run more than once, so it has no effects
    * but on its transaction; on SQLite it may share that with other operations.
+   * @param rows How many rows it may change, where that is more than a few.
    */
-  readonly write: <T>(operation: (write: Write) => Promise<T>) => Promise<T>;
+  readonly write: <T>(operation: (write: Write) => Promise<T>, rows?: number) => Promise<T>;
   /** Runs one statement as a transaction of its own and resolves once that is durable: on SQLite in one message to the thread for three. */
   readonly writeOne: <R>(statement: CompiledQuery<R>) => Promise<readonly R[]>;
   readonly onChange: (listener: (paymentIds: readonly number[]) => void) => () => void;

@@ -64,7 +64,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
         const move = { ids, from: "queued", to: "batched", batchId: id, evidence, countsAsTry: true } as const;
         await moveAll(transaction, move, nowMs);
         return "stored";
-      });
+      }, batch.attempt.paymentIds.length);
     },
 
     storeAttempt: async (lease, batchId, attempt, nowMs) => {
@@ -137,7 +137,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
           .execute();
         await applyTransitions(transaction, prepared, nowMs);
         return "stored";
-      });
+      }, prepared.length);
     },
 
     batches: ({ chainId, sender, states, fromTxNonce, limit }) =>

@@ -10,6 +10,8 @@ export type Dialect = {
   /** `column` is one of `values`, however many there are, in one parameter: `listParameter` of them. */
   readonly isOneOf: (column: string, values: readonly (number | string)[]) => RawBuilder<SqlBool>;
   readonly listParameter: (values: readonly (number | string)[]) => unknown;
+  /** The last `length` characters of a column. */
+  readonly ending: (column: string, length: number) => RawBuilder<string>;
   /** Records as a table `input`, in one parameter, `recordsParameter` of them, with their order in the column `position`. */
   readonly records: <R extends object>(
     records: readonly R[],
@@ -35,6 +37,7 @@ export const sqliteDialect: Dialect = {
   integerType: "integer",
   isOneOf: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
   listParameter: (values) => JSON.stringify(values),
+  ending: (column, length) => sql`substr(${sql.ref(column)}, ${sql.lit(-length)})`,
   records: (records, columns) => {
     const fields = Object.keys(columns).map((name) => sql`value ->> ${sql.lit(name)} as ${sql.id(name)}`);
     const json = JSON.stringify(records);
@@ -66,6 +69,7 @@ export function postgresDialect(schema: string): Dialect {
       return sql`${sql.ref(column)} = any(${values}::${type}[])`;
     },
     listParameter: (values) => values,
+    ending: (column, length) => sql`right(${sql.ref(column)}, ${sql.lit(length)})`,
     records: (records, columns) => {
       const json = numbered(records);
       const fields = Object.entries<ColumnType>({ position: "integer", ...columns }).map(

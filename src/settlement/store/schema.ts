@@ -20,7 +20,7 @@ const ALL_STATES: readonly PaymentState[] = [
 ];
 
 /** What each version of the schema adds to the one before: number 1 is the first. Released ones never change. */
-const migrations: readonly Migration[] = [createJournal, addFacilitator, addChannels, addBringers];
+const migrations: readonly Migration[] = [createJournal, addFacilitator, addChannels, addBringers, addNonces];
 
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION = migrations.length;
@@ -76,6 +76,16 @@ async function addFacilitator(db: Kysely<Tables>, dialect: Dialect): Promise<voi
  */
 async function addBringers(db: Kysely<Tables>): Promise<void> {
   await db.schema.alterTable("payments").renameColumn("consumed_by", "brought_by").execute();
+}
+
+/** The nonce of an authorization: its identity ends with the 66 characters of it, in lower case. */
+export function nonceOf(dialect: Dialect): RawBuilder<string> {
+  return dialect.ending("identity", 66);
+}
+
+/** Payments by their nonces, which is what a payer or a block explorer names them by. */
+async function addNonces(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  await db.schema.createIndex("payments_nonce").on("payments").expression(nonceOf(dialect)).execute();
 }
 
 function createTable(db: Kysely<Tables>, dialect: Dialect, name: string) {

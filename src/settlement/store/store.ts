@@ -1,5 +1,5 @@
 import { type Accepted, acceptAll } from "./accept.ts";
-import type { Backend } from "./backend.ts";
+import { type Backend, ROWS_PER_TRANSACTION } from "./backend.ts";
 import { batchMethods } from "./batches.ts";
 import { channelMethods } from "./channels.ts";
 import { StoreError, type StoreErrorKind } from "./errors.ts";
@@ -13,9 +13,6 @@ import { surveyMethods } from "./survey.ts";
 import { applyTransitions, prepareTransition } from "./transitions.ts";
 import type { Store } from "./types.ts";
 
-/** So many payments of concurrent `accept` calls share a transaction. */
-const MAX_GATHERED = 1_000;
-
 /** Errors that have nothing to do with the payments of one call. */
 const concerningAll: ReadonlySet<StoreErrorKind> = new Set(["busy", "unavailable", "indeterminate", "closed"]);
 
@@ -25,7 +22,7 @@ export function createStore(backend: Backend): Store {
   const tracked: Backend = {
     ...backend,
     read: (query) => track(() => backend.read(query)),
-    write: (operation) => track(() => backend.write(operation)),
+    write: (operation, rows) => track(() => backend.write(operation, rows)),
     readOne: (statement) => track(() => backend.readOne(statement)),
     writeOne: (statement) => track(() => backend.writeOne(statement)),
   };
@@ -36,7 +33,8 @@ export function createStore(backend: Backend): Store {
       togetherOrAlone(
         calls,
         async (group) => {
-          const accepted = await backend.write((transaction) => acceptAll(transaction, group.flat()));
+          const payments = group.flat();
+          const accepted = await backend.write((transaction) => acceptAll(transaction, payments), payments.length);
           let start = 0;
           return group.map((call) => {
             start += call.length;
@@ -45,21 +43,20 @@ export function createStore(backend: Backend): Store {
         },
         (error) => error instanceof StoreError && concerningAll.has(error.kind),
       ),
-    MAX_GATHERED,
+    ROWS_PER_TRANSACTION,
     (call) => call.length,
   );
 
   return {
     accept: async (payments, nowMs) => {
       if (payments.length === 0) return [];
-      return track(() => accept(payments.map((payment) => acceptedPayment(payment, nowMs))));
+      const rows = payments.map((payment) => acceptedPayment(payment, nowMs));
+      return track(() => inPieces(rows, accept));
     },
-    transition: async (transitions, nowMs) => {
-      const prepared = transitions.map(prepareTransition);
-      return prepared.length === 0
-        ? []
-        : tracked.write((transaction) => applyTransitions(transaction, prepared, nowMs));
-    },
+    transition: async (transitions, nowMs) =>
+      inPieces(transitions.map(prepareTransition), (some) =>
+        tracked.write((transaction) => applyTransitions(transaction, some, nowMs), some.length),
+      ),
     ...paymentMethods(tracked),
     ...leaseMethods(tracked),
     ...batchMethods(tracked),
@@ -69,4 +66,13 @@ export function createStore(backend: Backend): Store {
     onChange: backend.onChange,
     close: () => close(backend.close),
   };
+}
+
+/** Works on `items` in pieces that a transaction may have, one behind the other. */
+async function inPieces<I, O>(items: readonly I[], work: (some: readonly I[]) => Promise<readonly O[]>): Promise<O[]> {
+  const done: O[] = [];
+  for (let i = 0; i < items.length; i += ROWS_PER_TRANSACTION) {
+    for (const one of await work(items.slice(i, i + ROWS_PER_TRANSACTION))) done.push(one);
+  }
+  return done;
 }

@@ -1,9 +1,18 @@
-import { sql } from "kysely";
+import { type Kysely, sql } from "kysely";
+import type { Hex } from "viem";
 import type { Backend } from "./backend.ts";
+import type { Dialect } from "./dialect.ts";
 import { paymentRow } from "./rows.ts";
+import { nonceOf } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import type { Store } from "./types.ts";
 
 type SurveyMethods = Pick<Store, "senders" | "withIdentities" | "withNonce" | "countChannels">;
+
+/** Payments by nonce, in the words of the index of it. */
+export function selectWithNonce(db: Kysely<Tables>, dialect: Dialect, nonce: Hex) {
+  return db.selectFrom("payments").selectAll().where(nonceOf(dialect), "=", nonce.toLowerCase()).orderBy("id");
+}
 
 /** What operators and reports ask. */
 export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
@@ -19,10 +28,8 @@ export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
 
     withNonce: (nonce) =>
       read(async (db) => {
-        // An identity ends with its nonce, in lower case.
-        const ending = `%:${nonce.toLowerCase().replace(/[^0-9a-fx]/g, "")}`;
-        const query = db.selectFrom("payments").selectAll().where("identity", "like", ending).orderBy("id");
-        return (await query.execute()).map(paymentRow);
+        const rows = await selectWithNonce(db, dialect, nonce).execute();
+        return rows.map(paymentRow).filter(({ work }) => work.kind === "authorization");
       }),
 
     countChannels: (chainId) =>

@@ -264,7 +264,7 @@ export type Store = ChannelStore & {
   // --- Payments ---
 
   /**
-   * Accepts payments, all in one transaction. The same identity and digest again gives the row that is there. Callers
+   * Accepts payments, 1,000 in a transaction: where one fails, those before it are accepted. The same identity and digest again gives the row that is there. Callers
    * verify signatures first, so that nobody squats on another payer's nonce.
    */
   readonly accept: (
@@ -306,7 +306,9 @@ export type Store = ChannelStore & {
   readonly winners: (query: { readonly chainId: number; readonly limit: number }) => Promise<readonly PaymentRow[]>;
   /** Gives claims back. */
   readonly release: (paymentIds: readonly number[], owner: string) => Promise<void>;
-  /** Applies transitions in one transaction and says which took place (the others found the payment elsewhere). */
+  /**
+   * Applies transitions, 1,000 in a transaction, and says which took place (the others found the payment elsewhere).
+   */
   readonly transition: (transitions: readonly Transition[], nowMs: number) => Promise<readonly PaymentRow[]>;
   /**
    * Takes the one success of a payment that is `settled` or `settled-elsewhere` and has this bringer (none, where none is

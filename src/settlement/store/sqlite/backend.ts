@@ -2,7 +2,7 @@ import { chmod, mkdir, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CompiledQuery, sql } from "kysely";
-import type { Backend, Write } from "../backend.ts";
+import { type Backend, ROWS_PER_TRANSACTION, type Write } from "../backend.ts";
 import { sqliteDialect } from "../dialect.ts";
 import { StoreError } from "../errors.ts";
 import { gather, togetherOrAlone } from "../gather.ts";
@@ -12,8 +12,8 @@ import { kyselyOn, sqlValue } from "./driver.ts";
 import { fromSqlite, isBusy } from "./errors.ts";
 import { openNearReader } from "./nearReader.ts";
 
-/** So many operations share a transaction, at most. */
-const MAX_GATHERED = 64;
+/** What an operation counts for, at least, so that no more than 62 of them share a transaction. */
+const LEAST_ROWS = Math.ceil(ROWS_PER_TRANSACTION / 64);
 /** How long SQLite itself waits for a lock: short, because reads wait behind it; then it is asked again. */
 const BUSY_TIMEOUT_MS = 250;
 
@@ -34,7 +34,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   const reader = file === ":memory:" ? writer : kyselyOn(channel, "reader");
   const listeners = new Set<(paymentIds: readonly number[]) => void>();
 
-  type Operation = (write: Write) => Promise<unknown>;
+  type Operation = { readonly run: (write: Write) => Promise<unknown>; readonly rows: number };
 
   /** Runs operations in one transaction and tells listeners what they changed. */
   async function commit(operations: readonly Operation[]): Promise<readonly unknown[]> {
@@ -46,7 +46,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
           for (const id of ids) changed.add(id);
         };
         const done: unknown[] = [];
-        for (const operation of operations) done.push(await operation({ db, dialect: sqliteDialect, touch }));
+        for (const { run } of operations) done.push(await run({ db, dialect: sqliteDialect, touch }));
         return done;
       });
     });
@@ -54,7 +54,11 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     return results;
   }
 
-  const write = gather<Operation, unknown>((operations) => togetherOrAlone(operations, commit, isBusy), MAX_GATHERED);
+  const write = gather<Operation, unknown>(
+    (operations) => togetherOrAlone(operations, commit, isBusy),
+    ROWS_PER_TRANSACTION,
+    ({ rows }) => Math.max(rows, LEAST_ROWS),
+  );
 
   async function explained<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -84,12 +88,13 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     dialect: sqliteDialect,
     compile: (statement) => statement(writer).compile(),
     read: (query) => explained(() => patiently(options, () => query(reader))),
-    write: <T>(operation: (write: Write) => Promise<T>) =>
+    write: <T>(operation: (write: Write) => Promise<T>, rows = 1) =>
       explained(async () => {
         let result: { readonly value: T } | undefined;
-        await write(async (transaction) => {
+        const run = async (transaction: Write): Promise<void> => {
           result = { value: await operation(transaction) };
-        });
+        };
+        await write({ run, rows });
         if (result === undefined) throw new Error("an operation was not run");
         return result.value;
       }),

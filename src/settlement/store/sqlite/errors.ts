@@ -40,7 +40,9 @@ export function fromSqlite(error: unknown, path: string): unknown {
       return new StoreError(
         "busy",
         "Another process kept the journal locked.",
-        options("End the process that holds the file, or use PostgreSQL for many processes."),
+        options(
+          "Find the process that has the file open (lsof): let it go on if it is stopped, or end it, which loses nothing.",
+        ),
       );
     case READONLY:
       return new StoreError(

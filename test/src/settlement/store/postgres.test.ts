@@ -1,8 +1,12 @@
 import { expect } from "chai";
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from "kysely";
 import { Client } from "pg";
+import { postgresDialect } from "../../../../src/settlement/store/dialect.ts";
 import { openStore, StoreError } from "../../../../src/settlement/store/index.ts";
 import { fromPostgres } from "../../../../src/settlement/store/postgres/errors.ts";
 import { payloadsOf } from "../../../../src/settlement/store/postgres/listen.ts";
+import { selectWithNonce } from "../../../../src/settlement/store/survey.ts";
+import type { Tables } from "../../../../src/settlement/store/tables.ts";
 import { sharedPostgres } from "../../../helpers/postgres.ts";
 import { describeStore } from "./contract.ts";
 import { acceptSeeds, stateOf } from "./fixtures.ts";
@@ -50,6 +54,26 @@ describe("openStore of a PostgreSQL database", () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
+
+  it("finds a nonce without reading the whole table", async () => {
+    const schema = newSchema();
+    await (await openStore(await sharedDatabase(), { schema })).close();
+    const compiler = new Kysely<Tables>({
+      dialect: {
+        createAdapter: () => new PostgresAdapter(),
+        createDriver: () => new DummyDriver(),
+        createIntrospector: (db) => new PostgresIntrospector(db),
+        createQueryCompiler: () => new PostgresQueryCompiler(),
+      },
+    }).withSchema(schema);
+    const { sql, parameters } = selectWithNonce(compiler, postgresDialect(schema), `0x${"1".repeat(64)}`).compile();
+    const client = new Client({ connectionString: await sharedDatabase() });
+    await client.connect();
+    // Of an empty table anything else would be cheaper.
+    await client.query("set enable_seqscan = off");
+    const plan = await client.query(`explain ${sql}`, [...parameters]).finally(() => client.end());
+    expect(JSON.stringify(plan.rows)).to.include("payments_nonce").and.not.include("Seq Scan");
+  });
 
   it("names neither the password nor the address in any error", async () => {
     const url = new URL(await sharedDatabase());

@@ -4,10 +4,14 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
+import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import { sqliteDialect } from "../../../../src/settlement/store/dialect.ts";
 import { openStore, StoreError, type StoreOptions } from "../../../../src/settlement/store/index.ts";
+import { selectWithNonce } from "../../../../src/settlement/store/survey.ts";
+import type { Tables } from "../../../../src/settlement/store/tables.ts";
 import { idOf, recordOf } from "../../../helpers/channelRecords.ts";
 import { describeStore } from "./contract.ts";
-import { acceptSeeds, chainId, paymentOf, stateOf } from "./fixtures.ts";
+import { acceptSeeds, chainId, hashOf, paymentOf, stateOf } from "./fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
 let files = 0;
@@ -63,6 +67,56 @@ describe("openStore of a SQLite file", () => {
     }
   });
 
+  it("finds a nonce without reading the whole table", async () => {
+    const path = newFile();
+    await (await openStore(path)).close();
+    const compiler = new Kysely<Tables>({
+      dialect: {
+        createAdapter: () => new SqliteAdapter(),
+        createDriver: () => new DummyDriver(),
+        createIntrospector: (db) => new SqliteIntrospector(db),
+        createQueryCompiler: () => new SqliteQueryCompiler(),
+      },
+    });
+    const query = selectWithNonce(compiler, sqliteDialect, hashOf(1)).compile();
+    const database = new DatabaseSync(path);
+    const plan = database.prepare(`explain query plan ${query.sql}`).all(hashOf(1));
+    database.close();
+    const steps = plan.map(({ detail }) => String(detail));
+    expect(steps).to.deep.include("SEARCH payments USING INDEX payments_nonce (<expr>=?)");
+    expect(steps.filter((step) => step.startsWith("SCAN"))).to.deep.equal([]);
+  });
+
+  it("changes at most 1,000 rows in a transaction, however many it is asked for and by however many", async () => {
+    const store = await openStore(newFile());
+    // Listeners are told once for each transaction.
+    const sizes: number[] = [];
+    store.onChange((ids) => sizes.push(ids.length));
+    const payments = Array.from({ length: 2_600 }, (_, seed) => paymentOf(seed));
+    const rows = (await store.accept(payments, 1)).map(({ row }) => row);
+    expect([...sizes.splice(0)]).to.deep.equal([1_000, 1_000, 600]);
+    expect(rows.map(({ identity }) => identity)).to.deep.equal(payments.map(({ identity }) => identity));
+
+    const evidence = { kind: "request", by: "an operator" } as const;
+    const cancel = (some: typeof rows) =>
+      store.transition(
+        some.map(({ id }) => ({ paymentId: id, from: ["queued"], to: "cancelled", evidence })),
+        2,
+      );
+    await Promise.all([
+      cancel(rows.slice(0, 1_100)),
+      ...rows
+        .slice(1_100)
+        .map((_, i) => i)
+        .filter((i) => i % 300 === 0)
+        .map((i) => cancel(rows.slice(1_100 + i, 1_100 + i + 300))),
+    ]);
+    expect(Math.max(...sizes)).to.be.at.most(1_000);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).to.equal(2_600);
+    expect(await store.count()).to.deep.equal({ cancelled: 2_600 });
+    await store.close();
+  });
+
   it("keeps a journal in memory", async () => {
     const store = await openStore(":memory:");
     const rows = await acceptSeeds(store, 1, 2, 3);
@@ -85,6 +139,7 @@ describe("openStore of a SQLite file", () => {
     await first.close();
     const database = new DatabaseSync(url);
     database.exec("alter table payments drop column brought_by; drop table resources");
+    database.exec("drop index payments_nonce");
     database.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
     database.exec("delete from schema_version where version > 1");
     database.close();
