@@ -2,7 +2,8 @@ import { Command } from "commander";
 import { formatEther } from "viem";
 import type { ChainClient } from "../src/chain/client.ts";
 import type { Network } from "../src/networks.ts";
-import type { SenderRow } from "../src/settlement/store/index.ts";
+import type { HeldLease, SenderRow } from "../src/settlement/store/index.ts";
+import { nameOf } from "../src/settlement/takeKeys.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { jsonOption, network, rpcUrlOption } from "./cli/options.ts";
@@ -44,25 +45,24 @@ async function runAccounts(options: Options): Promise<void> {
       notice("notice: no node answers; what follows is from the journal alone");
       return undefined;
     });
-    const nowMs = Date.now();
     const accounts = await Promise.all(
       senders.map(async (sender) => ({ ...sender, chain: await readAccount(client, sender) })),
     );
     if (options.json === true) {
       printJson({
-        accounts: accounts.map(({ chain, lastTxNonce, owner, expiresAtMs, ...account }) => ({
+        accounts: accounts.map(({ chain, lastTxNonce, lease, ...account }) => ({
           ...account,
           balanceWei: chain?.balanceWei ?? null,
           txNonce: chain?.txNonce ?? null,
           pendingTxNonce: chain?.pendingTxNonce ?? null,
           lastTxNonce: lastTxNonce ?? null,
-          lease: owner === undefined ? null : { owner, expiresAt: time(expiresAtMs), held: expiresAtMs > nowMs },
+          lease: lease === undefined ? null : leaseJson(lease),
         })),
       });
       return;
     }
     if (accounts.length === 0) printLine("the journal has sent from no key yet");
-    else printLine(table(accounts, nowMs));
+    else printLine(table(accounts));
   });
 }
 
@@ -81,7 +81,24 @@ async function readAccount(client: ChainClient | undefined, sender: SenderRow): 
   }
 }
 
-function table(accounts: readonly (SenderRow & { readonly chain: OnChain | undefined })[], nowMs: number): string {
+function leaseJson(lease: HeldLease) {
+  const { owner, place, takenAtMs, ttlMs, silentForMs } = lease;
+  const where = { host: place?.host ?? null, pid: place?.pid ?? null };
+  return { owner, ...where, takenAt: time(takenAtMs), ttlMs, renewedAgoMs: silentForMs, held: isRenewed(lease) };
+}
+
+/** Whether the lease was renewed within its life, by the database's clock. */
+function isRenewed({ silentForMs, ttlMs }: HeldLease): boolean {
+  return silentForMs < ttlMs;
+}
+
+function leaseText(lease: HeldLease): string {
+  const { takenAtMs, silentForMs } = lease;
+  const since = `since ${time(takenAtMs)}, renewed ${Math.round(silentForMs / 1000)} s ago`;
+  return `${isRenewed(lease) ? "held by" : "not given back by"} ${nameOf(lease)}, ${since}`;
+}
+
+function table(accounts: readonly (SenderRow & { readonly chain: OnChain | undefined })[]): string {
   const right = (title: string) => ({ title, align: "right" as const });
   return formatTable(
     [
@@ -94,7 +111,7 @@ function table(accounts: readonly (SenderRow & { readonly chain: OnChain | undef
       right("epoch"),
       { title: "lease" },
     ],
-    accounts.map(({ sender, chainId, chain, lastTxNonce, openBatches, epoch, owner, expiresAtMs }) => [
+    accounts.map(({ sender, chainId, chain, lastTxNonce, openBatches, epoch, lease }) => [
       sender,
       String(chainId),
       chain === undefined ? "?" : formatEther(chain.balanceWei),
@@ -102,9 +119,7 @@ function table(accounts: readonly (SenderRow & { readonly chain: OnChain | undef
       lastTxNonce === undefined ? "–" : String(lastTxNonce),
       String(openBatches),
       String(epoch),
-      owner === undefined
-        ? "free"
-        : `${expiresAtMs > nowMs ? "held by" : "ran out, was of"} ${owner}, ${time(expiresAtMs)}`,
+      lease === undefined ? "free" : leaseText(lease),
     ]),
   );
 }

@@ -66,8 +66,8 @@ async function showJournal(store: Store, json: boolean): Promise<void> {
       open,
       states: Object.fromEntries(STATES.map((state) => [state, counts[state] ?? 0])),
       oldestQueued: oldest === undefined ? null : { id: oldest.id, acceptedAt: time(oldest.acceptedAtMs) },
-      senders: senders.map(({ chainId, sender, openBatches, owner }) => {
-        return { chainId, sender, openBatches, owner: owner ?? null };
+      senders: senders.map(({ chainId, sender, openBatches, lease }) => {
+        return { chainId, sender, openBatches, owner: lease?.owner ?? null };
       }),
     });
     return;

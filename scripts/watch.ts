@@ -12,6 +12,7 @@ import type { SettlementEngine } from "../src/settlement/engine.ts";
 import type { EnginePolicyOptions } from "../src/settlement/policy.ts";
 import { startEngine } from "../src/settlement/startEngine.ts";
 import { OPEN_STATES, type Store } from "../src/settlement/store/index.ts";
+import { type KeyWait, nameOf } from "../src/settlement/takeKeys.ts";
 import { type DecidedLog, openDecidedLog } from "./cli/decidedLog.ts";
 import { asUsageAsync, UsageError } from "./cli/errors.ts";
 import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
@@ -108,10 +109,13 @@ type Intake = WatchOptions & {
   readonly signal: AbortSignal;
 };
 
-/** Told when a key is held by an engine that seems dead. */
-export function tellHeld(waitMs: number): void {
+/** Told when another engine holds a key, dead or alive. */
+export function tellHeld({ waitMs, lease }: KeyWait): void {
   const seconds = Math.ceil(waitMs / 1000);
-  notice(`notice: the last process that sent from this key did not give it back; waiting up to ${seconds} s for it`);
+  notice(
+    `notice: ${lease.sender} is leased to ${nameOf(lease)}, which may be dead or alive; ` +
+      `watching for up to ${seconds} s whether it renews that`,
+  );
 }
 
 async function readFolder(intake: Intake, folder: string): Promise<void> {

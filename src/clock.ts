@@ -3,11 +3,22 @@ import { setTimeout as delay } from "node:timers/promises";
 /** Time as the engine sees it, in milliseconds of Unix time. */
 export type Clock = {
   readonly now: () => number;
+  /**
+   * Milliseconds since any moment, which only ever go forward: what a lease lasts by, because nobody sets this clock. `now` where
+   * it is left out.
+   */
+  readonly elapsed?: () => number;
   /** Resolves after `ms`, or when the signal aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 };
 
 export const systemClock: Clock = {
   now: Date.now,
+  elapsed: () => performance.now(),
   sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };
+
+/** A reading of the clock that nobody sets; it is only good for comparing with another one of this process. */
+export function elapsedMs(clock: Clock): number {
+  return clock.elapsed?.() ?? clock.now();
+}

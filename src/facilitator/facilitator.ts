@@ -94,7 +94,14 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
       clock,
       logger,
     },
-    { onWait: (waitMs) => logger.warn("waiting for the lease of a predecessor that died", { waitMs }) },
+    {
+      onWait: ({ waitMs, lease: { sender, owner, place } }) => {
+        logger.warn("a key is leased to another process: watching whether it is alive", {
+          ...{ sender, owner, waitMs },
+          ...place,
+        });
+      },
+    },
   );
 
   const addresses = (): readonly Address[] => senders.map(({ address }) => address);

@@ -4,7 +4,7 @@ import { TributaryError } from "../errors.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { createCollector } from "./collector.ts";
 import type { EngineOptions, SettlementEngine } from "./engineTypes.ts";
-import { EngineBusyError, EngineClosedError, SenderHeldError } from "./errors.ts";
+import { EngineBusyError, EngineClosedError } from "./errors.ts";
 import { createExposure } from "./exposure.ts";
 import { findShortfalls } from "./funds.ts";
 import { type Admission, admit, admitCall, type CallSubmission, type IntakePort, type Submission } from "./intake.ts";
@@ -14,6 +14,7 @@ import { createSenderPort } from "./senderPort.ts";
 import { createSender } from "./sending/sender.ts";
 import type { Sender } from "./sending/types.ts";
 import { OPEN_STATES, type PaymentRow, type Transition } from "./store/types.ts";
+import { type Patience, takeKeys } from "./takeKeys.ts";
 import { createWaiters } from "./waiters.ts";
 import { createOutcomeWatch } from "./watch.ts";
 import { startWork } from "./work.ts";
@@ -26,10 +27,11 @@ const LAST_WORK_MS = 2_000;
 
 /**
  * Starts an engine: takes the keys' leases, takes up whatever the journal holds open, and settles what is submitted.
+ * @param patience How to wait for a key that another engine holds, perhaps a dead one; without it nothing is waited for.
  * @throws SenderHeldError where another engine has one of the keys, StoreError where the journal cannot be used,
  * EnginePolicyError or PlanLimitsError where the policy is out of its range.
  */
-export async function createSettlementEngine(options: EngineOptions): Promise<SettlementEngine> {
+export async function createSettlementEngine(options: EngineOptions, patience?: Patience): Promise<SettlementEngine> {
   const { store, chain } = options;
   const { client } = chain;
   const policy = resolvePolicy(options.policy, client.chain.id);
@@ -94,7 +96,7 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
   // Submissions of one moment share their reads and their commit.
   const collect = createCollector<Submission, Admission>(admitAll);
 
-  await takeKeys();
+  await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
   const unsubscribe = store.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ store, client, policy, clock, logger, owner, senders },
@@ -104,25 +106,6 @@ export async function createSettlementEngine(options: EngineOptions): Promise<Se
   });
   wake = work.wake;
   let closed: Promise<void> | undefined;
-
-  /** All keys or none. */
-  async function takeKeys(): Promise<void> {
-    try {
-      for (const sender of senders) {
-        const other = await sender.keepLease();
-        if (other === undefined) {
-          await sender.count();
-          continue;
-        }
-        throw new SenderHeldError(`Another engine sends from ${sender.address}.`, {
-          hint: `Stop it, or wait ${Math.ceil(policy.leaseTtlMs / 1000)} s if it died; or give this one another key.`,
-        });
-      }
-    } catch (error) {
-      await Promise.all(senders.map((sender) => sender.close().catch(() => undefined)));
-      throw error;
-    }
-  }
 
   async function refresh(ids: readonly number[]): Promise<void> {
     const waited = new Set(waiters.ids());

@@ -1,4 +1,5 @@
 import { TributaryError } from "../errors.ts";
+import type { HeldLease } from "./store/types.ts";
 
 /** An engine that was closed, or that another engine keeps from sending. */
 export class EngineClosedError extends TributaryError {
@@ -10,7 +11,13 @@ export class EngineBusyError extends TributaryError {
   override readonly name = "EngineBusyError";
 }
 
-/** Another engine holds a sending key. */
+/** Another engine holds a sending key: `lease` says which, and where it runs. */
 export class SenderHeldError extends TributaryError {
   override readonly name = "SenderHeldError";
+  readonly lease: HeldLease;
+
+  constructor(lease: HeldLease, shortMessage: string, options: { details?: string; hint?: string } = {}) {
+    super(shortMessage, options);
+    this.lease = lease;
+  }
 }

@@ -42,3 +42,4 @@ export type { FeePolicy } from "./sending/fees.ts";
 export { startEngine } from "./startEngine.ts";
 export * from "./store/index.ts";
 export { type SettlementSummary, summarise, type Tally } from "./summary.ts";
+export type { KeyWait, Patience } from "./takeKeys.ts";

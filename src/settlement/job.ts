@@ -18,6 +18,7 @@ import { startEngine } from "./startEngine.ts";
 import { StoreError } from "./store/errors.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/types.ts";
+import type { KeyWait } from "./takeKeys.ts";
 
 /** What a job works with and may decide. Times in milliseconds. */
 export type JobOptions = {
@@ -38,8 +39,8 @@ export type JobOptions = {
   /** Names a payment in the journal, for reports. */
   readonly sourceOf?: (line: number) => string;
   readonly onProgress?: (progress: JobProgress) => void;
-  /** Told when a key is held by an engine that seems dead, and how long its lease may still last. */
-  readonly onHeld?: (waitMs: number) => void;
+  /** Told when another engine holds a key, dead or alive, and how long it takes at most until that is known. */
+  readonly onHeld?: (wait: KeyWait) => void;
   /** Ends the job early: what is on its way is given a few seconds, the rest stays in the journal. */
   readonly signal?: AbortSignal;
   readonly clock?: Clock;

@@ -6,8 +6,9 @@ import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import type { Logger } from "../../src/logger.ts";
 import { networks } from "../../src/networks.ts";
-import { createSettlementEngine, type SettlementEngine } from "../../src/settlement/engine.ts";
+import type { SettlementEngine } from "../../src/settlement/engine.ts";
 import type { EnginePolicy } from "../../src/settlement/policy.ts";
+import { startEngine } from "../../src/settlement/startEngine.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
 import type { Store } from "../../src/settlement/store/types.ts";
 import { mortal } from "./kills.ts";
@@ -48,7 +49,7 @@ async function live(life: Life): Promise<readonly AdmissionSeen[]> {
   const store = await openStore(life.journal);
   const account = privateKeyToAccount(life.assignment.senderKey);
   const engine = await insistently(() =>
-    createSettlementEngine({
+    startEngine({
       store: mortal(store, life.kill, () => tell({ kind: "dying" })),
       chain: { client },
       senders: [account],
@@ -109,7 +110,7 @@ async function insistently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a caller tries again: the node did not answer, or a dead engine's lease has not run out. */
+/** What a caller tries again: the node did not answer, or another engine is alive. */
 const RETRIED: ReadonlySet<string> = new Set(["ChainUnavailableError", "SenderHeldError"]);
 
 function loggerOf({ startedAtMs, owner }: Life): Logger {

@@ -10,6 +10,7 @@ import { createSettlementEngine, type EngineOptions, type SettlementEngine } fro
 import type { Admission } from "../../src/settlement/intake.ts";
 import type { EnginePolicyOptions } from "../../src/settlement/policy.ts";
 import { openStore, type PaymentRow, type Store } from "../../src/settlement/store/index.ts";
+import type { Patience } from "../../src/settlement/takeKeys.ts";
 import { freshAddress } from "./chainLab.ts";
 import { startPacedClock } from "./pacedClock.ts";
 import { until } from "./until.ts";
@@ -91,16 +92,9 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     logs,
     seed,
     /** An engine at the fast pace. `overrides` replace options, `policy` parts of the policy. */
-    start: async (policy: EnginePolicyOptions = {}, overrides: Partial<EngineOptions> = {}) => {
-      const engine = await createSettlementEngine({
-        store,
-        chain: { client },
-        senders: [account],
-        logger,
-        clock,
-        ...overrides,
-        policy: { ...FAST, ...policy },
-      });
+    start: async (policy: EnginePolicyOptions = {}, overrides: Partial<EngineOptions> = {}, patience?: Patience) => {
+      const options = { store, chain: { client }, senders: [account], logger, clock, ...overrides };
+      const engine = await createSettlementEngine({ ...options, policy: { ...FAST, ...policy } }, patience);
       engines.push(engine);
       return engine;
     },

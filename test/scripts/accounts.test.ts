@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
@@ -35,9 +36,9 @@ describe("accounts", () => {
       await watching.until(() => watching.stdout().includes("watching"));
       const second = JSON.parse((await runCli(["accounts", ...common, "--json"])).stdout);
       expect(second.accounts[0].epoch).to.equal(2);
-      expect(second.accounts[0].lease).to.include({ held: true });
+      expect(second.accounts[0].lease).to.include({ held: true, host: hostname(), pid: watching.child.pid });
       const text = await runCli(["accounts", ...common]);
-      expect(text.stdout).to.match(/held by engine-/);
+      expect(text.stdout).to.include(`held by process ${watching.child.pid} on ${hostname()}, since `);
       await lab.chain.request("evm_mine");
       expect(await watching.stop()).to.equal(0);
       // Looking took no lease: there is no third epoch.

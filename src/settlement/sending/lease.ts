@@ -1,19 +1,37 @@
+import { hostname } from "node:os";
 import type { Address } from "viem";
-import type { Clock } from "../../clock.ts";
+import { type Clock, elapsedMs } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import type { Lease, Store } from "../store/types.ts";
+import type { HeldLease, Lease, LeasePlace, Store } from "../store/types.ts";
+
+/** Another engine that has a key, as far as this process has seen it. */
+export type Rival = {
+  readonly lease: HeldLease;
+  /** For how long this process has seen the lease unrenewed, by a clock that nobody sets. */
+  readonly quietForMs: number;
+  /** Whether this process has seen it change: then its owner is alive, or was a moment ago. */
+  readonly isAlive: boolean;
+};
 
 /** This engine's hold on one sending key. */
 export type LeaseKeeper = {
-  /** The lease, while it holds by this process's clock. The store has the last word each time something is signed. */
+  /** The lease, while it holds by this process's own watch. The store has the last word each time something is signed. */
   readonly holds: () => Lease | undefined;
-  /** Takes or renews the lease where that is due. Answers with the lease of whoever else has the key. */
-  readonly keep: () => Promise<Lease | undefined>;
+  /** Takes or renews the lease where that is due. Answers with whoever else has the key. */
+  readonly keep: () => Promise<Rival | undefined>;
   /** The store said that the lease is no longer ours. */
   readonly lose: () => void;
   readonly release: () => Promise<void>;
 };
 
+const HERE: LeasePlace = { host: hostname(), pid: process.pid };
+
+/**
+ * A lease is renewed by counting, and taken from another engine only after this process has seen that count stand still for the
+ * lease's whole life, by its own steady clock. So nobody's idea of the time of day matters, neither that of a process whose clock
+ * is wrong nor that of a database whose clock is set. What a taken key's former owner signs afterwards is refused by the store
+ * for its epoch.
+ */
 export function createLeaseKeeper(options: {
   readonly store: Store;
   readonly key: { readonly chainId: number; readonly sender: Address };
@@ -23,40 +41,61 @@ export function createLeaseKeeper(options: {
   readonly logger: Logger;
 }): LeaseKeeper {
   const { store, key, owner, ttlMs, clock, logger } = options;
-  let lease: Lease | undefined;
+  let mine: { readonly lease: Lease; readonly untilMs: number } | undefined;
+  let watched: { readonly lease: HeldLease; readonly sinceMs: number; readonly changed: boolean } | undefined;
   let lastEpoch: number | undefined;
   let released = false;
 
+  /** What is still exactly as it was when this process has watched it for its whole life. */
+  function abandoned(nowMs: number): HeldLease | undefined {
+    return watched !== undefined && nowMs - watched.sinceMs >= watched.lease.ttlMs ? watched.lease : undefined;
+  }
+
+  /** Notes what another engine holds at the time when the store's answer is here: later than it was written, never before. */
+  function watch(lease: HeldLease, nowMs: number): Rival {
+    const isSame =
+      lease.owner === watched?.lease.owner &&
+      lease.epoch === watched.lease.epoch &&
+      lease.renewals === watched.lease.renewals;
+    if (!isSame || watched === undefined) watched = { lease, sinceMs: nowMs, changed: watched !== undefined };
+    return { lease, quietForMs: nowMs - watched.sinceMs, isAlive: watched.changed };
+  }
+
   return {
-    holds: () => (lease !== undefined && clock.now() < lease.expiresAtMs ? lease : undefined),
+    holds: () => (mine !== undefined && elapsedMs(clock) < mine.untilMs ? mine.lease : undefined),
     keep: async () => {
-      const nowMs = clock.now();
-      if (released || (lease !== undefined && lease.expiresAtMs - nowMs > (ttlMs * 2) / 3)) return undefined;
-      const answer = await store.acquireLease({ ...key, owner, nowMs, ttlMs });
+      const nowMs = elapsedMs(clock);
+      if (released || (mine !== undefined && mine.untilMs - nowMs > (ttlMs * 2) / 3)) return undefined;
+      const request = { ...key, owner, ttlMs, place: HERE };
+      const answer = await store.acquireLease({ ...request, abandoned: abandoned(nowMs) });
       if (!("lease" in answer)) {
-        if (lease !== undefined) {
-          logger.error("sending key was taken over", { sender: key.sender, by: answer.heldBy.owner });
+        const { heldBy } = answer;
+        if (mine !== undefined) {
+          logger.error("sending key was taken over", { sender: key.sender, by: heldBy.owner, ...heldBy.place });
         }
-        lease = undefined;
-        return answer.heldBy;
+        mine = undefined;
+        return watch(heldBy, elapsedMs(clock));
       }
       if (released) {
         await store.releaseLease(answer.lease);
         return undefined;
       }
-      lease = answer.lease;
-      if (lastEpoch !== lease.epoch) logger.info("sending key is ours", { sender: key.sender, epoch: lease.epoch });
-      lastEpoch = lease.epoch;
+      // Counted from before the store was asked: others count from later.
+      mine = { lease: answer.lease, untilMs: nowMs + ttlMs };
+      watched = undefined;
+      const { epoch } = answer.lease;
+      if (lastEpoch !== epoch) logger.info("sending key is ours", { sender: key.sender, epoch });
+      lastEpoch = epoch;
       return undefined;
     },
     lose: () => {
-      if (lease !== undefined) logger.error("sending key is no longer ours", { sender: key.sender });
-      lease = undefined;
+      if (mine !== undefined) logger.error("sending key is no longer ours", { sender: key.sender });
+      mine = undefined;
     },
     release: async () => {
       released = true;
-      const held = lease;
-      lease = undefined;
+      const held = mine?.lease;
+      mine = undefined;
       if (held !== undefined) await store.releaseLease(held);
     },
   };

@@ -241,7 +241,7 @@ export function createSender(port: SenderPort): Sender {
         fees,
         nowMs: clock.now(),
       });
-      const answer = await store.storeAttempt(held, batch.id, signed, clock.now());
+      const answer = await store.storeAttempt(held, batch.id, signed);
       if (answer === "stored") return signed;
       logger.warn("replacement not stored, so not sent", { batch: batch.id, txNonce: batch.txNonce, why: answer });
       if (answer === "fenced") leases.lose();

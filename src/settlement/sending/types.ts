@@ -4,6 +4,7 @@ import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicy } from "../policy.ts";
 import type { BatchKind, BatchRow, Lease, PaymentRow, Store } from "../store/types.ts";
+import type { Rival } from "./lease.ts";
 import type { MinedAttempt } from "./observe.ts";
 
 /** A call that carries payments, once its batch has an id. */
@@ -59,8 +60,8 @@ export type Sender = {
   readonly openBatches: () => number;
   /** The lease, while it holds by this process's clock. */
   readonly lease: () => Lease | undefined;
-  /** Takes or renews the lease. Answers with the lease of whoever else has the key. */
-  readonly keepLease: () => Promise<Lease | undefined>;
+  /** Takes or renews the lease. Answers with whoever else has the key. */
+  readonly keepLease: () => Promise<Rival | undefined>;
   /** Counts what the journal holds open, so that nothing is sent beyond the cap before the first look at the chain. */
   readonly count: () => Promise<void>;
   /** Signs, stores and broadcasts. `false`: nothing was stored, and the payments are as they were. */

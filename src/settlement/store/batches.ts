@@ -40,7 +40,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
       const evidence = encodeEvidence(batchEvidence(batch.id, batch.attempt.hash));
       return write(async (transaction) => {
         const { db } = transaction;
-        if (!covers(lease, batch) || !(await holds(transaction, lease, nowMs))) return "fenced";
+        if (!covers(lease, batch) || !(await holds(transaction, lease))) return "fenced";
         const existing = await findBatch(db, batch.id);
         // Stored already, by a call whose answer was lost.
         if (existing !== undefined) return isSame(existing, batch) ? "stored" : "txnonce-taken";
@@ -67,11 +67,11 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
       }, batch.attempt.paymentIds.length);
     },
 
-    storeAttempt: async (lease, batchId, attempt, nowMs) => {
+    storeAttempt: async (lease, batchId, attempt) => {
       const row = newAttempt(batchId, attempt);
       return write(async (transaction) => {
         const { db } = transaction;
-        if (!(await holds(transaction, lease, nowMs))) return "fenced";
+        if (!(await holds(transaction, lease))) return "fenced";
         const { batch, attempts } = await lockBatch(transaction, batchId);
         if (!covers(lease, ownerOf(batch))) return "fenced";
         if (attempts.some(({ hash }) => hash === attempt.hash)) return "stored";
@@ -90,7 +90,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
     markBroadcast: (lease, hash, nowMs) =>
       write(async (transaction) => {
         const { db } = transaction;
-        if (!(await holds(transaction, lease, nowMs))) return "fenced";
+        if (!(await holds(transaction, lease))) return "fenced";
         const attempt = await db
           .selectFrom("attempts")
           .innerJoin("batches", "batches.id", "attempts.batch_id")
@@ -125,7 +125,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
       const prepared = transitions.map(prepareTransition);
       const encoded = receipt === undefined ? null : encodeReceipt(receipt);
       return write(async (transaction) => {
-        if (!(await holds(transaction, lease, nowMs))) return "fenced";
+        if (!(await holds(transaction, lease))) return "fenced";
         const { batch } = await lockBatch(transaction, batchId);
         if (!covers(lease, ownerOf(batch))) return "fenced";
         // An open or lost batch has no receipt; a mined one keeps the one that it has.

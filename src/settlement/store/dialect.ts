@@ -7,6 +7,8 @@ export type ColumnType = "integer" | "text";
 export type Dialect = {
   /** SQL type of an integer column of 64 bits. */
   readonly integerType: "integer" | "bigint";
+  /** Unix milliseconds by the clock of the database. */
+  readonly nowMs: RawBuilder<number>;
   /** `column` is one of `values`, however many there are, in one parameter: `listParameter` of them. */
   readonly isOneOf: (column: string, values: readonly (number | string)[]) => RawBuilder<SqlBool>;
   readonly listParameter: (values: readonly (number | string)[]) => unknown;
@@ -35,6 +37,7 @@ export type Dialect = {
 
 export const sqliteDialect: Dialect = {
   integerType: "integer",
+  nowMs: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   isOneOf: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
   listParameter: (values) => JSON.stringify(values),
   ending: (column, length) => sql`substr(${sql.ref(column)}, ${sql.lit(-length)})`,
@@ -64,6 +67,7 @@ function numbered(records: readonly object[]): string {
 export function postgresDialect(schema: string): Dialect {
   return {
     integerType: "bigint",
+    nowMs: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
     isOneOf: (column, values) => {
       const type = sql.raw(values.every((value) => typeof value === "number") ? "bigint" : "text");
       return sql`${sql.ref(column)} = any(${values}::${type}[])`;

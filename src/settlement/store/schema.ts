@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";
 import { StoreError } from "./errors.ts";
+import { watchLeases } from "./leaseSchema.ts";
 import type { Tables } from "./tables.ts";
 import { CLAIMING_STATES, type PaymentState } from "./types.ts";
 
@@ -20,7 +21,14 @@ const ALL_STATES: readonly PaymentState[] = [
 ];
 
 /** What each version of the schema adds to the one before: number 1 is the first. Released ones never change. */
-const migrations: readonly Migration[] = [createJournal, addFacilitator, addChannels, addBringers, addNonces];
+const migrations: readonly Migration[] = [
+  createJournal,
+  addFacilitator,
+  addChannels,
+  addBringers,
+  addNonces,
+  watchLeases,
+];
 
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION = migrations.length;

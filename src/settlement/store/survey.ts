@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import type { Hex } from "viem";
 import type { Backend } from "./backend.ts";
 import type { Dialect } from "./dialect.ts";
+import { heldLease } from "./leases.ts";
 import { paymentRow } from "./rows.ts";
 import { nonceOf } from "./schema.ts";
 import type { Tables } from "./tables.ts";
@@ -43,12 +44,9 @@ export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
       read(async (db) => {
         const query = db
           .selectFrom("leases")
+          .selectAll("leases")
           .select((one) => [
-            "leases.chain_id",
-            "leases.sender",
-            "leases.owner",
-            "leases.epoch",
-            "leases.expires_at_ms",
+            dialect.nowMs.as("now_ms"),
             one
               .selectFrom("batches")
               .select(({ fn }) => fn.countAll<number>().as("open"))
@@ -69,9 +67,8 @@ export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
         return rows.map((row) => ({
           chainId: row.chain_id,
           sender: row.sender,
-          owner: row.owner ?? undefined,
           epoch: row.epoch,
-          expiresAtMs: row.expires_at_ms,
+          lease: heldLease(row),
           openBatches: row.open ?? 0,
           lastTxNonce: row.last ?? undefined,
         }));

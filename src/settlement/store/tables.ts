@@ -70,7 +70,13 @@ export type LeaseTable = {
   /** Null after it was given back; the row stays, so that the epoch only ever rises. */
   readonly owner: string | null;
   readonly epoch: number;
-  readonly expires_at_ms: number;
+  readonly renewals: number;
+  readonly ttl_ms: number;
+  readonly host: string | null;
+  readonly pid: number | null;
+  /** By the database's clock, as is the next. */
+  readonly taken_at_ms: number;
+  readonly renewed_at_ms: number;
 };
 
 export type StrikeTable = {

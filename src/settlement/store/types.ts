@@ -178,18 +178,33 @@ export type Lease = {
   readonly sender: Address;
   readonly owner: string;
   readonly epoch: number;
-  readonly expiresAtMs: number;
+};
+
+/** Where an engine runs. */
+export type LeasePlace = { readonly host: string; readonly pid: number };
+
+/** A lease as others see it. */
+export type HeldLease = Lease & {
+  /** Unknown of a lease that an engine of an earlier version took. */
+  readonly place: LeasePlace | undefined;
+  /** How often it was renewed. */
+  readonly renewals: number;
+  /** How long others must see it unrenewed before they may take the key. */
+  readonly ttlMs: number;
+  /** Unix milliseconds by the database's clock, for people to read: nothing is decided by it. */
+  readonly takenAtMs: number;
+  /** How long ago it was renewed by the same clock. For people, too. */
+  readonly silentForMs: number;
 };
 
 /** A sending key as the journal knows it. */
 export type SenderRow = {
   readonly chainId: number;
   readonly sender: Address;
-  /** Who has the lease; undefined where nobody has, or had it to its end and gave it back. */
-  readonly owner: string | undefined;
   /** How often the lease went to a new owner. */
   readonly epoch: number;
-  readonly expiresAtMs: number;
+  /** Undefined where nobody has it. */
+  readonly lease: HeldLease | undefined;
   readonly openBatches: number;
   readonly lastTxNonce: number | undefined;
 };
@@ -333,31 +348,27 @@ export type Store = ChannelStore & {
   // --- Sending ---
 
   /**
-   * The lease of a key, if it is free, expired or already `owner`'s (then renewed under the same epoch); else who has it.
-   * Taken over from another owner, it frees what that one had claimed, unless it has a live lease of another key of the chain.
+   * The lease of a key, if it is free, already `owner`'s (then renewed under the same epoch), or still exactly `abandoned`; else
+   * who has it. No clock decides here: a caller gives as `abandoned` what it has itself seen unrenewed for the lease's whole
+   * `ttlMs`, by a clock of its own that nobody sets. Taken over from another owner, it frees what that one had claimed, unless
+   * it has the lease of another key of the chain.
    */
   readonly acquireLease: (request: {
     readonly chainId: number;
     readonly sender: Address;
     readonly owner: string;
-    readonly nowMs: number;
     readonly ttlMs: number;
-  }) => Promise<{ readonly lease: Lease } | { readonly heldBy: Lease }>;
-  /** Extends a lease; undefined where it was taken over. */
-  readonly renewLease: (lease: Lease, nowMs: number, ttlMs: number) => Promise<Lease | undefined>;
+    readonly place?: LeasePlace | undefined;
+    readonly abandoned?: HeldLease | undefined;
+  }) => Promise<{ readonly lease: Lease } | { readonly heldBy: HeldLease }>;
   readonly releaseLease: (lease: Lease) => Promise<void>;
-  /** Stores a signed batch and moves its payments from `queued` to `batched`, if the lease still holds at `nowMs`. */
+  /** Stores a signed batch and moves its payments from `queued` to `batched`, if the lease is still the key's. */
   readonly storeBatch: (lease: Lease, batch: NewBatch, nowMs: number) => Promise<"stored" | StoreConflict>;
   /**
    * Stores a replacement under the batch's txNonce. Payments that it drops stay with the batch until its txNonce is
    * decided: an earlier attempt may still be mined.
    */
-  readonly storeAttempt: (
-    lease: Lease,
-    batchId: Hex,
-    attempt: Attempt,
-    nowMs: number,
-  ) => Promise<"stored" | StoreConflict>;
+  readonly storeAttempt: (lease: Lease, batchId: Hex, attempt: Attempt) => Promise<"stored" | StoreConflict>;
   /**
    * Notes that an attempt is handed to a node, and moves its batch's payments from `batched` to `submitted`. `decided`: its
    * batch is no longer open, and there is nothing to hand out.

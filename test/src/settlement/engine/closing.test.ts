@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { connectChain } from "../../../../src/chain/client.ts";
 import { EngineBusyError, EngineClosedError, SenderHeldError } from "../../../../src/settlement/engine.ts";
 import { openStore } from "../../../../src/settlement/store/index.ts";
+import type { KeyWait } from "../../../../src/settlement/takeKeys.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, PATIENT, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
@@ -97,8 +98,8 @@ describe("createSettlementEngine: waiting and closing", () => {
       await anvil.mine();
       expect(rowOf(await outcome).state).to.equal("settled");
       await closed;
-      const { owner } = (await lab.store.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
-      expect(owner).to.equal(undefined);
+      const { lease } = (await lab.store.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
+      expect(lease).to.equal(undefined);
     });
 
     it("leaves what is not mined in the journal, within its bound, and tells those who wait", async () => {
@@ -131,11 +132,27 @@ describe("createSettlementEngine: waiting and closing", () => {
   });
 
   describe("the lease", () => {
-    it("refuses a second engine with the same key with a clear message", async () => {
+    it("refuses a second engine with the same key, and says which process has it and nothing that it cannot know", async () => {
       await lab.start();
       const error = await lab.start().catch((refusal: unknown) => refusal);
       expect(error).to.be.instanceOf(SenderHeldError);
-      expect(error).to.have.property("shortMessage", `Another engine sends from ${lab.account.address}.`);
+      const who = `process ${process.pid} on ${hostname()}`;
+      expect(error).to.have.property("shortMessage", `Another engine sends from ${lab.account.address}: ${who}.`);
+      expect(error).to.have.nested.property("lease.place.pid", process.pid);
+      expect(String(error))
+        .to.match(/From one look nobody can tell whether it is alive/)
+        .and.not.match(/died|dead/);
+    });
+
+    it("is watched by one who waits, who learns that the owner is alive", async () => {
+      await lab.start({ leaseTtlMs: 1_500 });
+      const waits: KeyWait[] = [];
+      const error = await lab
+        .start({ leaseTtlMs: 1_500 }, {}, { onWait: (wait) => waits.push(wait) })
+        .catch((refusal: unknown) => refusal);
+      expect(error).to.be.instanceOf(SenderHeldError);
+      expect(error).to.have.property("details", "It is alive: it renewed its lease while this one watched.");
+      expect(waits.map(({ lease }) => lease.place?.pid)).to.deep.equal([process.pid]);
     });
 
     it("is renewed while a long dispatch is under way", async () => {
@@ -160,8 +177,8 @@ describe("createSettlementEngine: waiting and closing", () => {
       const key = { chainId: 84532, sender: lab.account.address };
       const held = (await lab.store.senders(84532)).find(({ sender }) => sender === key.sender)!;
       // Somebody takes over as after a stop that was longer than the lease.
-      await lab.store.releaseLease({ ...key, owner: held.owner!, epoch: held.epoch, expiresAtMs: 0 });
-      await lab.store.acquireLease({ ...key, owner: "the other", nowMs: lab.clock.now(), ttlMs: 3_600_000 });
+      await lab.store.releaseLease(held.lease!);
+      await lab.store.acquireLease({ ...key, owner: "the other", ttlMs: 3_600_000 });
       await acceptAll(engine, await lab.payments(1));
       await until(() => engine.accounts()[0]?.paused === "no-lease");
       await sleep(200);

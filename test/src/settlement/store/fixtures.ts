@@ -72,13 +72,19 @@ export function acceptSeeds(store: Store, ...seeds: number[]): Promise<PaymentRo
   );
 }
 
-export async function lease(
-  store: Store,
-  change: Partial<Lease> & { nowMs?: number; ttlMs?: number } = {},
-): Promise<Lease> {
-  const { owner = "engine", nowMs = 0, ttlMs = 1_000_000 } = change;
+export async function lease(store: Store, change: Partial<Lease> & { ttlMs?: number } = {}): Promise<Lease> {
+  const { owner = "engine", ttlMs = 1_000_000 } = change;
   const key = { chainId: change.chainId ?? chainId, sender: change.sender ?? sender };
-  const answer = await store.acquireLease({ ...key, owner, nowMs, ttlMs });
+  const answer = await store.acquireLease({ ...key, owner, ttlMs });
+  if ("heldBy" in answer) throw new Error(`held by ${answer.heldBy.owner}`);
+  return answer.lease;
+}
+
+/** Takes a key from whoever has it, as one does who has watched that lease for its whole life. */
+export async function takeOver(store: Store, owner: string, change: Partial<Lease> = {}): Promise<Lease> {
+  const key = { chainId: change.chainId ?? chainId, sender: change.sender ?? sender, owner, ttlMs: 100 };
+  const first = await store.acquireLease(key);
+  const answer = "heldBy" in first ? await store.acquireLease({ ...key, abandoned: first.heldBy }) : first;
   if ("heldBy" in answer) throw new Error(`held by ${answer.heldBy.owner}`);
   return answer.lease;
 }

@@ -11,7 +11,7 @@ import { selectWithNonce } from "../../../../src/settlement/store/survey.ts";
 import type { Tables } from "../../../../src/settlement/store/tables.ts";
 import { idOf, recordOf } from "../../../helpers/channelRecords.ts";
 import { describeStore } from "./contract.ts";
-import { acceptSeeds, chainId, hashOf, paymentOf, stateOf } from "./fixtures.ts";
+import { acceptSeeds, chainId, hashOf, paymentOf, sender, stateOf, takeOver } from "./fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
 let files = 0;
@@ -141,12 +141,19 @@ describe("openStore of a SQLite file", () => {
     database.exec("alter table payments drop column brought_by; drop table resources");
     database.exec("drop index payments_nonce");
     database.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
+    for (const column of ["renewals", "ttl_ms", "taken_at_ms", "renewed_at_ms", "host", "pid"]) {
+      database.exec(`alter table leases drop column ${column}`);
+    }
+    database.exec("alter table leases add column expires_at_ms integer not null default 0");
+    database.exec(`insert into leases values (${chainId}, '${sender}', 'a', 7, 1)`);
     database.exec("delete from schema_version where version > 1");
     database.close();
     const upgraded = await openStore(url);
     expect(await stateOf(upgraded, row!)).to.equal("queued");
     expect((await upgraded.payment(row?.id ?? 0))?.bringer).to.equal(undefined);
     expect(await upgraded.resources()).to.deep.equal([]);
+    // Whoever lost the key before is still fenced.
+    expect(await takeOver(upgraded, "b")).to.include({ epoch: 8 });
     await upgraded.close();
   });
 

@@ -16,6 +16,7 @@ import {
   request,
   sender,
   stateOf,
+  takeOver,
 } from "../fixtures.ts";
 
 const receipt: ReceiptRow = {
@@ -28,13 +29,12 @@ const receipt: ReceiptRow = {
   dataFeeWei: 0n,
 };
 
-/** Ways in which a lease does not hold any more, of one that was valid until 100. */
-const lost: readonly [string, (lease: Lease) => { readonly lease: Lease; readonly nowMs: number }][] = [
-  ["has expired, at its very end", (held) => ({ lease: held, nowMs: 100 })],
-  ["is of another epoch", (held) => ({ lease: { ...held, epoch: held.epoch - 1 }, nowMs: 50 })],
-  ["is of another owner", (held) => ({ lease: { ...held, owner: "b" }, nowMs: 50 })],
-  ["is of another key", (held) => ({ lease: { ...held, sender: addressOf(4) }, nowMs: 50 })],
-  ["is of another chain", (held) => ({ lease: { ...held, chainId: 1 }, nowMs: 50 })],
+/** Ways in which a lease is not the key's any more. */
+const lost: readonly [string, (lease: Lease) => Lease][] = [
+  ["is of another epoch", (held) => ({ ...held, epoch: held.epoch - 1 })],
+  ["is of another owner", (held) => ({ ...held, owner: "b" })],
+  ["is of another key", (held) => ({ ...held, sender: addressOf(4) })],
+  ["is of another chain", (held) => ({ ...held, chainId: 1 })],
 ];
 
 export function describeBatches({ store, another }: Subject): void {
@@ -93,10 +93,9 @@ export function describeBatches({ store, another }: Subject): void {
     for (const [how, lose] of lost) {
       it(`is fenced where the lease ${how}, and stores nothing`, async () => {
         const rows = await acceptSeeds(store(), 1);
-        await lease(store(), { owner: "z", nowMs: -10, ttlMs: 10 });
-        const held = await lease(store(), { owner: "a", nowMs: 0, ttlMs: 100 });
-        const { lease: stale, nowMs } = lose(held);
-        expect(await store().storeBatch(stale, batchOf(0, rows), nowMs)).to.equal("fenced");
+        await lease(store(), { owner: "z" });
+        const held = await takeOver(store(), "a");
+        expect(await store().storeBatch(lose(held), batchOf(0, rows), 50)).to.equal("fenced");
         expect(await store().batch(batchOf(0, rows).id)).to.equal(undefined);
         expect(await store().payment(rows[0]?.id ?? 0)).to.deep.equal(rows[0]);
       });
@@ -104,15 +103,14 @@ export function describeBatches({ store, another }: Subject): void {
 
     it("is fenced for an owner that stalled while another took over", async () => {
       const rows = await acceptSeeds(store(), 1, 2);
-      const stalled = await lease(store(), { owner: "a", nowMs: 0, ttlMs: 100 });
+      const stalled = await lease(store(), { owner: "a" });
       expect(await store().storeBatch(stalled, batchOf(0, rows.slice(0, 1)), 10)).to.equal("stored");
       const other = await another();
-      const next = await lease(other, { owner: "b", nowMs: 100, ttlMs: 100 });
-      // Its clock stood still, too.
+      const next = await takeOver(other, "b");
       const attempt = attemptOf("replacement", rows.slice(0, 1));
       const id = batchOf(0, []).id;
       expect(await store().storeBatch(stalled, batchOf(1, rows.slice(1)), 50)).to.equal("fenced");
-      expect(await store().storeAttempt(stalled, id, attempt, 50)).to.equal("fenced");
+      expect(await store().storeAttempt(stalled, id, attempt)).to.equal("fenced");
       expect(await store().markBroadcast(stalled, batchOf(0, []).attempt.hash, 50)).to.equal("fenced");
       const conclusion = { batchId: id, state: "lost", receipt: undefined, transitions: [] } as const;
       expect(await store().concludeBatch(stalled, conclusion, 50)).to.equal("fenced");
@@ -198,7 +196,7 @@ export function describeBatches({ store, another }: Subject): void {
   describe("storeAttempt", () => {
     const setUp = async () => {
       const rows = await acceptSeeds(store(), 1, 2, 3);
-      const held = await lease(store(), { ttlMs: 100 });
+      const held = await lease(store());
       const batch = batchOf(0, rows.slice(0, 2));
       await store().storeBatch(held, batch, 2);
       return { rows, held, batch };
@@ -207,20 +205,20 @@ export function describeBatches({ store, another }: Subject): void {
     it("adds a replacement that drops payments, which stay with the batch", async () => {
       const { rows, held, batch } = await setUp();
       const replacement = attemptOf("again", rows.slice(1, 2), { maxFeePerGas: 2n ** 91n });
-      expect(await store().storeAttempt(held, batch.id, replacement, 3)).to.equal("stored");
-      expect(await store().storeAttempt(held, batch.id, replacement, 3)).to.equal("stored");
+      expect(await store().storeAttempt(held, batch.id, replacement)).to.equal("stored");
+      expect(await store().storeAttempt(held, batch.id, replacement)).to.equal("stored");
       const noop = attemptOf("no-op", []);
-      expect(await store().storeAttempt(held, batch.id, noop, 4)).to.equal("stored");
+      expect(await store().storeAttempt(held, batch.id, noop)).to.equal("stored");
       expect((await store().batch(batch.id))?.attempts).to.deep.equal([batch.attempt, replacement, noop]);
       expect(await store().payment(rows[0]?.id ?? 0)).to.include({ state: "batched", batchId: batch.id });
     });
 
     it("refuses one that adds a payment, or carries one that has left", async () => {
       const { rows, held, batch } = await setUp();
-      expect(await store().storeAttempt(held, batch.id, attemptOf("more", rows), 3)).to.equal("payments-moved");
+      expect(await store().storeAttempt(held, batch.id, attemptOf("more", rows))).to.equal("payments-moved");
       await move(store(), rows.slice(0, 1), "settled-elsewhere");
       const both = attemptOf("both", rows.slice(0, 2));
-      expect(await store().storeAttempt(held, batch.id, both, 3)).to.equal("payments-moved");
+      expect(await store().storeAttempt(held, batch.id, both)).to.equal("payments-moved");
       expect((await store().batch(batch.id))?.attempts).to.have.length(1);
     });
 
@@ -228,23 +226,24 @@ export function describeBatches({ store, another }: Subject): void {
       const { rows, held, batch } = await setUp();
       const late = attemptOf("late", rows.slice(0, 1));
       await store().concludeBatch(held, { batchId: batch.id, state: "mined", receipt, transitions: [] }, 3);
-      expect(await store().storeAttempt(held, batch.id, late, 3)).to.equal("payments-moved");
+      expect(await store().storeAttempt(held, batch.id, late)).to.equal("payments-moved");
       await store().concludeBatch(held, { batchId: batch.id, state: "lost", receipt: undefined, transitions: [] }, 3);
-      expect(await store().storeAttempt(held, batch.id, late, 3)).to.equal("txnonce-taken");
+      expect(await store().storeAttempt(held, batch.id, late)).to.equal("txnonce-taken");
     });
 
-    it("is fenced at the end of the lease, and for a batch of another key", async () => {
+    it("is fenced after a takeover, and for a batch of another key", async () => {
       const { rows, held, batch } = await setUp();
       const attempt = attemptOf("x", rows.slice(0, 1));
-      expect(await store().storeAttempt(held, batch.id, attempt, 100)).to.equal("fenced");
+      await takeOver(store(), "b");
+      expect(await store().storeAttempt(held, batch.id, attempt)).to.equal("fenced");
       const other = await lease(store(), { sender: addressOf(8) });
-      expect(await store().storeAttempt(other, batch.id, attempt, 3)).to.equal("fenced");
+      expect(await store().storeAttempt(other, batch.id, attempt)).to.equal("fenced");
     });
 
     it("fails for a batch that is not there", async () => {
       const { held } = await setUp();
       const error = await store()
-        .storeAttempt(held, hashOf("nowhere"), attemptOf("x", []), 3)
+        .storeAttempt(held, hashOf("nowhere"), attemptOf("x", []))
         .catch((reason: unknown) => reason);
       expect(error).to.be.instanceOf(StoreError).with.property("kind", "invalid");
     });
@@ -253,7 +252,7 @@ export function describeBatches({ store, another }: Subject): void {
   describe("markBroadcast", () => {
     it("notes the time and moves the batch's payments, once", async () => {
       const rows = await acceptSeeds(store(), 1, 2);
-      const held = await lease(store(), { ttlMs: 100 });
+      const held = await lease(store());
       const batch = batchOf(0, rows);
       await store().storeBatch(held, batch, 2);
       await move(store(), rows.slice(1), "settled-elsewhere", 3);
@@ -266,11 +265,12 @@ export function describeBatches({ store, another }: Subject): void {
       expect(await stateOf(store(), rows[1] ?? raise())).to.equal("settled-elsewhere");
     });
 
-    it("is fenced at the end of the lease, and for another key", async () => {
+    it("is fenced after a takeover, and for another key", async () => {
       const rows = await acceptSeeds(store(), 1);
-      const held = await lease(store(), { ttlMs: 100 });
+      const held = await lease(store());
       const batch = batchOf(0, rows);
       await store().storeBatch(held, batch, 2);
+      await takeOver(store(), "b");
       expect(await store().markBroadcast(held, batch.attempt.hash, 100)).to.equal("fenced");
       const other = await lease(store(), { sender: addressOf(8) });
       expect(await store().markBroadcast(other, batch.attempt.hash, 3)).to.equal("fenced");
@@ -305,7 +305,7 @@ export function describeBatches({ store, another }: Subject): void {
   describe("concludeBatch", () => {
     const setUp = async () => {
       const rows = await acceptSeeds(store(), 1, 2);
-      const held = await lease(store(), { ttlMs: 100 });
+      const held = await lease(store());
       const batch = batchOf(0, rows);
       await store().storeBatch(held, batch, 2);
       await store().markBroadcast(held, batch.attempt.hash, 3);
@@ -347,7 +347,8 @@ export function describeBatches({ store, another }: Subject): void {
         evidence: request,
       } as const;
       const conclusion = { batchId: batch.id, state: "mined", receipt, transitions: [transition] } as const;
-      expect(await store().concludeBatch(held, conclusion, 100)).to.equal("fenced");
+      const stale = { ...held, epoch: held.epoch - 1 };
+      expect(await store().concludeBatch(stale, conclusion, 100)).to.equal("fenced");
       const other = await lease(store(), { sender: addressOf(8) });
       expect(await store().concludeBatch(other, conclusion, 9)).to.equal("fenced");
       const bad = { ...transition, evidence: { kind: "reorg", blockNumber: 1n, blockHash: "0x" } as const };

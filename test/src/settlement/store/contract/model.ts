@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { CLAIMING_STATES, type PaymentState } from "../../../../../src/settlement/store/index.ts";
+import { CLAIMING_STATES, type HeldLease, type PaymentState } from "../../../../../src/settlement/store/index.ts";
 import { attemptOf, chainId, hashOf, openPlace, type Place, paymentOf, request, sender } from "../fixtures.ts";
 
 type Step =
@@ -8,7 +8,8 @@ type Step =
   | { readonly do: "claim"; readonly owner: string; readonly limit: number }
   | { readonly do: "store"; readonly owner: string; readonly picks: readonly number[]; readonly txNonce: number }
   | { readonly do: "broadcast"; readonly owner: string; readonly txNonce: number }
-  | { readonly do: "lease"; readonly owner: string }
+  /** Where `watched`, as one who takes what it was last refused for abandoned, rightly or not. */
+  | { readonly do: "lease"; readonly owner: string; readonly watched: boolean }
   | { readonly do: "move"; readonly pick: number; readonly from: PaymentState; readonly to: PaymentState }
   | { readonly do: "consume"; readonly pick: number }
   | { readonly do: "wait"; readonly ms: number };
@@ -25,7 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("store"), owner, picks: fc.array(pick, { maxLength: 3 }), txNonce }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("broadcast"), owner, txNonce }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("lease"), owner }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("lease"), owner, watched: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("move"), pick, from: state, to: state }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("consume"), pick }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait"), ms: fc.nat(60) }) },
@@ -47,14 +48,15 @@ function createModel() {
   const payments: ModelPayment[] = [];
   const keys = new Map<string, number>();
   const batches = new Map<number, readonly number[]>();
-  let lease: { owner: string; epoch: number; expiresAtMs: number } | undefined;
+  let lease: { owner: string; epoch: number; renewals: number } | undefined;
+  const refused = new Map<string, number>();
   const inFlight = (identity: string, except?: number) =>
     payments.some((one, index) => {
       const flying = CLAIMING_STATES.some((claiming) => claiming === one.state);
       return one.identity === identity && flying && index !== except;
     });
-  const holds = (who: string, epoch: number | undefined, nowMs: number) =>
-    lease !== undefined && lease.owner === who && lease.epoch === epoch && lease.expiresAtMs > nowMs;
+  const holds = (who: string, epoch: number | undefined) =>
+    lease !== undefined && lease.owner === who && lease.epoch === epoch;
 
   return {
     payments,
@@ -77,22 +79,20 @@ function createModel() {
       }
       return taken;
     },
-    lease: (who: string, nowMs: number): number | undefined => {
-      if (lease !== undefined && lease.owner !== who && lease.expiresAtMs > nowMs) return undefined;
+    lease: (who: string, watched: boolean): number | undefined => {
+      const isQuiet = watched && refused.get(who) === lease?.renewals;
+      if (lease !== undefined && lease.owner !== who && !isQuiet) {
+        refused.set(who, lease.renewals);
+        return undefined;
+      }
       const epoch = lease === undefined ? 1 : lease.owner === who ? lease.epoch : lease.epoch + 1;
       const before = lease?.owner;
-      lease = { owner: who, epoch, expiresAtMs: nowMs + TTL_MS };
+      lease = { owner: who, epoch, renewals: (lease?.renewals ?? 0) + 1 };
       if (before !== who) for (const one of payments) if (one.claim?.owner === before) one.claim = undefined;
       return epoch;
     },
-    store: (
-      who: string,
-      epoch: number | undefined,
-      nowMs: number,
-      txNonce: number,
-      picks: readonly number[],
-    ): string => {
-      if (!holds(who, epoch, nowMs)) return "fenced";
+    store: (who: string, epoch: number | undefined, txNonce: number, picks: readonly number[]): string => {
+      if (!holds(who, epoch)) return "fenced";
       // Its id is bound to the txNonce, so one that is there is either the same or in the way.
       const there = batches.get(txNonce);
       if (there !== undefined) return `${there}` === `${picks}` ? "stored" : "txnonce-taken";
@@ -107,8 +107,8 @@ function createModel() {
       }
       return "stored";
     },
-    broadcast: (who: string, epoch: number | undefined, nowMs: number, txNonce: number): string => {
-      if (!holds(who, epoch, nowMs)) return "fenced";
+    broadcast: (who: string, epoch: number | undefined, txNonce: number): string => {
+      if (!holds(who, epoch)) return "fenced";
       for (const one of payments) {
         if (one.batch === txNonce && one.state === "batched")
           Object.assign(one, { state: "submitted", steps: one.steps + 1 });
@@ -155,7 +155,8 @@ async function follow(store: Awaited<ReturnType<typeof openPlace>>, steps: reado
   const epochs = new Map<string, number>();
   const batchId = (nonce: number) => hashOf(`batch ${nonce}`);
   let nowMs = 1_000;
-  const leaseOf = (who: string) => ({ chainId, sender, owner: who, epoch: epochs.get(who) ?? 0, expiresAtMs: 0 });
+  const leaseOf = (who: string) => ({ chainId, sender, owner: who, epoch: epochs.get(who) ?? 0 });
+  const watched = new Map<string, HeldLease>();
   // An id beyond those given out stands for a payment that is not there.
   const idOf = (index: number) => ids[index] ?? 1_000_000 + index;
 
@@ -177,14 +178,16 @@ async function follow(store: Awaited<ReturnType<typeof openPlace>>, steps: reado
         break;
       }
       case "lease": {
-        const expected = model.lease(one.owner, nowMs);
-        const answer = await store.acquireLease({ chainId, sender, owner: one.owner, nowMs, ttlMs: TTL_MS });
+        const expected = model.lease(one.owner, one.watched);
+        const abandoned = one.watched ? watched.get(one.owner) : undefined;
+        const answer = await store.acquireLease({ chainId, sender, owner: one.owner, ttlMs: TTL_MS, abandoned });
+        if ("heldBy" in answer) watched.set(one.owner, answer.heldBy);
         if (expected !== undefined) epochs.set(one.owner, expected);
         expect("lease" in answer ? answer.lease.epoch : undefined).to.equal(expected);
         break;
       }
       case "store": {
-        const expected = model.store(one.owner, epochs.get(one.owner), nowMs, one.txNonce, one.picks);
+        const expected = model.store(one.owner, epochs.get(one.owner), one.txNonce, one.picks);
         const paymentIds = one.picks.map(idOf);
         const name = `${one.txNonce} ${one.picks}`;
         const attempt = attemptOf(name, [], { paymentIds });
@@ -195,7 +198,7 @@ async function follow(store: Awaited<ReturnType<typeof openPlace>>, steps: reado
       case "broadcast": {
         if (!model.hasBatch(one.txNonce)) break;
         const hash = (await store.batch(batchId(one.txNonce)))?.attempts[0]?.hash ?? "0x";
-        const expected = model.broadcast(one.owner, epochs.get(one.owner), nowMs, one.txNonce);
+        const expected = model.broadcast(one.owner, epochs.get(one.owner), one.txNonce);
         expect(await store.markBroadcast(leaseOf(one.owner), hash, nowMs)).to.equal(expected);
         break;
       }

@@ -48,20 +48,14 @@ export function describeSurvey({ store }: Subject): void {
       await store().concludeBatch(held, lostBatch, 2);
       const other = await lease(store(), { owner: "b", sender: addressOf(5), chainId: 1 });
       await store().releaseLease(other);
-      const mine = { chainId, sender, owner: "a", epoch: 1, expiresAtMs: 100, openBatches: 2, lastTxNonce: 6 };
-      expect(await store().senders(chainId)).to.deep.equal([mine]);
-      expect(await store().senders()).to.deep.equal([
-        {
-          chainId: 1,
-          sender: addressOf(5),
-          owner: undefined,
-          epoch: 1,
-          expiresAtMs: 0,
-          openBatches: 0,
-          lastTxNonce: undefined,
-        },
-        mine,
-      ]);
+      const [one] = await store().senders(chainId);
+      const { lease: taken, ...mine } = one!;
+      expect(mine).to.deep.equal({ chainId, sender, epoch: 1, openBatches: 2, lastTxNonce: 6 });
+      expect(taken).to.include({ owner: "a", epoch: 1, renewals: 1, place: undefined });
+      const [given, again] = await store().senders();
+      const none = { lease: undefined, openBatches: 0, lastTxNonce: undefined };
+      expect(given).to.deep.equal({ chainId: 1, sender: addressOf(5), epoch: 1, ...none });
+      expect(again).to.deep.include(mine);
     });
   });
 }
