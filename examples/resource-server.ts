@@ -1,14 +1,17 @@
 // A resource server that sells one answer for $0.001, with the official middleware. The line of this project is the
-// facilitator's address. Run: FACILITATOR_URL=http://127.0.0.1:4022 PAY_TO=0x… npm run resource-server
+// facilitator's address; with an API key of that facilitator, it can ask again for a payment whose answer it did not hear.
+// Run: FACILITATOR_URL=http://127.0.0.1:4022 FACILITATOR_KEY=… PAY_TO=0x… npm run resource-server
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import { registerExactEvmScheme } from "@x402/evm/exact/server";
 import { paymentMiddleware } from "@x402/express";
 import express from "express";
 
-const { FACILITATOR_URL = "http://127.0.0.1:4022", PAY_TO, PORT = "4021" } = process.env;
+const { FACILITATOR_URL = "http://127.0.0.1:4022", FACILITATOR_KEY, PAY_TO, PORT = "4021" } = process.env;
 if (PAY_TO === undefined) throw new Error("Set PAY_TO to the address that gets paid.");
 
-const facilitator = new HTTPFacilitatorClient({ url: FACILITATOR_URL });
+const headers: Record<string, string> = FACILITATOR_KEY ? { Authorization: `Bearer ${FACILITATOR_KEY}` } : {};
+const createAuthHeaders = async () => ({ verify: headers, settle: headers, supported: headers });
+const facilitator = new HTTPFacilitatorClient({ url: FACILITATOR_URL, createAuthHeaders });
 const prices = {
   "GET /weather": { accepts: { scheme: "exact", network: "eip155:84532", payTo: PAY_TO, price: "$0.001" } },
 } as const;

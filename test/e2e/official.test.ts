@@ -17,8 +17,9 @@ import { paymentMiddleware as honoMiddleware } from "@x402/hono";
 import { expect } from "chai";
 import express from "express";
 import { Hono } from "hono";
-import type { Address } from "viem";
+import { type Address, getAddress } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
+import { parseMerchantKeys } from "../../src/facilitator/index.ts";
 import { networks } from "../../src/networks.ts";
 import { vectors } from "../helpers/authorizations.ts";
 import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
@@ -144,6 +145,42 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
       ),
     );
     expect(replays.map(({ status }) => status)).to.deep.equal(new Array(10).fill(402));
+    expect(await lab.balanceOf(payTo)).to.equal(PRICE);
+  });
+
+  it("sells on a slow chain to an official server without a key, which asks again when it hears that a payment is pending", async () => {
+    const payTo = freshPayee();
+    const slow = await lab.serve({ policy: { answerWithinMs: 1_000, holdMs: 60_000 } });
+    const client = new HTTPFacilitatorClient({ url: slow.url });
+    const ask = client.settle.bind(client);
+    const heard: (string | undefined)[] = [];
+    /** Whether the payment that was just sent is decided. */
+    const isDecided = async ({ payload }: PaymentPayload): Promise<boolean> => {
+      const { from, nonce } = payload.authorization as { from: string; nonce: string };
+      const answer = await slow.get(`/payments/eip155:84532/${usdc.address}/${from}/${nonce}`);
+      const { payments } = (await answer.json()) as { payments: { decided: boolean }[] };
+      return payments.every(({ decided }) => decided);
+    };
+    await lab.chain.request("evm_setIntervalMining", [0]);
+    client.settle = async (payload, requirements) => {
+      const answer = await ask(payload, requirements);
+      heard.push(answer.errorReason);
+      if (answer.errorReason === "settlement_pending") {
+        // Now the block comes that it waits for.
+        await lab.chain.request("evm_setIntervalMining", [2_000]);
+        while (!(await isDecided(payload))) await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return answer;
+    };
+    const app = express();
+    app.use(expressMiddleware(routes(payTo), registerServer(new x402ResourceServer(client))));
+    app.get("/weather", (_request, response) => {
+      response.json({ weather: "sunny" });
+    });
+    const response = await buyWith(buyers[6]!)(`${await listen(app)}/weather`);
+    expect(heard).to.deep.equal(["settlement_pending", undefined]);
+    expect(response.status).to.equal(200);
+    expect(receiptOf(response)).to.include({ success: true });
     expect(await lab.balanceOf(payTo)).to.equal(PRICE);
   });
 
@@ -283,7 +320,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     expect(responses).to.deep.equal([{ bazaar: { status: "processing" } }, { bazaar: { status: "success" } }]);
     const [item] = (await list()).items.filter(({ resource }) => resource.startsWith(url));
     expect(item).to.include({ resource: `${url}/weather`, type: "http", x402Version: 2 });
-    expect(item?.accepts[0]).to.include({ payTo: payTo, amount: "1000", network: "eip155:84532" });
+    expect(item?.accepts[0]).to.include({ payTo: getAddress(payTo), amount: "1000", network: "eip155:84532" });
     const { search } = client.extensions[BAZAAR.key as "bazaar"];
     expect((await search({ query: "the weather" })).resources.map(({ resource }) => resource)).to.include(
       item?.resource,
@@ -324,6 +361,16 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
       });
       return { match, child };
     }
+
+    it("sell with a merchant's API key, where the facilitator wants one", async () => {
+      const key = "k".repeat(40);
+      const closed = await lab.serve({ merchants: parseMerchantKeys(`shop=${key}`), merchantsOnly: true });
+      const env = { FACILITATOR_URL: closed.url, FACILITATOR_KEY: key, PAY_TO: freshPayee(), PORT: "0" };
+      const server = await run("resource-server.ts", env, /selling (http:\S+)/);
+      expect((await buyWith(buyers[7]!)(server.match[1] ?? "")).status).to.equal(200);
+      expect(await lab.balanceOf(env.PAY_TO)).to.equal(PRICE);
+      server.child.kill("SIGTERM");
+    });
 
     it("sell and buy on a facilitator that only swapped its scheme", async () => {
       const payTo = freshPayee();
