@@ -23,6 +23,8 @@ export type Network = {
   /** The most to offer per gas unless an operator says otherwise, in wei: many times what is usual there. */
   readonly feeCeilings: FeeCeilings;
   readonly explorerUrl: string | undefined;
+  /** Whether its ether and its USDC are given away. */
+  readonly isTestnet: boolean;
 };
 
 const circle = <Name extends "USDC" | "USD Coin">(name: Name, address: Address) =>
@@ -50,6 +52,7 @@ export const networks = {
     // Base fee 0.005 to 0.1 gwei, tip 0.001 gwei; its operator suggests 1,000,000 wei.
     feeCeilings: gwei(5n, 1n),
     explorerUrl: "https://basescan.org",
+    isTestnet: false,
   },
   baseSepolia: {
     chainId: 84532,
@@ -61,6 +64,7 @@ export const networks = {
     opStack: true,
     feeCeilings: gwei(5n, 1n),
     explorerUrl: "https://sepolia.basescan.org",
+    isTestnet: true,
   },
   avalanche: {
     chainId: 43114,
@@ -73,6 +77,7 @@ export const networks = {
     // The base fee was at least 25 nAVAX before ACP-125, 1 nAVAX after it.
     feeCeilings: gwei(200n, 10n),
     explorerUrl: "https://snowtrace.io",
+    isTestnet: false,
   },
   avalancheFuji: {
     chainId: 43113,
@@ -84,6 +89,7 @@ export const networks = {
     opStack: false,
     feeCeilings: gwei(200n, 10n),
     explorerUrl: "https://testnet.snowtrace.io",
+    isTestnet: true,
   },
   polygon: {
     chainId: 137,
@@ -96,6 +102,7 @@ export const networks = {
     // Its nodes take no tip below 25 gwei (30 in older versions).
     feeCeilings: gwei(1_000n, 200n),
     explorerUrl: "https://polygonscan.com",
+    isTestnet: false,
   },
   polygonAmoy: {
     chainId: 80002,
@@ -107,6 +114,7 @@ export const networks = {
     opStack: false,
     feeCeilings: gwei(1_000n, 200n),
     explorerUrl: "https://amoy.polygonscan.com",
+    isTestnet: true,
   },
   arbitrum: {
     chainId: 42161,
@@ -119,6 +127,7 @@ export const networks = {
     // Base fee from 0.01 gwei on; its sequencer takes no tip.
     feeCeilings: gwei(5n, 1n),
     explorerUrl: "https://arbiscan.io",
+    isTestnet: false,
   },
   sei: {
     chainId: 1329,
@@ -130,6 +139,7 @@ export const networks = {
     opStack: false,
     feeCeilings: gwei(200n, 50n),
     explorerUrl: "https://seiscan.io",
+    isTestnet: false,
   },
 } as const satisfies Record<string, Network>;
 
@@ -164,6 +174,14 @@ export function networkOf(chainId: number): Network | undefined {
 /** What is offered at most per gas on this chain unless an operator says otherwise. */
 export function feeCeilingsOf(chainId: number): FeeCeilings {
   return networkOf(chainId)?.feeCeilings ?? UNKNOWN_CEILINGS;
+}
+
+/** Chain ids that development nodes have by themselves. */
+const DEVELOPMENT_CHAIN_IDS: readonly number[] = [1337, 31337];
+
+/** Whether nothing on this chain has a price: a known testnet, or the usual id of a development node. */
+export function isTestChain(chainId: number): boolean {
+  return networkOf(chainId)?.isTestnet ?? DEVELOPMENT_CHAIN_IDS.includes(chainId);
 }
 
 /** Whether `text` is one of the names that {@link findNetwork} would find `network` by. */

@@ -73,7 +73,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     if ("status" in call) return refuse(call);
     open += 1;
     try {
-      const { response, bazaar } = await (endpoint === "verify" ? verify(call) : settle(c, call, caller));
+      const { response, bazaar } = await (endpoint === "verify" ? verify(call, caller) : settle(c, call, caller));
       if (bazaar !== undefined) c.header("EXTENSION-RESPONSES", encodeHeader({ bazaar }));
       const { payer } = response;
       const result = ("isValid" in response ? response.invalidReason : response.errorReason) ?? "ok";
@@ -89,9 +89,9 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     }
   };
 
-  async function verify({ payload, requirements, exact, identifier }: Call): Promise<Answer> {
+  async function verify({ payload, requirements, exact, identifier }: Call, caller: Caller): Promise<Answer> {
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
-    const response = await x402.verify(payload, requirements);
+    const response = await port.withOptions({ caller }, () => x402.verify(payload, requirements));
     if (!response.isValid || exact === undefined) return { response, bazaar: undefined };
     return { response, bazaar: catalogue.check(payload, requirements, exact) };
   }

@@ -7,6 +7,7 @@ import type {
   VerifyResponse,
 } from "@x402/core/types";
 import type { Address } from "viem";
+import type { Caller } from "./admission/types.ts";
 import { named } from "./bringers.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 import type { Settlement, SettleOptions, Settler } from "./settle.ts";
@@ -15,7 +16,7 @@ import { type ExactRequest, isPermit2, networkEcho, payerOf, type Reading, readE
 
 /** What the scheme needs of the facilitator around it. */
 export type ExactSchemePort = {
-  readonly verify: (request: ExactRequest) => Promise<Verdict>;
+  readonly verify: (request: ExactRequest, caller?: Caller) => Promise<Verdict>;
   readonly settle: Settler;
   /** The sending keys, for /supported. */
   readonly addresses: () => readonly Address[];
@@ -39,7 +40,7 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
     verify: async (payload, requirements) => {
       const read = readPayload(version, payload, requirements);
       if (!read.ok) return invalid(version, read.reason, read.problem, payerOf(payload));
-      const verdict = await port.verify(read.value);
+      const verdict = await port.verify(read.value, port.options?.().caller);
       const payer = read.value.authorization.from;
       return verdict.isValid ? { isValid: true, payer } : invalid(version, verdict.reason, verdict.message, payer);
     },

@@ -23,7 +23,7 @@ import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
 import { type Merchant, withoutTwins } from "./merchants.ts";
 import { createMetrics } from "./metrics.ts";
-import { DEFAULT_FACILITATOR_POLICY, FACILITATOR_ENGINE, type FacilitatorPolicy } from "./policy.ts";
+import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./policy.ts";
 import { createSettler, type SettleOptions } from "./settle.ts";
 import { verifyFunded } from "./verify.ts";
 
@@ -81,9 +81,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const chainId = client.chain.id;
-  const usdc = networkOf(chainId)?.usdc.address;
-  const assets = usdc === undefined ? [] : [{ address: usdc, minimum: 0n }];
-  const policy: FacilitatorPolicy = { assets, ...DEFAULT_FACILITATOR_POLICY, ...options.policy };
+  const policy = resolveFacilitatorPolicy(chainId, options.policy);
   const batches = (await readRouterCode(client)).status === "matches";
   const engine = await startEngine(
     {
@@ -107,7 +105,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const addresses = (): readonly Address[] => senders.map(({ address }) => address);
   const stopping = new AbortController();
   const checks = createSignatureChecks(clock, chainId);
-  const admission = createAdmission({ store, clock, policy, chainId });
+  const admission = createAdmission({ store, clock, client, policy, batches });
   const port = {
     client,
     store,
@@ -132,9 +130,9 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     createExactScheme(version, {
       addresses,
       options: () => current.getStore() ?? {},
-      verify: async (request) => {
+      verify: async (request, caller) => {
         const startedMs = clock.now();
-        const verdict = await verifyFunded(port, request);
+        const verdict = await verifyFunded(port, request, caller);
         return timed(startedMs, (seconds) => metrics.verified(version, verdict, seconds), verdict);
       },
       settle: async (request, settleOptions) => {

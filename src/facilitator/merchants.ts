@@ -14,6 +14,9 @@ export type Merchant = {
   readonly rateLimit: RateLimit | undefined;
   /** The most payments that are taken in for it in one day (UTC); undefined for no bound. */
   readonly paymentsPerDay: number | undefined;
+  /** As `gasPerDay.merchant` and `payerOpenCap.merchant` of the facilitator's policy, for this merchant; undefined for those. */
+  readonly gasPerDay: bigint | undefined;
+  readonly payerOpenCap: number | undefined;
   /** As `strict` and `unbatchedPayees` of the facilitator's policy, for this merchant's payments. */
   readonly strict: boolean;
   readonly unbatched: boolean;
@@ -40,6 +43,8 @@ const merchant = z.strictObject({
     .transform((text) => text.toLowerCase()),
   requestsPerSecond: z.int().min(1).max(100_000).optional(),
   paymentsPerDay: z.int().min(1).optional(),
+  gasPerDay: z.int().min(1).optional(),
+  payerOpenCap: z.int().min(1).max(100_000).optional(),
   strict: z.boolean().default(false),
   unbatched: z.boolean().default(false),
   refundReceivers: z.array(address).default([]),
@@ -60,9 +65,11 @@ export function parseMerchants(json: unknown): readonly Merchant[] {
     });
   }
   return withoutTwins(
-    read.data.map(({ requestsPerSecond, paymentsPerDay, ...rest }) => ({
+    read.data.map(({ requestsPerSecond, paymentsPerDay, gasPerDay, payerOpenCap, ...rest }) => ({
       ...rest,
       paymentsPerDay,
+      gasPerDay: gasPerDay === undefined ? undefined : BigInt(gasPerDay),
+      payerOpenCap,
       rateLimit:
         requestsPerSecond === undefined ? undefined : { perSecond: requestsPerSecond, burst: 2 * requestsPerSecond },
     })),
@@ -89,6 +96,8 @@ export function parseMerchantKeys(text: string): readonly Merchant[] {
         keySha256,
         rateLimit: undefined,
         paymentsPerDay: undefined,
+        gasPerDay: undefined,
+        payerOpenCap: undefined,
         strict: false,
         unbatched: false,
         refundReceivers: [],

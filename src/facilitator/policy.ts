@@ -1,4 +1,5 @@
 import type { Address } from "viem";
+import { isTestChain, networkOf } from "../networks.ts";
 import type { EnginePolicy } from "../settlement/policy.ts";
 
 /** Whom and what a facilitator serves. */
@@ -17,6 +18,32 @@ export type FacilitatorPolicy = {
   readonly holdMs: number;
   /** The most gas that deploying a payer's wallet may take. */
   readonly maxDeploymentGas: bigint;
+  /** How far ahead the end of an authorization may be: a stored payment is followed until then. */
+  readonly maxValiditySeconds: number;
+  /** The gas that is taken in for one day (UTC), by what it is expected to be. */
+  readonly gasPerDay: GasPerDay;
+  /** The open payments that one payer may have, with callers without an API key and with merchants. */
+  readonly payerOpenCap: { readonly anonymous: number | undefined; readonly merchant: number | undefined };
+  /** Lets the smallest payment follow the price of gas, beside what `assets` says. */
+  readonly minimumByGas: MinimumByGas | undefined;
+};
+
+/** Bounds on gas in one day (UTC); undefined for no bound. */
+export type GasPerDay = {
+  /** For one payer, whoever brings their payments. */
+  readonly payer: bigint | undefined;
+  /** For all callers without an API key together. */
+  readonly anonymous: bigint | undefined;
+  /** For each merchant that has no bound of its own. */
+  readonly merchant: bigint | undefined;
+};
+
+/** A smallest payment: a multiple of what it is expected to cost in a full batch. */
+export type MinimumByGas = {
+  /** In thousandths. */
+  readonly multiplePermille: bigint;
+  /** The price of one ether in atomic units of the tokens, which are taken for dollars with six decimals. */
+  readonly etherMicroUsd: bigint;
 };
 
 /**
@@ -31,11 +58,37 @@ export const FACILITATOR_ENGINE = {
   requireFunds: true,
 } as const satisfies Partial<EnginePolicy>;
 
-export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets"> = {
+/** Defaults that are the same on every chain. */
+export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gasPerDay" | "payerOpenCap"> = {
   factories: [],
   unbatchedPayees: [],
   strict: false,
   answerWithinMs: 55_000,
   holdMs: 10_000,
   maxDeploymentGas: 2_000_000n,
+  maxValiditySeconds: 86_400,
+  minimumByGas: undefined,
 };
+
+/**
+ * What strangers may cost an operator on a chain where gas is money. A payment in a batch takes about 52,000 gas: that is 380
+ * payments of one payer in a day, 9,600 of all anonymous callers, 38,000 of each merchant; at 0.01 gwei and $3,000 for an
+ * ether $0.60, $15 and $60.
+ */
+const REAL: Pick<FacilitatorPolicy, "gasPerDay" | "payerOpenCap"> = {
+  gasPerDay: { payer: 20_000_000n, anonymous: 500_000_000n, merchant: 2_000_000_000n },
+  payerOpenCap: { anonymous: 20, merchant: 100 },
+};
+
+/** No bounds: for chains where gas costs nothing. */
+export const UNBOUNDED: Pick<FacilitatorPolicy, "gasPerDay" | "payerOpenCap"> = {
+  gasPerDay: { payer: undefined, anonymous: undefined, merchant: undefined },
+  payerOpenCap: { anonymous: undefined, merchant: undefined },
+};
+
+/** The policy on a chain: what is given, and for the rest what is usual there. */
+export function resolveFacilitatorPolicy(chainId: number, given: Partial<FacilitatorPolicy> = {}): FacilitatorPolicy {
+  const usdc = networkOf(chainId)?.usdc.address;
+  const assets = usdc === undefined ? [] : [{ address: usdc, minimum: 0n }];
+  return { assets, ...DEFAULT_FACILITATOR_POLICY, ...(isTestChain(chainId) ? UNBOUNDED : REAL), ...given };
+}

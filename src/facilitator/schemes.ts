@@ -1,9 +1,9 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
 import type { LocalAccount } from "viem";
 import type { ChainClient } from "../chain/client.ts";
+import { readRouterCode } from "../chain/routerCode.ts";
 import { systemClock } from "../clock.ts";
 import { type Logger, silentLogger } from "../logger.ts";
-import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
@@ -11,7 +11,7 @@ import type { Store } from "../settlement/store/types.ts";
 import { createAdmission } from "./admission/admission.ts";
 import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
-import { DEFAULT_FACILITATOR_POLICY, FACILITATOR_ENGINE, type FacilitatorPolicy } from "./policy.ts";
+import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./policy.ts";
 import { createSettler } from "./settle.ts";
 import { verifyFunded } from "./verify.ts";
 
@@ -37,9 +37,8 @@ export async function createSharedExactSchemes(options: {
   readonly logger?: Logger;
 }): Promise<SharedExactSchemes> {
   const { client, store, senders, logger = silentLogger } = options;
-  const usdc = networkOf(client.chain.id)?.usdc.address;
-  const assets = usdc === undefined ? [] : [{ address: usdc, minimum: 0n }];
-  const policy = { assets, ...DEFAULT_FACILITATOR_POLICY, ...options.policy };
+  const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
+  const batches = (await readRouterCode(client)).status === "matches";
   const engine = await startEngine({
     store,
     chain: { client },
@@ -51,7 +50,7 @@ export async function createSharedExactSchemes(options: {
   const addresses = () => senders.map(({ address }) => address);
   const checks = createSignatureChecks(systemClock, client.chain.id);
   const stop = { stopping: stopping.signal };
-  const admission = createAdmission({ store, clock: systemClock, policy, chainId: client.chain.id });
+  const admission = createAdmission({ store, clock: systemClock, client, policy, batches });
   const port = { client, store, engine, policy, clock: systemClock, logger, addresses, checks, admission, ...stop };
   const settle = createSettler(port);
   const parts = {

@@ -104,7 +104,7 @@ export function createSettler(port: SettlePort): Settler {
       const isWrapped = isErc6492(signed.signature);
       // A wallet that is to be deployed is looked at anew.
       const recalled = isWrapped ? undefined : checks.recall(request);
-      const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped }));
+      const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped, caller }));
       if (!verdict.isValid) return failed(verdict.reason, verdict.message);
     } else {
       const refusal = refuseBinding(request, client.chain.id);
@@ -115,31 +115,50 @@ export function createSettler(port: SettlePort): Settler {
     const turn = turns.enter(`${identity}/${digest}`, bringer, known);
     if (turn === "busy" || turn === "stranger") return turnAway(turn, known);
     return turn.run(
-      async (noteStored) => {
-        const row =
-          known === undefined ? await bring(ask, request, signed, asking) : await bringAnew(known, request, bringer);
-        if (!("id" in row)) return row;
-        noteStored();
-        return conclude(row, asking);
-      },
+      (noteStored) => settleOne(ask, request, signed, asking, known, noteStored),
       (settlement) => settlement.status !== "pending",
     );
   };
 
-  /** Takes in a payment that is new here, for its bringer. */
-  async function bring(
+  /** Takes in a payment that is new here, or is brought anew, and waits for what becomes of it. */
+  async function settleOne(
     ask: Ask,
     request: ExactRequest,
     signed: SignedAuthorization,
     asking: Asking,
-  ): Promise<PaymentRow | Settlement> {
+    known: PaymentRow | undefined,
+    noteStored: () => void,
+  ): Promise<Settlement> {
+    if (known !== undefined && !(await isBroughtAnew(known, request, asking))) {
+      noteStored();
+      return conclude(known, asking);
+    }
     const ticket = await admission.admit(ask, asking.caller);
     if ("reason" in ticket) return failed(ticket.reason, ticket.message);
+    const row = await (known === undefined
+      ? bring(ticket, request, signed, asking)
+      : bringAnew(ticket, known, asking.bringer));
+    if (!("id" in row)) return row;
+    noteStored();
+    const settlement = await conclude(row, asking);
+    if (settlement.status === "failed" && (await isNeverSent(row.id))) await ticket.unsent();
+    return settlement;
+  }
+
+  /** Takes in a payment that is new here, for its bringer. */
+  async function bring(
+    ticket: Ticket,
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    asking: Asking,
+  ): Promise<PaymentRow | Settlement> {
     const accepted = await acceptWith(ticket, request, signed, asking);
     if (!("isNew" in accepted)) return accepted;
     const { row, isNew } = accepted;
-    // Else another process was faster.
-    return isNew || isBringer(asking.bringer, row) ? row : turnAway("stranger", row);
+    if (isNew || isBringer(asking.bringer, row)) return row;
+    // Another process was faster.
+    await ticket.unsent();
+    return turnAway("stranger", row);
   }
 
   /** {@link accept}; what was counted for a payment that is not accepted is given back. */
@@ -196,16 +215,20 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /**
-   * A payment that moved nothing, and would now, is queued again for who brings it: its payer may have got their money since,
+   * Whether a payment that moved nothing would do so now, for who brings it again: its payer may have got their money since,
    * or its caller went away before it was sent.
    */
-  async function bringAnew(row: PaymentRow, request: ExactRequest, bringer: Bringer): Promise<PaymentRow | Settlement> {
-    if (!mayBringAnew(bringer, row)) return row;
-    if (!(await verifyFunded(port, request)).isValid) return row;
+  async function isBroughtAnew(row: PaymentRow, request: ExactRequest, { bringer, caller }: Asking): Promise<boolean> {
+    return mayBringAnew(bringer, row) && (await verifyFunded(port, request, caller)).isValid;
+  }
+
+  async function bringAnew(ticket: Ticket, row: PaymentRow, bringer: Bringer): Promise<PaymentRow | Settlement> {
     const isQueued = await engine.retry(row.id, { bringer: bringer.merchant ?? null });
     const now = (await store.payment(row.id)) ?? row;
-    // Else another process was faster.
-    return isQueued || mayHear(bringer, now) ? now : turnAway("stranger", now);
+    if (isQueued) return now;
+    // Another process was faster.
+    await ticket.unsent();
+    return mayHear(bringer, now) ? now : turnAway("stranger", now);
   }
 
   /** What somebody hears who did not bring a payment, or while another request of its bringer waits. */
@@ -219,6 +242,12 @@ export function createSettler(port: SettlePort): Settler {
     }
     const { reason, message } = reasonOfRow(row);
     return failed(reason, message, transactionOf(row));
+  }
+
+  /** Whether a payment was decided without a transaction. */
+  async function isNeverSent(id: number): Promise<boolean> {
+    const row = await store.payment(id);
+    return row !== undefined && isDecided(row) && transactionOf(row) === undefined;
   }
 
   /** Waits for a stored payment and takes its success, if nobody has. */

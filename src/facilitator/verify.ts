@@ -7,6 +7,7 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Admission } from "./admission/admission.ts";
 import { askOf } from "./admission/payment.ts";
 import { isNetworkOf } from "./admission/rules.ts";
+import { type Caller, NOBODY } from "./admission/types.ts";
 import type { SignatureChecks } from "./checks.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
 import { createVerificationReads } from "./reads.ts";
@@ -33,9 +34,9 @@ export type VerifyPort = {
 export async function verifyExact(
   { client, policy, addresses, admission }: VerifyPort,
   request: ExactRequest,
-  { simulate }: { readonly simulate: boolean },
+  { simulate, caller = NOBODY }: { readonly simulate: boolean; readonly caller?: Caller },
 ): Promise<Verdict> {
-  const fault = admission.fault(askOf(request, client.chain.id));
+  const fault = await admission.fault(askOf(request, client.chain.id), caller);
   if (fault !== undefined) return no(fault.reason, fault.message);
   const reads = createVerificationReads(client, { simulate, addresses });
   const config = { eip6492AllowedFactories: [...policy.factories] };
@@ -61,10 +62,13 @@ export async function verifyExact(
 export async function verifyFunded(
   port: VerifyPort & { readonly engine: Pick<SettlementEngine, "covers">; readonly checks: SignatureChecks },
   request: ExactRequest,
+  caller: Caller = NOBODY,
 ): Promise<Verdict> {
-  const verdict = await verifyExact(port, request, { simulate: true });
-  if (verdict.isValid) port.checks.note(request);
-  if (!verdict.isValid || (await port.engine.covers(authorizationOf(request, port.client.chain.id)))) return verdict;
+  const verdict = await verifyExact(port, request, { simulate: true, caller });
+  if (!verdict.isValid) return verdict;
+  port.checks.note(request);
+  await port.admission.checkBudgets(askOf(request, port.client.chain.id), caller);
+  if (await port.engine.covers(authorizationOf(request, port.client.chain.id))) return verdict;
   return no(REASON.insufficientBalance, "the payer's balance does not cover it beside unsettled payments");
 }
 

@@ -1,3 +1,5 @@
+import { isAddressEqual } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { Store } from "../../settlement/store/types.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
@@ -8,27 +10,33 @@ import {
   holderOf,
   MalformedHeaderError,
   readIdempotencyKey,
-  type Undo,
 } from "./claims.ts";
-import { countToday } from "./quota.ts";
+import { createFloor } from "./floor.ts";
+import { createGasBook } from "./gas.ts";
+import { createDailyCounts, type Quota } from "./quota.ts";
 import { findFault } from "./rules.ts";
 import type { Ask, Caller, Fault, Ticket } from "./types.ts";
 
 export type AdmissionPort = {
   readonly store: Store;
   readonly clock: Clock;
+  readonly client: ChainClient;
   readonly policy: FacilitatorPolicy;
-  readonly chainId: number;
+  /** Whether payments share transactions here. */
+  readonly batches: boolean;
 };
 
 /**
  * The one place where requests are let in: payments, deposits, claims, sweeps and refunds. Whoever handles one asks `fault`
- * first, which needs no chain and counts nothing; `hold` before anything is looked up; `admit` when all checks have passed,
- * before anything is stored or sent.
+ * first, which counts nothing; `hold` before anything is looked up; `admit` when all checks have passed, before anything
+ * is stored or sent.
  */
 export type Admission = {
-  /** What is wrong with a request by the operator's rules, as far as that can be told without counting. */
-  readonly fault: (ask: Ask) => Fault | undefined;
+  /**
+   * What is wrong with a request by the operator's rules, as far as that can be told without counting.
+   * @throws ChainUnavailableError where a rule depends on the price of gas, and the node does not say it.
+   */
+  readonly fault: (ask: Ask, caller: Caller) => Promise<Fault | undefined>;
   /**
    * Binds a merchant's Idempotency-Key to this request. It resolves with the name of who may hear its success again,
    * undefined for callers without a key.
@@ -37,6 +45,8 @@ export type Admission = {
   readonly hold: (ask: Ask, caller: Caller) => Promise<string | undefined>;
   /** @throws ClaimConflictError where the payer's id of the payment is bound to another one. It binds nothing. */
   readonly checkIdentifier: (ask: Ask) => Promise<void>;
+  /** Whether there is something left of what `admit` counts. @throws QuotaError where not. */
+  readonly checkBudgets: (ask: Ask, caller: Caller) => Promise<void>;
   /**
    * Counts a request that is new here, and binds its payment identifier.
    * @throws QuotaError where the caller has had what it may have today, ClaimConflictError where the identifier is taken.
@@ -44,20 +54,50 @@ export type Admission = {
   readonly admit: (ask: Ask, caller: Caller) => Promise<Ticket | Fault>;
 };
 
-export function createAdmission({ store, clock, policy, chainId }: AdmissionPort): Admission {
-  const fault: Admission["fault"] = (ask) => findFault(ask, policy, chainId);
+export function createAdmission({ store, clock, client, policy, batches }: AdmissionPort): Admission {
+  const chainId = client.chain.id;
+  const counts = createDailyCounts(store, clock);
+  const gasBook = createGasBook({ batches, maxDeploymentGas: policy.maxDeploymentGas });
+  const floor = createFloor(client, clock, policy.minimumByGas);
 
-  /** Runs steps in order, each of which can be undone; what fails undoes those before it. */
-  async function take(steps: readonly (() => Promise<Undo>)[]): Promise<Ticket> {
-    const undos: Undo[] = [];
-    const release = async (): Promise<void> => void (await Promise.all(undos.splice(0).map((undo) => undo())));
-    try {
-      for (const step of steps) undos.push(await step());
-    } catch (error) {
-      await release();
-      throw error;
-    }
-    return { release };
+  /** Whether a payment gets a transaction of its own. */
+  function isAlone({ payee }: Ask, { merchant }: Caller): boolean {
+    if (merchant?.unbatched === true) return true;
+    return payee !== undefined && policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
+  }
+
+  const fault: Admission["fault"] = async (ask, caller) => {
+    const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+    const worthwhile =
+      policy.minimumByGas === undefined || ask.amount === undefined
+        ? 0n
+        : await floor(gasBook.expect(ask, isAlone(ask, caller)));
+    return findFault(ask, { policy, chainId, nowSeconds, worthwhile });
+  };
+
+  function paymentQuota({ merchant }: Caller): readonly Quota[] {
+    if (merchant?.paymentsPerDay === undefined) return [];
+    const most = merchant.paymentsPerDay;
+    return [{ name: `quota:${merchant.id}`, amount: 1, most, message: `${most} payments were taken in today` }];
+  }
+
+  function gasQuotas(ask: Ask, caller: Caller): readonly Quota[] {
+    const { payer } = ask;
+    const { merchant } = caller;
+    const { gasPerDay } = policy;
+    const pool = merchant === undefined ? gasPerDay.anonymous : (merchant.gasPerDay ?? gasPerDay.merchant);
+    const ofPayer = payer === undefined ? undefined : gasPerDay.payer;
+    if (pool === undefined && ofPayer === undefined) return [];
+    const amount = Number(gasBook.expect(ask, isAlone(ask, caller)).gas);
+    const quota = (name: string, most: bigint | undefined, message: string): readonly Quota[] => {
+      return most === undefined ? [] : [{ name: `gas:${chainId}:${name}`, amount, most: Number(most), message }];
+    };
+    return [
+      ...quota(`payer:${payer?.toLowerCase()}`, ofPayer, "the gas for this payer's payments is used up for today"),
+      ...(merchant === undefined
+        ? quota("anonymous", pool, "the gas for callers without an API key is used up for today")
+        : quota(`merchant:${merchant.id}`, pool, "the gas for this merchant is used up for today")),
+    ];
   }
 
   return {
@@ -74,22 +114,28 @@ export function createAdmission({ store, clock, policy, chainId }: AdmissionPort
     checkIdentifier: async ({ identifier: id, payer, fingerprint }) => {
       if (id !== undefined && payer !== undefined) await checkIdentifier(store, { chainId, payer, id }, fingerprint);
     },
+    checkBudgets: (ask, caller) => counts.check([...paymentQuota(caller), ...gasQuotas(ask, caller)]),
     admit: async (ask, caller) => {
-      const refusal = fault(ask);
+      const refusal = await fault(ask, caller);
       if (refusal !== undefined) return refusal;
       const { identifier: id, payer, fingerprint } = ask;
-      const { merchant } = caller;
-      const steps: (() => Promise<Undo>)[] = [];
-      // The quota first: where it is used up, nothing is bound.
-      if (merchant?.paymentsPerDay !== undefined) {
-        const most = merchant.paymentsPerDay;
-        const quota = { name: `quota:${merchant.id}`, most, message: `${most} payments were taken in today` };
-        steps.push(() => countToday(store, quota, 1, clock.now()));
+      // Counted first: where something is used up, nothing is bound.
+      const gas = gasQuotas(ask, caller);
+      const payments = paymentQuota(caller);
+      const uncount = await counts.take([...payments, ...gas]);
+      let unbind = async (): Promise<void> => undefined;
+      try {
+        if (id !== undefined && payer !== undefined) {
+          unbind = await claimIdentifier(store, { chainId, payer, id }, fingerprint);
+        }
+      } catch (error) {
+        await uncount();
+        throw error;
       }
-      if (id !== undefined && payer !== undefined) {
-        steps.push(() => claimIdentifier(store, { chainId, payer, id }, fingerprint));
-      }
-      return take(steps);
+      return {
+        release: async () => void (await Promise.all([uncount(), unbind()])),
+        unsent: uncount,
+      };
     },
   };
 }

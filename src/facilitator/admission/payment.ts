@@ -1,3 +1,4 @@
+import { isErc6492 } from "../../authorization/signature.ts";
 import type { ExactRequest } from "../wire.ts";
 import { fingerprintOf } from "./claims.ts";
 import type { Ask } from "./types.ts";
@@ -11,6 +12,10 @@ export function askOf(request: ExactRequest, chainId: number, identifier?: strin
     tokens: [required.asset],
     amount: required.amount,
     payer: authorization.from,
+    payee: authorization.to,
+    deadlineSeconds: authorization.validBefore,
+    signatureBytes: (request.signature.length - 2) / 2,
+    deploys: isErc6492(request.signature),
     fingerprint: fingerprintOf(request, chainId),
     identifier,
   };

@@ -1,9 +1,12 @@
+import type { Clock } from "../../clock.ts";
 import type { Store } from "../../settlement/store/types.ts";
 import type { Undo } from "./claims.ts";
 
 const DAY_MS = 86_400_000;
+/** What all counters of days begin with; the day follows, so that those of old days are found together. */
+const PREFIX = "day:";
 
-/** What a caller may have of something in one day (UTC) is used up. `retryAfterSeconds`: until tomorrow. */
+/** What may be had of something in one day (UTC) is used up. `retryAfterSeconds`: until tomorrow. */
 export class QuotaError extends Error {
   override readonly name = "QuotaError";
   readonly retryAfterSeconds: number;
@@ -14,23 +17,63 @@ export class QuotaError extends Error {
   }
 }
 
-/** Something of which there is so much a day. */
+/** An amount of something of which there is so much a day. */
 export type Quota = {
   /** Unique in the journal; the day is added to it. */
   readonly name: string;
+  readonly amount: number;
   readonly most: number;
   /** What is said where it is used up. */
   readonly message: string;
 };
 
-/** Counts `amount` against today's quota, which all processes on this journal share. @throws QuotaError where it is used up. */
-export async function countToday(store: Store, quota: Quota, amount: number, nowMs: number): Promise<Undo> {
-  const name = `${quota.name}:${new Date(nowMs).toISOString().slice(0, 10)}`;
-  const undo = async (): Promise<void> => {
-    await store.addTo(name, -amount);
+/** Counts by day, which all processes on a journal share. */
+export type DailyCounts = {
+  /** Counts all of them or none. @throws QuotaError naming the first that is used up. */
+  readonly take: (quotas: readonly Quota[]) => Promise<Undo>;
+  /** Whether {@link DailyCounts.take} would pass now; it counts nothing. @throws QuotaError where not. */
+  readonly check: (quotas: readonly Quota[]) => Promise<void>;
+};
+
+export function createDailyCounts(store: Store, clock: Clock): DailyCounts {
+  let forgotten: string | undefined;
+
+  function used({ message }: Quota): QuotaError {
+    const nowMs = clock.now();
+    const tomorrowMs = (Math.floor(nowMs / DAY_MS) + 1) * DAY_MS;
+    return new QuotaError(message, Math.ceil((tomorrowMs - nowMs) / 1000));
+  }
+
+  function today(): string {
+    return `${PREFIX}${new Date(clock.now()).toISOString().slice(0, 10)}:`;
+  }
+
+  /** Counters of days that are over count nothing any more: a journal keeps today's and yesterday's. */
+  async function forgetOld(): Promise<void> {
+    const yesterday = `${PREFIX}${new Date(clock.now() - DAY_MS).toISOString().slice(0, 10)}:`;
+    if (forgotten === yesterday) return;
+    forgotten = yesterday;
+    await store.forgetNotes(PREFIX, yesterday);
+  }
+
+  return {
+    take: async (quotas) => {
+      if (quotas.length === 0) return async () => undefined;
+      await forgetOld();
+      const day = today();
+      const named = quotas.map((quota) => ({ ...quota, name: `${day}${quota.name}` }));
+      const full = await store.addWithin(named);
+      if (full !== undefined) throw used(quotas[full]!);
+      return async () => {
+        const most = Number.MAX_SAFE_INTEGER;
+        await store.addWithin(named.map(({ name, amount }) => ({ name, amount: -amount, most })));
+      };
+    },
+    check: async (quotas) => {
+      const day = today();
+      const counts = await Promise.all(quotas.map(({ name }) => store.cursor(`${day}${name}`)));
+      const full = quotas.find(({ amount, most }, index) => Number(counts[index] ?? 0) + amount > most);
+      if (full !== undefined) throw used(full);
+    },
   };
-  if ((await store.addTo(name, amount)) <= quota.most) return undo;
-  await undo();
-  const tomorrowMs = (Math.floor(nowMs / DAY_MS) + 1) * DAY_MS;
-  throw new QuotaError(quota.message, Math.ceil((tomorrowMs - nowMs) / 1000));
 }

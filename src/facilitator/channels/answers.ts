@@ -88,10 +88,12 @@ export function failed(
 /** The answer about a call that did not go through, or is not known to have. */
 export function undone(
   asked: Asked,
-  outcome: CallOutcome & { status: "refused" | "pending" | "unsent" },
+  outcome: Exclude<CallOutcome, { status: "done" }>,
   reasons: { readonly simulation: string; readonly failed: string },
 ): SettleResponse {
   switch (outcome.status) {
+    case "faulty":
+      return failed(asked, outcome.fault.reason, outcome.fault.message);
     case "pending":
       if (outcome.transaction === undefined) return failed(asked, reasons.failed, "its outcome is not known yet");
       return failed(asked, REASON.pending, "sent, and not mined yet; it may still go through", outcome);

@@ -1,30 +1,47 @@
+import { createHash } from "node:crypto";
 import type { Address } from "viem";
 import type { Ask } from "../admission/types.ts";
 import type { ChannelRequirements, SettlePayload, VerifyPayload } from "./wire.ts";
 
 /** What /settle is asked to do, as admission sees it. */
-export function askOfSettle(payload: SettlePayload, { network, asset }: ChannelRequirements): Ask {
-  const common = { network, amount: undefined, fingerprint: "" };
+export function askOfSettle(payload: SettlePayload, required: ChannelRequirements): Ask {
+  const common = { network: required.network, amount: undefined, fingerprint: fingerprintOf(payload, required) };
   switch (payload.type) {
     case "deposit":
-      return { ...common, kind: "deposit", tokens: [asset], payer: payload.channelConfig.payer };
+      return { ...common, ...depositPart(payload), tokens: [required.asset] };
     case "settle":
       return { ...common, kind: "sweep", tokens: [payload.token], payer: undefined };
     case "claim":
-      return { ...common, kind: "claim", tokens: tokensOf(payload), payer: undefined };
+      return { ...common, kind: "claim", tokens: tokensOf(payload), payer: undefined, rows: payload.claims.length };
     case "refund": {
       const tokens = [...new Set([payload.channelConfig.token, ...tokensOf(payload)])];
-      return { ...common, kind: "refund", tokens, payer: payload.channelConfig.payer };
+      const { payer } = payload.channelConfig;
+      return { ...common, kind: "refund", tokens, payer, rows: payload.claims.length };
     }
   }
 }
 
-/** What /verify is asked about, as admission sees it. */
-export function askOfVerify(payload: VerifyPayload, { network, asset }: ChannelRequirements): Ask {
-  const amount = payload.type === "deposit" ? payload.amount : undefined;
-  return { kind: "deposit", network, tokens: [asset], amount, payer: payload.channelConfig.payer, fingerprint: "" };
+/** What /verify is asked about, as admission sees it: of a voucher nothing but where it is spent. */
+export function askOfVerify(payload: VerifyPayload, required: ChannelRequirements): Ask {
+  const { network, asset } = required;
+  const common = { network, tokens: [asset], fingerprint: "" };
+  if (payload.type === "deposit") return { ...common, ...depositPart(payload) };
+  return { ...common, kind: "refund", amount: undefined, payer: payload.channelConfig.payer };
+}
+
+function depositPart(payload: SettlePayload & { readonly type: "deposit" }) {
+  const { amount, authorization, channelConfig } = payload;
+  return { kind: "deposit" as const, amount, payer: channelConfig.payer, deadlineSeconds: authorization.validBefore };
 }
 
 function tokensOf({ claims }: SettlePayload & { readonly type: "claim" | "refund" }): readonly Address[] {
   return [...new Set(claims.map(({ voucher }) => voucher.channel.token))];
+}
+
+/** Everything that makes a request this one and no other. Both parts were parsed, so their fields come in one order. */
+function fingerprintOf(payload: SettlePayload, { network, asset, payTo }: ChannelRequirements): string {
+  const text = JSON.stringify(["batch-settlement", network, asset, payTo, payload], (_, value: unknown) => {
+    return typeof value === "bigint" ? value.toString() : value;
+  });
+  return createHash("sha256").update(text).digest("hex");
 }

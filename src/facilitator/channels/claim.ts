@@ -6,7 +6,7 @@ import { claimCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, type VoucherClaim } from "../../channels/index.ts";
 import { type Asked, failed, succeeded, undone } from "./answers.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
-import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
+import type { ChannelSettlePort, Submitting } from "./settle.ts";
 import type { ClaimPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.claimSimulation, failed: CHANNEL_REASON.claimFailed };
@@ -42,7 +42,7 @@ export async function settleClaim(
   port: ChannelSettlePort,
   { claims, claimAuthorizerSignature }: ClaimPayload,
   asked: Asked,
-  options: ChannelSettleOptions,
+  options: Submitting,
 ): Promise<SettleResponse> {
   const { client } = port;
   const signer = claimAuthorizerSignature === undefined ? claimSigner(port, claims) : undefined;
@@ -55,15 +55,15 @@ export async function settleClaim(
   if (good.length === 0 || (bad.length > 0 && signer === undefined)) {
     return failed(asked, CHANNEL_REASON.claimSimulation, describe(bad), { extra: report(0) });
   }
-  const effective = await findEffective(good);
+  const { effective, amount } = await findEffect(good);
   // Claimed before: the same again changes nothing, and costs gas.
   if (effective === undefined) return succeeded(asked, "", "", report(0));
 
   const signature = claimAuthorizerSignature ?? (await signer?.sign(good)) ?? "0x";
-  const outcome = await port.submitOnce(claimCall(good, signature, effective), options);
+  const outcome = await port.submitOnce(claimCall(good, signature, effective), options, amount);
   if (outcome.status === "done") return succeeded(asked, outcome.transaction, "", report(good.length));
   // Another claim may have done the same in the meantime, so that this one did nothing.
-  if (outcome.status === "refused" && (await findEffective(good)) === undefined) {
+  if (outcome.status === "refused" && (await findEffect(good)).effective === undefined) {
     return succeeded(asked, outcome.transaction ?? "", "", report(good.length));
   }
   const answer = undone(asked, outcome, REASONS);
@@ -73,14 +73,16 @@ export async function settleClaim(
     return row === undefined ? "0x" : channelIdOf(client.chain.id, row.voucher.channel);
   }
 
-  /** The first channel that is not claimed as far as its row says. */
-  async function findEffective(rows: readonly VoucherClaim[]) {
+  /** The first channel that is not claimed as far as its row says, and what all rows together claim anew. */
+  async function findEffect(rows: readonly VoucherClaim[]) {
     const targets = rows.map((row) => ({ channelId: idOf(row), totalClaimed: row.totalClaimed }));
     const states = await readChannels(
       client,
       targets.map(({ channelId }) => channelId),
     );
-    return targets.find(({ totalClaimed }, index) => totalClaimed > (states[index]?.totalClaimed ?? 0n));
+    const fresh = targets.map(({ totalClaimed }, index) => totalClaimed - (states[index]?.totalClaimed ?? 0n));
+    const amount = fresh.reduce((sum, one) => (one > 0n ? sum + one : sum), 0n);
+    return { effective: targets.find((_, index) => (fresh[index] ?? 0n) > 0n), amount };
   }
 }
 

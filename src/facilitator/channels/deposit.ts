@@ -9,8 +9,8 @@ import { lastHash } from "../place.ts";
 import { REASON } from "../reasons.ts";
 import { type Asked, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
-import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
-import { awaitCall, type CallOutcome, findCall, submitCall } from "./submit.ts";
+import type { ChannelSettlePort, Submitting } from "./settle.ts";
+import { awaitCall, type CallOutcome, findCall, submitCall, withTicket } from "./submit.ts";
 import { verifyChannelPayment } from "./verify.ts";
 import type { ChannelRequirements, DepositPayload, VerifyPayload } from "./wire.ts";
 
@@ -28,9 +28,9 @@ export function createDepositSettler(port: ChannelSettlePort) {
     required: ChannelRequirements,
     extra: PaymentRequirements["extra"],
     asked: Asked,
-    options: ChannelSettleOptions,
+    options: Submitting,
   ): Promise<SettleResponse> => {
-    const bringer = bringerOf(options.caller ?? NOBODY, undefined);
+    const bringer = bringerOf(options.caller ?? NOBODY, options.holder);
     const call = depositCall({ ...payload, channelId: payload.voucher.channelId });
     const name = `deposit:${keccak256(call.data)}`;
     const { key, row: known } = await findCall(port, name);
@@ -57,7 +57,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       presented: VerifyPayload,
       outcome?: CallOutcome & { status: "done" },
     ): Promise<SettleResponse | undefined> {
-      const verdict = await verifyChannelPayment(port, presented, required, extra);
+      const verdict = await verifyChannelPayment(port, presented, required, extra, options.caller);
       if (verdict.isValid) return undefined;
       const reason = verdict.invalidReason ?? REASON.settleError;
       return failed(asked, reason, verdict.invalidMessage ?? reason, outcome);
@@ -80,15 +80,18 @@ export function createDepositSettler(port: ChannelSettlePort) {
         signal: options.signal,
         bringer: bringer.merchant,
         noteStored,
+        admit: options.admit,
       });
     }
 
     /** One that was refused is tried again: what was in its way has passed, or verification would have failed. */
     async function again(row: PaymentRow): Promise<CallOutcome> {
-      const isQueued =
-        mayBringAnew(bringer, row) && (await port.engine.retry(row.id, { bringer: bringer.merchant ?? null }));
-      const now = isQueued ? ((await port.store.payment(row.id)) ?? row) : row;
-      return awaitCall(port, now, options.signal);
+      if (!mayBringAnew(bringer, row)) return awaitCall(port, row, options.signal);
+      return withTicket(options.admit, async () => {
+        const isQueued = await port.engine.retry(row.id, { bringer: bringer.merchant ?? null });
+        const now = isQueued ? ((await port.store.payment(row.id)) ?? row) : row;
+        return awaitCall(port, now, options.signal);
+      });
     }
 
     async function answer(outcome: CallOutcome & { status: "done" }): Promise<SettleResponse> {

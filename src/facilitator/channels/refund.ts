@@ -6,8 +6,8 @@ import { channelIdOf, refundTypedData } from "../../channels/index.ts";
 import { type Asked, channelEvents, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import { claimSigner } from "./claim.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
-import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
-import { awaitCall, findCall, submitCall } from "./submit.ts";
+import type { ChannelSettlePort, Submitting } from "./settle.ts";
+import { awaitCall, type CallOutcome, findCall, submitCall, withTicket } from "./submit.ts";
 import type { RefundPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.refundSimulation, failed: CHANNEL_REASON.refundFailed };
@@ -22,7 +22,7 @@ export async function settleRefund(
   port: ChannelSettlePort,
   payload: RefundPayload,
   asked: Asked,
-  options: ChannelSettleOptions,
+  options: Submitting,
 ): Promise<SettleResponse> {
   const { client, authority } = port;
   const { channelConfig, voucher, amount, refundNonce, claims } = payload;
@@ -65,14 +65,14 @@ export async function settleRefund(
     if (amount === 0n || state.balance <= owed) {
       return failed(asked, CHANNEL_REASON.nothingToRefund, "nothing to refund");
     }
-    if (known !== undefined) await port.engine.retry(known.id);
   }
   const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;
-  const row = known === undefined ? undefined : ((await port.store.payment(known.id)) ?? known);
-  const outcome =
-    row === undefined
-      ? await submitCall(port, call, { key, deadlineSeconds, source: options.source })
-      : await awaitCall(port, row, undefined);
+  const { admit, source } = options;
+  const outcome = await (known === undefined
+    ? submitCall(port, call, { key, deadlineSeconds, source, admit })
+    : known.state === "rejected"
+      ? withTicket(admit, () => again(known.id))
+      : awaitCall(port, known, undefined));
   if (outcome.status !== "done") return undone(asked, outcome, REASONS);
 
   const refunded = channelEvents(outcome).find(({ eventName, args }) => {
@@ -81,4 +81,10 @@ export async function settleRefund(
   const paid = refunded?.eventName === "Refunded" ? refunded.args.amount : 0n;
   const state = await stateAfter(port, channelId, outcome.blockNumber);
   return succeeded(asked, outcome.transaction, paid.toString(), stateExtra(channelId, state));
+
+  async function again(id: number): Promise<CallOutcome> {
+    await port.engine.retry(id);
+    const row = await port.store.payment(id);
+    return row === undefined ? { status: "unsent", message: "it is not there" } : awaitCall(port, row, undefined);
+  }
 }

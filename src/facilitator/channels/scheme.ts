@@ -1,6 +1,8 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
 import { type Admission, createAdmission } from "../admission/admission.ts";
+import { NOBODY } from "../admission/types.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
+import { askOfVerify } from "./ask.ts";
 import { type ChannelPort, type ChannelSettleOptions, createChannelSettler } from "./settle.ts";
 import { verifyChannelPayment } from "./verify.ts";
 import { readForVerify } from "./wire.ts";
@@ -19,7 +21,7 @@ export type ChannelSchemePort = Omit<ChannelPort, "admission" | "policy"> & {
  */
 export function createChannelScheme(options: ChannelSchemePort): SchemeNetworkFacilitator {
   const { store, clock, policy, client } = options;
-  const admission = options.admission ?? createAdmission({ store, clock, policy, chainId: client.chain.id });
+  const admission = options.admission ?? createAdmission({ store, clock, client, policy, batches: true });
   const port = { ...options, admission };
   const settle = createChannelSettler(port);
   return {
@@ -31,7 +33,13 @@ export function createChannelScheme(options: ChannelSchemePort): SchemeNetworkFa
     verify: async (payment, requirements) => {
       const read = readForVerify(payment, requirements);
       if (!read.ok) return { isValid: false, invalidReason: read.reason, invalidMessage: read.problem };
-      return verifyChannelPayment(port, read.payload, read.required, requirements.extra);
+      const { payload, required } = read;
+      const { caller = NOBODY } = port.options?.() ?? {};
+      const verdict = await verifyChannelPayment(port, payload, required, requirements.extra, caller);
+      if (verdict.isValid && payload.type === "deposit") {
+        await admission.checkBudgets(askOfVerify(payload, required), caller);
+      }
+      return verdict;
     },
     settle: (payment, requirements) => settle(payment, requirements, port.options?.() ?? {}),
   };

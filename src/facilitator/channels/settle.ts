@@ -1,7 +1,7 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { bytesToHex, type Hex, keccak256, type LocalAccount } from "viem";
 import type { ChannelCall } from "../../channels/calls.ts";
-import type { Caller } from "../admission/types.ts";
+import { type Caller, type Fault, NOBODY, type Ticket } from "../admission/types.ts";
 import { named } from "../bringers.ts";
 import { networkEcho } from "../wire.ts";
 import { type Asked, failed } from "./answers.ts";
@@ -12,7 +12,7 @@ import { settleRefund } from "./refund.ts";
 import { type CallOutcome, type SubmitPort, submitCall } from "./submit.ts";
 import { settleSweep } from "./sweep.ts";
 import type { ChannelVerifyPort } from "./verify.ts";
-import { readForSettle } from "./wire.ts";
+import { type ChannelRequirements, readForSettle, type SettlePayload } from "./wire.ts";
 
 export type ChannelSettleOptions = {
   /** Aborts when the caller is gone. */
@@ -21,6 +21,14 @@ export type ChannelSettleOptions = {
   readonly source?: string | undefined;
   /** Who asks; somebody of whom nothing is known where it is left out. */
   readonly caller?: Caller | undefined;
+};
+
+/** What carrying out one request needs to know beside it. */
+export type Submitting = ChannelSettleOptions & {
+  /** Lets the call in that is about to be submitted. `amount`: what it moves, where that had to be looked up. */
+  readonly admit: (amount?: bigint) => Promise<Ticket | Fault>;
+  /** Who may hear the success again. */
+  readonly holder: string | undefined;
 };
 
 export type ChannelPort = SubmitPort &
@@ -35,26 +43,34 @@ export type ChannelPort = SubmitPort &
 
 export type ChannelSettlePort = ChannelPort & {
   /** Submits a call that may be repeated; who asks for the same one at the same time shares it. */
-  readonly submitOnce: (call: ChannelCall, options: ChannelSettleOptions) => Promise<CallOutcome>;
+  readonly submitOnce: (call: ChannelCall, options: Submitting, amount: bigint) => Promise<CallOutcome>;
 };
 
 /** How long a call that may be repeated may wait to be sent, in seconds. */
 const PATIENCE_SECONDS = 600n;
+/** The name of what was told to a holder. */
+const TOLD = "told:";
 
 /** Settles in the scheme batch-settlement: deposits, claims, sweeps and refunds, each a call through the engine. */
 export function createChannelSettler(port: ChannelPort) {
   const underWay = new Map<Hex, Promise<CallOutcome>>();
-  const submitOnce = (call: ChannelCall, { source }: ChannelSettleOptions): Promise<CallOutcome> => {
+  const submitOnce: ChannelSettlePort["submitOnce"] = (call, { source, admit }, amount) => {
     const same = underWay.get(call.data);
     if (same !== undefined) return same;
     const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;
     const random = bytesToHex(crypto.getRandomValues(new Uint8Array(16)));
-    const outcome = submitCall(port, call, { key: `${keccak256(call.data)}:${random}`, deadlineSeconds, source });
+    const outcome = submitCall(port, call, {
+      key: `${keccak256(call.data)}:${random}`,
+      deadlineSeconds,
+      source,
+      admit: () => admit(amount),
+    });
     underWay.set(call.data, outcome);
     const forget = (): void => void underWay.delete(call.data);
     outcome.then(forget, forget);
     return outcome;
   };
+  const { admission, store } = port;
   const settlePort: ChannelSettlePort = { ...port, submitOnce };
   const settleDeposit = createDepositSettler(settlePort);
 
@@ -69,8 +85,29 @@ export function createChannelSettler(port: ChannelPort) {
     if (!read.ok) return failed({ network }, read.reason, read.problem);
     const { payload, required } = read;
     const asked: Asked = { network, payer: "channelConfig" in payload ? payload.channelConfig.payer : undefined };
-    const fault = port.admission.fault(askOfSettle(payload, required));
+    const { caller = NOBODY } = options;
+    const ask = askOfSettle(payload, required);
+    const holder = await admission.hold(ask, caller);
+    const told = holder === undefined ? undefined : await store.cursor(`${TOLD}${holder}`);
+    // Written below.
+    if (told !== undefined) return JSON.parse(told) as SettleResponse;
+    // Amount and deadline count for what is new here.
+    const fault = await admission.fault({ ...ask, amount: undefined, deadlineSeconds: undefined }, caller);
     if (fault !== undefined) return failed(asked, fault.reason, fault.message);
+    const admit: Submitting["admit"] = (amount) => admission.admit({ ...ask, amount: amount ?? ask.amount }, caller);
+    const response = await carryOut(payload, required, requirements, asked, { ...options, admit, holder });
+    // The success of a deposit is consumed in the journal; of the others it is kept as it was told.
+    if (holder === undefined || !response.success || payload.type === "deposit") return response;
+    return JSON.parse(await store.setOnce(`${TOLD}${holder}`, JSON.stringify(response))) as SettleResponse;
+  };
+
+  function carryOut(
+    payload: SettlePayload,
+    required: ChannelRequirements,
+    requirements: PaymentRequirements,
+    asked: Asked,
+    options: Submitting,
+  ): Promise<SettleResponse> {
     switch (payload.type) {
       case "deposit":
         return settleDeposit(payload, required, requirements.extra, asked, options);
@@ -81,5 +118,5 @@ export function createChannelSettler(port: ChannelPort) {
       case "refund":
         return settleRefund(settlePort, payload, asked, options);
     }
-  };
+  }
 }

@@ -9,9 +9,10 @@ import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
 import type { Clock } from "../../clock.ts";
 import type { SettlementEngine } from "../../settlement/engine.ts";
-import type { Admission } from "../../settlement/intake.ts";
+import type { CallSubmission } from "../../settlement/intake.ts";
 import type { PaymentRow, Store } from "../../settlement/store/types.ts";
 import { isDecided } from "../../settlement/waiters.ts";
+import type { Fault, Ticket } from "../admission/types.ts";
 import { lastHash } from "../place.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
 
@@ -39,6 +40,8 @@ export type CallOutcome =
     }
   /** It reverts, or did: with its transaction where it was sent. */
   | { readonly status: "refused"; readonly message: string; readonly transaction: Hex | undefined }
+  /** Not let in, by its own fault. */
+  | { readonly status: "faulty"; readonly fault: Fault }
   /** Nothing final is known; with the transaction that it was sent in, if there is one. */
   | { readonly status: "pending"; readonly transaction: Hex | undefined }
   /** Never sent, and never will be. */
@@ -56,6 +59,8 @@ export type SubmitOptions = {
   readonly bringer?: string | undefined;
   /** Called when it is in the journal. */
   readonly noteStored?: (() => void) | undefined;
+  /** Lets it in, just before it is handed to the engine. */
+  readonly admit: () => Promise<Ticket | Fault>;
 };
 
 /**
@@ -87,7 +92,7 @@ export async function submitCall(port: SubmitPort, call: ChannelCall, options: S
   const signers = [...new Set(call.signers.map((signer) => signer.toLowerCase() as Hex))];
   const withCode = (await Promise.all(signers.map((signer) => hasCode(client, signer)))).includes(true);
   if (!withCode) {
-    return finish(await engine.acceptCall({ ...common, gas: call.gas, proof }));
+    return submit({ ...common, gas: call.gas, proof });
   }
   const [account] = addresses();
   let gas: bigint;
@@ -99,13 +104,29 @@ export async function submitCall(port: SubmitPort, call: ChannelCall, options: S
     if (reason === undefined) return ask("an estimate", Promise.reject(error));
     return { status: "refused", message: nameChannelRevert(reason), transaction: undefined };
   }
-  return finish(await engine.acceptCall({ ...common, gas }));
+  return submit({ ...common, gas });
 
-  async function finish(admission: Admission): Promise<CallOutcome> {
-    if (admission.status === "refused") return { status: "unsent", message: admission.message };
-    options.noteStored?.();
-    return awaitCall(port, admission.row, options.signal);
+  async function submit(submission: CallSubmission): Promise<CallOutcome> {
+    return withTicket(options.admit, async () => {
+      const admission = await engine.acceptCall(submission);
+      if (admission.status === "refused") return { status: "unsent", message: admission.message };
+      options.noteStored?.();
+      return awaitCall(port, admission.row, options.signal);
+    });
   }
+}
+
+/** Has something let in and carries it out. What was never sent gives its gas back. */
+export async function withTicket(
+  admit: SubmitOptions["admit"],
+  work: () => Promise<CallOutcome>,
+): Promise<CallOutcome> {
+  const ticket = await admit();
+  if ("reason" in ticket) return { status: "faulty", fault: ticket };
+  const outcome = await work();
+  const isUnsent = outcome.status === "unsent" || (outcome.status === "refused" && outcome.transaction === undefined);
+  if (isUnsent) await ticket.unsent();
+  return outcome;
 }
 
 /** Waits for a call that the journal has. What could not be sent in time is taken back. */

@@ -4,7 +4,7 @@ import { readUnswept } from "../../chain/channels.ts";
 import { sweepCall } from "../../channels/calls.ts";
 import { type Asked, channelEvents, failed, succeeded, undone } from "./answers.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
-import type { ChannelSettleOptions, ChannelSettlePort } from "./settle.ts";
+import type { ChannelSettlePort, Submitting } from "./settle.ts";
 import type { SweepPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.settleSimulation, failed: CHANNEL_REASON.settleFailed };
@@ -14,21 +14,22 @@ export async function settleSweep(
   port: ChannelSettlePort,
   payload: SweepPayload,
   asked: Asked,
-  options: ChannelSettleOptions,
+  options: Submitting,
 ): Promise<SettleResponse> {
   const { receiver, token } = payload;
   const nothing = () => failed(asked, CHANNEL_REASON.nothingToSettle, "nothing to settle for receiver and token");
-  const isSwept = async () => (await readUnswept(port.client, [{ receiver, token }]))[0] === 0n;
-  if (await isSwept()) return nothing();
-  const outcome = await port.submitOnce(sweepCall(receiver, token), options);
+  const unswept = async () => (await readUnswept(port.client, [{ receiver, token }]))[0] ?? 0n;
+  const amount = await unswept();
+  if (amount === 0n) return nothing();
+  const outcome = await port.submitOnce(sweepCall(receiver, token), options, amount);
   if (outcome.status === "done") {
     const settled = channelEvents(outcome).find(({ eventName, args }) => {
       return eventName === "Settled" && isAddressEqual(args.receiver, receiver) && isAddressEqual(args.token, token);
     });
-    const amount = settled?.eventName === "Settled" ? settled.args.amount : 0n;
-    return succeeded(asked, outcome.transaction, amount.toString());
+    const swept = settled?.eventName === "Settled" ? settled.args.amount : 0n;
+    return succeeded(asked, outcome.transaction, swept.toString());
   }
   // Somebody else swept in the meantime.
-  if (outcome.status === "refused" && (await isSwept())) return nothing();
+  if (outcome.status === "refused" && (await unswept()) === 0n) return nothing();
   return undone(asked, outcome, REASONS);
 }

@@ -3,6 +3,7 @@ import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator
 import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Admission } from "../admission/admission.ts";
+import { type Caller, NOBODY } from "../admission/types.ts";
 import { createVerificationReads } from "../reads.ts";
 import { REASON } from "../reasons.ts";
 import { askOfVerify } from "./ask.ts";
@@ -23,9 +24,10 @@ export async function verifyChannelPayment(
   payload: VerifyPayload,
   required: ChannelRequirements,
   extra: PaymentRequirements["extra"],
+  caller: Caller = NOBODY,
 ): Promise<VerifyResponse> {
   const { payer } = payload.channelConfig;
-  const fault = admission.fault(askOfVerify(payload, required));
+  const fault = await admission.fault(askOfVerify(payload, required), caller);
   if (fault !== undefined) {
     return { isValid: false, invalidReason: fault.reason, invalidMessage: fault.message, payer };
   }

@@ -5,7 +5,16 @@ import type { Store } from "./types.ts";
 
 type NoteMethods = Pick<
   Store,
-  "strikes" | "strike" | "cursor" | "setCursor" | "setOnce" | "unset" | "addTo" | "keepResource" | "resources"
+  | "strikes"
+  | "strike"
+  | "cursor"
+  | "setCursor"
+  | "setOnce"
+  | "unset"
+  | "addWithin"
+  | "forgetNotes"
+  | "keepResource"
+  | "resources"
 >;
 
 /** Strikes of payers, small values by name, and the resources of a catalogue. */
@@ -80,21 +89,47 @@ export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
       );
     },
 
-    addTo: (name, amount) =>
+    addWithin: (counters) =>
       write(async ({ db }) => {
-        const integer = sql.raw(dialect.integerType);
-        const row = await db
+        if (counters.length === 0) return undefined;
+        // In one order for everybody, so that no two wait for each other.
+        const names = [...new Set(counters.map(({ name }) => name))].sort();
+        const sums = async (): Promise<Map<string, number>> => {
+          const rows = db.selectFrom("cursors").selectAll().where(dialect.isOneOf("name", names)).orderBy("name");
+          const found = await dialect.lock(rows, "update").execute();
+          return new Map(found.map(({ name, value }) => [name, Number(value)]));
+        };
+        const full = (known: ReadonlyMap<string, number>): number => {
+          return counters.findIndex(({ name, amount, most }) => (known.get(name) ?? 0) + amount > most);
+        };
+        // What is refused leaves no row behind.
+        const before = full(await sums());
+        if (before >= 0) return before;
+        await db
           .insertInto("cursors")
-          .values({ name, value: String(amount) })
-          .onConflict((conflict) =>
-            conflict.column("name").doUpdateSet({
-              value: sql<string>`cast(cast(cursors.value as ${integer}) + ${sql.lit(amount)} as text)`,
-            }),
-          )
-          .returning("value")
-          .executeTakeFirstOrThrow();
-        return Number(row.value);
+          .values(names.map((name) => ({ name, value: "0" })))
+          .onConflict((conflict) => conflict.column("name").doNothing())
+          .execute();
+        const now = await sums();
+        const after = full(now);
+        if (after >= 0) return after;
+        for (const { name, amount } of counters) {
+          const value = String((now.get(name) ?? 0) + amount);
+          await db.updateTable("cursors").set({ value }).where("name", "=", name).execute();
+        }
+        return undefined;
       }),
+
+    forgetNotes: async (prefix, before) => {
+      await write(({ db }) =>
+        db
+          .deleteFrom("cursors")
+          .where("name", ">=", prefix)
+          .where("name", "<", before)
+          .where(sql<boolean>`substr(name, 1, ${sql.lit(prefix.length)}) = ${prefix}`)
+          .execute(),
+      );
+    },
 
     keepResource: async ({ key, value, updatedAtMs }, most) => {
       const row = { value, updated_at_ms: updatedAtMs };

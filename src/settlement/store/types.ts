@@ -425,8 +425,15 @@ export type Store = ChannelStore & {
   readonly setOnce: (name: string, value: string) => Promise<string>;
   /** Removes a small value where it is still this one. */
   readonly unset: (name: string, value: string) => Promise<void>;
-  /** Adds to a small value that is a whole number, 0 at first; resolves with the sum. */
-  readonly addTo: (name: string, amount: number) => Promise<number>;
+  /**
+   * Adds to small values that are whole numbers, 0 at first and each named once: to all of them, or, where one would come
+   * above its `most`, to none. It resolves with the place of the first of those, undefined where all were added to.
+   */
+  readonly addWithin: (
+    counters: readonly { readonly name: string; readonly amount: number; readonly most: number }[],
+  ) => Promise<number | undefined>;
+  /** Removes small values whose names begin with `prefix` and sort before `before`, which begins with it too. */
+  readonly forgetNotes: (prefix: string, before: string) => Promise<void>;
   /** Keeps a resource of a catalogue under its key, and of all of them the `most` that were kept last. */
   readonly keepResource: (resource: ResourceRow, most: number) => Promise<void>;
   /** All kept resources, the one that was kept last first. */

@@ -15,7 +15,16 @@ describe("parseMerchants", () => {
   it("reads merchants with their settings and defaults", () => {
     const refundReceivers = ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"];
     const read = parseMerchants([
-      { ...shop, requestsPerSecond: 5, paymentsPerDay: 9, strict: true, unbatched: true, refundReceivers },
+      {
+        ...shop,
+        requestsPerSecond: 5,
+        paymentsPerDay: 9,
+        gasPerDay: 7,
+        payerOpenCap: 3,
+        strict: true,
+        unbatched: true,
+        refundReceivers,
+      },
       { id: "other", keySha256: hashOf("other").toUpperCase() },
     ]);
     expect(read).to.deep.equal([
@@ -23,6 +32,8 @@ describe("parseMerchants", () => {
         ...shop,
         rateLimit: { perSecond: 5, burst: 10 },
         paymentsPerDay: 9,
+        gasPerDay: 7n,
+        payerOpenCap: 3,
         strict: true,
         unbatched: true,
         refundReceivers,
@@ -32,6 +43,8 @@ describe("parseMerchants", () => {
         keySha256: hashOf("other"),
         rateLimit: undefined,
         paymentsPerDay: undefined,
+        gasPerDay: undefined,
+        payerOpenCap: undefined,
         strict: false,
         unbatched: false,
         refundReceivers: [],

@@ -64,14 +64,42 @@ export function describeNotes({ store, another }: Subject): void {
     });
   });
 
-  describe("addTo", () => {
-    it("counts every addition of many at once, from 0", async () => {
+  describe("addWithin", () => {
+    it("counts every addition of many at once, from 0, up to the bound and not beyond", async () => {
       const other = await another();
-      const sums = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? store() : other).addTo("sum", 2)),
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          (index % 2 === 0 ? store() : other).addWithin([{ name: "sum", amount: 2, most: 30 }]),
+        ),
       );
-      expect(sums.sort((a, b) => a - b)).to.deep.equal(Array.from({ length: 20 }, (_, index) => 2 * (index + 1)));
-      expect(await store().addTo("sum", -40)).to.equal(0);
+      expect(answers.filter((full) => full === undefined)).to.have.length(15);
+      expect(await store().cursor("sum")).to.equal("30");
+      expect(await store().addWithin([{ name: "sum", amount: -30, most: 30 }])).to.equal(undefined);
+      expect(await store().cursor("sum")).to.equal("0");
+    });
+
+    it("adds to all or to none, says which is full, and leaves no trace of what is refused", async () => {
+      await store().addWithin([{ name: "b", amount: 5, most: 5 }]);
+      const both = [
+        { name: "c", amount: 1, most: 9 },
+        { name: "b", amount: 1, most: 5 },
+      ];
+      expect(await store().addWithin(both)).to.equal(1);
+      expect(await store().cursor("c")).to.equal(undefined);
+      expect(await store().addWithin([])).to.equal(undefined);
+    });
+  });
+
+  describe("forgetNotes", () => {
+    it("removes what begins so and sorts before, and nothing else", async () => {
+      for (const name of ["day:2026-01-01:a", "day:2026-01-02:a", "day:2026-01-03:a", "dax:2026-01-01:a", "day"]) {
+        await store().setCursor(name, "1");
+      }
+      await store().forgetNotes("day:", "day:2026-01-02:");
+      expect(await store().cursor("day:2026-01-01:a")).to.equal(undefined);
+      for (const name of ["day:2026-01-02:a", "day:2026-01-03:a", "dax:2026-01-01:a", "day"]) {
+        expect(await store().cursor(name)).to.equal("1");
+      }
     });
   });
 

@@ -1,0 +1,54 @@
+import type { ChainClient } from "../../chain/client.ts";
+import { readDataFeeInputs } from "../../chain/dataFee.ts";
+import { readGasPrice } from "../../chain/fees.ts";
+import type { Clock } from "../../clock.ts";
+import type { DataFeeInputs } from "../../fees/index.ts";
+import type { MinimumByGas } from "../policy.ts";
+import type { Expected } from "./gas.ts";
+
+/** How long a price of gas is good for, and how long it has to do where the node does not answer. */
+const GOOD_FOR_MS = 15_000;
+const STALE_AFTER_MS = 600_000;
+const WEI_PER_ETHER = 10n ** 18n;
+
+type Prices = { readonly gasPriceWei: bigint; readonly data: DataFeeInputs | undefined; readonly atMs: number };
+
+/**
+ * The smallest amount that is worth its gas now, in atomic units of a token whose unit is a dollar with six decimals; 0 where
+ * the operator asks for no multiple. The price of gas is read every 15 seconds at most.
+ * @throws ChainUnavailableError where the node has said no price for ten minutes.
+ */
+export function createFloor(
+  client: ChainClient,
+  clock: Clock,
+  minimum: MinimumByGas | undefined,
+): (expected: Expected) => Promise<bigint> {
+  let known: Prices | undefined;
+  let asking: Promise<Prices> | undefined;
+
+  async function read(): Promise<Prices> {
+    const [gasPriceWei, data] = await Promise.all([readGasPrice(client), readDataFeeInputs(client)]);
+    return { gasPriceWei, data, atMs: clock.now() };
+  }
+
+  async function prices(): Promise<Prices> {
+    if (known !== undefined && clock.now() - known.atMs < GOOD_FOR_MS) return known;
+    asking ??= read().finally(() => {
+      asking = undefined;
+    });
+    try {
+      known = await asking;
+    } catch (error) {
+      if (known === undefined || clock.now() - known.atMs >= STALE_AFTER_MS) throw error;
+    }
+    return known;
+  }
+
+  return async ({ gas, dataFeeWei }) => {
+    if (minimum === undefined) return 0n;
+    const { gasPriceWei, data } = await prices();
+    const wei = gas * gasPriceWei + (data === undefined ? 0n : dataFeeWei(data));
+    const divisor = WEI_PER_ETHER * 1_000n;
+    return (wei * minimum.etherMicroUsd * minimum.multiplePermille + divisor - 1n) / divisor;
+  };
+}
