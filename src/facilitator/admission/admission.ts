@@ -11,7 +11,7 @@ import {
   MalformedHeaderError,
   readIdempotencyKey,
 } from "./claims.ts";
-import { createFloor } from "./floor.ts";
+import { createFloor, readPrices } from "./floor.ts";
 import { createGasBook } from "./gas.ts";
 import { createDailyCounts, type Quota } from "./quota.ts";
 import { findFault } from "./rules.ts";
@@ -58,7 +58,7 @@ export function createAdmission({ store, clock, client, policy, batches }: Admis
   const chainId = client.chain.id;
   const counts = createDailyCounts(store, clock);
   const gasBook = createGasBook({ batches, maxDeploymentGas: policy.maxDeploymentGas });
-  const floor = createFloor(client, clock, policy.minimumByGas);
+  const floor = createFloor(() => readPrices(client), clock, policy.minimumByGas);
 
   /** Whether a payment gets a transaction of its own. */
   function isAlone({ payee }: Ask, { merchant }: Caller): boolean {

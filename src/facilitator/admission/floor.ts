@@ -11,7 +11,18 @@ const GOOD_FOR_MS = 15_000;
 const STALE_AFTER_MS = 600_000;
 const WEI_PER_ETHER = 10n ** 18n;
 
-type Prices = { readonly gasPriceWei: bigint; readonly data: DataFeeInputs | undefined; readonly atMs: number };
+export type Prices = {
+  /** Of a unit of gas. */
+  readonly gasPriceWei: bigint;
+  /** Of data; undefined on a chain that charges nothing for it. */
+  readonly data: DataFeeInputs | undefined;
+};
+
+/** @throws ChainUnavailableError where the node does not answer. */
+export async function readPrices(client: ChainClient): Promise<Prices> {
+  const [gasPriceWei, data] = await Promise.all([readGasPrice(client), readDataFeeInputs(client)]);
+  return { gasPriceWei, data };
+}
 
 /**
  * The smallest amount that is worth its gas now, in atomic units of a token whose unit is a dollar with six decimals; 0 where
@@ -19,17 +30,12 @@ type Prices = { readonly gasPriceWei: bigint; readonly data: DataFeeInputs | und
  * @throws ChainUnavailableError where the node has said no price for ten minutes.
  */
 export function createFloor(
-  client: ChainClient,
+  read: () => Promise<Prices>,
   clock: Clock,
   minimum: MinimumByGas | undefined,
 ): (expected: Expected) => Promise<bigint> {
-  let known: Prices | undefined;
+  let known: (Prices & { readonly atMs: number }) | undefined;
   let asking: Promise<Prices> | undefined;
-
-  async function read(): Promise<Prices> {
-    const [gasPriceWei, data] = await Promise.all([readGasPrice(client), readDataFeeInputs(client)]);
-    return { gasPriceWei, data, atMs: clock.now() };
-  }
 
   async function prices(): Promise<Prices> {
     if (known !== undefined && clock.now() - known.atMs < GOOD_FOR_MS) return known;
@@ -37,7 +43,7 @@ export function createFloor(
       asking = undefined;
     });
     try {
-      known = await asking;
+      known = { ...(await asking), atMs: clock.now() };
     } catch (error) {
       if (known === undefined || clock.now() - known.atMs >= STALE_AFTER_MS) throw error;
     }

@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import type { ChainClient } from "../../../../src/chain/client.ts";
 import { ChainUnavailableError } from "../../../../src/chain/errors.ts";
 import { createFloor } from "../../../../src/facilitator/admission/floor.ts";
 import { createGasBook } from "../../../../src/facilitator/admission/gas.ts";
@@ -37,25 +36,20 @@ describe("createFloor", () => {
   let isDown = false;
   let asked = 0;
   const clock = { now: () => nowMs, sleep: async () => undefined };
-  // A price of 0.9 and 0.1 gwei.
-  const client = {
-    getBlock: async () => {
-      asked += 1;
-      if (isDown) throw new Error("down");
-      return { baseFeePerGas: 900_000_000n };
-    },
-    estimateMaxPriorityFeePerGas: async () => 100_000_000n,
-    getCode: async () => undefined,
-  } as unknown as ChainClient;
+  const read = async () => {
+    asked += 1;
+    if (isDown) throw new ChainUnavailableError("The node did not say the price of gas.");
+    return { gasPriceWei: 1_000_000_000n, data: undefined };
+  };
 
   it("is nothing where no multiple is asked for", async () => {
-    expect(await createFloor(client, clock, undefined)(expected)).to.equal(0n);
+    expect(await createFloor(read, clock, undefined)(expected)).to.equal(0n);
     expect(asked).to.equal(0);
   });
 
   it("is the multiple of the gas at the price of gas and of ether, rounded up", async () => {
     // 50,000 gas at 1 gwei and $3,000 are $0.15; twice that is $0.30.
-    const floor = createFloor(client, clock, { multiplePermille: 2_000n, etherMicroUsd: 3_000_000_000n });
+    const floor = createFloor(read, clock, { multiplePermille: 2_000n, etherMicroUsd: 3_000_000_000n });
     expect(await floor(expected)).to.equal(300_000n);
     expect(await floor({ ...expected, gas: 1n })).to.equal(6n);
   });
@@ -63,7 +57,7 @@ describe("createFloor", () => {
   it("asks for the price every 15 s, does with an old one for ten minutes, and then says that the node is down", async () => {
     nowMs = 0;
     asked = 0;
-    const floor = createFloor(client, clock, { multiplePermille: 1_000n, etherMicroUsd: 3_000_000_000n });
+    const floor = createFloor(read, clock, { multiplePermille: 1_000n, etherMicroUsd: 3_000_000_000n });
     await floor(expected);
     nowMs = 14_999;
     await floor(expected);
