@@ -98,6 +98,12 @@ export function createMetrics(port: {
     labelNames: ["sender"],
     registers,
   });
+  const paused = new Gauge({
+    name: "tributary_sender_paused",
+    help: "1 for a key that does not send just now, with the reason",
+    labelNames: ["sender", "reason"],
+    registers,
+  });
   const seen = new Set<string>();
 
   return {
@@ -126,9 +132,11 @@ export function createMetrics(port: {
       for (const [state, count] of Object.entries(counts)) payments.set({ state }, count);
       queueDepth.set(counts.queued ?? 0);
       paymentsInFlight.set((counts.batched ?? 0) + (counts.submitted ?? 0));
+      paused.reset();
       await Promise.all(
-        port.engine.accounts().map(async ({ address, openBatches }) => {
+        port.engine.accounts().map(async ({ address, openBatches, paused: reason }) => {
           inFlight.set({ sender: address }, openBatches);
+          if (reason !== undefined) paused.set({ sender: address, reason }, 1);
           const wei = await port.client.getBalance({ address }).catch(() => undefined);
           if (wei !== undefined) balance.set({ sender: address }, Number(wei / 10n ** 9n) / 1e9);
         }),

@@ -51,6 +51,18 @@ export function expired(row: PaymentRow, head: Head): Transition {
   return { paymentId: row.id, from: ["queued"], to: "expired", reason: "expired", evidence };
 }
 
+/**
+ * {@link expired}, but not by the chain's time alone: a node that is wrong about it would end payments that are good. While this
+ * clock says otherwise, they wait.
+ */
+function passed(port: Pick<PreparePort, "clock" | "policy">, row: PaymentRow, head: Head): Transition {
+  const nowMs = port.clock.now();
+  const passedAtMs = Number(row.deadlineSeconds) * 1000;
+  if (nowMs >= passedAtMs) return expired(row, head);
+  const againMs = Math.min(passedAtMs, laterMs(row, nowMs, port.policy.retryRefusedAfterMs));
+  return postponed(row, againMs, "expired by the chain's time, and not yet by this clock");
+}
+
 /** The transition of a payment that the plan leaves out, all but for a used nonce (see {@link concludeUses}). */
 export function dropped(
   port: Pick<PreparePort, "clock" | "policy">,
@@ -64,6 +76,7 @@ export function dropped(
   const { reason: name, message } = rejectionOf(reason);
   switch (reason.kind) {
     case "expired":
+      return passed(port, row, head);
     case "never-valid":
       return expired(row, head);
     case "expires-too-soon":
@@ -112,6 +125,7 @@ export function excluded(
     case "payer-held":
       return postponed(row, nowMs + port.policy.strikeMs, message);
     case "expired":
+      return passed(port, row, head);
     case "never-valid":
       return expired(row, head);
     // Reasons of the plan, not of the token.

@@ -60,8 +60,11 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
 
   async function look(horizon: Horizon): Promise<void> {
     const ids: number[] = [];
+    // A proof that a deadline has passed takes both clocks: that of a node may be wrong.
+    const ownSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+    const nowSeconds = ownSeconds < horizon.finalTimestamp ? ownSeconds : horizon.finalTimestamp;
     for (const [id, entry] of watched) {
-      const isDue = "dueBlock" in entry ? entry.dueBlock <= horizon.final : entry.dueSeconds <= horizon.finalTimestamp;
+      const isDue = "dueBlock" in entry ? entry.dueBlock <= horizon.final : entry.dueSeconds <= nowSeconds;
       if (isDue) ids.push(id);
       if (ids.length === AT_ONCE) break;
     }

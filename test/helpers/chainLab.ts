@@ -82,8 +82,17 @@ export function freshAddress(number: number): Address {
 /** One JSON-RPC request as a node sees it. */
 export type NodeRequest = { readonly id: unknown; readonly method: string; readonly params: readonly unknown[] };
 
-/** What a faulty node does with a request: answers as the real one, with something else, not at all, or hangs up. */
-export type Fault = "pass" | "hang" | "hang-up" | { readonly result: unknown } | { readonly error: object };
+/**
+ * What a faulty node does with a request: answers as the real one, with something else, with the real answer changed, not at
+ * all, or hangs up.
+ */
+export type Fault =
+  | "pass"
+  | "hang"
+  | "hang-up"
+  | { readonly alter: (result: unknown) => unknown }
+  | { readonly result: unknown }
+  | { readonly error: object };
 
 /** A node in front of another one that misbehaves as `fault` says. */
 export async function startFaultyNode(rpcUrl: string, fault: (request: NodeRequest) => Fault) {
@@ -103,13 +112,14 @@ export async function startFaultyNode(rpcUrl: string, fault: (request: NodeReque
           incoming.socket.destroy();
           return;
         }
-        if (what === "pass") {
+        if (what === "pass" || "alter" in what) {
           const real = await fetch(rpcUrl, {
             method: "POST",
             headers: { "content-type": "application/json" },
             body: JSON.stringify({ jsonrpc: "2.0", ...request }),
           });
-          answers.push(await real.json());
+          const said = (await real.json()) as { result?: unknown };
+          answers.push(what === "pass" ? said : { ...said, result: what.alter(said.result) });
         } else answers.push({ jsonrpc: "2.0", id: request.id, ...what });
       }
       response.setHeader("content-type", "application/json");

@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 import type { BroadcastAnswer } from "../../chain/broadcast.ts";
 import type { Attempt, BatchRow } from "../store/types.ts";
+import { MAX_STRAY } from "./txCounts.ts";
 
 /** What is known of one open batch, all read at about one time. */
 export type BatchView = {
@@ -110,7 +111,7 @@ function same(a: Hex, b: Hex): boolean {
 
 /**
  * The txNonces that must be filled with a no-op: between the chain's count and the lowest open batch nothing else of this
- * sender is on its way, so what is above would wait for ever.
+ * sender is on its way, so what is above would wait for ever. At most {@link MAX_STRAY}, the lowest first.
  */
 export function findGaps(
   txCount: number,
@@ -120,7 +121,7 @@ export function findGaps(
   const nonces = new Set(open.map(({ txNonce }) => txNonce));
   const highest = Math.max(-1, ...nonces);
   const gaps: number[] = [];
-  for (let txNonce = Math.max(txCount, 0); txNonce < highest; txNonce += 1) {
+  for (let txNonce = Math.max(txCount, 0); txNonce < highest && gaps.length < MAX_STRAY; txNonce += 1) {
     // What the mempool counts as pending is somebody's transaction: not a gap.
     if (!nonces.has(txNonce) && txNonce >= pendingTxCount) gaps.push(txNonce);
   }

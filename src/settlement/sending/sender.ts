@@ -1,7 +1,6 @@
 import type { Hex } from "viem";
 import { broadcastToAll } from "../../chain/broadcast.ts";
 import { type Fees, offer, readMarket } from "../../chain/fees.ts";
-import { nextTxNonce } from "../../chain/submit.ts";
 import { describe } from "../steady.ts";
 import type { Attempt, BatchRow, Lease } from "../store/types.ts";
 import { createBalanceWatch } from "./balance.ts";
@@ -11,6 +10,7 @@ import { createLeaseKeeper } from "./lease.ts";
 import { consumerOf, findMined, type MinedAttempt } from "./observe.ts";
 import { mutex, newBatchId, noop, signAttempt } from "./signing.ts";
 import { createTracks } from "./tracks.ts";
+import { type BelievedCounts, createTxCountWatch } from "./txCounts.ts";
 import type { Composition, Sender, SenderPort } from "./types.ts";
 
 /** Far more than are ever in flight. */
@@ -24,6 +24,7 @@ export function createSender(port: SenderPort): Sender {
   const key = { chainId: client.chain.id, sender: account.address };
   const leases = createLeaseKeeper({ store, key, owner: port.owner, ttlMs: policy.leaseTtlMs, clock, logger });
   const balance = createBalanceWatch({ client, address: key.sender, policy, logger });
+  const txCounts = createTxCountWatch({ store, client, nodes: port.nodes, sender: key.sender, logger });
   const tracks = createTracks();
   const exclusively = mutex();
   /** Payments that were refused even alone: they end with their batch. */
@@ -61,9 +62,9 @@ export function createSender(port: SenderPort): Sender {
       if (held === undefined) return undefined;
       // The store first, then the chain, and only ever forward: a txNonce that was signed for is never given out again.
       // One whose signing or storing fails was given to nobody, and is the next one's.
-      const last = await store.lastTxNonce(key.chainId, key.sender);
-      const pending = await nextTxNonce(client, key.sender);
-      const txNonce = Math.max((last ?? -1) + 1, pending);
+      const counts = await txCounts.read(open);
+      if (counts === undefined) return undefined;
+      const txNonce = Math.max(counts.known.signed ?? 0, counts.pending);
       return signAndStore(held, txNonce, compose, fees);
     });
     if (stored === undefined) return false;
@@ -129,23 +130,22 @@ export function createSender(port: SenderPort): Sender {
       // Paid for now: the same bytes go out again.
       (batch) => tracks.forgetAnswer(batch.id, clock.now()),
     );
-    if (batches.length === 0) return;
+    if (batches.length === 0 && !txCounts.isFaulty()) return;
 
-    const [head, txCount] = await Promise.all([
-      client.getBlockNumber(),
-      client.getTransactionCount({ address: key.sender, blockTag: "latest" }),
-    ]);
+    const [head, counts] = await Promise.all([client.getBlockNumber(), txCounts.read(batches.length)]);
     const mined = await Promise.all(batches.map((batch) => settle(findMined(client, batch, head))));
     let failure: unknown;
     for (const [i, batch] of batches.entries()) {
       try {
-        await look(held, batch, await mined[i]?.(), txCount, head);
+        const found = await mined[i]?.();
+        // A receipt decides by itself. All else depends on the count.
+        if (found !== undefined || counts !== undefined) await look(held, batch, found, counts?.latest ?? 0, head);
       } catch (error) {
         // What is wrong with one batch keeps the others from nothing.
         failure ??= error;
       }
     }
-    await fillGaps(held, batches, txCount);
+    if (counts !== undefined) await fillGaps(held, batches, counts);
     if (failure !== undefined) throw failure;
   }
 
@@ -254,9 +254,10 @@ export function createSender(port: SenderPort): Sender {
   }
 
   /** Fills gaps that stay: one that is seen once may be a transaction that is just on its way, or an old answer. */
-  async function fillGaps(held: Lease, batches: readonly BatchRow[], txCount: number): Promise<void> {
+  async function fillGaps(held: Lease, batches: readonly BatchRow[], counts: BelievedCounts): Promise<void> {
     const nowMs = clock.now();
-    const seen = findGaps(txCount, batches, await nextTxNonce(client, key.sender));
+    // Below what is mined there is no gap, also where the node is behind.
+    const seen = findGaps(Math.max(counts.latest, counts.known.mined), batches, counts.pending);
     for (const txNonce of gaps.keys()) if (!seen.includes(txNonce)) gaps.delete(txNonce);
     for (const txNonce of seen) {
       const sinceMs = gaps.get(txNonce) ?? nowMs;
@@ -276,6 +277,7 @@ export function createSender(port: SenderPort): Sender {
       if (closed) return "closed";
       if (holds() === undefined) return "no-lease";
       if (balance.isLow()) return "low-balance";
+      if (txCounts.isFaulty()) return "node-fault";
       return clock.now() < failingUntilMs ? "failing" : undefined;
     },
     openBatches: () => open,

@@ -50,6 +50,8 @@ export type Pause =
   | "no-lease"
   | "low-balance"
   | "closed"
+  /** The node's count of its transactions cannot be true. Nothing is signed until it can. */
+  | "node-fault"
   /** Its last try to sign or to ask the node failed; it is left alone for a moment, and others go on. */
   | "failing";
 

@@ -184,14 +184,14 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
         return rows.flatMap(({ id, receipt }) => (receipt === null ? [] : [{ id, receipt: decodeReceipt(receipt) }]));
       }),
 
-    lastTxNonce: (chainId, sender) =>
+    lastTxNonce: (chainId, sender, states) =>
       read(async (db) => {
-        const row = await db
+        const query = db
           .selectFrom("batches")
           .select(({ fn }) => fn.max<number | null>("tx_nonce").as("last"))
           .where("chain_id", "=", chainId)
-          .where("sender", "=", getAddress(sender))
-          .executeTakeFirst();
+          .where("sender", "=", getAddress(sender));
+        const row = await (states === undefined ? query : query.where("state", "in", states)).executeTakeFirst();
         return row?.last ?? undefined;
       }),
   };

@@ -392,8 +392,12 @@ export type Store = ChannelStore & {
   }) => Promise<readonly MinedBatch[]>;
   /** Every key that this journal has sent from or leased, by chain and address. */
   readonly senders: (chainId?: number) => Promise<readonly SenderRow[]>;
-  /** The highest txNonce that was ever stored for a sender, undefined if none was. */
-  readonly lastTxNonce: (chainId: number, sender: Address) => Promise<number | undefined>;
+  /** The highest txNonce that was ever stored for a sender, of batches in these states or in any; undefined if none was. */
+  readonly lastTxNonce: (
+    chainId: number,
+    sender: Address,
+    states?: readonly BatchState[],
+  ) => Promise<number | undefined>;
   /**
    * Sets a batch's state (and receipt) together with the transitions of its payments, in one transaction. Without a receipt a
    * `mined` or `final` batch keeps the one that it has; an `open` or `lost` one has none. A transition whose payment has

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { laterMs, postponed } from "../../../src/settlement/outcomes.ts";
+import { dropped, laterMs, postponed } from "../../../src/settlement/outcomes.ts";
+import { resolvePolicy } from "../../../src/settlement/policy.ts";
 import type { PaymentRow } from "../../../src/settlement/store/index.ts";
 
 describe("laterMs", () => {
@@ -15,6 +16,21 @@ describe("laterMs", () => {
     const deadline = { acceptedAtMs: 0, deadlineSeconds: 1_100n };
     expect(laterMs(deadline, 1_000_000, 5_000)).to.equal(1_085_000);
     expect(laterMs(deadline, 1_085_000, 5_000)).to.equal(1_356_250);
+  });
+});
+
+describe("dropped", () => {
+  const reason = { kind: "expired", validBefore: 1_000n } as const;
+  const row = { id: 7, acceptedAtMs: 0, deadlineSeconds: 1_000n } as PaymentRow;
+  const at = (nowMs: number, timestamp: bigint) => {
+    const port = { clock: { now: () => nowMs, sleep: async () => undefined }, policy: resolvePolicy() };
+    return dropped(port, row, reason, { number: 5n, timestamp }, new Map());
+  };
+
+  it("calls a payment expired once this clock says so too, and lets it wait while only the chain's time does", () => {
+    expect(at(1_000_000, 1_000n)).to.include({ to: "expired" });
+    expect(at(900_000, 9_000_000_000n)).to.include({ to: "queued", nextTryAtMs: 985_000 });
+    expect(at(999_999, 2n ** 200n)).to.include({ to: "queued", nextTryAtMs: 1_000_000 });
   });
 });
 

@@ -3,11 +3,12 @@ import { encodeFunctionData, type Hex, parseSignature } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../../../src/authorization/types.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
 import { mockUSDCArtifact } from "../../../../src/contracts/MockUSDC.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import { networks } from "../../../../src/networks.ts";
 import { CallKeyError } from "../../../../src/settlement/intake.ts";
-import { ACCEPT_ALL, BURNING_CODE } from "../../../helpers/chainLab.ts";
+import { ACCEPT_ALL, BURNING_CODE, startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
 import { usdcTypes } from "../../../helpers/usdc.ts";
 
@@ -266,6 +267,31 @@ describe("createSettlementEngine: outcomes", () => {
     await until(async () => {
       const { evidence } = await lab.row(row!.id);
       return evidence.kind === "deadline" && evidence.final;
+    });
+  });
+
+  it("expired: no proof by the time of a node whose final block is far in the future", async () => {
+    let looks = 0;
+    const node = await startFaultyNode(chain.rpcUrl, ({ method, params: [tag] }) => {
+      if (method !== "eth_getBlockByNumber" || tag !== "finalized") return "pass";
+      looks += 1;
+      return { alter: (block) => ({ ...(block as object), timestamp: "0xfffffffff" }) };
+    });
+    lab.later(node.stop);
+    const validBefore = BigInt(Math.ceil(lab.clock.now() / 1000)) + 1_000n;
+    const quiet = await lab.start(PATIENT);
+    const [row] = await acceptAll(quiet, await lab.payments(1, { validBefore }));
+    await quiet.close();
+    const evidence = { kind: "deadline", blockNumber: 1n, blockTimestamp: validBefore, final: false } as const;
+    await lab.store.transition([{ paymentId: row!.id, from: ["queued"], to: "expired", evidence }], lab.clock.now());
+    await lab.start({}, { chain: { client: await connectChain(node.rpcUrl) } });
+    const seen = looks;
+    await until(() => looks > seen + 20);
+    expect((await lab.row(row!.id)).evidence).to.include({ final: false });
+    lab.clock.jump(1_001_000);
+    await until(async () => {
+      const now = (await lab.row(row!.id)).evidence;
+      return now.kind === "deadline" && now.final;
     });
   });
 

@@ -250,6 +250,8 @@ describe("createSettlementEngine: replacement", () => {
     await anvil.mine(2);
     await until(async () => (await lab.row(rows[0]!.id)).state === "queued");
     await anvil.request("evm_setNextBlockTimestamp", [Number(rows[0]!.deadlineSeconds) + 4]);
+    // A proof takes both clocks.
+    lab.clock.jump(5 * MINUTE_MS);
     await anvil.mine(6);
     await until(async () => {
       const { state, evidence } = await lab.row(rows[0]!.id);

@@ -1,0 +1,146 @@
+import { type Address, isAddressEqual } from "viem";
+import { ask } from "../../chain/ask.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { recoverSigner } from "../../chain/signer.ts";
+import { nextTxNonce } from "../../chain/submit.ts";
+import type { Logger } from "../../logger.ts";
+import type { Store } from "../store/types.ts";
+import { findConsumer } from "./consumer.ts";
+
+/**
+ * So many transactions of a key are believed on a node's word alone, beyond those that the journal knows: sent by hand, or by
+ * another program. It also bounds the gap that no-ops fill.
+ */
+export const MAX_STRAY = 16;
+
+/** What a node says of a key's transactions: mined by its newest block, and with what waits in its mempool. */
+export type TxCounts = { readonly latest: number; readonly pending: number };
+
+/** What the journal knows of a key. */
+export type KnownCounts = {
+  /** The txNonce after the last one that was signed for; undefined where none was. */
+  readonly signed: number | undefined;
+  /** The txNonce after the last one that was mined. */
+  readonly mined: number;
+  /** How many batches are open. */
+  readonly open: number;
+};
+
+/**
+ * Whether a node's counts need no proof: what is mined is at most {@link MAX_STRAY} beyond what was signed for, and what is next
+ * is at most that far beyond what is mined and open. Pure.
+ */
+export function isPlausible({ latest, pending }: TxCounts, { signed, mined, open }: KnownCounts): boolean {
+  if (![latest, pending].every((count) => Number.isSafeInteger(count) && count >= 0)) return false;
+  const reach = Math.max(latest, mined) + open + MAX_STRAY;
+  return latest <= (signed ?? latest) + MAX_STRAY && pending <= reach && (signed ?? 0) <= reach;
+}
+
+/** Counts that are believed, with what the journal knows. */
+export type BelievedCounts = TxCounts & { readonly known: KnownCounts };
+
+/** A watch over what nodes say of one key's transactions. */
+export type TxCountWatch = {
+  /** The counts as far as they are believed, with what the journal knows. Undefined where the node's are not believed. */
+  readonly read: (open: number) => Promise<BelievedCounts | undefined>;
+  /** Whether the last answer was not believed. */
+  readonly isFaulty: () => boolean;
+};
+
+/**
+ * Reads the counts of a key, and believes them no further than is safe: a transaction that is signed far above the count of the
+ * chain waits for ever, and everything after it. An answer that surprises is asked for a second time, and the smaller one counts.
+ * One that still goes far beyond the journal needs proof: a mined transaction that the key itself signed, or another node.
+ */
+export function createTxCountWatch(options: {
+  readonly store: Pick<Store, "lastTxNonce">;
+  readonly client: ChainClient;
+  /** All nodes; of those beside `client` one may stand witness. */
+  readonly nodes: readonly ChainClient[];
+  readonly sender: Address;
+  readonly logger: Logger;
+}): TxCountWatch {
+  const { store, client, nodes, sender, logger } = options;
+  const chainId = client.chain.id;
+  const others = nodes.filter((node) => node !== client);
+  /** The highest count that was proved, or believed where nothing was known. */
+  let believed: number | undefined;
+  let isFaulty = false;
+
+  const minedBy = (node: ChainClient) =>
+    ask(`the transaction count of ${sender}`, node.getTransactionCount({ address: sender, blockTag: "latest" }));
+
+  async function say(node: ChainClient): Promise<TxCounts> {
+    const [latest, pending] = await Promise.all([minedBy(node), nextTxNonce(node, sender)]);
+    return { latest, pending };
+  }
+
+  async function known(open: number): Promise<KnownCounts> {
+    const [signed, mined] = await Promise.all([
+      store.lastTxNonce(chainId, sender),
+      store.lastTxNonce(chainId, sender, ["mined", "final"]),
+    ]);
+    const after = (txNonce: number | undefined) => (txNonce === undefined ? undefined : txNonce + 1);
+    const counts = [after(signed), believed].filter((count) => count !== undefined);
+    return { signed: counts.length === 0 ? undefined : Math.max(...counts), mined: after(mined) ?? 0, open };
+  }
+
+  /** Whether some other node has as many mined. Undefined where there is none that answers. */
+  async function isWitnessed(latest: number): Promise<boolean | undefined> {
+    const counts = await Promise.all(others.map((node) => minedBy(node).catch(() => undefined)));
+    const answers = counts.filter((count) => count !== undefined);
+    return answers.length === 0 ? undefined : answers.some((count) => count >= latest - MAX_STRAY);
+  }
+
+  /** Whether a mined transaction shows that the key itself has signed for the txNonce below this count. */
+  async function isProved(latest: number): Promise<boolean> {
+    const toBlock = await client.getBlockNumber();
+    const query = { sender, txNonce: latest - 1, fromBlock: toBlock - 64n, toBlock };
+    const found = await findConsumer(client, query);
+    if (found === undefined) return false;
+    const signer = await recoverSigner(await client.getTransaction({ hash: found.hash }));
+    return signer !== undefined && isAddressEqual(signer, sender);
+  }
+
+  async function isTrue(counts: TxCounts, at: KnownCounts): Promise<boolean> {
+    const { latest } = counts;
+    if (at.signed === undefined) {
+      // Nothing to compare with: twice the same from one node, or the word of another one.
+      if (!isPlausible(counts, { ...at, signed: latest }) || (await isWitnessed(latest)) === false) return false;
+      believed = latest;
+      return true;
+    }
+    if (isPlausible(counts, at)) return true;
+    if (!Number.isSafeInteger(latest) || !isPlausible(counts, { ...at, signed: Math.max(at.signed, latest) }))
+      return false;
+    const isSure = (await isWitnessed(latest)) === true || (await isProved(latest).catch(() => false));
+    if (isSure) believed = latest;
+    return isSure;
+  }
+
+  return {
+    isFaulty: () => isFaulty,
+    read: async (open) => {
+      let [counts, at] = [await say(client), await known(open)];
+      const isSurprising =
+        at.signed === undefined || counts.latest > at.signed || counts.pending > Math.max(counts.latest, at.signed);
+      if (isSurprising) {
+        counts = lower(counts, await say(client));
+        at = await known(open);
+      }
+      if (!(await isTrue(counts, at))) {
+        const fields = { sender, ...counts, journal: at };
+        if (!isFaulty) logger.error("the node's transaction count cannot be true: nothing is signed", fields);
+        isFaulty = true;
+        return undefined;
+      }
+      if (isFaulty) logger.info("the node's transaction count is believed again", { sender, ...counts });
+      isFaulty = false;
+      return { ...counts, known: at };
+    },
+  };
+}
+
+function lower(a: TxCounts, b: TxCounts): TxCounts {
+  return { latest: Math.min(a.latest, b.latest), pending: Math.min(a.pending, b.pending) };
+}
