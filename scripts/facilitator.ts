@@ -60,6 +60,7 @@ type Options = {
   readonly merchantsOnly?: true;
   readonly lease: number;
   readonly answerWithin: number;
+  readonly admitWithin: number;
   readonly confirmations: number;
   readonly maxFee?: bigint;
   readonly maxTip?: bigint;
@@ -133,6 +134,15 @@ export function facilitatorCommand(): Command {
         .env("ANSWER_WITHIN")
         .argParser(integer(1, 85))
         .default(DEFAULT_FACILITATOR_POLICY.answerWithinMs / 1000),
+    )
+    .addOption(
+      new Option(
+        "--admit-within <seconds>",
+        "refuse at once (503) what is not expected to be answered within this time",
+      )
+        .env("ADMIT_WITHIN")
+        .argParser(integer(1, 85))
+        .default(DEFAULT_FACILITATOR_POLICY.admitWithinMs / 1000),
     )
     .addOption(
       new Option("--confirmations <blocks>", "how deep a payment must be to count as settled")
@@ -240,6 +250,7 @@ async function listen({
       unbatchedPayees: options.unbatched ?? [],
       strict: options.strict === true,
       answerWithinMs: options.answerWithin * 1000,
+      admitWithinMs: options.admitWithin * 1000,
     },
     engine: {
       confirmations,

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
 import type { Admission } from "./admission/admission.ts";
+import type { Capacity, Full, Seat } from "./admission/capacity.ts";
 import { ClaimConflictError, MalformedHeaderError } from "./admission/claims.ts";
 import type { Knock } from "./admission/door.ts";
 import { askOf } from "./admission/payment.ts";
@@ -27,6 +28,8 @@ export type AppPort = ViewsPort & {
   /** Who asks, if they may ask now. */
   readonly enter: (knock: Knock) => Refusal | Caller;
   readonly admission: Admission;
+  /** Lets in what can be answered in time. */
+  readonly capacity: Capacity;
   /** Handles a request with what it brings along beside its body. */
   readonly withOptions: <T>(options: SettleOptions, work: () => Promise<T>) => Promise<T>;
 };
@@ -41,7 +44,7 @@ type Answer = {
 
 /** The HTTP interface of a facilitator. `idle` resolves when no payment is being answered. */
 export function createApp(port: AppPort): { readonly app: Hono; readonly idle: () => Promise<void> } {
-  const { x402, clock, logger, metrics, catalogue } = port;
+  const { x402, clock, logger, metrics, catalogue, capacity } = port;
   const chainId = port.client.chain.id;
   const app = new Hono();
   let open = 0;
@@ -67,13 +70,22 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       idempotencyKey: c.req.header("idempotency-key"),
     });
     if ("status" in caller) return refuse(caller);
-    const body = await readBody(c);
-    if (body === undefined) return refuse({ status: 400, reason: REASON.invalidPayload, message: "it is not JSON" });
-    const call = readCall(x402, body, endpoint, requestId);
-    if ("status" in call) return refuse(call);
+    // Before anything of it is read: while there is too much to do, a refusal has to cost next to nothing.
+    const seat = capacity.enter(endpoint, caller);
+    if ("delayMs" in seat) return shed(c, endpoint, seat);
+    let signal: AbortSignal | undefined;
+    let call: Call | undefined;
     open += 1;
     try {
-      const { response, bazaar } = await (endpoint === "verify" ? verify(call, caller) : settle(c, call, caller));
+      const body = await readBody(c);
+      // Not before: with the signal the whole request is made, and its body would be read in a slower way.
+      signal = c.req.raw.signal;
+      await seat.begin(signal);
+      if (body === undefined) return refuse({ status: 400, reason: REASON.invalidPayload, message: "it is not JSON" });
+      const read = readCall(x402, body, endpoint, requestId);
+      if ("status" in read) return refuse(read);
+      call = read;
+      const { response, bazaar } = await (endpoint === "verify" ? verify(call, caller) : settle(c, call, caller, seat));
       if (bazaar !== undefined) c.header("EXTENSION-RESPONSES", encodeHeader({ bazaar }));
       const { payer } = response;
       const result = ("isValid" in response ? response.invalidReason : response.errorReason) ?? "ok";
@@ -82,12 +94,23 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       logger.info(endpoint, { requestId, merchant: caller.merchant?.id, payer, result, transaction, ms });
       return c.json(response, 200);
     } catch (error) {
-      return refuse(trouble(call, error));
+      return refuse(trouble(endpoint, requestId, call, isGone(signal) ? new CallerGoneError("gone") : error));
     } finally {
+      seat.leave(isGone(signal) ? "left" : "answered");
       open -= 1;
       if (open === 0) wake();
     }
   };
+
+  /** Refuses what would not be answered in time. One line of the log for each such time, not for each refusal. */
+  function shed(c: Context, endpoint: Endpoint, { delayMs, retryAfterSeconds, isFirst }: Full): Response {
+    const reason = unexpected(endpoint);
+    c.header("Retry-After", String(retryAfterSeconds));
+    metrics.shed(endpoint);
+    if (isFirst) logger.warn("refusing settlements: more is asked than can be answered in time", capacity.view());
+    const message = `more is asked than can be answered in time (${Math.ceil(delayMs / 1000)} s); nothing was accepted`;
+    return c.json(failure(endpoint, { reason, message }), 503);
+  }
 
   async function verify({ payload, requirements, exact, identifier }: Call, caller: Caller): Promise<Answer> {
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
@@ -96,7 +119,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     return { response, bazaar: catalogue.check(payload, requirements, exact) };
   }
 
-  async function settle(c: Context, call: Call, caller: Caller): Promise<Answer> {
+  async function settle(c: Context, call: Call, caller: Caller, seat: Seat): Promise<Answer> {
     const { payload, requirements, exact, identifier, requestId } = call;
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
     const { merchant } = caller;
@@ -105,6 +128,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       source: merchant === undefined ? `x402:${requestId}` : `x402:${requestId}:${merchant.id}`,
       caller: { ...caller, request: requestName(caller.address, await c.req.text()) },
       identifier,
+      seat,
     };
     const response = await port.withOptions(options, () => x402.settle(payload, requirements));
     if (!response.success || exact === undefined) return { response, bazaar: undefined };
@@ -112,8 +136,8 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   }
 
   /** An answer about something that is not the payment's fault. */
-  function trouble({ endpoint, requestId, payload }: Call, error: unknown): Refusal {
-    const echo = { network: networkEcho(payload), payer: payerOf(payload) };
+  function trouble(endpoint: Endpoint, requestId: string, call: Call | undefined, error: unknown): Refusal {
+    const echo = call === undefined ? {} : { network: networkEcho(call.payload), payer: payerOf(call.payload) };
     const no = (status: Status, message: string, retryAfterSeconds?: number): Refusal => {
       const reason = status === 400 || status === 409 ? REASON.invalidPayload : unexpected(endpoint);
       return { status, reason, message, retryAfterSeconds, ...echo };
@@ -158,6 +182,10 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     });
   };
   return { app, idle };
+}
+
+function isGone(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }
 
 async function readBody(c: Context): Promise<unknown> {

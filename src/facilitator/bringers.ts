@@ -46,9 +46,13 @@ export type TurnedAway = "busy" | "stranger";
 export type Turn = {
   /**
    * Does the work of a turn. Where `work` fails, or its answer says nothing final, the turn is held for a caller without a
-   * name; but only if there is a stored payment, which `work` may say by `noteStored`.
+   * name; but only if there is a stored payment, which `work` may say by `noteStored`. `isShared` says whether the same bringer
+   * has this turn in another request, too.
    */
-  readonly run: <T>(work: (noteStored: () => void) => Promise<T>, isFinal: (answer: T) => boolean) => Promise<T>;
+  readonly run: <T>(
+    work: (noteStored: () => void, isShared: () => boolean) => Promise<T>,
+    isFinal: (answer: T) => boolean,
+  ) => Promise<T>;
 };
 
 /**
@@ -106,9 +110,12 @@ export function createTurns(clock: Clock, holdMs: number): Turns {
           let isStored = row !== undefined;
           let isOver = false;
           try {
-            const answer = await work(() => {
-              isStored = true;
-            });
+            const answer = await work(
+              () => {
+                isStored = true;
+              },
+              () => place.callers > 1,
+            );
             isOver = isFinal(answer);
             return answer;
           } finally {

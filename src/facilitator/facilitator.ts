@@ -3,6 +3,7 @@ import { x402Facilitator } from "@x402/core/facilitator";
 import type { Network } from "@x402/core/types";
 import type { Hono } from "hono";
 import type { Address, LocalAccount } from "viem";
+import { readBlockTime } from "../chain/blockTime.ts";
 import { hasChannels } from "../chain/channels.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
@@ -14,6 +15,7 @@ import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import { createAdmission } from "./admission/admission.ts";
+import { createCapacity } from "./admission/capacity.ts";
 import { createDoor } from "./admission/door.ts";
 import type { RateLimit } from "./admission/limit.ts";
 import { createApp } from "./app.ts";
@@ -119,7 +121,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     stopping: stopping.signal,
   };
   const current = new AsyncLocalStorage<SettleOptions>();
-  const metrics = createMetrics({ engine, store, client });
+  const capacity = createCapacity({ clock, ...policy, blockMs: await readBlockTime(client) });
+  const metrics = createMetrics({ engine, store, client, load: capacity.view });
   const settler = createSettler(port);
   const catalogue = createCatalogue({ store, clock, logger });
   const timed = <T>(startedMs: number, tell: (seconds: number) => void, value: T): T => {
@@ -171,6 +174,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     batches,
     enter,
     admission,
+    capacity,
+    load: capacity.view,
     isClosing: () => closing,
     withOptions: (settleOptions, work) => current.run(settleOptions, work),
   });

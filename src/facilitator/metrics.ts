@@ -2,7 +2,9 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ChainClient } from "../chain/client.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Store } from "../settlement/store/types.ts";
+import type { CapacityView } from "./admission/capacity.ts";
 import { createChannelMetrics } from "./channels/metrics.ts";
+import type { Endpoint } from "./request.ts";
 import type { Settlement } from "./settle.ts";
 import type { Verdict } from "./verify.ts";
 
@@ -11,6 +13,8 @@ export type FacilitatorMetrics = {
   readonly verified: (version: 1 | 2, verdict: Verdict, seconds: number) => void;
   readonly settled: (version: 1 | 2, settlement: Settlement, seconds: number) => void;
   readonly refused: (path: string, status: number) => void;
+  /** Refused because it would not have been answered in time. */
+  readonly shed: (endpoint: Endpoint) => void;
   readonly channels: ReturnType<typeof createChannelMetrics>;
   /** The text format, with the gauges read now. */
   readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
@@ -24,6 +28,7 @@ export function createMetrics(port: {
   readonly engine: SettlementEngine;
   readonly store: Store;
   readonly client: ChainClient;
+  readonly load: () => CapacityView;
 }): FacilitatorMetrics {
   const registers = [new Registry()];
   const [registry] = registers;
@@ -43,6 +48,28 @@ export function createMetrics(port: {
     name: "tributary_refused_requests_total",
     help: "Requests that were not read: malformed, too large, too many, or while stopping",
     labelNames: ["path", "status"],
+    registers,
+  });
+  const sheds = new Counter({
+    name: "tributary_shed_total",
+    help: "Requests refused because they would not have been answered in time",
+    labelNames: ["endpoint"],
+    registers,
+  });
+  const inside = new Gauge({
+    name: "tributary_inside",
+    help: "Requests that were let in and are not answered yet",
+    labelNames: ["endpoint"],
+    registers,
+  });
+  const projectedDelay = new Gauge({
+    name: "tributary_projected_delay_seconds",
+    help: "What a settlement that came now would take",
+    registers,
+  });
+  const serviceRate = new Gauge({
+    name: "tributary_service_rate",
+    help: "Settlements a second that this machine and its chain do, as measured under load",
     registers,
   });
   const verifySeconds = new Histogram({
@@ -126,7 +153,12 @@ export function createMetrics(port: {
       if (seen.size > REMEMBERED && oldest !== undefined) seen.delete(oldest);
     },
     refused: (path, status) => refusals.inc({ path, status }),
+    shed: (endpoint) => sheds.inc({ endpoint }),
     render: async () => {
+      const load = port.load();
+      for (const endpoint of ["verify", "settle"] as const) inside.set({ endpoint }, load.inside[endpoint]);
+      projectedDelay.set(load.delayMs / 1000);
+      serviceRate.set(load.perSecond);
       const counts = await port.store.count(port.client.chain.id);
       payments.reset();
       for (const [state, count] of Object.entries(counts)) payments.set({ state }, count);

@@ -16,6 +16,10 @@ export type FacilitatorPolicy = {
   readonly answerWithinMs: number;
   /** How long a caller without a name who got no final answer may come back with the same request. */
   readonly holdMs: number;
+  /** What is expected to be answered later than that is refused at once, before anything of it is read. */
+  readonly admitWithinMs: number;
+  /** Settlements a second that are expected before this process has measured any. */
+  readonly assumedPerSecond: number;
   /** The most gas that deploying a payer's wallet may take. */
   readonly maxDeploymentGas: bigint;
   /** How far ahead the end of an authorization may be: a stored payment is followed until then. */
@@ -65,6 +69,8 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gas
   strict: false,
   answerWithinMs: 55_000,
   holdMs: 10_000,
+  admitWithinMs: 10_000,
+  assumedPerSecond: 40,
   maxDeploymentGas: 2_000_000n,
   maxValiditySeconds: 86_400,
   minimumByGas: undefined,

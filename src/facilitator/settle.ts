@@ -9,6 +9,7 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Admission } from "../settlement/intake.ts";
 import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { isDecided } from "../settlement/waiters.ts";
+import type { Seat } from "./admission/capacity.ts";
 import { askOf } from "./admission/payment.ts";
 import { type Ask, type Caller, NOBODY, type Ticket } from "./admission/types.ts";
 import {
@@ -65,6 +66,8 @@ export type SettleOptions = {
   readonly caller?: Caller | undefined;
   /** The payer's own id of the payment. */
   readonly identifier?: string | undefined;
+  /** Its place among the requests that are inside. */
+  readonly seat?: Pick<Seat, "waits" | "keep"> | undefined;
 };
 
 /** What the answer to one request depends on. */
@@ -74,7 +77,11 @@ type Asking = {
   readonly source: string | undefined;
   readonly caller: Caller;
   readonly bringer: Bringer;
+  readonly seat: SettleOptions["seat"];
 };
+
+/** One that waits for a payment; whether others of the same bringer wait for it, too. */
+type Waiting = Asking & { readonly isShared: () => boolean };
 
 /** What the journal has of a payment, and whether it is new there. */
 type Accepted = Admission & { readonly status: "accepted" };
@@ -91,11 +98,11 @@ export function createSettler(port: SettlePort): Settler {
   const turns = createTurns(clock, policy.holdMs);
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
 
-  return async (request, { signal, source, caller = NOBODY, identifier } = {}) => {
+  return async (request, { signal, source, caller = NOBODY, identifier, seat } = {}) => {
     const startedMs = clock.now();
     const ask = askOf(request, client.chain.id, identifier);
     const bringer = bringerOf(caller, await admission.hold(ask, caller));
-    const asking: Asking = { startedMs, signal, source, caller, bringer };
+    const asking: Asking = { startedMs, signal, source, caller, bringer, seat };
     const signed = authorizationOf(request, client.chain.id);
     const identity = authorizationId(signed);
     const digest = termsDigest(signed);
@@ -115,7 +122,7 @@ export function createSettler(port: SettlePort): Settler {
     const turn = turns.enter(`${identity}/${digest}`, bringer, known);
     if (turn === "busy" || turn === "stranger") return turnAway(turn, known);
     return turn.run(
-      (noteStored) => settleOne(ask, request, signed, asking, known, noteStored),
+      (noteStored, isShared) => settleOne(ask, request, signed, { ...asking, isShared }, known, noteStored),
       (settlement) => settlement.status !== "pending",
     );
   };
@@ -125,7 +132,7 @@ export function createSettler(port: SettlePort): Settler {
     ask: Ask,
     request: ExactRequest,
     signed: SignedAuthorization,
-    asking: Asking,
+    asking: Waiting,
     known: PaymentRow | undefined,
     noteStored: () => void,
   ): Promise<Settlement> {
@@ -133,6 +140,8 @@ export function createSettler(port: SettlePort): Settler {
       noteStored();
       return conclude(known, asking);
     }
+    // Nobody waits for it any more, and nothing of it is stored yet.
+    if (asking.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
     const ticket = await admission.admit(ask, asking.caller);
     if ("reason" in ticket) return failed(ticket.reason, ticket.message);
     const row = await (known === undefined
@@ -140,9 +149,14 @@ export function createSettler(port: SettlePort): Settler {
       : bringAnew(ticket, known, asking.bringer));
     if (!("id" in row)) return row;
     noteStored();
-    const settlement = await conclude(row, asking);
-    if (settlement.status === "failed" && (await isNeverSent(row.id))) await ticket.unsent();
-    return settlement;
+    let settlement: Settlement | undefined;
+    try {
+      settlement = await conclude(row, asking);
+      return settlement;
+    } finally {
+      const mayBeUnsent = settlement === undefined || settlement.status === "failed";
+      if (mayBeUnsent && (await isNeverSent(row.id))) await ticket.unsent();
+    }
   }
 
   /** Takes in a payment that is new here, for its bringer. */
@@ -251,8 +265,10 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /** Waits for a stored payment and takes its success, if nobody has. */
-  async function conclude(row: PaymentRow, { startedMs, signal, caller, bringer }: Asking): Promise<Settlement> {
-    const decided = isDecided(row) ? row : await decide(row, startedMs, signal);
+  async function conclude(row: PaymentRow, asking: Waiting): Promise<Settlement> {
+    const { caller, bringer, signal } = asking;
+    if (!isDecided(row)) asking.seat?.waits();
+    const decided = isDecided(row) ? row : await decide(row, asking);
     if (!("id" in decided)) return decided;
     const transaction = transactionOf(decided);
     if (decided.state === "settled-elsewhere" && (policy.strict || caller.merchant?.strict === true)) {
@@ -273,18 +289,18 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /** The decided row, or the answer for a caller who cannot wait any longer. */
-  async function decide(
-    row: PaymentRow,
-    startedMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<PaymentRow | Settlement> {
+  async function decide(row: PaymentRow, asking: Waiting): Promise<PaymentRow | Settlement> {
+    const { startedMs, signal } = asking;
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), remaining(startedMs));
     const signals = [timeout.signal, port.stopping, ...(signal === undefined ? [] : [signal])];
     try {
       return await engine.outcome(row.id, { signal: AbortSignal.any(signals) });
     } catch (error) {
-      if (signal?.aborted === true) throw new CallerGoneError("the caller is gone");
+      if (signal?.aborted === true) {
+        if (!asking.isShared()) await giveUp(row, asking);
+        throw new CallerGoneError("the caller is gone");
+      }
       if (
         !timeout.signal.aborted &&
         !port.stopping.aborted &&
@@ -301,6 +317,16 @@ export function createSettler(port: SettlePort): Settler {
     const now = (await store.payment(row.id)) ?? row;
     if (isDecided(now)) return now;
     return { status: "pending", transaction: await lastHash(store, now) };
+  }
+
+  /**
+   * Takes a payment that nobody waits for any more out of the queue: it leaves its place to others, until somebody brings it
+   * anew. One that is on its way keeps its place until it is through.
+   */
+  async function giveUp(row: PaymentRow, { seat, startedMs }: Asking): Promise<void> {
+    if (await engine.cancel(row.id)) return;
+    const signal = AbortSignal.any([AbortSignal.timeout(remaining(startedMs)), port.stopping]);
+    seat?.keep(engine.outcome(row.id, { signal }));
   }
 
   function remaining(startedMs: number): number {

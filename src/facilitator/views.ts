@@ -7,6 +7,7 @@ import { TributaryError } from "../errors.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Store } from "../settlement/store/types.ts";
+import type { CapacityView } from "./admission/capacity.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { FacilitatorMetrics } from "./metrics.ts";
 import { readPaymentStatus } from "./status.ts";
@@ -20,6 +21,8 @@ export type ViewsPort = {
   readonly catalogue: Catalogue;
   /** Whether there is a router on this chain. */
   readonly batches: boolean;
+  /** How much is asked, and how long it takes. */
+  readonly load: () => CapacityView;
   readonly isClosing: () => boolean;
 };
 
@@ -35,7 +38,8 @@ export function createViews(port: ViewsPort): Hono {
   );
   views.get("/ready", async (c) => {
     const problem = await findProblem(port);
-    if (problem === undefined) return c.json({ status: "ready" });
+    // One that sheds is alive, and answers as much as it can: taking it out of service would leave the others more to do.
+    if (problem === undefined) return c.json({ status: "ready", shedding: port.load().isShedding });
     c.header("Retry-After", "2");
     return c.json({ status: "not-ready", problem }, 503);
   });

@@ -45,6 +45,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
         const refusal = await refusalOf(payload);
         if (refusal !== undefined) return refusal;
       }
+      options.seat?.waits();
       const outcome = await (known === undefined ? submit(noteStored) : again(known));
       isFinal = outcome.status !== "pending";
       if (outcome.status !== "done") return undone(asked, outcome, REASONS);

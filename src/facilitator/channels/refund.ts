@@ -68,6 +68,7 @@ export async function settleRefund(
   }
   const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;
   const { admit, source } = options;
+  options.seat?.waits();
   const outcome = await (known === undefined
     ? submitCall(port, call, { key, deadlineSeconds, source, admit })
     : known.state === "rejected"

@@ -1,6 +1,7 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { bytesToHex, type Hex, keccak256, type LocalAccount } from "viem";
 import type { ChannelCall } from "../../channels/calls.ts";
+import type { Seat } from "../admission/capacity.ts";
 import { type Caller, type Fault, NOBODY, type Ticket } from "../admission/types.ts";
 import { named } from "../bringers.ts";
 import { networkEcho } from "../wire.ts";
@@ -21,6 +22,8 @@ export type ChannelSettleOptions = {
   readonly source?: string | undefined;
   /** Who asks; somebody of whom nothing is known where it is left out. */
   readonly caller?: Caller | undefined;
+  /** Its place among the requests that are inside. */
+  readonly seat?: Pick<Seat, "waits"> | undefined;
 };
 
 /** What carrying out one request needs to know beside it. */
@@ -54,7 +57,8 @@ const TOLD = "told:";
 /** Settles in the scheme batch-settlement: deposits, claims, sweeps and refunds, each a call through the engine. */
 export function createChannelSettler(port: ChannelPort) {
   const underWay = new Map<Hex, Promise<CallOutcome>>();
-  const submitOnce: ChannelSettlePort["submitOnce"] = (call, { source, admit }, amount) => {
+  const submitOnce: ChannelSettlePort["submitOnce"] = (call, { source, seat, admit }, amount) => {
+    seat?.waits();
     const same = underWay.get(call.data);
     if (same !== undefined) return same;
     const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;

@@ -1,0 +1,167 @@
+import type { Clock } from "../../clock.ts";
+import type { Endpoint } from "../request.ts";
+import { createProjection, type Projection } from "./projection.ts";
+import { createShares } from "./shares.ts";
+import { createSlots } from "./slots.ts";
+import type { Caller } from "./types.ts";
+
+/**
+ * Lets in what is expected to be answered in time, and refuses the rest before anything of it is read. As the projected delay
+ * of a settlement rises, first /verify is refused, whose refusal costs nobody anything; then settlements of those who have
+ * their share of the places; then all.
+ */
+export type Capacity = {
+  readonly enter: (endpoint: Endpoint, caller: Caller) => Seat | Full;
+  readonly view: () => CapacityView;
+};
+
+/** There is no room. */
+export type Full = {
+  /** What a settlement that came now would take. */
+  readonly delayMs: number;
+  readonly retryAfterSeconds: number;
+  /** Whether it is the first refusal after a time without any. */
+  readonly isFirst: boolean;
+};
+
+/** The place of one request that was let in. */
+export type Seat = {
+  /** Waits until it may be worked on. @throws The signal's reason where that aborts before. */
+  readonly begin: (signal?: AbortSignal) => Promise<void>;
+  /** From now on it only waits for the chain: the next one may be worked on. */
+  readonly waits: () => void;
+  /** Keeps the place until then, even where the request ends before: its payment is on its way. */
+  readonly keep: (until: Promise<unknown>) => void;
+  /** The request is over: it was answered, or its caller is gone. */
+  readonly leave: (outcome: "answered" | "left") => void;
+};
+
+export type CapacityView = {
+  readonly inside: Readonly<Record<Endpoint, number>>;
+  /** What a settlement that came now would take. */
+  readonly delayMs: number;
+  /** Settlements a second, as measured. */
+  readonly perSecond: number;
+  /** Whether settlements are being refused. */
+  readonly isShedding: boolean;
+};
+
+export type CapacityOptions = {
+  readonly clock: Clock;
+  /** What is expected to be answered later than that is refused. */
+  readonly admitWithinMs: number;
+  /** Settlements a second that are assumed before any were measured. */
+  readonly assumedPerSecond: number;
+  /** How far blocks are apart; 2 s where that is not known. */
+  readonly blockMs?: number | undefined;
+};
+
+/**
+ * From which part of the bound on /verify is refused, then settlements of those who have their share, then all. The share is
+ * one of the places below the second line: alone, one may have them all.
+ */
+const LINES = { verify: 0.5, withShare: 0.75, all: 1 } as const;
+/**
+ * No line is below so many times what a lone one takes: with less inside, a block would wait for payments. It matters where
+ * blocks are slow.
+ */
+const LEAST_LONE_TIMES = 2.5;
+/** As many are let in whatever is projected: somebody has to find out that it is over. */
+const LEAST_INSIDE = 8;
+/** Requests that are read, verified and stored at once: the event loop never has more to do than they ask of it. */
+const MOST_AT_WORK = 64;
+const USUAL_BLOCK_MS = 2_000;
+/** What a lone verification is taken to take before it was measured. */
+const ASSUMED_VERIFICATION_MS = 100;
+const VERIFICATIONS_PER_SETTLEMENT = 4;
+/** After a refusal of a settlement it counts as shedding for so long. */
+const SHEDDING_MS = 5_000;
+const MOST_RETRY_SECONDS = 60;
+
+export function createCapacity(options: CapacityOptions): Capacity {
+  const { clock, admitWithinMs, assumedPerSecond, blockMs = USUAL_BLOCK_MS } = options;
+  const boundMs = (line: number, aloneMs: number): number => Math.max(line * admitWithinMs, LEAST_LONE_TIMES * aloneMs);
+  // Half of the queue that there may be: with that much, nothing waits for requests.
+  const busyMs = (aloneMs: number): number => (aloneMs + boundMs(LINES.withShare, aloneMs)) / 2;
+  const settle = createProjection({
+    ...{ clock, busyMs },
+    assumed: { perSecond: assumedPerSecond, aloneMs: blockMs },
+  });
+  const verify = createProjection({
+    ...{ clock, busyMs },
+    assumed: { perSecond: VERIFICATIONS_PER_SETTLEMENT * assumedPerSecond, aloneMs: ASSUMED_VERIFICATION_MS },
+  });
+  const shares = createShares(clock.now);
+  const slots = createSlots(MOST_AT_WORK);
+  let refusedAtMs = Number.NEGATIVE_INFINITY;
+  const isShedding = (): boolean => clock.now() - refusedAtMs < SHEDDING_MS;
+
+  /** By how much one that came now would take too long; not above 0 where there is room. */
+  const overMs = (projection: Projection, line: number): number => {
+    return projection.delayMs() - boundMs(line, projection.aloneMs());
+  };
+
+  function settlementOverMs(caller: Caller): number {
+    const aloneMs = settle.aloneMs();
+    const isBusy = settle.delayMs() >= busyMs(aloneMs);
+    if (settle.inside() < LEAST_INSIDE || !isBusy) return 0;
+    const places = ((boundMs(LINES.withShare, aloneMs) - aloneMs) / 1000) * settle.perSecond();
+    if (!shares.hasShare(caller, places)) return overMs(settle, LINES.all);
+    // What is left below this line is for somebody else, who was refused a moment ago.
+    return Math.max(1, overMs(settle, LINES.withShare));
+  }
+
+  function verificationOverMs(): number {
+    const over = overMs(settle, LINES.verify);
+    return verify.inside() < LEAST_INSIDE ? over : Math.max(over, overMs(verify, LINES.verify));
+  }
+
+  function seatOf(endpoint: Endpoint, caller: Caller): Seat {
+    const stay = (endpoint === "settle" ? settle : verify).enter();
+    const exit = endpoint === "settle" ? shares.enter(caller) : () => undefined;
+    let giveSlotBack: () => void = () => undefined;
+    let hasWaited = endpoint === "verify";
+    let kept: Promise<unknown> | undefined;
+    return {
+      begin: async (signal) => {
+        giveSlotBack = await slots.take(endpoint === "settle", signal);
+      },
+      waits: () => {
+        hasWaited = true;
+        giveSlotBack();
+      },
+      keep: (until) => {
+        kept = until;
+      },
+      leave: (outcome) => {
+        giveSlotBack();
+        const end = (): void => {
+          exit();
+          stay.end(outcome === "left" ? "left" : hasWaited ? "answered" : "turned down");
+        };
+        if (kept === undefined) end();
+        else kept.then(end, end);
+      },
+    };
+  }
+
+  return {
+    enter: (endpoint, caller) => {
+      const over = endpoint === "settle" ? settlementOverMs(caller) : verificationOverMs();
+      if (over <= 0) return seatOf(endpoint, caller);
+      const isFirst = endpoint === "settle" && !isShedding();
+      if (endpoint === "settle") {
+        shares.refused(caller);
+        refusedAtMs = clock.now();
+      }
+      const retryAfterSeconds = Math.min(MOST_RETRY_SECONDS, Math.max(1, Math.ceil(over / 1000)));
+      return { delayMs: settle.delayMs(), retryAfterSeconds, isFirst };
+    },
+    view: () => ({
+      inside: { settle: settle.inside(), verify: verify.inside() },
+      delayMs: settle.delayMs(),
+      perSecond: settle.perSecond(),
+      isShedding: isShedding(),
+    }),
+  };
+}

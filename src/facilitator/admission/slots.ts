@@ -1,0 +1,55 @@
+/** As many requests as are worked on at once; the others wait, the pressing ones in front of the rest. */
+export type Slots = {
+  /**
+   * Waits for a slot and takes it. What it resolves with gives the slot back, once.
+   * @throws The signal's reason where that aborts before.
+   */
+  readonly take: (isPressing: boolean, signal?: AbortSignal) => Promise<() => void>;
+};
+
+export function createSlots(most: number): Slots {
+  const pressing = new Set<() => void>();
+  const others = new Set<() => void>();
+  let taken = 0;
+
+  function backOnce(): () => void {
+    let isBack = false;
+    return () => {
+      if (isBack) return;
+      isBack = true;
+      const queue = pressing.size > 0 ? pressing : others;
+      const [next] = queue;
+      if (next === undefined) {
+        taken -= 1;
+        return;
+      }
+      // Handed on, so that nobody who comes at this moment takes it.
+      queue.delete(next);
+      next();
+    };
+  }
+
+  return {
+    take: async (isPressing, signal) => {
+      signal?.throwIfAborted();
+      if (taken < most) {
+        taken += 1;
+        return backOnce();
+      }
+      const queue = isPressing ? pressing : others;
+      await new Promise<void>((resolve, reject) => {
+        const next = (): void => {
+          signal?.removeEventListener("abort", leave);
+          resolve();
+        };
+        const leave = (): void => {
+          queue.delete(next);
+          reject(signal?.reason);
+        };
+        queue.add(next);
+        signal?.addEventListener("abort", leave, { once: true });
+      });
+      return backOnce();
+    },
+  };
+}
