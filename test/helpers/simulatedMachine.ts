@@ -1,5 +1,6 @@
 import { type Capacity, createCapacity, type Full, type Seat } from "../../src/facilitator/admission/capacity.ts";
 import type { Caller } from "../../src/facilitator/admission/types.ts";
+import { parseMerchants } from "../../src/facilitator/merchants.ts";
 import type { Endpoint } from "../../src/facilitator/request.ts";
 
 /** Somebody without an API key, at an address. */
@@ -7,15 +8,7 @@ export const at = (address: string): Caller => ({ merchant: undefined, address }
 
 /** A merchant with an API key. */
 export const merchant = (id: string): Caller => ({
-  merchant: {
-    id,
-    keySha256: "",
-    rateLimit: undefined,
-    paymentsPerDay: undefined,
-    strict: false,
-    unbatched: false,
-    refundReceivers: [],
-  },
+  merchant: parseMerchants([{ id, keySha256: "0".repeat(64) }])[0],
   address: "10.0.0.1",
 });
 
