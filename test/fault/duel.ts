@@ -4,6 +4,7 @@ import { judge, type Verdict } from "./oracle.ts";
 import type { Life } from "./protocol.ts";
 import { startFaultProxy } from "./proxy.ts";
 import { scenarioOf } from "./scenario.ts";
+import { startRunClock } from "./time.ts";
 import { assignmentOf, type Ground, openGround, trialOf } from "./trial.ts";
 import type { RunningLife, WorkerPool } from "./workers.ts";
 import { startWorld } from "./world.ts";
@@ -20,9 +21,8 @@ export type DuelReport = {
   readonly handedOn: boolean;
 };
 
-const PATIENCE_MS = 60_000;
-/** What an engine that wakes up has to do something wrong, in milliseconds of the wall: a lease is 1,600. */
-const AFTERWARDS_MS = 2_000;
+/** What an engine that wakes up has to do something wrong, in the run's time: a lease is 40,000. */
+const AFTERWARDS_MS = 50_000;
 
 /**
  * Two engines with one key on one journal, no fault but one: the first is killed, or stopped until the second has finished
@@ -38,15 +38,15 @@ export async function duel(
   const scenario = await scenarioOf(seed, new Set());
   const opening = await openGround(ground, scenario);
   await pool.ready();
-  const startedAtMs = Date.now();
-  const common = { assignment: assignmentOf(scenario), journal, startedAtMs, skewMs: 0, kill: undefined };
+  const clock = startRunClock();
+  const common = { assignment: assignmentOf(scenario), journal, skewMs: 0, kill: undefined };
   let sentBefore = 0;
   let hit: (() => void) | undefined;
   const struck = new Promise<void>((resolve) => {
     hit = resolve;
   });
   let first: RunningLife | undefined;
-  const honest = { upstream: rpcUrl, seed, themes: new Set<never>(), isLying: () => false };
+  const honest = { upstream: rpcUrl, seed, themes: new Set<never>(), clock, isLying: () => false };
   const proxyOf = (onSend: (when: "before" | "after") => void) => startFaultProxy({ ...honest, onSend });
   const firstProxy = await proxyOf((when) => {
     if (when === "before") sentBefore += 1;
@@ -55,23 +55,29 @@ export async function duel(
     hit?.();
   });
   const secondProxy = await proxyOf(() => undefined);
-  const world = startWorld(rpcUrl, scenario, startedAtMs);
+  const world = startWorld(rpcUrl, scenario, clock);
   const startAt = (url: string, owner: string): Promise<RunningLife> => {
-    const life: Life = { ...common, rpcUrl: url, owner };
+    const life: Life = { ...common, rpcUrl: url, owner, elapsedMs: clock.elapsedMs() };
     return pool.start(life);
   };
   try {
     first = await startAt(firstProxy.url, "first");
-    await soon(struck, "the first engine sent nothing");
+    const { tell } = first;
+    const goOn = (elapsedMs: number) => tell(elapsedMs, true);
+    const stopped = clock.follow((elapsedMs) => Promise.race([goOn(elapsedMs), struck]));
+    await soon(struck, first.ended, "the first engine sent nothing");
+    stopped.leave();
     if (blow.how === "SIGSTOP" && (await isLocked(journal))) return "locked";
     const atBlow = new Set(firstProxy.sent);
     const before = sentBefore;
     const second = await startAt(secondProxy.url, "second");
-    const end = await soon(second.ended, "the second engine did not finish");
+    clock.follow((elapsedMs) => second.tell(elapsedMs, true));
+    const end = await second.ended;
     if (end.kind !== "done") throw new Error(`the second engine ended: ${JSON.stringify(end)}`);
     if (blow.how === "SIGSTOP" && first.pid !== undefined) {
       process.kill(first.pid, "SIGCONT");
-      await Promise.race([first.ended, delay(AFTERWARDS_MS)]);
+      clock.follow(goOn);
+      await Promise.race([first.ended, clock.sleep(AFTERWARDS_MS)]);
       first.kill();
     }
     await first.ended;
@@ -88,6 +94,7 @@ export async function duel(
   } finally {
     first?.kill();
     await world.stop();
+    clock.stop();
     await firstProxy.close();
     await secondProxy.close();
   }
@@ -109,11 +116,7 @@ async function isLocked(journal: string): Promise<boolean> {
   }
 }
 
-async function soon<T>(event: Promise<T>, otherwise: string): Promise<T> {
-  const timer = new AbortController();
-  const late = delay(PATIENCE_MS, undefined, { signal: timer.signal }).then(
-    () => Promise.reject(new Error(otherwise)),
-    () => new Promise<never>(() => undefined),
-  );
-  return Promise.race([event, late]).finally(() => timer.abort());
+/** What is to happen while an engine lives. */
+async function soon(event: Promise<void>, ended: Promise<unknown>, otherwise: string): Promise<void> {
+  await Promise.race([event, ended.then(() => Promise.reject(new Error(otherwise)))]);
 }

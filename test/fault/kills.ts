@@ -46,11 +46,20 @@ const METHODS = {
   any: 6,
 };
 
-/** The kills of a run, one for each process that it goes through. */
+/** What every process comes to that has something to send. */
+const SURE = { accept: 3, claim: 3, acquireLease: 2, storeBatch: 6, markBroadcast: 6, concludeBatch: 6, any: 6 };
+
+/** The kills of a run, one for each process that it goes through. The first one is certain to happen. */
 export function killsOf(seed: number, themes: ReadonlySet<Theme>): Kill[] {
   if (!themes.has("kill")) return [];
   const random = randomOf(seed, "kills");
-  return Array.from({ length: random.between(1, 4) }, (): Kill => {
+  return Array.from({ length: random.between(1, 4) }, (_, life): Kill => {
+    if (life === 0) {
+      if (random.chance(0.2)) return { at: "send", occurrence: 1, when: random.pick(["before", "after"]) };
+      const method = random.weighted(SURE);
+      const occurrence = method === "any" ? random.between(1, 20) : 1;
+      return { at: "store", method, occurrence, when: random.pick(["before", "during", "after"]) };
+    }
     if (random.chance(0.2))
       return { at: "send", occurrence: random.between(1, 3), when: random.pick(["before", "after"]) };
     const method = random.weighted(METHODS);

@@ -11,7 +11,8 @@ export type Life = {
   readonly rpcUrl: string;
   /** A file of SQLite, or a `postgres://` address. */
   readonly journal: string;
-  readonly startedAtMs: number;
+  /** The run's time when it begins, in milliseconds. */
+  readonly elapsedMs: number;
   readonly skewMs: number;
   /** Names the engine in leases: a restarted one may come back under its old name. */
   readonly owner: string;
@@ -26,8 +27,15 @@ export type AdmissionSeen = {
   readonly message?: string;
 };
 
+export type ToWorker =
+  | { readonly kind: "live"; readonly life: Life }
+  /** The run's time. It may end once it has nothing left to do, unless there is trouble that it is to go through yet. */
+  | { readonly kind: "time"; readonly elapsedMs: number; readonly mayEnd: boolean };
+
 export type FromWorker =
   | { readonly kind: "ready" }
+  /** It has heard the time, and done what was to be done by then as far as it could. */
+  | { readonly kind: "heard" }
   /** It is about to kill itself. */
   | { readonly kind: "dying" }
   | { readonly kind: "done"; readonly admissions: readonly AdmissionSeen[] }

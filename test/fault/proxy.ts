@@ -1,15 +1,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
 import { type Hex, keccak256 } from "viem";
 import { type Random, randomOf } from "./random.ts";
 import { askNode, type RpcAnswer } from "./rpc.ts";
 import { answerStale } from "./staleness.ts";
 import type { Theme } from "./themes.ts";
+import type { RunClock } from "./time.ts";
 
 export type ProxyOptions = {
   readonly upstream: string;
   readonly seed: number;
   readonly themes: ReadonlySet<Theme>;
+  readonly clock: RunClock;
+  /** The kind that is put in for certain, at the first opportunity, if it is one of the node's. */
+  readonly certain?: Theme;
   /** Whether the node lies just now. It tells the truth in the end. */
   readonly isLying: () => boolean;
   /** Called when signed bytes come in, before they are passed on, and after. */
@@ -38,20 +41,32 @@ const ANSWERS = [
   "something went wrong",
 ] as const;
 
-const MAX_DELAY_MS = 250;
+/** What may happen to a transaction that is handed out. */
+const SENDING: ReadonlySet<Theme> = new Set(["drop", "timeout", "wrong-answer", "reorder", "duplicate"]);
+/** In the run's time. */
+const MAX_DELAY_MS = 6_000;
 
 /**
  * Stands between an engine and its node and, while it lies, loses and repeats transactions, answers wrongly, late or not
  * at all. Never does it make a receipt up.
  */
 export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy> {
-  const { upstream, seed, themes, isLying, onSend } = options;
+  const { upstream, seed, themes, clock, certain, isLying, onSend } = options;
   const counts = new Map<Theme, number>();
   const sent = new Set<Hex>();
   const hidden = new Map<string, boolean>();
   const randoms = new Map<string, Random>();
   const closing = new AbortController();
-  const ask = (method: string, params: readonly unknown[]) => askNode(upstream, method, params);
+  const asked = new Set<Promise<unknown>>();
+  const ask = (method: string, params: readonly unknown[]): Promise<RpcAnswer> => {
+    const answer = askNode(upstream, method, params);
+    const settled = answer.catch(() => undefined).finally(() => asked.delete(settled));
+    asked.add(settled);
+    return answer;
+  };
+  // A slow node makes time slow, and no question late.
+  clock.waitFor(() => Promise.all(asked));
+  const isOwed = (theme: Theme): boolean => theme === certain && !counts.has(theme);
 
   // A sequence of its own for each purpose: the order in which questions of different kinds come in changes nothing.
   const draw = (label: string): Random => {
@@ -60,19 +75,26 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
     return random;
   };
   const strikes = (theme: Theme, probability: number, label: string = theme): boolean => {
-    if (!themes.has(theme) || !isLying() || !draw(label).chance(probability)) return false;
+    // What is certain comes first: after another one there may be no more transactions.
+    if (certain !== undefined && isOwed(certain) && SENDING.has(certain) && SENDING.has(theme) && theme !== certain) {
+      return false;
+    }
+    if (!isOwed(theme) && (!themes.has(theme) || !isLying() || !draw(label).chance(probability))) return false;
     counts.set(theme, (counts.get(theme) ?? 0) + 1);
     return true;
   };
-  const pause = (ms: number) => delay(ms, undefined, { signal: closing.signal }).catch(() => undefined);
+  const pause = (ms: number) => clock.sleep(ms, closing.signal);
 
   /** Undefined: no answer, ever. */
   async function answer(method: string, params: readonly unknown[]): Promise<RpcAnswer | undefined> {
     if (method === "eth_sendRawTransaction") return send(String(params[0]) as Hex);
     if (strikes("http-500", 0.04, `error ${method}`)) return { error: { code: -32603, message: "internal error" } };
     if (method === "eth_getTransactionReceipt" && hides(String(params[0]))) return { result: null };
-    const lag = themes.has("three-blocks-behind") ? 3 : themes.has("mixed-heads") ? draw(`lag ${method}`).below(4) : 0;
-    if (lag > 0 && isLying()) {
+    const isMixed = themes.has("mixed-heads");
+    const owesLag = isOwed("three-blocks-behind") || isOwed("mixed-heads");
+    const drawn = isMixed ? draw(`lag ${method}`).below(4) : 0;
+    const lag = themes.has("three-blocks-behind") || owesLag ? 3 : drawn;
+    if (lag > 0 && (isLying() || owesLag)) {
       const stale = await answerStale(ask, method, params, lag);
       if (stale !== undefined) {
         const theme = themes.has("three-blocks-behind") ? "three-blocks-behind" : "mixed-heads";
@@ -89,8 +111,9 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
   }
 
   function hides(hash: string): boolean {
-    if (!themes.has("hide-receipts") || !isLying()) return false;
-    const isHidden = hidden.get(hash) ?? draw("hide-receipts").chance(0.6);
+    const owed = isOwed("hide-receipts");
+    if (!owed && (!themes.has("hide-receipts") || !isLying())) return false;
+    const isHidden = hidden.get(hash) ?? (draw("hide-receipts").chance(0.6) || owed);
     // Not for all of the time that it lies.
     hidden.set(hash, isHidden && !draw("show-receipts").chance(0.08));
     if (isHidden) counts.set("hide-receipts", (counts.get("hide-receipts") ?? 0) + 1);
@@ -139,7 +162,7 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
       outgoing.writeHead(draw("status").pick([500, 502, 429])).end(draw("status").chance(0.5) ? "bad gateway" : "");
       return;
     }
-    if (strikes("stall", 0.06)) await pause(draw("stall for").between(50, 2 * MAX_DELAY_MS));
+    if (strikes("stall", 0.06)) await pause(draw("stall for").between(1_000, 2 * MAX_DELAY_MS));
     const questions = (Array.isArray(body) ? body : [body]) as { id: unknown; method: string; params?: unknown[] }[];
     const answers = await Promise.all(
       questions.map(async ({ id, method, params = [] }) => {

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Anvil } from "../helpers/anvil.ts";
 import { type Kill, killsOf } from "./kills.ts";
 import { judge, type Trial, type Verdict } from "./oracle.ts";
@@ -10,8 +9,8 @@ import { startFaultProxy } from "./proxy.ts";
 import { randomOf } from "./random.ts";
 import { askNode } from "./rpc.ts";
 import { type Scenario, scenarioOf } from "./scenario.ts";
-import { type Theme, themesOf } from "./themes.ts";
-import { elapsedMs, SPEED } from "./time.ts";
+import { certainTheme, faultOf, type Theme, themesOf } from "./themes.ts";
+import { startRunClock } from "./time.ts";
 import { assignmentOf, type Ground, openGround, trialOf } from "./trial.ts";
 import type { WorkerPool } from "./workers.ts";
 import { startWorld, type World } from "./world.ts";
@@ -29,8 +28,8 @@ export type RunReport = {
   readonly tookMs: number;
 };
 
-/** A run that is not done so long after the node has become honest has got stuck. Milliseconds of the wall. */
-const PATIENCE_MS = 25_000;
+/** A run that is not done so long after the node has become honest has got stuck. Milliseconds of its own time. */
+const PATIENCE_MS = 600_000;
 /** So many transactions are handed out to a lying node, unless that takes so many times as long as planned. */
 const HEARD_SENDS = 4;
 const LONGEST_LIE = 2;
@@ -102,7 +101,8 @@ async function live(
   { anvil, pool, journal }: { readonly anvil: Anvil; readonly pool: WorkerPool; readonly journal: string },
 ): Promise<Lived> {
   await pool.ready();
-  const startedAtMs = Date.now();
+  const clock = startRunClock();
+  const certain = certainTheme(seed);
   const assignment = assignmentOf(scenario);
   const kills = killsOf(seed, scenario.themes);
   const killed: string[] = [];
@@ -115,30 +115,37 @@ async function live(
     upstream: anvil.rpcUrl,
     seed,
     themes: scenario.themes,
+    clock,
+    ...(scenario.themes.has(certain) ? { certain } : {}),
     // Longer where the engine was slow to begin: lies that nobody hears prove nothing.
-    isLying: () => elapsedMs(startedAtMs) < scenario.healedAtMs * (sentInAll < HEARD_SENDS ? LONGEST_LIE : 1),
+    isLying: () => clock.elapsedMs() < scenario.healedAtMs * (sentInAll < HEARD_SENDS ? LONGEST_LIE : 1),
     onSend: (when) => {
       if (when === "before") sentInAll += 1;
       onSend(when);
     },
     onReceipt: (blockNumber) => world?.noteReceipt(blockNumber),
   });
-  world = startWorld(anvil.rpcUrl, scenario, startedAtMs);
+  world = startWorld(anvil.rpcUrl, scenario, clock);
+  const events = world.counts;
+  const happened = (theme: Theme): boolean => {
+    const fault = faultOf(theme);
+    return theme === "skew" || theme === "kill" || proxy.counts.has(theme) || (events.get(fault) ?? 0) > 0;
+  };
   const random = randomOf(seed, "lives");
-  const deadline = startedAtMs + (scenario.healedAtMs * LONGEST_LIE) / SPEED + PATIENCE_MS;
+  const deadlineMs = scenario.healedAtMs * LONGEST_LIE + PATIENCE_MS;
   let admissions: readonly AdmissionSeen[] = [];
   let skewed = 0;
   try {
     for (let life = 0; ; life += 1) {
       const kill = kills[life];
-      const skewMs = scenario.themes.has("skew") ? random.between(-8_000, 8_000) : 0;
+      const skewMs = scenario.themes.has("skew") ? random.pick([-1, 1]) * random.between(1, 8_000) : 0;
       if (skewMs !== 0) skewed += 1;
       const owner = random.chance(0.5) ? "engine" : `engine ${life}`;
       const running = await pool.start({
         assignment,
         rpcUrl: proxy.url,
         journal,
-        startedAtMs,
+        elapsedMs: clock.elapsedMs(),
         skewMs,
         owner,
         kill,
@@ -148,15 +155,20 @@ async function live(
         if (when === "before") sends += 1;
         if (kill?.at === "send" && sends === kill.occurrence && kill.when === when) running.kill();
       };
-      const timer = new AbortController();
-      const late = delay(Math.max(0, deadline - Date.now()), "late" as const, { signal: timer.signal });
-      late.catch(() => undefined);
-      const end = await Promise.race([running.ended, late]);
-      timer.abort();
-      if (end === "late") {
+      const over = new AbortController();
+      const late = clock.sleep(Math.max(0, deadlineMs - clock.elapsedMs()), over.signal).then(() => "late" as const);
+      const hung = clock.hung.then(() => "hung" as const);
+      const { leave } = clock.follow((nowMs) => {
+        return running.tell(nowMs, !scenario.themes.has(certain) || happened(certain));
+      });
+      const end = await Promise.race([running.ended, late, hung]);
+      leave();
+      over.abort();
+      if (end === "late" || end === "hung") {
         running.kill();
         await running.ended;
-        problems.push(`not done ${PATIENCE_MS / 1000} s after the node became honest`);
+        const patience = `not done ${PATIENCE_MS / 1000} s after the node became honest`;
+        problems.push(end === "late" ? patience : "the engine's process does not answer any more");
         break;
       }
       if (end.kind === "done") {

@@ -5,7 +5,7 @@ import type { Authorization, SignedAuthorization } from "../../src/authorization
 import { USDC_ADDRESS } from "../../src/local/genesis.ts";
 import { CHAIN_ID } from "../helpers/anvil.ts";
 import { type Random, randomOf } from "./random.ts";
-import { type Theme, themesOf } from "./themes.ts";
+import { certainTheme, type Theme, themesOf } from "./themes.ts";
 import { GENESIS_SECONDS } from "./time.ts";
 
 /** What is odd about a payment that is fed to the engine. */
@@ -109,7 +109,8 @@ export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = them
   }
   if (random.chance(0.2))
     events.push({ kind: "drain", payer: random.pick(payers).address, atMs: random.below(20_000) });
-  if (random.chance(0.1)) {
+  const isPaused = random.chance(0.1);
+  if (isPaused) {
     const atMs = random.below(20_000);
     events.push({ kind: "pause", atMs }, { kind: "unpause", atMs: atMs + random.between(2_000, 15_000) });
     // Once more, when no reorg can undo it any more.
@@ -126,6 +127,7 @@ export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = them
   if (themes.has("slow-blocks")) {
     for (let i = random.between(1, 3); i > 0; i -= 1) events.push({ kind: "hold-blocks", atMs: random.below(40_000) });
   }
+  await addCertainties(seed, themes, { feed, events, balances, payees });
   const calls = random.chance(0.3)
     ? Array.from({ length: random.between(1, 2) }, (_, i) => ({
         atMs: random.below(20_000),
@@ -143,9 +145,53 @@ export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = them
     balances,
     payees,
     healedAtMs,
-    retryRefused: random.chance(0.5),
+    // Otherwise a token that is paused at the wrong time would refuse everything.
+    retryRefused: random.chance(0.5) || isPaused,
     maxItems: random.pick([1, 2, 3, 4, 6, 50]),
   };
+}
+
+/**
+ * What the certain kind of trouble needs whatever else was drawn: a payment that nothing concerns but what happens to its
+ * transaction, so that something is sent and settles, and an early event of that kind.
+ */
+async function addCertainties(
+  seed: number,
+  themes: ReadonlySet<Theme>,
+  {
+    feed,
+    events,
+    balances,
+    payees,
+  }: Pick<Scenario, "payees"> & {
+    readonly feed: Feed[];
+    readonly events: WorldEvent[];
+    readonly balances: Map<Address, bigint>;
+  },
+): Promise<void> {
+  const random = randomOf(seed, "certainties");
+  const add = async (name: string, oddity: Oddity) => {
+    const payer = keyed(seed, name);
+    const atMs = random.below(1_000);
+    const terms = termsOf("no-deadline", random, atMs, payer.address, random.pick(payees));
+    const authorization = await sign(payer, { ...terms, validBefore: BigInt(GENESIS_SECONDS + 100_000) });
+    balances.set(payer.address, 1_000_000n);
+    feed.push({ atMs, oddity, authorization });
+    return { payer, authorization };
+  };
+  await add("sure payer", "good");
+  const atMs = random.between(2_000, 8_000);
+  const theme = certainTheme(seed);
+  if (!themes.has(theme)) return;
+  if (theme === "front-run") {
+    const { authorization } = await add("overtaken payer", "good");
+    events.push({ kind: "front-run", authorization, atMs });
+  } else if (theme === "gas-burners") {
+    const { payer } = await add("burning payer", "burner");
+    events.push({ kind: "burn", payer: payer.address, atMs });
+  } else if (theme === "foreign-transaction") events.push({ kind: "foreign", atMs });
+  else if (theme === "reorg") events.push({ kind: "reorg", depth: random.between(1, 5), atMs });
+  else if (theme === "slow-blocks") events.push({ kind: "hold-blocks", atMs });
 }
 
 const FRONT_RUNNABLE: ReadonlySet<Oddity> = new Set(["good", "no-deadline", "zero-value", "to-self", "variant"]);

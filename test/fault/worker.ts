@@ -1,7 +1,6 @@
 // The process that an engine lives and dies in. It takes one life after the other, for as long as nothing kills it.
 import { flushCompileCache } from "node:module";
-import { setTimeout as delay } from "node:timers/promises";
-import { encodeFunctionData, parseAbi } from "viem";
+import { encodeFunctionData, parseAbi, TimeoutError } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import type { Logger } from "../../src/logger.ts";
@@ -12,13 +11,23 @@ import { startEngine } from "../../src/settlement/startEngine.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
 import type { Store } from "../../src/settlement/store/types.ts";
 import { mortal } from "./kills.ts";
-import type { AdmissionSeen, Assignment, FromWorker, Life } from "./protocol.ts";
-import { elapsedMs, engineClock, GENESIS_SECONDS, SPEED } from "./time.ts";
+import type { AdmissionSeen, Assignment, FromWorker, Life, ToWorker } from "./protocol.ts";
+import { engineClock, GENESIS_SECONDS } from "./time.ts";
 
 const { chainId: CHAIN_ID, usdc } = networks.baseSepolia;
-const AGAIN_MS = 40;
+// All times are the run's, in which blocks take two seconds.
+const AGAIN_MS = 1_000;
+/** How long it waits for an answer of the node. */
+const TIMEOUT_MS = 10_000;
+/** What viem waits for, of the wall: never first. */
+const NEVER_MS = 2 ** 31 - 1;
 
-/** In the run's time, in which blocks take two seconds. */
+type Present = ReturnType<typeof engineClock> & {
+  readonly elapsedMs: () => number;
+  /** Whether there is no more trouble to come that it is to go through. */
+  readonly mayEnd: () => boolean;
+};
+
 function policyOf({ retryRefused, maxItems }: Assignment): Partial<EnginePolicy> {
   return {
     // Deeper than any reorg of a run, where something is given up for lost.
@@ -37,18 +46,18 @@ function policyOf({ retryRefused, maxItems }: Assignment): Partial<EnginePolicy>
   };
 }
 
-async function live(life: Life): Promise<readonly AdmissionSeen[]> {
-  const logger = loggerOf(life);
-  const clock = engineClock(life.startedAtMs, life.skewMs);
-  const client = await insistently(() =>
+async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[]> {
+  const logger = loggerOf(life, clock);
+  const insist = <T>(work: () => Promise<T>) => insistently(work, clock);
+  const client = await insist(() =>
     connectChain(life.rpcUrl, {
       expectedChainId: CHAIN_ID,
-      transport: { timeout: 400, retryCount: 1, retryDelay: 10 },
+      transport: { timeout: NEVER_MS, fetchFn: impatientFetch(clock), retryCount: 1, retryDelay: 10 },
     }),
   );
   const store = await openStore(life.journal);
   const account = privateKeyToAccount(life.assignment.senderKey);
-  const engine = await insistently(() =>
+  const engine = await insist(() =>
     startEngine({
       store: mortal(store, life.kill, () => tell({ kind: "dying" })),
       chain: { client },
@@ -59,28 +68,30 @@ async function live(life: Life): Promise<readonly AdmissionSeen[]> {
       owner: life.owner,
     }),
   );
-  const admissions = await feed(engine, life);
-  while (!(await isFinished(store))) await delay(AGAIN_MS);
+  const admissions = await feed(engine, life, clock);
+  while (!clock.mayEnd() || !(await isFinished(store))) await clock.sleep(AGAIN_MS);
   await engine.close();
   await store.close();
   return admissions;
 }
 
 /** Submits everything in its time, again and again until the engine has answered. */
-async function feed(engine: SettlementEngine, life: Life): Promise<AdmissionSeen[]> {
+async function feed(engine: SettlementEngine, life: Life, clock: Present): Promise<AdmissionSeen[]> {
+  const until = (atMs: number) => clock.sleep(Math.max(0, atMs - clock.elapsedMs()));
   const payments = life.assignment.feed.map(async ({ atMs, authorization }, index): Promise<AdmissionSeen> => {
-    await delay(Math.max(0, (atMs - elapsedMs(life.startedAtMs)) / SPEED));
-    const [admission] = await insistently(() => engine.accept([{ authorization, source: String(index) }]));
+    await until(atMs);
+    const [admission] = await insistently(() => engine.accept([{ authorization, source: String(index) }]), clock);
     if (admission?.status === "refused") {
       return { index, status: "refused", reason: admission.reason, message: admission.message };
     }
     return { index, status: "accepted" };
   });
   const calls = life.assignment.calls.map(async ({ atMs, key, to, value }) => {
-    await delay(Math.max(0, (atMs - elapsedMs(life.startedAtMs)) / SPEED));
+    await until(atMs);
     const data = encodeFunctionData({ abi: transferAbi, functionName: "transfer", args: [to, value] });
     const deadlineSeconds = BigInt(GENESIS_SECONDS + 90);
-    await insistently(() => engine.acceptCall({ key, to: usdc.address, data, gas: 100_000n, deadlineSeconds }));
+    const call = { key, to: usdc.address, data, gas: 100_000n, deadlineSeconds };
+    await insistently(() => engine.acceptCall(call), clock);
   });
   const [seen] = await Promise.all([Promise.all(payments), Promise.all(calls)]);
   return seen;
@@ -99,12 +110,12 @@ async function isFinished(store: Store): Promise<boolean> {
   );
 }
 
-async function insistently<T>(work: () => Promise<T>): Promise<T> {
+async function insistently<T>(work: () => Promise<T>, clock: Present): Promise<T> {
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Error && RETRIED.has(error.name)) await delay(AGAIN_MS);
+      if (error instanceof Error && RETRIED.has(error.name)) await clock.sleep(AGAIN_MS);
       else throw error;
     }
   }
@@ -113,13 +124,31 @@ async function insistently<T>(work: () => Promise<T>): Promise<T> {
 /** What a caller tries again: the node did not answer, or another engine is alive. */
 const RETRIED: ReadonlySet<string> = new Set(["ChainUnavailableError", "SenderHeldError"]);
 
-function loggerOf({ startedAtMs, owner }: Life): Logger {
+/** Gives up on an answer by the run's clock. */
+function impatientFetch(clock: Present): typeof fetch {
+  return async (input, init) => {
+    const [late, answered] = [new AbortController(), new AbortController()];
+    const over = clock.sleep(TIMEOUT_MS, answered.signal).then(() => late.abort());
+    try {
+      const response = await fetch(input, { ...init, signal: late.signal });
+      return new Response(await response.arrayBuffer(), response);
+    } catch (error) {
+      if (late.signal.aborted) throw new TimeoutError({ body: {}, url: String(input) });
+      throw error;
+    } finally {
+      answered.abort();
+      await over;
+    }
+  };
+}
+
+function loggerOf({ owner }: Life, clock: Present): Logger {
   const say =
     (level: string) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
       if (process.env.TRIBUTARY_FAULT_LOG !== "1") return;
       const text = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
-      console.error(`${Math.round(elapsedMs(startedAtMs))} ${owner} ${level} ${message} ${text.join(" ")}`);
+      console.error(`${clock.elapsedMs()} ${owner} ${level} ${message} ${text.join(" ")}`);
     };
   return { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
 }
@@ -131,8 +160,22 @@ function tell(message: FromWorker): void {
 // The test runner loads every file of test/: only as a child process is this one a worker.
 if (process.send !== undefined && process.argv[1] === import.meta.filename) {
   process.on("disconnect", () => process.exit());
-  process.on("message", (life: Life) => {
-    live(life).then(
+  let hear: (time: ToWorker & { kind: "time" }) => void = () => undefined;
+  process.on("message", (message: ToWorker) => {
+    if (message.kind === "time") {
+      hear(message);
+      // What this wakes has its turn first.
+      setImmediate(() => tell({ kind: "heard" }));
+      return;
+    }
+    const { life } = message;
+    const clock = engineClock(life.elapsedMs, life.skewMs);
+    let [elapsedMs, mayEnd] = [life.elapsedMs, false];
+    hear = (time) => {
+      ({ elapsedMs, mayEnd } = time);
+      clock.setElapsed(elapsedMs);
+    };
+    live(life, { ...clock, elapsedMs: () => elapsedMs, mayEnd: () => mayEnd }).then(
       (admissions) => tell({ kind: "done", admissions }),
       (error: unknown) => tell({ kind: "failed", error: error instanceof Error ? String(error.stack) : String(error) }),
     );

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { AdmissionSeen, FromWorker, Life } from "./protocol.ts";
+import type { AdmissionSeen, FromWorker, Life, ToWorker } from "./protocol.ts";
 
 /** How a life ended. */
 export type LifeEnd =
@@ -12,6 +12,8 @@ export type RunningLife = {
   /** SIGKILL, now. */
   readonly kill: () => void;
   readonly pid: number | undefined;
+  /** Tells it the run's time; resolves when it has heard it, or has ended. */
+  readonly tell: (elapsedMs: number, mayEnd: boolean) => Promise<void>;
   readonly ended: Promise<LifeEnd>;
 };
 
@@ -71,10 +73,16 @@ export function createWorkerPool(spare: number): WorkerPool {
       refill();
       await waiting.ready;
       const { child } = waiting;
+      let heard: () => void = () => undefined;
+      const say = (message: ToWorker): void => {
+        // It may be dead already, and that not known yet.
+        child.send(message, () => undefined);
+      };
       const ended = new Promise<LifeEnd>((resolve) => {
         let dying = false;
         child.on("message", (message: FromWorker) => {
           if (message.kind === "dying") dying = true;
+          if (message.kind === "heard") heard();
           if (message.kind !== "done" && message.kind !== "failed") return;
           child.removeAllListeners("message").removeAllListeners("exit");
           if (message.kind === "done" && !closed) {
@@ -93,8 +101,15 @@ export function createWorkerPool(spare: number): WorkerPool {
           resolve(wanted ? { kind: "killed" } : { kind: "failed", error: `the process ended: ${code ?? signal}` });
         });
       });
-      child.send(life);
-      return { kill: () => child.kill("SIGKILL"), pid: child.pid, ended };
+      say({ kind: "live", life });
+      const tell = async (elapsedMs: number, mayEnd: boolean): Promise<void> => {
+        const answer = new Promise<void>((resolve) => {
+          heard = resolve;
+        });
+        say({ kind: "time", elapsedMs, mayEnd });
+        await Promise.race([answer, ended]);
+      };
+      return { kill: () => child.kill("SIGKILL"), pid: child.pid, tell, ended };
     },
     close: () => {
       closed = true;

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { type Address, encodeFunctionData, type Hex, keccak256, parseSignature } from "viem";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
@@ -7,7 +6,7 @@ import { USDC_ADDRESS } from "../../src/local/genesis.ts";
 import { randomOf } from "./random.ts";
 import { hexOf, rpcOf } from "./rpc.ts";
 import { type Scenario, signCancellation, type WorldEvent } from "./scenario.ts";
-import { elapsedMs, GENESIS_SECONDS } from "./time.ts";
+import { GENESIS_SECONDS, type RunClock } from "./time.ts";
 
 /** What goes on around an engine: blocks, other people's transactions, reorgs. */
 export type World = {
@@ -29,15 +28,16 @@ if (sending === undefined) throw new Error("no sender");
 export const sender = sending.address;
 export const senderKey = sending.privateKey;
 
-const BLOCK_MS = 80;
-/** How long a reorg waits for something to undo, in the run's milliseconds. */
+// All times are the run's.
+const BLOCK_MS = 2_000;
+/** How long a reorg waits for something to undo. */
 const REORG_WAITS_MS = 20_000;
-/** How long after a receipt an engine has surely concluded from it, in milliseconds of the wall. */
-const TAKEN_NOTE_MS = 150;
+/** How long after a receipt an engine has surely concluded from it. */
+const TAKEN_NOTE_MS = 4_000;
 /** A block less than the final one is behind. */
 const DEEPEST_REORG = 7;
-/** The longest that no block comes, in milliseconds of the wall. */
-const HELD_MS = 600;
+/** The longest that no block comes. */
+const HELD_MS = 15_000;
 /** ERC-1271 by somebody who signs anything: PUSH4 magic, left-align, return 32 bytes. */
 const ACCEPT_ALL: Hex = "0x631626ba7e60e01b60005260206000f3";
 /** `invalid` takes all gas there is. */
@@ -59,14 +59,14 @@ export async function fundWorld(url: string, scenario: Scenario): Promise<void> 
 export async function openWorld(url: string, scenario: Scenario): Promise<void> {
   const rpc = rpcOf(url);
   const atStart = scenario.events.filter(({ atMs }) => atMs === 0);
-  const { happen } = actor(url, scenario);
+  const { happen } = actor(url, scenario, () => 0);
   for (const event of atStart) await happen(event);
   for (let ago = 9; ago >= 0; ago -= 1) await rpc("evm_mine", [GENESIS_SECONDS + 1 - ago]);
 }
 
-/** Mines a block every 80 ms, two seconds of the chain's time, and lets the scenario's events happen in their time. */
-export function startWorld(url: string, scenario: Scenario, startedAtMs: number): World {
-  const { happen, foreign, counts, rpc, state } = actor(url, scenario);
+/** Mines a block about every two seconds, and lets the scenario's events happen in their time. */
+export function startWorld(url: string, scenario: Scenario, clock: RunClock): World {
+  const { happen, foreign, counts, rpc, state } = actor(url, scenario, clock.elapsedMs);
   const random = randomOf(scenario.seed, "world");
   const events = scenario.events.filter(({ atMs }) => atMs > 0);
   let stopped = false;
@@ -75,14 +75,15 @@ export function startWorld(url: string, scenario: Scenario, startedAtMs: number)
 
   async function run(): Promise<void> {
     while (!stopped) {
-      await delay(BLOCK_MS * (0.7 + 0.6 * random.next()));
-      const nowMs = elapsedMs(startedAtMs);
+      await clock.sleep(BLOCK_MS * (0.7 + 0.6 * random.next()));
+      if (stopped) break;
+      const nowMs = clock.elapsedMs();
       while (events[0] !== undefined && events[0].atMs <= nowMs) {
         const event = events.shift();
         if (event !== undefined) await happen(event).catch(() => undefined);
       }
-      if (Date.now() < state.heldUntilMs) continue;
-      timestamp = Math.max(timestamp + 1, GENESIS_SECONDS + Math.floor(elapsedMs(startedAtMs) / 1000));
+      if (clock.elapsedMs() < state.heldUntilMs) continue;
+      timestamp = Math.max(timestamp + 1, GENESIS_SECONDS + Math.floor(clock.elapsedMs() / 1000));
       await rpc("evm_mine", [timestamp]);
       await reorgWhereItHurts(nowMs);
     }
@@ -94,10 +95,11 @@ export function startWorld(url: string, scenario: Scenario, startedAtMs: number)
     if (due === undefined) return;
     const head = Number(await rpc<Hex>("eth_blockNumber"));
     const depth = shown === undefined ? 0 : head - shown.block + 1;
-    const hurts = shown !== undefined && Date.now() - shown.atMs >= TAKEN_NOTE_MS && depth <= DEEPEST_REORG;
+    const hurts = shown !== undefined && nowMs - shown.atMs >= TAKEN_NOTE_MS && depth <= DEEPEST_REORG;
     if (!hurts && nowMs < due.atMs + REORG_WAITS_MS) return;
     state.reorgs.shift();
     await rpc("anvil_reorg", [hurts ? Math.max(depth, due.depth) : due.depth, []]);
+    count(counts, "reorg");
     shown = undefined;
   }
 
@@ -107,16 +109,22 @@ export function startWorld(url: string, scenario: Scenario, startedAtMs: number)
     counts,
     noteReceipt: (block) => {
       // The first one that it was shown since the last reorg; a later one if that is out of reach.
-      if (shown === undefined || Date.now() - shown.atMs > 2 * TAKEN_NOTE_MS) shown = { block, atMs: Date.now() };
+      const nowMs = clock.elapsedMs();
+      if (shown === undefined || nowMs - shown.atMs > 2 * TAKEN_NOTE_MS) shown = { block, atMs: nowMs };
     },
     stop: async () => {
       stopped = true;
+      clock.stop();
       await running;
     },
   };
 }
 
-function actor(url: string, scenario: Scenario) {
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+function actor(url: string, scenario: Scenario, elapsedMs: () => number) {
   const rpc = rpcOf(url);
   const foreign = new Set<Hex>();
   const counts = new Map<string, number>();
@@ -134,7 +142,12 @@ function actor(url: string, scenario: Scenario) {
     ]);
 
   async function happen(event: WorldEvent): Promise<void> {
-    counts.set(event.kind, (counts.get(event.kind) ?? 0) + 1);
+    await act(event);
+    // A reorg is due now, and happens where there is something to undo.
+    if (event.kind !== "reorg") count(counts, event.kind);
+  }
+
+  async function act(event: WorldEvent): Promise<void> {
     switch (event.kind) {
       case "front-run":
         return void (await send(attacker, transferOf(event.authorization)));
@@ -175,7 +188,7 @@ function actor(url: string, scenario: Scenario) {
         return;
       }
       case "hold-blocks":
-        state.heldUntilMs = Date.now() + HELD_MS;
+        state.heldUntilMs = elapsedMs() + HELD_MS;
         return;
       case "reorg":
         state.reorgs.push(event);

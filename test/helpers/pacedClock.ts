@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/clock.ts";
+import { createHandClock } from "./handClock.ts";
 
 const STEP_MS = 10;
 
@@ -11,11 +12,13 @@ export type PacedClock = Clock & {
 /**
  * A clock that is never faster than the machine. Its time goes on in steps of a few milliseconds, and each waits for `pace`,
  * such as an answer of the node: where the machine is slow or busy, an engine's time is slow too, and what it does within
- * its intervals stays the same. On an idle machine it keeps to the wall.
+ * its intervals stays the same. On an idle machine it keeps to the wall, or is `speed` times as fast.
  */
-export function startPacedClock(pace: () => Promise<unknown>): PacedClock {
-  const sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
-  let nowMs = Date.now();
+export function startPacedClock(
+  pace: () => Promise<unknown>,
+  { startMs = Date.now(), speed = 1 }: { readonly startMs?: number; readonly speed?: number } = {},
+): PacedClock {
+  const clock = createHandClock(startMs);
   let isStopped = false;
 
   async function run(): Promise<void> {
@@ -23,30 +26,16 @@ export function startPacedClock(pace: () => Promise<unknown>): PacedClock {
       const began = performance.now();
       await new Promise((resolve) => setTimeout(resolve, STEP_MS));
       await pace().catch(() => undefined);
-      nowMs += Math.min(Math.round(performance.now() - began), 2 * STEP_MS);
-      for (const sleeper of sleepers) if (sleeper.atMs <= nowMs) sleeper.wake();
+      clock.set(clock.now() + Math.round(Math.min(performance.now() - began, 2 * STEP_MS) * speed));
     }
-    for (const { wake } of sleepers) wake();
+    clock.stop();
   }
   void run();
 
   return {
-    now: () => nowMs,
-    sleep: (ms, signal) =>
-      new Promise((resolve) => {
-        if (isStopped || signal?.aborted === true) return resolve();
-        const wake = (): void => {
-          sleepers.delete(sleeper);
-          signal?.removeEventListener("abort", wake);
-          resolve();
-        };
-        const sleeper = { atMs: nowMs + ms, wake };
-        sleepers.add(sleeper);
-        signal?.addEventListener("abort", wake, { once: true });
-      }),
-    jump: (ms) => {
-      nowMs += ms;
-    },
+    now: clock.now,
+    sleep: clock.sleep,
+    jump: (ms) => clock.set(clock.now() + ms),
     stop: () => {
       isStopped = true;
     },

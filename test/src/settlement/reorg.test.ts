@@ -2,18 +2,18 @@ import { expect } from "chai";
 import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../src/chain/client.ts";
-import type { Clock } from "../../../src/clock.ts";
 import { type PaymentTerms, signPayment } from "../../../src/local/payments.ts";
 import { createSettlementEngine, type SettlementEngine } from "../../../src/settlement/engine.ts";
 import { openStore } from "../../../src/settlement/store/index.ts";
 import type { BatchRow, HistoryRow, PaymentRow, Store } from "../../../src/settlement/store/types.ts";
 import { type Anvil, CHAIN_ID, startAnvil } from "../../helpers/anvil.ts";
+import { startPacedClock } from "../../helpers/pacedClock.ts";
+import { until } from "../../helpers/until.ts";
 
 const SPEED = 20;
 const GENESIS_SECONDS = 1_900_000_000;
 const SECONDS_PER_BLOCK = 2;
 const PAYEE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
-const DEADLINE_MS = 20_000;
 
 describe("reorgs and finality", () => {
   let anvil: Anvil;
@@ -151,25 +151,15 @@ describe("reorgs and finality", () => {
 
 type Lab = Awaited<ReturnType<typeof openLab>>;
 
-/** An engine on a node that mines only when told to. The engine's time goes twenty times as fast as the wall's. */
+/** An engine on a node that mines only when told to. The engine's time goes up to twenty times as fast as the wall's. */
 async function openLab(anvil: Anvil) {
   const client = await connectChain(anvil.rpcUrl, { expectedChainId: CHAIN_ID });
   const store: Store = await openStore(":memory:");
   const [, payer, , , , sending] = anvil.accounts;
   if (payer === undefined || sending === undefined) throw new Error("accounts missing");
   const account = privateKeyToAccount(sending.privateKey);
-  const began = Date.now();
-  const clock: Clock = {
-    now: () => GENESIS_SECONDS * 1000 + (Date.now() - began) * SPEED,
-    sleep: (ms, signal) =>
-      new Promise((resolve) => {
-        const timer = setTimeout(resolve, Math.max(ms / SPEED, 5));
-        signal?.addEventListener("abort", () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }),
-  };
+  const startMs = GENESIS_SECONDS * 1000;
+  const clock = startPacedClock(() => anvil.request("eth_chainId"), { startMs, speed: SPEED });
   const engine: SettlementEngine = await createSettlementEngine({
     store,
     chain: { client },
@@ -202,17 +192,16 @@ async function openLab(anvil: Anvil) {
       await anvil.request("evm_mine", [Number(timestamp)]);
     }
   }
-  const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  async function watch(id: number, wanted: (row: PaymentRow) => boolean, between: () => Promise<void>) {
-    const end = Date.now() + DEADLINE_MS;
-    for (;;) {
-      const row = await store.payment(id);
-      if (row !== undefined && wanted(row)) return row;
-      if (Date.now() > end) throw new Error(`still ${row?.state}: ${JSON.stringify(await stepsOf({ id }))}`);
-      await between();
-      await wait(20);
-    }
-  }
+  /** Looks at a payment until it is as wanted, with `between` done between two looks. */
+  const watch = (id: number, wanted: (row: PaymentRow) => boolean, between = async () => undefined as unknown) =>
+    until(
+      async () => {
+        const row = await store.payment(id);
+        if (row !== undefined && wanted(row)) return row;
+        await between();
+      },
+      `what payment ${id} is to become: ${String(wanted)}`,
+    );
   async function accept(terms: Partial<PaymentTerms> = {}): Promise<PaymentRow> {
     const now = (await blockAt("latest")).timestamp;
     const authorization = await signPayment(
@@ -229,28 +218,26 @@ async function openLab(anvil: Anvil) {
       ({ from, to, evidence }: HistoryRow) => `${from ?? ""}>${to} ${evidence.kind}`,
     );
   }
-  const until = (id: number, wanted: (row: PaymentRow) => boolean) => watch(id, wanted, async () => undefined);
-
   return {
     store,
     mine,
     accept,
-    until,
+    until: (id: number, wanted: (row: PaymentRow) => boolean) => watch(id, wanted),
     stepsOf,
     blockAt,
     chainSeconds: async () => (await blockAt("latest")).timestamp,
-    mineUntil: (id: number, wanted: (row: PaymentRow) => boolean) => watch(id, wanted, () => mine(1)),
+    mineUntil: (id: number, wanted: (row: PaymentRow) => boolean) =>
+      watch(id, wanted, async () => {
+        await mine(1);
+        await clock.sleep(400);
+      }),
     /** A payment that is settled in the newest block. */
     settle: async (): Promise<PaymentRow> => {
       const { id } = await accept();
-      await until(id, ({ state }) => state === "submitted");
-      for (;;) {
-        const status = (await anvil.request("txpool_status")) as { pending: string };
-        if (Number(status.pending) > 0) break;
-        await wait(10);
-      }
+      await watch(id, ({ state }) => state === "submitted");
+      await until(async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending) > 0);
       await mine(1);
-      return until(id, ({ state }) => state === "settled");
+      return watch(id, ({ state }) => state === "settled");
     },
     batchOf: async ({ batchId }: PaymentRow): Promise<BatchRow> => {
       const batch = await store.batch((batchId ?? "0x") as Hex);
@@ -273,7 +260,7 @@ async function openLab(anvil: Anvil) {
         maxPriorityFeePerGas: 10n ** 9n,
       }),
     /** Long enough for the engine to have looked at everything again. */
-    rest: () => wait(3 * (2_000 / SPEED) + 100),
+    rest: () => clock.sleep(3 * 2_000 + 2_000),
     hashOf: ({ evidence }: PaymentRow) => (evidence.kind === "transfer" ? evidence.transactionHash : undefined),
     blockHashOf: ({ evidence }: PaymentRow) => (evidence.kind === "transfer" ? evidence.blockHash : undefined),
     levelOf: (row: PaymentRow | undefined) => (row?.evidence.kind === "transfer" ? row.evidence.level : undefined),
@@ -286,6 +273,7 @@ async function openLab(anvil: Anvil) {
     paid: async (): Promise<bigint> => (await payeeBalance()) - before,
     close: async () => {
       await engine.close();
+      clock.stop();
       await store.close();
     },
   };
