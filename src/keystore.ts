@@ -1,11 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { link, open, readFile, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
 import * as Keystore from "ox/Keystore";
 import { type Address, getAddress, type Hex } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { z } from "zod";
 import { TributaryError } from "./errors.ts";
+import { writeNew } from "./files.ts";
 
 /** A keystore file that cannot be read, written or understood. */
 export class KeystoreError extends TributaryError {
@@ -20,6 +19,9 @@ export class WrongPassphraseError extends KeystoreError {
     super(`The passphrase does not open ${file}.`, { hint: "Check the passphrase, or the file if it was edited." });
   }
 }
+
+/** The shortest passphrase of a new file, in characters (NIST SP 800-63B, 3.1.1.2). Files with shorter ones still open. */
+export const MIN_PASSPHRASE_CHARACTERS = 8;
 
 /** scrypt's cost N, as geth uses for its keys: about a second and 256 MiB for each guess. */
 const SCRYPT_COST = 2 ** 18;
@@ -78,7 +80,7 @@ type KeystoreFile = z.infer<typeof keystoreSchema>;
  * The file appears whole or not at all, and survives a crash once this has returned.
  *
  * @param options.scryptCost scrypt's N, a power of two. Default 2^18.
- * @throws KeystoreError if the file exists or cannot be written.
+ * @throws KeystoreError if the passphrase has less than 8 characters, or the file exists or cannot be written.
  */
 export async function createKeystore(
   file: string,
@@ -86,6 +88,13 @@ export async function createKeystore(
   passphrase: string,
   options: { readonly scryptCost?: number } = {},
 ): Promise<Address> {
+  const characters = [...passphrase].length;
+  if (characters < MIN_PASSPHRASE_CHARACTERS) {
+    const least = `${MIN_PASSPHRASE_CHARACTERS} characters`;
+    throw new KeystoreError(`The passphrase has ${characters} of at least ${least}; no file was made.`, {
+      hint: "Whoever gets the file tries short ones first: take several words.",
+    });
+  }
   const address = privateKeyToAddress(privateKey);
   // The asynchronous functions of ox ignore r and p, here and in a file: they write what few wallets open.
   const [key, derivation] = Keystore.scrypt({
@@ -171,18 +180,9 @@ function withLowerCaseCrypto(json: unknown): unknown {
   return { ...json, crypto: json.Crypto };
 }
 
-/** Writes beside the target, flushes, then links: a link, unlike a rename, never replaces a file that is there. */
 async function writeNewFile(file: string, content: string): Promise<void> {
-  const draft = join(dirname(file), `.${randomBytes(8).toString("hex")}.tmp`);
   try {
-    const handle = await open(draft, "wx", 0o600);
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await link(draft, file);
+    await writeNew(file, content);
   } catch (cause) {
     const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
     throw new KeystoreError(exists ? `${file} exists and was left as it is.` : `${file} cannot be written.`, {
@@ -190,19 +190,6 @@ async function writeNewFile(file: string, content: string): Promise<void> {
       ...(exists ? { hint: "Choose another name: a keystore is never replaced." } : {}),
       cause,
     });
-  } finally {
-    await rm(draft, { force: true });
-  }
-  await syncFolder(dirname(file));
-}
-
-/** Makes the new name itself durable, on the systems where a folder can be opened. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, "r");
-    await handle.sync().finally(() => handle.close());
-  } catch {
-    // Windows cannot; the content is flushed all the same.
   }
 }
 

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "..");
 const layers: readonly (readonly string[])[] = [
   ["errors.ts", "contracts", "money.ts", "networks.ts", "deployment.ts", "logger.ts"],
   ["authorization", "channels", "router", "gas", "fees", "abi.ts"],
-  ["batch", "keystore.ts"],
+  ["batch", "files.ts", "keystore.ts"],
   ["chain", "clock.ts", "listen.ts"],
   ["index.ts"],
   ["settlement"],

@@ -1,4 +1,5 @@
-import { type FileHandle, open, truncate } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { ForeignFileError, openForAppending } from "../../src/files.ts";
 import { networkOf } from "../../src/networks.ts";
 import { outcomeOf } from "../../src/settlement/jobOutcome.ts";
 import type { PaymentRow, Store } from "../../src/settlement/store/index.ts";
@@ -34,8 +35,8 @@ const KEPT_REFUSALS = 1_000;
 export async function openDecidedLog(store: Store, path: string, prefix: string): Promise<DecidedLog> {
   const mark = `reported:${prefix}`;
   let reportedUpTo = Number((await store.cursor(mark)) ?? 0);
-  const file = await openForAppending(path);
-  const { ids: written, refused } = await readWritten(file, path, reportedUpTo);
+  const file = await openLog(path);
+  const { ids: written, refused } = await readWritten(file, reportedUpTo);
   const waiting = new Set<number>();
   let highest = reportedUpTo;
   let lines: string[] = [];
@@ -115,10 +116,13 @@ function resultLine(row: PaymentRow, prefix: string): string {
   return toJson({ id, source: source?.slice(prefix.length), network, token, from, to, value, nonce, ...outcome });
 }
 
-async function openForAppending(path: string): Promise<FileHandle> {
+async function openLog(path: string): Promise<FileHandle> {
   try {
-    return await open(path, "a+");
+    return await openForAppending(path);
   } catch (cause) {
+    if (cause instanceof ForeignFileError) {
+      throw new UsageError(`${cause.shortMessage} Nothing was sent.`, { hint: cause.hint ?? "", cause });
+    }
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
     throw new UsageError(`The results cannot be written to ${path}; nothing was sent.`, {
       details: code,
@@ -129,11 +133,7 @@ async function openForAppending(path: string): Promise<FileHandle> {
 }
 
 /** What the file holds: ids above the mark, and the last refused lines. A last line that a crash cut short is removed. */
-async function readWritten(
-  file: FileHandle,
-  path: string,
-  above: number,
-): Promise<{ ids: Set<number>; refused: Set<string> }> {
+async function readWritten(file: FileHandle, above: number): Promise<{ ids: Set<number>; refused: Set<string> }> {
   const ids = new Set<number>();
   const refused = new Set<string>();
   const split = createLineSplitter();
@@ -148,7 +148,7 @@ async function readWritten(
       note(text);
     }
   }
-  if (split.end() !== undefined) await truncate(path, end);
+  if (split.end() !== undefined) await file.truncate(end);
   return { ids, refused };
 
   function note(text: string | undefined): void {

@@ -1,4 +1,6 @@
-import { link, open, rename, rm } from "node:fs/promises";
+import { link, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { draftBeside, openNew, syncFolder } from "../../src/files.ts";
 import { UsageError } from "./errors.ts";
 import { isOutputClosed, streamLine } from "./output.ts";
 
@@ -16,7 +18,7 @@ export type LineSink = {
 const BUFFERED_CHARACTERS = 65_536;
 
 /**
- * Lines to `file`, which appears only when they are all there; to stdout where no file is named.
+ * Lines to `file`, which appears only when they are all there, for its owner only; to stdout where no file is named.
  *
  * @throws UsageError if the file cannot be written, also from `finish` if it exists by then and `replace` is false.
  */
@@ -24,12 +26,12 @@ export async function openLines(file: string | undefined, replace: boolean): Pro
   if (file === undefined) {
     return { write: streamLine, isClosed: isOutputClosed, finish: nothing, discard: nothing };
   }
-  const draft = `${file}.${process.pid}.tmp`;
+  const draft = draftBeside(file);
   const attempt = <T>(doing: Promise<T>): Promise<T> =>
     doing.catch((cause: unknown) => {
       throw unwritable(file, cause);
     });
-  const handle = await attempt(open(draft, "wx"));
+  const handle = await attempt(openNew(draft));
   let buffered = "";
   const flush = async (): Promise<void> => {
     const text = buffered;
@@ -49,6 +51,7 @@ export async function openLines(file: string | undefined, replace: boolean): Pro
       // Unlike a rename, a link never replaces a file that is there.
       await attempt(replace ? rename(draft, file) : link(draft, file));
       await rm(draft, { force: true });
+      await syncFolder(dirname(file));
     },
     discard: async () => {
       await handle.close();

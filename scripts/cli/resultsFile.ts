@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, renameSync, rmSync, writeSync } from "node:fs";
+import { ForeignFileError, openDraft } from "../../src/files.ts";
 import {
   type PaymentResult,
   type RefusedLine,
@@ -26,14 +27,15 @@ const CHUNK_BYTES = 1_048_576;
 
 /**
  * Opens the results' draft beside `path` and fills it with as many bytes as `lines` results may take, so that a folder
- * that cannot be written or a disk that is full shows before anything is sent.
+ * that cannot be written or a disk that is full shows before anything is sent. A draft that a killed run left is replaced; a
+ * link or another user's file in its place is refused.
  * @throws UsageError where that fails.
  */
 export function reserveResults(path: string, lines: number): ResultsFile {
   const draft = `${path}.part`;
   let file: number | undefined;
   try {
-    file = openSync(draft, "w");
+    file = openDraft(draft);
     const blank = Buffer.alloc(CHUNK_BYTES, "\n");
     for (let rest = lines * BYTES_PER_LINE; rest > 0; rest -= CHUNK_BYTES) {
       writeAll(file, blank.subarray(0, Math.min(rest, CHUNK_BYTES)));
@@ -41,6 +43,7 @@ export function reserveResults(path: string, lines: number): ResultsFile {
     fsyncSync(file);
   } catch (cause) {
     if (file !== undefined) drop(file, draft);
+    if (cause instanceof ForeignFileError) throw unsafe(cause);
     throw new UsageError(`The results cannot be written to ${path}; nothing was sent.`, {
       details: codeOf(cause),
       hint: "Free some disk space, mend the folder's permissions, or name another place with --out.",
@@ -68,6 +71,10 @@ export function reserveResults(path: string, lines: number): ResultsFile {
     },
     discard: () => drop(open, draft),
   };
+}
+
+function unsafe({ shortMessage, hint }: ForeignFileError): UsageError {
+  return new UsageError(`${shortMessage} Nothing was sent.`, hint === undefined ? {} : { hint });
 }
 
 /** Writes from the start of the file on, some hundred lines at a time, and returns the bytes written. */

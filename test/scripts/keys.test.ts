@@ -55,6 +55,19 @@ describe("keys", () => {
       expect(await readdir(folder)).to.deep.equal([]);
     }));
 
+  it("refuses a passphrase of less than eight characters for a new key", () =>
+    withFolder(async (folder) => {
+      const make = (passphrase: string) =>
+        runCli(["keys", "new", "--out", join(folder, "settler.json")], { env: { KEYSTORE_PASSPHRASE: passphrase } });
+      for (const short of ["x", "seven c"]) {
+        const { code, stderr } = await make(short);
+        expect(code).to.equal(2);
+        expect(stderr).to.contain(`The passphrase has ${short.length} of at least 8 characters; no file was made.`);
+      }
+      expect(await readdir(folder)).to.deep.equal([]);
+      expect((await make("eight ch")).code).to.equal(0);
+    }));
+
   it("reveals no key to a pipe", () =>
     withFolder(async (folder) => {
       const file = join(folder, "settler.json");

@@ -66,6 +66,23 @@ describe("tributary", () => {
     });
   }
 
+  it("refuses an address with a password as an argument and does not echo it", async () => {
+    for (const args of [
+      ["status", "--journal", "postgres://me:hunter2@127.0.0.1/db"],
+      ["status", "--journal=postgres://127.0.0.1/db?password=hunter2"],
+      ["facilitator", "--database-url", "postgresql://me:hunter2@127.0.0.1/db"],
+      ["plan", "x.jsonl", "--rpc-url", "https://me:hunter2@node.example"],
+      ["plan", "x.jsonl", "--rpc-url", "https://hunter2@node.example"],
+    ]) {
+      const { code, stdout, stderr } = await runCli(args);
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+      expect(stderr).to.match(/^error: An argument is an address with a password; it was not used\.$/m);
+      expect(stderr).to.include("DATABASE_URL").and.not.include("hunter2");
+    }
+    const named = await runCli(["status", "--journal", "postgres://me@127.0.0.1:1/db"]);
+    expect(named.stderr).not.to.include("password");
+  });
+
   it("takes a hash for a hash where a command expects one", async () => {
     const { stderr } = await runCli(["fund", TX_HASH, "1"]);
     expect(stderr).to.contain("looks like a private key");

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
@@ -128,6 +128,28 @@ describe("settle", () => {
         [5, "settled"],
       ]);
       expect(await lab.balanceOf(payee)).to.equal(total(payments));
+    });
+  });
+
+  it("writes through no link in the place of its results' draft, and replaces what a killed run left there", async () => {
+    await withFolder(async (folder) => {
+      const payee = nextPayee();
+      const file = write(folder, bare(await lab.pay(1, payee)));
+      const draft = `${file}.results.jsonl.part`;
+      const victim = join(folder, "victim");
+      writeFileSync(victim, "mine");
+      symlinkSync(victim, draft);
+      const refused = await settle(file);
+      expect(refused.code).to.equal(2);
+      expect(refused.stderr).to.include(`${draft} is a symbolic link, and was left as it is. Nothing was sent.`);
+      expect(readFileSync(victim, "utf8")).to.equal("mine");
+      expect(await lab.balanceOf(payee)).to.equal(0n);
+
+      rmSync(draft);
+      writeFileSync(draft, "of a killed run");
+      expect((await settle(file)).code).to.equal(0);
+      expect(results(file).map(({ status }) => status)).to.deep.equal(["settled"]);
+      expect(statSync(`${file}.results.jsonl`).mode & 0o777).to.equal(0o600);
     });
   });
 

@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -63,16 +63,24 @@ describe("sign", () => {
   it("signs with a keystore, which outranks the environment", () =>
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
-      await createKeystore(file, first.privateKey, "secret", { scryptCost: 2 });
+      await createKeystore(file, first.privateKey, "a secret", { scryptCost: 2 });
       const { stdout } = await sign(["--payee", PAYEE, "--amount", "1", "--keystore", file], {
         ...mnemonic,
         PRIVATE_KEY: second.privateKey,
-        KEYSTORE_PASSPHRASE: "secret",
+        KEYSTORE_PASSPHRASE: "a secret",
       });
       expect((await parse(stdout)).map(({ from }) => from)).to.deep.equal([first.address]);
       const wrong = await sign(["--payee", PAYEE, "--amount", "1", "--keystore", file], { KEYSTORE_PASSPHRASE: "x" });
       expect(wrong).to.deep.include({ code: 2, stdout: "" });
       expect(wrong.stderr).to.contain(`error: The passphrase does not open ${file}.`);
+    }));
+
+  it("writes a file that only its owner can read", () =>
+    withFolder(async (folder) => {
+      const out = join(folder, "payments.jsonl");
+      const args = ["--payee", PAYEE, "--amount", "1", "--out", out];
+      expect((await sign(args, { PRIVATE_KEY: first.privateKey })).code).to.equal(0);
+      expect(statSync(out).mode & 0o777).to.equal(0o600);
     }));
 
   it("lets the accounts of a mnemonic pay in turn, within the amounts, to every payee", async () => {

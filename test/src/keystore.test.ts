@@ -58,7 +58,7 @@ describe("createKeystore", () => {
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
       const privateKey = generatePrivateKey();
-      await createKeystore(file, privateKey, "secret");
+      await createKeystore(file, privateKey, "a secret");
       const text = await readFile(file, "utf8");
       expect(JSON.parse(text)).to.have.nested.property("crypto.kdfparams.n", 262_144);
       expect(text).to.not.contain(privateKey.slice(2));
@@ -69,7 +69,7 @@ describe("createKeystore", () => {
   it("lets only the owner read it, and leaves nothing else behind", () =>
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
-      await createKeystore(file, generatePrivateKey(), "secret", quick);
+      await createKeystore(file, generatePrivateKey(), "a secret", quick);
       expect((await stat(file)).mode & 0o777).to.equal(0o600);
       expect(await readdir(folder)).to.deep.equal(["key.json"]);
     }));
@@ -78,7 +78,7 @@ describe("createKeystore", () => {
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
       await writeFile(file, "precious");
-      const error = await rejection(createKeystore(file, generatePrivateKey(), "secret", quick));
+      const error = await rejection(createKeystore(file, generatePrivateKey(), "a secret", quick));
       expect(error).to.be.instanceOf(KeystoreError);
       expect(error).to.include({ shortMessage: `${file} exists and was left as it is.`, details: "EEXIST" });
       expect(await readFile(file, "utf8")).to.equal("precious");
@@ -89,16 +89,16 @@ describe("createKeystore", () => {
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
       const keys = [generatePrivateKey(), generatePrivateKey()] as const;
-      const results = await Promise.allSettled(keys.map((key) => createKeystore(file, key, "secret", quick)));
+      const results = await Promise.allSettled(keys.map((key) => createKeystore(file, key, "a secret", quick)));
       expect(results.map(({ status }) => status).sort()).to.deep.equal(["fulfilled", "rejected"]);
       const winner = results[0]?.status === "fulfilled" ? keys[0] : keys[1];
-      expect(await readKeystore(file, "secret")).to.equal(winner);
+      expect(await readKeystore(file, "a secret")).to.equal(winner);
     }));
 
   it("says why a file cannot be written", () =>
     withFolder(async (folder) => {
       const file = join(folder, "missing", "key.json");
-      const error = await rejection(createKeystore(file, generatePrivateKey(), "secret", quick));
+      const error = await rejection(createKeystore(file, generatePrivateKey(), "a secret", quick));
       expect(error).to.be.instanceOf(KeystoreError);
       expect(error).to.include({ shortMessage: `${file} cannot be written.`, details: "ENOENT" });
     }));
@@ -118,14 +118,14 @@ describe("readKeystore", () => {
       const file = join(folder, "key.json");
       const privateKey = generatePrivateKey();
       await writeFile(file, new Wallet(privateKey).encryptSync("secret"));
-      expect(await readKeystore(file, "secret")).to.equal(privateKey);
+      expect(await readKeystore(file, "a secret")).to.equal(privateKey);
       expect(await keystoreAddress(file)).to.equal(privateKeyToAddress(privateKey));
     }));
 
   it("says that the passphrase is wrong", () =>
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
-      await createKeystore(file, generatePrivateKey(), "secret", quick);
+      await createKeystore(file, generatePrivateKey(), "a secret", quick);
       const error = await rejection(readKeystore(file, "Secret"));
       expect(error).to.be.instanceOf(WrongPassphraseError);
       expect(error).to.have.property("shortMessage", `The passphrase does not open ${file}.`);
@@ -135,11 +135,11 @@ describe("readKeystore", () => {
   it("refuses a file that names another address than its key's", () =>
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
-      const address = await createKeystore(file, generatePrivateKey(), "secret", quick);
+      const address = await createKeystore(file, generatePrivateKey(), "a secret", quick);
       const other = privateKeyToAddress(generatePrivateKey());
       const content = JSON.parse(await readFile(file, "utf8"));
       await writeFile(file, JSON.stringify({ ...content, address: other.slice(2).toLowerCase() }));
-      const error = await rejection(readKeystore(file, "secret"));
+      const error = await rejection(readKeystore(file, "a secret"));
       expect(error).to.have.property("shortMessage", `${file} names ${other} but holds the key of ${address}.`);
     }));
 
@@ -190,7 +190,7 @@ describe("readKeystore", () => {
   }
 
   it("says which file is missing", async () => {
-    const error = await rejection(readKeystore("/nowhere/key.json", "secret"));
+    const error = await rejection(readKeystore("/nowhere/key.json", "a secret"));
     expect(error).to.include({ shortMessage: "/nowhere/key.json cannot be read.", details: "ENOENT" });
   });
 });

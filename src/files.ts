@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import { constants, lstatSync, openSync, rmSync } from "node:fs";
+import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { TributaryError } from "./errors.ts";
+
+/** Files are for their owner only: payments, keys and what was done with them concern nobody else on the machine. */
+const OWNER_ONLY = 0o600;
+
+/** What is at a path is not what would be written there: a link, a device, or another user's file. */
+export class ForeignFileError extends TributaryError {
+  override readonly name = "ForeignFileError";
+
+  constructor(path: string, what: string) {
+    super(`${path} is ${what}, and was left as it is.`, { hint: "Remove it, or give another path." });
+  }
+}
+
+/**
+ * Makes a file that nobody had before, for its owner only. What is at `path` already, be it a link, is never opened.
+ * @throws The system's error, `EEXIST` where something is there.
+ */
+export function openNew(path: string): Promise<FileHandle> {
+  return open(path, "wx", OWNER_ONLY);
+}
+
+/** A path beside `path` that nobody guesses, for what takes its place once it is whole. */
+export function draftBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
+}
+
+/**
+ * Opens a draft of a known name for writing, empty. What an ended process left there is removed, if it is this user's plain
+ * file; the draft itself is new.
+ * @throws ForeignFileError where anything else is there, else the system's error.
+ */
+export function openDraft(path: string): number {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined) {
+    requireOwn(path, found);
+    rmSync(path);
+  }
+  return openSync(path, "wx", OWNER_ONLY);
+}
+
+/**
+ * Opens a file for reading and appending; it is made for its owner only where it is not there.
+ * @throws ForeignFileError where a link, a device or another user's file is there, else the system's error.
+ */
+export async function openForAppending(path: string): Promise<FileHandle> {
+  const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = constants;
+  // Windows has no links of this kind and no such flag.
+  const noFollow = constants.O_NOFOLLOW ?? 0;
+  try {
+    return await open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, OWNER_ONLY);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+  requireOwn(path, lstatSync(path));
+  const file = await open(path, O_RDWR | O_APPEND | noFollow);
+  try {
+    // Again, of what is open now.
+    requireOwn(path, await file.stat());
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return file;
+}
+
+/**
+ * Writes a new file for its owner only, which appears whole or not at all and survives a crash once this has returned.
+ * @throws The system's error, `EEXIST` where something is at `path`.
+ */
+export function writeNew(path: string, content: string): Promise<void> {
+  // A link, unlike a rename, never replaces a file that is there.
+  return writeDraft(path, content, link);
+}
+
+/** The same, in the place of what is at `path`. A link there is replaced, not followed. */
+export function writeInPlaceOf(path: string, content: string): Promise<void> {
+  return writeDraft(path, content, rename);
+}
+
+async function writeDraft(
+  path: string,
+  content: string,
+  place: (from: string, to: string) => Promise<void>,
+): Promise<void> {
+  const draft = draftBeside(path);
+  try {
+    const file = await openNew(draft);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await place(draft, path);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Makes the names in a folder durable, on the systems where a folder can be opened. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Windows cannot; the content is flushed all the same.
+  }
+}
+
+function requireOwn(path: string, found: { isSymbolicLink(): boolean; isFile(): boolean; uid: number }): void {
+  if (found.isSymbolicLink()) throw new ForeignFileError(path, "a symbolic link");
+  if (!found.isFile()) throw new ForeignFileError(path, "no plain file");
+  const user = process.getuid?.();
+  if (user !== undefined && found.uid !== user) throw new ForeignFileError(path, "another user's file");
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
