@@ -1,5 +1,4 @@
 import { x402Client, x402HTTPClient } from "@x402/core/client";
-import type { PaymentRequired, PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { Command } from "commander";
 import type { LocalAccount } from "viem";
@@ -8,13 +7,24 @@ import { connectChain } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
-import { type Network, networks } from "../src/networks.ts";
-import { CommandError, UsageError } from "./cli/errors.ts";
+import type { Network } from "../src/networks.ts";
+import { UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
-import { describeUrl, httpUrl, jsonOption, keystoreOption, rpcUrlOption, usdcAmount } from "./cli/options.ts";
+import { httpUrl, jsonOption, keystoreOption, rpcUrlOption, usdcAmount } from "./cli/options.ts";
 import { notice, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { namedSigner } from "./cli/signer.ts";
+import { type Fate, fateOf } from "./pay/fate.ts";
+import { cheapest, readPrice } from "./pay/offer.ts";
+import {
+  findOpenPayment,
+  forget,
+  keepOpenPayment,
+  type OpenPayment,
+  type Purchase,
+  takeOver,
+} from "./pay/openPayments.ts";
+import { askPrice, sendPayment } from "./pay/send.ts";
 
 type Options = {
   readonly max: bigint;
@@ -22,11 +32,9 @@ type Options = {
   readonly keystore?: string;
   readonly method: string;
   readonly data?: string;
+  readonly again?: true;
   readonly json?: true;
 };
-
-/** An offer in USDC that can be paid. */
-type Offer = { readonly accepts: PaymentRequirements; readonly network: Network; readonly amount: bigint };
 
 /** The test account that pays on the local chain: it has USDC. */
 const LOCAL_PAYER = 1;
@@ -34,11 +42,15 @@ const LOCAL_PAYER = 1;
 /** `tributary pay`: buys one resource. */
 export function payCommand(): Command {
   return new Command("pay")
-    .description("Buy an x402 resource: ask its price, pay it in USDC if it is within --max, and print what came back.")
+    .description(
+      "Buy an x402 resource: ask its price, pay it in USDC if it is within --max, and print what came back. A payment whose " +
+        "outcome is unknown is kept in .tributary/payments; the same command again sends the same one and signs no second.",
+    )
     .argument("<url>", "the resource", httpUrl)
     .option("--max <usdc>", "the most to pay, in USDC", usdcAmount, 10_000n)
     .option("--method <method>", "HTTP method", "GET")
     .option("--data <body>", "body to send, as JSON")
+    .option("--again", "sign another payment although one for the same request is open or was paid")
     .addOption(rpcUrlOption())
     .addOption(keystoreOption())
     .addOption(jsonOption())
@@ -47,26 +59,55 @@ export function payCommand(): Command {
 }
 
 async function runPay(url: string, options: Options): Promise<void> {
-  const first = await ask(url, options, {});
+  const purchase: Purchase = { url, method: options.method, data: options.data };
+  const before = await findOpenPayment(purchase);
+  const fate = before === undefined ? undefined : await look(before, options);
+  if (before === undefined || fate === undefined) await buy(purchase, options);
+  else {
+    await takeOver(purchase, before);
+    await sendPayment(purchase, before, { fate, json: options.json === true });
+  }
+}
+
+/** What became of the payment of an earlier run; undefined where it is to be sent no more. */
+async function look(payment: OpenPayment, { rpcUrl, again }: Options): Promise<Fate | undefined> {
+  const { nonce, validBefore } = payment.authorization;
+  if (again === true) {
+    await forget(payment);
+    const until = new Date(Number(validBefore) * 1000).toISOString();
+    notice(`notice: the payment before, with the nonce ${nonce}, may have settled, or settle until ${until}`);
+    return undefined;
+  }
+  const fate = await fateOf(payment, rpcUrl);
+  if (fate.status === "void") {
+    await forget(payment);
+    notice(`notice: the payment before, with the nonce ${nonce}, did not settle and never will`);
+    return undefined;
+  }
+  notice(`notice: sending the same payment again, with the nonce ${nonce}: ${FATES[fate.status]}`);
+  return fate;
+}
+
+const FATES: Readonly<Record<Exclude<Fate["status"], "void">, string>> = {
+  paid: "it was paid",
+  open: "it may settle still",
+  unknown: "no node of its chain says whether it settled (--rpc-url)",
+};
+
+async function buy(purchase: Purchase, options: Options): Promise<void> {
+  const { url } = purchase;
+  const first = await askPrice(purchase);
   if (first.status !== 402) {
-    const body = await first.text();
-    if (options.json === true) printJson({ url, status: first.status, paid: "0", transaction: null, body });
+    const { status, ok, body } = first;
+    if (options.json === true) printJson({ url, status, paid: "0", transaction: null, body });
     else {
-      notice(`${url} answered ${first.status} without asking for a payment`);
+      notice(`${url} answered ${status} without asking for a payment`);
       printLine(body);
     }
-    if (!first.ok) process.exitCode = EXIT.failure;
+    if (!ok) process.exitCode = EXIT.failure;
     return;
   }
-  const text = await first.text();
-  const http = (signer: LocalAccount) => {
-    return new x402HTTPClient(registerExactEvmScheme(new x402Client(), { signer }));
-  };
-  const reader = new x402HTTPClient(new x402Client());
-  const asked = readPrice(
-    () => reader.getPaymentRequiredResponse((name) => first.headers.get(name), parsed(text)),
-    url,
-  );
+  const asked = readPrice(new x402HTTPClient(new x402Client()), first.headers, first.body, url);
   const offer = cheapest(asked);
   if (offer === undefined) {
     throw new UsageError(`${url} takes no payment that can be made here; nothing was paid.`, {
@@ -84,78 +125,12 @@ async function runPay(url: string, options: Options): Promise<void> {
     );
   }
 
-  const client = http(await payerOf(options, offer.network));
+  const signer = await payerOf(options, offer.network);
+  const client = new x402HTTPClient(registerExactEvmScheme(new x402Client(), { signer }));
   const payload = await client.createPaymentPayload({ ...asked, accepts: [offer.accepts] });
-  const paid = await ask(url, options, client.encodePaymentSignatureHeader(payload));
-  const body = await paid.text();
-  const receipt = readReceipt(client, paid.headers);
-  const hash = receipt?.transaction === "" ? undefined : receipt?.transaction;
-  if (options.json === true) {
-    const settled = receipt?.success === true;
-    printJson({
-      url,
-      status: paid.status,
-      paid: settled ? offer.amount : 0n,
-      network: offer.network.caip2,
-      payTo: offer.accepts.payTo,
-      transaction: hash ?? null,
-      reason: receipt?.errorReason ?? null,
-      body,
-    });
-  } else if (paid.ok) {
-    printLine(body);
-    const where = hash === undefined ? "the server gave no receipt" : `transaction ${hash}`;
-    notice(`paid ${price} USDC: ${where}`);
-  }
-  if (paid.ok) return;
-  const why = receipt?.errorReason ?? readReason(client, paid.headers, body) ?? `status ${paid.status}`;
-  if (receipt?.errorReason === "settlement_pending") {
-    throw new CommandError("The payment was sent and is not mined yet; it may still settle.", EXIT.unknown, {
-      ...(hash === undefined ? {} : { details: hash }),
-      hint: "Look at the transaction before you pay again.",
-    });
-  }
-  throw new CommandError(`The server did not sell: ${why}.`, EXIT.unsettled, {
-    hint: "Its answer says that no payment was made; the signed authorization expires by itself.",
-  });
-}
-
-async function ask(url: string, { method, data }: Options, headers: Record<string, string>): Promise<Response> {
-  try {
-    return await fetch(url, {
-      method,
-      headers: { ...headers, ...(data === undefined ? {} : { "content-type": "application/json" }) },
-      ...(data === undefined ? {} : { body: data }),
-    });
-  } catch (cause) {
-    throw new CommandError(`${describeUrl(url)} cannot be reached.`, EXIT.failure, {
-      hint: "Check the URL, and that the server runs.",
-      cause,
-    });
-  }
-}
-
-function readPrice(read: () => PaymentRequired, url: string): PaymentRequired {
-  try {
-    return read();
-  } catch (cause) {
-    throw new CommandError(`${url} asks for a payment in a way that is not x402.`, EXIT.failure, { cause });
-  }
-}
-
-/** The cheapest offer in a known USDC; v1 calls the amount and the network by other names. */
-function cheapest({ accepts }: PaymentRequired): Offer | undefined {
-  const offers = accepts.flatMap((one): Offer[] => {
-    const name: string = one.network;
-    const network = Object.values(networks).find(({ caip2, v1Name }) => name === caip2 || name === v1Name);
-    const amount: unknown = one.amount ?? Reflect.get(one, "maxAmountRequired");
-    const isPermit2 = one.extra?.assetTransferMethod === "permit2";
-    if (network === undefined || one.scheme !== "exact" || isPermit2) return [];
-    if (typeof amount !== "string" || !/^[0-9]{1,30}$/.test(amount)) return [];
-    if (one.asset.toLowerCase() !== network.usdc.address.toLowerCase()) return [];
-    return [{ accepts: one, network, amount: BigInt(amount) }];
-  });
-  return offers.sort((a, b) => (a.amount < b.amount ? -1 : 1))[0];
+  // Kept before anything of it leaves this process.
+  const payment = await keepOpenPayment(purchase, client.encodePaymentSignatureHeader(payload));
+  await sendPayment(purchase, payment, { fate: { status: "open" }, json: options.json === true });
 }
 
 /** The keystore or `PRIVATE_KEY`; where the local chain runs, a test account pays on it. */
@@ -173,30 +148,4 @@ async function payerOf({ keystore, rpcUrl }: Options, network: Network): Promise
   throw new UsageError("No key to pay with; nothing was paid.", {
     hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
   });
-}
-
-function readReceipt(client: x402HTTPClient, headers: Headers): SettleResponse | undefined {
-  try {
-    return client.getPaymentSettleResponse((name) => headers.get(name));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Why a server asks again for a payment that it was given. */
-function readReason(client: x402HTTPClient, headers: Headers, body: string): string | undefined {
-  try {
-    return client.getPaymentRequiredResponse((name) => headers.get(name), parsed(body)).error;
-  } catch {
-    return undefined;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return value;
-  } catch {
-    return undefined;
-  }
 }

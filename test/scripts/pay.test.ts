@@ -5,8 +5,8 @@ import { registerExactEvmScheme } from "@x402/evm/exact/server";
 import { paymentMiddleware } from "@x402/express";
 import { expect } from "chai";
 import express from "express";
-import type { Address } from "viem";
-import { type CliResult, runCli } from "../helpers/cli.ts";
+import { type Address, getAddress } from "viem";
+import { type CliResult, runCli, withFolder } from "../helpers/cli.ts";
 import { type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.ts";
 
 const PAYEE: Address = "0x00000000000000000000000000000000000fee99";
@@ -40,7 +40,7 @@ describe("tributary pay", () => {
   });
 
   const pay = (args: string[], env: Record<string, string> = {}): Promise<CliResult> =>
-    runCli(["pay", ...args], { env: { RPC_URL: lab.chain.rpcUrl, ...env } });
+    withFolder((cwd) => runCli(["pay", ...args], { cwd, env: { RPC_URL: lab.chain.rpcUrl, ...env } }));
 
   it("shows the price, pays it, and prints the resource and the receipt", async () => {
     const { code, stdout, stderr } = await pay([`${url}/paid`]);
@@ -54,14 +54,15 @@ describe("tributary pay", () => {
   it("prints one line of JSON", async () => {
     const { code, stdout } = await pay([`${url}/paid`, "--json"]);
     expect(code).to.equal(0);
-    const { transaction, ...rest } = JSON.parse(stdout);
-    expect(transaction).to.match(/^0x[0-9a-f]{64}$/);
+    const { transaction, nonce, ...rest } = JSON.parse(stdout);
+    for (const hash of [transaction, nonce]) expect(hash).to.match(/^0x[0-9a-f]{64}$/);
     expect(rest).to.deep.equal({
       url: `${url}/paid`,
       status: 200,
+      outcome: "sold",
       paid: "2000",
       network: "eip155:84532",
-      payTo: PAYEE,
+      payTo: getAddress(PAYEE),
       reason: null,
       body: '{"secret":42}',
     });

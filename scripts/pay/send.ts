@@ -1,0 +1,146 @@
+import { x402Client, x402HTTPClient } from "@x402/core/client";
+import { formatAmount } from "../../src/money.ts";
+import { CommandError } from "../cli/errors.ts";
+import { EXIT } from "../cli/exitCodes.ts";
+import { describeUrl } from "../cli/options.ts";
+import { notice, printJson, printLine } from "../cli/output.ts";
+import type { Fate } from "./fate.ts";
+import { readReason, readReceipt } from "./offer.ts";
+import { forget, type OpenPayment, type Purchase } from "./openPayments.ts";
+
+/** A whole answer of a server. */
+export type Answer = {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly headers: Headers;
+  readonly body: string;
+};
+
+/** Asks a server without paying. */
+export async function askPrice(purchase: Purchase): Promise<Answer> {
+  try {
+    return await request(purchase, {});
+  } catch (cause) {
+    throw new CommandError(`${describeUrl(purchase.url)} cannot be reached.`, EXIT.failure, {
+      hint: "Check the URL, and that the server runs.",
+      cause,
+    });
+  }
+}
+
+/**
+ * Sends a payment that is kept, and tells what came of it. Once the header has left, nothing but a sale ends it: the payment
+ * stays kept where the answer is lost, says that it failed within the server, or refuses, since a server may settle later.
+ * @param fate What the chain said of it before this.
+ */
+export async function sendPayment(
+  purchase: Purchase,
+  payment: OpenPayment,
+  { fate, json }: { readonly fate: Fate; readonly json: boolean },
+): Promise<void> {
+  const sent = await send(purchase, payment);
+  const answer = "lost" in sent ? undefined : sent;
+  const reader = new x402HTTPClient(new x402Client());
+  const receipt = answer === undefined ? undefined : readReceipt(reader, answer.headers);
+  const hash = receipt?.transaction === "" ? undefined : receipt?.transaction;
+  const outcome = outcomeOf(answer, receipt?.errorReason, fate);
+  const why =
+    answer === undefined
+      ? ("lost" in sent && sent.lost) || "it was interrupted"
+      : (receipt?.errorReason ?? readReason(reader, answer.headers, answer.body) ?? `status ${answer.status}`);
+  const { to, value, nonce } = payment.authorization;
+  if (outcome === "sold") await forget(payment);
+
+  const transaction = hash ?? (fate.status === "paid" ? fate.transaction : undefined);
+  if (json) {
+    printJson({
+      url: purchase.url,
+      status: answer?.status ?? null,
+      outcome,
+      paid: receipt?.success === true || fate.status === "paid" ? value : 0n,
+      network: payment.network.caip2,
+      payTo: to,
+      nonce,
+      transaction: transaction ?? null,
+      reason: outcome === "sold" ? null : why,
+      body: answer?.body ?? null,
+    });
+  }
+  if (outcome === "sold") {
+    if (json) return;
+    printLine(answer?.body ?? "");
+    const where = transaction === undefined ? "the server gave no receipt" : `transaction ${transaction}`;
+    notice(`paid ${formatAmount(value, 6)} USDC: ${where}`);
+    return;
+  }
+  throw failure(outcome, payment, why, transaction);
+}
+
+type Outcome = "sold" | "paid" | "refused" | "unknown";
+
+function outcomeOf(answer: Answer | undefined, errorReason: string | undefined, fate: Fate): Outcome {
+  if (answer?.ok === true) return "sold";
+  if (fate.status === "paid") return "paid";
+  const isUnclear = answer === undefined || answer.status >= 500 || errorReason === "settlement_pending";
+  return isUnclear ? "unknown" : "refused";
+}
+
+function failure(
+  outcome: Exclude<Outcome, "sold">,
+  { authorization: { to, value, nonce, validBefore } }: OpenPayment,
+  why: string,
+  transaction: string | undefined,
+): CommandError {
+  const where = transaction === undefined ? "" : ` in transaction ${transaction}`;
+  const until = new Date(Number(validBefore) * 1000).toISOString();
+  const details = `nonce ${nonce}: ${formatAmount(value, 6)} USDC to ${to}, valid until ${until}${where}`;
+  switch (outcome) {
+    case "paid":
+      return new CommandError(`It was paid${where}, and the server does not sell for it: ${why}.`, EXIT.unsettled, {
+        details,
+        hint: "Ask the seller, who can look the payment up by its nonce. To pay once more, pass --again.",
+      });
+    case "refused":
+      return new CommandError(`The server did not sell: ${why}.`, EXIT.unsettled, {
+        details,
+        hint:
+          "It says that no payment was made, and could settle this one until it expires. Until then the same one is sent " +
+          "again; --again signs another.",
+      });
+    case "unknown":
+      return new CommandError(`Whether it was paid is unknown: ${why}.`, EXIT.unknown, {
+        details,
+        hint: "Run the same command again: it sends the same payment, which can settle once only, and looks at the chain.",
+      });
+  }
+}
+
+/** The answer to a payment, or why there is none. Once it is on its way, Ctrl-C ends the wait and not the program. */
+async function send(purchase: Purchase, payment: OpenPayment): Promise<Answer | { readonly lost: string }> {
+  const interrupted = new AbortController();
+  const onSignal = (): void => interrupted.abort();
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  try {
+    return await request(purchase, payment.headers, interrupted.signal);
+  } catch {
+    return { lost: interrupted.signal.aborted ? "it was interrupted" : "the answer to the payment did not arrive" };
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  }
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+async function request(
+  { url, method, data }: Purchase,
+  headers: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const response = await fetch(url, {
+    method,
+    headers: { ...headers, ...(data === undefined ? {} : { "content-type": "application/json" }) },
+    ...(data === undefined ? {} : { body: data }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return { status: response.status, ok: response.ok, headers: response.headers, body: await response.text() };
+}
