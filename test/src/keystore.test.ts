@@ -62,7 +62,7 @@ describe("createKeystore", () => {
       const text = await readFile(file, "utf8");
       expect(JSON.parse(text)).to.have.nested.property("crypto.kdfparams.n", 262_144);
       expect(text).to.not.contain(privateKey.slice(2));
-      const wallet = await Wallet.fromEncryptedJson(text, "secret");
+      const wallet = await Wallet.fromEncryptedJson(text, "a secret");
       expect(wallet.privateKey).to.equal(privateKey);
     }));
 
@@ -117,7 +117,7 @@ describe("readKeystore", () => {
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
       const privateKey = generatePrivateKey();
-      await writeFile(file, new Wallet(privateKey).encryptSync("secret"));
+      await writeFile(file, new Wallet(privateKey).encryptSync("a secret"));
       expect(await readKeystore(file, "a secret")).to.equal(privateKey);
       expect(await keystoreAddress(file)).to.equal(privateKeyToAddress(privateKey));
     }));
