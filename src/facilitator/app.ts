@@ -14,8 +14,10 @@ import type { Knock } from "./admission/door.ts";
 import { askOf } from "./admission/payment.ts";
 import { QuotaError } from "./admission/quota.ts";
 import type { Caller } from "./admission/types.ts";
+import { aside } from "./aside.ts";
 import { CallerGoneError, requestName } from "./bringers.ts";
 import type { DeclarationResponse } from "./catalogue.ts";
+import { readJson } from "./json.ts";
 import { REASON } from "./reasons.ts";
 import { type Call, type Endpoint, failure, type Refusal, readCall, type Status, unexpected } from "./request.ts";
 import type { SettleOptions } from "./settle.ts";
@@ -77,12 +79,12 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     let call: Call | undefined;
     open += 1;
     try {
-      const body = await readBody(c);
+      const body = readJson(await c.req.text().catch(() => ""));
       // Not before: with the signal the whole request is made, and its body would be read in a slower way.
       signal = c.req.raw.signal;
       await seat.begin(signal);
-      if (body === undefined) return refuse({ status: 400, reason: REASON.invalidPayload, message: "it is not JSON" });
-      const read = readCall(x402, body, endpoint, requestId);
+      if (!body.ok) return refuse({ status: 400, reason: REASON.invalidPayload, message: body.problem });
+      const read = readCall(x402, body.value, endpoint, requestId);
       if ("status" in read) return refuse(read);
       call = read;
       const { response, bazaar } = await (endpoint === "verify" ? verify(call, caller) : settle(c, call, caller, seat));
@@ -116,7 +118,8 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
     const response = await port.withOptions({ caller }, () => x402.verify(payload, requirements));
     if (!response.isValid || exact === undefined) return { response, bazaar: undefined };
-    return { response, bazaar: catalogue.check(payload, requirements, exact) };
+    const bazaar = await aside(logger, "looking at a declaration", () => catalogue.check(payload, requirements, exact));
+    return { response, bazaar };
   }
 
   async function settle(c: Context, call: Call, caller: Caller, seat: Seat): Promise<Answer> {
@@ -132,7 +135,8 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     };
     const response = await port.withOptions(options, () => x402.settle(payload, requirements));
     if (!response.success || exact === undefined) return { response, bazaar: undefined };
-    return { response, bazaar: await catalogue.add(payload, requirements, exact) };
+    const bazaar = await aside(logger, "listing a resource", () => catalogue.add(payload, requirements, exact, caller));
+    return { response, bazaar };
   }
 
   /** An answer about something that is not the payment's fault. */
@@ -186,15 +190,6 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
 
 function isGone(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
-}
-
-async function readBody(c: Context): Promise<unknown> {
-  try {
-    const body: unknown = JSON.parse(await c.req.text());
-    return body;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The caller's id of a request where it is harmless, else a new one. */

@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { BAZAAR, extractDiscoveryInfo, sanitizeResourceServiceMetadata } from "@x402/extensions/bazaar";
+import { isAddressEqual } from "viem";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { Store } from "../settlement/store/types.ts";
+import type { ResourceRow, Store } from "../settlement/store/types.ts";
+import type { Caller } from "./admission/types.ts";
+import { requestName } from "./bringers.ts";
 import { createDeclarationCheck } from "./declaration.ts";
+import { publicUrl } from "./publicUrl.ts";
 import { type ExactRequest, propertyOf } from "./wire.ts";
 
 /** One resource as /discovery/resources lists it. All of it was written by strangers. */
@@ -45,11 +49,15 @@ export type Catalogue = {
     requirements: PaymentRequirements,
     request: ExactRequest,
   ) => DeclarationResponse | undefined;
-  /** Lists the resource of a settled payment, if its server declared one that is valid. */
+  /**
+   * Lists the resource of a payment that settled, if its server declared one that is valid and this caller may change what is
+   * listed of it.
+   */
   readonly add: (
     payload: PaymentPayload,
     requirements: PaymentRequirements,
     request: ExactRequest,
+    caller: Caller,
   ) => Promise<DeclarationResponse | undefined>;
   /** The newest first. */
   readonly list: (
@@ -69,18 +77,30 @@ const SAME_MS = 60_000;
 /** How long a list that was read is good for: other processes add to it, too. */
 const READ_AGAIN_MS = 5_000;
 
+export type CataloguePort = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What a payment must come to so that its resource is listed, in atomic units: spam costs money. */
+  readonly minimum: bigint;
+  /** Whether resources on this machine are listed: on a development chain, where they are tried out. */
+  readonly loopback: boolean;
+};
+
 /**
- * The Bazaar's catalogue, kept in the journal. A resource enters it with a payment that settled, so that spam costs money;
- * its declaration is validated by the official package; nobody can replace the entry of another payee; the oldest make room.
+ * The Bazaar's catalogue, kept in the journal. A resource enters it with a payment that settled and was worth something; its
+ * declaration is validated by the official package, within bounds on work; it has to be on the public internet; nobody
+ * replaces the entry of another payee, and a payee's only who has at least the authority of who listed it
+ * ({@link Listing}). The oldest make room: those of merchants for each other, and those of everybody else.
  */
-export function createCatalogue({ store, clock, logger }: { store: Store; clock: Clock; logger: Logger }): Catalogue {
+export function createCatalogue({ store, clock, logger, minimum, loopback }: CataloguePort): Catalogue {
   const check = createDeclarationCheck(clock);
   const written = new Map<string, { readonly text: string; readonly atMs: number }>();
   let known: { readonly atMs: number; readonly items: Promise<readonly CataloguedResource[]> } | undefined;
 
   const read = (): Promise<readonly CataloguedResource[]> => {
     if (known !== undefined && clock.now() - known.atMs < READ_AGAIN_MS) return known.items;
-    const items = store.resources().then((rows) => rows.map(({ value }): CataloguedResource => JSON.parse(value)));
+    const items = store.resources().then((rows) => listed(rows).map(({ entry }) => entry));
     known = { atMs: clock.now(), items };
     items.catch(() => {
       known = undefined;
@@ -102,23 +122,34 @@ export function createCatalogue({ store, clock, logger }: { store: Store; clock:
       const response = judge(declaredIn(payload, requirements, request), request, false);
       return response?.status === "success" ? { status: "processing" } : response;
     },
-    add: async (payload, requirements, request) => {
+    add: async (payload, requirements, request, caller) => {
       const declared = declaredIn(payload, requirements, request);
+      if (declared !== undefined && declared !== null && request.authorization.value < minimum) {
+        return no(`only payments of ${minimum} or more list a resource`);
+      }
+      if (priceIn(payload) > request.authorization.value) return no("the payment is less than the declared price");
       const response = judge(declared, request, true);
       if (response?.status !== "success") return response;
-      const found = describe(payload, requirements, request, declared);
-      if (found === undefined) return { status: "rejected", rejectedReason: "the resource has no usable URL" };
+      const found = describe(payload, requirements, request, declared, loopback);
+      if (found === undefined) return no("the resource has no usable URL, or none on the public internet");
       const nowMs = clock.now();
-      const text = JSON.stringify(found.entry);
+      const owner = ownerOf(caller, request);
+      const text = JSON.stringify([found.entry, owner]);
       const before = written.get(found.key);
       const pauseMs = before?.text === text ? SAME_MS : CHANGED_MS;
       if (before !== undefined && nowMs - before.atMs < pauseMs) return response;
       try {
+        const [standing] = listed(await store.resources(RANKS.map((rank) => `${rank}:${found.key}`)));
+        if (standing !== undefined && !mayReplace(owner, standing.owner)) {
+          return no("it was listed by another caller; the payee's merchant may change that, by its API key");
+        }
         const entry: CataloguedResource = { ...found.entry, lastUpdated: new Date(nowMs).toISOString() };
-        await store.keepResource({ key: found.key, value: JSON.stringify(entry), updatedAtMs: nowMs }, MOST_RESOURCES);
+        const value = JSON.stringify({ entry, owner } satisfies Omit<Listing, "key">);
+        const among = `${owner.rank}:`;
+        await store.keepResource({ key: `${among}${found.key}`, value, updatedAtMs: nowMs }, MOST_RESOURCES, among);
       } catch {
         logger.warn("a resource was not kept in the catalogue", { resource: found.entry.resource });
-        return { status: "rejected", rejectedReason: "the catalogue is not available" };
+        return no("the catalogue is not available");
       }
       written.delete(found.key);
       written.set(found.key, { text, atMs: nowMs });
@@ -140,6 +171,54 @@ export function createCatalogue({ store, clock, logger }: { store: Store; clock:
       return { items: matching.slice(0, limit), hasMore: matching.length > limit };
     },
   };
+}
+
+/** Who listed a resource. Ranks: 2, a merchant for whom the payee is its own; 1, another merchant; 0, somebody without a key. */
+type Owner = { readonly rank: (typeof RANKS)[number]; readonly name: string };
+const RANKS = [0, 1, 2] as const;
+
+/** An entry as it is kept, under a key that says what it is about, and with who listed it. */
+type Listing = { readonly key: string; readonly entry: CataloguedResource; readonly owner: Owner };
+
+function ownerOf({ merchant, address }: Caller, { required }: ExactRequest): Owner {
+  if (merchant === undefined) return { rank: 0, name: requestName(address, "") };
+  const isOwn = merchant.receivers.some((receiver) => isAddressEqual(receiver, required.payTo));
+  return { rank: isOwn ? 2 : 1, name: merchant.id };
+}
+
+/**
+ * Whether one who lists a resource replaces what another listed of it: with more authority, or as the same one, by its
+ * id or, without a key, by its address. Merchants whose own the payee is are equals.
+ */
+function mayReplace(owner: Owner, before: Owner): boolean {
+  if (owner.rank !== before.rank) return owner.rank > before.rank;
+  return owner.rank === 2 || owner.name === before.name;
+}
+
+/** The entries that count, the newest first: of several about one thing, that of the highest rank. */
+function listed(rows: readonly ResourceRow[]): readonly Listing[] {
+  const best = new Map<string, Listing>();
+  for (const { key: place, value } of rows) {
+    const key = place.slice(place.indexOf(":") + 1);
+    const { entry, owner }: Omit<Listing, "key"> = JSON.parse(value);
+    const other = best.get(key);
+    if (other === undefined || owner.rank > other.owner.rank) best.set(key, { key, entry, owner });
+  }
+  return rows.flatMap(({ key: place }) => {
+    const [rank, key = ""] = place.split(":");
+    const listing = best.get(key);
+    return listing !== undefined && String(listing.owner.rank) === rank ? [listing] : [];
+  });
+}
+
+/** The price that a payment of x402 v2 says the server declared; 0 where it says none. */
+function priceIn({ accepted }: PaymentPayload): bigint {
+  const amount = propertyOf(accepted, "amount");
+  return typeof amount === "string" && /^[0-9]{1,78}$/.test(amount) ? BigInt(amount) : 0n;
+}
+
+function no(rejectedReason: string): DeclarationResponse {
+  return { status: "rejected", rejectedReason };
 }
 
 function fits(one: CataloguedResource, { type, payTo, scheme, network, extensions }: CatalogueFilter): boolean {
@@ -165,10 +244,11 @@ function describe(
   requirements: PaymentRequirements,
   { required, version }: ExactRequest,
   declared: unknown,
+  loopback: boolean,
 ): { readonly key: string; readonly entry: Omit<CataloguedResource, "lastUpdated"> } | undefined {
   try {
     const found = extractDiscoveryInfo(payload, requirements, false);
-    const url = found === null ? undefined : bareUrl(found.resourceUrl);
+    const url = found === null ? undefined : publicUrl(found.resourceUrl, { loopback });
     if (found === null || url === undefined) return undefined;
     const { input } = found.discoveryInfo;
     const amount = required.amount.toString();
@@ -187,7 +267,7 @@ function describe(
       accepts: [accepted],
       ...optionalText("description", found.description),
       ...optionalText("mimeType", found.mimeType),
-      ...(version === 2 ? sanitizeResourceServiceMetadata(payload.resource) : {}),
+      ...(version === 2 ? serviceOf(payload, loopback) : {}),
       extensions: { [BAZAAR.key]: version === 2 ? declared : { info: found.discoveryInfo } },
     };
     // One URL may have many MCP tools.
@@ -205,10 +285,8 @@ function optionalText<Key extends string>(key: Key, text: unknown): Partial<Reco
   return { [key]: text.slice(0, MOST_TEXT) } as Partial<Record<Key, string>>;
 }
 
-/** An http(s) URL without query, fragment and credentials. */
-function bareUrl(text: string): string | undefined {
-  if (text.length > 2_048 || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  if (url.protocol !== "http:" && url.protocol !== "https:") return undefined;
-  return `${url.origin}${url.pathname}`;
+/** What a service says of itself, by the official rules; its icon is held to ours, too. */
+function serviceOf({ resource }: PaymentPayload, loopback: boolean) {
+  const { iconUrl, ...rest } = sanitizeResourceServiceMetadata(resource);
+  return iconUrl !== undefined && publicUrl(iconUrl, { loopback }) !== undefined ? { ...rest, iconUrl } : rest;
 }

@@ -6,6 +6,7 @@ import type { Address, LocalAccount } from "viem";
 import { readBlockTime } from "../chain/blockTime.ts";
 import { hasChannels } from "../chain/channels.ts";
 import type { ChainClient } from "../chain/client.ts";
+import { isDevelopmentChain } from "../chain/development.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Logger, silentLogger } from "../logger.ts";
@@ -19,6 +20,7 @@ import { createCapacity } from "./admission/capacity.ts";
 import { createDoor } from "./admission/door.ts";
 import type { RateLimit } from "./admission/limit.ts";
 import { createApp } from "./app.ts";
+import { aside } from "./aside.ts";
 import { createCatalogue } from "./catalogue.ts";
 import { createChannelScheme } from "./channels/scheme.ts";
 import { createSignatureChecks } from "./checks.ts";
@@ -43,7 +45,7 @@ export type FacilitatorOptions = {
   /**
    * The scheme batch-settlement, which is served where x402's channel contracts are; false to leave it out. With an
    * authority, resource servers may leave the signing of claims and refunds to its key, of refunds only known merchants (see
-   * `refundReceivers`); there is none by default.
+   * `receivers`); there is none by default.
    */
   readonly channels?: false | { readonly authority?: LocalAccount | undefined };
   /** Requests that one address may make; undefined for no bound. A merchant has its own bound. */
@@ -124,9 +126,11 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const capacity = createCapacity({ clock, ...policy, blockMs: await readBlockTime(client) });
   const metrics = createMetrics({ engine, store, client, load: capacity.view });
   const settler = createSettler(port);
-  const catalogue = createCatalogue({ store, clock, logger });
+  const [rpcUrl] = client.chain.rpcUrls.default.http;
+  const loopback = rpcUrl !== undefined && (await isDevelopmentChain(client, rpcUrl));
+  const catalogue = createCatalogue({ store, clock, logger, minimum: policy.listFrom, loopback });
   const timed = <T>(startedMs: number, tell: (seconds: number) => void, value: T): T => {
-    tell((clock.now() - startedMs) / 1000);
+    void aside(logger, "measuring", () => tell((clock.now() - startedMs) / 1000));
     return value;
   };
   const scheme = (version: 1 | 2) =>

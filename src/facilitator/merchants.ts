@@ -20,8 +20,11 @@ export type Merchant = {
   /** As `strict` and `unbatchedPayees` of the facilitator's policy, for this merchant's payments. */
   readonly strict: boolean;
   readonly unbatched: boolean;
-  /** The receivers whose channels it may have refunded, where the facilitator signs refunds. */
-  readonly refundReceivers: readonly Address[];
+  /**
+   * The addresses that it is paid at. Where the facilitator signs for channels, it signs claims and refunds of theirs for this
+   * merchant alone; and what is listed for them is this merchant's to change.
+   */
+  readonly receivers: readonly Address[];
 };
 
 /** A list of merchants that cannot be used. */
@@ -47,7 +50,7 @@ const merchant = z.strictObject({
   payerOpenCap: z.int().min(1).max(100_000).optional(),
   strict: z.boolean().default(false),
   unbatched: z.boolean().default(false),
-  refundReceivers: z.array(address).default([]),
+  receivers: z.array(address).default([]),
 });
 
 /**
@@ -100,7 +103,7 @@ export function parseMerchantKeys(text: string): readonly Merchant[] {
         payerOpenCap: undefined,
         strict: false,
         unbatched: false,
-        refundReceivers: [],
+        receivers: [],
       };
     }),
   );

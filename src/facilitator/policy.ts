@@ -20,6 +20,8 @@ export type FacilitatorPolicy = {
   readonly admitWithinMs: number;
   /** Settlements a second that are expected before this process has measured any. */
   readonly assumedPerSecond: number;
+  /** What a payment must come to so that its resource enters the catalogue, in atomic units; 1 at least. */
+  readonly listFrom: bigint;
   /** The most gas that deploying a payer's wallet may take. */
   readonly maxDeploymentGas: bigint;
   /** How far ahead the end of an authorization may be: a stored payment is followed until then. */
@@ -71,6 +73,7 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gas
   holdMs: 10_000,
   admitWithinMs: 10_000,
   assumedPerSecond: 40,
+  listFrom: 100n,
   maxDeploymentGas: 2_000_000n,
   maxValiditySeconds: 86_400,
   minimumByGas: undefined,

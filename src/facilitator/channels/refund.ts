@@ -41,7 +41,7 @@ export async function settleRefund(
       return failed(asked, CHANNEL_REASON.authorizerMismatch, "the channel has another receiver authorizer");
     }
     // A refund takes from the receiver: nobody else may ask for it.
-    if (options.caller?.merchant?.refundReceivers.some((one) => isAddressEqual(one, channelConfig.receiver)) !== true) {
+    if (options.caller?.merchant?.receivers.some((one) => isAddressEqual(one, channelConfig.receiver)) !== true) {
       const message = "refunds are signed here for merchants who prove to be one (Authorization: Bearer)";
       return failed(asked, CHANNEL_REASON.authorizerMissing, message);
     }

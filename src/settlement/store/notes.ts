@@ -131,7 +131,7 @@ export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
       );
     },
 
-    keepResource: async ({ key, value, updatedAtMs }, most) => {
+    keepResource: async ({ key, value, updatedAtMs }, most, among = "") => {
       const row = { value, updated_at_ms: updatedAtMs };
       await write(async ({ db }) => {
         await db
@@ -142,22 +142,25 @@ export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
         const kept = db
           .selectFrom("resources")
           .select("key")
+          .where(startsWith(among))
           .orderBy("updated_at_ms", "desc")
           .orderBy("key")
           .limit(most);
-        await db.deleteFrom("resources").where("key", "not in", kept).execute();
+        await db.deleteFrom("resources").where(startsWith(among)).where("key", "not in", kept).execute();
       });
     },
 
-    resources: () =>
+    resources: (keys) =>
       read(async (db) => {
-        const rows = await db
-          .selectFrom("resources")
-          .selectAll()
-          .orderBy("updated_at_ms", "desc")
-          .orderBy("key")
-          .execute();
+        let query = db.selectFrom("resources").selectAll().orderBy("updated_at_ms", "desc").orderBy("key");
+        if (keys !== undefined) query = query.where(dialect.isOneOf("key", keys));
+        const rows = await query.execute();
         return rows.map(({ key, value, updated_at_ms: updatedAtMs }) => ({ key, value, updatedAtMs }));
       }),
   };
+}
+
+/** The condition that a key begins so. */
+function startsWith(text: string) {
+  return sql<boolean>`substr(key, 1, ${sql.lit(text.length)}) = ${sql.lit(text)}`;
 }

@@ -438,9 +438,12 @@ export type Store = ChannelStore & {
   ) => Promise<number | undefined>;
   /** Removes small values whose names begin with `prefix` and sort before `before`, which begins with it too. */
   readonly forgetNotes: (prefix: string, before: string) => Promise<void>;
-  /** Keeps a resource of a catalogue under its key, and of all of them the `most` that were kept last. */
-  readonly keepResource: (resource: ResourceRow, most: number) => Promise<void>;
-  /** All kept resources, the one that was kept last first. */
-  readonly resources: () => Promise<readonly ResourceRow[]>;
+  /**
+   * Keeps a resource of a catalogue under its key, and of all whose key begins with `among` (an empty text where it is left
+   * out) the `most` that were kept last.
+   */
+  readonly keepResource: (resource: ResourceRow, most: number, among?: string) => Promise<void>;
+  /** All kept resources, or those with these keys, the one that was kept last first. */
+  readonly resources: (keys?: readonly string[]) => Promise<readonly ResourceRow[]>;
   readonly close: () => Promise<void>;
 };

@@ -81,7 +81,7 @@ describe("official clients and servers of batch-settlement on the facilitator", 
     const [shop] = parseMerchantKeys(`shop=${API_KEY}`);
     const { url } = await lab.serve({
       channels: { authority: accountOf(6) },
-      merchants: [{ ...shop!, refundReceivers: [receiver] }],
+      merchants: [{ ...shop!, receivers: [receiver] }],
     });
     const [known, stranger] = await Promise.all([
       openShop(url, receiver, { apiKey: API_KEY }),

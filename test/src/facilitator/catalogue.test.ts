@@ -1,13 +1,32 @@
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { declareDiscoveryExtension } from "@x402/extensions/bazaar";
 import { expect } from "chai";
+import type { Address } from "viem";
+import { type Caller, NOBODY } from "../../../src/facilitator/admission/types.ts";
 import { createCatalogue } from "../../../src/facilitator/catalogue.ts";
+import { parseMerchantKeys } from "../../../src/facilitator/merchants.ts";
 import { readExact } from "../../../src/facilitator/wire.ts";
 import { silentLogger } from "../../../src/logger.ts";
 import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { authorize, bodyV2, payerOf } from "../../helpers/facilitator.ts";
 
 const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);
+
+const merchant = (id: string, receivers: readonly Address[] = []): Caller => ({
+  merchant: { ...parseMerchantKeys(`${id}=${"k".repeat(32)}`)[0]!, receivers },
+  address: "10.0.0.1",
+});
+const from = (address: string): Caller => ({ merchant: undefined, address });
+
+type Change = {
+  readonly to?: Address;
+  readonly value?: bigint;
+  /** What the payment says that the server asked for. */
+  readonly price?: string;
+  readonly extensions?: object;
+  readonly resource?: object;
+  readonly caller?: Caller;
+};
 
 describe("createCatalogue", () => {
   let store: Store;
@@ -18,12 +37,13 @@ describe("createCatalogue", () => {
   });
   afterEach(() => store.close());
 
-  const open = () => createCatalogue({ store, clock, logger: silentLogger });
+  const open = (loopback = false) => createCatalogue({ store, clock, logger: silentLogger, minimum: 100n, loopback });
   const all = { limit: 100, offset: 0 };
   /** A payment for a resource, as its three parts. */
-  async function paymentFor(url: string, change: { to?: `0x${string}`; extensions?: object; resource?: object } = {}) {
-    const signed = await authorize(payerOf(1), change.to === undefined ? {} : { to: change.to });
-    const { paymentPayload, paymentRequirements } = bodyV2(signed);
+  async function paymentFor(url: string, change: Change = {}) {
+    const { to, value, price, caller = NOBODY } = change;
+    const signed = await authorize(payerOf(1), { ...(to && { to }), ...(value !== undefined && { value }) });
+    const { paymentPayload, paymentRequirements } = bodyV2(signed, {}, price === undefined ? {} : { amount: price });
     const payload = {
       ...paymentPayload,
       resource: { ...paymentPayload.resource, url, ...change.resource },
@@ -35,12 +55,17 @@ describe("createCatalogue", () => {
       payload as unknown as PaymentPayload,
       paymentRequirements as unknown as PaymentRequirements,
       read.value,
+      caller,
     ] as const;
   }
 
+  /** The part of it that is there before it settles. */
+  const checked = ([payload, requirements, request]: Awaited<ReturnType<typeof paymentFor>>) =>
+    [payload, requirements, request] as const;
+
   it("promises a declared resource, lists it once it is paid for, and has it after a restart", async () => {
     const payment = await paymentFor("https://shop.example/weather?city=Paris#now");
-    expect(open().check(...payment)).to.deep.equal({ status: "processing" });
+    expect(open().check(...checked(payment))).to.deep.equal({ status: "processing" });
     expect((await open().list(all)).total).to.equal(0);
     expect(await open().add(...payment)).to.deep.equal({ status: "success" });
     const { items, total } = await open().list(all);
@@ -52,15 +77,69 @@ describe("createCatalogue", () => {
 
   it("says nothing of a payment that declares nothing, and why it refuses what it does", async () => {
     const silent = await paymentFor("https://shop.example/x", { extensions: {} });
-    expect(open().check(...silent)).to.equal(undefined);
+    expect(open().check(...checked(silent))).to.equal(undefined);
     expect(await open().add(...silent)).to.equal(undefined);
     const bad = await paymentFor("https://shop.example/x", { extensions: { bazaar: { info: {}, schema: {} } } });
     const catalogue = open();
     expect((await catalogue.add(...bad))?.rejectedReason).to.be.a("string");
-    expect(catalogue.check(...bad)?.status).to.equal("rejected");
-    const local = await paymentFor("file:///etc/passwd");
-    expect(await open().add(...local)).to.include({ status: "rejected" });
+    expect(catalogue.check(...checked(bad))?.status).to.equal("rejected");
+    const file = await paymentFor("file:///etc/passwd");
+    expect(await open().add(...file)).to.include({ status: "rejected" });
     expect((await open().list(all)).total).to.equal(0);
+  });
+
+  it("lists nothing for a payment of nothing, of too little, or of less than the declared price", async () => {
+    const url = "https://shop.example/x";
+    for (const value of [0n, 99n]) {
+      expect((await open().add(...(await paymentFor(url, { value }))))?.rejectedReason).to.include("100 or more");
+    }
+    const cheap = await paymentFor(url, { value: 100n, price: "101" });
+    expect((await open().add(...cheap))?.rejectedReason).to.include("less than the declared price");
+    expect((await open().list(all)).total).to.equal(0);
+    expect(await open().add(...(await paymentFor(url, { value: 100n })))).to.deep.equal({ status: "success" });
+  });
+
+  it("lists resources on the public internet only, and this machine's where they are tried out", async () => {
+    for (const url of ["http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", "http://printer.local/"]) {
+      for (const loopback of [true, false]) {
+        expect((await open(loopback).add(...(await paymentFor(url))))?.rejectedReason).to.include("public internet");
+      }
+    }
+    const local = await paymentFor("http://127.0.0.1:4021/weather");
+    expect(await open().add(...local)).to.include({ status: "rejected" });
+    expect(await open(true).add(...local)).to.deep.equal({ status: "success" });
+    const icon = { serviceName: "Shop", iconUrl: "https://icons.internal/x.png" };
+    await open().add(...(await paymentFor("https://shop.example/icon", { resource: icon })));
+    const { items } = await open().list(all);
+    expect(items.find(({ serviceName }) => serviceName === "Shop")).to.not.have.property("iconUrl");
+  });
+
+  it("lets nobody with less authority change what is listed", async () => {
+    const to: Address = "0x00000000000000000000000000000000000Fee01";
+    const catalogue = open();
+    const url = "https://shop.example/weather";
+    const say = async (description: string, caller: Caller) => {
+      nowMs += 60_000;
+      const payment = await paymentFor(url, { to, caller, resource: { description } });
+      const response = await catalogue.add(...payment);
+      const { items, total } = await catalogue.list(all);
+      expect(total).to.equal(1);
+      expect(response?.status).to.equal(items[0]?.description === description ? "success" : "rejected");
+      return items[0]?.description;
+    };
+    // Of those without a key, the one who listed it.
+    expect(await say("honest", from("1.1.1.1"))).to.equal("honest");
+    expect(await say("poisoned", from("2.2.2.2"))).to.equal("honest");
+    expect(await say("honest, too", from("1.1.1.1"))).to.equal("honest, too");
+    // Any merchant before those, and of merchants the one who listed it.
+    expect(await say("by a merchant", merchant("any"))).to.equal("by a merchant");
+    expect(await say("poisoned", merchant("other"))).to.equal("by a merchant");
+    expect(await say("poisoned", from("1.1.1.1"))).to.equal("by a merchant");
+    // The payee's merchant before all, and every merchant that is the payee's.
+    expect(await say("by the payee's", merchant("payee", [to]))).to.equal("by the payee's");
+    expect(await say("by its other one", merchant("branch", [to]))).to.equal("by its other one");
+    expect(await say("poisoned", merchant("any"))).to.equal("by its other one");
+    expect(await open().list(all)).to.include({ total: 1 });
   });
 
   it("keeps a resource of each payee apart, and each tool of an MCP server", async () => {

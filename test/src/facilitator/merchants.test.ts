@@ -13,7 +13,7 @@ const shop = { id: "shop", keySha256: hashOf(KEY) };
 
 describe("parseMerchants", () => {
   it("reads merchants with their settings and defaults", () => {
-    const refundReceivers = ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"];
+    const receivers = ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"];
     const read = parseMerchants([
       {
         ...shop,
@@ -23,7 +23,7 @@ describe("parseMerchants", () => {
         payerOpenCap: 3,
         strict: true,
         unbatched: true,
-        refundReceivers,
+        receivers,
       },
       { id: "other", keySha256: hashOf("other").toUpperCase() },
     ]);
@@ -36,7 +36,7 @@ describe("parseMerchants", () => {
         payerOpenCap: 3,
         strict: true,
         unbatched: true,
-        refundReceivers,
+        receivers,
       },
       {
         id: "other",
@@ -47,7 +47,7 @@ describe("parseMerchants", () => {
         payerOpenCap: undefined,
         strict: false,
         unbatched: false,
-        refundReceivers: [],
+        receivers: [],
       },
     ]);
   });
@@ -57,7 +57,7 @@ describe("parseMerchants", () => {
     ["a key where its hash belongs", [{ id: "shop", keySha256: KEY }]],
     ["a field that nobody knows", [{ ...shop, noBatch: true }]],
     ["an id that could be mistaken in a log", [{ ...shop, id: "a b" }]],
-    ["a receiver that is no address", [{ ...shop, refundReceivers: ["0x12"] }]],
+    ["a receiver that is no address", [{ ...shop, receivers: ["0x12"] }]],
     ["a quota of nothing", [{ ...shop, paymentsPerDay: 0 }]],
     ["an id twice", [shop, { ...shop, keySha256: hashOf("x") }]],
     ["a key twice", [shop, { ...shop, id: "other" }]],

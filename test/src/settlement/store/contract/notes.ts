@@ -118,5 +118,15 @@ export function describeNotes({ store, another }: Subject): void {
         { key: "a", value: "a3", updatedAtMs: 3 },
       ]);
     });
+
+    it("makes room among those whose key begins alike, and gives those with some keys", async () => {
+      for (const [index, key] of ["1:a", "0:a", "0:b", "0_c", "0:d"].entries()) {
+        await store().keepResource({ key, value: key, updatedAtMs: index }, 2, "0:");
+      }
+      const keys = async (asked?: string[]) => (await store().resources(asked)).map(({ key }) => key);
+      expect(await keys()).to.deep.equal(["0:d", "0_c", "0:b", "1:a"]);
+      expect(await keys(["1:a", "0:d", "none"])).to.deep.equal(["0:d", "1:a"]);
+      expect(await keys([])).to.deep.equal([]);
+    });
   });
 }
