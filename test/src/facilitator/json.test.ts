@@ -8,7 +8,7 @@ describe("readJson", () => {
     expect(readJson(nested(MOST_DEPTH)).ok).to.equal(true);
     const deeper = { ok: false, problem: "it is nested deeper than 64 levels" };
     expect(readJson(nested(MOST_DEPTH + 1))).to.deep.equal(deeper);
-    expect(readJson('{"a":'.repeat(65) + "1" + "}".repeat(65))).to.deep.equal(deeper);
+    expect(readJson(`${'{"a":'.repeat(65)}1${"}".repeat(65)}`)).to.deep.equal(deeper);
     expect(readJson("[".repeat(1_000_000))).to.deep.equal(deeper);
   });
 

@@ -37,7 +37,7 @@ describe("boundedSchema", () => {
       [{ oneOf: [{ type: "null" }] }, { oneOf: [{ type: "null" }] }],
       [{ not: { properties: { a: inexact } } }, {}],
       [{ patternProperties: { x: {} }, additionalProperties: false, minProperties: 1 }, { minProperties: 1 }],
-      [{ if: { const: 1 }, then: false, uniqueItems: true, unevaluatedProperties: false, contains: false }, {}],
+      [{ if: { const: 1 }, else: false, uniqueItems: true, unevaluatedProperties: false, contains: false }, {}],
     ] as const) {
       expect(made(given), JSON.stringify(given)).to.deep.equal(expected);
     }
