@@ -1,4 +1,5 @@
 import type { Address } from "viem";
+import { DEFAULT_SIGNER_GAS } from "../gas/index.ts";
 import { isTestChain, networkOf } from "../networks.ts";
 import type { EnginePolicy } from "../settlement/policy.ts";
 
@@ -24,6 +25,15 @@ export type FacilitatorPolicy = {
   readonly listFrom: bigint;
   /** The most gas that deploying a payer's wallet may take. */
   readonly maxDeploymentGas: bigint;
+  /** The most gas that an account with code may take to check one signature (ERC-1271) in a call about channels. */
+  readonly maxSignerGas: bigint;
+  /** Gas that a call may take however little it moves. */
+  readonly gasFloor: bigint;
+  /**
+   * Price of one ether in millionths of a dollar: beyond the floor, no call about channels takes more gas than what it moves is
+   * worth. 0 where that is not to be looked at.
+   */
+  readonly etherMicroUsd: bigint;
   /** How far ahead the end of an authorization may be: a stored payment is followed until then. */
   readonly maxValiditySeconds: number;
   /** The gas that is taken in for one day (UTC), by what it is expected to be. */
@@ -55,13 +65,14 @@ export type MinimumByGas = {
 /**
  * How a facilitator's engine differs from others: somebody waits for each payment. So none waits for long while others are in
  * flight (but long enough for what arrives as one burst), what cannot be paid is refused at once, and payments that go one by
- * one do not wait for a block each.
+ * one do not wait for a block each. And anybody may be a payer, so that nobody has many payments on their way before some settled.
  */
 export const FACILITATOR_ENGINE = {
   lingerMs: 60,
   maxLingerMs: 1_000,
   maxInFlight: 16,
   requireFunds: true,
+  unprovenInFlight: 50,
 } as const satisfies Partial<EnginePolicy>;
 
 /** Defaults that are the same on every chain. */
@@ -77,6 +88,9 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gas
   maxDeploymentGas: 2_000_000n,
   maxValiditySeconds: 86_400,
   minimumByGas: undefined,
+  maxSignerGas: DEFAULT_SIGNER_GAS,
+  gasFloor: 300_000n,
+  etherMicroUsd: 0n,
 };
 
 /**

@@ -10,6 +10,7 @@ import { authorizationOf } from "./sending/conclude.ts";
 import type { Composition } from "./sending/types.ts";
 import { composeCalls } from "./sharedCalls.ts";
 import type { PaymentRow, Store } from "./store/types.ts";
+import { heldOf, payersOf, readStrikes } from "./strikes.ts";
 
 export type PreparePort = {
   readonly store: Store;
@@ -18,31 +19,8 @@ export type PreparePort = {
   readonly clock: Clock;
 };
 
-/** What a plan needs to know of its payers' past: who is held back, and until when. Payers in lower case. */
+/** Payers that a plan leaves out, in lower case, and until when. */
 export type HeldPayers = ReadonlyMap<string, number>;
-
-/** Payers whose strikes keep them back now. */
-export async function heldPayers(port: PreparePort, rows: readonly PaymentRow[]): Promise<HeldPayers> {
-  const nowMs = port.clock.now();
-  const payers = new Map(rows.map((row) => [authorizationOf(row).from.toLowerCase(), authorizationOf(row).from]));
-  const strikes = await port.store.strikes(port.client.chain.id, [...payers.values()]);
-  const held = new Map<string, number>();
-  for (const [payer, { untilMs }] of strikes) if (untilMs > nowMs) held.set(payer.toLowerCase(), untilMs);
-  return held;
-}
-
-/** Notes a strike against each of these payers: each further one makes them wait twice as long. */
-export async function strike(port: PreparePort, rows: readonly PaymentRow[]): Promise<void> {
-  const { store, client, clock, policy } = port;
-  const payers = new Map(rows.map((row) => [authorizationOf(row).from.toLowerCase(), authorizationOf(row).from]));
-  const before = await store.strikes(client.chain.id, [...payers.values()]);
-  for (const payer of payers.values()) {
-    const waitMs = policy.strikeMs * 2 ** Math.min(before.get(payer)?.strikes ?? 0, MAX_DOUBLINGS);
-    await store.strike(client.chain.id, payer, clock.now() + waitMs);
-  }
-}
-
-const MAX_DOUBLINGS = 16;
 
 /** Facts and plan, for a round or for a replacement. */
 export async function prepareFor(
@@ -88,7 +66,7 @@ export async function recompose(
     return due.length === 0 ? undefined : composeCalls(due);
   }
   const rows = new Map<SignedAuthorization, PaymentRow>(payments.map((row) => [authorizationOf(row), row]));
-  const held = await heldPayers(port, payments);
+  const held = heldOf(await readStrikes(port, payersOf(payments)), port.clock.now());
   const prepared = await prepareFor(port, payments, { held });
   const [planned] = prepared.plan.batches;
   if (planned === undefined) return undefined;

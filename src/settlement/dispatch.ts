@@ -1,6 +1,6 @@
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { Logger } from "../logger.ts";
-import { composeBatch, type HeldPayers, heldPayers, type PreparePort, prepareFor, strike } from "./compose.ts";
+import { composeBatch, type HeldPayers, type PreparePort, prepareFor } from "./compose.ts";
 import { dispatchCalls } from "./dispatchCalls.ts";
 import type { PaymentOutcome } from "./outcome.ts";
 import { bySize, concludeUses, dropped, excluded, postponed } from "./outcomes.ts";
@@ -8,12 +8,15 @@ import type { PreparedSettlement } from "./prepare.ts";
 import { screenBatches } from "./screen.ts";
 import { authorizationOf } from "./sending/conclude.ts";
 import type { Sender } from "./sending/types.ts";
+import type { Standing } from "./standing.ts";
 import type { PaymentRow, Transition } from "./store/types.ts";
+import { heldOf, payersOf, readStrikes, strike } from "./strikes.ts";
 
 export type DispatchPort = PreparePort & {
   readonly logger: Logger;
   readonly owner: string;
   readonly senders: readonly Sender[];
+  readonly standing: Standing;
   /** Whether this round shall end as soon as it can. */
   readonly isStopping: () => boolean;
   /** Applies transitions and tells the waiters. */
@@ -43,7 +46,17 @@ export async function dispatch(port: DispatchPort): Promise<{ claimed: number; d
     const calls = claimed.filter(({ work }) => work.kind === "call");
     await dispatchCalls({ ...port, nextSender: () => nextSender(port) }, calls, left);
     const payments = claimed.filter(({ work }) => work.kind === "authorization");
-    for (const { rows, maxItems } of bySize(payments)) await dispatchGroup(port, rows, maxItems, left);
+    const strikes = await readStrikes(port, payersOf(payments));
+    const held = heldOf(strikes, port.clock.now());
+    const isHeld = (row: PaymentRow) => held.has(authorizationOf(row).from.toLowerCase());
+    // What a payer has no room for goes back to the queue until something of theirs is decided.
+    const free = port.standing.within(
+      payments.filter((row) => !isHeld(row)),
+      strikes,
+    );
+    for (const { rows, maxItems } of bySize([...payments.filter(isHeld), ...free])) {
+      await dispatchGroup(port, rows, { maxItems, held }, left);
+    }
   } finally {
     if (left.size > 0) await store.release([...left], owner);
   }
@@ -65,14 +78,13 @@ function nextSender({ senders, policy }: Pick<DispatchPort, "senders" | "policy"
 async function dispatchGroup(
   port: DispatchPort,
   rows: readonly PaymentRow[],
-  maxItems: number | undefined,
+  { maxItems, held }: { readonly maxItems: number | undefined; readonly held: HeldPayers },
   left: Set<number>,
 ): Promise<void> {
   const from = nextSender(port)?.address;
   if (rows.length === 0 || from === undefined || port.isStopping()) return;
   const byAuthorization = new Map<SignedAuthorization, PaymentRow>(rows.map((row) => [authorizationOf(row), row]));
   const rowOf = (authorization: SignedAuthorization) => byAuthorization.get(authorization);
-  const held = await heldPayers(port, rows);
   const prepared = await prepareFor(port, rows, { maxItems, held });
   const settleRest = async (transitions: readonly Transition[]): Promise<void> => {
     for (const { paymentId } of transitions) left.delete(paymentId);
@@ -99,7 +111,10 @@ async function dispatchGroup(
       if (sender === undefined) return;
       const payments = screened.payments.map(rowOf).filter((row) => row !== undefined);
       const sent = await sender.send((batchId) => composeBatch(screened.batch, prepared.router, batchId, payments));
-      if (sent) for (const { id } of payments) left.delete(id);
+      if (sent) {
+        port.standing.sent(payments);
+        for (const { id } of payments) left.delete(id);
+      }
       // What was stored will not be planned again in this round; more of it has no room.
       if (nextSender(port) === undefined) return;
     }
@@ -139,7 +154,7 @@ async function refusedTransitions(
   const withReason = (wanted: string) =>
     refusals.filter(({ outcome }) => outcome.status === "rejected" && outcome.reason === wanted).map(({ row }) => row);
   const [burners, used] = [withReason("gas-capped"), withReason("already-used")];
-  if (burners.length > 0) await strike(port, burners);
+  if (burners.length > 0) await strike(port, payersOf(burners), port.policy.strikeMs);
   const transitions = await concludeUses(port, used, head);
   for (const { row, outcome } of refusals) {
     if (used.includes(row)) continue;

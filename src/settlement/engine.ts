@@ -13,6 +13,7 @@ import { createQueue } from "./schedule.ts";
 import { createSenderPort } from "./senderPort.ts";
 import { createSender } from "./sending/sender.ts";
 import type { Sender } from "./sending/types.ts";
+import { createStanding } from "./standing.ts";
 import { OPEN_STATES, type PaymentRow, type Transition } from "./store/types.ts";
 import { type Patience, takeKeys } from "./takeKeys.ts";
 import { createWaiters } from "./waiters.ts";
@@ -40,6 +41,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const owner = options.owner ?? `engine-${randomUUID()}`;
   const waiters = createWaiters();
   const exposure = createExposure();
+  const standing = createStanding(policy.unprovenInFlight);
   const queue = createQueue();
   /** Aborts when nothing new is taken in or sent; the second when nothing is looked after any more. */
   const finishing = new AbortController();
@@ -52,6 +54,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     waiters.tell(rows);
     for (const row of rows) {
       exposure.note(row);
+      standing.note(row);
       watch.note(row);
     }
   };
@@ -100,7 +103,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const unsubscribe = store.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ store, client, policy, clock, logger, owner, senders },
-    ...{ queue, exposure, waiters, watch, apply, conclude, concludeRest, learn },
+    ...{ queue, exposure, standing, waiters, watch, apply, conclude, concludeRest, learn },
     finishing: finishing.signal,
     closing: closing.signal,
   });

@@ -39,6 +39,8 @@ export type CallSubmission = {
   readonly gas: bigint;
   /** Lets the call share a transaction with others, see `Work`. */
   readonly proof?: LogProof | undefined;
+  /** Strangers who can make it fail behind a pre-flight that it passed, see `Work`. */
+  readonly signers?: readonly Address[] | undefined;
   /** Unix seconds after which it is not sent any more. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
@@ -289,7 +291,7 @@ export async function admitCall(
   call: CallSubmission,
 ): Promise<Admission> {
   const chainId = port.client.chain.id;
-  const { to, data, gas, proof, key, deadlineSeconds, source, bringer } = call;
+  const { to, data, gas, proof, signers = [], key, deadlineSeconds, source, bringer } = call;
   const types = [{ type: "address" }, { type: "bytes" }, { type: "uint256" }] as const;
   const identity = `call:${chainId}:${key}`;
   const digest = keccak256(encodeAbiParameters(types, [to, data, gas]));
@@ -301,7 +303,11 @@ export async function admitCall(
   const payment: NewPayment = {
     identity,
     digest,
-    work: { kind: "call", chainId, to, data, gas, ...(proof === undefined ? {} : { proof }) },
+    work: {
+      ...({ kind: "call", chainId, to, data, gas } as const),
+      ...(proof === undefined ? {} : { proof }),
+      ...(signers.length === 0 ? {} : { signers }),
+    },
     deadlineSeconds,
     acceptedBlock: await ask("its newest block", port.client.getBlockNumber()),
     source,

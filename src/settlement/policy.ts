@@ -43,8 +43,18 @@ export type EnginePolicy = {
   /** Whether a payment that the token refuses for a reason that may pass is tried until its deadline. */
   readonly retryRefused: boolean;
   readonly retryRefusedAfterMs: number;
-  /** How long a payer whose code burnt gas waits: this, doubled with each further strike. */
+  /**
+   * How long a payer whose code burnt gas waits, or a signer of a call that failed behind its pre-flight; one who moved the money
+   * away or cancelled waits a quarter of it. Doubled with each further strike.
+   */
   readonly strikeMs: number;
+  /**
+   * How many payments of one payer may be on their way at once before any of theirs settled, or one if they have strikes; then as
+   * many as have settled since. Undefined for no bound.
+   */
+  readonly unprovenInFlight: number | undefined;
+  /** How many calls with strangers among their signers share a transaction: one that turns hostile burns the gas of all. */
+  readonly maxSharedStrangers: number;
   /** How far back the logs are searched for the use of a nonce. */
   readonly lookbackBlocks: bigint;
   /** How often the chain is looked at, at least. */
@@ -93,6 +103,8 @@ export const DEFAULT_POLICY: EnginePolicy = {
   retryRefused: false,
   retryRefusedAfterMs: 5_000,
   strikeMs: 60_000,
+  unprovenInFlight: undefined,
+  maxSharedStrangers: 8,
   lookbackBlocks: 10_000n,
   pollMs: 500,
   sweepMs: 2_000,
@@ -117,10 +129,20 @@ export class EnginePolicyError extends TributaryError {
 export function resolvePolicy(partial: EnginePolicyOptions = {}, chainId = 0): EnginePolicy {
   const policy = { ...DEFAULT_POLICY, ...partial, fees: resolveFees(partial.fees, chainId) };
   const { fees, limits } = policy;
-  for (const name of ["confirmations", "lossConfirmations", "maxInFlight", "fullBatch", "maxTries"] as const) {
+  for (const name of [
+    "confirmations",
+    "lossConfirmations",
+    "maxInFlight",
+    "fullBatch",
+    "maxTries",
+    "maxSharedStrangers",
+  ] as const) {
     const isCount = Number.isInteger(policy[name]) && policy[name] >= 1;
     require(isCount, `${name} is ${policy[name]}.`, "Give a whole number of at least 1.");
   }
+  const { unprovenInFlight: few } = policy;
+  const isFew = few === undefined || (Number.isInteger(few) && few >= 1);
+  require(isFew, `unprovenInFlight is ${few}.`, "Give a whole number of at least 1.");
   for (const name of ["leaseTtlMs", "pollMs", "sweepMs", "finalityMs", "watchBalancesMs"] as const) {
     require(policy[name] > 0, `${name} is ${policy[name]}.`, "Give a time above 0.");
   }

@@ -5,10 +5,11 @@ import { readHorizon } from "../chain/horizon.ts";
 import { preflightAuthorization } from "../chain/preflight.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import { recompose, strike } from "./compose.ts";
+import { recompose } from "./compose.ts";
 import { carriedBy, isLeftOver, paymentsOf } from "./finality.ts";
 import { lookUpUses, readUsed } from "./nonceUses.ts";
 import type { EnginePolicy } from "./policy.ts";
+import { punish } from "./punish.ts";
 import {
   authorizationOf,
   concludeBatch,
@@ -86,6 +87,7 @@ export function createSenderPort(deps: Deps): {
         const payments = await paymentsOf(store, batch);
         const conclusion = concludeBatch(batch, attempt, receipt, payments, conclusionPolicy(), refused);
         const explained = await explain(conclusion.transitions, payments, attempt, receipt);
+        await punish({ store, client, policy, clock }, { transitions: explained, payments, attempt, receipt });
         const isReturned = ({ to }: Transition) => to === "queued";
         const mayReturn = !explained.some(isReturned) || (await isLossCertain(mined));
         const transitions = mayReturn ? explained : explained.filter((transition) => !isReturned(transition));
@@ -132,12 +134,6 @@ export function createSenderPort(deps: Deps): {
       const isUnexplained = attempt.kind === "direct" && transition.reason === "refused" && payment !== undefined;
       transitions.push(isUnexplained ? await explainDirect(transition, payment, attempt, receipt) : transition);
     }
-    // The signature was good when the payment was accepted, and an account without code cannot take it back.
-    const hostile = transitions
-      .filter(({ reason }) => reason === "gas-capped" || reason === "bad-signature")
-      .map(({ paymentId }) => byId.get(paymentId))
-      .filter((payment) => payment !== undefined);
-    if (hostile.length > 0) await strike({ store, client, policy, clock }, hostile);
     const used = usedElsewhere(transitions, payments);
     if (used.length === 0) return transitions;
     return withUses(transitions, payments, await lookUpUses({ client, policy }, used), receipt.blockNumber);

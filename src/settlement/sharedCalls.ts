@@ -1,4 +1,5 @@
 import {
+  type Address,
   decodeFunctionResult,
   encodeFunctionData,
   type Hex,
@@ -41,6 +42,11 @@ export function isShareable({ work }: PaymentRow): boolean {
   return work.kind === "call" && work.proof !== undefined;
 }
 
+/** Strangers who have a say in whether a call goes through. */
+export function signersOf({ work }: PaymentRow): readonly Address[] {
+  return (work.kind === "call" ? work.signers : undefined) ?? [];
+}
+
 /** Calls as one transaction: several through Multicall3, one by itself. */
 export function composeCalls(rows: readonly PaymentRow[]): Composition {
   const [first] = rows;
@@ -56,11 +62,14 @@ export function composeCalls(rows: readonly PaymentRow[]): Composition {
   return { kind: "call", to, data, gas: limit, router: undefined, payments: [first] };
 }
 
-/** Cuts shareable calls into transactions, in their order. */
+/**
+ * Cuts shareable calls into transactions, in their order.
+ * @param most Calls in one of them, and those of them that have strangers among their signers.
+ */
 export function packCalls(
   rows: readonly PaymentRow[],
   limits: Partial<PlanLimits>,
-  maxItems = Number.POSITIVE_INFINITY,
+  { items: maxItems = Number.POSITIVE_INFINITY, strangers: maxStrangers = Number.POSITIVE_INFINITY }: PackBounds = {},
 ): PaymentRow[][] {
   const { maxGasPerTransaction, blockGasLimit, blockShare, maxCalldataBytes } = { ...DEFAULT_LIMITS, ...limits };
   const share =
@@ -69,7 +78,7 @@ export function packCalls(
       : (blockGasLimit * BigInt(Math.round(blockShare * 1e6))) / 10n ** 6n;
   const gasCap = share < maxGasPerTransaction ? share : maxGasPerTransaction;
   const packs: PaymentRow[][] = [];
-  let room = { gas: 0n, bytes: 0, items: 0 };
+  let room = { gas: 0n, bytes: 0, items: 0, strangers: 0 };
   for (const row of rows) {
     const { data, gas } = callOf(row);
     const bytes = byteLength(data) + CALL_OVERHEAD_BYTES;
@@ -78,17 +87,26 @@ export function packCalls(
       allowanceOf(gas) + BigInt(16 * bytes) + memoryGas(bytes) + BigInt((bytes * maxCalldataBytes) >> 17);
     const floor = BigInt(40 * bytes);
     const need = standard > floor ? standard : floor;
+    const strangers = signersOf(row).length > 0 ? 1 : 0;
     const last = packs.at(-1);
-    if (last !== undefined && room.gas >= need && room.bytes >= bytes && room.items > 0) {
-      last.push(row);
-      room = { gas: room.gas - need, bytes: room.bytes - bytes, items: room.items - 1 };
-    } else {
+    const fits = room.gas >= need && room.bytes >= bytes && room.items > 0 && room.strangers >= strangers;
+    if (last !== undefined && fits) last.push(row);
+    else {
       packs.push([row]);
-      room = { gas: gasCap - 21_000n - OVERHEAD_GAS - need, bytes: maxCalldataBytes - bytes, items: maxItems - 1 };
+      const gas = gasCap - 21_000n - OVERHEAD_GAS;
+      room = { gas, bytes: maxCalldataBytes, items: maxItems, strangers: maxStrangers };
     }
+    room = {
+      gas: room.gas - need,
+      bytes: room.bytes - bytes,
+      items: room.items - 1,
+      strangers: room.strangers - strangers,
+    };
   }
   return packs;
 }
+
+type PackBounds = { readonly items?: number | undefined; readonly strangers?: number };
 
 /** What became of a call in an eth_call of its transaction: `reason` is what it reverted with, empty where gas ran out. */
 export type Screened = { readonly row: PaymentRow; readonly reason: Hex | undefined };
@@ -118,6 +136,11 @@ export async function screenCalls(
     const { success, returnData } = results[index] ?? { success: false, returnData: "0x" };
     return { row, reason: success ? undefined : returnData };
   });
+}
+
+/** Whether a mined `aggregate3` used so much of its gas that calls in it may have failed for want of it. */
+export function isUsedUp(gasUsed: bigint, gasLimit: bigint): boolean {
+  return gasUsed >= gasLimit - gasLimit / 16n;
 }
 
 /**

@@ -175,6 +175,7 @@ export function startWork(port: WorkPort): Work {
       const rows = await store.list(query);
       for (const row of rows) {
         port.exposure.note(row);
+        port.standing.note(row);
         if (row.state !== "queued") continue;
         queue.add({ count: 1, deadlineSeconds: row.deadlineSeconds, sinceMs: clock.now() });
       }

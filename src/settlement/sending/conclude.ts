@@ -4,7 +4,7 @@ import type { NonceUse } from "../../chain/uses.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { dataFeeOf, shareOf } from "../receipt.ts";
 import { retryRuleOf } from "../retry.ts";
-import { readCallOutcomes } from "../sharedCalls.ts";
+import { isUsedUp, readCallOutcomes } from "../sharedCalls.ts";
 import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../store/types.ts";
 
 /** What a mined attempt means for the payments of its batch. */
@@ -106,7 +106,13 @@ export function concludeBatch(
         },
       };
     }
-    if (payment.work.kind === "call") return { ...base, ...concludeRevert(row) };
+    if (payment.work.kind === "call") {
+      // Another call may have used up the gas: each has its say alone.
+      if (isUsedUp(row.gasUsed, attempt.gas) && carried.length > 1) {
+        return { ...base, ...returned("its transaction ran out of gas", row), reason: revertedReason(1) };
+      }
+      return { ...base, ...concludeRevert(row) };
+    }
     return { ...base, ...concludeRefusal(payment, refusalOf(outcome), row, policy) };
   });
   return { receipt: row, transitions };

@@ -29,7 +29,7 @@ const recordCodec = z.looseObject({
 });
 
 const withdrawalCodec = z.object({ amount: integer, initiatedAt: count, finalizeAfter: count });
-const faultCodec = z.object({ reason: z.string(), charged: integer, atMs: count });
+const faultCodec = z.object({ reason: z.string(), charged: integer, atMs: count, gas: integer.optional() });
 const callCodec = z.object({
   to: address,
   data: hex,

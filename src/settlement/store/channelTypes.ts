@@ -19,6 +19,8 @@ export type ChannelFault = {
   /** What was charged when it was found out: a later voucher is tried anew. */
   readonly charged: bigint;
   readonly atMs: number;
+  /** Gas that claims of the channel took and that failed, since one went through: its part of each. */
+  readonly gas?: bigint | undefined;
 };
 
 /** A channel in the journal. Never more than its newest voucher is kept. */

@@ -92,7 +92,15 @@ const workCodec = z.discriminatedUnion("kind", [
     payerHasCode: z.boolean(),
     alone: z.literal(true).exactOptional(),
   }),
-  z.object({ kind: z.literal("call"), chainId: count, to: address, data: hex, gas: integer, proof }),
+  z.object({
+    kind: z.literal("call"),
+    chainId: count,
+    to: address,
+    data: hex,
+    gas: integer,
+    proof,
+    signers: z.array(address).readonly().exactOptional(),
+  }),
 ]);
 
 const receiptCodec = z.object({

@@ -36,14 +36,19 @@ export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
       });
     },
 
-    strike: async (chainId, payer, untilMs) => {
+    strike: async (chainId, payer, untilMs, forgetBeforeMs = 0) => {
       await write(({ db }) =>
         db
           .insertInto("strikes")
           .values({ chain_id: chainId, payer: getAddress(payer), strikes: 1, until_ms: untilMs })
           .onConflict((conflict) =>
             conflict.columns(["chain_id", "payer"]).doUpdateSet(({ eb, ref }) => ({
-              strikes: eb("strikes.strikes", "+", 1),
+              strikes: eb
+                .case()
+                .when("strikes.until_ms", "<", forgetBeforeMs)
+                .then(1)
+                .else(eb("strikes.strikes", "+", 1))
+                .end(),
               until_ms: eb
                 .case()
                 .when("strikes.until_ms", ">", ref("excluded.until_ms"))

@@ -101,6 +101,8 @@ export type Work =
       readonly gas: bigint;
       /** Given of a call that does not depend on its caller and runs no stranger's code: it may share a transaction. */
       readonly proof?: LogProof | undefined;
+      /** Strangers who can make it fail behind a pre-flight that it passed: where it does, they get a strike. */
+      readonly signers?: readonly Address[];
     };
 
 /**
@@ -416,12 +418,13 @@ export type Store = ChannelStore & {
 
   // --- Everything else ---
 
-  /** Strikes of a payer whose code burnt gas or turned hostile, and until when it waits. */
+  /** Strikes of accounts that cost gas behind a pre-flight which they passed, and until when they wait. */
   readonly strikes: (
     chainId: number,
     payers: readonly Address[],
   ) => Promise<ReadonlyMap<string, { readonly strikes: number; readonly untilMs: number }>>;
-  readonly strike: (chainId: number, payer: Address, untilMs: number) => Promise<void>;
+  /** Adds a strike. What ended before `forgetBeforeMs` does not count any more. */
+  readonly strike: (chainId: number, payer: Address, untilMs: number, forgetBeforeMs?: number) => Promise<void>;
   /** Small values by name, such as a block cursor. */
   readonly cursor: (name: string) => Promise<string | undefined>;
   readonly setCursor: (name: string, value: string) => Promise<void>;

@@ -26,7 +26,7 @@ describe("batch-settlement on the facilitator: shared transactions, blocks every
     return { open, receivers };
   };
 
-  it("opens 20 channels at once in at most 2 transactions", async () => {
+  it("opens 20 channels at once in transactions of 8 deposits", async () => {
     const facilitator = await lab.serve();
     const { open } = await openShops(facilitator.url, 2, 102);
     const buyers = Array.from({ length: 20 }, (_, index) => payerOf(9_100 + index));
@@ -35,7 +35,8 @@ describe("batch-settlement on the facilitator: shared transactions, blocks every
       buyers.map((account, index) => openChannelBuyer(lab.client, account).buy(open[index % 2]!.url)),
     );
     expect(bought.map(({ status }) => status)).to.deep.equal(new Array(20).fill(200));
-    expect(await facilitator.transactions()).to.be.at.most(2);
+    // No more than 8, so that a payer who turns hostile behind the pre-flight burns the gas of as many.
+    expect(await facilitator.transactions()).to.be.within(3, 4);
     for (const shop of open) expect(await shop.scheme.getStorage().list()).to.have.length(10);
     for (const { address } of buyers) expect(await lab.balanceOf(address)).to.equal(990_000n);
   });

@@ -70,7 +70,7 @@ describe("packCalls", () => {
 
   it("gives every call its gas, and keeps to a number of items", () => {
     const rows = Array.from({ length: 5 }, () => callRow());
-    expect(packCalls(rows, {}, 2).map(({ length }) => length)).to.deep.equal([2, 2, 1]);
+    expect(packCalls(rows, {}, { items: 2 }).map(({ length }) => length)).to.deep.equal([2, 2, 1]);
     expect(packCalls(rows, {}).map(({ length }) => length)).to.deep.equal([5]);
     expect(composeCalls(rows).gas > 5n * 100_000n).to.equal(true);
     expect(packCalls([], {})).to.deep.equal([]);

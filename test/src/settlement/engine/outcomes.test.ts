@@ -391,7 +391,7 @@ describe("createSettlementEngine: outcomes", () => {
     }
   });
 
-  it("quarantined: what no node takes even alone is set aside, and its txNonce spent on a no-op", async () => {
+  it("quarantined: a call about which no node can say what it would do is set aside, and nothing is sent", async () => {
     const engine = await lab.start();
     const deadlineSeconds = (await lab.nowSeconds()) + 600n;
     const admission = await engine.submitCall({
@@ -403,7 +403,7 @@ describe("createSettlementEngine: outcomes", () => {
     });
     const row = rowOf(admission);
     expect([row.state, row.reason]).to.deep.equal(["rejected", "quarantined"]);
-    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(1);
+    expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(0);
     const [payment] = await acceptAll(engine, await lab.payments(1));
     expect((await engine.outcome(payment!.id)).state).to.equal("settled");
   });
