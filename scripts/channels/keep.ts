@@ -17,6 +17,7 @@ type Options = KeeperCommandOptions & {
   readonly maxChannels: number;
   readonly maxDebt?: bigint;
   readonly ethUsd: bigint;
+  readonly gasFloor: number;
   readonly every: number;
   readonly status: number;
   readonly metricsPort?: number;
@@ -52,6 +53,12 @@ export function keepCommand(): Command {
         .argParser(usdcAmount)
         .default(DEFAULT_KEEPER_POLICY.etherMicroUsd, "3000"),
     )
+    .option(
+      "--gas-floor <gas>",
+      "gas that a claim under a withdrawal may take however little it brings",
+      integer(0, 16_777_216),
+      Number(DEFAULT_KEEPER_POLICY.gasFloor),
+    )
     .option("--every <seconds>", "how often the channels are looked at", integer(1, 300), roundMs / 1000)
     .option("--status <seconds>", "how often a line says how things are; 0 for never", integer(0, 86_400), 60)
     .option(
@@ -80,6 +87,7 @@ async function runKeep(options: Options): Promise<void> {
     maxChannels: options.maxChannels,
     maxUnclaimedPerPayer: options.maxDebt,
     etherMicroUsd: options.ethUsd,
+    gasFloor: BigInt(options.gasFloor),
     roundMs: options.every * 1_000,
   };
   const { keeper, engine, metrics, close } = await openKeeper(options, {

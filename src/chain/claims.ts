@@ -1,45 +1,111 @@
-import { encodeFunctionData, type Hex } from "viem";
+import { type Address, encodeFunctionData, type Hex, size } from "viem";
+import { recoverSigner } from "../authorization/recover.ts";
+import { findSignatureDefect } from "../authorization/signature.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
+import { isSelfSigned, transactionGasOf } from "../channels/calls.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
-import { BATCH_SETTLEMENT_ADDRESS, type VoucherClaim } from "../channels/index.ts";
+import { BATCH_SETTLEMENT_ADDRESS, channelIdOf, type VoucherClaim } from "../channels/index.ts";
 import { nameChannelRevert } from "../channels/reverts.ts";
-import { unavailable } from "./ask.ts";
+import { hashVoucher } from "../channels/typedData.ts";
+import { walletGas } from "../gas/index.ts";
+import { readChannels } from "./channels.ts";
 import type { ChainClient } from "./client.ts";
-import { revertDataOf } from "./reverts.ts";
+import { readCodes } from "./facts.ts";
+import { preflightCall } from "./preflightCall.ts";
 
-/** A row of a claim that makes the whole claim fail. */
+/** A row of a claim that makes the whole claim fail, or may do so. */
 export type BadRow = { readonly index: number; readonly reason: string };
 
-/** For wallets that are asked by ERC-1271. */
-const SPARE_GAS = 5_000_000n;
+/** Of rows that were not looked at one by one because too many others made their claim fail. */
+export const NOT_EXAMINED = "NotExamined";
+
+/** The most eth_calls that look for rows of wallets which make a claim fail; two reads of channels and of code come on top. */
+export const MAX_CLAIM_CALLS = 16;
+
+/** So many signatures are checked before others have their turn. */
+const AT_ONCE = 16;
 
 /**
- * Finds the rows that make a claim fail, by eth_calls of ever smaller parts. They are asked in the name of the rows' receiver
- * authorizer, who needs no signature, so that a part can be asked that nobody signed. A good row is no worse for a bad
- * one: whether it can be claimed depends on its own channel.
+ * Finds the rows that make a claim fail. Ceilings and signatures of keys are checked without a node, balances with one read. What
+ * is left for eth_calls is whatever wallets with code say of their vouchers (ERC-1271): these are halved, {@link MAX_CLAIM_CALLS}
+ * in all. They are asked in the name of who may claim without a signature, so that a part can be asked that nobody signed.
+ * A good row is no worse for a bad one: whether it can be claimed depends on its own channel.
+ * @param by Who claims in its own name; left out, the rows' common receiver authorizer.
+ * @param signerGas What a wallet may take for one voucher.
  * @throws ChainUnavailableError where the node does not answer.
  */
-export async function findBadRows(client: ChainClient, rows: readonly VoucherClaim[]): Promise<readonly BadRow[]> {
-  const account = rows[0]?.voucher.channel.receiverAuthorizer;
-  if (account === undefined) return [];
-  const reasonOf = async (part: readonly VoucherClaim[]): Promise<Hex | undefined> => {
-    const data = encodeFunctionData({ abi, functionName: "claim", args: [part] });
-    const gas = SPARE_GAS + CLAIM_GAS + CLAIM_ROW_GAS * BigInt(part.length);
-    try {
-      await client.call({ account, to: BATCH_SETTLEMENT_ADDRESS, data, gas });
-      return undefined;
-    } catch (error) {
-      const reason = revertDataOf(error);
-      if (reason === undefined) throw unavailable("the pre-flight of a claim", error);
-      return reason;
+export async function findBadRows(
+  client: ChainClient,
+  rows: readonly VoucherClaim[],
+  { by, signerGas }: { readonly by?: Address; readonly signerGas?: bigint } = {},
+): Promise<readonly BadRow[]> {
+  const [first] = rows;
+  if (first === undefined) return [];
+  const account = by ?? first.voucher.channel.receiverAuthorizer;
+  const ids = rows.map(({ voucher }) => channelIdOf(client.chain.id, voucher.channel));
+  const payers = rows
+    .filter(({ voucher }) => isSelfSigned(voucher.channel))
+    .map(({ voucher }) => voucher.channel.payer);
+  const [states, withCode] = await Promise.all([
+    readChannels(client, ids),
+    readCodes(client, first.voucher.channel.token, payers),
+  ]);
+
+  const bad: BadRow[] = [];
+  const plain: number[] = [];
+  const wallets: number[] = [];
+  for (const [index, row] of rows.entries()) {
+    const { voucher, totalClaimed } = row;
+    const { balance = 0n, totalClaimed: claimed = 0n } = states[index] ?? {};
+    const { receiverAuthorizer, payer } = voucher.channel;
+    const isWallet = isSelfSigned(voucher.channel) && withCode.has(payer.toLowerCase());
+    if (index % AT_ONCE === AT_ONCE - 1) await new Promise(setImmediate);
+    // In the contract's order. What is claimed already is passed over there.
+    if (by === undefined && !isSame(receiverAuthorizer, account)) bad.push({ index, reason: "NotReceiverAuthorizer" });
+    else if (totalClaimed <= claimed) plain.push(index);
+    else if (totalClaimed > voucher.maxClaimableAmount) bad.push({ index, reason: "ClaimExceedsCeiling" });
+    else if (totalClaimed > balance) bad.push({ index, reason: "ClaimExceedsBalance" });
+    else if (isWallet) wallets.push(index);
+    else if (await isSignedByKey(client.chain.id, ids[index]!, row)) plain.push(index);
+    else bad.push({ index, reason: "InvalidSignature" });
+  }
+
+  let calls = MAX_CLAIM_CALLS;
+  const search = async (part: readonly number[], checks: number): Promise<void> => {
+    if (part.length === 0) return;
+    calls -= 1;
+    if (calls < 0) {
+      bad.push(...part.map((index) => ({ index, reason: NOT_EXAMINED })));
+      return;
     }
+    const some = part.map((index) => rows[index]!);
+    const data = encodeFunctionData({ abi, functionName: "claim", args: [some] });
+    const modelGas = transactionGasOf({ data, gas: CLAIM_GAS + CLAIM_ROW_GAS * BigInt(part.length) });
+    const gas = modelGas + walletGas(checks * part.length, signerGas);
+    const reason = await preflightCall(client, { from: account, to: BATCH_SETTLEMENT_ADDRESS, data, gas });
+    if (reason === undefined) return;
+    if (part.length === 1) {
+      bad.push({ index: part[0]!, reason: reason === "0x" ? "OutOfGas" : nameChannelRevert(reason) });
+      return;
+    }
+    const middle = Math.ceil(part.length / 2);
+    await search(part.slice(0, middle), checks);
+    await search(part.slice(middle), checks);
   };
-  const search = async (start: number, end: number): Promise<BadRow[]> => {
-    const reason = await reasonOf(rows.slice(start, end));
-    if (reason === undefined) return [];
-    if (end - start === 1) return [{ index: start, reason: nameChannelRevert(reason) }];
-    const middle = start + Math.ceil((end - start) / 2);
-    return (await Promise.all([search(start, middle), search(middle, end)])).flat();
-  };
-  return search(0, rows.length);
+  // Those of keys first: a wallet must not use up the calls that they may need.
+  await search(plain, 0);
+  await search(wallets, 1);
+  return bad.sort((a, b) => a.index - b.index);
+}
+
+/** Whether a voucher is signed by the key that its channel names, in the form that the contract takes. */
+async function isSignedByKey(chainId: number, channelId: Hex, { voucher, signature }: VoucherClaim): Promise<boolean> {
+  const { channel, maxClaimableAmount } = voucher;
+  if (size(signature) !== 65 || findSignatureDefect(signature) !== undefined) return false;
+  const signer = await recoverSigner(hashVoucher(chainId, channelId, maxClaimableAmount), signature);
+  return signer === (isSelfSigned(channel) ? channel.payer : channel.payerAuthorizer).toLowerCase();
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }

@@ -106,6 +106,26 @@ export async function hasCode(client: ChainClient, address: Address): Promise<bo
   return ((await ask(`the code at ${address}`, client.getCode({ address }))) ?? "0x") !== "0x";
 }
 
+/**
+ * Which of these accounts have code, an EIP-7702 delegation included, in lower case: a few hundred to an eth_call.
+ * @param token Any token of this chain: its balances are read with it.
+ * @throws ChainMismatchError where the token does not answer, ChainUnavailableError where the node does not.
+ */
+export async function readCodes(
+  client: ChainClient,
+  token: Address,
+  accounts: readonly Address[],
+): Promise<ReadonlySet<string>> {
+  const owners = [...new Set(accounts.map((account) => account.toLowerCase() as Address))];
+  const withCode = new Set<string>();
+  await inTurns(chunks(owners, ACCOUNTS_PER_CALL), async (chunk) => {
+    const query = { ...lens, functionName: "accounts", args: [token, chunk] } as const;
+    const [, , code] = await asked(token, client.readContract(query));
+    for (const [i, owner] of chunk.entries()) if (code[i] === true) withCode.add(owner);
+  });
+  return withCode;
+}
+
 async function requireCode(client: ChainClient, token: Address): Promise<void> {
   if (await hasCode(client, token)) return;
   throw new ChainMismatchError(`Chain ${client.chain.id} has no token at ${token}.`, {

@@ -1,4 +1,5 @@
 import { type Address, encodeFunctionData, type Hex, numberToHex, pad, toEventSelector, zeroAddress } from "viem";
+import { countBytes, gasLimitFor } from "../gas/index.ts";
 import { batchSettlementAbi as abi } from "./abi.ts";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "./addresses.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS, DEPOSIT_GAS, REFUND_GAS, SWEEP_GAS } from "./gas.ts";
@@ -7,7 +8,8 @@ import type { ChannelConfig, VoucherClaim } from "./types.ts";
 
 /**
  * A call of the channel contract that anyone may make, with the log that proves it. It goes into a transaction with others
- * where none of `signers` has code: such an account is asked by ERC-1271, and decides how much gas that takes.
+ * where none of `signers` has code: such an account is asked by ERC-1271, and decides how much gas that takes. Who is asked
+ * twice is named twice.
  */
 export type ChannelCall = {
   readonly data: Hex;
@@ -108,12 +110,25 @@ export function refundCall(
   };
 }
 
-/** Who may be asked by ERC-1271 when these rows are claimed. */
+/** Who may be asked by ERC-1271 when these rows are claimed: the receiver authorizer once, a payer for each own voucher. */
 function claimSigners(rows: readonly VoucherClaim[]): Address[] {
-  return rows.flatMap(({ voucher: { channel } }) => {
-    const { receiverAuthorizer, payerAuthorizer, payer } = channel;
-    return payerAuthorizer === zeroAddress ? [receiverAuthorizer, payer] : [receiverAuthorizer];
-  });
+  const authorizers = rows.slice(0, 1).map(({ voucher: { channel } }) => channel.receiverAuthorizer);
+  return [...authorizers, ...voucherSigners(rows)];
+}
+
+/** Payers that sign their vouchers themselves: with code, they are asked by ERC-1271. */
+export function voucherSigners(rows: readonly VoucherClaim[]): Address[] {
+  return rows.flatMap(({ voucher: { channel } }) => (isSelfSigned(channel) ? [channel.payer] : []));
+}
+
+/** Whether a channel's payer signs its vouchers with an account that may have code. */
+export function isSelfSigned({ payerAuthorizer }: Pick<ChannelConfig, "payerAuthorizer">): boolean {
+  return payerAuthorizer === zeroAddress;
+}
+
+/** Gas of a call as a transaction of its own. */
+export function transactionGasOf({ data, gas }: Pick<ChannelCall, "data" | "gas">): bigint {
+  return BigInt(gasLimitFor(countBytes(data), Number(gas)));
 }
 
 function topicOf(address: Address): Hex {

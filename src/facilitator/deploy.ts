@@ -2,11 +2,13 @@ import { type Hex, keccak256 } from "viem";
 import type { Erc6492Wrapper } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { hasCode } from "../chain/facts.ts";
+import { readWorth } from "../chain/worth.ts";
+import { budgetGas } from "../gas/index.ts";
 import type { SettlePort } from "./settle.ts";
 
 /**
  * Deploys the wallet of a payer with an ERC-6492 signature. Its factory is on the operator's list, and a simulation of
- * deployment and transfer together has passed; the gas is bounded.
+ * deployment and transfer together has passed; the gas is bounded, by what the payment is worth too where ether has a price.
  * @returns Whether the wallet has code now.
  */
 export async function deployWallet(
@@ -20,7 +22,10 @@ export async function deployWallet(
   const estimate = await client.estimateGas({ account, to: factory, data: factoryData }).catch(() => undefined);
   if (estimate === undefined) return false;
   const gas = (estimate * 12n) / 10n;
-  if (gas > policy.maxDeploymentGas) {
+  const { etherMicroUsd, gasFloor: floorGas, maxDeploymentGas: modelGas } = policy;
+  const moved = { microUsd: signed.value, etherMicroUsd };
+  const worth = await readWorth(client, { to: factory, data: factoryData, gas }, moved);
+  if (gas > budgetGas({ modelGas, walletChecks: 0, worth, floorGas }).gas) {
     logger.warn("deploying a payer's wallet would take too much gas", { payer: signed.from, factory, gas });
     return false;
   }

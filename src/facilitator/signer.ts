@@ -7,7 +7,7 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import { readContract } from "./reads.ts";
 
-/** The engine did not take a call, or did not send it in time. */
+/** The engine did not take a call, would not spend its gas, or did not send it in time. */
 export class CallNotSentError extends TributaryError {
   override readonly name = "CallNotSentError";
 }
@@ -20,6 +20,8 @@ export type EngineSignerOptions = {
   readonly addresses: readonly Address[];
   /** How long a call may wait to be sent, and then to be mined. Default 55 s each. */
   readonly timeoutMs?: number;
+  /** The most gas that one write may take, 1,000,000 by default: a scheme may call what a stranger wrote. */
+  readonly maxGas?: bigint;
   readonly clock?: Clock;
 };
 
@@ -28,16 +30,19 @@ const POLL_MS = 50;
 
 /**
  * A signer for official schemes that write for themselves (Permit2, `upto`, `batch-settlement`): each write becomes a call in
- * the engine's queue, with its one owner of txNonces, its journal and its replacements. A hash that it returned may be
- * replaced before it is mined; waiting for the receipt follows that.
+ * the engine's queue, with its one owner of txNonces, its journal and its replacements, after a pre-flight with exactly its gas.
+ * A hash that it returned may be replaced before it is mined; waiting for the receipt follows that.
  */
 export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvmSigner {
-  const { engine, store, client, addresses, timeoutMs = 55_000, clock = systemClock } = options;
+  const { engine, store, client, addresses, timeoutMs = 55_000, maxGas = 1_000_000n, clock = systemClock } = options;
   const calls = new Map<Hex, number>();
 
   async function send(to: Address, data: Hex, gas: bigint | undefined): Promise<Hex> {
     const [account] = addresses;
     const limit = gas ?? ((await client.estimateGas({ ...(account && { account }), to, data })) * 12n) / 10n;
+    if (limit > maxGas) {
+      throw new CallNotSentError(`A call would take ${limit} gas, and at most ${maxGas} are spent on one.`);
+    }
     const random = toHex(crypto.getRandomValues(new Uint8Array(16)));
     const deadlineMs = clock.now() + timeoutMs;
     const admission = await engine.acceptCall({

@@ -2,6 +2,7 @@ import type { Address } from "viem";
 import { CANONICAL_CHANNEL_GAS, claimGas } from "../gas/index.ts";
 import type { ChannelReceiver, ChannelRow } from "../settlement/store/index.ts";
 import type { KeeperPolicy } from "./policy.ts";
+import { claimCost, costOf, type Prices, rowCost, sweepCost } from "./prices.ts";
 import { chargedOf, unclaimedOf } from "./rows.ts";
 
 /** Why a claim is made: the first of these that holds. */
@@ -10,40 +11,50 @@ export type ClaimReason = "withdrawal" | "asked" | "age" | "payer's debt" | "cha
 export type ClaimChoice = { readonly rows: readonly ChannelRow[]; readonly reason: ClaimReason };
 export type SweepChoice = { readonly receiver: Address; readonly token: Address; readonly amount: bigint };
 
-/** What things cost now. */
-export type Prices = { readonly nowMs: number; readonly gasPriceWei: bigint; readonly policy: KeeperPolicy };
-
-const CLAIM_ROW = BigInt(CANONICAL_CHANNEL_GAS.claimRowGas);
-const WEI_PER_ETHER = 10n ** 18n;
-
-/** What gas costs, in millionths of a dollar, rounded up. */
-export function costOf(gas: bigint, { gasPriceWei, policy }: Pick<Prices, "gasPriceWei" | "policy">): bigint {
-  return (gas * gasPriceWei * policy.etherMicroUsd + WEI_PER_ETHER - 1n) / WEI_PER_ETHER;
+/**
+ * What a channel still brings: what is unclaimed, less what claims of it that failed have cost. So no channel ever costs more
+ * than it holds, however often its claim fails.
+ */
+export function netOf(row: ChannelRow, prices: Prices): bigint {
+  const net = unclaimedOf(row) - costOf(row.fault?.gas ?? 0n, prices);
+  return net > 0n ? net : 0n;
 }
 
 /**
- * Which of the channels of one authority are claimed now, if any. Those under withdrawal are, whatever they hold; the others
- * when one of them is old, a payer owes much, there are many, or a claim costs little of what it brings. A claim
- * for one reason takes along whatever is worth its own row.
+ * Which of the channels of one authority are claimed now, if any. Those under withdrawal are as soon as that does not cost more than
+ * it brings, or within the gas that the policy spends on them in any case; the others when one of them is old, a payer owes
+ * much, there are many, or a claim costs little of what it brings. A claim for one reason takes along whatever is worth
+ * its own row.
  */
 export function chooseClaims(rows: readonly ChannelRow[], prices: Prices): ClaimChoice | undefined {
   const { policy, nowMs } = prices;
   const claimable = rows.filter((row) => unclaimedOf(row) > 0n && !isHeldBack(row, prices));
-  const urgent = claimable.filter(({ withdrawal }) => withdrawal !== undefined);
-  const rowCost = costOf(CLAIM_ROW, prices);
-  // What does not even pay for its own row waits until it does, or until its payer withdraws.
-  const worth = claimable.filter((row) => row.withdrawal === undefined && unclaimedOf(row) > rowCost);
-  const all = [...urgent, ...worth];
-  if (urgent.length > 0) return { rows: all, reason: "withdrawal" };
-  const cost = costOf(claimGas(CANONICAL_CHANNEL_GAS, worth.length), prices);
-  const value = sum(worth);
+  const rowWorth = rowCost(prices);
+  // What does not even pay for its own row waits until it does.
+  const all = claimable.filter((row) => netOf(row, prices) > rowWorth);
+  const urgent = all.filter(({ withdrawal }) => withdrawal !== undefined);
+  const worth = all.filter(({ withdrawal }) => withdrawal === undefined);
+  const value = sum(all, prices);
+  const cost = claimCost(all.length, prices);
   const pays = value > cost;
+  if (urgent.length > 0 && pays) return { rows: [...urgent, ...worth], reason: "withdrawal" };
+  const spared = withinFloor(claimable, prices);
+  if (spared.length > 0) return { rows: spared, reason: "withdrawal" };
   const isOld = worth.some(({ unclaimedSinceMs = nowMs }) => nowMs - unclaimedSinceMs >= policy.maxAgeMs);
-  if (isOld && pays) return { rows: all, reason: "age" };
-  if (pays && owesTooMuch(worth, policy)) return { rows: all, reason: "payer's debt" };
-  if (pays && worth.length >= policy.maxChannels) return { rows: all, reason: "channels" };
-  if (worth.length > 0 && cost * 1_000n <= value * policy.maxCostPermille) return { rows: all, reason: "value" };
+  if (isOld && pays) return { rows: worth, reason: "age" };
+  if (pays && owesTooMuch(worth, policy)) return { rows: worth, reason: "payer's debt" };
+  if (pays && worth.length >= policy.maxChannels) return { rows: worth, reason: "channels" };
+  if (worth.length > 0 && cost * 1_000n <= value * policy.maxCostPermille) return { rows: worth, reason: "value" };
   return undefined;
+}
+
+/** Channels under withdrawal that are claimed however little they hold, the fullest first: as many as the policy's gas is enough for. */
+function withinFloor(rows: readonly ChannelRow[], prices: Prices): readonly ChannelRow[] {
+  const { gasFloor } = prices.policy;
+  const urgent = rows.filter(({ withdrawal, fault }) => withdrawal !== undefined && (fault?.gas ?? 0n) === 0n);
+  let count = urgent.length;
+  while (count > 0 && claimGas(CANONICAL_CHANNEL_GAS, count) > gasFloor) count -= 1;
+  return [...urgent].sort((a, b) => (unclaimedOf(a) > unclaimedOf(b) ? -1 : 1)).slice(0, count);
 }
 
 /** Whether a channel waits because claiming the same failed not long ago. */
@@ -69,20 +80,20 @@ export function chooseSweeps(
   prices: Prices,
 ): readonly SweepChoice[] {
   const { policy, nowMs } = prices;
-  const cost = costOf(BigInt(CANONICAL_CHANNEL_GAS.sweepGas), prices);
+  const cost = sweepCost(prices);
   return receivers.flatMap(({ receiver, token, unswept, unsweptSinceMs = nowMs }) => {
     const own = claimed.filter(({ record: { channelConfig: config } }) => {
       return isSame(config.receiver, receiver) && isSame(config.token, token);
     });
-    const amount = unswept + sum(own);
+    const amount = unswept + own.reduce((total, row) => total + unclaimedOf(row), 0n);
     const isOld = unswept > cost && nowMs - unsweptSinceMs >= policy.maxSweepAgeMs;
     const pays = amount > 0n && cost * 1_000n <= amount * policy.maxCostPermille;
     return isOld || pays ? [{ receiver, token, amount }] : [];
   });
 }
 
-function sum(rows: readonly ChannelRow[]): bigint {
-  return rows.reduce((total, row) => total + unclaimedOf(row), 0n);
+function sum(rows: readonly ChannelRow[], prices: Prices): bigint {
+  return rows.reduce((total, row) => total + netOf(row, prices), 0n);
 }
 
 function isSame(a: string, b: string): boolean {

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type Address, encodeFunctionData, getAddress, type Hex, isAddressEqual, zeroAddress } from "viem";
-import { ask } from "../chain/ask.ts";
+import { type Address, encodeFunctionData, getAddress, type Hex } from "viem";
 import { type ChainChannel, readChannels } from "../chain/channels.ts";
 import { findBadRows } from "../chain/claims.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { hasCode } from "../chain/facts.ts";
+import { hasCode, readCodes } from "../chain/facts.ts";
+import { preflightCall } from "../chain/preflightCall.ts";
+import { readWorth } from "../chain/worth.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { type ChannelCall, claimCall, sweepCall } from "../channels/calls.ts";
+import { type ChannelCall, claimCall, isSelfSigned, sweepCall, transactionGasOf } from "../channels/calls.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import {
   BATCH_SETTLEMENT_ADDRESS,
@@ -15,7 +16,7 @@ import {
   type VoucherClaim,
 } from "../channels/index.ts";
 import { claimableSignature } from "../channels/signature.ts";
-import { countBytes, gasLimitFor } from "../gas/index.ts";
+import { budgetGas } from "../gas/index.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import type { Authority } from "./authority.ts";
 import { chargedOf } from "./rows.ts";
@@ -23,6 +24,11 @@ import { chargedOf } from "./rows.ts";
 export type ComposePort = {
   readonly client: ChainClient;
   readonly maxRows: number;
+  /** Gas for a check by an account with code, and for a claim whatever it brings; see `KeeperPolicy`. */
+  readonly signerGas: bigint;
+  readonly gasFloor: bigint;
+  /** Price of one ether in millionths of a dollar; 0 where a claim may cost more than it brings. */
+  readonly etherMicroUsd: bigint;
   /** Who sends, for what depends on it. */
   readonly senders: readonly Address[];
   readonly nowMs: number;
@@ -32,7 +38,8 @@ export type ComposePort = {
 /** A voucher that cannot be claimed, or not in full. */
 export type BadVoucher = { readonly channelId: Hex; readonly reason: string };
 
-type Claim = { readonly row: ChannelRow; readonly claim: VoucherClaim };
+/** `claimed` is what the chain has of it. */
+type Claim = { readonly row: ChannelRow; readonly claim: VoucherClaim; readonly claimed: bigint };
 
 /**
  * Calls that claim these channels, all of one authority, as far as the chain says that there is something to claim. Vouchers
@@ -44,7 +51,7 @@ export async function composeClaims(
   authority: Authority,
   rows: readonly ChannelRow[],
 ): Promise<{ readonly calls: readonly KeeperCall[]; readonly bad: readonly BadVoucher[] }> {
-  const { client, maxRows } = port;
+  const { client } = port;
   const states = await readChannels(
     client,
     rows.map(({ channelId }) => channelId),
@@ -55,25 +62,53 @@ export async function composeClaims(
     const claim = state === undefined ? undefined : claimOf(row, state);
     if (claim === undefined) return [];
     if (claim.totalClaimed < chargedOf(row)) bad.push({ channelId: row.channelId, reason: "ClaimExceedsBalance" });
-    return [{ row, claim }];
+    return [{ row, claim, claimed: state?.totalClaimed ?? 0n }];
   });
-  const withCode = await findWallets(client, claims);
-  const isWallet = ({ claim }: Claim) => withCode.has(claim.voucher.channel.payer.toLowerCase());
-  const plain = claims.filter((claim) => !isWallet(claim));
-  const groups = claims.filter(isWallet).map((claim) => [claim]);
-  for (let start = 0; start < plain.length; start += maxRows) groups.push(plain.slice(start, start + maxRows));
-
   const calls: KeeperCall[] = [];
-  for (const group of groups) {
+  const refuse = ({ row }: Claim, reason: string): void => void bad.push({ channelId: row.channelId, reason });
+  const by = authority.kind === "sender" ? { by: authority.address } : {};
+  for (const { group, walletChecks, isStrange } of await groupsOf(port, claims)) {
     const found = await findBadRows(
       client,
       group.map(({ claim }) => claim),
+      { ...by, signerGas: port.signerGas },
     );
-    for (const { index, reason } of found) bad.push({ channelId: group[index]!.row.channelId, reason });
+    for (const { index, reason } of found) refuse(group[index]!, reason);
     const good = group.filter((_, index) => !found.some((one) => one.index === index));
-    if (good.length > 0) calls.push(await callOf(port, authority, good, group.some(isWallet)));
+    const call = good.length === 0 ? undefined : await callOf(port, authority, good, { walletChecks, isStrange });
+    if (call !== undefined) calls.push(call);
+    else for (const one of good) refuse(one, "ClaimCostsTooMuch");
   }
   return { calls, bad };
+}
+
+type Group = { readonly group: readonly Claim[]; readonly walletChecks: number; readonly isStrange: boolean };
+
+/** Channels in one claim whose payers sign for themselves: one whose account is given code can make it fail. */
+const MAX_SELF_SIGNED = 8;
+
+/**
+ * Claims that go together. Vouchers of keys do, any number of them. A payer who signs without a key of the channel's own may be
+ * given code at any moment (EIP-7702), which then says what the voucher is worth: few of these share a claim, and none that
+ * failed before; one with code goes alone.
+ */
+async function groupsOf({ client, maxRows }: ComposePort, claims: readonly Claim[]): Promise<readonly Group[]> {
+  const own = claims.filter(({ claim }) => isSelfSigned(claim.voucher.channel));
+  const withCode = await findWallets(client, own);
+  const isWallet = ({ claim }: Claim) => withCode.has(claim.voucher.channel.payer.toLowerCase());
+  const isSuspect = ({ row }: Claim) => row.fault !== undefined;
+  const keyed = claims.filter((one) => !own.includes(one));
+  const alone = own.filter((one) => isWallet(one) || isSuspect(one));
+  const few = own.filter((one) => !alone.includes(one));
+  return [
+    ...chunks(keyed, maxRows).map((group) => ({ group, walletChecks: 0, isStrange: false })),
+    ...chunks(few, Math.min(maxRows, MAX_SELF_SIGNED)).map((group) => ({ group, walletChecks: 0, isStrange: true })),
+    ...alone.map((one) => ({ group: [one], walletChecks: isWallet(one) ? 1 : 0, isStrange: true })),
+  ];
+}
+
+function chunks<T>(items: readonly T[], length: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
 }
 
 /** What is to be claimed of a channel: no more than it holds, and nothing where that is claimed. */
@@ -98,37 +133,56 @@ export function configOf({ record: { channelConfig } }: Pick<ChannelRow, "record
   return { payer, payerAuthorizer, receiver, receiverAuthorizer, token, withdrawDelay, salt };
 }
 
-/** Payers with code that sign their vouchers themselves: such a voucher is what their code says, each time anew. */
-async function findWallets(client: ChainClient, claims: readonly Claim[]): Promise<ReadonlySet<string>> {
-  const own = claims.filter(({ claim }) => isAddressEqual(claim.voucher.channel.payerAuthorizer, zeroAddress));
-  const payers = [...new Set(own.map(({ claim }) => claim.voucher.channel.payer.toLowerCase() as Address))];
-  const found = await Promise.all(payers.map((payer) => hasCode(client, payer)));
-  return new Set(payers.filter((_, index) => found[index]));
+/** Payers with code, in lower case, of claims whose payers sign their vouchers themselves. */
+async function findWallets(client: ChainClient, own: readonly Claim[]): Promise<ReadonlySet<string>> {
+  const [first] = own;
+  if (first === undefined) return new Set();
+  const payers = own.map(({ claim }) => claim.voucher.channel.payer);
+  return readCodes(client, first.claim.voucher.channel.token, payers);
 }
 
+/** The call that claims these; undefined where code has a say in it and it would cost more than it brings. */
 async function callOf(
   port: ComposePort,
   authority: Authority,
   good: readonly Claim[],
-  isWallet: boolean,
-): Promise<KeeperCall> {
-  const { client } = port;
+  { walletChecks, isStrange }: Omit<Group, "group">,
+): Promise<KeeperCall | undefined> {
+  const { client, senders, gasFloor: floorGas, signerGas, etherMicroUsd } = port;
   const rows = good.map(({ claim }) => claim);
   const claims = good.map(({ row, claim }) => ({ channelId: row.channelId, totalClaimed: claim.totalClaimed }));
-  const common = { claims, sweeps: [] };
+  const isOwnWallet = authority.kind === "signature" && (await hasCode(client, authority.key.address));
+  const call = await encodeClaim(client, authority, good);
+  const modelGas = transactionGasOf(call);
+  const checks = walletChecks + (isOwnWallet ? 1 : 0);
+  if (call.proof !== undefined && checks === 0 && !isStrange) return keeperCall(port, call, { claims, sweeps: [] });
+
+  const to = BATCH_SETTLEMENT_ADDRESS;
+  // What failed before has been paid for out of what the channel holds.
+  const wasted = good.reduce((sum, { row }) => sum + (row.fault?.gas ?? 0n), 0n);
+  const microUsd = rows.reduce((sum, { totalClaimed }, i) => sum + totalClaimed - good[i]!.claimed, 0n);
+  const worth = isStrange
+    ? await readWorth(client, { to, data: call.data, gas: modelGas }, { microUsd, etherMicroUsd })
+    : undefined;
+  const budget = budgetGas({ modelGas, walletChecks: checks, signerGas, worth, floorGas });
+  const gas = budget.isByWorth ? budget.gas - wasted : budget.gas;
+  if (gas < CLAIM_GAS) return undefined;
+  const from = authority.kind === "sender" ? authority.address : senders[0];
+  const passes = from === undefined || (await preflightCall(client, { from, to, data: call.data, gas })) === undefined;
+  return passes ? keeperCall(port, { data: call.data, gas, proof: undefined }, { claims, sweeps: [] }) : undefined;
+}
+
+/** The claim with the gas of the call alone, and its proof where anybody may send it. */
+async function encodeClaim(client: ChainClient, authority: Authority, good: readonly Claim[]) {
+  const rows = good.map(({ claim }) => claim);
   if (authority.kind === "sender") {
-    const data = encodeFunctionData({ abi, functionName: "claim", args: [rows] });
-    const gas = isWallet
-      ? await estimate(client, authority.address, data)
-      : BigInt(gasLimitFor(countBytes(data), Number(CLAIM_GAS) + Number(CLAIM_ROW_GAS) * rows.length));
-    return keeperCall(port, { data, gas, proof: undefined }, common);
+    const gas = CLAIM_GAS + CLAIM_ROW_GAS * BigInt(rows.length);
+    return { data: encodeFunctionData({ abi, functionName: "claim", args: [rows] }), gas, proof: undefined };
   }
   const signature = await authority.key.signTypedData(claimBatchTypedData(client.chain.id, rows));
-  const call = claimCall(rows, signature, claims[0]!);
-  const isShared = !isWallet && !(await hasCode(client, authority.key.address));
-  if (isShared) return keeperCall(port, call, common);
-  const gas = await estimate(client, port.senders[0] ?? zeroAddress, call.data);
-  return keeperCall(port, { data: call.data, gas, proof: undefined }, common);
+  const [first] = good;
+  if (first === undefined) throw new Error("a claim has at least one row");
+  return claimCall(rows, signature, { channelId: first.row.channelId, totalClaimed: first.claim.totalClaimed });
 }
 
 /** The call that sweeps to a receiver what was claimed. It goes behind the claims of the same moment. */
@@ -162,10 +216,4 @@ export function keeperCall(
     createdAtMs: nowMs,
     state: "open",
   };
-}
-
-/** Gas of a transaction in which a stranger's code has a say: half as much again as it takes now. */
-async function estimate(client: ChainClient, account: Address, data: Hex): Promise<bigint> {
-  const gas = await ask("an estimate", client.estimateGas({ account, to: BATCH_SETTLEMENT_ADDRESS, data }));
-  return (gas * 3n) / 2n;
 }

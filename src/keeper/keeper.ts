@@ -1,7 +1,6 @@
 import type { Address, Hex } from "viem";
 import { ask } from "../chain/ask.ts";
 import { readHead } from "../chain/facts.ts";
-import { readGasPrice } from "../chain/fees.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import { systemClock } from "../clock.ts";
 import { silentLogger } from "../logger.ts";
@@ -10,10 +9,11 @@ import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import { createAlerts } from "./alerts.ts";
 import { type Authority, authorityName, authorityOf } from "./authority.ts";
 import { type CallResult, createCallRunner } from "./calls.ts";
-import { chooseClaims, chooseSweeps } from "./choose.ts";
+import { chooseClaims, chooseSweeps, netOf } from "./choose.ts";
 import { type BadVoucher, type ComposePort, composeClaims, composeSweep } from "./compose.ts";
 import { ChannelError } from "./errors.ts";
 import { resolveKeeperPolicy } from "./policy.ts";
+import { claimCost, type Prices, readPrices } from "./prices.ts";
 import { refundChannel } from "./refund.ts";
 import { changeRows, chargedOf, everyChannel, unclaimedOf } from "./rows.ts";
 import type { ChannelKeeper, ClaimReport, KeeperOptions, SweepReport } from "./types.ts";
@@ -46,6 +46,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     },
   });
   let lastAuditMs = Number.NEGATIVE_INFINITY;
+  let lastPrices: Prices | undefined;
   /** Rounds and what is asked for go one behind the other: two of them must not claim the same. */
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -55,10 +56,13 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
   };
 
   const senders = () => engine.accounts().map(({ address }) => address as Address);
-  const composePort = (): ComposePort => {
+  /** @param isAsked Whether somebody asked for it: then it may cost more than it brings. */
+  const composePort = (isAsked = false): ComposePort => {
     const nowMs = clock.now();
     const deadlineSeconds = BigInt(Math.ceil((nowMs + policy.callTimeoutMs) / 1000));
-    return { client, maxRows: policy.maxRows, senders: senders(), nowMs, deadlineSeconds };
+    const { maxRows, maxSignerGas: signerGas, gasFloor } = policy;
+    const etherMicroUsd = isAsked ? 0n : policy.etherMicroUsd;
+    return { client, maxRows, signerGas, gasFloor, etherMicroUsd, senders: senders(), nowMs, deadlineSeconds };
   };
   const authorityFor = (row: ChannelRow) => authorityOf(row.record.channelConfig, keys, senders());
 
@@ -83,7 +87,8 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
 
   /** What the policy asks for now. Nobody waits for it: the runner does. */
   async function claimAndSweep(): Promise<void> {
-    const prices = { nowMs: clock.now(), gasPriceWei: await readGasPrice(client), policy };
+    const prices = await readPrices(client, policy, clock.now());
+    lastPrices = prices;
     const { groups, withoutKey } = byAuthority(await unclaimedRows());
     for (const row of withoutKey) sayKeyMissing(row);
     const claimed: ChannelRow[] = [];
@@ -131,9 +136,9 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     return { groups: [...groups.values()], withoutKey };
   }
 
-  async function compose(authority: Authority, rows: readonly ChannelRow[]) {
-    const { calls, bad } = await composeClaims(composePort(), authority, rows);
-    await noteFaults(rows, bad);
+  async function compose(authority: Authority, rows: readonly ChannelRow[], isAsked = false) {
+    const { calls, bad } = await composeClaims(composePort(isAsked), authority, rows);
+    await noteFaults(rows, bad, 0n);
     for (const { channelId, reason } of bad) {
       const message = `The voucher of channel ${channelId} cannot be claimed as it should: ${reason}.`;
       alerts.say({ kind: "bad-voucher", message, channelId }, channelId);
@@ -150,20 +155,24 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     const rows = [...(await store.channels([...wanted.keys()])).values()].filter(({ channelId, claimed }) => {
       return claimed < (wanted.get(channelId) ?? 0n);
     });
+    const gasUsed = row.evidence.kind === "receipt" ? row.evidence.gasUsed : 0n;
     await noteFaults(
       rows,
       rows.map(({ channelId }) => ({ channelId, reason })),
+      gasUsed / BigInt(Math.max(1, call.claims.length)),
     ).catch(() => undefined);
   }
 
-  async function noteFaults(rows: readonly ChannelRow[], bad: readonly BadVoucher[]): Promise<void> {
+  /** @param gas What each of them took in a transaction that failed. */
+  async function noteFaults(rows: readonly ChannelRow[], bad: readonly BadVoucher[], gas: bigint): Promise<void> {
     const reasons = new Map(bad.map(({ channelId, reason }) => [channelId, reason]));
     const charged = new Map(rows.map((row) => [row.channelId, chargedOf(row)]));
     const atMs = clock.now();
     await changeRows(store, [...reasons.keys()], atMs, (row) => {
       const reason = reasons.get(row.channelId);
       if (reason === undefined || unclaimedOf(row) === 0n) return row;
-      return { ...row, fault: { reason, charged: charged.get(row.channelId) ?? 0n, atMs } };
+      const spent = (row.fault?.gas ?? 0n) + gas;
+      return { ...row, fault: { reason, charged: charged.get(row.channelId) ?? 0n, atMs, gas: spent } };
     });
   }
 
@@ -173,6 +182,8 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
         const { withdrawal, channelId } = row;
         const unclaimed = unclaimedOf(row);
         if (withdrawal === undefined || unclaimed === 0n) continue;
+        // What costs more to claim than it brings is no loss.
+        if (lastPrices !== undefined && netOf(row, lastPrices) <= claimCost(1, lastPrices)) continue;
         const halfway = (withdrawal.initiatedAt + withdrawal.finalizeAfter) / 2;
         if (nowSeconds < halfway) continue;
         const end = new Date(withdrawal.finalizeAfter * 1000).toISOString();
@@ -223,7 +234,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     const bad: BadVoucher[] = [];
     const calls: KeeperCall[] = [];
     for (const { authority, rows } of groups) {
-      const composed = await compose(authority, rows);
+      const composed = await compose(authority, rows, true);
       bad.push(...composed.bad);
       calls.push(...composed.calls);
     }
@@ -280,7 +291,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
         const [row] = await askedRows([channelId]);
         const authority = row === undefined ? undefined : authorityFor(row);
         if (row !== undefined && authority !== undefined) {
-          return refundChannel({ ...port, ...composePort(), runner }, authority, row, amount);
+          return refundChannel({ ...port, ...composePort(true), runner }, authority, row, amount);
         }
         throw new ChannelError(`No key here may refund channel ${channelId}.`, {
           hint: "Give the key of its receiver authorizer, or send from its receiver.",

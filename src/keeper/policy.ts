@@ -1,4 +1,5 @@
 import { TributaryError } from "../errors.ts";
+import { DEFAULT_SIGNER_GAS } from "../gas/index.ts";
 
 /** What a merchant decides about claims and sweeps. Times in milliseconds, amounts in atomic units of a dollar token. */
 export type KeeperPolicy = {
@@ -16,6 +17,13 @@ export type KeeperPolicy = {
   readonly maxRows: number;
   /** Price of one ether in millionths of a dollar, which are USDC's atomic units. */
   readonly etherMicroUsd: bigint;
+  /**
+   * Gas that one claim of channels under withdrawal may take however little they hold. Beyond that, no claim costs more than it
+   * brings.
+   */
+  readonly gasFloor: bigint;
+  /** The most gas that an account with code may take to check one voucher or claim (ERC-1271). */
+  readonly maxSignerGas: bigint;
   /** How often channels are looked at. */
   readonly roundMs: number;
   /** How often the chain is asked about every channel with something at stake, beside following its logs. */
@@ -37,6 +45,8 @@ export const DEFAULT_KEEPER_POLICY: KeeperPolicy = {
   maxUnclaimedPerPayer: undefined,
   maxRows: 100,
   etherMicroUsd: 3_000_000_000n,
+  gasFloor: 0n,
+  maxSignerGas: DEFAULT_SIGNER_GAS,
   roundMs: 5_000,
   auditMs: 60_000,
   callTimeoutMs: 120_000,
@@ -63,6 +73,8 @@ export function resolveKeeperPolicy(partial: Partial<KeeperPolicy> = {}): Keeper
     maxChannels: 1,
     maxRows: 1,
     etherMicroUsd: 0n,
+    gasFloor: 0n,
+    maxSignerGas: 0n,
     roundMs: 1,
     auditMs: 1,
     callTimeoutMs: 5_000,

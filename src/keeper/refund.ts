@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { encodeFunctionData, type Hex } from "viem";
 import { readChannelState } from "../chain/channels.ts";
+import { hasCode } from "../chain/facts.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { refundCall } from "../channels/calls.ts";
+import { isSelfSigned, refundCall, transactionGasOf } from "../channels/calls.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS, REFUND_GAS } from "../channels/gas.ts";
 import { claimBatchTypedData, refundTypedData } from "../channels/index.ts";
-import { countBytes, gasLimitFor } from "../gas/index.ts";
+import { walletGas } from "../gas/index.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import type { Authority } from "./authority.ts";
 import type { CallRunner } from "./calls.ts";
@@ -113,19 +114,26 @@ async function composeRefund(
   const config = configOf(row);
   const rows = claim === undefined ? [] : [claim];
   const claims = rows.map(({ totalClaimed }) => ({ channelId, totalClaimed }));
+  const isWallet = isSelfSigned(config) && claim !== undefined && (await hasCode(port.client, config.payer));
+  const callWith = (call: Parameters<typeof keeperCall>[1]): KeeperCall =>
+    keeperCall(port, call, { claims, sweeps: [] });
   if (authority.kind === "sender") {
     const parts = [
       ...(claim === undefined ? [] : [encodeFunctionData({ abi, functionName: "claim", args: [rows] })]),
       encodeFunctionData({ abi, functionName: "refund", args: [config, amount] }),
     ];
     const data = encodeFunctionData({ abi, functionName: "multicall", args: [parts] });
-    const gas = BigInt(gasLimitFor(countBytes(data), Number(REFUND_GAS + CLAIM_GAS + CLAIM_ROW_GAS)));
-    return keeperCall(port, { data, gas, proof: undefined }, { claims, sweeps: [] });
+    const gas = transactionGasOf({ data, gas: REFUND_GAS + CLAIM_GAS + CLAIM_ROW_GAS });
+    return callWith({ data, gas: gas + walletGas(isWallet ? 1 : 0, port.signerGas), proof: undefined });
   }
   const { key } = authority;
   const refund = await key.signTypedData(refundTypedData(chain.id, channelId, nonce, amount));
   const signed = claim === undefined ? undefined : await key.signTypedData(claimBatchTypedData(chain.id, rows));
   const terms = { channelConfig: config, channelId, amount, refundNonce: nonce, claims: rows };
   const call = refundCall(terms, { refund, claim: signed });
-  return keeperCall(port, call, { claims, sweeps: [] });
+  const checks = (isWallet ? 1 : 0) + ((await hasCode(port.client, key.address)) ? 1 + rows.length : 0);
+  if (checks === 0) return callWith(call);
+  // Code has a say in it: alone, and with no more gas than that may take.
+  const gas = transactionGasOf(call) + walletGas(checks, port.signerGas);
+  return callWith({ data: call.data, gas, proof: undefined });
 }

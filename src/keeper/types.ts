@@ -86,7 +86,7 @@ export type KeeperStatus = {
 export type ChannelKeeper = {
   /** Looks at the chain and the channels once, and does what is due. Its calls are decided later. */
   readonly round: () => Promise<void>;
-  /** Claims these channels (all, if none are named) now, whatever it costs. */
+  /** Claims these channels (all, if none are named) now, even where that costs more than it brings. */
   readonly claim: (channelIds?: readonly Hex[]) => Promise<ClaimReport>;
   /** Sweeps to these receivers (all, if none are named) now. */
   readonly sweep: (receivers?: readonly Address[]) => Promise<SweepReport>;

@@ -48,7 +48,7 @@ export async function settleClaim(
   const signer = claimAuthorizerSignature === undefined ? claimSigner(port, claims) : undefined;
   if (signer !== undefined && "reason" in signer) return failed(asked, signer.reason, signer.message);
 
-  const bad = await findBadRows(client, claims);
+  const bad = await findBadRows(client, claims, { signerGas: port.policy.maxSignerGas });
   const rejected = bad.map(({ index, reason }) => ({ index, channelId: idOf(claims[index]), reason }));
   const report = (claimed: number) => ({ claimed, ...(rejected.length === 0 ? {} : { rejected }) });
   const good = claims.filter((_, index) => !bad.some((one) => one.index === index));
@@ -81,7 +81,13 @@ export async function settleClaim(
       targets.map(({ channelId }) => channelId),
     );
     const fresh = targets.map(({ totalClaimed }, index) => totalClaimed - (states[index]?.totalClaimed ?? 0n));
-    const amount = fresh.reduce((sum, one) => (one > 0n ? sum + one : sum), 0n);
+    // Of several rows of one channel only the largest adds anything in the end.
+    const most = new Map<Hex, bigint>();
+    for (const [index, { channelId }] of targets.entries()) {
+      const one = fresh[index] ?? 0n;
+      if (one > (most.get(channelId) ?? 0n)) most.set(channelId, one);
+    }
+    const amount = [...most.values()].reduce((sum, one) => sum + one, 0n);
     return { effective: targets.find((_, index) => (fresh[index] ?? 0n) > 0n), amount };
   }
 }

@@ -76,6 +76,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
     function submit(noteStored: () => void): Promise<CallOutcome> {
       return submitCall(port, call, {
         key,
+        value: payload.amount,
         deadlineSeconds: payload.authorization.validBefore,
         source: options.source,
         signal: options.signal,

@@ -56,6 +56,7 @@ export async function settleRefund(
 
   const call = refundCall({ ...payload, channelId }, { refund: refundSignature, claim: claimSignature });
   const { key, row: known } = await findCall(port, `refund:${keccak256(call.data)}`);
+  let value = amount;
   if (known === undefined || known.state === "rejected") {
     const state = await readChannelState(client, channelId);
     const owed = claims.reduce((most, { voucher: { channel }, totalClaimed }) => {
@@ -65,12 +66,15 @@ export async function settleRefund(
     if (amount === 0n || state.balance <= owed) {
       return failed(asked, CHANNEL_REASON.nothingToRefund, "nothing to refund");
     }
+    // What goes back, and what is claimed before that.
+    const left = state.balance - owed;
+    value = (amount < left ? amount : left) + owed - state.totalClaimed;
   }
   const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;
   const { admit, source } = options;
   options.seat?.waits();
   const outcome = await (known === undefined
-    ? submitCall(port, call, { key, deadlineSeconds, source, admit })
+    ? submitCall(port, call, { key, value, deadlineSeconds, source, admit })
     : known.state === "rejected"
       ? withTicket(admit, () => again(known.id))
       : awaitCall(port, known, undefined));

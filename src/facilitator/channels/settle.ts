@@ -67,6 +67,7 @@ export function createChannelSettler(port: ChannelPort) {
       key: `${keccak256(call.data)}:${random}`,
       deadlineSeconds,
       source,
+      value: amount,
       admit: () => admit(amount),
     });
     underWay.set(call.data, outcome);

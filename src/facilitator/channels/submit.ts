@@ -1,15 +1,15 @@
-import type { Hex, Log } from "viem";
-import { ask } from "../../chain/ask.ts";
+import type { Address, Hex, Log } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import { hasCode } from "../../chain/facts.ts";
-import { revertDataOf } from "../../chain/reverts.ts";
+import { preflightCall } from "../../chain/preflightCall.ts";
 import { findReceipt } from "../../chain/submit.ts";
-import type { ChannelCall } from "../../channels/calls.ts";
+import { readWorth } from "../../chain/worth.ts";
+import { type ChannelCall, transactionGasOf } from "../../channels/calls.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
 import type { Clock } from "../../clock.ts";
+import { budgetGas } from "../../gas/index.ts";
 import type { SettlementEngine } from "../../settlement/engine.ts";
-import type { CallSubmission } from "../../settlement/intake.ts";
 import type { PaymentRow, Store } from "../../settlement/store/types.ts";
 import { isDecided } from "../../settlement/waiters.ts";
 import type { Fault, Ticket } from "../admission/types.ts";
@@ -20,7 +20,7 @@ export type SubmitPort = {
   readonly engine: SettlementEngine;
   readonly store: Store;
   readonly client: ChainClient;
-  readonly policy: Pick<FacilitatorPolicy, "answerWithinMs" | "holdMs">;
+  readonly policy: Pick<FacilitatorPolicy, "answerWithinMs" | "holdMs" | "maxSignerGas" | "gasFloor" | "etherMicroUsd">;
   readonly clock: Clock;
   /** The sending keys. */
   readonly addresses: () => readonly Hex[];
@@ -50,6 +50,8 @@ export type CallOutcome =
 export type SubmitOptions = {
   /** The same key again is the same call. */
   readonly key: string;
+  /** What it moves, in atomic units: it never takes much more gas than that is worth. */
+  readonly value: bigint;
   /** Unix seconds after which it is not sent any more. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
@@ -80,40 +82,48 @@ export async function findCall(
 
 /**
  * Hands a call to the engine and waits for what becomes of it. It shares a transaction with others unless an account with
- * code has a say in it.
+ * code has a say in it: then it goes alone, with no more gas than {@link budgetGas} allows, and only where that suffices now.
  * @throws ChainUnavailableError where the node does not answer.
  */
 export async function submitCall(port: SubmitPort, call: ChannelCall, options: SubmitOptions): Promise<CallOutcome> {
-  const { engine, client, addresses } = port;
-  const { data, proof } = call;
+  const { engine, client, addresses, policy } = port;
+  const { data, proof, signers } = call;
   const to = BATCH_SETTLEMENT_ADDRESS;
-  const { key, deadlineSeconds, source, bringer } = options;
-  const common = { key, to, data, deadlineSeconds, source, bringer };
-  const signers = [...new Set(call.signers.map((signer) => signer.toLowerCase() as Hex))];
-  const withCode = (await Promise.all(signers.map((signer) => hasCode(client, signer)))).includes(true);
-  if (!withCode) {
-    return submit({ ...common, gas: call.gas, proof });
+  const modelGas = transactionGasOf(call);
+  const { etherMicroUsd, gasFloor: floorGas, maxSignerGas: signerGas } = policy;
+  const [withCode, worth] = await Promise.all([
+    findWallets(client, signers),
+    readWorth(client, { to, data, gas: modelGas }, { microUsd: options.value, etherMicroUsd }),
+  ]);
+  const walletChecks = signers.filter((signer) => withCode.has(signer.toLowerCase())).length;
+  const { gas, isByWorth } = budgetGas({ modelGas, walletChecks, signerGas, worth, floorGas });
+  const refused = (message: string): CallOutcome => ({ status: "refused", message, transaction: undefined });
+  if (walletChecks === 0 && isByWorth) {
+    return refused(`it may take ${modelGas} gas, and ${gas} are spent on what it moves at most`);
   }
-  const [account] = addresses();
-  let gas: bigint;
-  try {
-    const estimate = await client.estimateGas({ ...(account === undefined ? {} : { account }), to, data });
-    gas = (estimate * 12n) / 10n;
-  } catch (error) {
-    const reason = revertDataOf(error);
-    if (reason === undefined) return ask("an estimate", Promise.reject(error));
-    return { status: "refused", message: nameChannelRevert(reason), transaction: undefined };
-  }
-  return submit({ ...common, gas });
+  const [from] = addresses();
+  const reason =
+    walletChecks === 0 || from === undefined ? undefined : await preflightCall(client, { from, to, data, gas });
+  if (reason === "0x") return refused(`it takes more than the ${gas} gas that are spent on it at most`);
+  if (reason !== undefined) return refused(nameChannelRevert(reason));
 
-  async function submit(submission: CallSubmission): Promise<CallOutcome> {
-    return withTicket(options.admit, async () => {
-      const admission = await engine.acceptCall(submission);
-      if (admission.status === "refused") return { status: "unsent", message: admission.message };
-      options.noteStored?.();
-      return awaitCall(port, admission.row, options.signal);
-    });
-  }
+  const { key, deadlineSeconds, source, bringer } = options;
+  const common = { key, to, data, deadlineSeconds, source, bringer, signers: [...new Set(signers)] };
+  return withTicket(options.admit, async () => {
+    const admission = await engine.acceptCall(
+      walletChecks === 0 ? { ...common, gas: call.gas, proof } : { ...common, gas },
+    );
+    if (admission.status === "refused") return { status: "unsent", message: admission.message };
+    options.noteStored?.();
+    return awaitCall(port, admission.row, options.signal);
+  });
+}
+
+/** Signers with code, in lower case. */
+async function findWallets(client: ChainClient, signers: readonly Address[]): Promise<ReadonlySet<string>> {
+  const all = [...new Set(signers.map((signer) => signer.toLowerCase() as Address))];
+  const found = await Promise.all(all.map((signer) => hasCode(client, signer)));
+  return new Set(all.filter((_, index) => found[index]));
 }
 
 /** Has something let in and carries it out. What was never sent gives its gas back. */

@@ -141,7 +141,8 @@ describe("batch-settlement on the facilitator: deposits", () => {
     expect(answers.map(({ body }) => body.success)).to.deep.equal([true, true]);
     expect(answers[0]?.body.transaction).to.not.equal(answers[1]?.body.transaction);
     const { gas } = await lab.client.getTransaction({ hash: answers[0]?.body.transaction as Hex });
-    expect(gas < 250_000n).to.equal(true);
+    // What the model says, and 200,000 for the wallet.
+    expect(gas < 430_000n).to.equal(true);
   });
 
   it("keeps minimum deposits", async () => {

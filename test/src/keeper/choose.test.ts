@@ -1,13 +1,14 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { CANONICAL_CHANNEL_GAS, claimGas } from "../../../src/gas/index.ts";
-import { type ClaimReason, chooseClaims, chooseSweeps, costOf } from "../../../src/keeper/choose.ts";
+import { type ClaimReason, chooseClaims, chooseSweeps } from "../../../src/keeper/choose.ts";
 import {
   DEFAULT_KEEPER_POLICY,
   type KeeperPolicy,
   KeeperPolicyError,
   resolveKeeperPolicy,
 } from "../../../src/keeper/policy.ts";
+import { costOf, FREE_DATA } from "../../../src/keeper/prices.ts";
 import { unclaimedOf } from "../../../src/keeper/rows.ts";
 import { networks } from "../../../src/networks.ts";
 import type { ChannelRow } from "../../../src/settlement/store/index.ts";
@@ -33,7 +34,7 @@ function row(seed: number, charged: bigint, change: Partial<ChannelRow> = {}): C
 
 // 0.1 gwei and 3,000 USD: a thousand gas cost 300 millionths of a dollar.
 function prices(policy: Partial<KeeperPolicy> = {}) {
-  return { nowMs: NOW, gasPriceWei: 100_000_000n, policy: { ...DEFAULT_KEEPER_POLICY, ...policy } };
+  return { nowMs: NOW, gasPriceWei: 100_000_000n, data: FREE_DATA, policy: { ...DEFAULT_KEEPER_POLICY, ...policy } };
 }
 const claimCost = (rows: number) => costOf(claimGas(CANONICAL_CHANNEL_GAS, rows), prices());
 const withdrawal = { amount: 1n, initiatedAt: 1, finalizeAfter: 901 };
@@ -66,15 +67,54 @@ describe("chooseClaims", () => {
     expect(reasonOf([row(1, paying), row(2, paying)], { maxChannels: 2 })).to.equal("channels");
   });
 
-  it("claims what is being withdrawn, whatever it is worth, and takes along what pays for its row", () => {
+  it("claims what is being withdrawn as soon as that does not cost more than it brings, and takes along what pays for its row", () => {
     const dust = row(1, 1n);
-    const urgent = row(2, 1n, { withdrawal });
+    const urgent = row(2, claimCost(1) + 1n, { withdrawal });
     const worth = row(3, costOf(BigInt(CANONICAL_CHANNEL_GAS.claimRowGas), prices()) + 1n);
     expect(chooseClaims([dust, urgent, worth], prices())).to.deep.equal({
       rows: [urgent, worth],
       reason: "withdrawal",
     });
+    expect(reasonOf([row(2, claimCost(1), { withdrawal })])).to.equal(undefined);
     expect(chooseClaims([row(4, 5n, { withdrawal, claimed: 5n })], prices())).to.equal(undefined);
+  });
+
+  it("spends on what is being withdrawn, however little that is, the gas that the policy allows, and no more", () => {
+    const urgent = [1, 2, 3].map((seed) => row(seed, BigInt(seed), { withdrawal }));
+    const two = claimGas(CANONICAL_CHANNEL_GAS, 2);
+    expect(chooseClaims(urgent, prices({ gasFloor: two }))).to.deep.equal({
+      rows: [urgent[2], urgent[1]],
+      reason: "withdrawal",
+    });
+    expect(chooseClaims(urgent, prices({ gasFloor: two - 1n }))?.rows).to.deep.equal([urgent[2]]);
+    expect(reasonOf(urgent)).to.equal(undefined);
+    // Where ether has no price, whatever is withdrawn is claimed.
+    expect(reasonOf(urgent, { etherMicroUsd: 0n })).to.equal("withdrawal");
+  });
+
+  it("stops claiming a channel when claims that failed have cost what it holds", () => {
+    const held = 2n * claimCost(1);
+    const failed = (gas: bigint) => ({ fault: { reason: "x", charged: 0n, atMs: 0, gas }, withdrawal });
+    expect(reasonOf([row(1, held, failed(10_000n))])).to.equal("withdrawal");
+    expect(reasonOf([row(1, held, failed(claimGas(CANONICAL_CHANNEL_GAS, 1)))])).to.equal(undefined);
+    expect(reasonOf([row(1, held, failed(10n ** 9n))], { gasFloor: 10n ** 9n })).to.equal(undefined);
+  });
+
+  it("counts what data costs, of the claim and of each row", () => {
+    const data = { claimWei: 10n ** 12n, rowWei: 10n ** 12n, sweepWei: 10n ** 12n };
+    const dear = { ...prices({ maxCostPermille: 1_000n }), data };
+    const unit = costOf(0n, prices(), 10n ** 12n);
+    expect(unit).to.equal(3_000n);
+    const enough = costOf(claimGas(CANONICAL_CHANNEL_GAS, 1), prices(), 2n * 10n ** 12n);
+    expect(enough).to.equal(claimCost(1) + 2n * unit);
+    expect(chooseClaims([row(1, enough - 1n)], dear)).to.equal(undefined);
+    expect(chooseClaims([row(1, enough)], dear)?.reason).to.equal("value");
+    expect(chooseClaims([row(1, enough + 1n, { withdrawal })], dear)?.reason).to.equal("withdrawal");
+    expect(chooseClaims([row(1, enough, { withdrawal })], dear)).to.equal(undefined);
+    const receiver = { chainId, receiver: payee, token: usdc.address, unsweptSinceMs: NOW };
+    const sweep = costOf(BigInt(CANONICAL_CHANNEL_GAS.sweepGas), prices()) + unit;
+    expect(chooseSweeps([{ ...receiver, unswept: sweep - 1n }], [], dear)).to.deep.equal([]);
+    expect(chooseSweeps([{ ...receiver, unswept: sweep }], [], dear)).to.have.length(1);
   });
 
   it("holds back what failed, for a while or until there is a new voucher", () => {
@@ -87,10 +127,13 @@ describe("chooseClaims", () => {
     expect(reasonOf([row(1, 10n ** 9n, { fault, withdrawal })], { urgentRetryMs: 20_001 })).to.equal(undefined);
   });
 
-  it("never claims at a loss but for a withdrawal, never twice, and nothing that is claimed", () => {
-    const rows = fc.array(fc.record({ charged: fc.bigInt(0n, 10n ** 6n), claimed: fc.bigInt(0n, 10n ** 6n) }), {
-      maxLength: 8,
-    });
+  it("never claims at a loss, under a withdrawal neither, never twice, and nothing that is claimed", () => {
+    const rows = fc.array(
+      fc.record({ charged: fc.bigInt(0n, 10n ** 6n), claimed: fc.bigInt(0n, 10n ** 6n), urgent: fc.boolean() }),
+      {
+        maxLength: 8,
+      },
+    );
     const policy = fc.record({
       maxAgeMs: fc.constantFrom(0, 1_000, 86_400_000),
       maxChannels: fc.constantFrom(1, 3, 1_000),
@@ -98,7 +141,9 @@ describe("chooseClaims", () => {
     });
     fc.assert(
       fc.property(rows, policy, (list, change) => {
-        const all = list.map(({ charged, claimed }, seed) => row(seed, charged, { claimed }));
+        const all = list.map(({ charged, claimed, urgent }, seed) =>
+          row(seed, charged, { claimed, withdrawal: urgent ? withdrawal : undefined }),
+        );
         const choice = chooseClaims(all, prices(change));
         if (choice === undefined) return;
         const value = choice.rows.reduce((total, one) => total + unclaimedOf(one), 0n);

@@ -1,0 +1,67 @@
+import type { ChainClient } from "../chain/client.ts";
+import { readDataFeeInputs } from "../chain/dataFee.ts";
+import { readGasPrice } from "../chain/fees.ts";
+import { dataCostsOf } from "../channels/dataCosts.ts";
+import type { DataFeeInputs } from "../fees/index.ts";
+import { CANONICAL_CHANNEL_GAS, claimGas } from "../gas/index.ts";
+import type { KeeperPolicy } from "./policy.ts";
+
+/** Wei that the data of a keeper's calls costs on an OP-stack chain, nothing elsewhere. */
+export type CallData = { readonly claimWei: bigint; readonly rowWei: bigint; readonly sweepWei: bigint };
+
+export const FREE_DATA: CallData = { claimWei: 0n, rowWei: 0n, sweepWei: 0n };
+
+/** What things cost now. */
+export type Prices = {
+  readonly nowMs: number;
+  readonly gasPriceWei: bigint;
+  readonly data: CallData;
+  readonly policy: KeeperPolicy;
+};
+
+/** Rows by which the cost of one is measured: in company they compress better than alone. */
+const SAMPLE_ROWS = 10;
+const WEI_PER_ETHER = 10n ** 18n;
+
+/**
+ * What gas and data cost now.
+ * @throws ChainUnavailableError where the node does not answer.
+ */
+export async function readPrices(client: ChainClient, policy: KeeperPolicy, nowMs: number): Promise<Prices> {
+  const [gasPriceWei, inputs] = await Promise.all([readGasPrice(client), readDataFeeInputs(client)]);
+  return { nowMs, gasPriceWei, data: callDataOf(inputs), policy };
+}
+
+/** What a claim, each of its rows, and a sweep cost in data at these prices: undefined on a chain that charges nothing for it. */
+export function callDataOf(inputs: DataFeeInputs | undefined): CallData {
+  if (inputs === undefined) return FREE_DATA;
+  const costs = dataCostsOf({ payers: 1, payees: 1, amount: 1_000n }, inputs);
+  const rowWei = (costs.claim(1 + SAMPLE_ROWS) - costs.claim(1)) / BigInt(SAMPLE_ROWS) + 1n;
+  const first = costs.claim(1);
+  return { claimWei: first > rowWei ? first - rowWei : 0n, rowWei, sweepWei: costs.sweep() };
+}
+
+/** What gas, and data on top of it, cost in millionths of a dollar, rounded up. */
+export function costOf(
+  gas: bigint,
+  { gasPriceWei, policy }: Pick<Prices, "gasPriceWei" | "policy">,
+  dataWei = 0n,
+): bigint {
+  return ((gas * gasPriceWei + dataWei) * policy.etherMicroUsd + WEI_PER_ETHER - 1n) / WEI_PER_ETHER;
+}
+
+/** What a claim of so many channels costs. */
+export function claimCost(rows: number, prices: Prices): bigint {
+  const { claimWei, rowWei } = prices.data;
+  return costOf(claimGas(CANONICAL_CHANNEL_GAS, rows), prices, claimWei + rowWei * BigInt(rows));
+}
+
+/** What one more channel in a claim costs. */
+export function rowCost(prices: Prices): bigint {
+  return costOf(BigInt(CANONICAL_CHANNEL_GAS.claimRowGas), prices, prices.data.rowWei);
+}
+
+/** What a sweep costs. */
+export function sweepCost(prices: Prices): bigint {
+  return costOf(BigInt(CANONICAL_CHANNEL_GAS.sweepGas), prices, prices.data.sweepWei);
+}
