@@ -63,6 +63,8 @@ type Options = {
   readonly admitWithin: number;
   readonly confirmations: number;
   readonly maxFee?: bigint;
+  readonly gasFloor: number;
+  readonly ethUsd: bigint;
   readonly maxTip?: bigint;
   readonly node?: readonly string[];
   readonly strict?: true;
@@ -149,6 +151,21 @@ export function facilitatorCommand(): Command {
         .env("CONFIRMATIONS")
         .argParser(integer(1, 100))
         .default(1),
+    )
+    .addOption(
+      new Option(
+        "--eth-usd <usd>",
+        "price of one ether: no call about channels takes more gas than it is worth (0: no price)",
+      )
+        .env("ETH_USD")
+        .argParser(usdcAmount)
+        .default(0n),
+    )
+    .addOption(
+      new Option("--gas-floor <gas>", "gas that a call about channels may take however little it moves")
+        .env("GAS_FLOOR")
+        .argParser(integer(0, 16_777_216))
+        .default(Number(DEFAULT_FACILITATOR_POLICY.gasFloor)),
     )
     .addOption(
       new Option("--max-fee <gwei>", "the most to offer per gas, replacements included (default: by network)")
@@ -251,6 +268,8 @@ async function listen({
       strict: options.strict === true,
       answerWithinMs: options.answerWithin * 1000,
       admitWithinMs: options.admitWithin * 1000,
+      gasFloor: BigInt(options.gasFloor),
+      etherMicroUsd: options.ethUsd,
     },
     engine: {
       confirmations,
