@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { encodeFunctionData, type Hex } from "viem";
 import { readChannelState } from "../chain/channels.ts";
 import { hasCode } from "../chain/facts.ts";
@@ -12,7 +11,8 @@ import type { Authority } from "./authority.ts";
 import type { CallRunner } from "./calls.ts";
 import { type ComposePort, claimOf, configOf, keeperCall } from "./compose.ts";
 import { ChannelError } from "./errors.ts";
-import { changeRows, chargedOf, stripped } from "./rows.ts";
+import { isBusy, requestOf, reservedUntil, stripped } from "./reservation.ts";
+import { changeRows, chargedOf } from "./rows.ts";
 import type { WatchPort } from "./watch.ts";
 
 export type RefundResult = {
@@ -40,8 +40,7 @@ export async function refundChannel(
 ): Promise<RefundResult> {
   const { store, clock, runner, client } = port;
   const { channelId } = row;
-  const pendingId = `tributary:refund:${randomUUID()}`;
-  const reserved = await reserve(port, row, pendingId);
+  const { reserved, pendingId } = await reserve(port, row);
   try {
     const state = await readChannelState(client, channelId);
     const claim = claimOf(reserved, state);
@@ -73,20 +72,21 @@ export async function refundChannel(
   }
 
   /** Takes the channel for this refund. Undone by {@link release}, or by time. */
-  async function reserve({ deadlineSeconds }: ComposePort, { record }: ChannelRow, id: string): Promise<ChannelRow> {
+  async function reserve({ deadlineSeconds }: ComposePort, { record }: ChannelRow) {
     const nowMs = clock.now();
     const expiresAt = Number(deadlineSeconds) * 1000 + RESERVED_LONGER_MS;
-    let isBusy = false;
+    let taken: string | undefined;
     await changeRows(store, [channelId], nowMs, (now) => {
-      const { pendingRequest } = now.record;
-      isBusy = pendingRequest !== undefined && pendingRequest.expiresAt > nowMs;
-      if (isBusy) return now;
-      const { signedMaxClaimable } = now.record;
-      const request = { pendingId: id, signedMaxClaimable, expiresAt };
-      return { ...now, record: { ...stripped(now.record), pendingRequest: request } };
+      taken = undefined;
+      if (isBusy(now.record, nowMs)) return now;
+      const { record: next, pendingId: id } = reservedUntil(now.record, expiresAt);
+      taken = id;
+      return { ...now, record: next };
     });
     const now = (await store.channels([channelId])).get(channelId);
-    if (!isBusy && now?.record.pendingRequest?.pendingId === id) return now;
+    if (taken !== undefined && now !== undefined && requestOf(now.record) === taken) {
+      return { reserved: now, pendingId: taken };
+    }
     throw new ChannelError(`Channel ${record.channelId} is busy with a request.`, { hint: "Ask again in a moment." });
   }
 }
@@ -98,7 +98,7 @@ async function release(
   change: Partial<ChannelRow["record"]>,
 ): Promise<void> {
   await changeRows(store, [channelId], clock.now(), (row) => {
-    const isOurs = row.record.pendingRequest?.pendingId === pendingId;
+    const isOurs = requestOf(row.record) === pendingId;
     return isOurs ? { ...row, record: { ...stripped(row.record), ...change } } : row;
   });
 }

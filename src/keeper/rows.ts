@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { ChannelRecord, ChannelRow, ChannelStore } from "../settlement/store/index.ts";
+import type { ChannelRow, ChannelStore } from "../settlement/store/index.ts";
 
 /** What was charged of a channel in all, in atomic units. */
 export function chargedOf({ record }: Pick<ChannelRow, "record">): bigint {
@@ -10,11 +10,6 @@ export function chargedOf({ record }: Pick<ChannelRow, "record">): bigint {
 export function unclaimedOf(row: Pick<ChannelRow, "record" | "claimed">): bigint {
   const unclaimed = chargedOf(row) - row.claimed;
   return unclaimed > 0n ? unclaimed : 0n;
-}
-
-/** A record without what a request in progress or a fresh look at the chain would allow. */
-export function stripped({ pendingRequest: _, onchainSyncedAt: __, ...record }: ChannelRecord): ChannelRecord {
-  return record;
 }
 
 /** A row before it is stored. */

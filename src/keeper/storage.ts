@@ -5,18 +5,19 @@ import { type Clock, systemClock } from "../clock.ts";
 import { gather, type Settled } from "../settlement/store/gather.ts";
 import type { ChannelChange, ChannelRecord, ChannelRow, ChannelStore } from "../settlement/store/index.ts";
 import { ChannelError } from "./errors.ts";
-import { chargedOf, everyChannel, stripped } from "./rows.ts";
+import { createRequestLeases, isReservation, REQUEST_LEASE_MS, stripped, withdrawing } from "./reservation.ts";
+import { chargedOf, everyChannel } from "./rows.ts";
 
 export type ChannelStorageOptions = {
   /** The chain of its channels: a server that sells on several needs one storage for each. */
   readonly chainId: number;
   readonly clock?: Clock;
+  /** How long a request holds its channel behind the end of its process, 15 s by default. */
+  readonly requestLeaseMs?: number;
 };
 
 /** So many updates share a transaction, at most. */
 const MAX_GATHERED = 500;
-/** Names the request that a channel under withdrawal seems to be busy with. It is never stored. */
-const WITHDRAWAL_REQUEST = "tributary:withdrawal";
 
 type Update = (current: ChannelRecord | undefined) => ChannelRecord | undefined;
 type Item = { readonly channelId: Hex; readonly update: Update };
@@ -26,12 +27,14 @@ type Item = { readonly channelId: Hex; readonly update: Update };
  * when it resolves, and atomic: it is computed without a lock and stored only where the channel is still as it was read,
  * so that an update function may be called more than once. Concurrent updates share a transaction.
  *
- * It does three things that the interface does not ask for. A channel whose payer is withdrawing takes no new request: it
- * seems busy to the server. A record that is deleted while something of it is unclaimed stays, for `get` and for the
- * keeper, until that is claimed. And a channel of another chain is refused.
+ * It does four things that the interface does not ask for. A channel whose payer is withdrawing takes no new request: it
+ * seems busy to the server. One that is busy with a request of a process that was killed is free after some seconds. A record
+ * that is deleted while something of it is unclaimed stays, for `get` and for the keeper, until that is claimed. And a channel of
+ * another chain is refused.
  */
 export function createChannelStorage(store: ChannelStore, options: ChannelStorageOptions): ChannelStorage {
-  const { chainId, clock = systemClock } = options;
+  const { chainId, clock = systemClock, requestLeaseMs = REQUEST_LEASE_MS } = options;
+  const leases = createRequestLeases(store, { clock, leaseMs: requestLeaseMs });
 
   /** Runs updates in order, those of one channel one behind the other, until each is stored or has failed. */
   async function run(items: readonly Item[]): Promise<readonly Settled<ChannelUpdateResult>[]> {
@@ -43,10 +46,10 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
       const drafts = new Map<Hex, Draft>();
       const results = left.map((index): Settled<ChannelUpdateResult> => {
         const { channelId, update } = items[index]!;
-        const draft = drafts.get(channelId) ?? { before: rows.get(channelId), after: rows.get(channelId) };
+        const draft = drafts.get(channelId) ?? draftOf(rows.get(channelId));
         try {
-          const { result, after } = apply(channelId, draft.after, update);
-          drafts.set(channelId, { before: draft.before, after });
+          const { result, after, wanted = draft.wanted } = apply(channelId, draft.after, update);
+          drafts.set(channelId, { before: draft.before, after, wanted });
           return { ok: true, value: result };
         } catch (error) {
           return { ok: false, error };
@@ -56,6 +59,10 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
       const done = await store.changeChannels(changes, clock.now());
       const lost = new Set(changes.map(({ before, after }) => (after ?? before)?.channelId));
       for (const id of done) lost.delete(id);
+      for (const { before, after, wanted } of changes) {
+        const isDone = !lost.has((after ?? before)?.channelId);
+        if (isDone) leases.stored({ before: before?.record, after: after?.record, wanted });
+      }
       for (const [position, index] of left.entries()) {
         if (!lost.has(items[index]!.channelId)) answers[index] = results[position];
       }
@@ -69,7 +76,7 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
     channelId: Hex,
     row: Content | undefined,
     update: Update,
-  ): { result: ChannelUpdateResult; after: Content | undefined } {
+  ): { result: ChannelUpdateResult; after: Content | undefined; wanted?: ChannelRecord } {
     const current = row?.record;
     const next = update(current);
     if (next === current) return { result: { channel: current, status: "unchanged" }, after: row };
@@ -86,7 +93,10 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
     }
     if (row === undefined) requireOwn(channelId, next);
     const known = row ?? { channelId, chainId, claimed: 0n, withdrawal: undefined, fault: undefined };
-    return { result: { channel: next, status: "updated" }, after: { ...known, record: next, isDeleted: false } };
+    const isTaken = isReservation(current, next);
+    const record = isTaken ? leases.leased(next) : next;
+    const result = { channel: record, status: "updated" } as const;
+    return { result, after: { ...known, record, isDeleted: false }, ...(isTaken ? { wanted: next } : {}) };
   }
 
   function requireOwn(channelId: Hex, { channelConfig }: ChannelRecord): void {
@@ -114,7 +124,16 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
 }
 
 type Content = NonNullable<ChannelChange["after"]>;
-type Draft = { readonly before: ChannelRow | undefined; readonly after: Content | undefined };
+type Draft = {
+  readonly before: ChannelRow | undefined;
+  readonly after: Content | undefined;
+  /** The record by which a request wanted to take the channel. */
+  readonly wanted: ChannelRecord | undefined;
+};
+
+function draftOf(row: ChannelRow | undefined): Draft {
+  return { before: row, after: row, wanted: undefined };
+}
 
 /** What is left of a row that the server deletes: nothing, unless something of it is unclaimed. */
 function deleted(row: Content | undefined): Content | undefined {
@@ -122,16 +141,6 @@ function deleted(row: Content | undefined): Content | undefined {
   const claimed = BigInt(row.record.totalClaimed);
   if (chargedOf(row) <= (claimed > row.claimed ? claimed : row.claimed)) return undefined;
   return { ...row, record: stripped(row.record), isDeleted: true };
-}
-
-function isReservation(current: ChannelRecord | undefined, { pendingRequest }: ChannelRecord): boolean {
-  return pendingRequest !== undefined && pendingRequest.pendingId !== current?.pendingRequest?.pendingId;
-}
-
-function withdrawing(record: ChannelRecord): ChannelRecord {
-  const { signedMaxClaimable } = record;
-  const pendingRequest = { pendingId: WITHDRAWAL_REQUEST, signedMaxClaimable, expiresAt: Number.MAX_SAFE_INTEGER };
-  return { ...record, pendingRequest };
 }
 
 function idOf(channelId: string): Hex {

@@ -3,7 +3,8 @@ import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { ChannelRow, Store } from "../settlement/store/index.ts";
 import type { KeeperPolicy } from "./policy.ts";
-import { changeRows, everyChannel, type RowContent, stripped } from "./rows.ts";
+import { unsynced } from "./reservation.ts";
+import { changeRows, everyChannel, type RowContent } from "./rows.ts";
 import { followWithdrawals } from "./withdrawals.ts";
 
 export type WatchPort = {
@@ -74,13 +75,8 @@ function noted(
   if (isSame) return row;
   const isMoved = row.withdrawal?.initiatedAt !== withdrawal?.initiatedAt;
   // The server must not go by the balance that it knew before the payer took some of it.
-  const fresh = isMoved ? keepingRequest(record) : record;
+  const fresh = isMoved ? unsynced(record) : record;
   return { ...row, record: fresh, claimed: totalClaimed, withdrawal };
-}
-
-function keepingRequest(record: ChannelRow["record"]): ChannelRow["record"] {
-  const { pendingRequest } = record;
-  return pendingRequest === undefined ? stripped(record) : { ...stripped(record), pendingRequest };
 }
 
 /** Notes what is claimed and not swept of every receiver. */

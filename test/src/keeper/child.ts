@@ -3,7 +3,7 @@ import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createChannelStorage } from "../../../src/keeper/storage.ts";
 import { networks } from "../../../src/networks.ts";
-import { idOf, recordOf } from "../../helpers/channelRecords.ts";
+import { idOf, recordOf, reserved } from "../../helpers/channelRecords.ts";
 import { openPlace, type Place } from "../settlement/store/fixtures.ts";
 
 /** Its path, for those who start it. */
@@ -33,6 +33,20 @@ async function main(): Promise<void> {
         const results = await Promise.all([1, 2, 3].map(charge));
         say(results.map(({ channel }) => channel?.chargedCumulativeAmount));
       }
+    case "hold-until-killed": {
+      // As the official server does with a request that takes long.
+      const leaseMs = Number(argument);
+      const held = createChannelStorage(store, { chainId: networks.baseSepolia.chainId, requestLeaseMs: leaseMs });
+      await held.updateChannel(idOf(1), () => {
+        return reserved(recordOf(1, 0n, { signedMaxClaimable: "1" }), "killed", Date.now() + 300_000);
+      });
+      for (let last = 0; ; ) {
+        const expiresAt = (await held.get(idOf(1)))?.pendingRequest?.expiresAt ?? 0;
+        if (expiresAt !== last) say({ expiresAt, atMs: Date.now() });
+        last = expiresAt;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }
   }
   await store.close();
 }

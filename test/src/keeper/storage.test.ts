@@ -195,6 +195,31 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
       });
     });
 
+    describe("a request in progress", () => {
+      it("holds its channel while its process lives, and for one lease when that is killed", async () => {
+        const leaseMs = 600;
+        // It has renewed the lease three times.
+        const isLong = (lines: readonly unknown[]) => lines.length >= 4;
+        const said = await runChild("hold-until-killed", place, `${leaseMs}`, isLong, childFile);
+        for (const { expiresAt, atMs } of said as { expiresAt: number; atMs: number }[]) {
+          expect(expiresAt - atMs).to.be.at.most(leaseMs);
+        }
+        const last = (await storage.get(idOf(1)))?.pendingRequest;
+        const expiresAt = last?.expiresAt ?? Number.NaN;
+        expect(expiresAt).to.be.at.most(Date.now() + leaseMs);
+        const take = async (nowMs: number) => {
+          let isTaken = false;
+          await storage.updateChannel(idOf(1), (current) => {
+            isTaken = (current?.pendingRequest?.expiresAt ?? 0) <= nowMs;
+            return isTaken ? reserved({ ...current!, signedMaxClaimable: "1" }, "next") : current;
+          });
+          return isTaken;
+        };
+        expect(await take(expiresAt - 1)).to.equal(false);
+        expect(await take(expiresAt)).to.equal(true);
+      });
+    });
+
     describe("deletion", () => {
       it("keeps what is not claimed, for the server and for the keeper, and takes it out of the list", async () => {
         await put(reserved(recordOf(1, 500n), "a"));
