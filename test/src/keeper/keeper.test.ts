@@ -307,7 +307,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const keeper = await lab.keeper(store, { keys: [authorizer()] });
     const error = await keeper.refund(id).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(ChannelError);
-    expect((await shop.storage.get(id))?.pendingRequest).to.deep.equal(pendingRequest);
+    expect((await shop.storage.get(id))?.pendingRequest?.pendingId).to.equal("x");
   });
 
   it("warns while its purse cannot pay for a claim", async () => {
