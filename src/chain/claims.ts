@@ -7,7 +7,7 @@ import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import { BATCH_SETTLEMENT_ADDRESS, channelIdOf, type VoucherClaim } from "../channels/index.ts";
 import { nameChannelRevert } from "../channels/reverts.ts";
 import { hashVoucher } from "../channels/typedData.ts";
-import { walletGas } from "../gas/index.ts";
+import { walletGas } from "../gas/budget.ts";
 import { readChannels } from "./channels.ts";
 import type { ChainClient } from "./client.ts";
 import { readCodes } from "./facts.ts";

@@ -3,7 +3,7 @@ import type { Erc6492Wrapper } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { hasCode } from "../chain/facts.ts";
 import { readWorth } from "../chain/worth.ts";
-import { budgetGas } from "../gas/index.ts";
+import { budgetGas } from "../gas/budget.ts";
 import type { SettlePort } from "./settle.ts";
 
 /**

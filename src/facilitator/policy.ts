@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import { DEFAULT_SIGNER_GAS } from "../gas/index.ts";
+import { DEFAULT_SIGNER_GAS } from "../gas/budget.ts";
 import { isTestChain, networkOf } from "../networks.ts";
 import type { EnginePolicy } from "../settlement/policy.ts";
 

@@ -1,13 +1,4 @@
 export { type BalanceKnowledge, balanceAfter, balanceSlotGas } from "./balances.ts";
-export {
-  budgetGas,
-  type CallWorth,
-  DEFAULT_SIGNER_GAS,
-  type GasBudget,
-  MAX_SIGNERS_GAS,
-  walletGas,
-  worthInGas,
-} from "./budget.ts";
 export { directCalldata, itemBytes, ROUTER_CALL_BYTES, routerCalldata } from "./calldata.ts";
 export {
   CANONICAL_CHANNEL_GAS,

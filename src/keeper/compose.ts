@@ -16,7 +16,7 @@ import {
   type VoucherClaim,
 } from "../channels/index.ts";
 import { claimableSignature } from "../channels/signature.ts";
-import { budgetGas } from "../gas/index.ts";
+import { budgetGas } from "../gas/budget.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import type { Authority } from "./authority.ts";
 import { chargedOf } from "./rows.ts";

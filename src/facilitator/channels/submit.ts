@@ -8,7 +8,7 @@ import { type ChannelCall, transactionGasOf } from "../../channels/calls.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
 import type { Clock } from "../../clock.ts";
-import { budgetGas } from "../../gas/index.ts";
+import { budgetGas } from "../../gas/budget.ts";
 import type { SettlementEngine } from "../../settlement/engine.ts";
 import type { PaymentRow, Store } from "../../settlement/store/types.ts";
 import { isDecided } from "../../settlement/waiters.ts";

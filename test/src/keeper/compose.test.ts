@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { type Address, type Hex, zeroAddress } from "viem";
-import { MAX_SIGNERS_GAS } from "../../../src/gas/index.ts";
+import { MAX_SIGNERS_GAS } from "../../../src/gas/budget.ts";
 import { type ComposePort, composeClaims } from "../../../src/keeper/compose.ts";
 import { DEFAULT_KEEPER_POLICY } from "../../../src/keeper/policy.ts";
 import type { ChannelFault, ChannelRow } from "../../../src/settlement/store/index.ts";

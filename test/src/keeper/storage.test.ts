@@ -9,7 +9,7 @@ import { ChannelError } from "../../../src/keeper/errors.ts";
 import { changeRows } from "../../../src/keeper/rows.ts";
 import { createChannelStorage } from "../../../src/keeper/storage.ts";
 import { networks } from "../../../src/networks.ts";
-import { type ChannelRecord, openStore, type Store, StoreError } from "../../../src/settlement/store/index.ts";
+import { type ChannelRecord, type Store, StoreError } from "../../../src/settlement/store/index.ts";
 import { configOf, idOf, payee, recordOf, reserved } from "../../helpers/channelRecords.ts";
 import { sharedPostgres } from "../../helpers/postgres.ts";
 import { isLong } from "../../helpers/randomness.ts";
@@ -355,18 +355,3 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
     });
   });
 }
-
-describe("a journal of version 2", () => {
-  it("is given the tables of channels when it is opened", async () => {
-    const path = join(folder, "version-2.db");
-    await (await openStore(path)).close();
-    const old = new DatabaseSync(path);
-    old.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
-    old.exec("delete from schema_version where version = 3");
-    old.close();
-    const store = await openStore(path);
-    await createChannelStorage(store, { chainId }).updateChannel(idOf(1), () => recordOf(1, 1n));
-    expect(await store.listChannels({ chainId, limit: 9 })).to.have.length(1);
-    await store.close();
-  });
-});
