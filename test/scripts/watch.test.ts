@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
@@ -184,6 +184,18 @@ describe("settle --watch", () => {
       expect(loop.stderr).to.include("would be read as payments");
       const both = await runCli([...args, "file.jsonl"]);
       expect(both.code).to.equal(2);
+    });
+  });
+
+  it("appends its results through no link", async () => {
+    await withInbox(async ({ inbox, args }) => {
+      const [victim, link] = [join(inbox, "victim"), join(inbox, "results")];
+      writeFileSync(victim, "mine");
+      symlinkSync(victim, link);
+      const { code, stderr } = await runCli([...args, "--out", link]);
+      expect(code).to.equal(2);
+      expect(stderr).to.include(`${link} is a symbolic link, and was left as it is. Nothing was sent.`);
+      expect(readFileSync(victim, "utf8")).to.equal("mine");
     });
   });
 
