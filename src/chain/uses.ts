@@ -3,6 +3,7 @@ import {
   formatLog,
   getAddress,
   type Hex,
+  isAddressEqual,
   numberToHex,
   parseAbi,
   parseEventLogs,
@@ -14,6 +15,7 @@ import type { SignedAuthorization } from "../authorization/types.ts";
 import { readDirectOutcome } from "../router/outcome.ts";
 import { ask } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
+import { ChainUnavailableError } from "./errors.ts";
 
 /** How a nonce that is no longer free came to be used. */
 export type NonceUse =
@@ -88,11 +90,32 @@ export async function findNonceUses(
       asked = available(client.getTransactionReceipt({ hash }));
       receipts.set(hash, asked);
     }
-    const receipt = await asked;
+    let receipt = await asked;
+    // The log was found, so a receipt without it is wrong: it says nothing about how the nonce was used.
+    if (!showsUse(receipt, authorization)) receipt = await available(client.getTransactionReceipt({ hash }));
+    if (!showsUse(receipt, authorization)) {
+      throw new ChainUnavailableError(`The node contradicts itself about ${hash}.`, {
+        details: "Its logs use a nonce, its receipt does not.",
+        hint: "Use another node: this one cannot be relied on.",
+      });
+    }
     const outcome = readDirectOutcome(receipt, authorization);
     if (outcome.status !== "settled") return { status: "used-by-variant", transactionHash: hash, blockNumber };
     return { status: "settled", transactionHash: hash, blockNumber: receipt.blockNumber, logIndex: outcome.logIndex };
   }
+}
+
+/** Whether the logs of a receipt use or cancel the nonce of this authorization, whatever its terms. */
+export function showsUse(
+  { logs }: Pick<TransactionReceipt, "logs">,
+  { token, from, nonce }: Pick<SignedAuthorization, "token" | "from" | "nonce">,
+): boolean {
+  return logs.some(({ address, topics: [event, payer, used] }) => {
+    if (event === undefined || !USE_TOPICS.includes(event) || !isAddressEqual(address, token)) return false;
+    return (
+      used?.toLowerCase() === nonce.toLowerCase() && payer?.slice(-40).toLowerCase() === from.slice(2).toLowerCase()
+    );
+  });
 }
 
 async function readLogs(client: ChainClient, tokens: Address[], nonces: Hex[], fromBlock: bigint, toBlock: bigint) {

@@ -70,9 +70,10 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     if (transitions.length > 0) noteRows(await store.transition(transitions, clock.now()));
   };
   const watch = createOutcomeWatch({ store, client, clock, policy, apply });
-  const { port, conclude, concludeRest } = createSenderPort({ store, client, policy, clock, logger, noteRows });
   const nodes = [client, ...(chain.nodes ?? [])];
-  const senders: Sender[] = options.senders.map((account) => createSender({ ...port, nodes, account, owner }));
+  const outcomes = createSenderPort({ store, client, nodes, policy, clock, logger, noteRows });
+  const { port, conclude, concludeRest, recheck } = outcomes;
+  const senders: Sender[] = options.senders.map((account) => createSender({ ...port, account, owner }));
   const intake: IntakePort = { store, client, clock, policy, exposure, noteRows };
 
   const admitted = (admission: Admission): Admission => {
@@ -103,7 +104,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const unsubscribe = store.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ store, client, policy, clock, logger, owner, senders },
-    ...{ queue, exposure, standing, waiters, watch, apply, conclude, concludeRest, learn },
+    ...{ queue, exposure, standing, waiters, watch, apply, conclude, concludeRest, recheck, learn },
     finishing: finishing.signal,
     closing: closing.signal,
   });

@@ -22,6 +22,11 @@ export type FinalityPort = {
   readonly conclude: (lease: Lease, conclusion: Parameters<Store["concludeBatch"]>[1]) => Promise<void>;
   /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
   readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
+  /**
+   * Reads a mined batch's receipt once more, and corrects what an earlier reading got wrong about the payments that it carried.
+   * True: something was.
+   */
+  readonly recheck: (lease: Lease, batch: BatchRow, carried: readonly PaymentRow[]) => Promise<boolean>;
 };
 
 /** States that a batch's transaction may have brought about: a reorg takes each of them back. */
@@ -45,7 +50,7 @@ const SAFE_EVERY = 15;
 export type Follow = (lease: Lease, horizon: Horizon | undefined) => Promise<void>;
 
 /**
- * A follower of one sender's batches: raises the level of their payments as the chain becomes sure of the block, decides about
+ * A follower of one sender's batches: reads their receipts again and raises the level of their payments as the chain becomes sure of the block, decides about
  * what their transaction left over once that is deep enough, and opens a batch again where another block has taken the place
  * of its own. Its bytes are then handed out again.
  */
@@ -73,9 +78,13 @@ export function createFollow(port: FinalityPort): Follow {
       blocks.set(blockNumber, asked);
       return asked;
     };
+    let failure: PromiseRejectedResult | undefined;
     for (let i = 0; i < due.length; i += AT_ONCE) {
-      await Promise.all(due.slice(i, i + AT_ONCE).map((batch) => look(lease, batch, horizon, blockHash)));
+      const looks = due.slice(i, i + AT_ONCE).map((batch) => look(lease, batch, horizon, blockHash));
+      // What is wrong with one batch keeps the others from nothing.
+      failure ??= (await Promise.allSettled(looks)).find((result) => result.status === "rejected");
     }
+    if (failure !== undefined) throw failure.reason;
   };
 
   async function look(
@@ -92,18 +101,24 @@ export function createFollow(port: FinalityPort): Follow {
     if (there === receipt.blockHash && known?.level === level && known.isWhole) return;
     const batch = await port.store.batch(id);
     if (batch === undefined) return;
-    const payments = await paymentsOf(port.store, batch);
+    const carried = await carriedBy(port.store, batch);
+    const ownOf = (rows: readonly PaymentRow[]) => rows.filter(({ batchId }) => batchId === id);
+    const payments = ownOf(carried);
     if (there !== receipt.blockHash) {
       seen.delete(id);
       await reopen(port, lease, batch, payments);
       return;
     }
-    const isWhole = !payments.some(isLeftOver) || (await port.concludeRest(lease, batch));
-    const transitions = payments.flatMap((payment) => raise(payment, level));
+    const hasRest = payments.some(isLeftOver);
+    const isWhole = !hasRest || (await port.concludeRest(lease, batch));
+    // One reading may have been wrong: none counts as safe or final by itself.
+    const isCorrected = level !== "included" && (await port.recheck(lease, batch, carried));
+    const now = hasRest || isCorrected ? ownOf(await carriedBy(port.store, batch)) : payments;
+    const transitions = now.flatMap((payment) => raise(payment, level));
     if (isWhole && level === "final") {
-      await port.conclude(lease, { batchId: id, state: "final", receipt, transitions });
+      await port.conclude(lease, { batchId: id, state: "final", receipt: undefined, transitions });
     } else if (transitions.length > 0) {
-      await port.conclude(lease, { batchId: id, state: "mined", receipt, transitions });
+      await port.conclude(lease, { batchId: id, state: "mined", receipt: undefined, transitions });
     }
     seen.set(id, { level, isWhole });
   }

@@ -1,12 +1,14 @@
 import type { TransactionReceipt } from "viem";
 import type { ChainClient } from "../chain/client.ts";
-import { ChainMismatchError } from "../chain/errors.ts";
+import { ChainMismatchError, ChainUnavailableError } from "../chain/errors.ts";
 import { readHorizon } from "../chain/horizon.ts";
 import { preflightAuthorization } from "../chain/preflight.ts";
+import { findReceipt } from "../chain/submit.ts";
+import { showsUse } from "../chain/uses.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { recompose } from "./compose.ts";
-import { carriedBy, isLeftOver, paymentsOf } from "./finality.ts";
+import { carriedBy, type FinalityPort, isLeftOver, paymentsOf } from "./finality.ts";
 import { lookUpUses, readUsed } from "./nonceUses.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { punish } from "./punish.ts";
@@ -19,13 +21,17 @@ import {
   usedElsewhere,
   withUses,
 } from "./sending/conclude.ts";
+import { findCorrections } from "./sending/corrections.ts";
 import { findMined, type MinedAttempt } from "./sending/observe.ts";
+import { confirmReceipt } from "./sending/readings.ts";
 import type { SenderPort } from "./sending/types.ts";
 import type { Attempt, BatchRow, Evidence, Lease, PaymentRow, Store, Transition } from "./store/types.ts";
 
 type Deps = {
   readonly store: Store;
   readonly client: ChainClient;
+  /** The client and every further node. */
+  readonly nodes: readonly ChainClient[];
   readonly policy: EnginePolicy;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -36,13 +42,15 @@ type Conclude = (lease: Lease, conclusion: Parameters<Store["concludeBatch"]>[1]
 
 /** What senders share: how batches are composed anew, concluded and given back. */
 export function createSenderPort(deps: Deps): {
-  readonly port: Omit<SenderPort, "nodes" | "account" | "owner">;
+  readonly port: Omit<SenderPort, "account" | "owner">;
   /** Stores a conclusion and tells of the payments that it moved. */
   readonly conclude: Conclude;
   /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
   readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
+  /** See {@link FinalityPort}. */
+  readonly recheck: FinalityPort["recheck"];
 } {
-  const { store, client, policy, clock, logger } = deps;
+  const { store, client, nodes, policy, clock, logger } = deps;
 
   const conclude: Conclude = async (lease, conclusion) => {
     const answer = await store.concludeBatch(lease, conclusion, clock.now());
@@ -65,7 +73,9 @@ export function createSenderPort(deps: Deps): {
       const mined = await findMined(client, batch, await client.getBlockNumber());
       if (mined === undefined || mined.receipt.blockHash !== batch.receipt?.blockHash) return false;
       if (!(await isLossCertain(mined))) return false;
-      const { attempt, receipt } = mined;
+      const { attempt } = mined;
+      const receipt = await confirmReceipt(nodes, mined.receipt);
+      if (receipt.blockHash !== batch.receipt.blockHash) return false;
       // All that the attempt carried, wherever it is by now: outcomes are read by place.
       const carried = await carriedBy(store, batch);
       const isRest = new Set(carried.filter((row) => row.batchId === batch.id && isLeftOver(row)).map(({ id }) => id));
@@ -75,17 +85,50 @@ export function createSenderPort(deps: Deps): {
       await conclude(lease, { batchId: batch.id, state: "mined", receipt: batch.receipt, transitions });
       return true;
     },
+    recheck: async (lease, batch, carried) => {
+      const { receipt: kept } = batch;
+      const attempt = batch.attempts.find(({ hash }) => hash === kept?.hash);
+      if (kept === undefined || attempt === undefined || carried.length === 0) return false;
+      const compare = (receipt: TransactionReceipt) => {
+        const conclusion = concludeBatch(batch, attempt, receipt, carried, conclusionPolicy());
+        return { ...conclusion, corrections: findCorrections(batch, conclusion, carried) };
+      };
+      const again = await findReceipt(client, attempt.hash);
+      // Where the node has none any more, or one of another block, there is nothing to compare with.
+      if (again === undefined || again.blockHash !== kept.blockHash || compare(again).corrections.length === 0) {
+        return false;
+      }
+      const confirmed = await confirmReceipt(nodes, again);
+      if (confirmed.blockHash !== kept.blockHash) return false;
+      const { receipt, corrections } = compare(confirmed);
+      const said = corrections.map(({ transition }) => transition);
+      const transitions = await explain(said, carried, attempt, confirmed);
+      for (const { payment, transition } of corrections) {
+        const fields = { payment: payment.id, batch: batch.id, was: payment.state, is: transition.to };
+        logger.error("a node was wrong about an outcome, which is corrected", fields);
+      }
+      await conclude(lease, { batchId: batch.id, state: "mined", receipt, transitions });
+      return true;
+    },
     port: {
       store,
       client,
+      nodes,
       policy,
       clock,
       logger,
       recompose: (payments, batchId) => recompose({ store, client, policy, clock }, payments, batchId),
       conclude: async (lease, batch, mined, refused) => {
-        const { attempt, receipt } = mined;
+        const { attempt } = mined;
         const payments = await paymentsOf(store, batch);
-        const conclusion = concludeBatch(batch, attempt, receipt, payments, conclusionPolicy(), refused);
+        const read = (from: TransactionReceipt) =>
+          concludeBatch(batch, attempt, from, payments, conclusionPolicy(), refused);
+        // What says that a payment did not settle is read twice. What says that it did is read again before it is final.
+        const isGood = read(mined.receipt).transitions.every(({ to }) => to === "settled");
+        const receipt = isGood ? mined.receipt : await confirmReceipt(nodes, mined.receipt);
+        // Another block's, so how deep it is must be asked anew.
+        if (receipt.blockHash !== mined.receipt.blockHash) return;
+        const conclusion = read(receipt);
         const explained = await explain(conclusion.transitions, payments, attempt, receipt);
         await punish({ store, client, policy, clock }, { transitions: explained, payments, attempt, receipt });
         const isReturned = ({ to }: Transition) => to === "queued";
@@ -136,7 +179,18 @@ export function createSenderPort(deps: Deps): {
     }
     const used = usedElsewhere(transitions, payments);
     if (used.length === 0) return transitions;
-    return withUses(transitions, payments, await lookUpUses({ client, policy }, used), receipt.blockNumber);
+    const uses = await lookUpUses({ client, policy }, used);
+    for (const payment of used) {
+      const isHere = uses.get(payment.id)?.transactionHash === receipt.transactionHash;
+      if (!isHere || showsUse(receipt, authorizationOf(payment))) continue;
+      throw new ChainUnavailableError(
+        `The receipt of ${receipt.transactionHash} lacks a log that the node has found in it.`,
+        {
+          hint: "Use another node: this one contradicts itself.",
+        },
+      );
+    }
+    return withUses(transitions, payments, uses, receipt.blockNumber);
   }
 
   /**

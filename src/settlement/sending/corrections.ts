@@ -1,0 +1,33 @@
+import type { BatchRow, PaymentRow, Transition } from "../store/types.ts";
+import type { Conclusion } from "./conclude.ts";
+
+/** A payment whose state is not what its batch's receipt says, and what it should become. */
+export type Correction = { readonly payment: PaymentRow; readonly transition: Transition };
+
+/**
+ * What a later reading of a mined batch's receipt says otherwise than the journal: a settlement that was taken for something
+ * else, and something else that was taken for a settlement. Other differences say nothing about whether money moved. Pure.
+ */
+export function findCorrections(
+  batch: Pick<BatchRow, "id">,
+  { receipt, transitions }: Conclusion,
+  carried: readonly PaymentRow[],
+): Correction[] {
+  const byId = new Map(carried.map((payment) => [payment.id, payment]));
+  return transitions.flatMap(({ batchId: _, ...transition }) => {
+    const payment = byId.get(transition.paymentId);
+    if (payment === undefined || isUndecided(payment)) return [];
+    const wasHere =
+      payment.state === "settled" &&
+      payment.batchId === batch.id &&
+      "transactionHash" in payment.evidence &&
+      payment.evidence.transactionHash === receipt.hash;
+    const isWrong = transition.to === "settled" ? payment.state !== "settled" : wasHere;
+    return isWrong ? [{ payment, transition: { ...transition, from: [payment.state] } }] : [];
+  });
+}
+
+/** On its way in this batch or another one, which decides about it. */
+function isUndecided({ state }: PaymentRow): boolean {
+  return state === "batched" || state === "submitted";
+}
