@@ -37,6 +37,9 @@ export function callOf({ id, work }: PaymentRow): Call {
   return work;
 }
 
+/** The most gas of calls with strangers among their signers in one transaction of several: what they can burn together. */
+const MAX_STRANGERS_GAS = 2_000_000n;
+
 /** Whether a payment is a call that may share a transaction. */
 export function isShareable({ work }: PaymentRow): boolean {
   return work.kind === "call" && work.proof !== undefined;
@@ -78,7 +81,7 @@ export function packCalls(
       : (blockGasLimit * BigInt(Math.round(blockShare * 1e6))) / 10n ** 6n;
   const gasCap = share < maxGasPerTransaction ? share : maxGasPerTransaction;
   const packs: PaymentRow[][] = [];
-  let room = { gas: 0n, bytes: 0, items: 0, strangers: 0 };
+  let room = { gas: 0n, bytes: 0, items: 0, strangers: 0, strangersGas: 0n };
   for (const row of rows) {
     const { data, gas } = callOf(row);
     const bytes = byteLength(data) + CALL_OVERHEAD_BYTES;
@@ -87,20 +90,33 @@ export function packCalls(
       allowanceOf(gas) + BigInt(16 * bytes) + memoryGas(bytes) + BigInt((bytes * maxCalldataBytes) >> 17);
     const floor = BigInt(40 * bytes);
     const need = standard > floor ? standard : floor;
-    const strangers = signersOf(row).length > 0 ? 1 : 0;
+    const isStrange = signersOf(row).length > 0;
+    const [strangers, strangersGas] = isStrange ? [1, gas] : [0, 0n];
     const last = packs.at(-1);
-    const fits = room.gas >= need && room.bytes >= bytes && room.items > 0 && room.strangers >= strangers;
+    const fits =
+      room.gas >= need &&
+      room.bytes >= bytes &&
+      room.items > 0 &&
+      room.strangers >= strangers &&
+      room.strangersGas >= strangersGas;
     if (last !== undefined && fits) last.push(row);
     else {
       packs.push([row]);
-      const gas = gasCap - 21_000n - OVERHEAD_GAS;
-      room = { gas, bytes: maxCalldataBytes, items: maxItems, strangers: maxStrangers };
+      room = {
+        gas: gasCap - 21_000n - OVERHEAD_GAS,
+        bytes: maxCalldataBytes,
+        // What alone is above the bound shares with nobody.
+        items: strangersGas > MAX_STRANGERS_GAS ? 1 : maxItems,
+        strangers: maxStrangers,
+        strangersGas: MAX_STRANGERS_GAS,
+      };
     }
     room = {
       gas: room.gas - need,
       bytes: room.bytes - bytes,
       items: room.items - 1,
       strangers: room.strangers - strangers,
+      strangersGas: room.strangersGas - strangersGas,
     };
   }
   return packs;

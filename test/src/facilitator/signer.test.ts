@@ -33,6 +33,25 @@ describe("createEngineSigner", () => {
     expect(signer.getAddresses()).to.deep.equal([account.address]);
   });
 
+  it("sends no write that takes more gas than it may, whoever names the gas", async () => {
+    const { facilitator, store, account } = await lab.serve();
+    await lab.chain.fund(account.address, 100n);
+    const { engine } = facilitator;
+    const options = { engine, store, client: lab.client, addresses: [account.address], maxGas: 30_000n };
+    const transfer = { address: lab.chain.usdc, abi: erc20Abi, functionName: "transfer", args: [PAYEE, 1n] } as const;
+    const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error);
+    const tight = createEngineSigner(options);
+    expect(await failed(tight.writeContract(transfer))).to.be.instanceOf(CallNotSentError);
+    expect(await failed(tight.writeContract({ ...transfer, gas: 30_001n }))).to.be.instanceOf(CallNotSentError);
+    expect((await store.count()).queued).to.equal(undefined);
+    expect(await facilitator.engine.accounts()).to.deep.include({
+      address: account.address,
+      openBatches: 0,
+      paused: undefined,
+    });
+    expect(await lab.client.getTransactionCount({ address: account.address })).to.equal(0);
+  });
+
   it("takes back a write that could not be sent in time", async () => {
     const { facilitator, store, account } = await lab.serve({ engine: { minimumSenderBalanceWei: 10n ** 30n } });
     const { engine } = facilitator;

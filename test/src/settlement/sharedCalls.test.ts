@@ -76,6 +76,20 @@ describe("packCalls", () => {
     expect(packCalls([], {})).to.deep.equal([]);
   });
 
+  it("lets no more strangers share, and no more gas of theirs, than they may burn", () => {
+    const strange = (gas: bigint): PaymentRow => {
+      const row = callRow();
+      if (row.work.kind !== "call") throw new Error("no call");
+      return { ...row, work: { ...row.work, gas, signers: ["0x00000000000000000000000000000000000000aa"] } };
+    };
+    const sizes = (rows: readonly PaymentRow[]) => packCalls(rows, {}, { strangers: 8 }).map(({ length }) => length);
+    expect(sizes(Array.from({ length: 9 }, () => strange(190_000n)))).to.deep.equal([8, 1]);
+    expect(sizes(Array.from({ length: 3 }, () => strange(1_000_000n)))).to.deep.equal([2, 1]);
+    expect(sizes([strange(2_000_001n), callRow(), callRow()])).to.deep.equal([1, 2]);
+    // Calls without strangers are no part of it.
+    expect(sizes([...Array.from({ length: 12 }, () => callRow()), strange(100_000n)])).to.deep.equal([13]);
+  });
+
   it("keeps to its share of a block", () => {
     const rows = Array.from({ length: 20 }, () => callRow());
     const packs = packCalls(rows, { blockGasLimit: 2_000_000n, blockShare: 0.5 });
