@@ -204,7 +204,7 @@ describe("settle --watch", () => {
       await start(args);
       const second = await runCli(args);
       expect(second.code).to.equal(2);
-      expect(second.stderr).to.include(`Another engine sends from ${lab.account.address}.`);
+      expect(second.stderr).to.include(`Another engine sends from ${lab.account.address}: process `);
     });
   });
 });
