@@ -83,7 +83,7 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gas
   answerWithinMs: 55_000,
   holdMs: 10_000,
   admitWithinMs: 10_000,
-  assumedPerSecond: 40,
+  assumedPerSecond: 60,
   listFrom: 100n,
   maxDeploymentGas: 2_000_000n,
   maxValiditySeconds: 86_400,

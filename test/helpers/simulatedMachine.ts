@@ -35,7 +35,7 @@ export function simulateMachine(options: {
   let nowMs = 1_000_000;
   let { perSecond, blockMs } = options;
   const clock = { now: () => nowMs, sleep: async () => undefined };
-  const { admitWithinMs, assumedPerSecond = 40 } = options;
+  const { admitWithinMs, assumedPerSecond = 60 } = options;
   const capacity: Capacity = createCapacity({ clock, admitWithinMs, assumedPerSecond, blockMs });
   type Inside = { readonly seat: Seat; readonly caller: Caller; readonly cameMs: number };
   const queue: Inside[] = [];

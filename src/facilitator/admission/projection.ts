@@ -35,6 +35,9 @@ const COMPANY = 8;
 /** The part of what was thought of a lone one that a new measurement replaces, and how much longer it may say at once. */
 const NEWS = 0.25;
 const MOST_LONGER = 4;
+/** Over so long answers are counted; a little less than what was counted can be done for certain: they come in lumps. */
+const COUNTED_MS = 8_000;
+const CERTAIN = 0.9;
 /** How fast measurements lose weight, in the time of a lone one: answers come in lumps, one for each block. */
 const MEMORY_IN_LONE_TIMES = 4;
 const LEAST_MEMORY_MS = 8_000;
@@ -50,7 +53,7 @@ const BEST_KEPT_MS = 600_000;
  * Projects delays by Little's law: as many as are inside, by the rate at which they are answered, plus the time of a lone one.
  *
  * The rate is measured by those who came while it was busy: each found so many inside and took so long. An idle machine
- * measures nothing, so that it is never thought slow for having had little to do. What it learnt while something was in its
+ * measures nothing, so that it is never thought slow for having had little to do; and what it has just done it can do. What it learnt while something was in its
  * way (a node that hung) fades in calm times towards the best that it has done. While nobody at all is answered for longer
  * than two lone ones take, the silence counts as delay.
  */
@@ -64,6 +67,9 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
   let measuredAtMs = clock.now();
   let bestPerMs = perMs;
   let calmSinceMs = clock.now();
+  /** Answers in the last `COUNTED_MS`, older ones counting for less. */
+  let counted = 0;
+  let countedAtMs = clock.now();
   /** When somebody was answered last, or the first of those came who are inside. */
   let heardAtMs = clock.now();
 
@@ -82,6 +88,14 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
     measured += 1;
     measuredAtMs = nowMs;
     bestPerMs = measured < ENOUGH_ANSWERS ? perMs : Math.max(perMs, bestPerMs * Math.exp(-passedMs / BEST_KEPT_MS));
+  }
+
+  function count(): void {
+    const nowMs = clock.now();
+    counted = counted * Math.exp(-Math.max(0, nowMs - countedAtMs) / COUNTED_MS) + 1;
+    countedAtMs = nowMs;
+    perMs = Math.max(perMs, (CERTAIN * counted) / COUNTED_MS);
+    bestPerMs = Math.max(bestPerMs, perMs);
   }
 
   /** Whether one that comes now finds it busy; where it does not, the rate recovers for the time that it was calm. */
@@ -104,6 +118,8 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
       const isBusy = isBusyNow();
       inside += 1;
       const foundInside = inside;
+      // It measures, too, if it takes as long as if it had been busy, with at least half as many inside.
+      const isHalfBusy = foundInside >= (perMs * (busyMs(aloneMs) - aloneMs)) / 2;
       let isOver = false;
       return {
         end: (outcome) => {
@@ -114,7 +130,8 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
           heardAtMs = clock.now();
           if (outcome === "turned down") return;
           const tookMs = Math.max(1, heardAtMs - cameAtMs);
-          if (isBusy) measure(foundInside, tookMs);
+          if (isBusy || (isHalfBusy && tookMs >= busyMs(aloneMs))) measure(foundInside, tookMs);
+          count();
           if (foundInside <= COMPANY) aloneMs += (Math.min(tookMs, MOST_LONGER * aloneMs) - aloneMs) * NEWS;
         },
       };
