@@ -7,12 +7,24 @@ import { job } from "./job.ts";
 import { updateQuotes, writeResults } from "./lib/output.ts";
 import { missedBy, resultsOf, type Section, type Subject } from "./lib/results.ts";
 import { money } from "./money.ts";
+import { overload } from "./overload.ts";
 import { planner } from "./planner.ts";
 import { store } from "./store.ts";
 import { verification } from "./verification.ts";
 import { vouchers } from "./vouchers.ts";
 
-const SUBJECTS: readonly Subject[] = [gas, dataFee, money, planner, job, facilitator, verification, vouchers, store];
+const SUBJECTS: readonly Subject[] = [
+  gas,
+  dataFee,
+  money,
+  planner,
+  job,
+  overload,
+  facilitator,
+  verification,
+  vouchers,
+  store,
+];
 
 type Options = {
   readonly only?: readonly string[];

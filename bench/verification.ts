@@ -2,7 +2,7 @@
 
 import { FACILITATORS, type FacilitatorKind, startFacilitator } from "./lib/facilitators.ts";
 import { bodiesOf, commonestReason, flatOut, percentile, type Sample } from "./lib/load.ts";
-import { openMint } from "./lib/payments.ts";
+import { openMint, soon } from "./lib/payments.ts";
 import type { Usage } from "./lib/processes.ts";
 import { publicKeyRecoveries } from "./lib/recovery.ts";
 import { startRemoteChain } from "./lib/remoteChain.ts";
@@ -28,7 +28,7 @@ export const verification: Subject = {
     const count = full ? COUNT.full : COUNT.quick;
     const chain = await startRemoteChain(2);
     try {
-      const mint = openMint(seed, "verification");
+      const mint = openMint(seed, "verification", { validBefore: soon() });
       const shape = { count: count + WARM_UP, payers: count + WARM_UP, payees: 1 };
       await setBalances(chain.request, mint.parties(shape), 10n ** 12n);
       const payments = mint.payments(shape);

@@ -4,12 +4,24 @@ import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { bodyV2 } from "../../test/helpers/facilitator.ts";
 
 /** What became of one request, as its caller saw it. */
-export type Sample = { readonly ms: number; readonly success: boolean; readonly reason: string | undefined };
+export type Sample = {
+  readonly ms: number;
+  readonly success: boolean;
+  readonly reason: string | undefined;
+  /** HTTP's; undefined where no answer came. */
+  readonly status?: number | undefined;
+  /** Whether the answer named a transaction. */
+  readonly hasTransaction?: boolean | undefined;
+};
 
 /** Longer than anybody who waits for a web page has patience for. */
 const PATIENCE_MS = 20_000;
 
-const settleAnswer = z.object({ success: z.boolean(), errorReason: z.string().optional() });
+const settleAnswer = z.object({
+  success: z.boolean(),
+  errorReason: z.string().optional(),
+  transaction: z.string().optional(),
+});
 const verifyAnswer = z.object({ isValid: z.boolean(), invalidReason: z.string().optional() });
 
 /** Bodies of /verify and /settle, made beforehand: making them is no part of what is measured. */
@@ -17,10 +29,7 @@ export function bodiesOf(payments: readonly SignedAuthorization[]): string[] {
   return payments.map((payment) => JSON.stringify(bodyV2(payment)));
 }
 
-async function ask(
-  url: string,
-  body: string,
-): Promise<{ readonly success: boolean; readonly reason?: string | undefined }> {
+async function ask(url: string, body: string): Promise<Omit<Sample, "ms">> {
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -30,19 +39,23 @@ async function ask(
     });
     const answer: unknown = await response.json();
     const settled = settleAnswer.safeParse(answer);
-    if (settled.success) return { success: settled.data.success, reason: settled.data.errorReason };
+    const { status } = response;
+    if (settled.success) {
+      const { success, errorReason: reason, transaction = "" } = settled.data;
+      return { success, reason, status, hasTransaction: transaction !== "" };
+    }
     const verified = verifyAnswer.safeParse(answer);
-    if (verified.success) return { success: verified.data.isValid, reason: verified.data.invalidReason };
-    return { success: false, reason: `HTTP ${response.status}` };
+    if (verified.success) return { success: verified.data.isValid, reason: verified.data.invalidReason, status };
+    return { success: false, reason: `HTTP ${status}`, status };
   } catch (error) {
     return { success: false, reason: error instanceof Error ? error.name : "unknown" };
   }
 }
 
-async function timed(url: string, body: string): Promise<Sample> {
+export async function timed(url: string, body: string): Promise<Sample> {
   const startedAt = performance.now();
-  const { success, reason } = await ask(url, body);
-  return { ms: performance.now() - startedAt, success, reason };
+  const answer = await ask(url, body);
+  return { ms: performance.now() - startedAt, ...answer };
 }
 
 /** All at once. */
@@ -51,13 +64,20 @@ export function burst(url: string, bodies: readonly string[]): Promise<Sample[]>
 }
 
 /** At a steady rate, whether or not earlier ones were answered. */
-export async function sustain(url: string, bodies: readonly string[], perSecond: number): Promise<Sample[]> {
+export async function sustain(
+  url: string,
+  bodies: readonly string[],
+  perSecond: number,
+  onAnswer: (sample: Sample) => void = () => undefined,
+): Promise<Sample[]> {
   const running: Promise<Sample>[] = [];
   const startedAt = performance.now();
   for (const [i, body] of bodies.entries()) {
     const waitMs = startedAt + (i * 1000) / perSecond - performance.now();
     if (waitMs > 1) await pause(waitMs);
-    running.push(timed(url, body));
+    const asking = timed(url, body);
+    running.push(asking);
+    void asking.then(onAnswer);
   }
   return Promise.all(running);
 }

@@ -1,6 +1,8 @@
 // Loaded into a process that is measured (`--import`): answers how much of the processor it used, how much memory it has and
 // how late its event loop was. The parent asks over the channel that `fork` opens.
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Usage } from "./processes.ts";
 
 // Counts the resolution too: an idle process has a median of 1.1 ms.
@@ -13,6 +15,11 @@ process.on("message", (message) => {
     delay.enable();
     cpu = process.cpuUsage();
     process.send?.({ probe: "begun" });
+  } else if (message === "probe: collect") {
+    setFlagsFromString("--expose-gc");
+    const collect: () => void = runInNewContext("gc");
+    collect();
+    process.send?.({ probe: "collected", liveMiB: process.memoryUsage().heapUsed / 2 ** 20 });
   } else if (message === "probe: read") {
     const { user, system } = process.cpuUsage(cpu);
     const usage: Usage = {

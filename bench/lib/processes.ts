@@ -15,6 +15,8 @@ export type Measured = {
   /** Counts processor time and the lateness of the event loop from now on. */
   readonly begin: () => Promise<void>;
   readonly usage: () => Promise<Usage>;
+  /** What it holds on to: the heap after a collection, in MiB. */
+  readonly liveMiB: () => Promise<number>;
   /** What it printed in all, once it has ended by itself. */
   readonly ended: () => Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
   readonly stop: () => Promise<void>;
@@ -29,6 +31,7 @@ const usageMessage = z.object({
     loopDelayMs: z.object({ p50: z.number(), p99: z.number(), max: z.number() }),
   }),
 });
+const collectedMessage = z.object({ probe: z.literal("collected"), liveMiB: z.number() });
 const begunMessage = z.object({ probe: z.literal("begun") });
 
 const root = new URL("../../", import.meta.url);
@@ -68,6 +71,7 @@ export function startMeasured(
       await asked(child, "probe: begin", begunMessage);
     },
     usage: async () => (await asked(child, "probe: read", usageMessage)).usage,
+    liveMiB: async () => (await asked(child, "probe: collect", collectedMessage)).liveMiB,
     ended: async () => ({ code: await closed, stdout, stderr }),
     stop: async () => {
       child.kill("SIGTERM");

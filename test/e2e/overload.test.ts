@@ -19,10 +19,10 @@ type Served = Awaited<ReturnType<FacilitatorLab["serve"]>>;
 const VALUE = 1_000n;
 const KEYS = { greedy: "greedy-".padEnd(40, "g"), modest: "modest-".padEnd(40, "m") };
 /**
- * So slow a machine is assumed, and so long a delay is allowed, that 22 places are there for one who takes all, 7 more for others,
+ * So slow a machine is assumed, and so long a delay is allowed, that 24 places are there for one who takes all, 8 more for others,
  * and that the minutes which a test may take on a slow machine do not matter.
  */
-const policy = { admitWithinMs: 1_000_000, assumedPerSecond: 0.03, answerWithinMs: 600_000 };
+const policy = { admitWithinMs: 1_000_000, assumedPerSecond: 0.04, answerWithinMs: 600_000 };
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 describe("a facilitator of which more is asked than it can answer", () => {
@@ -87,7 +87,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     const before = await Promise.all(payers.map(({ address }) => lab.balanceOf(address)));
     const { answered, all } = flood(facilitator, payments);
     await untilDealtWith(facilitator, [{ answered }], payments.length);
-    expect(await metric(facilitator, "tributary_projected_delay_seconds")).to.be.above(500);
+    expect(await metric(facilitator, "tributary_projected_delay_seconds")).to.be.above(400);
     const ready = await facilitator.get("/ready");
     expect(ready.status).to.equal(200);
     expect(await ready.json()).to.deep.equal({ status: "ready", shedding: true });
@@ -95,7 +95,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     const results = await all;
     const refused = results.filter(({ answer }) => answer.status === 503);
     const settled = results.filter(({ answer }) => answer.status === 200);
-    expect(settled.length).to.be.within(15, 30);
+    expect(settled.length).to.be.within(15, 35);
     expect(refused).to.have.length(60 - settled.length);
     expect(await metric(facilitator, 'tributary_shed_total{endpoint="settle"}')).to.equal(refused.length);
     for (const { signed, answer } of refused) {

@@ -58,9 +58,10 @@ export type CapacityOptions = {
 
 /**
  * From which part of the bound on /verify is refused, then settlements of those who have their share, then all. The share is
- * one of the places below the second line: alone, one may have them all.
+ * one of the places below the second line: alone, one may have them all. What is projected is a mean: the last fifth of the
+ * bound is for those who take longer.
  */
-const LINES = { verify: 0.5, withShare: 0.75, all: 1 } as const;
+const LINES = { verify: 0.4, withShare: 0.6, all: 0.8 } as const;
 /**
  * No line is below so many times what a lone one takes: with less inside, a block would wait for payments. It matters where
  * blocks are slow.

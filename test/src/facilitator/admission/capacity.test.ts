@@ -168,8 +168,9 @@ describe("createCapacity", () => {
         { caller: modest, perSecond: 40 },
       ];
       simulated.run(60, loads);
-      // It asks for less than its half, so it is never refused.
-      expect(simulated.refused.filter(({ caller }) => caller === modest)).to.have.length(0);
+      // It asks for less than its half, so it is refused at most until the greedy one's places have become its own.
+      const refused = simulated.refused.filter(({ caller }) => caller === modest).length;
+      expect(refused / (40 * 60)).to.be.below(0.05);
       const sinceMs = simulated.now();
       simulated.run(60, [loads[0]!, { caller: modest, perSecond: 150 }]);
       const settled = (one: Caller) =>
