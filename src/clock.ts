@@ -22,3 +22,12 @@ export const systemClock: Clock = {
 export function elapsedMs(clock: Clock): number {
   return clock.elapsed?.() ?? clock.now();
 }
+
+/** A signal that aborts after `ms` of the clock's time, unless it is cleared before. */
+export function alarm(clock: Clock, ms: number): { readonly signal: AbortSignal; readonly clear: () => void } {
+  const [ringing, cleared] = [new AbortController(), new AbortController()];
+  void clock.sleep(ms, cleared.signal).then(() => {
+    if (!cleared.signal.aborted) ringing.abort();
+  });
+  return { signal: ringing.signal, clear: () => cleared.abort() };
+}

@@ -3,7 +3,7 @@ import { authorizationId, termsDigest } from "../authorization/identity.ts";
 import { isErc6492, normaliseSignature, unwrapErc6492 } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { hasCode } from "../chain/facts.ts";
-import type { Clock } from "../clock.ts";
+import { alarm, type Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Admission } from "../settlement/intake.ts";
@@ -291,8 +291,7 @@ export function createSettler(port: SettlePort): Settler {
   /** The decided row, or the answer for a caller who cannot wait any longer. */
   async function decide(row: PaymentRow, asking: Waiting): Promise<PaymentRow | Settlement> {
     const { startedMs, signal } = asking;
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), remaining(startedMs));
+    const timeout = alarm(clock, remaining(startedMs));
     const signals = [timeout.signal, port.stopping, ...(signal === undefined ? [] : [signal])];
     try {
       return await engine.outcome(row.id, { signal: AbortSignal.any(signals) });
@@ -309,7 +308,7 @@ export function createSettler(port: SettlePort): Settler {
         throw error;
       }
     } finally {
-      clearTimeout(timer);
+      timeout.clear();
     }
     // Never sent, and never will be: the payer may sign anew.
     if (await engine.cancel(row.id))

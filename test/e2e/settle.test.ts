@@ -7,6 +7,7 @@ import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { connectChain } from "../../src/chain/client.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
+import { PATIENT, until } from "../helpers/engineLab.ts";
 import {
   type Answer,
   authorize,
@@ -21,7 +22,6 @@ import {
 type Served = Awaited<ReturnType<FacilitatorLab["serve"]>>;
 
 const USED = "invalid_exact_evm_nonce_already_used";
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const successes = (answers: readonly Answer[]) => answers.filter(({ body }) => body.success === true);
 const batchOf = ({ body }: Answer) => (body.extra as { batch: Record<string, unknown> }).batch;
 
@@ -48,6 +48,7 @@ describe("settling through the facilitator", () => {
       to: signed.token,
       data: encodeTransfer(signed, "vrs"),
     });
+  const isQueued = ({ store }: Served) => until(async () => (await store.count()).queued === 1);
   const statusOf = async (served: Served, { token, from, nonce }: SignedAuthorization) => {
     const response = await served.get(`/payments/eip155:84532/${token}/${from}/${nonce}`);
     return { status: response.status, body: (await response.json()) as { payments: Record<string, unknown>[] } };
@@ -112,14 +113,15 @@ describe("settling through the facilitator", () => {
   });
 
   it("counts what a stranger submitted after it was accepted, once; with strict as used; from before as used", async () => {
-    const patient = await lab.serve({ engine: { lingerMs: 5_000 } });
-    const strict = await lab.serve({ engine: { lingerMs: 5_000 }, policy: { strict: true } });
+    const patient = await lab.serve({ engine: PATIENT });
+    const strict = await lab.serve({ engine: PATIENT, policy: { strict: true } });
     const [after, strictly, earlier] = await Promise.all(
       payers.slice(52, 55).map((payer) => authorize(payer, { to: freshPayee() })),
     );
     const waiting = Promise.all([patient.settle(bodyV2(after!)), strict.settle(bodyV2(strictly!))]);
-    await pause(500);
+    await Promise.all([patient, strict].map(isQueued));
     await Promise.all([after!, strictly!, earlier!].map(submitAsStranger));
+    for (const served of [patient, strict]) served.facilitator.engine.flush();
     const [settled, refused] = await waiting;
     expect(settled?.body.success).to.equal(true);
     expect(settled?.body.transaction).to.match(/^0x[0-9a-f]{64}$/);
@@ -132,12 +134,12 @@ describe("settling through the facilitator", () => {
 
   it("tells a duplicate that it is one while the first caller waits, and takes back what was never sent", async () => {
     const penniless = await lab.serve({
-      policy: { answerWithinMs: 1_500 },
+      policy: { answerWithinMs: 3_000 },
       engine: { minimumSenderBalanceWei: 10n ** 30n },
     });
     const signed = await authorize(payers[56]!, { to: freshPayee() });
     const first = penniless.settle(bodyV2(signed));
-    await pause(500);
+    await isQueued(penniless);
     expect((await penniless.settle(bodyV2(signed))).body.errorReason).to.equal("duplicate_settlement");
     expect((await first).body).to.include({ errorReason: "unexpected_settle_error", transaction: "" });
     expect((await statusOf(penniless, signed)).body.payments[0]).to.include({ state: "cancelled", successTold: false });
@@ -146,17 +148,21 @@ describe("settling through the facilitator", () => {
   });
 
   it("gives the place of a caller who hung up to the next who sends the same bytes", async () => {
-    const patient = await lab.serve({ engine: { lingerMs: 1_500 } });
+    const patient = await lab.serve({ engine: PATIENT });
     const signed = await authorize(payers[57]!, { to: freshPayee() });
     const hangUp = new AbortController();
     const { signal } = hangUp;
     const body = JSON.stringify(bodyV2(signed));
     const lost = fetch(`${patient.url}/settle`, { method: "POST", body, signal }).catch(() => undefined);
-    await pause(300);
+    await isQueued(patient);
     hangUp.abort();
     await lost;
-    await pause(100);
-    expect((await patient.settle(bodyV2(signed))).body.success).to.equal(true);
+    // What nobody waits for is not sent.
+    await until(async () => (await patient.store.count()).queued === undefined);
+    const again = patient.settle(bodyV2(signed));
+    await isQueued(patient);
+    patient.facilitator.engine.flush();
+    expect((await again).body.success).to.equal(true);
     expect((await patient.settle(bodyV2(signed))).body.errorReason).to.equal(USED);
   });
 
@@ -204,8 +210,8 @@ describe("settling through the facilitator", () => {
     const closing = await lab.serve();
     const signed = await authorize(payers[58]!, { to: freshPayee() });
     const waiting = closing.settle(bodyV2(signed));
-    await pause(300);
-    const closed = closing.facilitator.close({ graceMs: 10_000 });
+    await until(async () => (await closing.store.list({ limit: 1 })).length === 1);
+    const closed = closing.facilitator.close({ graceMs: 600_000 });
     const late = await closing.settle(bodyV2(await authorize(payers[59]!)));
     expect(late.status).to.equal(503);
     expect(late.headers.get("retry-after")).to.equal("5");

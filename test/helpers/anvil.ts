@@ -26,7 +26,8 @@ export type Anvil = Genesis & {
 
 export const CHAIN_ID = 84532;
 const ACCOUNT_COUNT = 10;
-const START_TIMEOUT_MS = 20_000;
+/** It ends a wait for what will not come. */
+const START_TIMEOUT_MS = 240_000;
 
 /**
  * Starts anvil on a free port of 127.0.0.1 and puts USDC, Multicall3 and the router there. It ends with `stop`, and also

@@ -12,6 +12,7 @@ import {
 import { startLocalChain } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
 import { openStore, type Store } from "../../src/settlement/store/index.ts";
+import { startPacedClock } from "./pacedClock.ts";
 
 const { usdc, caip2, v1Name } = networks.baseSepolia;
 
@@ -27,12 +28,15 @@ type Change = Partial<Omit<FacilitatorOptions, "client" | "store" | "senders">> 
 export async function openFacilitatorLab(options: { blockTimeSeconds?: number; bare?: false } = {}) {
   const chain = await startLocalChain({ blockTimeSeconds: options.blockTimeSeconds ?? 2 });
   const client = await connectChain(chain.rpcUrl, { pollingIntervalMs: 50 });
+  const clock = startPacedClock(() => chain.request("eth_chainId"));
   const open: (() => Promise<void>)[] = [];
   let nextSender = 19;
 
   return {
     chain,
     client,
+    /** The facilitators' clock, which is no faster than the machine. */
+    clock,
     /** A facilitator with a key and a journal of its own, served on a free port. */
     serve: async (change: Change = {}) => {
       const account = privateKeyToAccount(chain.accounts[nextSender--]!.privateKey);
@@ -52,6 +56,7 @@ export async function openFacilitatorLab(options: { blockTimeSeconds?: number; b
     balanceOf: (owner: Address): Promise<bigint> => balanceOf(owner),
     stop: async () => {
       for (const close of open.reverse()) await close();
+      clock.stop();
       await chain.stop();
     },
   };
@@ -71,7 +76,7 @@ export async function openFacilitatorLab(options: { blockTimeSeconds?: number; b
 
   async function start(account: PrivateKeyAccount, { store: given, ...change }: Change) {
     const store = given ?? (await openStore(":memory:"));
-    const facilitator: Facilitator = await createFacilitator({ client, store, senders: [account], ...change });
+    const facilitator: Facilitator = await createFacilitator({ client, store, clock, senders: [account], ...change });
     const served = await serveFacilitator(facilitator, { port: 0 });
     let closed: Promise<void> | undefined;
     const close = (): Promise<void> => {

@@ -128,9 +128,9 @@ async function query(address: string, statement: string): Promise<void> {
 }
 
 async function isUp(address: string): Promise<boolean> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 120_000;
   while (Date.now() < end) {
-    const client = new Client({ connectionString: address, connectionTimeoutMillis: 2_000 });
+    const client = new Client({ connectionString: address, connectionTimeoutMillis: 30_000 });
     client.on("error", () => undefined);
     try {
       await client.connect();

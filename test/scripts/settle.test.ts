@@ -344,7 +344,7 @@ describe("settle", () => {
           if (method === "eth_sendRawTransaction") sends += 1;
           return sends > 2 ? "hang-up" : "pass";
         });
-        const args = ["--max-gas", "500000", "--wait", "2", "--rpc-timeout", "2"];
+        const args = ["--max-gas", "500000", "--wait", "2", "--rpc-timeout", "30"];
         const first = await settle(file, args, node.rpcUrl);
         await node.stop();
         expect(first.code, first.stderr).to.equal(4);
@@ -363,7 +363,7 @@ describe("settle", () => {
       await withFolder(async (folder) => {
         const file = write(folder, bare(await lab.pay(2, nextPayee())));
         const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) => (method === "eth_call" ? "hang" : "pass"));
-        const { code, stderr } = await settle(file, ["--rpc-timeout", "1"], node.rpcUrl);
+        const { code, stderr } = await settle(file, ["--rpc-timeout", "5"], node.rpcUrl);
         await node.stop();
         expect(code).to.equal(3);
         expect(stderr).to.include("It took too long to answer.");

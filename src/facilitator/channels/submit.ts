@@ -7,7 +7,7 @@ import { readWorth } from "../../chain/worth.ts";
 import { type ChannelCall, transactionGasOf } from "../../channels/calls.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
-import type { Clock } from "../../clock.ts";
+import { alarm, type Clock } from "../../clock.ts";
 import { budgetGas } from "../../gas/budget.ts";
 import type { SettlementEngine } from "../../settlement/engine.ts";
 import type { PaymentRow, Store } from "../../settlement/store/types.ts";
@@ -150,12 +150,11 @@ export async function awaitCall(
 }
 
 async function decide(
-  { engine, store, policy, stopping }: SubmitPort,
+  { engine, store, clock, policy, stopping }: SubmitPort,
   row: PaymentRow,
   signal: AbortSignal | undefined,
 ): Promise<PaymentRow | CallOutcome> {
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), policy.answerWithinMs);
+  const timeout = alarm(clock, policy.answerWithinMs);
   const aborts = AbortSignal.any([timeout.signal, stopping, ...(signal === undefined ? [] : [signal])]);
   try {
     return await engine.outcome(row.id, { signal: aborts });
@@ -163,7 +162,7 @@ async function decide(
     const isClosed = error instanceof Error && error.name === "EngineClosedError";
     if (!aborts.aborted && !isClosed) throw error;
   } finally {
-    clearTimeout(timer);
+    timeout.clear();
   }
   if (await engine.cancel(row.id)) {
     return { status: "unsent", message: "it was not sent in time and is taken back; nothing moved" };

@@ -64,7 +64,7 @@ describe("batch-settlement on the facilitator: metrics", () => {
         'tributary_channel_verify_seconds_count{kind="voucher"} 2',
       ]);
       const pending = of("settle_seconds_sum").find((line) => line.includes('kind="deposit",outcome="pending"'));
-      expect(Number(pending?.split(" ")[1])).to.be.within(0.7, 5);
+      expect(Number(pending?.split(" ")[1])).to.be.at.least(0.7);
       expect(lines.filter((line) => line.includes("0x"))).to.deep.equal([]);
       // Those of exact are its own.
       expect(text).not.to.match(/tributary_(verifications|settlements)_total\{/);

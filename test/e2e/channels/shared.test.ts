@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../../helpers/channelShop.ts";
+import { PATIENT } from "../../helpers/engineLab.ts";
 import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../../helpers/facilitator.ts";
 
 describe("batch-settlement on the facilitator: shared transactions, blocks every 2 s", () => {
@@ -27,7 +28,7 @@ describe("batch-settlement on the facilitator: shared transactions, blocks every
   };
 
   it("opens 20 channels at once in transactions of 8 deposits", async () => {
-    const facilitator = await lab.serve();
+    const facilitator = await lab.serve({ engine: { ...PATIENT, fullBatch: 20 } });
     const { open } = await openShops(facilitator.url, 2, 102);
     const buyers = Array.from({ length: 20 }, (_, index) => payerOf(9_100 + index));
     await lab.fundAll(buyers.map(({ address }) => address));
@@ -42,7 +43,7 @@ describe("batch-settlement on the facilitator: shared transactions, blocks every
   });
 
   it("claims and sweeps for 8 receivers at once in at most 2 transactions each", async () => {
-    const facilitator = await lab.serve();
+    const facilitator = await lab.serve({ engine: { ...PATIENT, fullBatch: 8 } });
     const { open, receivers } = await openShops(facilitator.url, 8, 110);
     const buyer = openChannelBuyer(lab.client, await lab.payer(9_300));
     await Promise.all(open.map((shop) => buyer.buy(shop.url)));

@@ -31,7 +31,7 @@ describe("settlePayments", () => {
   let fresh = 500;
   const nextPayee = () => freshAddress(fresh++);
   const settle = (payments: readonly JobPayment[], options: Partial<JobOptions> = {}) =>
-    settlePayments(lab.client, payments, { journal: store, senders: [lab.account], waitMs: 20_000, ...options });
+    settlePayments(lab.client, payments, { journal: store, senders: [lab.account], waitMs: 300_000, ...options });
   /** Settles through a node that misbehaves as `fault` says. */
   const settleThrough = async (
     fault: (request: NodeRequest) => Fault,
@@ -270,9 +270,8 @@ describe("settlePayments", () => {
     await lab.chain.fund(payer.address, 10n);
     const authorizations = await Promise.all([6n, 6n].map((value) => lab.chain.sign(payer, { to: payee, value })));
     const payments = authorizations.map((authorization, i) => ({ line: i + 1, authorization }));
-    const started = Date.now();
-    const { results } = await settle(payments, { waitMs: 60_000 });
-    expect(Date.now() - started).to.be.below(20_000);
+    // For longer than the test runs.
+    const { results } = await settle(payments, { waitMs: 3_600_000 });
     const statuses = results.map(({ outcome }) => outcome.status);
     expect(statuses.filter((status) => status === "settled")).to.have.lengthOf(1);
     expect(await lab.balanceOf(payee)).to.equal(6n);

@@ -8,6 +8,7 @@ import { payloadsOf } from "../../../../src/settlement/store/postgres/listen.ts"
 import { selectWithNonce } from "../../../../src/settlement/store/survey.ts";
 import type { Tables } from "../../../../src/settlement/store/tables.ts";
 import { sharedPostgres } from "../../../helpers/postgres.ts";
+import { until } from "../../../helpers/until.ts";
 import { describeStore } from "./contract.ts";
 import { acceptSeeds, stateOf } from "./fixtures.ts";
 
@@ -45,14 +46,6 @@ describe("openStore of a PostgreSQL database", () => {
     const client = new Client({ connectionString: await sharedDatabase() });
     await client.connect();
     await client.query(statement).finally(() => client.end());
-  }
-
-  async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    const end = Date.now() + 10_000;
-    while (!(await condition())) {
-      if (Date.now() > end) throw new Error("it did not happen");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
   }
 
   it("finds a nonce without reading the whole table", async () => {

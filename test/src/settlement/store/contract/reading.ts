@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { until } from "../../../../helpers/until.ts";
 import type { Subject } from "../contract.ts";
 import { acceptAll, acceptSeeds, chainId, move, paymentOf } from "../fixtures.ts";
 
@@ -104,12 +105,4 @@ async function heardSoon(heard: readonly number[], id: number): Promise<boolean>
   for (let left = 10; left > 0 && !heard.includes(id); left -= 1)
     await new Promise((resolve) => setTimeout(resolve, 10));
   return heard.includes(id);
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error("it did not happen");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
