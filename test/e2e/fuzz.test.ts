@@ -2,11 +2,10 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+import { isLong, seed } from "../helpers/randomness.ts";
 
-const isLong = process.env.TRIBUTARY_LONG === "1";
 /** Bodies for each of the two endpoints. */
 const RUNS = isLong ? 5_000 : 500;
-const seed = Number(process.env.TRIBUTARY_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 describe("bodies that nobody expects", () => {
   let lab: FacilitatorLab;

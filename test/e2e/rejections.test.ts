@@ -4,6 +4,7 @@ import type { PrivateKeyAccount } from "viem/accounts";
 import { signAuthorization } from "../../src/authorization/sign.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { sender } from "../../src/local/transaction.ts";
+import { PATIENT, until } from "../helpers/engineLab.ts";
 import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
 
 const EMPTY_ASSET: Address = "0x00000000000000000000000000000000000a55e7";
@@ -341,7 +342,8 @@ describe("rejections of /verify and /settle", () => {
   });
 
   it("answers 429 with Retry-After above the rate limit", async () => {
-    const limited = await lab.serve({ rateLimit: { perSecond: 1, burst: 2 } });
+    const standing = { ...lab.clock, now: () => 1_000_000 };
+    const limited = await lab.serve({ clock: standing, rateLimit: { perSecond: 1, burst: 2 } });
     const body = bodyV2(await authorize(rich));
     const answers = [await limited.verify(body), await limited.verify(body), await limited.settle(body)];
     expect(answers.map(({ status }) => status)).to.deep.equal([200, 200, 429]);
@@ -350,12 +352,13 @@ describe("rejections of /verify and /settle", () => {
   });
 
   it("refuses a payer's next payment above the unsettled cap", async () => {
-    const capped = await lab.serve({ engine: { payerUnsettledCap: 1_500n, lingerMs: 500 } });
+    const capped = await lab.serve({ engine: { ...PATIENT, payerUnsettledCap: 1_500n } });
     const payments = await Promise.all([1_000n, 1_001n].map((value) => authorize(rich, { value })));
     const first = capped.settle(bodyV2(payments[0]!));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(async () => (await capped.store.count()).queued === 1);
     const second = await capped.settle(bodyV2(payments[1]!));
     expect(second.body.errorReason).to.equal("invalid_transaction_state");
+    capped.facilitator.engine.flush();
     expect((await first).body.success).to.equal(true);
   });
 });

@@ -20,6 +20,7 @@ import { openChainLab } from "./chainLab.ts";
 import { type ChannelBuyerOptions, facilitatorAt, openChannelBuyer, openChannelShop } from "./channelShop.ts";
 import { FAST } from "./engineLab.ts";
 import { officialFacilitator } from "./officialFacilitator.ts";
+import { startPacedClock } from "./pacedClock.ts";
 
 const { chainId } = networks.baseSepolia;
 
@@ -34,6 +35,7 @@ export type KeeperLab = Awaited<ReturnType<typeof openKeeperLab>>;
  */
 export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOptions & { isOurs?: boolean } = {}) {
   const lab = await openChainLab(options);
+  const clock = startPacedClock(() => lab.chain.request("eth_chainId"));
   const closers: (() => Promise<void> | void)[] = [];
   const doomed: (() => Promise<void>)[] = [];
   const accountOf = (index: number): LocalAccount => privateKeyToAccount(lab.keyOf(index).privateKey);
@@ -110,6 +112,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         chain: { client: lab.client },
         senders: [accountOf(sender)],
         ...(owner === undefined ? {} : { owner }),
+        clock,
         policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600 },
       });
       const metrics = createKeeperMetrics({ store, client: lab.client, engine });
@@ -169,6 +172,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
     stop: async () => {
       await Promise.all(doomed.map((close) => close()));
       await ours?.close();
+      clock.stop();
       await lab.chain.stop();
     },
   };
