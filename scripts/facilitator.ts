@@ -20,10 +20,12 @@ import { withoutTwins } from "../src/facilitator/merchants.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
-import { DEFAULT_STORE_PATH, openStore, StoreError } from "../src/settlement/store/index.ts";
+import { SenderHeldError } from "../src/settlement/errors.ts";
+import { DEFAULT_STORE_PATH, type Store } from "../src/settlement/store/index.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
 import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
+import { openJournal } from "./cli/journal.ts";
 import {
   address,
   addresses,
@@ -69,6 +71,7 @@ type Options = {
   readonly node?: readonly string[];
   readonly strict?: true;
   readonly grace: number;
+  readonly maxHeadAge?: number;
   readonly logLevel: LogLevel;
   readonly json?: true;
 };
@@ -189,6 +192,14 @@ export function facilitatorCommand(): Command {
       new Option("--grace <seconds>", "how long a stop waits for payments").argParser(seconds(600)).default(15),
     )
     .addOption(
+      new Option(
+        "--max-head-age <seconds>",
+        "how old the newest block may be while /ready says so; 0 for any age (default: 15, or 8 blocks' time)",
+      )
+        .env("MAX_HEAD_AGE")
+        .argParser(integer(0, 86_400)),
+    )
+    .addOption(
       new Option("--log-level <level>", "what goes to stderr, as lines of JSON")
         .env("LOG_LEVEL")
         .choices(["debug", "info", "warn", "error", "silent"])
@@ -213,10 +224,7 @@ async function runFacilitator(options: Options): Promise<void> {
   }
   // A development chain begins anew with each start; a journal of its last life would wait for transactions that are gone.
   const place = options.databaseUrl ?? (isDevelopment ? ":memory:" : DEFAULT_STORE_PATH);
-  const store = await asUsageAsync(openStore(place)).catch((error: unknown) => {
-    if (error instanceof StoreError) throw new UsageError(error.shortMessage, { cause: error });
-    throw error;
-  });
+  const store = await openJournal(place);
   const logger = createJsonLogger(options.logLevel);
   const served = await listen({ options, client, sender, store, logger, merchants }).catch(async (error: unknown) => {
     await store.close();
@@ -250,12 +258,12 @@ async function listen({
   readonly options: Options;
   readonly client: ChainClient;
   readonly sender: LocalAccount;
-  readonly store: Awaited<ReturnType<typeof openStore>>;
+  readonly store: Store;
   readonly logger: ReturnType<typeof createJsonLogger>;
   readonly merchants: readonly Merchant[];
 }) {
   const { rateLimit, payerCap, confirmations } = options;
-  const facilitator = await createFacilitator({
+  const creating = createFacilitator({
     client,
     nodes: await connectNodes(client, options.node),
     store,
@@ -281,7 +289,13 @@ async function listen({
     merchantsOnly: options.merchantsOnly === true,
     channels: { authority: channelAuthority() },
     rateLimit: rateLimit === undefined ? undefined : { perSecond: rateLimit, burst: rateLimit * 2 },
+    maxHeadAgeSeconds: options.maxHeadAge === 0 ? Number.POSITIVE_INFINITY : options.maxHeadAge,
   });
+  // A key that another process has is bad usage, as it is with every command.
+  const facilitator = await creating.catch((error: unknown) =>
+    error instanceof SenderHeldError ? asUsageAsync(Promise.reject(error)) : Promise.reject(error),
+  );
+  if (options.json !== true) for (const warning of facilitator.warnings) notice(`warning: ${warning}`);
   try {
     return await serveFacilitator(facilitator, options);
   } catch (error) {

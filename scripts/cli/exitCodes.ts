@@ -14,7 +14,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const exitCodesHelp = `
 Exit codes:
   0  done
-  1  failed in a way that nobody planned for
+  1  the node or the journal cannot be used, or something failed that nobody planned for
   2  bad usage or bad input; nothing was sent
   3  done, but some payments did not settle
   4  an outcome is still unknown; run the command again

@@ -3,7 +3,13 @@ import { Option } from "commander";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { isDevelopmentChain } from "../../src/chain/development.ts";
 import { bindJournal } from "../../src/settlement/binding.ts";
-import { DEFAULT_STORE_PATH, openStore, type Store } from "../../src/settlement/store/index.ts";
+import {
+  DEFAULT_STORE_PATH,
+  isOutage,
+  openStore,
+  type Store,
+  type StoreOptions,
+} from "../../src/settlement/store/index.ts";
 import { asUsageAsync, UsageError } from "./errors.ts";
 import { notice } from "./output.ts";
 
@@ -28,7 +34,22 @@ export async function openExistingJournal({ journal }: JournalOptions): Promise<
       hint: "Name it with --journal (or DATABASE_URL), or run tributary settle first, which makes one.",
     });
   }
-  return asUsageAsync(openStore(journal));
+  // Whoever only looks does not wait for a large file to be looked over.
+  return openJournal(journal, { check: false });
+}
+
+/**
+ * Opens a journal, and makes it where there is none. A journal that cannot be used just now, or is damaged, ends a command with
+ * exit code 1.
+ * @throws UsageError where the address is none, or the journal is another program's or a newer version's.
+ */
+export async function openJournal(journal: string | undefined, options: StoreOptions = {}): Promise<Store> {
+  try {
+    return await openStore(journal, options);
+  } catch (error) {
+    if (isOutage(error)) throw error;
+    return asUsageAsync(Promise.reject(error));
+  }
 }
 
 /** Opens the journal for `work` and closes it behind that, whatever happens. */
@@ -51,7 +72,7 @@ export async function openEngineJournal(
   { journal, rpcUrl }: JournalOptions & { readonly rpcUrl: string },
   client: ChainClient,
 ): Promise<Store> {
-  const store = await asUsageAsync(openStore(journal));
+  const store = await openJournal(journal);
   const bound = await bindJournal(store, client).catch(async (error: unknown) => {
     await store.close();
     throw error;

@@ -14,6 +14,19 @@ export async function isDevelopmentChain(client: Pick<ChainClient, "request">, r
   }
 }
 
+/** Whether a node says that it makes a block for each transaction and none otherwise. Only development nodes know the question. */
+export async function minesOnDemand(client: Pick<ChainClient, "request">): Promise<boolean> {
+  const ask = client.request as (question: { readonly method: string; readonly params: [] }) => Promise<unknown>;
+  for (const method of ["hardhat_getAutomine", "anvil_getAutomine"]) {
+    try {
+      return (await ask({ method, params: [] })) === true;
+    } catch {
+      // Another node's question, or no development node.
+    }
+  }
+  return false;
+}
+
 function isLoopbackUrl(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.[0-9]{1,3}){3}$/.test(hostname);

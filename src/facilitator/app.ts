@@ -7,6 +7,7 @@ import { ChainUnavailableError } from "../chain/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
+import { isOutage, type StoreError } from "../settlement/store/errors.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Capacity, Full, Seat } from "./admission/capacity.ts";
 import { ClaimConflictError, MalformedHeaderError } from "./admission/claims.ts";
@@ -18,10 +19,11 @@ import { aside } from "./aside.ts";
 import { CallerGoneError, requestName } from "./bringers.ts";
 import type { DeclarationResponse } from "./catalogue.ts";
 import { readJson } from "./json.ts";
+import { describeError } from "./log.ts";
 import { REASON } from "./reasons.ts";
 import { type Call, type Endpoint, failure, type Refusal, readCall, type Status, unexpected } from "./request.ts";
 import type { SettleOptions } from "./settle.ts";
-import { createViews, describeError, type ViewsPort } from "./views.ts";
+import { createViews, type ViewsPort } from "./views.ts";
 import { networkEcho, payerOf } from "./wire.ts";
 
 export type AppPort = ViewsPort & {
@@ -115,6 +117,8 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   }
 
   async function verify({ payload, requirements, exact, identifier }: Call, caller: Caller): Promise<Answer> {
+    const fault = await port.readiness.journalFault();
+    if (fault !== undefined) throw fault;
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
     const response = await port.withOptions({ caller }, () => x402.verify(payload, requirements));
     if (!response.isValid || exact === undefined) return { response, bazaar: undefined };
@@ -151,6 +155,10 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     if (error instanceof QuotaError) return no(429, error.message, error.retryAfterSeconds);
     if (error instanceof CallerGoneError) return no(503, "the caller went away", 2);
     if (error instanceof EngineClosedError || error instanceof EngineBusyError) return no(503, error.shortMessage, 5);
+    if (isOutage(error)) {
+      logger.warn(`${endpoint} refused`, { requestId, error: error.shortMessage, details: error.details });
+      return no(503, journalMessage(error), retryAfterSeconds(error));
+    }
     logger.error(`${endpoint} failed`, { requestId, error: describeError(error) });
     if (!(error instanceof ChainUnavailableError)) return no(500, "internal error", 2);
     return no(503, "the node does not answer; nothing is known against the payment", 2);
@@ -171,6 +179,10 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   app.route("/", createViews(port));
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
   app.onError((error, c) => {
+    if (isOutage(error)) {
+      c.header("Retry-After", String(retryAfterSeconds(error)));
+      return c.json({ error: journalMessage(error) }, 503);
+    }
     logger.error("request failed", { path: c.req.path, error: describeError(error) });
     return c.json({ error: "internal error" }, 500);
   });
@@ -204,6 +216,15 @@ function addressOf(c: Context): string {
   } catch {
     return "unknown";
   }
+}
+
+/** Only a fault that passes by itself is worth asking again soon. */
+function retryAfterSeconds({ kind }: StoreError): number {
+  return kind === "busy" || kind === "unavailable" || kind === "indeterminate" ? 2 : 30;
+}
+
+function journalMessage({ shortMessage }: StoreError): string {
+  return `${shortMessage} Nothing is known against the payment.`;
 }
 
 function encodeHeader(value: object): string {

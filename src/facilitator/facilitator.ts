@@ -25,6 +25,9 @@ import { createCatalogue } from "./catalogue.ts";
 import { createChannelScheme } from "./channels/scheme.ts";
 import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
+import { defaultHeadAge } from "./health/head.ts";
+import { createReadiness } from "./health/readiness.ts";
+import { findWarnings } from "./health/warnings.ts";
 import { type Merchant, withoutTwins } from "./merchants.ts";
 import { createMetrics } from "./metrics.ts";
 import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./policy.ts";
@@ -54,6 +57,11 @@ export type FacilitatorOptions = {
   readonly merchants?: readonly Merchant[] | undefined;
   /** Whether /verify and /settle answer nobody else. */
   readonly merchantsOnly?: boolean | undefined;
+  /**
+   * How old the chain's newest block may be, in seconds, while the facilitator calls itself ready; Infinity for any age. By default
+   * eight blocks' time, at least 15 s; any age on a development chain that makes blocks only for transactions.
+   */
+  readonly maxHeadAgeSeconds?: number | undefined;
   readonly logger?: Logger;
   readonly clock?: Clock;
 };
@@ -67,6 +75,8 @@ export type Facilitator = {
   readonly engine: SettlementEngine;
   /** Whether there is a router: without one, payments settle one by one. */
   readonly batches: boolean;
+  /** What an operator should know, as it was at the start: keys without ether, a node that is behind, clocks that differ. */
+  readonly warnings: readonly string[];
   /**
    * Stops: intake ends at once, callers who wait get up to `graceMs` for their payments, then what is not sent is taken
    * back and what is sent is answered as pending. The store stays open.
@@ -87,6 +97,10 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const chainId = client.chain.id;
   const policy = resolveFacilitatorPolicy(chainId, options.policy);
   const batches = (await readRouterCode(client)).status === "matches";
+  const maxHeadAgeSeconds = options.maxHeadAgeSeconds ?? (await defaultHeadAge(client));
+  const addresses = (): readonly Address[] => senders.map(({ address }) => address);
+  const warnings = await findWarnings({ client, addresses: addresses(), batches, clock, maxHeadAgeSeconds });
+  for (const warning of warnings) logger.warn(warning);
   const engine = await startEngine(
     {
       store,
@@ -106,7 +120,6 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     },
   );
 
-  const addresses = (): readonly Address[] => senders.map(({ address }) => address);
   const stopping = new AbortController();
   const checks = createSignatureChecks(clock, chainId);
   const admission = createAdmission({ store, clock, client, policy, batches });
@@ -124,7 +137,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   };
   const current = new AsyncLocalStorage<SettleOptions>();
   const capacity = createCapacity({ clock, ...policy, blockMs: await readBlockTime(client) });
-  const metrics = createMetrics({ engine, store, client, load: capacity.view });
+  const metrics = createMetrics({ engine, store, client, clock, load: capacity.view });
   const settler = createSettler(port);
   const [rpcUrl] = client.chain.rpcUrls.default.http;
   const loopback = rpcUrl !== undefined && (await isDevelopmentChain(client, rpcUrl));
@@ -166,9 +179,10 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     rateLimit: options.rateLimit,
     isClosing: () => closing,
   });
+  const isClosing = (): boolean => closing;
+  const readiness = createReadiness({ store, client, engine, clock, maxHeadAgeSeconds, isClosing });
   const { app, idle } = createApp({
     x402,
-    engine,
     store,
     client,
     clock,
@@ -180,7 +194,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     admission,
     capacity,
     load: capacity.view,
-    isClosing: () => closing,
+    readiness,
     withOptions: (settleOptions, work) => current.run(settleOptions, work),
   });
 
@@ -203,6 +217,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     x402,
     engine,
     batches,
+    warnings,
     close: ({ graceMs = 15_000 } = {}) => {
       closed ??= close(graceMs);
       return closed;

@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { TributaryError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -25,4 +26,10 @@ function withoutBigints(fields: Readonly<Record<string, unknown>>): Record<strin
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, typeof value === "bigint" ? value.toString() : value]),
   );
+}
+
+/** An error in one line, without what a node's URL may hold. */
+export function describeError(error: unknown): string {
+  if (error instanceof TributaryError) return error.shortMessage;
+  return error instanceof Error ? error.name : "unknown";
 }

@@ -1,9 +1,11 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ChainClient } from "../chain/client.ts";
+import type { Clock } from "../clock.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import type { CapacityView } from "./admission/capacity.ts";
 import { createChannelMetrics } from "./channels/metrics.ts";
+import { sharedLook } from "./health/shared.ts";
 import type { Endpoint } from "./request.ts";
 import type { Settlement } from "./settle.ts";
 import type { Verdict } from "./verify.ts";
@@ -23,12 +25,15 @@ export type FacilitatorMetrics = {
 const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4.5, 7, 15, 30, 60];
 /** Batches whose size was counted. A later payment of one that is forgotten counts it twice, which does no harm. */
 const REMEMBERED = 1_000;
+/** Longer than this a scrape does not wait for the journal: the rest is rendered without it. */
+const COUNT_WITHIN_MS = 3_000;
 
 export function createMetrics(port: {
   readonly engine: SettlementEngine;
   readonly store: Store;
   readonly client: ChainClient;
   readonly load: () => CapacityView;
+  readonly clock: Clock;
 }): FacilitatorMetrics {
   const registers = [new Registry()];
   const [registry] = registers;
@@ -131,7 +136,15 @@ export function createMetrics(port: {
     labelNames: ["sender", "reason"],
     registers,
   });
+  const journalUp = new Gauge({
+    name: "tributary_journal_up",
+    help: "Whether the journal answers and its last write succeeded",
+    registers,
+  });
   const seen = new Set<string>();
+  const counted = sharedLook(port.clock, { everyMs: 0, withinMs: COUNT_WITHIN_MS }, undefined, () =>
+    port.store.count(port.client.chain.id).catch(() => undefined),
+  );
 
   return {
     channels: createChannelMetrics(registers, SECONDS),
@@ -159,11 +172,12 @@ export function createMetrics(port: {
       for (const endpoint of ["verify", "settle"] as const) inside.set({ endpoint }, load.inside[endpoint]);
       projectedDelay.set(load.delayMs / 1000);
       serviceRate.set(load.perSecond);
-      const counts = await port.store.count(port.client.chain.id);
+      const counts = await counted();
+      journalUp.set(counts === undefined || port.store.fault() !== undefined ? 0 : 1);
       payments.reset();
-      for (const [state, count] of Object.entries(counts)) payments.set({ state }, count);
-      queueDepth.set(counts.queued ?? 0);
-      paymentsInFlight.set((counts.batched ?? 0) + (counts.submitted ?? 0));
+      for (const [state, count] of Object.entries(counts ?? {})) payments.set({ state }, count);
+      queueDepth.set(counts === undefined ? Number.NaN : (counts.queued ?? 0));
+      paymentsInFlight.set(counts === undefined ? Number.NaN : (counts.batched ?? 0) + (counts.submitted ?? 0));
       paused.reset();
       await Promise.all(
         port.engine.accounts().map(async ({ address, openBatches, paused: reason }) => {

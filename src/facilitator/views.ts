@@ -3,18 +3,16 @@ import { type Context, Hono } from "hono";
 import type { Hex } from "viem";
 import { getAddress } from "viem";
 import type { ChainClient } from "../chain/client.ts";
-import { TributaryError } from "../errors.ts";
 import { networkOf } from "../networks.ts";
-import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Store } from "../settlement/store/types.ts";
 import type { CapacityView } from "./admission/capacity.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { Readiness } from "./health/readiness.ts";
 import type { FacilitatorMetrics } from "./metrics.ts";
 import { readPaymentStatus } from "./status.ts";
 
 export type ViewsPort = {
   readonly x402: x402Facilitator;
-  readonly engine: SettlementEngine;
   readonly store: Store;
   readonly client: ChainClient;
   readonly metrics: FacilitatorMetrics;
@@ -23,7 +21,7 @@ export type ViewsPort = {
   readonly batches: boolean;
   /** How much is asked, and how long it takes. */
   readonly load: () => CapacityView;
-  readonly isClosing: () => boolean;
+  readonly readiness: Readiness;
 };
 
 const NO_ROUTER = "there is no settlement router on this chain: payments settle one by one";
@@ -37,7 +35,7 @@ export function createViews(port: ViewsPort): Hono {
     c.json({ status: "ok", batches: port.batches, ...(port.batches ? {} : { notice: NO_ROUTER }) }),
   );
   views.get("/ready", async (c) => {
-    const problem = await findProblem(port);
+    const problem = await port.readiness.problem();
     // One that sheds is alive, and answers as much as it can: taking it out of service would leave the others more to do.
     if (problem === undefined) return c.json({ status: "ready", shedding: port.load().isShedding });
     c.header("Retry-After", "2");
@@ -83,30 +81,6 @@ async function showPayment(c: Context, { client, store }: ViewsPort): Promise<Re
   });
   c.header("Cache-Control", "no-store");
   return status === undefined ? c.json({ error: "no such payment was accepted here" }, 404) : c.json(status);
-}
-
-/** Why nothing could be settled just now; undefined where it could. */
-async function findProblem({ engine, store, client, isClosing }: ViewsPort): Promise<string | undefined> {
-  if (isClosing()) return "the facilitator is stopping";
-  const accounts = engine.accounts();
-  if (accounts.every(({ paused }) => paused !== undefined)) {
-    return `no key can send: ${accounts.map(({ address, paused }) => `${address} ${paused}`).join(", ")}`;
-  }
-  try {
-    const [balances] = await Promise.all([
-      Promise.all(accounts.map(({ address }) => client.getBalance({ address }))),
-      store.senders(client.chain.id),
-    ]);
-    return balances.every((wei) => wei === 0n) ? "no key has ether for gas" : undefined;
-  } catch (error) {
-    return describeError(error);
-  }
-}
-
-/** An error in one line, without what a node's URL may hold. */
-export function describeError(error: unknown): string {
-  if (error instanceof TributaryError) return error.shortMessage;
-  return error instanceof Error ? error.name : "unknown";
 }
 
 function filterOf({ type, payTo, scheme, network, extensions }: Record<string, string | undefined>) {

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -116,6 +117,37 @@ describe("tributary facilitator", () => {
     server.close();
     expect(code).to.equal(2);
     expect(stderr).to.include(`Port ${port} of 127.0.0.1 is taken.`);
+  });
+
+  it("ends with exit code 1 where the journal is damaged or the database is away, and 2 where its key is held", async () => {
+    await withFolder(async (folder) => {
+      const path = join(folder, "journal.db");
+      const journal = await openStore(path);
+      const [sender] = deriveAccounts(TEST_MNEMONIC, 1, 19);
+      await journal.acquireLease({ chainId: 84532, sender: sender!.address, owner: "another", ttlMs: 600_000 });
+      const env = { RPC_URL: chain.rpcUrl, PORT: "0", DATABASE_URL: path, LEASE: "5" };
+      const held = runCli(["facilitator", "--log-level", "silent"], { env });
+      const away = runCli(["facilitator"], { env: { ...env, DATABASE_URL: "postgres://127.0.0.1:1/x" } });
+      // Renewed while the command watches.
+      let ended = false;
+      const done = held.then(() => {
+        ended = true;
+      });
+      while (!ended) {
+        await journal.acquireLease({ chainId: 84532, sender: sender!.address, owner: "another", ttlMs: 600_000 });
+        await Promise.race([done, pause(200)]);
+      }
+      expect(await held).to.include({ code: 2 });
+      expect((await held).stderr).to.include(`Another engine sends from ${sender!.address}: another.`);
+      expect(await away).to.include({ code: 1 });
+      expect((await away).stderr).to.include("The database cannot be reached.");
+      await journal.close();
+      const bytes = readFileSync(path);
+      writeFileSync(path, bytes.fill(0xa5, 3 * 4_096, 20 * 4_096));
+      const damaged = await runCli(["facilitator"], { env });
+      expect(damaged).to.include({ code: 1, stdout: "" });
+      expect(damaged.stderr).to.include("The journal's file is damaged");
+    });
   });
 
   it("says that no node answers", async () => {

@@ -34,6 +34,16 @@ export class StoreError extends TributaryError {
   }
 }
 
+/** Faults of the journal itself, which say nothing against what was asked of it. */
+const OUTAGES: ReadonlySet<StoreErrorKind> = new Set([
+  ...(["unavailable", "indeterminate", "busy", "full", "read-only", "corrupt", "closed"] as const),
+]);
+
+/** Whether an error says that the journal does not work just now: what was asked may be asked again later. */
+export function isOutage(error: unknown): error is StoreError {
+  return error instanceof StoreError && OUTAGES.has(error.kind);
+}
+
 /** Of a method that is called after `close`. */
 export function closedError(): StoreError {
   return new StoreError("closed", "The journal is closed.", { hint: "Open it again, or close it later." });

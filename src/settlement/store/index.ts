@@ -8,7 +8,7 @@ export type {
   ChannelWithdrawal,
   KeeperCall,
 } from "./channelTypes.ts";
-export { StoreError, type StoreErrorKind } from "./errors.ts";
+export { isOutage, StoreError, type StoreErrorKind } from "./errors.ts";
 export { DEFAULT_STORE_PATH, openStore, type StoreOptions } from "./open.ts";
 export {
   type Attempt,

@@ -17,6 +17,11 @@ export type StoreOptions = {
   readonly busyTimeoutMs?: number;
   /** SQLite: the most pages of 4096 bytes that the file may have. */
   readonly maxPageCount?: number;
+  /**
+   * SQLite: whether the file is looked over for damage before it is used (true by default). It takes about two seconds for a
+   * gigabyte, and no more: of a larger file only the small tables are read, all but payments, their history and transactions.
+   */
+  readonly check?: boolean;
 };
 
 /**
@@ -30,8 +35,8 @@ export async function openStore(url: string | undefined, options: StoreOptions =
     const { poolSize = 10, schema = "tributary" } = options;
     return createStore(await openPostgres(where, { poolSize, schema }));
   }
-  const { busyTimeoutMs = 10_000, maxPageCount } = options;
-  return createStore(await openSqlite(pathOf(where), { busyTimeoutMs, maxPageCount }));
+  const { busyTimeoutMs = 10_000, maxPageCount, check = true } = options;
+  return createStore(await openSqlite(pathOf(where), { busyTimeoutMs, maxPageCount, check }));
 }
 
 function pathOf(where: string): string {

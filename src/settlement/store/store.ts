@@ -4,6 +4,7 @@ import { batchMethods } from "./batches.ts";
 import { channelMethods } from "./channels.ts";
 import { StoreError, type StoreErrorKind } from "./errors.ts";
 import { gather, togetherOrAlone } from "./gather.ts";
+import { watchWrites } from "./health.ts";
 import { leaseMethods } from "./leases.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { noteMethods } from "./notes.ts";
@@ -17,7 +18,8 @@ import type { Store } from "./types.ts";
 const concerningAll: ReadonlySet<StoreErrorKind> = new Set(["busy", "unavailable", "indeterminate", "closed"]);
 
 /** The store's methods on a database. */
-export function createStore(backend: Backend): Store {
+export function createStore(database: Backend): Store {
+  const { backend, methods } = watchWrites(database);
   const { track, close } = createLifecycle();
   const tracked: Backend = {
     ...backend,
@@ -63,6 +65,8 @@ export function createStore(backend: Backend): Store {
     ...noteMethods(tracked),
     ...surveyMethods(tracked),
     ...channelMethods(tracked),
+    fault: methods.fault,
+    probe: () => track(methods.probe),
     onChange: backend.onChange,
     close: () => close(backend.close),
   };

@@ -1,6 +1,7 @@
 import type { Address, Hex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChannelStore } from "./channelTypes.ts";
+import type { StoreError } from "./errors.ts";
 
 /**
  * Where a payment stands. `submitted` means that its outcome is unknown until there is evidence: it is held, never queued
@@ -448,5 +449,15 @@ export type Store = ChannelStore & {
   readonly keepResource: (resource: ResourceRow, most: number, among?: string) => Promise<void>;
   /** All kept resources, or those with these keys, the one that was kept last first. */
   readonly resources: (keys?: readonly string[]) => Promise<readonly ResourceRow[]>;
+
+  // --- Its own state ---
+
+  /**
+   * Why the last write failed, or a read that found no database, from memory; undefined once a write succeeds. A full disk
+   * stays its fault until a probe succeeds, since a small write may still find room; a damaged file until it is opened again.
+   */
+  readonly fault: () => StoreError | undefined;
+  /** Writes 64 KiB, durably, and takes that back: rejects where nothing could be accepted now. */
+  readonly probe: () => Promise<void>;
   readonly close: () => Promise<void>;
 };

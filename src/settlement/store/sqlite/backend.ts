@@ -8,6 +8,7 @@ import { StoreError } from "../errors.ts";
 import { gather, togetherOrAlone } from "../gather.ts";
 import { checkVersion, migrate, SCHEMA_VERSION } from "../schema.ts";
 import { openChannel } from "./channel.ts";
+import { findDamage } from "./damage.ts";
 import { kyselyOn, sqlValue } from "./driver.ts";
 import { fromSqlite, isBusy } from "./errors.ts";
 import { openNearReader } from "./nearReader.ts";
@@ -22,6 +23,8 @@ export type SqliteOptions = {
   readonly busyTimeoutMs: number;
   /** The most pages of 4096 bytes that the file may have. */
   readonly maxPageCount: number | undefined;
+  /** Whether the file is looked over for damage. */
+  readonly check: boolean;
 };
 
 /** A journal in a file, or with `:memory:` in this process only. */
@@ -73,6 +76,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       const tables = await sql<{ name: string }>`select name from sqlite_schema where type = 'table'`.execute(writer);
       const names = tables.rows.map(({ name }) => name);
       if (names.length > 0 && !names.includes("schema_version")) throw foreignFile(path);
+      if (names.length > 0 && options.check && file !== ":memory:") await findDamage(writer, path, names);
       // Without a lock where there is nothing to do, so that a busy writer keeps no reader out.
       if (names.length > 0 && (await checkVersion(writer)) === SCHEMA_VERSION) return;
       await writer.transaction().execute((db) => migrate(db, sqliteDialect));
@@ -154,5 +158,5 @@ async function createFile(path: string): Promise<void> {
 }
 
 function foreignFile(path: string): StoreError {
-  return new StoreError("corrupt", `${path} is a database of another program.`, { hint: "Give another path." });
+  return new StoreError("invalid", `${path} is a database of another program.`, { hint: "Give another path." });
 }

@@ -56,7 +56,7 @@ export function fromSqlite(error: unknown, path: string): unknown {
     case NOTADB:
       return new StoreError(
         "corrupt",
-        "The file is damaged or is no journal.",
+        "The journal's file is damaged, or is no journal.",
         options("Restore it from a backup, or give another path; what settled is found on the chain by its nonces."),
       );
     case IOERR:

@@ -175,11 +175,27 @@ describe("openStore of a SQLite file", () => {
     expect(readFileSync(path, "utf8")).to.match(/^a shopping list/);
   });
 
+  it("refuses a journal with a damaged page in its middle, before anything is done with it", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, ...Array.from({ length: 300 }, (_, index) => index));
+    await store.close();
+    const bytes = readFileSync(path);
+    const middle = Math.floor(bytes.length / 2 / 4_096) * 4_096;
+    bytes.fill(0xa5, middle - 8 * 4_096, middle + 8 * 4_096);
+    writeFileSync(path, bytes);
+    const error = await failure(path);
+    expect(error).to.include({ kind: "corrupt" });
+    expect(error.shortMessage).to.match(/^The journal's file is damaged/);
+    // Whoever only reads may still look at what is left.
+    await (await openStore(path, { check: false })).close();
+  });
+
   it("refuses the database of another program, and leaves it alone", async () => {
     const path = newFile();
     const database = new DatabaseSync(path);
     database.exec("create table recipes (name text)");
-    expect((await failure(path)).kind).to.equal("corrupt");
+    expect((await failure(path)).kind).to.equal("invalid");
     expect(database.prepare("select name from sqlite_schema").all()).to.have.length(1);
     database.close();
   });
@@ -229,6 +245,40 @@ describe("openStore of a SQLite file", () => {
     expect(await large.count()).to.deep.equal(before);
     await acceptSeeds(large, 99_999);
     await large.close();
+  });
+
+  it("remembers that the disk is full until a probe finds room, whatever small writes say", async () => {
+    const path = newFile();
+    const store = await openStore(path, { maxPageCount: 120 });
+    await store.probe();
+    expect(store.fault()).to.equal(undefined);
+    const filler = new DatabaseSync(path, { timeout: 60_000 });
+    filler.exec("create table filler (bytes blob)");
+    filler.exec(`insert into filler values (zeroblob(${120 * 4_096}))`);
+    const full = await store.probe().catch((reason: unknown) => reason);
+    expect(full).to.be.instanceOf(StoreError).with.property("kind", "full");
+    await store.setCursor("small", "1");
+    expect(store.fault()).to.equal(full);
+    filler.exec("drop table filler");
+    await store.probe();
+    expect(store.fault()).to.equal(undefined);
+    filler.close();
+    await store.close();
+  });
+
+  it("remembers the last failed write until one succeeds", async () => {
+    const path = newFile();
+    const store = await openStore(path, { busyTimeoutMs: 50 });
+    const other = new DatabaseSync(path);
+    other.exec("begin immediate");
+    const error = await store.setCursor("a", "1").catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "busy");
+    expect(store.fault()).to.equal(error);
+    other.exec("rollback");
+    await store.setCursor("a", "1");
+    expect(store.fault()).to.equal(undefined);
+    other.close();
+    await store.close();
   });
 
   it("reads and keeps the event loop free while another process has the file locked, then gives up", async () => {

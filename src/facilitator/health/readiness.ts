@@ -1,0 +1,76 @@
+import type { ChainClient } from "../../chain/client.ts";
+import type { Clock } from "../../clock.ts";
+import type { SettlementEngine } from "../../settlement/engine.ts";
+import type { StoreError } from "../../settlement/store/errors.ts";
+import type { Store } from "../../settlement/store/types.ts";
+import { describeError } from "../log.ts";
+import { type SharedBounds, sharedLook } from "./shared.ts";
+
+export type ReadinessPort = {
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly engine: Pick<SettlementEngine, "accounts">;
+  readonly clock: Clock;
+  /** How old the newest block may be, in seconds; undefined for no bound. */
+  readonly maxHeadAgeSeconds: number | undefined;
+  readonly isClosing: () => boolean;
+};
+
+/** Whether payments could be settled just now. */
+export type Readiness = {
+  /** Why they could not: looks at the journal by a write, at the chain's newest block, and at the keys. */
+  readonly problem: () => Promise<string | undefined>;
+  /**
+   * Why the journal takes no payment, from memory: its last write failed, and no probe has succeeded since. Those who ask meanwhile
+   * share a probe.
+   */
+  readonly journalFault: () => Promise<StoreError | undefined>;
+};
+
+/** So that any number of probes costs one look a second, and none waits long for a disk, a database or a node that hangs. */
+const BOUNDS: SharedBounds = { everyMs: 1_000, withinMs: 3_000 };
+
+export function createReadiness(port: ReadinessPort): Readiness {
+  const { store, client, engine, clock, maxHeadAgeSeconds } = port;
+
+  const journal = sharedLook<string | undefined>(clock, BOUNDS, "the journal takes no write in time", async () => {
+    try {
+      await store.probe();
+      return undefined;
+    } catch (error) {
+      return describeError(error);
+    }
+  });
+
+  const chain = sharedLook<string | undefined>(clock, BOUNDS, "the node does not answer in time", async () => {
+    try {
+      const [head, balances] = await Promise.all([
+        client.getBlock({ blockTag: "latest" }),
+        Promise.all(engine.accounts().map(({ address }) => client.getBalance({ address }))),
+      ]);
+      const ageSeconds = Math.floor(clock.now() / 1000) - Number(head.timestamp);
+      if (maxHeadAgeSeconds !== undefined && ageSeconds > maxHeadAgeSeconds) {
+        return `the node's newest block is ${ageSeconds} s old, more than ${maxHeadAgeSeconds} s`;
+      }
+      return balances.every((wei) => wei === 0n) ? "no key has ether for gas" : undefined;
+    } catch (error) {
+      return describeError(error);
+    }
+  });
+
+  return {
+    problem: async () => {
+      if (port.isClosing()) return "the facilitator is stopping";
+      const accounts = engine.accounts();
+      if (accounts.every(({ paused }) => paused !== undefined)) {
+        return `no key can send: ${accounts.map(({ address, paused }) => `${address} ${paused}`).join(", ")}`;
+      }
+      const [ofJournal, ofChain] = await Promise.all([journal(), chain()]);
+      return ofJournal ?? ofChain;
+    },
+    journalFault: async () => {
+      if (store.fault() !== undefined) await journal();
+      return store.fault();
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Address } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
+import type { Clock } from "../../clock.ts";
+
+/** So far ahead of this machine's clock a block may be. */
+const AHEAD_SECONDS = 10;
+
+/** What an operator should know at the start, in a sentence each; none of it keeps a facilitator from starting. */
+export async function findWarnings(at: {
+  readonly client: ChainClient;
+  readonly addresses: readonly Address[];
+  readonly batches: boolean;
+  readonly clock: Clock;
+  readonly maxHeadAgeSeconds: number | undefined;
+}): Promise<readonly string[]> {
+  const { client, addresses, clock, maxHeadAgeSeconds } = at;
+  const [head, balances] = await Promise.all([
+    client.getBlock({ blockTag: "latest" }),
+    Promise.all(addresses.map((address) => client.getBalance({ address }))),
+  ]);
+  const warnings: string[] = [];
+  for (const [index, address] of addresses.entries()) {
+    if (balances[index] === 0n) warnings.push(`${address} has no ether for gas: it sends nothing until it has some`);
+  }
+  if (!at.batches) warnings.push("there is no settlement router on this chain: payments settle one by one");
+  const ageSeconds = Math.floor(clock.now() / 1000) - Number(head.timestamp);
+  if (maxHeadAgeSeconds === undefined) return warnings;
+  if (ageSeconds > maxHeadAgeSeconds) {
+    warnings.push(
+      `the node's newest block is ${ageSeconds} s old: the chain stands still, the node is behind, or this machine's clock is ahead`,
+    );
+  }
+  if (ageSeconds < -AHEAD_SECONDS) {
+    warnings.push(
+      `the node's newest block is ${-ageSeconds} s in the future: this machine's clock is behind, or the node's is ahead`,
+    );
+  }
+  return warnings;
+}
