@@ -134,6 +134,7 @@ const exported = {
     "StoreError",
     "createSettlementEngine",
     "inspectSettlement",
+    "isOutage",
     "openStore",
     "quoteSettlement",
     "retryRuleOfReason",
