@@ -47,8 +47,8 @@ export type FacilitatorOptions = {
   readonly engine?: EnginePolicyOptions;
   /**
    * The scheme batch-settlement, which is served where x402's channel contracts are; false to leave it out. With an
-   * authority, resource servers may leave the signing of claims and refunds to its key, of refunds only known merchants (see
-   * `receivers`); there is none by default.
+   * authority, merchants may leave the signing of claims and refunds of their `receivers`' channels to its key; there is none by
+   * default.
    */
   readonly channels?: false | { readonly authority?: LocalAccount | undefined };
   /** Requests that one address may make; undefined for no bound. A merchant has its own bound. */
@@ -166,7 +166,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   if (v1Name !== undefined) x402.registerV1(v1Name as Network, scheme(1));
   if (options.channels !== false && (await hasChannels(client))) {
     const { authority } = options.channels ?? {};
-    const channels = createChannelScheme({ ...port, authority, options: () => current.getStore() ?? {} });
+    const receivers = (options.merchants ?? []).flatMap((one) => one.receivers);
+    const channels = createChannelScheme({ ...port, authority, receivers, options: () => current.getStore() ?? {} });
     x402.register(`eip155:${chainId}`, metrics.channels.measured(channels, clock));
   }
   x402.registerExtension({ key: "bazaar" }).registerExtension({ key: "payment-identifier" });

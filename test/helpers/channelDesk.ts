@@ -1,8 +1,11 @@
 import { readChannelState } from "../../src/chain/channels.ts";
 import type { ChannelConfig } from "../../src/channels/index.ts";
+import { parseMerchantKeys } from "../../src/facilitator/index.ts";
 import { freshAddress } from "./chainLab.ts";
 import { authorizer, channelOf, depositBody, idOf } from "./channelPayloads.ts";
-import { openFacilitatorLab } from "./facilitator.ts";
+import { openFacilitatorLab, post } from "./facilitator.ts";
+
+const KEY = "c".repeat(40);
 
 /** A code of `batch-settlement` on EVM. */
 export const ERR = (name: string) => `invalid_batch_settlement_evm_${name}`;
@@ -18,8 +21,10 @@ export type ChannelDesk = Awaited<ReturnType<typeof openChannelDesk>>;
  */
 export async function openChannelDesk() {
   const lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
-  const facilitator = await lab.serve({ channels: { authority: authorizer } });
   let next = 9_500;
+  const receivers = Array.from({ length: 200 }, (_, index) => freshAddress(next + 1 + index));
+  const merchants = [{ ...parseMerchantKeys(`shop=${KEY}`)[0]!, receivers }];
+  const facilitator = await lab.serve({ channels: { authority: authorizer }, merchants });
   const fresh = async (changes: Partial<ChannelConfig> = {}) => {
     next += 1;
     const payer = await lab.payer(next);
@@ -28,6 +33,8 @@ export async function openChannelDesk() {
   return {
     lab,
     facilitator,
+    /** Settles as the merchant whom all receivers here belong to. */
+    asMerchant: (body: unknown) => post(`${facilitator.url}/settle`, body, { authorization: `Bearer ${KEY}` }),
     /** A payer with USDC, and a channel of theirs that is not open. */
     fresh,
     /** A channel of 10,000 units. */

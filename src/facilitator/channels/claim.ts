@@ -1,37 +1,17 @@
 import type { SettleResponse } from "@x402/core/types";
-import { type Hex, isAddressEqual } from "viem";
+import type { Hex } from "viem";
 import { readChannels } from "../../chain/channels.ts";
 import { type BadRow, findBadRows } from "../../chain/claims.ts";
 import { claimCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, type VoucherClaim } from "../../channels/index.ts";
+import { NOBODY } from "../admission/types.ts";
 import { type Asked, failed, succeeded, undone } from "./answers.ts";
+import { authorityFor, findOvercharged } from "./authority.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettlePort, Submitting } from "./settle.ts";
 import type { ClaimPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.claimSimulation, failed: CHANNEL_REASON.claimFailed };
-
-/** The receiver authorizer's signature over these rows: ours, if it is our key. */
-export type ClaimSigner = { readonly sign: (rows: readonly VoucherClaim[]) => Promise<Hex> };
-
-/** What is wrong with letting our key sign for these rows; the signer if nothing is. */
-export function claimSigner(
-  { authority, client }: Pick<ChannelSettlePort, "authority" | "client">,
-  rows: readonly VoucherClaim[],
-): ClaimSigner | { readonly reason: string; readonly message: string } {
-  if (authority === undefined) {
-    return {
-      reason: CHANNEL_REASON.authorizerMissing,
-      message: "sign the claim: this facilitator has no key for that",
-    };
-  }
-  const ours = rows.every(({ voucher }) => isAddressEqual(voucher.channel.receiverAuthorizer, authority.address));
-  if (!ours) {
-    const message = `only channels with the receiver authorizer ${authority.address} are signed for here`;
-    return { reason: CHANNEL_REASON.authorizerMismatch, message };
-  }
-  return { sign: (some) => authority.signTypedData(claimBatchTypedData(client.chain.id, some)) };
-}
 
 /**
  * Claims vouchers. Rows that would make the whole claim fail are found before anything is sent. Where the receiver authorizer
@@ -44,22 +24,34 @@ export async function settleClaim(
   asked: Asked,
   options: Submitting,
 ): Promise<SettleResponse> {
-  const { client } = port;
-  const signer = claimAuthorizerSignature === undefined ? claimSigner(port, claims) : undefined;
+  const { client, store } = port;
+  const isOurs = claimAuthorizerSignature === undefined;
+  const channels = claims.map(({ voucher }) => voucher.channel);
+  const signer = isOurs ? authorityFor(port, channels, options.caller ?? NOBODY) : undefined;
   if (signer !== undefined && "reason" in signer) return failed(asked, signer.reason, signer.message);
 
-  const bad = await findBadRows(client, claims, { signerGas: port.policy.maxSignerGas });
+  const overcharged = isOurs ? await findOvercharged(store, client.chain.id, claims) : [];
+  const honest = claims.flatMap((_, index) => (overcharged.some((one) => one.index === index) ? [] : [index]));
+  const failing = await findBadRows(
+    client,
+    honest.map((index) => claims[index]!),
+    { signerGas: port.policy.maxSignerGas },
+  );
+  const bad = [...overcharged, ...failing.map(({ index, reason }) => ({ index: honest[index]!, reason }))].sort(
+    (a, b) => a.index - b.index,
+  );
   const rejected = bad.map(({ index, reason }) => ({ index, channelId: idOf(claims[index]), reason }));
   const report = (claimed: number) => ({ claimed, ...(rejected.length === 0 ? {} : { rejected }) });
   const good = claims.filter((_, index) => !bad.some((one) => one.index === index));
-  if (good.length === 0 || (bad.length > 0 && signer === undefined)) {
+  if (good.length === 0 || (bad.length > 0 && !isOurs)) {
     return failed(asked, CHANNEL_REASON.claimSimulation, describe(bad), { extra: report(0) });
   }
   const { effective, amount } = await findEffect(good);
   // Claimed before: the same again changes nothing, and costs gas.
   if (effective === undefined) return succeeded(asked, "", "", report(0));
 
-  const signature = claimAuthorizerSignature ?? (await signer?.sign(good)) ?? "0x";
+  const signature =
+    claimAuthorizerSignature ?? (await signer?.signTypedData(claimBatchTypedData(client.chain.id, good))) ?? "0x";
   const outcome = await port.submitOnce(claimCall(good, signature, effective), options, amount);
   if (outcome.status === "done") return succeeded(asked, outcome.transaction, "", report(good.length));
   // Another claim may have done the same in the meantime, so that this one did nothing.

@@ -1,10 +1,11 @@
 import type { SettleResponse } from "@x402/core/types";
-import { isAddressEqual, keccak256 } from "viem";
+import { keccak256 } from "viem";
 import { readChannelState } from "../../chain/channels.ts";
 import { refundCall } from "../../channels/calls.ts";
-import { channelIdOf, refundTypedData } from "../../channels/index.ts";
+import { channelIdOf, claimBatchTypedData, refundTypedData } from "../../channels/index.ts";
+import { NOBODY } from "../admission/types.ts";
 import { type Asked, channelEvents, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
-import { claimSigner } from "./claim.ts";
+import { authorityFor, findOvercharged } from "./authority.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 import type { ChannelSettlePort, Submitting } from "./settle.ts";
 import { awaitCall, type CallOutcome, findCall, submitCall, withTicket } from "./submit.ts";
@@ -24,7 +25,8 @@ export async function settleRefund(
   asked: Asked,
   options: Submitting,
 ): Promise<SettleResponse> {
-  const { client, authority } = port;
+  const { client } = port;
+  const { caller = NOBODY } = options;
   const { channelConfig, voucher, amount, refundNonce, claims } = payload;
   const chainId = client.chain.id;
   const channelId = channelIdOf(chainId, channelConfig);
@@ -34,24 +36,20 @@ export async function settleRefund(
 
   let refundSignature = payload.refundAuthorizerSignature;
   if (refundSignature === undefined) {
-    if (authority === undefined) {
-      return failed(asked, CHANNEL_REASON.authorizerMissing, "sign the refund: this facilitator has no key for that");
-    }
-    if (!isAddressEqual(channelConfig.receiverAuthorizer, authority.address)) {
-      return failed(asked, CHANNEL_REASON.authorizerMismatch, "the channel has another receiver authorizer");
-    }
-    // A refund takes from the receiver: nobody else may ask for it.
-    if (options.caller?.merchant?.receivers.some((one) => isAddressEqual(one, channelConfig.receiver)) !== true) {
-      const message = "refunds are signed here for merchants who prove to be one (Authorization: Bearer)";
-      return failed(asked, CHANNEL_REASON.authorizerMissing, message);
-    }
+    const authority = authorityFor(port, [channelConfig], caller);
+    if ("reason" in authority) return failed(asked, authority.reason, authority.message);
     refundSignature = await authority.signTypedData(refundTypedData(chainId, channelId, refundNonce, amount));
   }
   let claimSignature = payload.claimAuthorizerSignature;
   if (claims.length > 0 && claimSignature === undefined) {
-    const signer = claimSigner(port, claims);
-    if ("reason" in signer) return failed(asked, signer.reason, signer.message);
-    claimSignature = await signer.sign(claims);
+    const channels = claims.map((row) => row.voucher.channel);
+    const authority = authorityFor(port, channels, caller);
+    if ("reason" in authority) return failed(asked, authority.reason, authority.message);
+    const [overcharged] = await findOvercharged(port.store, chainId, claims);
+    if (overcharged !== undefined) {
+      return failed(asked, CHANNEL_REASON.claimSimulation, `row ${overcharged.index}: ${overcharged.reason}`);
+    }
+    claimSignature = await authority.signTypedData(claimBatchTypedData(chainId, claims));
   }
 
   const call = refundCall({ ...payload, channelId }, { refund: refundSignature, claim: claimSignature });

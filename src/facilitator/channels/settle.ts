@@ -1,5 +1,5 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
-import { bytesToHex, type Hex, keccak256, type LocalAccount } from "viem";
+import { bytesToHex, type Hex, keccak256 } from "viem";
 import type { ChannelCall } from "../../channels/calls.ts";
 import type { Seat } from "../admission/capacity.ts";
 import { type Caller, type Fault, NOBODY, type Ticket } from "../admission/types.ts";
@@ -34,15 +34,7 @@ export type Submitting = ChannelSettleOptions & {
   readonly holder: string | undefined;
 };
 
-export type ChannelPort = SubmitPort &
-  ChannelVerifyPort & {
-    /**
-     * A key that signs claims and refunds for resource servers that have none, as their channels' receiver authorizer; left
-     * out where this facilitator signs for nobody. Whoever presents a payer's voucher may have it claimed, which pays the
-     * receiver what the payer signed.
-     */
-    readonly authority?: LocalAccount | undefined;
-  };
+export type ChannelPort = SubmitPort & ChannelVerifyPort;
 
 export type ChannelSettlePort = ChannelPort & {
   /** Submits a call that may be repeated; who asks for the same one at the same time shares it. */

@@ -7,9 +7,10 @@ import { type Caller, NOBODY } from "../admission/types.ts";
 import { createVerificationReads } from "../reads.ts";
 import { REASON } from "../reasons.ts";
 import { askOfVerify } from "./ask.ts";
+import { type AuthorityPort, unsignable } from "./authority.ts";
 import type { ChannelRequirements, VerifyPayload } from "./wire.ts";
 
-export type ChannelVerifyPort = {
+export type ChannelVerifyPort = AuthorityPort & {
   readonly client: ChainClient;
   readonly addresses: () => readonly Address[];
   readonly admission: Admission;
@@ -20,14 +21,17 @@ export type ChannelVerifyPort = {
  * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
  */
 export async function verifyChannelPayment(
-  { client, addresses, admission }: ChannelVerifyPort,
+  port: ChannelVerifyPort,
   payload: VerifyPayload,
   required: ChannelRequirements,
   extra: PaymentRequirements["extra"],
   caller: Caller = NOBODY,
 ): Promise<VerifyResponse> {
+  const { client, addresses, admission } = port;
   const { payer } = payload.channelConfig;
-  const fault = await admission.fault(askOfVerify(payload, required), caller);
+  const fault =
+    (await admission.fault(askOfVerify(payload, required), caller)) ??
+    (payload.type === "refund" ? undefined : unsignable(port, payload.channelConfig));
   if (fault !== undefined) {
     return { isValid: false, invalidReason: fault.reason, invalidMessage: fault.message, payer };
   }

@@ -1,9 +1,13 @@
 import { expect } from "chai";
 import { encodeFunctionData } from "viem";
 import { batchSettlementAbi as abi } from "../../../src/channels/abi.ts";
+import { createChannelStorage } from "../../../src/keeper/index.ts";
+import type { ChannelRecord } from "../../../src/settlement/store/index.ts";
+import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
 import {
   type ChannelBody,
+  channelOf,
   claimBody,
   depositBody,
   idOf,
@@ -22,7 +26,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
 
   describe("claims", () => {
     it("leave out what cannot be claimed, say what it is, and claim the rest", async () => {
-      const { facilitator, funded, stateOf, sentBy } = desk;
+      const { asMerchant, funded, stateOf, sentBy } = desk;
       const channels = await Promise.all(Array.from({ length: 7 }, funded));
       const rows = await Promise.all(channels.map(({ payer, config }) => rowOf(payer, config, 500n)));
       rows[1] = await rowOf(channels[1]!.payer, channels[1]!.config, 10_001n);
@@ -30,7 +34,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       rows[6] = await rowOf(channels[6]!.payer, channels[6]!.config, 500n, 499n);
       let answer: Deep = {};
       const sent = await sentBy(async () => {
-        answer = (await facilitator.settle(await claimBody(rows, false))).body;
+        answer = (await asMerchant(await claimBody(rows, false))).body;
       });
       expect(sent).to.equal(1);
       expect(answer).to.deep.include({ success: true, amount: "" });
@@ -44,16 +48,63 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
     });
 
     it("find one bad voucher among 100", async () => {
-      const { facilitator, funded, stateOf } = desk;
+      const { asMerchant, funded, stateOf } = desk;
       const { payer, config } = await funded();
       const rows = await Promise.all(Array.from({ length: 100 }, (_, i) => rowOf(payer, config, BigInt(i + 1))));
       rows[42] = await rowOf(payer, config, 10_001n);
-      const { body } = await facilitator.settle(await claimBody(rows, false));
+      const { body } = await asMerchant(await claimBody(rows, false));
       expect(body.extra).to.deep.equal({
         claimed: 99,
         rejected: [{ index: 42, channelId: idOf(config), reason: "ClaimExceedsBalance" }],
       });
       expect((await stateOf(config)).totalClaimed).to.equal(100n);
+    });
+
+    it("are signed for the receiver's merchant alone, and by nobody's word above what it charged", async () => {
+      const { lab, facilitator, asMerchant, funded, stateOf } = desk;
+      const { payer, config } = await funded();
+      const channelId = idOf(config);
+      // What the buyer signed, and everybody may know: 1,000, of which the merchant has charged 500.
+      const published = await rowOf(payer, config, 1_000n);
+      const record: ChannelRecord = {
+        channelId,
+        channelConfig: config,
+        chargedCumulativeAmount: "500",
+        signedMaxClaimable: "1000",
+        signature: published.signature,
+        balance: "10000",
+        totalClaimed: "0",
+        withdrawRequestedAt: 0,
+        refundNonce: 0,
+        onchainSyncedAt: 1,
+        lastRequestTimestamp: 2,
+      };
+      const stranger = await facilitator.settle(await claimBody([published], false));
+      expect(stranger.body).to.include({ success: false, errorReason: ERR("authorizer_not_configured") });
+      const refund = await refundBody(config, { amount: 1n, row: published, signed: false });
+      expect((await facilitator.settle(refund)).body.errorReason).to.equal(ERR("authorizer_not_configured"));
+      await createChannelStorage(facilitator.store, { chainId: lab.client.chain.id }).updateChannel(
+        channelId,
+        () => record,
+      );
+      const above = await asMerchant(await claimBody([published], false));
+      expect(above.body).to.deep.include({ success: false, errorReason: ERR("claim_simulation_failed") });
+      expect(above.body.errorMessage).to.equal("row 0: ClaimExceedsCharged");
+      expect((await asMerchant(refund)).body.errorMessage).to.equal("row 0: ClaimExceedsCharged");
+      expect((await stateOf(config)).totalClaimed).to.equal(0n);
+      const charged = await rowOf(payer, config, 500n, 1_000n);
+      expect((await asMerchant(await claimBody([charged], false))).body.success).to.equal(true);
+      expect((await stateOf(config)).totalClaimed).to.equal(500n);
+    });
+
+    it("would not be signed of a receiver that is no merchant's: nothing is deposited there", async () => {
+      const { facilitator, fresh } = desk;
+      const { payer, config } = await fresh({ receiver: freshAddress(1) });
+      const body = await depositBody(payer, config, 10_000n);
+      expect((await facilitator.verify(body)).body.invalidReason).to.equal(ERR("authorizer_not_configured"));
+      expect((await facilitator.settle(body)).body.errorReason).to.equal(ERR("authorizer_not_configured"));
+      const own = channelOf(payer.address, freshAddress(1), { receiverAuthorizer: payerOf(2).address });
+      expect((await facilitator.verify(await depositBody(payer, own, 10_000n))).body.isValid).to.equal(true);
     });
 
     it("of a server that signed the batch are reported to it, and nothing is sent", async () => {

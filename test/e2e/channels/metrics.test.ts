@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import {
-  authorizer,
   bodyOf,
   channelOf,
   claimBody,
@@ -19,7 +18,7 @@ describe("batch-settlement on the facilitator: metrics", () => {
   it("counts and times what it verified and settled, by kind and reason, and names no channel", async () => {
     const lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
     try {
-      const facilitator = await lab.serve({ channels: { authority: authorizer }, policy: { answerWithinMs: 700 } });
+      const facilitator = await lab.serve({ policy: { answerWithinMs: 700 } });
       const payer = await lab.payer(9_900);
       const config = channelOf(payer.address, freshAddress(900));
       const deposit = await depositBody(payer, config, 10_000n);

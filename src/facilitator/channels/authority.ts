@@ -1,0 +1,65 @@
+import { type Address, isAddressEqual, type LocalAccount } from "viem";
+import type { BadRow } from "../../chain/claims.ts";
+import { type ChannelConfig, channelIdOf, type VoucherClaim } from "../../channels/index.ts";
+import type { ChannelStore } from "../../settlement/store/index.ts";
+import type { Caller } from "../admission/types.ts";
+import { CHANNEL_REASON } from "./reasons.ts";
+
+/** Who may have something signed by the facilitator's own key, as the receiver authorizer of channels. */
+export type AuthorityPort = {
+  /**
+   * A key that signs claims and refunds for merchants that leave that to it; left out where this facilitator signs for nobody.
+   * It signs for a receiver's own merchant alone: a voucher is good for more than was charged, and everybody may come to
+   * know it.
+   */
+  readonly authority?: LocalAccount | undefined;
+  /** The receivers of all merchants; undefined where that is not known here. */
+  readonly receivers?: readonly Address[] | undefined;
+};
+
+type Refusal = { readonly reason: string; readonly message: string };
+
+/** Why nothing about these channels is signed for this caller; the key if it is. */
+export function authorityFor(
+  { authority }: AuthorityPort,
+  channels: readonly ChannelConfig[],
+  { merchant }: Caller,
+): LocalAccount | Refusal {
+  if (authority === undefined) {
+    return { reason: CHANNEL_REASON.authorizerMissing, message: "sign it: this facilitator has no key for that" };
+  }
+  if (!channels.every(({ receiverAuthorizer }) => isAddressEqual(receiverAuthorizer, authority.address))) {
+    const message = `only channels with the receiver authorizer ${authority.address} are signed for here`;
+    return { reason: CHANNEL_REASON.authorizerMismatch, message };
+  }
+  const own = merchant?.receivers ?? [];
+  if (!channels.every(({ receiver }) => own.some((one) => isAddressEqual(one, receiver)))) {
+    const message = "a receiver's channels are signed for its own merchant only (Authorization: Bearer, receivers)";
+    return { reason: CHANNEL_REASON.authorizerMissing, message };
+  }
+  return authority;
+}
+
+/** Why payments through a channel are not good here: nobody could ever have its claims signed. Undefined where they are. */
+export function unsignable({ authority, receivers }: AuthorityPort, channel: ChannelConfig): Refusal | undefined {
+  if (authority === undefined || receivers === undefined) return undefined;
+  if (!isAddressEqual(channel.receiverAuthorizer, authority.address)) return undefined;
+  if (receivers.some((one) => isAddressEqual(one, channel.receiver))) return undefined;
+  const message = `${channel.receiver} is no merchant's receiver here: its claims would not be signed`;
+  return { reason: CHANNEL_REASON.authorizerMissing, message };
+}
+
+/** The rows that claim more than was charged, as far as the journal knows the channel. */
+export async function findOvercharged(
+  store: Pick<ChannelStore, "channels">,
+  chainId: number,
+  rows: readonly VoucherClaim[],
+): Promise<readonly BadRow[]> {
+  const ids = rows.map(({ voucher }) => channelIdOf(chainId, voucher.channel));
+  const known = await store.channels([...new Set(ids)]);
+  return rows.flatMap(({ totalClaimed }, index) => {
+    const record = known.get(ids[index]!)?.record;
+    const isOver = record !== undefined && totalClaimed > BigInt(record.chargedCumulativeAmount);
+    return isOver ? [{ index, reason: "ClaimExceedsCharged" }] : [];
+  });
+}
