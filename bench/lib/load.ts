@@ -29,13 +29,13 @@ export function bodiesOf(payments: readonly SignedAuthorization[]): string[] {
   return payments.map((payment) => JSON.stringify(bodyV2(payment)));
 }
 
-async function ask(url: string, body: string): Promise<Omit<Sample, "ms">> {
+async function ask(url: string, body: string, patienceMs: number): Promise<Omit<Sample, "ms">> {
   try {
     const response = await fetch(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body,
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(patienceMs),
     });
     const answer: unknown = await response.json();
     const settled = settleAnswer.safeParse(answer);
@@ -52,9 +52,9 @@ async function ask(url: string, body: string): Promise<Omit<Sample, "ms">> {
   }
 }
 
-export async function timed(url: string, body: string): Promise<Sample> {
+export async function timed(url: string, body: string, patienceMs = PATIENCE_MS): Promise<Sample> {
   const startedAt = performance.now();
-  const answer = await ask(url, body);
+  const answer = await ask(url, body, patienceMs);
   return { ms: performance.now() - startedAt, ...answer };
 }
 
@@ -69,13 +69,14 @@ export async function sustain(
   bodies: readonly string[],
   perSecond: number,
   onAnswer: (sample: Sample) => void = () => undefined,
+  patienceMs = PATIENCE_MS,
 ): Promise<Sample[]> {
   const running: Promise<Sample>[] = [];
   const startedAt = performance.now();
   for (const [i, body] of bodies.entries()) {
     const waitMs = startedAt + (i * 1000) / perSecond - performance.now();
     if (waitMs > 1) await pause(waitMs);
-    const asking = timed(url, body);
+    const asking = timed(url, body, patienceMs);
     running.push(asking);
     void asking.then(onAnswer);
   }
