@@ -26,7 +26,9 @@ export type DispatchPort = PreparePort & {
 /** Payments that one round plans. What is left is planned in the next. */
 const PER_ROUND = 2_000;
 /** How long a claim lasts if its engine dies: other engines leave the payments alone for so long, or until one has its keys. */
-const CLAIM_MS = 15_000;
+const CLAIM_MS = 3_000;
+/** How often a round that takes longer keeps what it claimed. */
+const KEEP_CLAIMS_MS = 1_000;
 /** Refused payments whose outcomes are stored together. */
 const APPLIED_AT_ONCE = 200;
 
@@ -42,6 +44,8 @@ export async function dispatch(port: DispatchPort): Promise<{ claimed: number; d
   const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + CLAIM_MS, limit: PER_ROUND };
   const claimed = await store.claim(query);
   const left = new Set(claimed.map(({ id }) => id));
+  const over = new AbortController();
+  if (left.size > 0) void keepClaims(port, left, over.signal);
   try {
     const calls = claimed.filter(({ work }) => work.kind === "call");
     await dispatchCalls({ ...port, nextSender: () => nextSender(port) }, calls, left);
@@ -58,9 +62,23 @@ export async function dispatch(port: DispatchPort): Promise<{ claimed: number; d
       await dispatchGroup(port, rows, { maxItems, held }, left);
     }
   } finally {
+    over.abort();
     if (left.size > 0) await store.release([...left], owner);
   }
   return { claimed: claimed.length, done: claimed.length - left.size, hasMore: claimed.length === PER_ROUND };
+}
+
+/** Keeps claims until the round is over. A claim that lapses all the same costs double work and nothing else. */
+async function keepClaims(
+  { store, clock, owner, isStopping }: DispatchPort,
+  left: ReadonlySet<number>,
+  over: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await clock.sleep(KEEP_CLAIMS_MS, over);
+    if (over.aborted || isStopping()) return;
+    await store.keepClaims([...left], owner, clock.now() + CLAIM_MS).catch(() => undefined);
+  }
 }
 
 /** Whether any sender can take another batch. */

@@ -5,7 +5,17 @@ import { CLAIMING_STATES, type PaymentState, type Store } from "./types.ts";
 
 type PaymentMethods = Pick<
   Store,
-  "payment" | "variants" | "history" | "list" | "count" | "changed" | "claim" | "winners" | "release" | "consume"
+  | "payment"
+  | "variants"
+  | "history"
+  | "list"
+  | "count"
+  | "changed"
+  | "claim"
+  | "keepClaims"
+  | "winners"
+  | "release"
+  | "consume"
 >;
 
 /** The states whose payment has moved the money, once. */
@@ -126,6 +136,18 @@ export function paymentMethods({ read, write, dialect }: Backend): PaymentMethod
           .limit(limit);
         return (await query.execute()).map(paymentRow);
       }),
+
+    keepClaims: async (paymentIds, owner, untilMs) => {
+      if (paymentIds.length === 0) return;
+      await write(({ db }) =>
+        db
+          .updateTable("payments")
+          .set({ claimed_until_ms: untilMs })
+          .where(dialect.isOneOf("id", paymentIds))
+          .where("claimed_by", "=", owner)
+          .execute(),
+      );
+    },
 
     release: async (paymentIds, owner) => {
       if (paymentIds.length === 0) return;

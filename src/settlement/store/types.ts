@@ -322,6 +322,8 @@ export type Store = ChannelStore & {
   }) => Promise<readonly PaymentRow[]>;
   /** Settled payments of whose identity another variant is queued, for want of who closes it, by ascending id. */
   readonly winners: (query: { readonly chainId: number; readonly limit: number }) => Promise<readonly PaymentRow[]>;
+  /** Gives claims that are still this owner's a new end. */
+  readonly keepClaims: (paymentIds: readonly number[], owner: string, untilMs: number) => Promise<void>;
   /** Gives claims back. */
   readonly release: (paymentIds: readonly number[], owner: string) => Promise<void>;
   /**

@@ -122,11 +122,16 @@ describe("createSettlementEngine: a node that lies about receipts", () => {
     });
   });
 
-  it("corrects a call that was called settled once and reverted, before it is final", async () => {
-    const { client } = await behindLiar((receipt) => ({ ...receipt, status: "0x1" }), once);
+  it("corrects a call that was called settled and reverted, before it is final", async () => {
+    let isLying = true;
+    const { client } = await behindLiar(
+      (receipt) => ({ ...receipt, status: "0x1" }),
+      () => isLying,
+    );
     const engine = await lab.start({ finalityMs: 600_000 }, { chain: { client } });
     const { id, state } = rowOf(await engine.submitCall(call("0xffffffff")));
     expect(state).to.equal("settled");
+    isLying = false;
     await engine.close();
     await lab.start({}, { chain: { client } });
     const row = await until(async () => {

@@ -189,6 +189,41 @@ describe("createSettlementEngine: scheduling", () => {
     });
   });
 
+  describe("several engines with keys of their own", () => {
+    it("leave alone what another one is working on, however long, and take it seconds after its death", async () => {
+      let kept = 0;
+      let isDead = false;
+      const slow: Store = {
+        ...lab.store,
+        storeBatch: () => new Promise<never>(() => undefined),
+        keepClaims: async (...args) => {
+          if (isDead) return;
+          await lab.store.keepClaims(...args);
+          kept += 1;
+        },
+      };
+      const first = await lab.start({}, { store: slow });
+      const [row] = await acceptAll(first, await lab.payments(1));
+      lab.clock.jump(1_000);
+      await until(() => kept > 0);
+      const other = await openEngineLab(anvil);
+      lab.later(other.close);
+      const second = await lab.start({}, { senders: [other.account] });
+      for (let seconds = 0; seconds < 10; seconds += 1) {
+        const before = kept;
+        lab.clock.jump(1_000);
+        await until(() => kept > before);
+      }
+      expect((await lab.row(row!.id)).state).to.equal("queued");
+      isDead = true;
+      lab.clock.jump(3_000);
+      await until(async () => (await pool()) === 1);
+      await anvil.mine();
+      expect((await second.outcome(row!.id)).state).to.equal("settled");
+      expect(await lab.client.getTransactionCount({ address: other.account.address })).to.equal(1);
+    });
+  });
+
   describe("under load and in trouble", () => {
     it(`settles a round of ${isLong ? "2,000" : "400"} payments without holding up the event loop`, async () => {
       const engine = await lab.start({ limits: { maxItems: 300 }, maxInFlight: 8, fullBatch: 5_000, lingerMs: 300 });

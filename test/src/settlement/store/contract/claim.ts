@@ -99,6 +99,28 @@ export function describeClaim({ store, another }: Subject): void {
     });
   });
 
+  describe("keepClaims", () => {
+    it("gives an owner's claims a later end, and nobody else's", async () => {
+      const rows = await acceptSeeds(store(), 1, 2, 3);
+      const ids = rows.map(({ id }) => id);
+      await claim(store(), { limit: 1, untilMs: 200 });
+      await claim(store(), { owner: "b", limit: 1, untilMs: 200 });
+      await store().keepClaims(ids, "a", 300);
+      await store().keepClaims([], "a", 900);
+      expect(await claim(store(), { owner: "c", nowMs: 200, untilMs: 250 })).to.deep.equal(rows.slice(1));
+      expect(await claim(store(), { owner: "d", nowMs: 299, untilMs: 400 })).to.deep.equal(rows.slice(1));
+      expect(await claim(store(), { owner: "c", nowMs: 300, untilMs: 400 })).to.deep.equal(rows.slice(0, 1));
+    });
+
+    it("revives no claim that its owner has lost", async () => {
+      const rows = await acceptSeeds(store(), 1);
+      await claim(store(), { untilMs: 200 });
+      await claim(store(), { owner: "b", nowMs: 200, untilMs: 300 });
+      await store().keepClaims([rows[0]?.id ?? -1], "a", 900);
+      expect(await claim(store(), { owner: "c", nowMs: 300, untilMs: 400 })).to.deep.equal(rows);
+    });
+  });
+
   describe("release", () => {
     it("gives an owner's claims back, and nobody else's", async () => {
       const rows = await acceptSeeds(store(), 1, 2);
