@@ -61,19 +61,25 @@ contract SettlementLens {
         }
     }
 
-    /// @notice Token balances of these accounts in atomic units, and which of them have code (an EIP-7702 delegation
-    /// counts). Reverts where the token knows no `balanceOf`.
+    /// @notice Token balances of these accounts in atomic units, and what there is to know about each: bit 0 is set where it
+    /// has code (an EIP-7702 delegation counts), bit 1 where the token says that it blocks it. Reverts where the token
+    /// knows no `balanceOf`; one that knows no `isBlacklisted` blocks nobody.
     function accounts(
         IBalances token,
         address[] calldata owners
-    ) external view returns (Head memory head, uint256[] memory balances, bool[] memory hasCode) {
+    ) external view returns (Head memory head, uint256[] memory balances, uint8[] memory flags) {
         head = _head();
         balances = new uint256[](owners.length);
-        hasCode = new bool[](owners.length);
+        flags = new uint8[](owners.length);
         for (uint256 i; i < owners.length; ++i) {
             balances[i] = token.balanceOf(owners[i]);
-            hasCode[i] = owners[i].code.length != 0;
+            flags[i] = (owners[i].code.length == 0 ? 0 : 1) | (_isBlocked(token, owners[i]) ? 2 : 0);
         }
+    }
+
+    function _isBlocked(IBalances token, address account) private view returns (bool) {
+        (bool success, bytes memory answer) = address(token).staticcall(abi.encodeCall(token.isBlacklisted, (account)));
+        return success && answer.length == 32 && abi.decode(answer, (uint256)) == 1;
     }
 
     function _head() private view returns (Head memory) {
@@ -83,4 +89,6 @@ contract SettlementLens {
 
 interface IBalances {
     function balanceOf(address account) external view returns (uint256);
+
+    function isBlacklisted(address account) external view returns (bool);
 }

@@ -17,6 +17,8 @@ export type SettlementFacts = {
   readonly balances: ReadonlyMap<string, bigint>;
   /** The payers and payees that have code, an EIP-7702 delegation included. */
   readonly withCode: ReadonlySet<string>;
+  /** The payers and payees that the token blocks, as Circle's tokens say (`isBlacklisted`). */
+  readonly blocked: ReadonlySet<string>;
   /** The identities (`authorizationId`) whose nonce is used or cancelled. */
   readonly used: ReadonlySet<string>;
 };
@@ -28,6 +30,9 @@ export type SettlementFacts = {
 const STATES_PER_CALL = 500;
 const ACCOUNTS_PER_CALL = 350;
 const CALLS_AT_ONCE = 4;
+/** Bits of the lens's answer about an account. */
+const HAS_CODE = 1;
+const IS_BLOCKED = 2;
 
 /**
  * Reads the facts about authorizations of one token through the lens, a few hundred to an eth_call.
@@ -42,22 +47,24 @@ export async function readFacts(
   const owners = [...new Set(authorizations.flatMap(({ from, to }) => [from, to]))];
   const balances = new Map<string, bigint>();
   const withCode = new Set<string>();
+  const blocked = new Set<string>();
   let head: Head | undefined;
 
   await inTurns(chunks(owners, ACCOUNTS_PER_CALL), async (chunk) => {
-    const [at, amounts, code] = await asked(
+    const [at, amounts, flags] = await asked(
       token,
       client.readContract({ ...lens, functionName: "accounts", args: [token, chunk] }),
     );
     head = later(head, at);
     for (const [i, owner] of chunk.entries()) {
       balances.set(owner.toLowerCase(), amounts[i] ?? 0n);
-      if (code[i] === true) withCode.add(owner.toLowerCase());
+      if (((flags[i] ?? 0) & HAS_CODE) !== 0) withCode.add(owner.toLowerCase());
+      if (((flags[i] ?? 0) & IS_BLOCKED) !== 0) blocked.add(owner.toLowerCase());
     }
   });
   const states = await readStates(client, token, authorizations);
   for (const at of states.heads) head = later(head, at);
-  return { head: head ?? (await readHead(client)), balances, withCode, used: states.used };
+  return { head: head ?? (await readHead(client)), balances, withCode, blocked, used: states.used };
 }
 
 /**

@@ -22,6 +22,8 @@ export type ChannelCall = {
     readonly data?: readonly (Hex | null)[];
   };
   readonly signers: readonly Address[];
+  /** What it takes from a payer: the nonce and value of their EIP-3009 authorization. */
+  readonly spends?: { readonly token: Address; readonly from: Address; readonly nonce: Hex; readonly value: bigint };
 };
 
 const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
@@ -47,6 +49,7 @@ export function depositCall(deposit: {
     gas: DEPOSIT_GAS,
     proof: { address: channelConfig.token, topics: [USED, topicOf(channelConfig.payer), nonce] },
     signers: [channelConfig.payer],
+    spends: { token: channelConfig.token, from: channelConfig.payer, nonce, value: amount },
   };
 }
 

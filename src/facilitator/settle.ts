@@ -208,6 +208,7 @@ export function createSettler(port: SettlePort): Settler {
       source,
       bringer: bringer.merchant,
       alone: caller.merchant?.unbatched === true || isAlone(signed.to),
+      payerOpenCap: port.admission.openCapOf(caller),
       recoveredUnder: request.required.domain,
     });
     return admission.status === "refused" ? refused(request, admission) : admission;

@@ -60,7 +60,10 @@ export async function verifyExact(
  * unsettled here.
  */
 export async function verifyFunded(
-  port: VerifyPort & { readonly engine: Pick<SettlementEngine, "covers">; readonly checks: SignatureChecks },
+  port: VerifyPort & {
+    readonly engine: Pick<SettlementEngine, "covers" | "beyondCaps">;
+    readonly checks: SignatureChecks;
+  },
   request: ExactRequest,
   caller: Caller = NOBODY,
 ): Promise<Verdict> {
@@ -68,7 +71,10 @@ export async function verifyFunded(
   if (!verdict.isValid) return verdict;
   port.checks.note(request);
   await port.admission.checkBudgets(askOf(request, port.client.chain.id), caller);
-  if (await port.engine.covers(authorizationOf(request, port.client.chain.id))) return verdict;
+  const payment = authorizationOf(request, port.client.chain.id);
+  const beyond = port.engine.beyondCaps(payment, port.admission.openCapOf(caller));
+  if (beyond !== undefined) return no(REASON.invalidState, beyond);
+  if (await port.engine.covers(payment)) return verdict;
   return no(REASON.insufficientBalance, "the payer's balance does not cover it beside unsettled payments");
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Clock, systemClock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import { type Logger, silentLogger } from "../logger.ts";
+import { beyondCaps } from "./caps.ts";
 import { createCollector } from "./collector.ts";
 import type { EngineOptions, SettlementEngine } from "./engineTypes.ts";
 import { EngineBusyError, EngineClosedError } from "./errors.ts";
@@ -199,6 +200,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         return waiters.wait(row, signal);
       }),
     covers: async (payment) => (await findShortfalls({ client, exposure }, [payment])).size === 0,
+    beyondCaps: (payment, openCap) => beyondCaps({ exposure, policy }, payment, openCap),
     status: (id) => store.payment(id),
     cancel: (id) => request({ paymentId: id, from: ["queued"], to: "cancelled" }),
     retry: (id, change = {}) => request({ paymentId: id, from: ["rejected", "cancelled"], to: "queued", ...change }),

@@ -64,6 +64,11 @@ export type SettlementEngine = {
    * @throws ChainUnavailableError where the node does not answer.
    */
   readonly covers: (payment: SignedAuthorization) => Promise<boolean>;
+  /**
+   * Why the payer may have no more open now, undefined where they may.
+   * @param openCap As the policy's `payerOpenCap`, for this one.
+   */
+  readonly beyondCaps: (payment: SignedAuthorization, openCap?: number) => string | undefined;
   readonly status: (id: number) => Promise<PaymentRow | undefined>;
   /** Takes a payment out of the queue. False where it is in a batch already, or decided. */
   readonly cancel: (id: number) => Promise<boolean>;

@@ -39,8 +39,9 @@ export function createExposure(): Exposure {
 
   return {
     note: ({ id, state, work }) => {
-      if (work.kind !== "authorization") return;
-      const { chainId, token, from, nonce, value } = work.authorization;
+      const spending = work.kind === "authorization" ? work.authorization : work.spends;
+      if (spending === undefined) return;
+      const { chainId, token, from, nonce, value } = spending;
       const key = keyOf(token, from);
       if (open.has(state)) {
         if (payments.has(id)) return;

@@ -8,6 +8,7 @@ import { ChainMismatchError, ChainUnavailableError } from "../chain/errors.ts";
 import { readFacts } from "../chain/facts.ts";
 import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
+import { beyondCaps, createAdded, type Spending } from "./caps.ts";
 import type { Exposure } from "./exposure.ts";
 import { findShortfalls, type Shortfall } from "./funds.ts";
 import type { EnginePolicy } from "./policy.ts";
@@ -23,6 +24,8 @@ export type Submission = {
   readonly bringer?: string | undefined;
   /** Whether it goes in a transaction of its own. */
   readonly alone?: boolean | undefined;
+  /** As the policy's, for this one. */
+  readonly payerOpenCap?: number | undefined;
   /**
    * The EIP-712 domain under which the caller has recovered the payer from the signature. Where it is the token's, and the
    * payer has no code, that is not done again.
@@ -41,6 +44,10 @@ export type CallSubmission = {
   readonly proof?: LogProof | undefined;
   /** Strangers who can make it fail behind a pre-flight that it passed, see `Work`. */
   readonly signers?: readonly Address[] | undefined;
+  /** What it takes from a payer: it counts like a payment of theirs. */
+  readonly spends?: Spending | undefined;
+  /** As the policy's, for this one. */
+  readonly payerOpenCap?: number | undefined;
   /** Unix seconds after which it is not sent any more. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
@@ -59,7 +66,10 @@ export type AdmissionRefusal =
   | "already-used"
   | "wrong-chain"
   | "missing-token"
+  /** The payer has as much open as they may have, by sum or by count. */
   | "payer-cap"
+  /** The token blocks the payee. */
+  | "blocked"
   | "underfunded"
   | "below-minimum"
   | "closed";
@@ -143,7 +153,7 @@ async function examine(
   answers: Answers,
   balances: Balance[],
 ): Promise<readonly Good[]> {
-  const { client, clock, policy, exposure } = port;
+  const { client, clock, policy } = port;
   const good: Good[] = [];
   const token = group[0]!.submission.authorization.token;
   const refused = new Map<number, Admission>();
@@ -174,12 +184,12 @@ async function examine(
   const minimumValue = policy.limits.minimumValue ?? 0n;
   const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
   // What this lot adds to what its payers have unsettled.
-  const added = new Map<string, bigint>();
+  const added = createAdded();
   for (const [position, { index, submission }] of group.entries()) {
     const { authorization } = submission;
     const verdict = verdicts[position];
     const payer = authorization.from.toLowerCase();
-    const before = exposure.unsettled(authorization.token, authorization.from) + (added.get(payer) ?? 0n);
+    const beyond = beyondCaps(port, authorization, submission.payerOpenCap, added);
     if (verdict === undefined || !("status" in verdict)) answers[index] = verdict;
     else if (verdict.status === "bad") refused.set(index, refuse(verdict.reason, verdict.message));
     else if (authorization.validBefore <= nowSeconds) {
@@ -188,10 +198,12 @@ async function examine(
       refused.set(index, refuse("already-used", "its nonce was used or cancelled before it was submitted"));
     } else if (authorization.value < minimumValue) {
       refused.set(index, refuse("below-minimum", `${authorization.value} is below the minimum of ${minimumValue}`));
-    } else if (policy.payerUnsettledCap !== undefined && before + authorization.value > policy.payerUnsettledCap) {
-      refused.set(index, refuse("payer-cap", `the payer may have at most ${policy.payerUnsettledCap} unsettled`));
+    } else if (policy.requireFunds && facts.blocked.has(authorization.to.toLowerCase())) {
+      refused.set(index, refuse("blocked", "the token blocks the payee"));
+    } else if (beyond !== undefined) {
+      refused.set(index, refuse("payer-cap", beyond));
     } else {
-      added.set(payer, (added.get(payer) ?? 0n) + authorization.value);
+      added.add(authorization);
       const signed = { ...authorization, signature: verdict.signature };
       const payerHasCode = facts.withCode.has(payer);
       const work = { kind: "authorization", authorization: signed, payerHasCode } as const;
@@ -287,7 +299,7 @@ async function tryAgain(
  * @throws CallKeyError where the key names another call.
  */
 export async function admitCall(
-  port: Pick<IntakePort, "store" | "client" | "clock">,
+  port: Pick<IntakePort, "store" | "client" | "clock" | "exposure" | "policy">,
   call: CallSubmission,
 ): Promise<Admission> {
   const chainId = port.client.chain.id;
@@ -300,6 +312,9 @@ export async function admitCall(
       hint: "Use a new key for a new call; the same key is for asking for the same call again.",
     });
   }
+  const { spends } = call;
+  const beyond = spends === undefined ? undefined : beyondCaps(port, spends, call.payerOpenCap);
+  if (beyond !== undefined) return refuse("payer-cap", beyond);
   const payment: NewPayment = {
     identity,
     digest,
@@ -307,6 +322,7 @@ export async function admitCall(
       ...({ kind: "call", chainId, to, data, gas } as const),
       ...(proof === undefined ? {} : { proof }),
       ...(signers.length === 0 ? {} : { signers }),
+      ...(spends === undefined ? {} : { spends }),
     },
     deadlineSeconds,
     acceptedBlock: await ask("its newest block", port.client.getBlockNumber()),
@@ -314,7 +330,9 @@ export async function admitCall(
     bringer,
   };
   const [accepted] = await port.store.accept([payment], port.clock.now());
-  return accepted === undefined ? refuse("closed", "it was not stored") : { status: "accepted", ...accepted };
+  if (accepted === undefined) return refuse("closed", "it was not stored");
+  port.exposure.note(accepted.row);
+  return { status: "accepted", ...accepted };
 }
 
 function newPayment(

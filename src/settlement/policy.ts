@@ -36,8 +36,13 @@ export type EnginePolicy = {
   /** The most atomic units that one payer may have unsettled; undefined for no bound. */
   readonly payerUnsettledCap: bigint | undefined;
   /**
-   * Whether a payment is refused at once that its payer's balance does not cover beside what he has unsettled. Otherwise it
-   * waits for its turn: the payer may get the money until then.
+   * The most open payments and deposits that one payer may have of a token, whatever they move; undefined for no bound. All
+   * of them can fail in one block, each for the gas of a failed item: that is what a payer can burn at once.
+   */
+  readonly payerOpenCap: number | undefined;
+  /**
+   * Whether a payment is refused at once that its payer's balance does not cover beside what they have unsettled, or whose
+   * payee the token blocks. Otherwise it waits for its turn: that may change until then.
    */
   readonly requireFunds: boolean;
   /** Whether a payment that the token refuses for a reason that may pass is tried until its deadline. */
@@ -99,6 +104,7 @@ export const DEFAULT_POLICY: EnginePolicy = {
   leaseTtlMs: 30_000,
   minimumSenderBalanceWei: 0n,
   payerUnsettledCap: undefined,
+  payerOpenCap: undefined,
   requireFunds: false,
   retryRefused: false,
   retryRefusedAfterMs: 5_000,

@@ -5,6 +5,7 @@ import { lookUpUses, readUsed } from "./nonceUses.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { concludeUse } from "./sending/conclude.ts";
 import type { Evidence, PaymentRow, PaymentState, Store, Transition } from "./store/types.ts";
+import { createWatched, type Due } from "./watched.ts";
 
 /** Outcomes that the chain may still contradict, until it is final. */
 export type OutcomeWatch = {
@@ -12,7 +13,10 @@ export type OutcomeWatch = {
   readonly note: (row: PaymentRow) => void;
   /** Takes up what an earlier process left unproved. In pages, so that a long journal keeps nobody. */
   readonly load: (signal: AbortSignal) => Promise<void>;
-  /** Looks at what is due. */
+  /**
+   * Looks at what is due, {@link AT_ONCE} at most: every payer's first before anybody's second, the nearest end first. So a
+   * payment has its turn within as many looks as there are payers due before it, divided by {@link AT_ONCE}, and one.
+   */
   readonly look: (horizon: Horizon) => Promise<void>;
 };
 
@@ -22,12 +26,16 @@ export type WatchPort = {
   readonly clock: Clock;
   readonly policy: EnginePolicy;
   readonly apply: (transitions: readonly Transition[]) => Promise<void>;
+  /** How many are remembered; {@link MAX_WATCHED} by default. */
+  readonly maxWatched?: number;
 };
 
 const WATCHED: readonly PaymentState[] = ["expired", "rejected", "settled-elsewhere", "already-used", "cancelled"];
-/** Payments whose nonces are read together, and how many are remembered: beyond that, new ones are not followed. */
+/** Payments whose nonces are read together, and how many are remembered. */
 const AT_ONCE = 500;
 const MAX_WATCHED = 100_000;
+/** A refusal whose deadline is farther ahead than this stands as it is: somebody else may still submit the payment for years. */
+const FOLLOWED_SECONDS = 30n * 86_400n;
 const PAGE = 1_000;
 /** How often the transaction behind a used nonce is searched before the payment ends without it. */
 const MAX_SEARCHES = 20;
@@ -40,34 +48,51 @@ const RECENT_MS = 24 * 3_600_000;
  * of the nonce by somebody else stands once its block is final, and is taken back where a reorg undid it.
  */
 export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
-  /** Of each payment only when it is due: the row is read again then. */
-  type Entry = { readonly dueSeconds: bigint } | { readonly dueBlock: bigint };
-  const watched = new Map<number, Entry>();
+  const { maxWatched = MAX_WATCHED } = port;
+  /** No more than there is room for where it is half empty. */
+  const page = Math.min(PAGE, Math.floor(maxWatched / 2));
+  /** Where the journal is to be read again for what there was no room for; undefined where nothing is missing. */
+  let missingAfterId: number | undefined;
+  const watched = createWatched(maxWatched, () => {
+    missingAfterId = 0;
+  });
   const searches = new Map<number, number>();
 
   function note(row: PaymentRow): void {
-    const entry = entryOf(row);
-    if (entry !== undefined && (watched.has(row.id) || watched.size < MAX_WATCHED)) watched.set(row.id, entry);
+    const due = dueOf(row);
+    if (due !== undefined) watched.set(row.id, payerOf(row), due);
     else watched.delete(row.id);
   }
 
-  function entryOf(row: PaymentRow): Entry | undefined {
+  function dueOf(row: PaymentRow): Due | undefined {
     if (!isOpenEnded(row)) return undefined;
     const { evidence, state, deadlineSeconds } = row;
-    if (state === "expired" || state === "rejected") return { dueSeconds: deadlineSeconds };
+    if (state === "rejected") {
+      const latest = BigInt(Math.floor(port.clock.now() / 1000)) + FOLLOWED_SECONDS;
+      return deadlineSeconds > latest ? undefined : { dueSeconds: deadlineSeconds };
+    }
+    if (state === "expired") return { dueSeconds: deadlineSeconds };
     return evidence.kind === "nonce-use" ? { dueBlock: evidence.blockNumber } : undefined;
   }
 
+  /** A page of the journal, as far as it is followed. Resolves with the last id of a full page. */
+  async function takeUp(afterId: number): Promise<number | undefined> {
+    const query = { chainId: port.client.chain.id, states: WATCHED, afterId, limit: page };
+    const rows = await port.store.list(query);
+    const since = port.clock.now() - RECENT_MS;
+    for (const row of rows) if (row.state === "expired" || row.updatedAtMs >= since) note(row);
+    return rows.length < page ? undefined : rows.at(-1)?.id;
+  }
+
   async function look(horizon: Horizon): Promise<void> {
-    const ids: number[] = [];
+    // Half empty: there is room for what it was too full for.
+    if (missingAfterId !== undefined && watched.size() <= maxWatched / 2) missingAfterId = await takeUp(missingAfterId);
     // A proof that a deadline has passed takes both clocks: that of a node may be wrong.
     const ownSeconds = BigInt(Math.floor(port.clock.now() / 1000));
     const nowSeconds = ownSeconds < horizon.finalTimestamp ? ownSeconds : horizon.finalTimestamp;
-    for (const [id, entry] of watched) {
-      const isDue = "dueBlock" in entry ? entry.dueBlock <= horizon.final : entry.dueSeconds <= nowSeconds;
-      if (isDue) ids.push(id);
-      if (ids.length === AT_ONCE) break;
-    }
+    const ids = watched.due((due) => {
+      return "dueBlock" in due ? due.dueBlock <= horizon.final : due.dueSeconds <= nowSeconds;
+    }, AT_ONCE);
     const due = (await port.store.changed(ids, -1)).filter(isOpenEnded);
     if (due.length < ids.length) {
       const still = new Set(due.map(({ id }) => id));
@@ -90,7 +115,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
         if ((use === undefined && times < MAX_SEARCHES) || (use !== undefined && use.blockNumber > horizon.final)) {
           // Not found yet, or it may still be undone. Behind the others, so that it keeps none of them.
           searches.set(row.id, times);
-          watched.set(row.id, { dueSeconds: row.deadlineSeconds });
+          watched.set(row.id, payerOf(row), { dueSeconds: row.deadlineSeconds });
           continue;
         }
         searches.delete(row.id);
@@ -110,18 +135,14 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
     note,
     look,
     load: async (signal) => {
-      const { client, store, clock } = port;
-      for (let afterId = 0; !signal.aborted; ) {
-        const query = { chainId: client.chain.id, states: WATCHED, afterId, limit: PAGE };
-        const rows = await store.list(query);
-        const since = clock.now() - RECENT_MS;
-        for (const row of rows) if (row.state === "expired" || row.updatedAtMs >= since) note(row);
-        const last = rows.at(-1);
-        if (last === undefined || rows.length < PAGE) return;
-        afterId = last.id;
-      }
+      let afterId: number | undefined = 0;
+      while (afterId !== undefined && !signal.aborted) afterId = await takeUp(afterId);
     },
   };
+}
+
+function payerOf({ work }: PaymentRow): string {
+  return work.kind === "authorization" ? work.authorization.from.toLowerCase() : "";
 }
 
 /** Whether the chain could still say something else. Outcomes of a batch are followed with the batch. */

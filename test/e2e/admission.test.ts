@@ -140,6 +140,34 @@ describe("admission", () => {
     });
   });
 
+  it("bounds by count what one payer may have open, with each kind of caller for itself, and says so on /verify", async () => {
+    const merchants = [shop, { ...other, payerOpenCap: 1 }];
+    const policy = { payerOpenCap: { anonymous: 2, merchant: 3 } };
+    // Payments wait for company for a minute, so that all are open at once.
+    const served = await lab.serve({ policy, merchants, engine: { lingerMs: 60_000, gatherMs: 60_000 } });
+    const from = await payer();
+    const one = async () => bodyV2(await authorize(from, { to: freshPayee(), value: 1n }));
+    const waiting: Promise<Answer>[] = [];
+    const open = async (headers: Record<string, string> = {}) => {
+      const before = (await served.store.count()).queued ?? 0;
+      waiting.push(post(`${served.url}/settle`, await one(), headers));
+      while (((await served.store.count()).queued ?? 0) === before) await new Promise((done) => setTimeout(done, 10));
+    };
+    const refusal = { success: false, errorReason: "invalid_transaction_state" };
+    await open();
+    await open();
+    expect((await served.settle(await one())).body).to.include(refusal);
+    expect((await served.verify(await one())).body).to.include({ invalidReason: "invalid_transaction_state" });
+    // A deposit takes a place like a payment.
+    const config = channelOf(from.address, freshPayee());
+    expect((await served.settle(await depositBody(from, config, 5_000n))).body).to.include(refusal);
+    expect((await post(`${served.url}/settle`, await one(), as("other"))).body).to.include(refusal);
+    await open(as("shop"));
+    expect((await post(`${served.url}/settle`, await one(), as("shop"))).body).to.include(refusal);
+    await served.close();
+    await Promise.all(waiting);
+  });
+
   it("lets the smallest payment follow the price of gas where the operator asks for that", async () => {
     // At $10 million for an ether a local payment's gas is worth a lot.
     const minimumByGas = { multiplePermille: 2_000n, etherMicroUsd: 10_000_000_000_000n };

@@ -279,6 +279,19 @@ describe("rejections of /verify and /settle", () => {
     expect(body.errorMessage).to.equal("Blacklistable: account is blacklisted");
   });
 
+  it("refuses a payee whom the token blocks before anything is stored, on both endpoints", async () => {
+    const body = bodyV2(await authorize(rich, { to: blocked.address }));
+    const reason = "invalid_exact_evm_transaction_simulation_failed";
+    expect((await facilitator.verify(body)).body).to.include({ isValid: false, invalidReason: reason });
+    const before = await facilitator.store.count();
+    expect((await facilitator.settle(body)).body).to.include({
+      success: false,
+      errorReason: reason,
+      errorMessage: "the token blocks the payee",
+    });
+    expect(await facilitator.store.count()).to.deep.equal(before);
+  });
+
   it("answers 400 with the shape of each endpoint to what it cannot read", async () => {
     const signed = await authorize(rich);
     const good = bodyV2(signed);

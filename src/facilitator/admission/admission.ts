@@ -45,6 +45,8 @@ export type Admission = {
   readonly hold: (ask: Ask, caller: Caller) => Promise<string | undefined>;
   /** @throws ClaimConflictError where the payer's id of the payment is bound to another one. It binds nothing. */
   readonly checkIdentifier: (ask: Ask) => Promise<void>;
+  /** The most payments that one payer may have open with this caller. The engine counts them. */
+  readonly openCapOf: (caller: Caller) => number | undefined;
   /** Whether there is something left of what `admit` counts. @throws QuotaError where not. */
   readonly checkBudgets: (ask: Ask, caller: Caller) => Promise<void>;
   /**
@@ -114,6 +116,8 @@ export function createAdmission({ store, clock, client, policy, batches }: Admis
     checkIdentifier: async ({ identifier: id, payer, fingerprint }) => {
       if (id !== undefined && payer !== undefined) await checkIdentifier(store, { chainId, payer, id }, fingerprint);
     },
+    openCapOf: ({ merchant }) =>
+      merchant === undefined ? policy.payerOpenCap.anonymous : (merchant.payerOpenCap ?? policy.payerOpenCap.merchant),
     checkBudgets: (ask, caller) => counts.check([...paymentQuota(caller), ...gasQuotas(ask, caller)]),
     admit: async (ask, caller) => {
       const refusal = await fault(ask, caller);

@@ -83,6 +83,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
         bringer: bringer.merchant,
         noteStored,
         admit: options.admit,
+        payerOpenCap: port.admission.openCapOf(options.caller ?? NOBODY),
       });
     }
 

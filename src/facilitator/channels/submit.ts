@@ -15,6 +15,7 @@ import { isDecided } from "../../settlement/waiters.ts";
 import type { Fault, Ticket } from "../admission/types.ts";
 import { lastHash } from "../place.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
+import { REASON } from "../reasons.ts";
 
 export type SubmitPort = {
   readonly engine: SettlementEngine;
@@ -63,6 +64,8 @@ export type SubmitOptions = {
   readonly noteStored?: (() => void) | undefined;
   /** Lets it in, just before it is handed to the engine. */
   readonly admit: () => Promise<Ticket | Fault>;
+  /** The most that its payer may have open. */
+  readonly payerOpenCap?: number | undefined;
 };
 
 /**
@@ -107,13 +110,18 @@ export async function submitCall(port: SubmitPort, call: ChannelCall, options: S
   if (reason === "0x") return refused(`it takes more than the ${gas} gas that are spent on it at most`);
   if (reason !== undefined) return refused(nameChannelRevert(reason));
 
-  const { key, deadlineSeconds, source, bringer } = options;
-  const common = { key, to, data, deadlineSeconds, source, bringer, signers: [...new Set(signers)] };
+  const { key, deadlineSeconds, source, bringer, payerOpenCap } = options;
+  const spends = call.spends === undefined ? undefined : { ...call.spends, chainId: client.chain.id };
+  const named = { key, to, data, deadlineSeconds, source, bringer };
+  const common = { ...named, signers: [...new Set(signers)], spends, payerOpenCap };
   return withTicket(options.admit, async () => {
     const admission = await engine.acceptCall(
       walletChecks === 0 ? { ...common, gas: call.gas, proof } : { ...common, gas },
     );
-    if (admission.status === "refused") return { status: "unsent", message: admission.message };
+    if (admission.status === "refused") {
+      if (admission.reason !== "payer-cap") return { status: "unsent", message: admission.message };
+      return { status: "faulty", fault: { reason: REASON.invalidState, message: admission.message } };
+    }
     options.noteStored?.();
     return awaitCall(port, admission.row, options.signal);
   });
@@ -134,7 +142,10 @@ export async function withTicket(
   const ticket = await admit();
   if ("reason" in ticket) return { status: "faulty", fault: ticket };
   const outcome = await work();
-  const isUnsent = outcome.status === "unsent" || (outcome.status === "refused" && outcome.transaction === undefined);
+  const isUnsent =
+    outcome.status === "unsent" ||
+    outcome.status === "faulty" ||
+    (outcome.status === "refused" && outcome.transaction === undefined);
   if (isUnsent) await ticket.unsent();
   return outcome;
 }

@@ -74,6 +74,7 @@ const evidenceCodec = z.discriminatedUnion("kind", [
 
 const words = z.array(hash.nullable());
 export const proof = z.object({ address, topics: words, data: words.optional() }).optional();
+const spends = z.object({ chainId: count, token: address, from: address, nonce: hash, value: integer }).optional();
 
 const workCodec = z.discriminatedUnion("kind", [
   z.object({
@@ -100,6 +101,7 @@ const workCodec = z.discriminatedUnion("kind", [
     gas: integer,
     proof,
     signers: z.array(address).readonly().exactOptional(),
+    spends,
   }),
 ]);
 

@@ -1,4 +1,5 @@
 import type { Address, Hex } from "viem";
+import type { AuthorizationIdentity } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChannelStore } from "./channelTypes.ts";
 import type { StoreError } from "./errors.ts";
@@ -104,6 +105,8 @@ export type Work =
       readonly proof?: LogProof | undefined;
       /** Strangers who can make it fail behind a pre-flight that it passed: where it does, they get a strike. */
       readonly signers?: readonly Address[];
+      /** What it takes from a payer, by an EIP-3009 authorization. */
+      readonly spends?: (AuthorizationIdentity & { readonly value: bigint }) | undefined;
     };
 
 /**

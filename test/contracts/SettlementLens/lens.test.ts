@@ -15,15 +15,16 @@ describe("SettlementLens", () => {
   }
 
   describe("accounts", () => {
-    it("reads balances and who has code, at one block", async () => {
-      const { lens, usdc, mint, networkHelpers, client } = await deploy();
+    it("reads balances, who has code and who is blocked, at one block", async () => {
+      const { lens, usdc, mint, blacklist, networkHelpers, client } = await deploy();
       await mint(at(1), 5n);
       await mint(at(2), 10n ** 17n);
       await networkHelpers.setCode(at(2), "0x00");
-      const [head, balances, hasCode] = await lens.read.accounts([usdc.address, [at(1), at(2), at(3), usdc.address]]);
+      await blacklist(at(3));
+      const [head, balances, flags] = await lens.read.accounts([usdc.address, [at(1), at(2), at(3), usdc.address]]);
       const block = await client.getBlock();
       expect(balances).to.deep.equal([5n, 10n ** 17n, 0n, 0n]);
-      expect(hasCode).to.deep.equal([false, true, false, true]);
+      expect(flags).to.deep.equal([0, 1, 2, 3]);
       expect(head.number).to.equal(block.number);
     });
 

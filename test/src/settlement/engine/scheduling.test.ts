@@ -148,6 +148,50 @@ describe("createSettlementEngine: scheduling", () => {
       expect((await engine.accept([submissions[1]!]))[0]).to.include({ status: "accepted" });
     });
 
+    it("bounds how many payments a payer may have open, whatever they move, and frees a place with each outcome", async () => {
+      const payer = await lab.payer(10_000n);
+      const engine = await lab.start({ payerOpenCap: 2 });
+      const pay = async () => ({ authorization: await lab.sign(payer, { to: lab.payee(), value: 1n }) });
+      const submissions = [await pay(), await pay(), await pay()];
+      const outcomes = (await engine.accept(submissions)).map((one) =>
+        one.status === "refused" ? `${one.reason}: ${one.message}` : one.status,
+      );
+      const refusal = "payer-cap: the payer may have at most 2 payments open at once";
+      expect(outcomes).to.deep.equal(["accepted", "accepted", refusal]);
+      expect(engine.beyondCaps(submissions[2]!.authorization)).to.equal(refusal.slice("payer-cap: ".length));
+      // Its caller may have a bound of its own; the same payment again takes no further place; another payer is another payer.
+      expect(engine.beyondCaps(submissions[2]!.authorization, 3)).to.equal(undefined);
+      expect(engine.beyondCaps(submissions[0]!.authorization)).to.equal(undefined);
+      const stranger = await lab.payer(10_000n);
+      expect(engine.beyondCaps(await lab.sign(stranger, { to: lab.payee(), value: 1n }))).to.equal(undefined);
+      await until(async () => (await pool()) === 1);
+      await anvil.mine();
+      await engine.drain();
+      expect((await engine.accept([submissions[2]!]))[0]).to.include({ status: "accepted" });
+    });
+
+    it("counts what a call takes from a payer like a payment of theirs", async () => {
+      const payer = await lab.payer(10_000n);
+      const engine = await lab.start({ payerOpenCap: 1, payerUnsettledCap: 100n });
+      const signed = await lab.sign(payer, { to: lab.payee(), value: 60n });
+      const { chainId, token, from } = signed;
+      const call = (key: string, value: bigint) => ({
+        key,
+        to: token,
+        data: "0x01" as const,
+        gas: 100_000n,
+        deadlineSeconds: 4_000_000_000n,
+        spends: { chainId, token, from, nonce: `0x${key.padStart(64, "0")}` as const, value },
+      });
+      expect(await engine.acceptCall(call("a", 101n))).to.include({ status: "refused", reason: "payer-cap" });
+      expect(await engine.acceptCall(call("b", 50n))).to.include({ status: "accepted" });
+      expect(await engine.acceptCall(call("c", 1n))).to.include({ status: "refused", reason: "payer-cap" });
+      expect((await engine.accept([{ authorization: signed }]))[0]).to.include({ reason: "payer-cap" });
+      expect((await engine.accept([{ authorization: signed, payerOpenCap: 2 }]))[0]).to.include({
+        message: "the payer may have at most 100 unsettled",
+      });
+    });
+
     it("refuses what is not worth settling", async () => {
       const engine = await lab.start({ limits: { minimumValue: 50n } });
       const sign = (value: bigint) => lab.sign(lab.accountAt(1), { to: lab.payee(), value });
