@@ -128,7 +128,7 @@ export async function readCodes(
   await inTurns(chunks(owners, ACCOUNTS_PER_CALL), async (chunk) => {
     const query = { ...lens, functionName: "accounts", args: [token, chunk] } as const;
     const [, , code] = await asked(token, client.readContract(query));
-    for (const [i, owner] of chunk.entries()) if (code[i] === true) withCode.add(owner);
+    for (const [i, owner] of chunk.entries()) if (((code[i] ?? 0) & HAS_CODE) !== 0) withCode.add(owner);
   });
   return withCode;
 }
