@@ -25,6 +25,7 @@ import { DEFAULT_STORE_PATH, type Store } from "../src/settlement/store/index.ts
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
 import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
+import { addLimitOptions, type LimitOptions, limitsOf } from "./cli/facilitatorLimits.ts";
 import { openJournal } from "./cli/journal.ts";
 import {
   address,
@@ -44,7 +45,7 @@ import { examples } from "./cli/program.ts";
 import { authorizerKeyFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
 
-type Options = {
+type Options = LimitOptions & {
   readonly rpcUrl: string;
   readonly rpcTimeout: number;
   readonly network?: Network;
@@ -83,7 +84,7 @@ const LOCAL_ACCOUNT = 19;
 
 /** `tributary facilitator`: runs an x402 facilitator until it is interrupted. */
 export function facilitatorCommand(): Command {
-  return new Command("facilitator")
+  return addLimitOptions(new Command("facilitator"))
     .description(
       "Run an x402 facilitator (v1 and v2, schemes exact and batch-settlement) whose settlements share transactions, until " +
         "Ctrl-C. On the local chain of tributary local it needs no configuration.",
@@ -270,6 +271,7 @@ async function listen({
     senders: [sender],
     logger,
     policy: {
+      ...limitsOf(options, client.chain.id, await isDevelopmentChain(client, options.rpcUrl)),
       assets: assetsOf(options, client),
       factories: options.factory ?? [],
       unbatchedPayees: options.unbatched ?? [],
