@@ -22,18 +22,18 @@ export function addLimitOptions(command: Command): Command {
     new Option(
       `--${name}-gas-per-day <gas>`,
       `expected gas taken in a day (UTC) for ${whose}, or none (default: ${most})`,
-    )
-      .env(`${name.toUpperCase()}_GAS_PER_DAY`)
-      .argParser(bound);
+    ).argParser(bound);
   return command
     .addOption(
       new Option("--min-gas-multiple <factor>", "smallest payment as a multiple of its gas at the price of --eth-usd")
         .env("MIN_GAS_MULTIPLE")
         .argParser(factor),
     )
-    .addOption(gas("payer", "one payer", usual.gasPerDay.payer))
-    .addOption(gas("anonymous", "all callers without an API key", usual.gasPerDay.anonymous))
-    .addOption(gas("merchant", "each merchant without gasPerDay", usual.gasPerDay.merchant))
+    .addOption(gas("payer", "one payer", usual.gasPerDay.payer).env("PAYER_GAS_PER_DAY"))
+    .addOption(
+      gas("anonymous", "all callers without an API key", usual.gasPerDay.anonymous).env("ANONYMOUS_GAS_PER_DAY"),
+    )
+    .addOption(gas("merchant", "each merchant without gasPerDay", usual.gasPerDay.merchant).env("MERCHANT_GAS_PER_DAY"))
     .addOption(
       new Option("--payer-open-cap <count>", "open payments of one payer, or none (default: 20; with merchants 100)")
         .env("PAYER_OPEN_CAP")
