@@ -129,7 +129,10 @@ describe("createSettlementEngine: a node that lies about receipts", () => {
       () => isLying,
     );
     const engine = await lab.start({ finalityMs: 600_000 }, { chain: { client } });
-    const { id, state } = rowOf(await engine.submitCall(call("0xffffffff")));
+    // Reverts where gas has a price: in a transaction, and not in a pre-flight.
+    const to = lab.payee();
+    await lab.setCode(to, "0x3a600557005b5f5ffd");
+    const { id, state } = rowOf(await engine.submitCall({ ...call("0x"), to }));
     expect(state).to.equal("settled");
     isLying = false;
     await engine.close();
