@@ -150,7 +150,7 @@ describe("createSettlementEngine: scheduling", () => {
 
     it("bounds how many payments a payer may have open, whatever they move, and frees a place with each outcome", async () => {
       const payer = await lab.payer(10_000n);
-      const engine = await lab.start({ payerOpenCap: 2 });
+      const engine = await lab.start({ payerOpenCap: 2, lingerMs: 1_000, gatherMs: 1_000 });
       const pay = async () => ({ authorization: await lab.sign(payer, { to: lab.payee(), value: 1n }) });
       const submissions = [await pay(), await pay(), await pay()];
       const outcomes = (await engine.accept(submissions)).map((one) =>
@@ -172,7 +172,7 @@ describe("createSettlementEngine: scheduling", () => {
 
     it("counts what a call takes from a payer like a payment of theirs", async () => {
       const payer = await lab.payer(10_000n);
-      const engine = await lab.start({ payerOpenCap: 1, payerUnsettledCap: 100n });
+      const engine = await lab.start({ ...PATIENT, payerOpenCap: 1, payerUnsettledCap: 100n });
       const signed = await lab.sign(payer, { to: lab.payee(), value: 60n });
       const { chainId, token, from } = signed;
       const call = (key: string, value: bigint) => ({
