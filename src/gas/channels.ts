@@ -21,9 +21,9 @@ export const MOCK_CHANNEL_GAS: ChannelGas = {
   name: "the local chain's doubles",
   depositGas: 133_480,
   topUpGas: 112_991,
-  claimBaseGas: 36_000,
-  claimRowGas: 19_582,
-  sweepGas: 56_905,
+  claimBaseGas: 36_300,
+  claimRowGas: 19_541,
+  sweepGas: 56_971,
 };
 
 /** The canonical contracts with Circle's FiatTokenV2_2, measured on their own code on an Osaka chain. */

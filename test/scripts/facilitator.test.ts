@@ -180,13 +180,8 @@ describe("tributary facilitator", () => {
       await first.stop("SIGKILL");
       const before = (await Promise.all(waiting)).flat();
       for (const answer of before) expect(answer?.body.success).to.be.oneOf([true, undefined]);
-      // What was taken from the journal in its last moment was told, even where nobody heard it.
       const journal = await openStore(env.DATABASE_URL);
-      const taken = new Set(
-        (await journal.list({ limit: 100 })).flatMap(({ identity, consumedAtMs }) =>
-          consumedAtMs === undefined ? [] : [identity],
-        ),
-      );
+      const broughtBefore = new Set((await journal.list({ limit: 100 })).map(({ identity }) => identity));
       await journal.close();
 
       // It waits for the lease of the one that died.
@@ -198,13 +193,15 @@ describe("tributary facilitator", () => {
         const isMerchants = index % 2 === 1;
         if (isMerchants) expect(told.slice(1), `${index}`).to.deep.equal([true, true]);
         else {
-          const lost = taken.has(authorizationId(signed)) && before[index] === undefined;
-          expect(told.filter(Boolean), `${index}`).to.have.length(lost ? 0 : 1);
+          // Who brought it without a key is not known after a restart, so nobody hears its success then.
+          const isLost = broughtBefore.has(authorizationId(signed)) && before[index] === undefined;
+          expect(told.filter(Boolean), `${index}`).to.have.length(isLost ? 0 : 1);
         }
         const { token, from, nonce } = signed;
         const status = await fetch(`${second.summary.url}/payments/base-sepolia/${token}/${from}/${nonce}`);
         const { payments: variants } = (await status.json()) as { payments: Record<string, unknown>[] };
-        expect(variants[0]).to.include({ state: "settled", successTold: true });
+        expect(variants[0]?.state).to.equal("settled");
+        if (told.includes(true)) expect(variants[0]?.successTold).to.equal(true);
       }
       expect(second.stderr()).to.not.include(MERCHANT_KEY);
       expect(await second.stop()).to.equal(0);

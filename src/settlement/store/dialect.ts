@@ -69,6 +69,8 @@ export function postgresDialect(schema: string): Dialect {
     integerType: "bigint",
     nowMs: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
     isOneOf: (column, values) => {
+      // An empty list has no type that would fit any column.
+      if (values.length === 0) return sql`false`;
       const type = sql.raw(values.every((value) => typeof value === "number") ? "bigint" : "text");
       return sql`${sql.ref(column)} = any(${values}::${type}[])`;
     },
