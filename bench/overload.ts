@@ -1,4 +1,5 @@
-// A facilitator of which more is asked than it can do: first how much that is, then twice and four times as much. The chain has a
+// A facilitator of which more is asked than it can do: first how much that is, by callers who wait and then by floods of more and
+// more, then twice and four times as much. The chain has a
 // process of its own, the facilitator another, the callers are in this one.
 import { setTimeout as pause } from "node:timers/promises";
 import type { SignedAuthorization } from "../src/authorization/types.ts";
@@ -23,6 +24,9 @@ const STEP_SECONDS = 10;
 /** The first of these are not counted: it is getting used to more callers. */
 const UNCOUNTED_SECONDS = 4;
 const HARDLY_MORE = 1.15;
+/** A flood that shows whether it can do more than for callers who wait: so long, and at most so many times. */
+const FLOOD_SECONDS = 12;
+const MOST_FLOODS = 3;
 /** As long as a facilitator takes to answer everybody whom it lets in; the official client waits for 90 s. */
 const PATIENCE_MS = 60_000;
 /** How long somebody waits who was refused, before asking again. */
@@ -58,16 +62,24 @@ export const overload: Subject = {
       };
       const running = await startFacilitator(chain, "Tributary");
       try {
-        const capacity = await findCapacity(running, next, tell);
+        let capacity = await findCapacity(running, next, tell);
         await untilQuiet(running);
+        const load = (times: number, seconds: number) => {
+          const perSecond = Math.max(1, Math.round(times * capacity));
+          tell(`${times} times the capacity: ${perSecond} a second for ${seconds} s`);
+          const payments = Array.from({ length: perSecond * seconds }, next);
+          return measure(chain, running, { times, perSecond }, payments);
+        };
+        for (let flood = 0; flood < MOST_FLOODS; flood += 1) {
+          const { goodput } = await load(2, FLOOD_SECONDS);
+          const isMore = goodput > HARDLY_MORE * capacity;
+          capacity = Math.max(capacity, goodput);
+          if (!isMore) break;
+        }
+        tell(`the capacity is ${round(capacity)} a second`);
         const before = await running.liveMiB();
         const loads: Load[] = [];
-        for (const times of TIMES) {
-          const perSecond = Math.max(1, Math.round(times * capacity));
-          tell(`${times} times the capacity: ${perSecond} a second for ${SECONDS} s`);
-          const payments = Array.from({ length: perSecond * SECONDS }, next);
-          loads.push(await measure(chain, running, { times, perSecond }, payments));
-        }
+        for (const times of TIMES) loads.push(await load(times, SECONDS));
         return report(capacity, before, loads);
       } finally {
         await running.stop();
@@ -238,7 +250,7 @@ function tableOf(capacity: number, before: number, loads: readonly Load[]) {
     note:
       "One facilitator for all of it, distinct authorizations of 1,000 payers, callers in a third process who do not wait for each " +
       "other; an answer that takes 60 s counts as none. The capacity is what it settles for as many callers as make a " +
-      "difference, each of whom asks again when answered. Times are those of answers to who was let in, and of refusals. Who was " +
+      "difference, each of whom asks again when answered, or in a flood of twice that, whichever is more. Times are those of answers to who was let in, and of refusals. Who was " +
       `charged is read from the chain afterwards. It held on to ${Math.round(before)} MiB before.`,
   };
 }
