@@ -36,7 +36,7 @@ async function answer(metrics: KeeperMetrics, response: ServerResponse): Promise
     const { contentType, body } = await metrics.render();
     response.writeHead(200, { "content-type": contentType }).end(body);
   } catch {
-    // The journal does not answer, which the keeper says by itself.
+    // The keeper says by itself what is wrong.
     response.writeHead(503).end();
   }
 }

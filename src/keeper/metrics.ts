@@ -15,7 +15,7 @@ export type KeeperMetrics = {
   readonly concluded: (call: KeeperCall, row: PaymentRow | undefined) => void;
   /** A round went through. */
   readonly looked: () => void;
-  /** The text format, with the gauges read from the journal now. What the node does not answer is left out. */
+  /** The text format, with the gauges read from the journal now. What the journal or the node does not answer is left out. */
   readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
 };
 
@@ -54,6 +54,7 @@ export function createKeeperMetrics(port: {
   const openCalls = gauge("keeper_open_calls", "Calls that are not decided");
   const lastRound = gauge("keeper_last_round_timestamp_seconds", "When the last round went through, in Unix time");
   const balance = gauge("sender_balance_ether", "What a sending key has for gas", ["sender"]);
+  const journalUp = gauge("journal_up", "Whether the journal answers, and took the last write");
   const alerts = counter("keeper_alerts_total", "Alerts, each once a minute while it lasts", ["kind"]);
   const calls = counter("keeper_calls_total", "Claims, sweeps and refunds, by outcome", ["kind", "outcome"]);
   const claimed = counter("keeper_claimed_channels_total", "Channels in claims and refunds that settled");
@@ -92,6 +93,19 @@ export function createKeeperMetrics(port: {
     if (Number.isFinite(nearest)) deadline.set(nearest - clock.now() / 1000);
   }
 
+  async function readJournal(): Promise<void> {
+    try {
+      await readChannels();
+      openCalls.set((await store.keeperCalls(chainId)).filter(({ state }) => state === "open").length);
+      journalUp.set(store.fault() === undefined ? 1 : 0);
+    } catch {
+      // Nothing is better than what was so a while ago.
+      for (const one of [channels, unclaimedChannels, withdrawing, deadline, openCalls]) one.remove();
+      for (const one of [unclaimed, unswept]) one.reset();
+      journalUp.set(0);
+    }
+  }
+
   return {
     alerted: (kind) => alerts.inc({ kind }),
     concluded: (call, row) => {
@@ -103,8 +117,7 @@ export function createKeeperMetrics(port: {
     },
     looked: () => lastRound.set(clock.now() / 1000),
     render: async () => {
-      await readChannels();
-      openCalls.set((await store.keeperCalls(chainId)).filter(({ state }) => state === "open").length);
+      await readJournal();
       await Promise.all(
         engine.accounts().map(async ({ address }) => {
           const wei = await client.getBalance({ address: address as Address }).catch(() => undefined);

@@ -2,9 +2,9 @@ import { expect } from "chai";
 import { encodeFunctionData, type Hex } from "viem";
 import { batchSettlementAbi as abi } from "../../../src/channels/abi.ts";
 import { keeperCall } from "../../../src/keeper/compose.ts";
-import type { KeeperMetrics } from "../../../src/keeper/index.ts";
+import { createKeeperMetrics, type KeeperMetrics } from "../../../src/keeper/index.ts";
 import { networks } from "../../../src/networks.ts";
-import type { Store } from "../../../src/settlement/store/index.ts";
+import { type Store, StoreError } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { until } from "../../helpers/engineLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
@@ -47,6 +47,29 @@ describe("createKeeperMetrics", () => {
     );
   }
   const inUnits = (name: string) => `channels_${name}_units{token="${usdc.address}"}`;
+
+  it("goes on without the journal, and says that it is away", async () => {
+    const store = await lab.store();
+    await openChannels(store);
+    let isAway = false;
+    const keeperCalls = (chainId: number) => {
+      return isAway
+        ? Promise.reject(new StoreError("unavailable", "The database is away."))
+        : store.keeperCalls(chainId);
+    };
+    const metrics = createKeeperMetrics({
+      store: { ...store, keeperCalls },
+      client: lab.client,
+      engine: { accounts: () => [] },
+    });
+    expect(await scrape(metrics)).to.include({ journal_up: 1, channels: 2, keeper_open_calls: 0 });
+    isAway = true;
+    const without = await scrape(metrics);
+    expect(without).to.include({ journal_up: 0, 'keeper_alerts_total{kind="purse-low"}': 0 });
+    expect(without).not.to.have.any.keys("channels", "keeper_open_calls", inUnits("unclaimed"));
+    isAway = false;
+    expect(await scrape(metrics)).to.include({ journal_up: 1, channels: 2 });
+  });
 
   it("shows what is open, unclaimed, unswept and in danger", async () => {
     const store = await lab.store();
