@@ -1,5 +1,6 @@
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
+import { StoreError } from "./store/errors.ts";
 import type { Store } from "./store/types.ts";
 
 /** The chain that a journal is of and the one that a node is on, each by the hash of its first block. */
@@ -16,4 +17,17 @@ export async function bindJournal(store: Store, client: ChainClient): Promise<Bi
   const journal = await store.cursor(name);
   if (journal === undefined) await store.setCursor(name, node);
   return { isSame: journal === undefined || journal === node, journal: journal ?? node, node };
+}
+
+/**
+ * {@link bindJournal}, for whoever cannot take another journal.
+ * @throws StoreError where the journal is of another chain with this id.
+ */
+export async function requireSameChain(store: Store, client: ChainClient): Promise<void> {
+  const { isSame, journal, node } = await bindJournal(store, client);
+  if (isSame) return;
+  throw new StoreError("invalid", `The journal is of another chain with the id ${client.chain.id}.`, {
+    details: `It knows a chain that begins with block ${journal}; the node's begins with ${node}.`,
+    hint: "Give this chain a journal of its own, or connect to the other one.",
+  });
 }

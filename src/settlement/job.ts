@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
 import type { TributaryError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { bindJournal } from "./binding.ts";
+import { requireSameChain } from "./binding.ts";
 import type { SettlementEngine } from "./engineTypes.ts";
 import { acceptPayments } from "./jobIntake.ts";
 import { createJobLedger, type JobLedger, LOOK_MS } from "./jobLedger.ts";
@@ -133,6 +133,7 @@ async function settleOn(
     return { results, transactions, routerUsed, stopped };
   };
 
+  // Before anything is written into it; the engine looks again.
   await requireSameChain(store, client);
   const routerUsed = await hasCode(client, policy.router ?? ROUTER_ADDRESS);
   if (await areBroke(client, senders)) {
@@ -208,15 +209,6 @@ async function untilDecided(
     }
     await clock.sleep(Math.min(policy.pollMs, LOOK_MS), signal);
   }
-}
-
-async function requireSameChain(store: Store, client: ChainClient): Promise<void> {
-  const { isSame, journal, node } = await bindJournal(store, client);
-  if (isSame) return;
-  throw new StoreError("invalid", `The journal is of another chain with the id ${client.chain.id}.`, {
-    details: `It knows a chain that begins with block ${journal}; the node's begins with ${node}.`,
-    hint: "Give this chain a journal of its own, or connect to the other one.",
-  });
 }
 
 async function areBroke(client: ChainClient, senders: readonly LocalAccount[]): Promise<boolean> {
