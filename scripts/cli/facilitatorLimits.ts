@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type FacilitatorPolicy, resolveFacilitatorPolicy, UNBOUNDED } from "../../src/facilitator/policy.ts";
+import { UsageError } from "./errors.ts";
 import { integer } from "./options.ts";
 
 /** A bound, or that there is none; undefined for the network's default. */
@@ -52,12 +53,17 @@ export function limitsOf(
   options: LimitOptions & { readonly ethUsd: bigint },
   chainId: number,
   isDevelopment: boolean,
-): Pick<FacilitatorPolicy, "gasPerDay" | "payerOpenCap" | "maxValiditySeconds" | "minimumByGas"> {
+): Pick<FacilitatorPolicy, "gasPerDay" | "payerOpenCap" | "maxValiditySeconds" | "minGasPermille"> {
   const { gasPerDay, payerOpenCap } = isDevelopment ? UNBOUNDED : resolveFacilitatorPolicy(chainId);
   const gas = (given: Bound, usual: bigint | undefined) =>
     given === undefined ? usual : given === "none" ? undefined : BigInt(given);
   const open = options.payerOpenCap;
   const { minGasMultiple } = options;
+  if (minGasMultiple !== undefined && options.ethUsd === 0n) {
+    throw new UsageError("--min-gas-multiple needs the price of ether.", {
+      hint: "Give it with --eth-usd, such as 3000.",
+    });
+  }
   return {
     gasPerDay: {
       payer: gas(options.payerGasPerDay, gasPerDay.payer),
@@ -69,10 +75,7 @@ export function limitsOf(
         ? payerOpenCap
         : { anonymous: open === "none" ? undefined : open, merchant: open === "none" ? undefined : open },
     maxValiditySeconds: options.maxValidity,
-    minimumByGas:
-      minGasMultiple === undefined
-        ? undefined
-        : { multiplePermille: BigInt(Math.round(minGasMultiple * 1_000)), etherMicroUsd: options.ethUsd },
+    minGasPermille: minGasMultiple === undefined ? undefined : BigInt(Math.round(minGasMultiple * 1_000)),
   };
 }
 

@@ -30,8 +30,9 @@ export type FacilitatorPolicy = {
   /** Gas that a call may take however little it moves. */
   readonly gasFloor: bigint;
   /**
-   * Price of one ether in millionths of a dollar: beyond the floor, no call about channels takes more gas than what it moves is
-   * worth. 0 where that is not to be looked at.
+   * Price of one ether in millionths of a dollar, 0 where there is none: with it, no call about channels takes more gas beyond
+   * the floor than what it moves is worth, and the smallest payment may follow the price of gas. Tokens are taken for dollars
+   * with six decimals.
    */
   readonly etherMicroUsd: bigint;
   /** How far ahead the end of an authorization may be: a stored payment is followed until then. */
@@ -40,8 +41,11 @@ export type FacilitatorPolicy = {
   readonly gasPerDay: GasPerDay;
   /** The open payments that one payer may have, with callers without an API key and with merchants. */
   readonly payerOpenCap: { readonly anonymous: number | undefined; readonly merchant: number | undefined };
-  /** Lets the smallest payment follow the price of gas, beside what `assets` says. */
-  readonly minimumByGas: MinimumByGas | undefined;
+  /**
+   * The smallest payment as a multiple of what it is expected to cost in a full batch, in thousandths, beside what `assets`
+   * says; undefined for none. It needs a price of ether.
+   */
+  readonly minGasPermille: bigint | undefined;
 };
 
 /** Bounds on gas in one day (UTC); undefined for no bound. */
@@ -52,14 +56,6 @@ export type GasPerDay = {
   readonly anonymous: bigint | undefined;
   /** For each merchant that has no bound of its own. */
   readonly merchant: bigint | undefined;
-};
-
-/** A smallest payment: a multiple of what it is expected to cost in a full batch. */
-export type MinimumByGas = {
-  /** In thousandths. */
-  readonly multiplePermille: bigint;
-  /** The price of one ether in atomic units of the tokens, which are taken for dollars with six decimals. */
-  readonly etherMicroUsd: bigint;
 };
 
 /**
@@ -87,7 +83,7 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gas
   listFrom: 100n,
   maxDeploymentGas: 2_000_000n,
   maxValiditySeconds: 86_400,
-  minimumByGas: undefined,
+  minGasPermille: undefined,
   maxSignerGas: DEFAULT_SIGNER_GAS,
   gasFloor: 300_000n,
   etherMicroUsd: 0n,

@@ -170,8 +170,7 @@ describe("admission", () => {
 
   it("lets the smallest payment follow the price of gas where the operator asks for that", async () => {
     // At $10 million for an ether a local payment's gas is worth a lot.
-    const minimumByGas = { multiplePermille: 2_000n, etherMicroUsd: 10_000_000_000_000n };
-    const served = await lab.serve({ policy: { minimumByGas } });
+    const served = await lab.serve({ policy: { minGasPermille: 2_000n, etherMicroUsd: 10_000_000_000_000n } });
     const small = await payment({ value: 1n });
     const reason = "invalid_payment_requirements";
     expect((await served.verify(small)).body).to.include({ isValid: false, invalidReason: reason });

@@ -24,6 +24,12 @@ const ERRORS: readonly (readonly [what: string, args: string[], env: Record<stri
   ["a minimum that is no number", ["--asset", `0x${"11".repeat(20)}=x`], {}, "Write ADDRESS or ADDRESS=UNITS"],
   ["an answer bound above what clients wait", ["--answer-within", "90"], {}, "Write a whole number from 1 to 85."],
   ["a bound on delay that is none", [], { ADMIT_WITHIN: "0" }, "Write a whole number from 1 to 85."],
+  [
+    "a multiple of gas without a price",
+    ["--min-gas-multiple", "2"],
+    {},
+    "--min-gas-multiple needs the price of ether.",
+  ],
   ["a merchants' list that is not there", ["--merchants", "/nowhere.json"], {}, "/nowhere.json cannot be read."],
   ["a merchant's key that could be guessed", [], { MERCHANT_KEYS: "shop=short" }, "Entry 1 of the merchants' keys"],
   ["merchants only, without any", ["--merchants-only"], {}, "Only merchants are to be served, and there are none."],

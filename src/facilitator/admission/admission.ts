@@ -60,7 +60,7 @@ export function createAdmission({ store, clock, client, policy, batches }: Admis
   const chainId = client.chain.id;
   const counts = createDailyCounts(store, clock);
   const gasBook = createGasBook({ batches, maxDeploymentGas: policy.maxDeploymentGas });
-  const floor = createFloor(() => readPrices(client), clock, policy.minimumByGas);
+  const floor = createFloor(() => readPrices(client), clock, policy);
 
   /** Whether a payment gets a transaction of its own. */
   function isAlone({ payee }: Ask, { merchant }: Caller): boolean {
@@ -71,7 +71,7 @@ export function createAdmission({ store, clock, client, policy, batches }: Admis
   const fault: Admission["fault"] = async (ask, caller) => {
     const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
     const worthwhile =
-      policy.minimumByGas === undefined || ask.amount === undefined
+      policy.minGasPermille === undefined || ask.amount === undefined
         ? 0n
         : await floor(gasBook.expect(ask, isAlone(ask, caller)));
     return findFault(ask, { policy, chainId, nowSeconds, worthwhile });

@@ -3,7 +3,7 @@ import { readDataFeeInputs } from "../../chain/dataFee.ts";
 import { readGasPrice } from "../../chain/fees.ts";
 import type { Clock } from "../../clock.ts";
 import type { DataFeeInputs } from "../../fees/index.ts";
-import type { MinimumByGas } from "../policy.ts";
+import type { FacilitatorPolicy } from "../policy.ts";
 import type { Expected } from "./gas.ts";
 
 /** How long a price of gas is good for, and how long it has to do where the node does not answer. */
@@ -32,7 +32,7 @@ export async function readPrices(client: ChainClient): Promise<Prices> {
 export function createFloor(
   read: () => Promise<Prices>,
   clock: Clock,
-  minimum: MinimumByGas | undefined,
+  { etherMicroUsd, minGasPermille }: Pick<FacilitatorPolicy, "etherMicroUsd" | "minGasPermille">,
 ): (expected: Expected) => Promise<bigint> {
   let known: (Prices & { readonly atMs: number }) | undefined;
   let asking: Promise<Prices> | undefined;
@@ -51,10 +51,10 @@ export function createFloor(
   }
 
   return async ({ gas, dataFeeWei }) => {
-    if (minimum === undefined) return 0n;
+    if (minGasPermille === undefined) return 0n;
     const { gasPriceWei, data } = await prices();
     const wei = gas * gasPriceWei + (data === undefined ? 0n : dataFeeWei(data));
     const divisor = WEI_PER_ETHER * 1_000n;
-    return (wei * minimum.etherMicroUsd * minimum.multiplePermille + divisor - 1n) / divisor;
+    return (wei * etherMicroUsd * minGasPermille + divisor - 1n) / divisor;
   };
 }

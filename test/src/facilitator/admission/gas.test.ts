@@ -43,13 +43,13 @@ describe("createFloor", () => {
   };
 
   it("is nothing where no multiple is asked for", async () => {
-    expect(await createFloor(read, clock, undefined)(expected)).to.equal(0n);
+    expect(await createFloor(read, clock, { minGasPermille: undefined, etherMicroUsd: 0n })(expected)).to.equal(0n);
     expect(asked).to.equal(0);
   });
 
   it("is the multiple of the gas at the price of gas and of ether, rounded up", async () => {
     // 50,000 gas at 1 gwei and $3,000 are $0.15; twice that is $0.30.
-    const floor = createFloor(read, clock, { multiplePermille: 2_000n, etherMicroUsd: 3_000_000_000n });
+    const floor = createFloor(read, clock, { minGasPermille: 2_000n, etherMicroUsd: 3_000_000_000n });
     expect(await floor(expected)).to.equal(300_000n);
     expect(await floor({ ...expected, gas: 1n })).to.equal(6n);
   });
@@ -57,7 +57,7 @@ describe("createFloor", () => {
   it("asks for the price every 15 s, does with an old one for ten minutes, and then says that the node is down", async () => {
     nowMs = 0;
     asked = 0;
-    const floor = createFloor(read, clock, { multiplePermille: 1_000n, etherMicroUsd: 3_000_000_000n });
+    const floor = createFloor(read, clock, { minGasPermille: 1_000n, etherMicroUsd: 3_000_000_000n });
     await floor(expected);
     nowMs = 14_999;
     await floor(expected);
