@@ -3,6 +3,7 @@ import type { Erc6492Wrapper } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { hasCode } from "../chain/facts.ts";
 import { readWorth } from "../chain/worth.ts";
+import { alarm } from "../clock.ts";
 import { budgetGas } from "../gas/budget.ts";
 import type { SettlePort } from "./settle.ts";
 
@@ -12,7 +13,7 @@ import type { SettlePort } from "./settle.ts";
  * @returns Whether the wallet has code now.
  */
 export async function deployWallet(
-  { client, engine, policy, addresses, logger }: SettlePort,
+  { client, engine, clock, policy, addresses, logger }: SettlePort,
   signed: SignedAuthorization,
   { factory, factoryData }: Erc6492Wrapper,
   withinMs: number,
@@ -31,9 +32,11 @@ export async function deployWallet(
   }
   const key = `deploy:${signed.from}:${keccak256(factoryData)}:${signed.nonce}`.toLowerCase();
   const call = { key, to: factory, data: factoryData satisfies Hex, gas, deadlineSeconds: signed.validBefore };
+  const timeout = alarm(clock, withinMs);
   const admission = await engine
-    .submitCall(call, { signal: AbortSignal.timeout(Math.max(1, withinMs)) })
-    .catch(() => undefined);
+    .submitCall(call, { signal: timeout.signal })
+    .catch(() => undefined)
+    .finally(timeout.clear);
   logger.info("deployed a payer's wallet", { payer: signed.from, factory, admitted: admission?.status });
   return hasCode(client, signed.from);
 }

@@ -324,9 +324,10 @@ export function createSettler(port: SettlePort): Settler {
    * anew. One that is on its way keeps its place until it is through.
    */
   async function giveUp(row: PaymentRow, { seat, startedMs }: Asking): Promise<void> {
-    if (await engine.cancel(row.id)) return;
-    const signal = AbortSignal.any([AbortSignal.timeout(remaining(startedMs)), port.stopping]);
-    seat?.keep(engine.outcome(row.id, { signal }));
+    if ((await engine.cancel(row.id)) || seat === undefined) return;
+    const timeout = alarm(clock, remaining(startedMs));
+    const signal = AbortSignal.any([timeout.signal, port.stopping]);
+    seat.keep(engine.outcome(row.id, { signal }).finally(timeout.clear));
   }
 
   function remaining(startedMs: number): number {

@@ -1,10 +1,10 @@
 import type { FacilitatorEvmSigner } from "@x402/evm";
 import { type Abi, type Address, concatHex, encodeFunctionData, type Hex, keccak256, toHex } from "viem";
 import type { ChainClient } from "../chain/client.ts";
-import { type Clock, systemClock } from "../clock.ts";
+import { alarm, type Clock, systemClock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
-import type { Store } from "../settlement/store/types.ts";
+import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { readContract } from "./reads.ts";
 
 /** The engine did not take a call, would not spend its gas, or did not send it in time. */
@@ -68,6 +68,11 @@ export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvm
     }
   }
 
+  async function outcomeWithin(id: number, ms: number): Promise<PaymentRow> {
+    const timeout = alarm(clock, ms);
+    return engine.outcome(id, { signal: timeout.signal }).finally(timeout.clear);
+  }
+
   return {
     getAddresses: () => addresses,
     readContract: (args) => readContract(client, args),
@@ -81,7 +86,7 @@ export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvm
     sendTransaction: ({ to, data }) => send(to, data, undefined),
     waitForTransactionReceipt: async ({ hash, timeout = timeoutMs }) => {
       const id = calls.get(hash);
-      const row = id === undefined ? undefined : await engine.outcome(id, { signal: AbortSignal.timeout(timeout) });
+      const row = id === undefined ? undefined : await outcomeWithin(id, timeout);
       const mined = row !== undefined && "transactionHash" in row.evidence ? row.evidence.transactionHash : undefined;
       const { status, logs } = await client.waitForTransactionReceipt({ hash: mined ?? hash, timeout });
       calls.delete(hash);

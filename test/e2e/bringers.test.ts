@@ -14,6 +14,7 @@ import {
   payerOf,
   post,
 } from "../helpers/facilitator.ts";
+import { until } from "../helpers/until.ts";
 
 type Served = Awaited<ReturnType<FacilitatorLab["serve"]>>;
 type Change = NonNullable<Parameters<FacilitatorLab["serve"]>[0]>;
@@ -23,7 +24,8 @@ const DUPLICATE = "duplicate_settlement";
 const PENDING = "settlement_pending";
 const KEYS = { shop: "s".repeat(40), other: "o".repeat(40) };
 const merchants = parseMerchantKeys(`shop=${KEYS.shop},other=${KEYS.other}`) as readonly Merchant[];
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+/** How long a caller waits for an answer, in the facilitators' time: less than a place is held. */
+const ANSWER_MS = 6_000;
 
 describe("the one success of a payment is told to who brought it", () => {
   let lab: FacilitatorLab;
@@ -34,7 +36,14 @@ describe("the one success of a payment is told to who brought it", () => {
   });
   after(() => lab.stop());
 
-  const serve = (change: Change = {}) => lab.serve({ merchants, ...change, policy: { answerWithinMs: 1_500 } });
+  const serve = (change: Change = {}) =>
+    lab.serve({
+      merchants,
+      ...change,
+      policy: { answerWithinMs: ANSWER_MS, ...change.policy },
+      // A transaction keeps its hash.
+      engine: { replaceAfterMs: 3_600_000, ...change.engine },
+    });
   const payment = async (): Promise<SignedAuthorization> => {
     const payer = payerOf(60_000 + next++);
     await lab.chain.fund(payer.address, 1_000n);
@@ -57,16 +66,20 @@ describe("the one success of a payment is told to who brought it", () => {
     const { payments } = (await answer.json()) as { payments: { state: string; successTold: boolean }[] };
     return payments[0];
   };
-  const until = async (served: Served, signed: SignedAuthorization, state: string) => {
-    while ((await stateOf(served, signed))?.state !== state) await pause(20);
-  };
-  /** Settles until nothing more is known than that it was sent: on a busy machine it may be taken back before. */
-  async function untilPending(ask: () => Promise<Answer>): Promise<Hex> {
-    for (;;) {
-      const { body } = await ask();
-      if (body.errorReason === PENDING) return body.transaction as Hex;
-      expect(body.errorMessage).to.equal("it was not sent in time and is taken back; nothing moved");
-    }
+  const untilIn = (served: Served, signed: SignedAuthorization, state: string) =>
+    until(async () => (await stateOf(served, signed))?.state === state, state);
+  /** Settles, and lets the caller's time go by once the payment is in `state`. */
+  async function settleInVain(served: Served, signed: SignedAuthorization, state: string, ask: () => Promise<Answer>) {
+    const asked = ask();
+    await untilIn(served, signed, state);
+    lab.clock.jump(ANSWER_MS);
+    return (await asked).body;
+  }
+  /** Settles until nothing more is known than that it was sent. */
+  async function untilPending(served: Served, signed: SignedAuthorization, ask: () => Promise<Answer>): Promise<Hex> {
+    const body = await settleInVain(served, signed, "submitted", ask);
+    expect(body.errorReason).to.equal(PENDING);
+    return body.transaction as Hex;
   }
   /** What a stranger hears who sends the payment in every way that is open to them. */
   async function tellsStrangers(served: Served, signed: SignedAuthorization, reason: string, more: object) {
@@ -77,12 +90,12 @@ describe("the one success of a payment is told to who brought it", () => {
   }
 
   /** A payment whose bringer hung up after it was sent, on a facilitator that has noticed it. */
-  async function dropped(headers: Record<string, string>) {
+  async function dropped(headers: Record<string, string>, change: Change = {}) {
     let isGone = false;
     const info = (_: string, { message }: Readonly<Record<string, unknown>> = {}) => {
       isGone ||= message === "the caller went away";
     };
-    const served = await serve({ logger: { ...silentLogger, info } });
+    const served = await serve({ ...change, logger: { ...silentLogger, info } });
     const signed = await payment();
     await hold();
     const hangUp = new AbortController();
@@ -92,10 +105,10 @@ describe("the one success of a payment is told to who brought it", () => {
       body: JSON.stringify(bodyV2(signed)),
       signal: hangUp.signal,
     }).catch(() => undefined);
-    await until(served, signed, "submitted");
+    await untilIn(served, signed, "submitted");
     hangUp.abort();
     await lost;
-    while (!isGone) await pause(20);
+    await until(() => isGone, "the facilitator notices");
     return { served, signed };
   }
 
@@ -111,12 +124,12 @@ describe("the one success of a payment is told to who brought it", () => {
       const signed = await payment();
       const own = headers["idempotency-key"] === undefined ? headers : as("shop", `order-${next}`);
       await hold();
-      const transaction = await untilPending(() => settle(served, bodyV2(signed), own));
+      const transaction = await untilPending(served, signed, () => settle(served, bodyV2(signed), own));
       const { input } = await lab.client.getTransaction({ hash: transaction });
       expect(input).to.include(signed.nonce.slice(2)).and.to.include(signed.signature.slice(2, 66));
       await tellsStrangers(served, signed, DUPLICATE, { transaction });
       await mine();
-      await until(served, signed, "settled");
+      await untilIn(served, signed, "settled");
       await tellsStrangers(served, signed, USED, { transaction });
       expect(await stateOf(served, signed)).to.include({ state: "settled", successTold: false });
       const told = await settle(served, bodyV2(signed), own);
@@ -132,11 +145,11 @@ describe("the one success of a payment is told to who brought it", () => {
       const first = await serve({ store, engine: { closeWithinMs: 0 } });
       const signed = await payment();
       await hold();
-      await untilPending(() => settle(first, bodyV2(signed), headers));
+      await untilPending(first, signed, () => settle(first, bodyV2(signed), headers));
       await first.close();
       await mine();
       const second = await lab.serveAs(first.account, { store, merchants });
-      await until(second, signed, "settled");
+      await untilIn(second, signed, "settled");
       await tellsStrangers(second, signed, USED, {});
       expect((await settle(second, bodyV2(signed), headers)).body.success).to.equal(true);
       await second.close();
@@ -146,7 +159,7 @@ describe("the one success of a payment is told to who brought it", () => {
     it(`tells a merchant with ${what} after its connection was dropped, and no stranger`, async () => {
       const { served, signed } = await dropped(headers);
       await mine();
-      await until(served, signed, "settled");
+      await untilIn(served, signed, "settled");
       await tellsStrangers(served, signed, USED, {});
       expect((await settle(served, bodyV2(signed), headers)).body.success).to.equal(true);
     });
@@ -156,10 +169,10 @@ describe("the one success of a payment is told to who brought it", () => {
       const [first, second] = [await serve({ store }), await serve({ store })];
       const signed = await payment();
       await hold();
-      const transaction = await untilPending(() => settle(first, bodyV2(signed), headers));
+      const transaction = await untilPending(first, signed, () => settle(first, bodyV2(signed), headers));
       await tellsStrangers(second, signed, DUPLICATE, { transaction });
       await mine();
-      await until(second, signed, "settled");
+      await untilIn(second, signed, "settled");
       await tellsStrangers(second, signed, USED, { transaction });
       expect((await settle(second, bodyV2(signed), headers)).body).to.include({ success: true, transaction });
       for (const one of [first, second]) await one.close();
@@ -172,20 +185,20 @@ describe("the one success of a payment is told to who brought it", () => {
     async function pending(served: Served, body: (signed: SignedAuthorization) => object = bodyV2) {
       const signed = await payment();
       await hold();
-      const transaction = await untilPending(() => settle(served, body(signed)));
+      const transaction = await untilPending(served, signed, () => settle(served, body(signed)));
       return {
         signed,
         transaction,
         decide: async () => {
           await mine();
-          await until(served, signed, "settled");
+          await untilIn(served, signed, "settled");
         },
       };
     }
     it("has the place held for the identical request, after every answer that was not final, once", async () => {
       const served = await serve();
       const { signed, transaction, decide } = await pending(served);
-      expect((await settle(served, bodyV2(signed))).body).to.include({ errorReason: PENDING, transaction });
+      expect(await untilPending(served, signed, () => settle(served, bodyV2(signed)))).to.equal(transaction);
       await decide();
       expect((await settle(served, bodyV2(signed, { maxTimeoutSeconds: 60 }))).body).to.include({
         errorReason: DUPLICATE,
@@ -209,22 +222,10 @@ describe("the one success of a payment is told to who brought it", () => {
     });
 
     it("has nothing held after ten seconds, and nobody hears a success from then on", async () => {
-      let aheadMs = 0;
-      const clock = {
-        now: () => Date.now() + aheadMs,
-        sleep: (ms: number, signal?: AbortSignal) =>
-          new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, ms);
-            signal?.addEventListener("abort", () => {
-              clearTimeout(timer);
-              resolve();
-            });
-          }),
-      };
-      const served = await serve({ clock, engine: { leaseTtlMs: 60_000 } });
+      const served = await serve();
       const { signed, transaction, decide } = await pending(served);
       await decide();
-      aheadMs += 10_000;
+      lab.clock.jump(10_000);
       expect((await settle(served, bodyV2(signed))).body).to.include({ errorReason: USED, transaction });
       await tellsStrangers(served, signed, USED, { transaction });
       expect(await stateOf(served, signed)).to.include({ state: "settled", successTold: false });
@@ -233,7 +234,7 @@ describe("the one success of a payment is told to who brought it", () => {
     it("who hung up has the place held as well", async () => {
       const { served, signed } = await dropped({});
       await mine();
-      await until(served, signed, "settled");
+      await untilIn(served, signed, "settled");
       expect((await settle(served, bodyV2(signed, { maxTimeoutSeconds: 60 }))).body.errorReason).to.equal(DUPLICATE);
       expect((await settle(served, bodyV2(signed))).body.success).to.equal(true);
     });
@@ -244,12 +245,12 @@ describe("the one success of a payment is told to who brought it", () => {
     const signed = await payment();
     await hold();
     await served.facilitator.engine.accept([{ authorization: signed, source: "a file" }]);
-    await until(served, signed, "submitted");
+    await untilIn(served, signed, "submitted");
     for (const headers of [{}, as("shop"), as("shop", "from-a-file")]) {
       expect((await settle(served, bodyV2(signed), headers)).body.errorReason).to.equal(DUPLICATE);
     }
     await mine();
-    await until(served, signed, "settled");
+    await untilIn(served, signed, "settled");
     for (const headers of [{}, as("shop"), as("shop", "from-a-file")]) {
       expect((await settle(served, bodyV2(signed), headers)).body.errorReason).to.equal(USED);
     }
@@ -263,8 +264,8 @@ describe("the one success of a payment is told to who brought it", () => {
       [plain, {}],
       [bought, as("shop")],
     ] as const) {
-      const unsent = await settle(poor, bodyV2(signed), headers);
-      expect(unsent.body).to.include({ errorReason: "unexpected_settle_error", transaction: "" });
+      const unsent = await settleInVain(poor, signed, "queued", () => settle(poor, bodyV2(signed), headers));
+      expect(unsent).to.include({ errorReason: "unexpected_settle_error", transaction: "" });
     }
     await poor.close();
     const rich = await lab.serveAs(poor.account, { store, merchants });
@@ -275,6 +276,21 @@ describe("the one success of a payment is told to who brought it", () => {
     expect((await settle(rich, bodyV2(bought), as("shop"))).body.errorReason).to.equal(USED);
     await rich.close();
     await store.close();
+  });
+
+  // Last: it moves the facilitators' time far ahead.
+  describe("a caller who hung up", () => {
+    it("counts as inside until they would have been answered, by the facilitator's clock", async () => {
+      const answerWithinMs = 3_600_000;
+      const { served } = await dropped({}, { policy: { answerWithinMs } });
+      const inside = async () =>
+        /tributary_inside\{endpoint="settle"\} (\d+)/.exec(await (await served.get("/metrics")).text())?.[1];
+      expect(await inside()).to.equal("1");
+      lab.clock.jump(answerWithinMs);
+      await until(async () => (await inside()) === "0", "nobody is inside");
+      expect((await served.store.count()).submitted).to.equal(1);
+      await mine();
+    });
   });
 });
 
