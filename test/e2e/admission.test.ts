@@ -4,6 +4,7 @@ import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts
 import { UNBOUNDED } from "../../src/facilitator/policy.ts";
 import { networks } from "../../src/networks.ts";
 import { channelOf, claimBody, depositBody, rowOf, sweepBody } from "../helpers/channelPayloads.ts";
+import { PATIENT, until } from "../helpers/engineLab.ts";
 import {
   type Answer,
   authorize,
@@ -128,7 +129,7 @@ describe("admission", () => {
 
     it("gives back what was refused or never sent", async () => {
       const gasPerDay = { ...UNBOUNDED.gasPerDay, anonymous: GAS_OF_ONE };
-      const served = await lab.serve({ policy: { gasPerDay, answerWithinMs: 1 } });
+      const served = await lab.serve({ policy: { gasPerDay, answerWithinMs: 1 }, engine: PATIENT });
       // Underfunded: the engine does not take it in.
       const poor = payerOf(nextPayer++);
       expect((await served.settle(bodyV2(await authorize(poor)))).body.success).to.equal(false);
@@ -143,15 +144,15 @@ describe("admission", () => {
   it("bounds by count what one payer may have open, with each kind of caller for itself, and says so on /verify", async () => {
     const merchants = [shop, { ...other, payerOpenCap: 1 }];
     const policy = { payerOpenCap: { anonymous: 2, merchant: 3 } };
-    // Payments wait for company for a minute, so that all are open at once.
-    const served = await lab.serve({ policy, merchants, engine: { lingerMs: 60_000, gatherMs: 60_000 } });
+    // Nothing is sent, so that all are open at once.
+    const served = await lab.serve({ policy, merchants, engine: PATIENT });
     const from = await payer();
     const one = async () => bodyV2(await authorize(from, { to: freshPayee(), value: 1n }));
     const waiting: Promise<Answer>[] = [];
     const open = async (headers: Record<string, string> = {}) => {
       const before = (await served.store.count()).queued ?? 0;
       waiting.push(post(`${served.url}/settle`, await one(), headers));
-      while (((await served.store.count()).queued ?? 0) === before) await new Promise((done) => setTimeout(done, 10));
+      await until(async () => ((await served.store.count()).queued ?? 0) > before, "one more is open");
     };
     const refusal = { success: false, errorReason: "invalid_transaction_state" };
     await open();

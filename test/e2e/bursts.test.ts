@@ -5,11 +5,12 @@ import { expect } from "chai";
 import { type Address, encodeFunctionData } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 import { privateKeyToAccount } from "viem/accounts";
+import { connectChain } from "../../src/chain/client.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { parseMerchantKeys } from "../../src/facilitator/index.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
-import { BURNING_CODE } from "../helpers/chainLab.ts";
+import { BURNING_CODE, startFaultyNode } from "../helpers/chainLab.ts";
 import { PATIENT, until } from "../helpers/engineLab.ts";
 import {
   type Answer,
@@ -147,25 +148,40 @@ describe("bursts of payments, blocks every 2 s", () => {
     const to = freshPayee();
     const payer = payerOf(2_101);
     await lab.chain.fund(payer.address, 10_000n);
-    const slow = await lab.serve({ engine: { pollMs: 10_000 } });
+    // Its node says nothing of what is mined until this test has looked.
+    let isTold = false;
+    const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
+      method === "eth_getTransactionReceipt" && !isTold ? { result: null } : "pass",
+    );
+    const client = await connectChain(node.rpcUrl, { pollingIntervalMs: 50 });
+    const slow = await lab.serve({ client });
     const [first, second] = await Promise.all([6_000n, 4_000n].map((value) => authorize(payer, { to, value })));
+    await lab.chain.request("evm_setIntervalMining", [0]);
     const settling = slow.settle(bodyV2(first!));
-    await until(async () => (await lab.balanceOf(to)) === 6_000n);
-    const [row] = await slow.store.list({ limit: 1 });
-    expect(row?.state).to.be.oneOf(["batched", "submitted"]);
+    await until(async () => (await slow.store.count()).submitted === 1, "it is sent");
+    await until(async () => (await lab.chain.request("eth_getBlockTransactionCountByNumber", ["pending"])) === "0x1");
+    await lab.chain.request("evm_mine");
+    expect(await lab.balanceOf(to)).to.equal(6_000n);
     expect((await slow.verify(bodyV2(second!))).body.isValid).to.equal(true);
+    expect((await slow.store.list({ limit: 1 }))[0]?.state).to.equal("submitted");
+    isTold = true;
+    await lab.chain.request("evm_setIntervalMining", [2_000]);
     const answers = await Promise.all([settling, slow.settle(bodyV2(second!))]);
     expect(successes(answers)).to.have.length(2);
     expect(await lab.balanceOf(payer.address)).to.equal(0n);
+    await slow.close();
+    await node.stop();
   });
 
   it("answers settlement_pending with the hash within its bound, and the outcome once to the next", async () => {
-    const hasty = await lab.serve({ policy: { answerWithinMs: 1_500 } });
+    const answerWithinMs = 20_000;
+    const hasty = await lab.serve({ policy: { answerWithinMs }, engine: { replaceAfterMs: 600_000 } });
     const signed = await authorize(payers[55]!, { to: freshPayee() });
     await lab.chain.request("evm_setIntervalMining", [0]);
     const first = hasty.settle(bodyV2(signed));
-    while ((hasty.facilitator.engine.accounts()[0]?.openBatches ?? 0) === 0) await pause(20);
+    await until(async () => (await hasty.store.count()).submitted === 1, "it is sent");
     expect((await hasty.settle(bodyV2(signed))).body.errorReason).to.equal("duplicate_settlement");
+    lab.clock.jump(answerWithinMs);
     const { body } = await first;
     expect(body).to.include({ success: false, errorReason: "settlement_pending" });
     expect(body.transaction).to.match(/^0x[0-9a-f]{64}$/);

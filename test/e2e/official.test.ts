@@ -24,6 +24,7 @@ import { networks } from "../../src/networks.ts";
 import { vectors } from "../helpers/authorizations.ts";
 import { PATIENT } from "../helpers/engineLab.ts";
 import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+import { until } from "../helpers/until.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const { usdc } = networks.baseSepolia;
@@ -155,7 +156,12 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
 
   it("sells on a slow chain to an official server without a key, which asks again when it hears that a payment is pending", async () => {
     const payTo = freshPayee();
-    const slow = await lab.serve({ policy: { answerWithinMs: 1_000, holdMs: 60_000 } });
+    const answerWithinMs = 20_000;
+    const slow = await lab.serve({
+      policy: { answerWithinMs, holdMs: 600_000 },
+      // A caller's whole time goes by at once.
+      engine: { replaceAfterMs: 600_000 },
+    });
     const client = new HTTPFacilitatorClient({ url: slow.url });
     const ask = client.settle.bind(client);
     const heard: (string | undefined)[] = [];
@@ -168,12 +174,17 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     };
     await lab.chain.request("evm_setIntervalMining", [0]);
     client.settle = async (payload, requirements) => {
-      const answer = await ask(payload, requirements);
+      const asking = ask(payload, requirements);
+      if (heard.length === 0) {
+        await until(async () => (await slow.store.count()).submitted === 1, "it is sent");
+        lab.clock.jump(answerWithinMs);
+      }
+      const answer = await asking;
       heard.push(answer.errorReason);
       if (answer.errorReason === "settlement_pending") {
         // Now the block comes that it waits for.
         await lab.chain.request("evm_setIntervalMining", [2_000]);
-        while (!(await isDecided(payload))) await new Promise((resolve) => setTimeout(resolve, 50));
+        await until(() => isDecided(payload), "it is decided");
       }
       return answer;
     };

@@ -133,14 +133,16 @@ describe("settling through the facilitator", () => {
   });
 
   it("tells a duplicate that it is one while the first caller waits, and takes back what was never sent", async () => {
+    const answerWithinMs = 20_000;
     const penniless = await lab.serve({
-      policy: { answerWithinMs: 3_000 },
+      policy: { answerWithinMs },
       engine: { minimumSenderBalanceWei: 10n ** 30n },
     });
     const signed = await authorize(payers[56]!, { to: freshPayee() });
     const first = penniless.settle(bodyV2(signed));
     await isQueued(penniless);
     expect((await penniless.settle(bodyV2(signed))).body.errorReason).to.equal("duplicate_settlement");
+    lab.clock.jump(answerWithinMs);
     expect((await first).body).to.include({ errorReason: "unexpected_settle_error", transaction: "" });
     expect((await statusOf(penniless, signed)).body.payments[0]).to.include({ state: "cancelled", successTold: false });
     const ready = await penniless.get("/ready");

@@ -22,7 +22,7 @@ export const PAYEE: Address = "0x00000000000000000000000000000000000Fee01";
 /** Where a facilitator under test works: a chain that mines at an interval, and keys. */
 export type FacilitatorLab = Awaited<ReturnType<typeof openFacilitatorLab>>;
 
-type Change = Partial<Omit<FacilitatorOptions, "client" | "store" | "senders">> & { readonly store?: Store };
+type Change = Partial<Omit<FacilitatorOptions, "store" | "senders">> & { readonly store?: Store };
 
 /** A local chain and the means to run facilitators on it. Close it with `stop`. */
 export async function openFacilitatorLab(options: { blockTimeSeconds?: number; bare?: false } = {}) {

@@ -1,14 +1,17 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 import { parseMerchantKeys } from "../../../src/facilitator/index.ts";
-import { openStore } from "../../../src/settlement/store/index.ts";
+import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { ACCEPT_ALL } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
 import { bodyOf, depositBody, idOf, voucherBody } from "../../helpers/channelPayloads.ts";
-import { payerOf, post } from "../../helpers/facilitator.ts";
+import { type Answer, payerOf, post } from "../../helpers/facilitator.ts";
+import { until } from "../../helpers/until.ts";
 
 const KEY = "d".repeat(40);
 const merchants = parseMerchantKeys(`shop=${KEY}`);
+/** How long a caller waits for an answer, in the facilitators' time. */
+const ANSWER_MS = 15_000;
 const asShop = { authorization: `Bearer ${KEY}` };
 
 describe("batch-settlement on the facilitator: deposits", () => {
@@ -17,6 +20,14 @@ describe("batch-settlement on the facilitator: deposits", () => {
     desk = await openChannelDesk();
   });
   after(() => desk.lab.stop());
+
+  /** Asks, and lets the caller's time go by once the deposit is in `state`. */
+  async function inVain(store: Store, state: "queued" | "submitted", ask: () => Promise<Answer>): Promise<Answer> {
+    const asking = ask();
+    await until(async () => (await store.count())[state] === 1, state);
+    desk.lab.clock.jump(ANSWER_MS);
+    return asking;
+  }
 
   it("has one success for each, however often it is sent", async () => {
     const { lab, facilitator, fresh, stateOf } = desk;
@@ -50,11 +61,11 @@ describe("batch-settlement on the facilitator: deposits", () => {
 
   it("answers a deposit that is not mined yet as pending, and its repetition with the one success", async () => {
     const { lab, fresh } = desk;
-    const other = await lab.serve({ policy: { answerWithinMs: 700 } });
+    const other = await lab.serve({ policy: { answerWithinMs: ANSWER_MS } });
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
     await lab.chain.request("evm_setAutomine", [false]);
-    const pending = await other.settle(body);
+    const pending = await inVain(other.store, "submitted", () => other.settle(body));
     await lab.chain.request("evm_setAutomine", [true]);
     expect(pending.body).to.include({ success: false, errorReason: "settlement_pending" });
     expect(pending.body.transaction).to.match(/^0x[0-9a-f]{64}$/);
@@ -68,10 +79,10 @@ describe("batch-settlement on the facilitator: deposits", () => {
     const { lab, fresh } = desk;
     const engine = { minimumSenderBalanceWei: 10n ** 30n };
     const store = await openStore(":memory:");
-    const poor = await lab.serve({ store, engine, policy: { answerWithinMs: 300 } });
+    const poor = await lab.serve({ store, engine, policy: { answerWithinMs: ANSWER_MS } });
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
-    const unsent = await poor.settle(body);
+    const unsent = await inVain(store, "queued", () => poor.settle(body));
     expect(unsent.body).to.include({
       success: false,
       errorReason: ERR("deposit_transaction_failed"),
@@ -88,12 +99,12 @@ describe("batch-settlement on the facilitator: deposits", () => {
   it("tell a merchant after a restart what became of the deposit that it brought, and nobody else a success", async () => {
     const { lab, fresh, stateOf } = desk;
     const store = await openStore(":memory:");
-    const policy = { answerWithinMs: 700 };
+    const policy = { answerWithinMs: ANSWER_MS };
     const first = await lab.serve({ store, merchants, policy, engine: { closeWithinMs: 0 } });
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
     await lab.chain.request("evm_setAutomine", [false]);
-    const pending = await post(`${first.url}/settle`, body, asShop);
+    const pending = await inVain(store, "submitted", () => post(`${first.url}/settle`, body, asShop));
     expect(pending.body.errorReason).to.equal("settlement_pending");
     const { transaction } = pending.body;
     expect((await first.settle(body)).body).to.include({ errorReason: "duplicate_settlement", transaction });

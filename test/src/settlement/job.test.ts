@@ -14,6 +14,7 @@ import {
   startEngine,
   summarise,
 } from "../../../src/settlement/index.ts";
+import type { PaymentState } from "../../../src/settlement/store/index.ts";
 import {
   BURNING_CODE,
   type ChainLab,
@@ -24,6 +25,11 @@ import {
   startFaultyNode,
 } from "../../helpers/chainLab.ts";
 import { withFolder } from "../../helpers/cli.ts";
+import { startPacedClock } from "../../helpers/pacedClock.ts";
+import { until } from "../../helpers/until.ts";
+
+/** How long a job waits for what does not come, by a clock that the test moves on. */
+const WAIT_MS = 60_000;
 
 describe("settlePayments", () => {
   let lab: ChainLab;
@@ -46,6 +52,34 @@ describe("settlePayments", () => {
       await node.stop();
     }
   };
+  /** Runs a job that waits for what does not come: its time goes by once it has done what it can. */
+  const inVain = async (
+    isDone: () => Promise<boolean> | boolean,
+    run: (options: Partial<JobOptions>) => Promise<SettlementReport>,
+  ): Promise<SettlementReport> => {
+    const clock = startPacedClock(() => lab.chain.request("eth_chainId"));
+    // A transaction keeps its hash and the job its key, however much time goes by.
+    const never = 100_000 * WAIT_MS;
+    const job = run({ clock, waitMs: WAIT_MS, policy: { replaceAfterMs: never, leaseTtlMs: never } });
+    let isOver = false;
+    const over = job.then(
+      () => {
+        isOver = true;
+      },
+      () => {
+        isOver = true;
+      },
+    );
+    await until(async () => isOver || (await isDone()), "the job has done what it can");
+    await until(() => {
+      if (!isOver) clock.jump(WAIT_MS);
+      return isOver;
+    }, "the job ends");
+    await over;
+    clock.stop();
+    return job;
+  };
+  const countOf = async (state: PaymentState) => (await store.count())[state] ?? 0;
   const named = ({ results }: SettlementReport) =>
     results.map(({ outcome }) => (outcome.status === "rejected" ? outcome.reason : outcome.status));
 
@@ -245,8 +279,9 @@ describe("settlePayments", () => {
     const still = await openChainLab({ blockTimeSeconds: 3_600 });
     try {
       const payments = await still.pay(3, nextPayee());
-      const options = { journal: store, senders: [still.account], waitMs: 1_500 };
-      const first = await settlePayments(still.client, payments, options);
+      const options = { journal: store, senders: [still.account] };
+      const isSent = async () => (await countOf("submitted")) === 3;
+      const first = await inVain(isSent, (more) => settlePayments(still.client, payments, { ...options, ...more }));
       expect(first.results.map(({ outcome }) => outcome.status)).to.deep.equal(Array(3).fill("pending"));
       const hashes = first.results.map(({ outcome }) => "transactionHash" in outcome && outcome.transactionHash);
       await still.chain.request("evm_mine");
@@ -341,9 +376,16 @@ describe("settlePayments", () => {
     it("sends the same bytes again in the next run, where the first broadcast never arrived", async () => {
       const payee = nextPayee();
       const payments = await lab.pay(3, payee);
-      const lost = ({ method }: NodeRequest): Fault =>
-        method === "eth_sendRawTransaction" ? { error: { code: -32000, message: "connection reset" } } : "pass";
-      const first = await settleThrough(lost, payments, { waitMs: 500 });
+      let sends = 0;
+      const lost = ({ method }: NodeRequest): Fault => {
+        if (method !== "eth_sendRawTransaction") return "pass";
+        sends += 1;
+        return { error: { code: -32000, message: "connection reset" } };
+      };
+      const first = await inVain(
+        () => sends > 0,
+        (options) => settleThrough(lost, payments, options),
+      );
       expect(named(first)).to.deep.equal(["pending", "pending", "pending"]);
       const second = await settle(payments);
       expect(named(second)).to.deep.equal(["settled", "settled", "settled"]);
@@ -359,8 +401,11 @@ describe("settlePayments", () => {
         if (method === "eth_sendRawTransaction") sends += 1;
         return sends >= 1 && method !== "eth_sendRawTransaction" ? "hang-up" : "pass";
       };
-      const policy = { limits: { maxGasPerTransaction: 500_000n } };
-      const report = await settleThrough(dying, payments, { policy, waitMs: 1_000 });
+      const limits = { maxGasPerTransaction: 500_000n };
+      const report = await inVain(
+        () => sends > 0,
+        (options) => settleThrough(dying, payments, { ...options, policy: { ...options.policy, limits } }),
+      );
       expect(report.stopped).to.be.instanceOf(ChainUnavailableError);
       expect(new Set(named(report))).to.deep.equal(new Set(["pending", "not-attempted"]));
       const second = await settle(payments);
@@ -376,7 +421,7 @@ describe("settlePayments", () => {
         return asked === 1 ? "pass" : { result: "0x0" };
       };
       const policy = { minimumSenderBalanceWei: 1n };
-      const report = await settleThrough(broke, payments, { policy, waitMs: 500 });
+      const report = await settleThrough(broke, payments, { policy });
       expect(report.stopped).to.be.instanceOf(TransactionRefusedError);
       expect(new Set(named(report))).to.deep.equal(new Set(["not-attempted"]));
     });
@@ -405,7 +450,10 @@ describe("settlePayments", () => {
         if (method !== "eth_call" || !text.includes(poison) || !/e3ee160e|"to"/.test(text)) return "pass";
         return { error: { code: -32000, message: "internal error" } };
       };
-      const report = await settleThrough(weak, payments, { waitMs: 1_000 });
+      const report = await inVain(
+        async () => (await countOf("settled")) === 3,
+        (options) => settleThrough(weak, payments, options),
+      );
       expect(named(report)).to.deep.equal(["settled", "settled", "not-attempted", "settled"]);
       expect(report.stopped).to.equal(undefined);
     });
