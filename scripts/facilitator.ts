@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import type { ChainClient } from "../src/chain/client.ts";
@@ -27,8 +27,8 @@ import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
 import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
 import { addLimitOptions, type LimitOptions, limitsOf } from "./cli/facilitatorLimits.ts";
 import { openJournal } from "./cli/journal.ts";
+import { addListeningOptions, callersOf, exposureOf, type ListeningOptions, servingOf } from "./cli/listening.ts";
 import {
-  address,
   addresses,
   describeUrl,
   gwei,
@@ -44,57 +44,48 @@ import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { authorizerKeyFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
+import { type Asset, assets, assetsOf } from "./facilitator/assets.ts";
 
-type Options = LimitOptions & {
-  readonly rpcUrl: string;
-  readonly rpcTimeout: number;
-  readonly network?: Network;
-  readonly keystore?: string;
-  readonly host: string;
-  readonly port: number;
-  readonly databaseUrl?: string;
-  readonly asset?: readonly Asset[];
-  readonly minAmount: bigint;
-  readonly factory?: readonly Address[];
-  readonly unbatched?: readonly Address[];
-  readonly payerCap?: bigint;
-  readonly rateLimit?: number;
-  readonly merchants?: string;
-  readonly merchantsOnly?: true;
-  readonly lease: number;
-  readonly answerWithin: number;
-  readonly admitWithin: number;
-  readonly confirmations: number;
-  readonly maxFee?: bigint;
-  readonly gasFloor: number;
-  readonly ethUsd: bigint;
-  readonly maxTip?: bigint;
-  readonly node?: readonly string[];
-  readonly strict?: true;
-  readonly grace: number;
-  readonly maxHeadAge?: number;
-  readonly logLevel: LogLevel;
-  readonly json?: true;
-};
-
-type Asset = { readonly address: Address; readonly minimum: bigint | undefined };
+type Options = LimitOptions &
+  ListeningOptions & {
+    readonly rpcUrl: string;
+    readonly rpcTimeout: number;
+    readonly network?: Network;
+    readonly keystore?: string;
+    readonly databaseUrl?: string;
+    readonly asset?: readonly Asset[];
+    readonly minAmount: bigint;
+    readonly factory?: readonly Address[];
+    readonly unbatched?: readonly Address[];
+    readonly payerCap?: bigint;
+    readonly rateLimit?: number;
+    readonly merchants?: string;
+    readonly merchantsOnly?: true;
+    readonly lease: number;
+    readonly answerWithin: number;
+    readonly admitWithin: number;
+    readonly confirmations: number;
+    readonly maxFee?: bigint;
+    readonly gasFloor: number;
+    readonly ethUsd: bigint;
+    readonly maxTip?: bigint;
+    readonly node?: readonly string[];
+    readonly strict?: true;
+    readonly grace: number;
+    readonly maxHeadAge?: number;
+    readonly logLevel: LogLevel;
+    readonly json?: true;
+  };
 
 /** The test account that sends on the local chain. It has no USDC, so it is nobody's payer, and `fund` does not use it. */
 const LOCAL_ACCOUNT = 19;
 
 /** `tributary facilitator`: runs an x402 facilitator until it is interrupted. */
 export function facilitatorCommand(): Command {
-  return addLimitOptions(new Command("facilitator"))
+  return addListeningOptions(addLimitOptions(new Command("facilitator")))
     .description(
       "Run an x402 facilitator (v1 and v2, schemes exact and batch-settlement) whose settlements share transactions, until " +
         "Ctrl-C. On the local chain of tributary local it needs no configuration.",
-    )
-    .addOption(new Option("--host <address>", "address to listen on").env("HOST").default("127.0.0.1"))
-    .addOption(
-      new Option("--port <number>", "port to listen on; 0 picks a free one")
-        .env("PORT")
-        .argParser(integer(0, 65_535))
-        .default(4022),
     )
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
@@ -211,7 +202,7 @@ export function facilitatorCommand(): Command {
     .action(runFacilitator);
 }
 
-async function runFacilitator(options: Options): Promise<void> {
+async function runFacilitator(options: Options, command: Command): Promise<void> {
   const interrupted = nextSignal();
   const merchants = await merchantsOf(options);
   const client = await connect(options);
@@ -231,6 +222,12 @@ async function runFacilitator(options: Options): Promise<void> {
     await store.close();
     throw error;
   });
+  const variable = command.getOptionValueSource("host") === "env" ? "HOST" : undefined;
+  const exposure = exposureOf("the facilitator listens", options.host, variable);
+  if (exposure !== undefined) {
+    logger.warn(exposure);
+    if (options.json !== true) notice(`warning: ${exposure}`);
+  }
   if (options.json === true) {
     printJson({
       url: served.url,
@@ -287,6 +284,7 @@ async function listen({
       leaseTtlMs: options.lease * 1000,
       fees: feesOf(options),
     },
+    ...callersOf(options),
     merchants,
     merchantsOnly: options.merchantsOnly === true,
     channels: { authority: channelAuthority() },
@@ -299,7 +297,7 @@ async function listen({
   );
   if (options.json !== true) for (const warning of facilitator.warnings) notice(`warning: ${warning}`);
   try {
-    return await serveFacilitator(facilitator, options);
+    return await serveFacilitator(facilitator, servingOf(options));
   } catch (error) {
     await facilitator.close({ graceMs: 0 });
     if (!(error instanceof ListenError)) throw error;
@@ -350,29 +348,6 @@ async function senderOf(options: Options, client: ChainClient, isDevelopment: bo
     });
   }
   return privateKeyToAccount(account.privateKey);
-}
-
-function assetsOf(
-  { asset, minAmount }: Options,
-  client: ChainClient,
-): readonly { readonly address: Address; readonly minimum: bigint }[] {
-  const usdc = networkOf(client.chain.id)?.usdc.address;
-  const listed = asset ?? (usdc === undefined ? [] : [{ address: usdc, minimum: undefined }]);
-  if (listed.length > 0) return listed.map((one) => ({ address: one.address, minimum: one.minimum ?? minAmount }));
-  throw new UsageError(`Chain ${client.chain.id} is none of the known networks, so there is no token to settle.`, {
-    hint: "Name the token with --asset ADDRESS.",
-  });
-}
-
-function assets(text: string, earlier: readonly Asset[] | undefined): readonly Asset[] {
-  const read = text.split(",").map((one): Asset => {
-    const [token = "", units, ...rest] = one.trim().split("=");
-    if (rest.length > 0 || (units !== undefined && !/^[0-9]{1,78}$/.test(units))) {
-      throw new InvalidArgumentError("Write ADDRESS or ADDRESS=UNITS, where UNITS is the smallest payment.");
-    }
-    return { address: address(token), minimum: units === undefined ? undefined : BigInt(units) };
-  });
-  return [...(earlier ?? []), ...read];
 }
 
 function describe(

@@ -3,6 +3,7 @@ import { formatEther } from "viem";
 import { systemClock } from "../../src/clock.ts";
 import { DEFAULT_KEEPER_POLICY, type KeeperPolicy, type KeeperStatus } from "../../src/keeper/index.ts";
 import { formatAmount } from "../../src/money.ts";
+import { exposureOf, names } from "../cli/listening.ts";
 import { integer, usdcAmount } from "../cli/options.ts";
 import { notice, printJson, printLine } from "../cli/output.ts";
 import { examples } from "../cli/program.ts";
@@ -22,6 +23,7 @@ type Options = KeeperCommandOptions & {
   readonly status: number;
   readonly metricsPort?: number;
   readonly metricsHost: string;
+  readonly metricsAllowedHost?: readonly string[];
 };
 
 const HOUR_MS = 3_600_000;
@@ -67,6 +69,11 @@ export function keepCommand(): Command {
       integer(0, 65_535),
     )
     .option("--metrics-host <address>", "address to serve it on", "127.0.0.1")
+    .option(
+      "--metrics-allowed-host <name>",
+      "name that a request for it may have in Host beside localhost and --metrics-host, or * for any; may be repeated",
+      names,
+    )
     .addHelpText(
       "after",
       `\nTwo keys: --keystore (or PRIVATE_KEY) sends and pays the gas, --authorizer signs claims and sends nothing.\n${examples(
@@ -99,8 +106,10 @@ async function runKeep(options: Options): Promise<void> {
   });
   let served: ServedMetrics | undefined;
   try {
-    const { metricsPort: port, metricsHost: host } = options;
-    served = port === undefined ? undefined : await serveMetrics(metrics, { host, port });
+    const { metricsPort: port, metricsHost: host, metricsAllowedHost: allowedHosts } = options;
+    served = port === undefined ? undefined : await serveMetrics(metrics, { host, port, allowedHosts });
+    const exposure = served === undefined ? undefined : exposureOf("metrics are served", host);
+    if (exposure !== undefined) notice(`warning: ${exposure}`);
     const senders = engine.accounts().map(({ address }) => address);
     if (options.json === true) printJson({ keeping: true, senders, metrics: served?.url });
     else {

@@ -1,6 +1,8 @@
-import { createServer, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
+import { ListenError, listen } from "../../src/http/listen.ts";
+import { createHostCheck } from "../../src/http/names.ts";
+import { createBoundedServer } from "../../src/http/server.ts";
 import type { KeeperMetrics } from "../../src/keeper/index.ts";
-import { ListenError, listen } from "../../src/listen.ts";
 import { UsageError } from "../cli/errors.ts";
 
 export type ServedMetrics = { readonly url: string; readonly close: () => Promise<void> };
@@ -11,12 +13,16 @@ export type ServedMetrics = { readonly url: string; readonly close: () => Promis
  */
 export async function serveMetrics(
   metrics: KeeperMetrics,
-  where: { readonly host: string; readonly port: number },
+  where: { readonly host: string; readonly port: number; readonly allowedHosts?: readonly string[] | undefined },
 ): Promise<ServedMetrics> {
-  const server = createServer((request, response) => {
-    const isAsked = request.method === "GET" && request.url?.split("?")[0] === "/metrics";
-    void (isAsked ? answer(metrics, response) : response.writeHead(404).end());
-  });
+  const server = createBoundedServer(
+    (request, response) => {
+      const isAsked = request.method === "GET" && request.url?.split("?")[0] === "/metrics";
+      void (isAsked ? answer(metrics, response) : response.writeHead(404).end());
+    },
+    createHostCheck(where.host, where.allowedHosts),
+    { maxConnections: 64 },
+  );
   const { url } = await listen(server, where).catch((error: unknown) => {
     if (!(error instanceof ListenError)) throw error;
     throw new UsageError(error.shortMessage, { hint: "Pass --metrics-port 0 for a free port.", cause: error });

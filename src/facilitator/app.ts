@@ -5,6 +5,8 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import type { Clock } from "../clock.ts";
+import { type AddressSet, callerAddressOf } from "../http/addresses.ts";
+import { isForeign } from "../http/names.ts";
 import type { Logger } from "../logger.ts";
 import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
 import { isOutage, type StoreError } from "../settlement/store/errors.ts";
@@ -31,6 +33,10 @@ export type AppPort = ViewsPort & {
   readonly logger: Logger;
   /** Who asks, if they may ask now. */
   readonly enter: (knock: Knock) => Refusal | Caller;
+  /** Proxies whose X-Forwarded-For is believed. */
+  readonly isTrustedProxy: AddressSet;
+  /** Origins of pages that may post, in lower case. */
+  readonly allowedOrigins: readonly string[];
   readonly admission: Admission;
   /** Lets in what can be answered in time. */
   readonly capacity: Capacity;
@@ -67,10 +73,12 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       logger.info("request refused", { requestId, endpoint, status, reason, message });
       return c.json(failure(endpoint, refusal), status);
     };
+    const strange = strangeness(c);
+    if (strange !== undefined) return refuse({ ...strange, reason: unexpected(endpoint) });
     const caller = port.enter({
       endpoint,
       authorization: c.req.header("authorization"),
-      address: addressOf(c),
+      address: callerAddressOf(peerOf(c), c.req.header("x-forwarded-for"), port.isTrustedProxy),
       idempotencyKey: c.req.header("idempotency-key"),
     });
     if ("status" in caller) return refuse(caller);
@@ -105,6 +113,22 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       if (open === 0) wake();
     }
   };
+
+  /**
+   * What makes a request one that a page of a stranger had a browser send. Such a page may post text and forms anywhere, JSON only
+   * where it is welcome.
+   */
+  function strangeness(c: Context): Pick<Refusal, "status" | "message"> | undefined {
+    const [origin, site, host] = [c.req.header("origin"), c.req.header("sec-fetch-site"), c.req.header("host")];
+    if (isForeign({ origin, site, host }, port.allowedOrigins)) {
+      return {
+        status: 403,
+        message: "pages of another origin may not ask here, unless the operator allows their origin",
+      };
+    }
+    if (/^application\/json\s*(;|$)/i.test(c.req.header("content-type")?.trim() ?? "")) return undefined;
+    return { status: 415, message: "the body has to be JSON: send it with Content-Type: application/json" };
+  }
 
   /** Refuses what would not be answered in time. One line of the log for each such time, not for each refusal. */
   function shed(c: Context, endpoint: Endpoint, { delayMs, retryAfterSeconds, isFirst }: Full): Response {
@@ -210,11 +234,12 @@ function requestIdOf(c: Context): string {
   return given !== undefined && /^[A-Za-z0-9_.-]{1,64}$/.test(given) ? given : randomUUID();
 }
 
-function addressOf(c: Context): string {
+/** The address at the other end; undefined without a socket. */
+function peerOf(c: Context): string | undefined {
   try {
-    return getConnInfo(c).remote.address ?? "unknown";
+    return getConnInfo(c).remote.address;
   } catch {
-    return "unknown";
+    return undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import type { ChainClient } from "../chain/client.ts";
 import { isDevelopmentChain } from "../chain/development.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import { type AddressSet, createAddressSet } from "../http/addresses.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
@@ -53,6 +54,13 @@ export type FacilitatorOptions = {
   readonly channels?: false | { readonly authority?: LocalAccount | undefined };
   /** Requests that one address may make; undefined for no bound. A merchant has its own bound. */
   readonly rateLimit?: RateLimit | undefined;
+  /**
+   * Reverse proxies, as IP addresses and networks (`10.0.0.0/8`): a request that comes from one counts as that of the caller
+   * whom its X-Forwarded-For names. None by default, and then the header means nothing.
+   */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /** Origins whose pages may post to /verify and /settle, such as `https://shop.example`, or "*"; none but its own by default. */
+  readonly allowedOrigins?: readonly string[] | undefined;
   /** Callers with an API key. */
   readonly merchants?: readonly Merchant[] | undefined;
   /** Whether /verify and /settle answer nobody else. */
@@ -75,6 +83,8 @@ export type Facilitator = {
   readonly engine: SettlementEngine;
   /** Whether there is a router: without one, payments settle one by one. */
   readonly batches: boolean;
+  /** Whether an address is one of `trustedProxies`. */
+  readonly isTrustedProxy: AddressSet;
   /** What an operator should know, as it was at the start: keys without ether, a node that is behind, clocks that differ. */
   readonly warnings: readonly string[];
   /**
@@ -88,7 +98,7 @@ export type Facilitator = {
  * Starts a facilitator on one chain: it takes up what the journal holds open, and serves x402 v2 and, where the chain has
  * a name in it, v1.
  * @throws SenderHeldError where another engine sends from a key; ChainUnavailableError where the node does not answer;
- * MerchantsError where two merchants have one id or key.
+ * MerchantsError where two merchants have one id or key; AddressRangeError where a trusted proxy is no address.
  */
 export async function createFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
   const { client, store, senders } = options;
@@ -96,6 +106,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const logger = options.logger ?? silentLogger;
   const chainId = client.chain.id;
   const policy = resolveFacilitatorPolicy(chainId, options.policy);
+  const isTrustedProxy = createAddressSet(options.trustedProxies ?? []);
   const batches = (await readRouterCode(client)).status === "matches";
   const maxHeadAgeSeconds = options.maxHeadAgeSeconds ?? (await defaultHeadAge(client));
   const addresses = (): readonly Address[] => senders.map(({ address }) => address);
@@ -192,6 +203,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     catalogue,
     batches,
     enter,
+    isTrustedProxy,
+    allowedOrigins: (options.allowedOrigins ?? []).map((origin) => origin.toLowerCase()),
     admission,
     capacity,
     load: capacity.view,
@@ -218,6 +231,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     x402,
     engine,
     batches,
+    isTrustedProxy,
     warnings,
     close: ({ graceMs = 15_000 } = {}) => {
       closed ??= close(graceMs);

@@ -1,4 +1,6 @@
-export { ListenError } from "../listen.ts";
+export { AddressRangeError } from "../http/addresses.ts";
+export { ListenError } from "../http/listen.ts";
+export type { ConnectionBounds } from "../http/server.ts";
 export { openStore, type Store, type StoreOptions } from "../settlement/store/index.ts";
 export type { RateLimit } from "./admission/limit.ts";
 export { type ChannelSchemePort, createChannelScheme } from "./channels/scheme.ts";
@@ -9,5 +11,5 @@ export { type Merchant, MerchantsError, parseMerchantKeys, parseMerchants } from
 export type { BatchPlace } from "./place.ts";
 export { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts";
 export { createSharedExactSchemes, type SharedExactSchemes } from "./schemes.ts";
-export { type Served, serveFacilitator } from "./serve.ts";
+export { type Served, type ServeOptions, serveFacilitator } from "./serve.ts";
 export { CallNotSentError, createEngineSigner, type EngineSignerOptions } from "./signer.ts";

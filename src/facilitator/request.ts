@@ -5,7 +5,7 @@ import { REASON, reasonFor } from "./reasons.ts";
 import { type ExactRequest, isPermit2, networkEcho, payerOf, propertyOf, readEnvelope, readExact } from "./wire.ts";
 
 export type Endpoint = "verify" | "settle";
-export type Status = 200 | 400 | 401 | 409 | 413 | 429 | 500 | 503;
+export type Status = 200 | 400 | 401 | 403 | 409 | 413 | 415 | 429 | 500 | 503;
 
 /** A request of /verify or /settle that can be handled. */
 export type Call = {

@@ -1,7 +1,23 @@
-import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { listen, type Place } from "../listen.ts";
+import { isLoopback } from "../http/addresses.ts";
+import { listen, type Place } from "../http/listen.ts";
+import { createHostCheck } from "../http/names.ts";
+import { type ConnectionBounds, createBoundedServer } from "../http/server.ts";
 import type { Facilitator } from "./facilitator.ts";
+
+export type ServeOptions = {
+  /** The address to listen on; 127.0.0.1 by default, which answers this machine only. */
+  readonly host?: string;
+  /** The port; 4022 by default, 0 for a free one. */
+  readonly port?: number;
+  /**
+   * Names beside `localhost` and `host` that requests may have in their header Host; "*" for any. Others are answered 421. On an
+   * address beyond this machine, IP addresses and names of private networks are served without being named here.
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /** What connections may take: 4,096 of them at once by default, 256 from one address. */
+  readonly connections?: Partial<ConnectionBounds> | undefined;
+};
 
 export type Served = Place & {
   /** Stops the facilitator, lets its last answers out, and ends the server. */
@@ -14,12 +30,13 @@ export type Served = Place & {
  */
 export async function serveFacilitator(
   facilitator: Facilitator,
-  { host = "127.0.0.1", port = 4022 }: { readonly host?: string; readonly port?: number } = {},
+  { host = "127.0.0.1", port = 4022, allowedHosts = [], connections }: ServeOptions = {},
 ): Promise<Served> {
-  const server = createServer(getRequestListener((request, env) => facilitator.app.fetch(request, env)));
-  // Longer than a settlement takes, so that no answer is cut off.
-  server.requestTimeout = 30_000;
-  server.keepAliveTimeout = 65_000;
+  const server = createBoundedServer(
+    getRequestListener((request, env) => facilitator.app.fetch(request, env)),
+    createHostCheck(host, allowedHosts),
+    { exempt: (address) => isLoopback(address) || facilitator.isTrustedProxy(address), ...connections },
+  );
   const place = await listen(server, { host, port });
   return {
     ...place,

@@ -1,7 +1,15 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+import {
+  authorize,
+  bodyV1,
+  bodyV2,
+  type FacilitatorLab,
+  JSON_BODY,
+  openFacilitatorLab,
+  payerOf,
+} from "../helpers/facilitator.ts";
 import { isLong, seed } from "../helpers/randomness.ts";
 
 /** Bodies for each of the two endpoints. */
@@ -59,7 +67,11 @@ describe("bodies that nobody expects", () => {
     it(`answers /${endpoint} below 500 and in its own shape`, async () => {
       const statuses = new Map<number, number>();
       const run = async (body: string): Promise<void> => {
-        const response = await facilitator.facilitator.app.request(`/${endpoint}`, { method: "POST", body });
+        const response = await facilitator.facilitator.app.request(`/${endpoint}`, {
+          method: "POST",
+          headers: JSON_BODY,
+          body,
+        });
         statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
         expect(response.status).to.be.oneOf([200, 400]);
         const answer = (await response.json()) as Record<string, unknown>;

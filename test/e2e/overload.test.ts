@@ -9,6 +9,7 @@ import {
   authorize,
   bodyV2,
   type FacilitatorLab,
+  JSON_BODY,
   openFacilitatorLab,
   payerOf,
   post,
@@ -157,7 +158,12 @@ describe("a facilitator of which more is asked than it can answer", () => {
     const [signed] = await sign(1, freshPayee());
     const leave = new AbortController();
     const body = JSON.stringify(bodyV2(signed!));
-    const request = fetch(`${facilitator.url}/settle`, { method: "POST", body, signal: leave.signal });
+    const request = fetch(`${facilitator.url}/settle`, {
+      method: "POST",
+      headers: JSON_BODY,
+      body,
+      signal: leave.signal,
+    });
     const left = request.catch(() => "left");
     while ((await rowsOf(facilitator.store, signed!))[0]?.state !== "queued") await pause(20);
     leave.abort();
@@ -175,7 +181,12 @@ describe("a facilitator of which more is asked than it can answer", () => {
     const [signed] = await sign(1, to);
     const leave = new AbortController();
     const body = JSON.stringify(bodyV2(signed!));
-    const left = fetch(`${facilitator.url}/settle`, { method: "POST", body, signal: leave.signal }).catch(() => "left");
+    const left = fetch(`${facilitator.url}/settle`, {
+      method: "POST",
+      headers: JSON_BODY,
+      body,
+      signal: leave.signal,
+    }).catch(() => "left");
     while ((facilitator.facilitator.engine.accounts()[0]?.openBatches ?? 0) === 0) await pause(20);
     leave.abort();
     expect(await left).to.equal("left");
@@ -196,6 +207,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     const leave = new AbortController();
     const answering = facilitator.facilitator.app.request("/settle", {
       method: "POST",
+      headers: JSON_BODY,
       body: JSON.stringify(bodyV2(signed!)),
       signal: leave.signal,
     });

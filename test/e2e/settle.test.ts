@@ -14,6 +14,7 @@ import {
   bodyV1,
   bodyV2,
   type FacilitatorLab,
+  JSON_BODY,
   openFacilitatorLab,
   PAYEE,
   payerOf,
@@ -155,7 +156,9 @@ describe("settling through the facilitator", () => {
     const hangUp = new AbortController();
     const { signal } = hangUp;
     const body = JSON.stringify(bodyV2(signed));
-    const lost = fetch(`${patient.url}/settle`, { method: "POST", body, signal }).catch(() => undefined);
+    const lost = fetch(`${patient.url}/settle`, { method: "POST", headers: JSON_BODY, body, signal }).catch(
+      () => undefined,
+    );
     await isQueued(patient);
     hangUp.abort();
     await lost;
@@ -200,7 +203,9 @@ describe("settling through the facilitator", () => {
     const body = JSON.stringify(bodyV2(await authorize(payers[0]!)));
     const before = requests;
     const answers = await Promise.all(
-      Array.from({ length: 50 }, async () => (await alone.app.request("/verify", { method: "POST", body })).text()),
+      Array.from({ length: 50 }, async () =>
+        (await alone.app.request("/verify", { method: "POST", headers: JSON_BODY, body })).text(),
+      ),
     );
     expect(answers.filter((text) => text.includes('"isValid":true'))).to.have.length(50);
     expect(requests - before).to.be.at.most(6);

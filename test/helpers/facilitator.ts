@@ -107,6 +107,9 @@ export function payerOf(seed: number): PrivateKeyAccount {
 /** An answer of /verify or /settle. */
 export type Answer = { readonly status: number; readonly body: Record<string, unknown>; readonly headers: Headers };
 
+/** What a request with a body in JSON says of it. */
+export const JSON_BODY = { "content-type": "application/json" };
+
 export async function post(
   url: string,
   body: unknown,
@@ -114,7 +117,7 @@ export async function post(
 ): Promise<Answer> {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "content-type": "application/json", ...headers },
+    headers: { ...JSON_BODY, ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
   const text = await response.text();

@@ -33,6 +33,11 @@ const ERRORS: readonly (readonly [what: string, args: string[], env: Record<stri
   ["a merchants' list that is not there", ["--merchants", "/nowhere.json"], {}, "/nowhere.json cannot be read."],
   ["a merchant's key that could be guessed", [], { MERCHANT_KEYS: "shop=short" }, "Entry 1 of the merchants' keys"],
   ["merchants only, without any", ["--merchants-only"], {}, "Only merchants are to be served, and there are none."],
+  ["a trusted proxy that is no address", [], { TRUST_PROXY: "10.0.0.1, proxy" }, '"proxy" is neither an IP address'],
+  ["every address as a trusted proxy", ["--trust-proxy", "0.0.0.0/0"], {}, '"0.0.0.0/0" is every address.'],
+  ["an allowed host with a scheme", ["--allowed-host", "https://x.example"], {}, "Write names without scheme and port"],
+  ["an allowed origin that is a page", [], { ALLOWED_ORIGINS: "https://x.example/y" }, "Write origins, such as"],
+  ["no connections", ["--max-connections", "0"], {}, "Write a whole number from 1 to 1000000."],
   ["a log level that is none", ["--log-level", "loud"], {}, "Allowed choices are debug, info, warn, error, silent."],
 ];
 

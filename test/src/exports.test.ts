@@ -147,6 +147,7 @@ const exported = {
   ],
   "./facilitator": [
     "CallNotSentError",
+    "AddressRangeError",
     "DEFAULT_FACILITATOR_POLICY",
     "ListenError",
     "MerchantsError",

@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -34,8 +34,22 @@ describe("channels keep --metrics-port", () => {
       for (const [path, method] of [["/", "GET"] as const, ["/metrics", "POST"] as const]) {
         expect((await fetch(new URL(path, metrics), { method })).status).to.equal(404);
       }
+      const foreign = await new Promise((resolve) =>
+        get(metrics, { headers: { host: "evil.example" } }, (answer) => resolve(answer.resume().statusCode)),
+      );
+      expect(foreign).to.equal(421);
+      expect(running.stderr()).to.not.include("other machines");
       expect(await running.stop()).to.equal(0);
       expect(await fetch(metrics).catch(() => "gone")).to.equal("gone");
+    });
+  });
+
+  it("warns when other machines can reach the metrics", async () => {
+    await withFolder(async (folder) => {
+      const running = startCommand([...keep(folder, 0), "--json", "--metrics-host", "0.0.0.0"]);
+      await running.until(() => running.stdout().includes('"keeping":true'));
+      expect(running.stderr()).to.include("warning: metrics are served on 0.0.0.0: other machines can reach it");
+      expect(await running.stop()).to.equal(0);
     });
   });
 

@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { TributaryError } from "./errors.ts";
+import { TributaryError } from "../errors.ts";
 
 /** The address to listen on is not to be had. */
 export class ListenError extends TributaryError {

@@ -1,0 +1,132 @@
+import { request } from "node:http";
+import { expect } from "chai";
+import {
+  authorize,
+  bodyV2,
+  type FacilitatorLab,
+  JSON_BODY,
+  openFacilitatorLab,
+  payerOf,
+  post,
+} from "../helpers/facilitator.ts";
+
+describe("who may ask a facilitator", () => {
+  let lab: FacilitatorLab;
+  let body: string;
+  before(async () => {
+    lab = await openFacilitatorLab();
+    await lab.payer(1);
+    body = JSON.stringify(bodyV2(await authorize(payerOf(1))));
+  });
+  after(() => lab.stop());
+
+  for (const endpoint of ["verify", "settle"] as const) {
+    const refused =
+      endpoint === "verify"
+        ? { isValid: false, invalidReason: "unexpected_verify_error" }
+        : { success: false, errorReason: "unexpected_settle_error", transaction: "", network: "" };
+
+    it(`/${endpoint} takes JSON that is called JSON, and nothing else`, async () => {
+      const served = await lab.serve();
+      const ask = (type: string) => post(`${served.url}/${endpoint}`, body, { "content-type": type });
+      for (const type of [
+        "text/plain",
+        "text/plain; x=application/json",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+      ]) {
+        const answer = await ask(type);
+        expect(answer.status, type).to.equal(415);
+        expect(answer.body).to.include(refused);
+      }
+      // A browser sends a body of bytes from another site without asking first, and without a type.
+      const untyped = await fetch(`${served.url}/${endpoint}`, {
+        method: "POST",
+        body: new Uint8Array(Buffer.from(body)),
+      });
+      expect(untyped.status).to.equal(415);
+      expect(await untyped.json()).to.include(refused);
+      for (const type of ["application/json", "Application/JSON; charset=utf-8", "application/json;profile=x"]) {
+        expect((await post(`${served.url}/verify`, body, { "content-type": type })).body.isValid, type).to.equal(true);
+      }
+      expect(await served.transactions()).to.equal(0);
+    });
+
+    it(`/${endpoint} takes nothing from pages of another origin, unless theirs is allowed`, async () => {
+      const served = await lab.serve({ allowedOrigins: ["https://shop.example"] });
+      const ask = (headers: Record<string, string>) => asks(`${served.url}/${endpoint}`, headers, "{}");
+      for (const headers of [
+        { origin: "https://evil.example" },
+        { origin: "null" },
+        { "sec-fetch-site": "cross-site" },
+        { origin: "https://evil.example", "sec-fetch-site": "cross-site" },
+      ]) {
+        const answer = await ask(headers);
+        expect(answer.status).to.equal(403);
+        expect(answer.body).to.include(refused);
+      }
+      for (const headers of [
+        {},
+        { origin: served.url },
+        { origin: "https://shop.example", "sec-fetch-site": "cross-site" },
+      ]) {
+        expect((await ask(headers)).status).to.equal(400);
+      }
+    });
+  }
+
+  it("answers no request by a name that is not its own", async () => {
+    const served = await lab.serve();
+    for (const path of ["/verify", "/settle", "/supported", "/health"]) {
+      const answer = await asks(`${served.url}${path}`, { host: "evil.example" }, body);
+      expect(answer.status, path).to.equal(421);
+      expect(answer.body.error).to.include("evil.example");
+    }
+    expect((await asks(`${served.url}/verify`, { host: "localhost:1" }, body)).body.isValid).to.equal(true);
+  });
+
+  describe("behind a proxy", () => {
+    const rateLimit = { perSecond: 0.001, burst: 1 };
+    const from = (url: string, forwardedFor: string) =>
+      post(`${url}/verify`, body, { "x-forwarded-for": forwardedFor }).then(({ status }) => status);
+
+    it("counts callers by themselves whom a trusted proxy names", async () => {
+      const { url } = await lab.serve({ rateLimit, trustedProxies: ["127.0.0.0/8"] });
+      expect(await from(url, "203.0.113.1")).to.equal(200);
+      expect(await from(url, "203.0.113.2")).to.equal(200);
+      expect(await from(url, "203.0.113.1")).to.equal(429);
+      // What a caller writes into the header themselves changes nothing.
+      expect(await from(url, "203.0.113.9, 203.0.113.2")).to.equal(429);
+    });
+
+    it("counts all addresses of an IPv6 network as one caller", async () => {
+      const { url } = await lab.serve({ rateLimit, trustedProxies: ["127.0.0.1"] });
+      expect(await from(url, "2001:db8::1")).to.equal(200);
+      expect(await from(url, "2001:db8::2")).to.equal(429);
+      expect(await from(url, "2001:db8:0:1::1")).to.equal(200);
+    });
+
+    it("believes nobody else's word of it", async () => {
+      const { url } = await lab.serve({ rateLimit });
+      expect(await from(url, "203.0.113.1")).to.equal(200);
+      expect(await from(url, "203.0.113.2")).to.equal(429);
+    });
+  });
+});
+
+/** Posts JSON with headers that `fetch` would not send. */
+function asks(url: string, headers: Record<string, string>, body: string) {
+  return new Promise<{ status: number | undefined; body: Record<string, unknown> }>((resolve, reject) => {
+    const asked = request(url, { method: "POST", headers: { ...JSON_BODY, ...headers } }, (answer) => {
+      let text = "";
+      answer.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      answer.once("end", () =>
+        resolve({ status: answer.statusCode, body: JSON.parse(text) as Record<string, unknown> }),
+      );
+    });
+    asked.once("error", reject);
+    asked.end(body);
+  });
+}
