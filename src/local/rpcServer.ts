@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createHostCheck } from "../http/names.ts";
 import { PortUnavailableError } from "./errors.ts";
 import { respond } from "./jsonRpc.ts";
 import type { DevelopmentNode, Request } from "./node.ts";
-import { serveWebSocket } from "./webSocket.ts";
+import { type HttpRefusal, serveWebSocket } from "./webSocket.ts";
 
 const HOST = "127.0.0.1";
+const checkHost = createHostCheck(HOST);
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 /** A JSON-RPC server in front of the development node. */
@@ -32,7 +34,7 @@ export async function serveRpc(node: DevelopmentNode, request: Request, port: nu
       resolve();
     });
   });
-  const closeSockets = serveWebSocket(server, node, request);
+  const closeSockets = serveWebSocket(server, node, request, refusalOf);
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
@@ -45,8 +47,26 @@ export async function serveRpc(node: DevelopmentNode, request: Request, port: nu
   };
 }
 
+/**
+ * Why a request is not answered: it calls this machine by another's name, or a page of another machine sent it. Wallets in
+ * a browser are no pages: their origins have a scheme of their own.
+ */
+function refusalOf({ headers: { host, origin } }: IncomingMessage): HttpRefusal | undefined {
+  const problem = checkHost(host);
+  if (problem !== undefined) return { status: 421, message: problem };
+  if (origin === undefined || /^[a-z-]+-extension:\/\//.test(origin)) return undefined;
+  const isOwn = URL.canParse(origin) && /^https?:$/.test(new URL(origin).protocol);
+  if (isOwn && checkHost(new URL(origin).host) === undefined) return undefined;
+  return { status: 403, message: `Pages of ${origin} may not use this chain: only those of this machine may.` };
+}
+
 async function handle(request: Request, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  // Pages in a browser may use the chain, as they may use any development node.
+  const refusal = refusalOf(incoming);
+  if (refusal !== undefined) {
+    outgoing.writeHead(refusal.status, { "Content-Type": "text/plain", Connection: "close" });
+    return void outgoing.end(refusal.message);
+  }
+  // Pages of this machine may use the chain, as they may use any development node.
   outgoing.setHeader("Access-Control-Allow-Origin", "*");
   outgoing.setHeader("Access-Control-Allow-Headers", "*");
   if (incoming.method === "OPTIONS") return void outgoing.writeHead(204).end();

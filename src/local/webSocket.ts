@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { createRequire } from "node:module";
 import { respond } from "./jsonRpc.ts";
 import type { DevelopmentNode, Request } from "./node.ts";
@@ -11,6 +11,14 @@ type Socket = {
   terminate(): void;
 };
 
+type VerifyClient = (
+  info: { readonly req: IncomingMessage },
+  done: (isWelcome: boolean, status?: number, message?: string) => void,
+) => void;
+
+/** Why a request over HTTP is not answered. */
+export type HttpRefusal = { readonly status: number; readonly message: string };
+
 type SocketServer = {
   on(event: "connection", listener: (socket: Socket) => void): void;
   close(): void;
@@ -19,11 +27,21 @@ type SocketServer = {
 
 /**
  * Answers JSON-RPC over WebSocket on the same port, with `eth_subscribe`. The package `ws` comes with Hardhat, and is
- * resolved as Hardhat would. Returns what closes every socket.
+ * resolved as Hardhat would. What `refusalOf` refuses gets no socket. Returns what closes every socket.
  */
-export function serveWebSocket(server: Server, node: DevelopmentNode, request: Request): () => void {
+export function serveWebSocket(
+  server: Server,
+  node: DevelopmentNode,
+  request: Request,
+  refusalOf: (incoming: IncomingMessage) => HttpRefusal | undefined,
+): () => void {
   const { WebSocketServer } = loadWs();
-  const sockets = new WebSocketServer({ server });
+  const verifyClient: VerifyClient = ({ req }, done) => {
+    const refusal = refusalOf(req);
+    if (refusal === undefined) done(true);
+    else done(false, refusal.status, refusal.message);
+  };
+  const sockets = new WebSocketServer({ server, verifyClient });
   sockets.on("connection", (socket) => {
     const subscriptions = new Set<string>();
     const unlisten = node.onNotification((params) => {
@@ -51,7 +69,7 @@ export function serveWebSocket(server: Server, node: DevelopmentNode, request: R
   };
 }
 
-function loadWs(): { WebSocketServer: new (options: { server: Server }) => SocketServer } {
+function loadWs(): { WebSocketServer: new (options: { server: Server; verifyClient: VerifyClient }) => SocketServer } {
   const hardhat = createRequire(import.meta.url).resolve("hardhat/package.json");
   return createRequire(hardhat)("ws");
 }

@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type OutgoingHttpHeaders, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { BaseError, ContractFunctionRevertedError, createPublicClient, encodeFunctionData, erc20Abi, http } from "viem";
@@ -53,6 +53,55 @@ describe("serveRpc", () => {
     const preflight = await fetch(chain.rpcUrl, { method: "OPTIONS" });
     expect(preflight.status).to.equal(204);
     expect(preflight.headers.get("access-control-allow-origin")).to.equal("*");
+  });
+
+  describe("asked by a page in a browser", () => {
+    /** The status of a request with these headers; with `upgrade`, of one for a WebSocket. */
+    async function statusOf(headers: OutgoingHttpHeaders, upgrade: boolean): Promise<number | undefined> {
+      const webSocket = {
+        connection: "Upgrade",
+        upgrade: "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": Buffer.alloc(16).toString("base64"),
+      };
+      const asked = request(chain.rpcUrl, {
+        method: upgrade ? "GET" : "POST",
+        headers: { ...(upgrade ? webSocket : {}), ...headers },
+      });
+      const answered = new Promise<number | undefined>((resolve, reject) => {
+        asked.once("response", (answer) => resolve(answer.resume().statusCode));
+        asked.once("upgrade", (answer, socket) => {
+          socket.destroy();
+          resolve(answer.statusCode);
+        });
+        asked.once("error", reject);
+      });
+      asked.end(upgrade ? undefined : JSON.stringify(call(1, "eth_chainId")));
+      const status = await answered;
+      asked.destroy();
+      return status;
+    }
+
+    for (const [upgrade, what, welcome] of [
+      [false, "HTTP", 200],
+      [true, "WebSocket", 101],
+    ] as const) {
+      it(`answers over ${what} to this machine's names only`, async () => {
+        for (const host of ["evil.example", "10.0.0.1:8545", "localhost.evil.example"]) {
+          expect(await statusOf({ host }, upgrade), host).to.equal(421);
+        }
+        expect(await statusOf({ host: "localhost:1" }, upgrade)).to.equal(welcome);
+      });
+
+      it(`answers over ${what} to pages of this machine and to wallets only`, async () => {
+        for (const origin of ["https://evil.example", "null", "http://localhost.evil.example", "file://"]) {
+          expect(await statusOf({ origin }, upgrade), origin).to.equal(403);
+        }
+        for (const origin of ["http://localhost:3000", "http://127.0.0.1", "chrome-extension://abcdefgh"]) {
+          expect(await statusOf({ origin }, upgrade), origin).to.equal(welcome);
+        }
+      });
+    }
   });
 
   it("answers 200 concurrent requests", async () => {
