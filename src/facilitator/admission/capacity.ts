@@ -106,7 +106,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
     const aloneMs = settle.aloneMs();
     const isBusy = settle.delayMs() >= busyMs(aloneMs);
     if (settle.inside() < LEAST_INSIDE || !isBusy) return 0;
-    const places = ((boundMs(LINES.withShare, aloneMs) - aloneMs) / 1000) * settle.perSecond();
+    const places = ((boundMs(LINES.withShare, aloneMs) - aloneMs / 2) / 1000) * settle.perSecond();
     if (!shares.hasShare(caller, places)) return overMs(settle, LINES.all);
     // What is left below this line is for somebody else, who was refused a moment ago.
     return Math.max(1, overMs(settle, LINES.withShare));

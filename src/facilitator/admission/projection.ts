@@ -50,12 +50,13 @@ const RECOVERY_MS = 60_000;
 const BEST_KEPT_MS = 600_000;
 
 /**
- * Projects delays by Little's law: as many as are inside, by the rate at which they are answered, plus the time of a lone one.
+ * Projects delays by Little's law: as many as are inside, by the rate at which they are answered, and never less than a lone one
+ * takes. Half of that comes on top, because answers come in lumps, one for each block.
  *
  * The rate is measured by those who came while it was busy: each found so many inside and took so long. An idle machine
- * measures nothing, so that it is never thought slow for having had little to do; and what it has just done it can do. What it learnt while something was in its
- * way (a node that hung) fades in calm times towards the best that it has done. While nobody at all is answered for longer
- * than two lone ones take, the silence counts as delay.
+ * measures nothing, so that it is never thought slow for having had little to do; and what it has just done it can do. What it
+ * learnt while something was in its way (a node that hung) fades in calm times towards the best that it has done. While nobody
+ * at all is answered for longer than two lone ones take, the silence counts as delay.
  */
 export function createProjection({ clock, assumed, busyMs }: ProjectionOptions): Projection {
   let inside = 0;
@@ -74,7 +75,7 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
   let heardAtMs = clock.now();
 
   const silenceMs = (): number => (inside === 0 ? 0 : Math.max(0, clock.now() - heardAtMs - 2 * aloneMs));
-  const delayMs = (): number => inside / perMs + aloneMs + silenceMs();
+  const delayMs = (): number => Math.max(aloneMs, inside / perMs + aloneMs / 2) + silenceMs();
 
   function measure(foundInside: number, tookMs: number): void {
     const nowMs = clock.now();
@@ -119,7 +120,7 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
       inside += 1;
       const foundInside = inside;
       // It measures, too, if it takes as long as if it had been busy, with at least half as many inside.
-      const isHalfBusy = foundInside >= (perMs * (busyMs(aloneMs) - aloneMs)) / 2;
+      const isHalfBusy = foundInside >= (perMs * (busyMs(aloneMs) - aloneMs / 2)) / 2;
       let isOver = false;
       return {
         end: (outcome) => {
