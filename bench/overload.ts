@@ -36,7 +36,7 @@ type Load = {
   readonly times: number;
   readonly perSecond: number;
   readonly samples: readonly Sample[];
-  /** Settled a second, from the first success that was heard to the last. */
+  /** Settled a second, from a block before the first success that was heard to the last one. */
   readonly goodput: number;
   /** Charged on chain, and heard neither that nor a transaction. */
   readonly chargedUntold: number;
@@ -149,7 +149,7 @@ async function measure(
     times,
     perSecond,
     samples,
-    goodput: span > 0 ? ((heard.length - 1) * 1_000) / span : 0,
+    goodput: (heard.length * 1_000) / (span + BLOCK_SECONDS * 1_000),
     chargedUntold: samples.filter((sample, i) => isUsed(i) && !isTold(sample)).length,
     toldUncharged: samples.filter((sample, i) => sample.success && !isUsed(i)).length,
     usage,

@@ -20,6 +20,7 @@ import { createAdmission } from "./admission/admission.ts";
 import { createCapacity } from "./admission/capacity.ts";
 import { createDoor } from "./admission/door.ts";
 import type { RateLimit } from "./admission/limit.ts";
+import { assumeRate } from "./admission/machine.ts";
 import { createApp } from "./app.ts";
 import { aside } from "./aside.ts";
 import { createCatalogue } from "./catalogue.ts";
@@ -147,7 +148,12 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     stopping: stopping.signal,
   };
   const current = new AsyncLocalStorage<SettleOptions>();
-  const capacity = createCapacity({ clock, ...policy, blockMs: await readBlockTime(client) });
+  const capacity = createCapacity({
+    clock,
+    admitWithinMs: policy.admitWithinMs,
+    assumedPerSecond: policy.assumedPerSecond ?? (await assumeRate()),
+    blockMs: await readBlockTime(client),
+  });
   const metrics = createMetrics({ engine, store, client, clock, load: capacity.view });
   const settler = createSettler(port);
   const [rpcUrl] = client.chain.rpcUrls.default.http;

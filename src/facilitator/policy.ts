@@ -19,8 +19,8 @@ export type FacilitatorPolicy = {
   readonly holdMs: number;
   /** What is expected to be answered later than that is refused at once, before anything of it is read. */
   readonly admitWithinMs: number;
-  /** Settlements a second that are expected before this process has measured any. */
-  readonly assumedPerSecond: number;
+  /** Settlements a second that are expected before this process has measured any; undefined for what its machine lets expect. */
+  readonly assumedPerSecond: number | undefined;
   /** What a payment must come to so that its resource enters the catalogue, in atomic units; 1 at least. */
   readonly listFrom: bigint;
   /** The most gas that deploying a payer's wallet may take. */
@@ -79,7 +79,7 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gas
   answerWithinMs: 55_000,
   holdMs: 10_000,
   admitWithinMs: 10_000,
-  assumedPerSecond: 60,
+  assumedPerSecond: undefined,
   listFrom: 100n,
   maxDeploymentGas: 2_000_000n,
   maxValiditySeconds: 86_400,
