@@ -126,6 +126,11 @@ async function buy(purchase: Purchase, options: Options): Promise<void> {
   }
 
   const signer = await payerOf(options, offer.network);
+  if (signer.address.toLowerCase() === offer.accepts.payTo.toLowerCase()) {
+    throw new UsageError(`${signer.address} would pay itself; nothing was paid.`, {
+      hint: "Pay with another key, or have the server name another payee.",
+    });
+  }
   const client = new x402HTTPClient(registerExactEvmScheme(new x402Client(), { signer }));
   const payload = await client.createPaymentPayload({ ...asked, accepts: [offer.accepts] });
   // Kept before anything of it leaves this process.

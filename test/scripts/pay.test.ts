@@ -22,7 +22,9 @@ describe("tributary pay", () => {
     const app = express();
     const price = { scheme: "exact", network: "eip155:84532", payTo: PAYEE, price: "$0.002" } as const;
     const resources = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url }));
-    app.use(paymentMiddleware({ "GET /paid": { accepts: price } }, registerExactEvmScheme(resources)));
+    const own = { ...price, payTo: lab.chain.accounts[1]!.address };
+    const routes = { "GET /paid": { accepts: price }, "GET /own": { accepts: own } };
+    app.use(paymentMiddleware(routes, registerExactEvmScheme(resources)));
     app.get("/paid", (_request, response) => {
       response.json({ secret: 42 });
     });
@@ -74,6 +76,12 @@ describe("tributary pay", () => {
     expect(code).to.equal(2);
     expect(stderr).to.include("The price of 0.002 USDC is above the 0.001999 of --max; nothing was paid.");
     expect(await lab.balanceOf(PAYEE)).to.equal(before);
+  });
+
+  it("pays nobody from their own pocket", async () => {
+    const { code, stderr } = await pay([`${url}/own`]);
+    expect(code).to.equal(2);
+    expect(stderr).to.include(`${lab.chain.accounts[1]!.address} would pay itself; nothing was paid.`);
   });
 
   it("pays exactly --max", async () => {
