@@ -12,7 +12,7 @@ describe("cancel", () => {
   after(() => lab.chain.stop());
 
   const settle = (file: string, journal: string) =>
-    runCli(["settle", file, "--rpc-url", lab.chain.rpcUrl, "--journal", journal, "--wait", "2"]);
+    runCli(["settle", file, "--rpc-url", lab.chain.rpcUrl, "--journal", journal, "--wait", "10"]);
 
   it("takes a payment out of the queue for good, until it is retried", async () => {
     await withFolder(async (folder) => {

@@ -53,6 +53,9 @@ function total(payments: readonly JobPayment[]): bigint {
   return payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
 }
 
+/** Longer than a busy machine takes from one step of a job to the next. */
+const IDLE_SECONDS = "10";
+
 describe("settle", () => {
   let lab: ChainLab;
   let fresh = 0;
@@ -246,12 +249,12 @@ describe("settle", () => {
       await withFolder(async (folder) => {
         const payments = await still.pay(3, nextPayee());
         const file = write(folder, bare(payments));
-        const first = await settle(file, ["--wait", "1"], still.chain.rpcUrl);
+        const first = await settle(file, ["--wait", IDLE_SECONDS], still.chain.rpcUrl);
         expect(first.code, first.stderr).to.equal(4);
         expect(first.stdout).to.match(/outcome unknown, run again +3/);
         expect(results(file).every(({ status }) => status === "pending")).to.equal(true);
         await still.chain.request("evm_mine");
-        const second = await settle(file, ["--wait", "1"], still.chain.rpcUrl);
+        const second = await settle(file, ["--wait", IDLE_SECONDS], still.chain.rpcUrl);
         expect(second.code).to.equal(0);
         expect(second.stdout).to.match(/settled by an earlier run +3/);
       });
@@ -344,7 +347,7 @@ describe("settle", () => {
           if (method === "eth_sendRawTransaction") sends += 1;
           return sends > 2 ? "hang-up" : "pass";
         });
-        const args = ["--max-gas", "500000", "--wait", "2", "--rpc-timeout", "30"];
+        const args = ["--max-gas", "500000", "--wait", IDLE_SECONDS, "--rpc-timeout", "30"];
         const first = await settle(file, args, node.rpcUrl);
         await node.stop();
         expect(first.code, first.stderr).to.equal(4);
@@ -363,7 +366,7 @@ describe("settle", () => {
       await withFolder(async (folder) => {
         const file = write(folder, bare(await lab.pay(2, nextPayee())));
         const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) => (method === "eth_call" ? "hang" : "pass"));
-        const { code, stderr } = await settle(file, ["--rpc-timeout", "5"], node.rpcUrl);
+        const { code, stderr } = await settle(file, ["--rpc-timeout", "20"], node.rpcUrl);
         await node.stop();
         expect(code).to.equal(3);
         expect(stderr).to.include("It took too long to answer.");
@@ -381,7 +384,7 @@ describe("settle", () => {
         const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
           method === "eth_getTransactionReceipt" ? { result: receipt } : "pass",
         );
-        const { code } = await settle(file, ["--wait", "1"], node.rpcUrl);
+        const { code } = await settle(file, ["--wait", IDLE_SECONDS], node.rpcUrl);
         await node.stop();
         expect(code).to.equal(4);
         expect(results(file).map(({ status }) => status)).to.deep.equal(["pending", "pending"]);
