@@ -11,7 +11,7 @@ import {
 /**
  * Who signed a transaction, by its signature and not by the node's word. Undefined where it has none that can be checked.
  */
-export async function recoverSigner(transaction: Transaction): Promise<Address | undefined> {
+export async function transactionSigner(transaction: Transaction): Promise<Address | undefined> {
   const { r, s, yParity, v } = transaction;
   const unsigned = unsignedOf(transaction);
   if (unsigned === undefined || r === undefined || s === undefined) return undefined;

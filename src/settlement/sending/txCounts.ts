@@ -1,7 +1,7 @@
 import { type Address, isAddressEqual } from "viem";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import { recoverSigner } from "../../chain/signer.ts";
+import { transactionSigner } from "../../chain/signer.ts";
 import { nextTxNonce } from "../../chain/submit.ts";
 import type { Logger } from "../../logger.ts";
 import type { Store } from "../store/types.ts";
@@ -98,7 +98,7 @@ export function createTxCountWatch(options: {
     const query = { sender, txNonce: latest - 1, fromBlock: toBlock - 64n, toBlock };
     const found = await findConsumer(client, query);
     if (found === undefined) return false;
-    const signer = await recoverSigner(await client.getTransaction({ hash: found.hash }));
+    const signer = await transactionSigner(await client.getTransaction({ hash: found.hash }));
     return signer !== undefined && isAddressEqual(signer, sender);
   }
 

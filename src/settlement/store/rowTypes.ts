@@ -99,7 +99,7 @@ export type Work =
       readonly to: Address;
       readonly data: Hex;
       readonly gas: bigint;
-      /** Given of a call that does not depend on its caller and runs no stranger's code: it may share a transaction. */
+      /** For a call that does not depend on its caller and runs no stranger's code: it may share a transaction. */
       readonly proof?: LogProof | undefined;
       /** Strangers who can make it fail behind a pre-flight that it passed: where it does, they get a strike. */
       readonly signers?: readonly Address[];
