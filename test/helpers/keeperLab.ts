@@ -14,7 +14,7 @@ import {
 } from "../../src/keeper/index.ts";
 import type { LocalChainOptions } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
-import { startEngine } from "../../src/settlement/index.ts";
+import { type EnginePolicyOptions, startEngine } from "../../src/settlement/index.ts";
 import { openStore, type Store } from "../../src/settlement/store/index.ts";
 import { openChainLab } from "./chainLab.ts";
 import { type ChannelBuyerOptions, facilitatorAt, openChannelBuyer, openChannelShop } from "./channelShop.ts";
@@ -101,11 +101,13 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         readonly sender?: number;
         /** The engine's. */
         readonly owner?: string;
+        /** How the engine gathers, where not at its usual pace. */
+        readonly pace?: EnginePolicyOptions;
         /** Whether it lives until the lab ends and is not waited for, as if its process were killed. */
         readonly isDoomed?: boolean;
       } = {},
     ) => {
-      const { sender = 19, isDoomed = false, owner, policy, ...rest } = options;
+      const { sender = 19, isDoomed = false, owner, pace, policy, ...rest } = options;
       const alerts: KeeperAlert[] = [];
       const engine = await startEngine({
         store,
@@ -113,7 +115,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         senders: [accountOf(sender)],
         ...(owner === undefined ? {} : { owner }),
         clock,
-        policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600 },
+        policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600, ...pace },
       });
       const metrics = createKeeperMetrics({ store, client: lab.client, engine });
       const keeper = createChannelKeeper({

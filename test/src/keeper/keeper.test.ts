@@ -5,7 +5,7 @@ import { ChannelError } from "../../../src/keeper/index.ts";
 import type { Store } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { openChannelBuyer } from "../../helpers/channelShop.ts";
-import { until } from "../../helpers/engineLab.ts";
+import { PATIENT, until } from "../../helpers/engineLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
 import { compact, highS, rawV } from "../../helpers/signatureForms.ts";
 
@@ -163,7 +163,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const store = await lab.store();
     const { shop, channels } = await openChannels(store, [1]);
     const [{ id, buyer }] = channels as [(typeof channels)[number]];
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const keeper = await lab.keeper(store, { keys: [authorizer()], pace: PATIENT });
     const pendingOf = (address: Address) => lab.client.getTransactionCount({ address, blockTag: "pending" });
     const facilitator = lab.accountOf(18).address;
     const [others, own] = await Promise.all([pendingOf(facilitator), pendingOf(purse())]);
@@ -173,6 +173,8 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await until(async () => (await pendingOf(facilitator)) > others);
     // Its claim shares a transaction with a sweep, so that its log alone says that it did something.
     await keeper.round();
+    await until(async () => (await store.count()).queued === 2, "a claim and a sweep in the queue");
+    keeper.engine.flush();
     await until(async () => (await pendingOf(purse())) > own);
     await lab.chain.request("evm_setAutomine", [true]);
     await lab.chain.request("evm_mine", []);
