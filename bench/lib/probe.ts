@@ -3,6 +3,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { peakMemoryMiB } from "./peakMemory.ts";
 import type { Usage } from "./processes.ts";
 
 // Counts the resolution too: an idle process has a median of 1.1 ms.
@@ -25,7 +26,7 @@ process.on("message", (message) => {
     const usage: Usage = {
       cpuSeconds: (user + system) / 1e6,
       rssMiB: process.memoryUsage().rss / 2 ** 20,
-      mostRssMiB: process.resourceUsage().maxRSS / 1024,
+      mostRssMiB: peakMemoryMiB(),
       loopDelayMs: { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
     };
     process.send?.({ probe: "usage", usage });

@@ -6,6 +6,7 @@ import { keepHeapSmall } from "../../scripts/cli/memory.ts";
 import { type PlannablePayment, planBatches, tokenKey } from "../../src/batch/index.ts";
 import { CIRCLE_USDC_GAS, ROUTER_GAS } from "../../src/gas/index.ts";
 import { networks } from "../../src/networks.ts";
+import { peakMemoryMiB } from "../lib/peakMemory.ts";
 import { valueFor } from "../lib/random.ts";
 
 keepHeapSmall();
@@ -71,6 +72,6 @@ console.log(
     batches: plan.batches.length,
     gasPerPayment: Number(gas) / count,
     inputMiB: before / 2 ** 20,
-    mostMiB: process.resourceUsage().maxRSS / 1024,
+    mostMiB: peakMemoryMiB(),
   }),
 );

@@ -1,0 +1,5 @@
+// Loaded into a process that a test starts (`--import`): says on stderr how much memory it had at most, when it ends.
+import { isMainThread } from "node:worker_threads";
+import { peakMemoryMiB } from "../../bench/lib/peakMemory.ts";
+
+if (isMainThread) process.on("exit", () => process.stderr.write(`peak memory: ${peakMemoryMiB()} MiB\n`));
