@@ -39,7 +39,7 @@ export function smokeCommand(): Command {
     .addOption(keystoreOption())
     .option("--payee <address>", "who is paid (default: a new address that nobody has the key of)", address)
     .option("--count <number>", "how many payments", integer(2, 50), 3)
-    .option("--amount <usdc>", "amount of each (default: 0.0001)", usdcAmount, 100n)
+    .option("--amount <usdc>", "amount of each", usdcAmount, 100n)
     .option("--deployment-dir <dir>", "where a deployment's journal goes; see deploy")
     .option("--yes", "do not ask before deploying to a real network")
     .addOption(jsonOption())

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { Command, Option } from "commander";
+import { formatAmount } from "../../src/money.ts";
 import { commands } from "./commands.ts";
 import { reportError } from "./errors.ts";
 import { exitCodesHelp } from "./exitCodes.ts";
+import { gwei, usdcAmount } from "./options.ts";
 import { surviveClosedOutput } from "./output.ts";
 import { refuseSecrets } from "./refuseSecrets.ts";
 
@@ -47,10 +49,17 @@ function prepare(command: Command): void {
   command.showHelpAfterError("hint: add --help for usage");
   command.addOption(new Option("--debug", "show the whole error, stack included"));
   for (const option of command.options) {
-    // Help shows a default as JSON, which has no bigints.
-    if (typeof option.defaultValue === "bigint") option.defaultValueDescription ??= String(option.defaultValue);
+    const inItsUnit = describeDefault(option);
+    if (inItsUnit !== undefined) option.defaultValueDescription ??= inItsUnit;
   }
   for (const child of command.commands) prepare(child);
+}
+
+/** A default that help cannot show by itself, since JSON has no bigints, in the unit that the option is given in. */
+function describeDefault({ defaultValue, parseArg }: Option): string | undefined {
+  if (typeof defaultValue !== "bigint") return undefined;
+  if (parseArg === usdcAmount) return formatAmount(defaultValue, 6);
+  return parseArg === gwei ? formatAmount(defaultValue, 9) : String(defaultValue);
 }
 
 /** Examples at the end of a command's help. */

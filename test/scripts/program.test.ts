@@ -30,6 +30,12 @@ describe("tributary", () => {
     );
   });
 
+  it("shows the default of an amount in the unit that the option takes", async () => {
+    const [pay, smoke] = await Promise.all(["pay", "smoke"].map((name) => runCli([name, "--help"])));
+    expect(pay?.stdout).to.match(/--max <usdc> .*\(default: 0\.01\)$/m);
+    expect(smoke?.stdout).to.match(/--amount <usdc> .*\(default: 0\.0001\)$/m);
+  });
+
   it("prints the package's version", async () => {
     const { code, stdout } = await runCli(["--version"]);
     expect(code).to.equal(0);
