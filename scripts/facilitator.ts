@@ -26,7 +26,7 @@ import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
 import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
 import { addLimitOptions, type LimitOptions, limitsOf } from "./cli/facilitatorLimits.ts";
-import { openJournal } from "./cli/journal.ts";
+import { openEngineJournal } from "./cli/journal.ts";
 import { addListeningOptions, callersOf, exposureOf, type ListeningOptions, servingOf } from "./cli/listening.ts";
 import {
   addresses,
@@ -94,10 +94,9 @@ export function facilitatorCommand(): Command {
     )
     .addOption(keystoreOption())
     .addOption(
-      new Option(
-        "--database-url <url>",
-        `journal: a file, or postgres://… (default: ${DEFAULT_STORE_PATH}; on a development chain in memory)`,
-      ).env("DATABASE_URL"),
+      new Option("--database-url <url>", `journal: a file, or postgres://… (default: ${DEFAULT_STORE_PATH})`).env(
+        "DATABASE_URL",
+      ),
     )
     .addOption(
       new Option("--asset <address[=units]>", "token to settle, with its minimum in atomic units; may be repeated")
@@ -214,9 +213,8 @@ async function runFacilitator(options: Options, command: Command): Promise<void>
       hint: "Do not use this node before you know why; tributary doctor says more.",
     });
   }
-  // A development chain begins anew with each start; a journal of its last life would wait for transactions that are gone.
-  const place = options.databaseUrl ?? (isDevelopment ? ":memory:" : DEFAULT_STORE_PATH);
-  const store = await openJournal(place);
+  const place = options.databaseUrl ?? DEFAULT_STORE_PATH;
+  const store = await openEngineJournal({ journal: options.databaseUrl, rpcUrl: options.rpcUrl }, client);
   const logger = createJsonLogger(options.logLevel);
   const served = await listen({ options, client, sender, store, logger, merchants }).catch(async (error: unknown) => {
     await store.close();

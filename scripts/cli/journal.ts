@@ -2,7 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { Option } from "commander";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { isDevelopmentChain } from "../../src/chain/development.ts";
-import { bindJournal } from "../../src/settlement/binding.ts";
+import { type Binding, bindJournal } from "../../src/settlement/binding.ts";
 import {
   DEFAULT_STORE_PATH,
   isOutage,
@@ -10,6 +10,7 @@ import {
   type Store,
   type StoreOptions,
 } from "../../src/settlement/store/index.ts";
+import { nameOf } from "../../src/settlement/takeKeys.ts";
 import { asUsageAsync, UsageError } from "./errors.ts";
 import { notice } from "./output.ts";
 
@@ -73,28 +74,57 @@ export async function openEngineJournal(
   client: ChainClient,
 ): Promise<Store> {
   const store = await openJournal(journal);
-  const bound = await bindJournal(store, client).catch(async (error: unknown) => {
+  try {
+    const bound = await bindJournal(store, client);
+    const isLocal = await isDevelopmentChain(client, rpcUrl);
+    if (bound.isSame) {
+      if (isLocal) await store.setCursor(localCursor(client), bound.node);
+      return store;
+    }
+    const wasLocal = (await store.cursor(localCursor(client))) === bound.journal;
+    if (journal !== undefined || !isLocal || !wasLocal) throw otherChain(journal, client, bound);
+    await requireUnused(store);
+    await store.close();
+    const aside = putAside(bound);
+    notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
+    return await openEngineJournal({ journal, rpcUrl }, client);
+  } catch (error) {
     await store.close();
     throw error;
-  });
-  if (bound.isSame) return store;
-
-  await store.close();
-  if (journal !== undefined || !(await isDevelopmentChain(client, rpcUrl))) {
-    throw new UsageError(
-      `The journal ${withoutPassword(journal)} is of another chain with the id ${client.chain.id}.`,
-      {
-        details: `It knows a chain that begins with block ${bound.journal}; the node's begins with ${bound.node}.`,
-        hint: "Give this chain a journal of its own with --journal, or point --rpc-url at the other chain.",
-      },
-    );
   }
+}
+
+/** Where a journal notes that its chain is a local one: a real network has the same id, and its journal is never put aside. */
+function localCursor(client: ChainClient): string {
+  return `local:${client.chain.id}`;
+}
+
+function otherChain(journal: string | undefined, client: ChainClient, bound: Binding): UsageError {
+  return new UsageError(`The journal ${withoutPassword(journal)} is of another chain with the id ${client.chain.id}.`, {
+    details: `It knows a chain that begins with block ${bound.journal}; the node's begins with ${bound.node}.`,
+    hint: "Name another journal for this chain in DATABASE_URL, or point --rpc-url at the other chain.",
+  });
+}
+
+/** SQLite loses what is written to a file that was moved while somebody had it open. */
+async function requireUnused(store: Store): Promise<void> {
+  const leases = (await store.senders()).flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
+  const lease = leases.find(({ silentForMs, ttlMs }) => silentForMs < ttlMs);
+  if (lease === undefined) return;
+  throw new UsageError(`The local chain began anew, and ${nameOf(lease)} has the journal of the one before open.`, {
+    hint:
+      "Stop that first, or name another journal in DATABASE_URL. " +
+      `A process that was killed counts as stopped ${Math.ceil(lease.ttlMs / 1000)} s later.`,
+  });
+}
+
+/** Moves the default journal out of the way, and returns where to. */
+function putAside(bound: Binding): string {
   const aside = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.journal.slice(2, 10)}.db`;
   for (const suffix of ["-wal", "-shm", ""]) {
     if (existsSync(DEFAULT_STORE_PATH + suffix)) renameSync(DEFAULT_STORE_PATH + suffix, aside + suffix);
   }
-  notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
-  return openEngineJournal({ journal, rpcUrl }, client);
+  return aside;
 }
 
 function isFile(path: string): boolean {

@@ -12,15 +12,19 @@ export type FacilitatorProcess = {
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 };
 
-/** Starts `tributary facilitator --port 0 --json …args` in a process of its own and waits until it listens. */
+/**
+ * Starts `tributary facilitator --port 0 --json …args` in a process of its own and waits until it listens. Its journal is in
+ * memory where neither `env` nor a folder of its own (`cwd`) says otherwise.
+ */
 export async function startFacilitatorCli(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  cwd?: string,
 ): Promise<FacilitatorProcess> {
   const program = join(root, "scripts", "tributary.ts");
   const child = spawn(process.execPath, [program, "facilitator", "--port", "0", "--json", ...args], {
-    cwd: root,
-    env: cleanEnvironment(env),
+    cwd: cwd ?? root,
+    env: cleanEnvironment({ ...(cwd === undefined ? { DATABASE_URL: ":memory:" } : {}), ...env }),
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stderr = "";

@@ -103,7 +103,8 @@ describe("tributary facilitator", () => {
     const runs = new Map<string, CliResult>();
     before(async () => {
       const run = async ([what, args, env]: (typeof ERRORS)[number]) => {
-        runs.set(what, await runCli(["facilitator", ...args], { env: { RPC_URL: chain.rpcUrl, PORT: "0", ...env } }));
+        const usual = { RPC_URL: chain.rpcUrl, PORT: "0", DATABASE_URL: ":memory:" };
+        runs.set(what, await runCli(["facilitator", ...args], { env: { ...usual, ...env } }));
       };
       await Promise.all(ERRORS.map(run));
     });
@@ -123,7 +124,7 @@ describe("tributary facilitator", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
     const { code, stderr } = await runCli(["facilitator", "--log-level", "silent"], {
-      env: { RPC_URL: chain.rpcUrl, PORT: String(port) },
+      env: { RPC_URL: chain.rpcUrl, PORT: String(port), DATABASE_URL: ":memory:" },
     });
     server.close();
     expect(code).to.equal(2);

@@ -1,0 +1,122 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { connectChain } from "../../src/chain/client.ts";
+import { deriveAccounts, type LocalChain, startLocalChain } from "../../src/local/index.ts";
+import { DEFAULT_STORE_PATH } from "../../src/settlement/store/index.ts";
+import { runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
+import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
+import { type FacilitatorProcess, startFacilitatorCli } from "../helpers/facilitatorCli.ts";
+import { inJournal } from "../helpers/journalCli.ts";
+
+/** The facilitator's key on a local chain. */
+const SENDER = deriveAccounts(TEST_MNEMONIC, 1, 19)[0]!.address;
+const CHAIN_ID = 84532;
+
+describe("the default journal on a local chain", () => {
+  let chain: LocalChain;
+  /** The same chain begun anew. */
+  let next: LocalChain;
+  let running: FacilitatorProcess | undefined;
+
+  before(async () => {
+    chain = await startLocalChain();
+    // Two chains that begin within one second begin with the same block.
+    do {
+      await next?.stop();
+      next = await startLocalChain();
+    } while ((await firstBlock(next)) === (await firstBlock(chain)));
+  });
+  afterEach(() => running?.stop("SIGKILL"));
+  after(() => Promise.all([chain.stop(), next.stop()]));
+
+  async function firstBlock({ rpcUrl }: LocalChain): Promise<string> {
+    const client = await connectChain(rpcUrl);
+    return (await client.getBlock({ blockNumber: 0n })).hash;
+  }
+
+  async function start(folder: string, { rpcUrl }: LocalChain): Promise<FacilitatorProcess> {
+    running = await startFacilitatorCli([], { RPC_URL: rpcUrl }, folder);
+    return running;
+  }
+
+  /** Settles one payment, and gives the path of its status. */
+  async function settleOne(facilitator: FacilitatorProcess, on: LocalChain, seed: number): Promise<string> {
+    const payer = payerOf(seed);
+    await on.fund(payer.address, 10_000n);
+    const signed = await authorize(payer);
+    const { body } = await post(`${facilitator.summary.url}/settle`, bodyV2(signed));
+    expect(body.success, JSON.stringify(body)).to.equal(true);
+    return `/payments/base-sepolia/${signed.token}/${signed.from}/${signed.nonce}`;
+  }
+
+  const counts = async (cwd: string) => JSON.parse((await runCli(["status", "--json"], { cwd })).stdout).states.settled;
+
+  it("is the facilitator's too: status reads it, and a restart goes on with it", async () => {
+    await withFolder(async (folder) => {
+      const first = await start(folder, chain);
+      expect(first.summary.journal).to.equal(DEFAULT_STORE_PATH);
+      const path = await settleOne(first, chain, 9_400);
+      expect(await counts(folder)).to.equal(1);
+      expect(await first.stop("SIGINT")).to.equal(0);
+      expect(await counts(folder)).to.equal(1);
+
+      const second = await start(folder, chain);
+      const answer = await (await fetch(`${second.summary.url}${path}`)).text();
+      expect(answer).to.include('"state":"settled"');
+      expect(await second.stop()).to.equal(0);
+    });
+  });
+
+  it("is put aside by the facilitator where the chain began anew", async () => {
+    await withFolder(async (folder) => {
+      const before = await start(folder, chain);
+      await settleOne(before, chain, 9_401);
+      expect(await before.stop()).to.equal(0);
+
+      const after = await start(folder, next);
+      const aside = `.tributary/journal-${(await firstBlock(chain)).slice(2, 10)}.db`;
+      expect(after.stderr()).to.include(
+        `notice: the local chain began anew; the journal of the one before is now ${aside}`,
+      );
+      await settleOne(after, next, 9_402);
+      expect(await counts(folder)).to.equal(1);
+      expect(await after.stop()).to.equal(0);
+      await inJournal(join(folder, aside), async (store) => expect(await store.count()).to.deep.equal({ settled: 1 }));
+    });
+  });
+
+  it("is not taken from under a process that has it open", async () => {
+    await withFolder(async (folder) => {
+      mkdirSync(join(folder, ".tributary"));
+      const lease = { chainId: CHAIN_ID, sender: SENDER, owner: "another", ttlMs: 600_000 };
+      await inJournal(join(folder, DEFAULT_STORE_PATH), async (store) => {
+        await store.setCursor(`genesis:${CHAIN_ID}`, await firstBlock(chain));
+        await store.setCursor(`local:${CHAIN_ID}`, await firstBlock(chain));
+        await store.acquireLease(lease);
+      });
+      const { code, stderr } = await runCli(["facilitator"], { cwd: folder, env: { RPC_URL: next.rpcUrl, PORT: "0" } });
+      expect(code).to.equal(2);
+      expect(stderr).to.include(
+        "error: The local chain began anew, and another has the journal of the one before open.\nhint: Stop that first",
+      );
+      expect(existsSync(join(folder, DEFAULT_STORE_PATH))).to.equal(true);
+    });
+  });
+
+  it("is left where it is when it is a real network's with the same id", async () => {
+    await withFolder(async (folder) => {
+      mkdirSync(join(folder, ".tributary"));
+      const real = `0x${"ab".repeat(32)}`;
+      await inJournal(join(folder, DEFAULT_STORE_PATH), (store) => store.setCursor(`genesis:${CHAIN_ID}`, real));
+      const { code, stderr } = await runCli(["facilitator"], {
+        cwd: folder,
+        env: { RPC_URL: chain.rpcUrl, PORT: "0" },
+      });
+      expect(code).to.equal(2);
+      expect(stderr).to.include(`The journal ${DEFAULT_STORE_PATH} is of another chain with the id ${CHAIN_ID}.`);
+      expect(stderr).to.include(`It knows a chain that begins with block ${real}`).and.include("DATABASE_URL");
+      expect(existsSync(join(folder, DEFAULT_STORE_PATH))).to.equal(true);
+    });
+  });
+});
