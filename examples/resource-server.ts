@@ -1,6 +1,7 @@
 // A resource server that sells one answer for $0.001, with the official middleware. The line of this project is the
 // facilitator's address; with an API key of that facilitator, it can ask again for a payment whose answer it did not hear.
 // Run: FACILITATOR_URL=http://127.0.0.1:4022 FACILITATOR_KEY=… PAY_TO=0x… npm run resource-server
+import { setTimeout as pause } from "node:timers/promises";
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import { registerExactEvmScheme } from "@x402/evm/exact/server";
 import { paymentMiddleware } from "@x402/express";
@@ -15,6 +16,18 @@ const facilitator = new HTTPFacilitatorClient({ url: FACILITATOR_URL, createAuth
 const prices = {
   "GET /weather": { accepts: { scheme: "exact", network: "eip155:84532", payTo: PAY_TO, price: "$0.001" } },
 } as const;
+
+// The middleware answers 500 while it cannot ask the facilitator what it supports, so this sells nothing before that.
+for (let said = ""; ; await pause(500)) {
+  try {
+    await facilitator.getSupported();
+    break;
+  } catch (error) {
+    const why = `waiting for the facilitator at ${FACILITATOR_URL}: ${error instanceof Error ? error.message : error}`;
+    if (why !== said) console.log(why);
+    said = why;
+  }
+}
 
 const app = express();
 app.use(paymentMiddleware(prices, registerExactEvmScheme(new x402ResourceServer(facilitator))));

@@ -24,6 +24,7 @@ import { networks } from "../../src/networks.ts";
 import { vectors } from "../helpers/authorizations.ts";
 import { PATIENT } from "../helpers/engineLab.ts";
 import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+import { openTcpGate } from "../helpers/tcpGate.ts";
 import { until } from "../helpers/until.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -353,7 +354,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     after(() => rm(folder, { recursive: true }));
 
     /** Runs an example in a process of its own until it says something that matches. */
-    async function run(file: string, env: Record<string, string>, until: RegExp, args: string[] = []) {
+    async function run(file: string, env: Record<string, string>, first: RegExp, args: string[] = []) {
       const text = (await readFile(join(root, "examples", file), "utf8"))
         .replace('"tributary"', JSON.stringify(join(root, "src", "index.ts")))
         .replace('"tributary/facilitator"', JSON.stringify(join(root, "src", "facilitator", "index.ts")));
@@ -365,17 +366,18 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
         stdio: ["ignore", "pipe", "pipe"],
       });
       let said = "";
-      const match = await new Promise<RegExpExecArray>((resolve, reject) => {
-        const hear = (chunk: Buffer) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on("data", (chunk: Buffer) => {
           said += chunk.toString();
-          const found = until.exec(said);
-          if (found !== null) resolve(found);
-        };
-        child.stdout.on("data", hear);
-        child.stderr.on("data", hear);
-        child.once("close", () => reject(new Error(`${file} ended: ${said}`)));
-      });
-      return { match, child };
+        });
+      }
+      const says = (what: RegExp) =>
+        until(() => {
+          const match = what.exec(said);
+          if (match === null && child.exitCode !== null) throw new Error(`${file} ended: ${said}`);
+          return match ?? undefined;
+        }, `${file} says ${what}`);
+      return { match: await says(first), child, says };
     }
 
     it("sell with a merchant's API key, where the facilitator wants one", async () => {
@@ -386,6 +388,20 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
       expect((await buyWith(buyers[7]!)(server.match[1] ?? "")).status).to.equal(200);
       expect(await lab.balanceOf(env.PAY_TO)).to.equal(PRICE);
       server.child.kill("SIGTERM");
+    });
+
+    it("sell from the first request on, where the server was started before its facilitator", async () => {
+      const gate = await openTcpGate(Number(new URL(facilitator.url).port));
+      await gate.shut();
+      const env = { FACILITATOR_URL: `http://127.0.0.1:${gate.port}`, PAY_TO: freshPayee(), PORT: "0" };
+      const server = await run("resource-server.ts", env, /waiting for the facilitator at (http:\S+): /);
+      expect(server.match[1]).to.equal(env.FACILITATOR_URL);
+      await gate.open();
+      const [, url = ""] = await server.says(/selling (http:\S+)/);
+      expect((await buyWith(buyers[8]!)(url)).status).to.equal(200);
+      expect(await lab.balanceOf(env.PAY_TO)).to.equal(PRICE);
+      server.child.kill("SIGTERM");
+      await gate.shut();
     });
 
     it("sell and buy on a facilitator that only swapped its scheme", async () => {
