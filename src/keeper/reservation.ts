@@ -29,6 +29,14 @@ export function unsynced(record: ChannelRecord): ChannelRecord {
   return pendingRequest === undefined ? stripped(record) : { ...stripped(record), pendingRequest };
 }
 
+/**
+ * Whether the newest voucher of a channel needs a deposit that this record knows nothing of: it may be on the chain although the
+ * server did not hear of it, so that the record may not answer for the chain.
+ */
+export function awaitsDeposit({ balance, signedMaxClaimable }: ChannelRecord): boolean {
+  return BigInt(signedMaxClaimable) > BigInt(balance);
+}
+
 /** The request that a channel is busy with, dead or alive. */
 export function requestOf(record: ChannelRecord | undefined): string | undefined {
   return record?.pendingRequest?.pendingId;

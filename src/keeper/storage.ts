@@ -5,7 +5,15 @@ import { type Clock, systemClock } from "../clock.ts";
 import { gather, type Settled } from "../settlement/store/gather.ts";
 import type { ChannelChange, ChannelRecord, ChannelRow, ChannelStore } from "../settlement/store/index.ts";
 import { ChannelError } from "./errors.ts";
-import { createRequestLeases, isReservation, REQUEST_LEASE_MS, stripped, withdrawing } from "./reservation.ts";
+import {
+  awaitsDeposit,
+  createRequestLeases,
+  isReservation,
+  REQUEST_LEASE_MS,
+  stripped,
+  unsynced,
+  withdrawing,
+} from "./reservation.ts";
 import { chargedOf, everyChannel } from "./rows.ts";
 
 export type ChannelStorageOptions = {
@@ -27,10 +35,10 @@ type Item = { readonly channelId: Hex; readonly update: Update };
  * when it resolves, and atomic: it is computed without a lock and stored only where the channel is still as it was read,
  * so that an update function may be called more than once. Concurrent updates share a transaction.
  *
- * It does four things that the interface does not ask for. A channel whose payer is withdrawing takes no new request: it
- * seems busy to the server. One that is busy with a request of a process that was killed is free after some seconds. A record
- * that is deleted while something of it is unclaimed stays, for `get` and for the keeper, until that is claimed. And a channel of
- * another chain is refused.
+ * It does five things that the interface does not ask for. A channel whose payer is withdrawing takes no new request: it
+ * seems busy to the server. One that is busy with a request of a process that was killed is free after some seconds. One whose
+ * deposit the server did not hear of has its next voucher checked against the chain. A record that is deleted while something of
+ * it is unclaimed stays, for `get` and for the keeper, until that is claimed. And a channel of another chain is refused.
  */
 export function createChannelStorage(store: ChannelStore, options: ChannelStorageOptions): ChannelStorage {
   const { chainId, clock = systemClock, requestLeaseMs = REQUEST_LEASE_MS } = options;
@@ -110,7 +118,8 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
   return {
     get: async (channelId) => {
       const id = idOf(channelId);
-      return (await store.channels([id])).get(id)?.record;
+      const record = (await store.channels([id])).get(id)?.record;
+      return record !== undefined && awaitsDeposit(record) ? unsynced(record) : record;
     },
     list: async () => {
       const records: ChannelRecord[] = [];

@@ -220,6 +220,17 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
       });
     });
 
+    describe("a deposit", () => {
+      it("that the server did not hear of leaves it to the chain whether the next voucher is covered", async () => {
+        const waiting = recordOf(1, 0n, { signedMaxClaimable: "500", balance: "499" });
+        await put(waiting);
+        const { onchainSyncedAt: _, ...unsure } = waiting;
+        expect(await storage.get(idOf(1))).to.deep.equal(unsure);
+        await put({ ...waiting, balance: "500" });
+        expect(await storage.get(idOf(1))).to.deep.equal({ ...waiting, balance: "500" });
+      });
+    });
+
     describe("deletion", () => {
       it("keeps what is not claimed, for the server and for the keeper, and takes it out of the list", async () => {
         await put(reserved(recordOf(1, 500n), "a"));
