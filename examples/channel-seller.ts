@@ -1,0 +1,48 @@
+// A resource server that sells one answer for $0.001, through payment channels (scheme batch-settlement) and by single
+// payments (exact), with the official middleware. What its channels owe is in the journal: `tributary channels keep` with the
+// same key and the same journal claims it.
+// Run: PAY_TO=0x… RECEIVER_AUTHORIZER_KEY=0x… FACILITATOR_URL=http://127.0.0.1:4022 node examples/channel-seller.ts
+import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/server";
+import { ExactEvmScheme } from "@x402/evm/exact/server";
+import { paymentMiddleware } from "@x402/express";
+import express from "express";
+import { createChannelStorage, quickenVouchers } from "tributary/keeper";
+import { openStore } from "tributary/settlement";
+import { privateKeyToAccount } from "viem/accounts";
+
+const { FACILITATOR_URL = "http://127.0.0.1:4022", PAY_TO, RECEIVER_AUTHORIZER_KEY, DATABASE_URL } = process.env;
+const { PORT = "4021" } = process.env;
+if (PAY_TO === undefined) throw new Error("Set PAY_TO to the address that gets paid.");
+if (RECEIVER_AUTHORIZER_KEY === undefined) throw new Error("Set RECEIVER_AUTHORIZER_KEY: it signs claims and refunds.");
+const payTo = PAY_TO as `0x${string}`;
+
+const store = await openStore(DATABASE_URL); // undefined: SQLite in .tributary/journal.db
+const storage = createChannelStorage(store, { chainId: 84532 });
+const receiverAuthorizerSigner = privateKeyToAccount(RECEIVER_AUTHORIZER_KEY as `0x${string}`);
+const facilitator = new HTTPFacilitatorClient({ url: FACILITATOR_URL });
+
+const channels = quickenVouchers(new BatchSettlementEvmScheme(payTo, { storage, receiverAuthorizerSigner }));
+const resources = new x402ResourceServer(facilitator)
+  .register("eip155:84532", channels)
+  .register("eip155:84532", new ExactEvmScheme());
+
+const common = { network: "eip155:84532", payTo, price: "$0.001" } as const;
+const routes = {
+  "GET /weather": {
+    accepts: [
+      { ...common, scheme: "batch-settlement", extra: { minDeposit: "50000" } },
+      { ...common, scheme: "exact" },
+    ],
+  },
+};
+
+const app = express();
+app.use(paymentMiddleware(routes, resources));
+app.get("/weather", (_request, response) => {
+  response.json({ weather: "sunny", celsius: 21 });
+});
+const server = app.listen(Number(PORT), "127.0.0.1", () => {
+  const address = server.address();
+  console.log(`selling http://127.0.0.1:${typeof address === "object" ? address?.port : PORT}/weather`);
+});

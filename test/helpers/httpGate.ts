@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, request as open, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** What becomes of a request that a gate is set for: it never arrives, or its answer never does. */
+export type Loss = "request" | "answer";
+
+/** A way to an HTTP server on which messages can be lost. */
+export type HttpGate = Awaited<ReturnType<typeof openHttpGate>>;
+
+/**
+ * Opens a gate on a free port of 127.0.0.1 before the server of `url`. A message that is lost leaves its sender waiting, as
+ * long as the sender does: nothing here ends by time.
+ */
+export async function openHttpGate(url: string) {
+  const target = new URL(url);
+  let armed: { loss: Loss; matches: (request: IncomingMessage) => boolean; lost: () => void } | undefined;
+  const server = createServer((request, response) => {
+    const { loss, lost } = armed?.matches(request) === true ? armed : { loss: undefined, lost: () => undefined };
+    if (loss !== undefined) armed = undefined;
+    if (loss === "request") {
+      request.resume().on("end", lost);
+      return;
+    }
+    pass(request, response, loss === "answer" ? lost : undefined);
+  });
+
+  function pass(request: IncomingMessage, response: ServerResponse, lost: (() => void) | undefined): void {
+    const { method = "GET", headers } = request;
+    // A caller that goes away does not end what the server does for it.
+    const onward = open({ host: target.hostname, port: target.port, path: request.url, method, headers }, (answer) => {
+      if (lost !== undefined) answer.resume().on("end", lost);
+      else answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers));
+    });
+    onward.on("error", () => response.destroy());
+    request.pipe(onward);
+  }
+
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const shut = (): void => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return {
+    /** The URL of the same resource through the gate. */
+    url: `http://127.0.0.1:${port}${target.pathname === "/" ? "" : target.pathname}${target.search}`,
+    /** Loses the next request that matches, or its answer. Resolves when that has happened. */
+    lose: (loss: Loss, matches: (request: IncomingMessage) => boolean = isPaid): Promise<void> =>
+      new Promise((resolve) => {
+        armed = { loss, matches, lost: resolve };
+      }),
+    /** Breaks the connections that wait for what was lost. */
+    hangUp: () => server.closeAllConnections(),
+    shut,
+  };
+}
+
+/** Whether a request carries a payment. */
+function isPaid({ headers }: IncomingMessage): boolean {
+  return headers["payment-signature"] !== undefined;
+}
