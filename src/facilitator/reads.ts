@@ -7,6 +7,9 @@ import { ChainUnavailableError } from "../chain/errors.ts";
 import { DEFAULT_ERC1271_GAS } from "../chain/verify.ts";
 import { createCollector } from "../settlement/collector.ts";
 
+/** What an official scheme hears of a read that reverted. It hands that on, which says nothing to whoever pays. */
+export const REVERTED = "the call reverted";
+
 /** What an official scheme asks the chain in one verification, and whether every answer came. */
 export type VerificationReads = {
   /** A signer that reads and cannot write. */
@@ -29,7 +32,7 @@ export function createVerificationReads(
   let failure: Error | undefined;
 
   const failed = (error: unknown): Error => {
-    if (error instanceof ContractFaultError) return new Error("the call reverted");
+    if (error instanceof ContractFaultError) return new Error(REVERTED);
     // Without the cause: it holds the node's URL, and its text would become part of an answer.
     const known = error instanceof ChainUnavailableError ? error : unavailable("what was asked", error);
     failure ??= known;

@@ -26,7 +26,7 @@ import type { SignatureChecks } from "./checks.ts";
 import { deployWallet } from "./deploy.ts";
 import { type BatchPlace, createPlaces, lastHash } from "./place.ts";
 import { REASON, reasonOfRow } from "./reasons.ts";
-import { refuseBinding, type VerifyPort, verifyExact, verifyFunded } from "./verify.ts";
+import { explained, refuseBinding, type VerifyPort, verifyExact, verifyFunded } from "./verify.ts";
 import { authorizationOf, type ExactRequest } from "./wire.ts";
 
 /** What /settle says of a payment, in the words of x402 v2. */
@@ -112,7 +112,10 @@ export function createSettler(port: SettlePort): Settler {
       // A wallet that is to be deployed is looked at anew.
       const recalled = isWrapped ? undefined : checks.recall(request);
       const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped, caller }));
-      if (!verdict.isValid) return failed(verdict.reason, verdict.message);
+      if (!verdict.isValid) {
+        const { reason, message } = await explained(port, request, verdict);
+        return failed(reason, message);
+      }
     } else {
       const refusal = refuseBinding(request, client.chain.id);
       if (refusal !== undefined) return failed(refusal.reason, refusal.message);

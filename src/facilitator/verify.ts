@@ -10,7 +10,7 @@ import { isNetworkOf } from "./admission/rules.ts";
 import { type Caller, NOBODY } from "./admission/types.ts";
 import type { SignatureChecks } from "./checks.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
-import { createVerificationReads } from "./reads.ts";
+import { createVerificationReads, REVERTED } from "./reads.ts";
 import { REASON } from "./reasons.ts";
 import { authorizationOf, type ExactRequest } from "./wire.ts";
 
@@ -61,22 +61,47 @@ export async function verifyExact(
  */
 export async function verifyFunded(
   port: VerifyPort & {
-    readonly engine: Pick<SettlementEngine, "covers" | "beyondCaps">;
+    readonly engine: Pick<SettlementEngine, "covers" | "beyondCaps" | "refusal">;
     readonly checks: SignatureChecks;
   },
   request: ExactRequest,
   caller: Caller = NOBODY,
 ): Promise<Verdict> {
   const verdict = await verifyExact(port, request, { simulate: true, caller });
-  if (!verdict.isValid) return verdict;
+  if (!verdict.isValid) return explained(port, request, verdict);
   port.checks.note(request);
   await port.admission.checkBudgets(askOf(request, port.client.chain.id), caller);
   const payment = authorizationOf(request, port.client.chain.id);
   const beyond = port.engine.beyondCaps(payment, port.admission.openCapOf(caller));
   if (beyond !== undefined) return no(REASON.invalidState, beyond);
   if (await port.engine.covers(payment)) return verdict;
-  return no(REASON.insufficientBalance, "the payer's balance does not cover it beside unsettled payments");
+  return explained(port, request, no(REASON.insufficientBalance, undefined));
 }
+
+/** A refusal after which the simulation says nothing, or no more than that it reverted, in the words that /settle has for it. */
+export async function explained(
+  port: Pick<VerifyPort, "client"> & { readonly engine: Pick<SettlementEngine, "refusal"> },
+  request: ExactRequest,
+  verdict: Verdict & { isValid: false },
+): Promise<Verdict & { isValid: false }> {
+  const { reason, message } = verdict;
+  if (message !== REVERTED && (message !== undefined || !Object.hasOwn(PLAIN_WORDS, reason))) return verdict;
+  const submission = {
+    authorization: authorizationOf(request, port.client.chain.id),
+    recoveredUnder: request.required.domain,
+  };
+  // The verdict stands, even if the node has nothing to add.
+  const refusal = await port.engine.refusal(submission).catch(() => undefined);
+  const isOfWallet = refusal?.reason === "undeployed-wallet" && reason !== REASON.factoryNotAllowed;
+  return no(reason, (isOfWallet ? undefined : refusal?.message) ?? PLAIN_WORDS[reason] ?? message);
+}
+
+/** For what the engine does not look at: a wallet that is not deployed yet, or a node that went silent. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  [REASON.insufficientBalance]: "the payer's balance does not cover it beside unsettled payments",
+  [REASON.nonceUsed]: "its nonce was used or cancelled before it was submitted",
+  [REASON.simulationFailed]: "the token refuses the transfer",
+};
 
 /**
  * Whether a payment that is in the journal already pays what is asked now: the same network, token, payee and amount. Its

@@ -8,7 +8,15 @@ import type { EngineOptions, SettlementEngine } from "./engineTypes.ts";
 import { EngineBusyError, EngineClosedError } from "./errors.ts";
 import { createExposure } from "./exposure.ts";
 import { findShortfalls } from "./funds.ts";
-import { type Admission, admit, admitCall, type CallSubmission, type IntakePort, type Submission } from "./intake.ts";
+import {
+  type Admission,
+  admit,
+  admitCall,
+  type CallSubmission,
+  findRefusal,
+  type IntakePort,
+  type Submission,
+} from "./intake.ts";
 import { resolvePolicy } from "./policy.ts";
 import { createQueue } from "./schedule.ts";
 import { createSenderPort } from "./senderPort.ts";
@@ -200,6 +208,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         return waiters.wait(row, signal);
       }),
     covers: async (payment) => (await findShortfalls({ client, exposure }, [payment])).size === 0,
+    refusal: (submission) => findRefusal(intake, submission),
     beyondCaps: (payment, openCap) => beyondCaps({ exposure, policy }, payment, openCap),
     status: (id) => store.payment(id),
     cancel: (id) => request({ paymentId: id, from: ["queued"], to: "cancelled" }),

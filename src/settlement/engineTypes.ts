@@ -3,7 +3,7 @@ import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { Admission, CallSubmission, Submission } from "./intake.ts";
+import type { Admission, CallSubmission, Refusal, Submission } from "./intake.ts";
 import type { EnginePolicyOptions } from "./policy.ts";
 import type { Pause } from "./sending/types.ts";
 import type { PaymentRow, Store } from "./store/types.ts";
@@ -64,6 +64,12 @@ export type SettlementEngine = {
    * @throws ChainUnavailableError where the node does not answer.
    */
   readonly covers: (payment: SignedAuthorization) => Promise<boolean>;
+  /**
+   * Why {@link SettlementEngine.accept} would refuse a payment now, in its words; undefined where it would not. Nothing is
+   * stored.
+   * @throws ChainUnavailableError where the node does not answer.
+   */
+  readonly refusal: (submission: Submission) => Promise<Refusal | undefined>;
   /**
    * Why the payer may have no more open now, undefined where they may.
    * @param openCap As the policy's `payerOpenCap`, for this one.

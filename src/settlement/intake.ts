@@ -56,9 +56,14 @@ export type CallSubmission = {
 };
 
 /** What became of a submission. Nothing is stored of one that is refused. */
-export type Admission =
-  | { readonly status: "accepted"; readonly row: PaymentRow; readonly isNew: boolean }
-  | { readonly status: "refused"; readonly reason: AdmissionRefusal; readonly message: string };
+export type Admission = { readonly status: "accepted"; readonly row: PaymentRow; readonly isNew: boolean } | Refusal;
+
+/** Why a payment is not taken in. */
+export type Refusal = {
+  readonly status: "refused";
+  readonly reason: AdmissionRefusal;
+  readonly message: string;
+};
 
 export type AdmissionRefusal =
   | BadSignature
@@ -144,6 +149,19 @@ export async function admit(
   }
   const admissions = answers.map((answer) => answer ?? refuse("closed", "it was not stored"));
   return tryAgain(port, admissions);
+}
+
+/**
+ * Why {@link admit} would refuse a payment now, in its words; undefined where it would not. Nothing is stored.
+ * @throws ChainUnavailableError where the node could not tell.
+ */
+export async function findRefusal(port: IntakePort, submission: Submission): Promise<Refusal | undefined> {
+  const answers: Answers = [undefined];
+  await examine(port, [{ index: 0, submission }], answers, []);
+  const [answer] = answers;
+  if (answer === undefined) return undefined;
+  if (!("status" in answer)) throw answer;
+  return answer.status === "refused" ? answer : undefined;
 }
 
 /** Sorts the submissions for one token into those that are to be stored, and answers the others. */

@@ -128,6 +128,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     expect((await patient.verify(bodyV2(next))).body).to.include({
       isValid: false,
       invalidReason: "invalid_exact_evm_insufficient_balance",
+      invalidMessage: "the payer has 20500, of which unsettled payments take 20000 and this one 501",
     });
     expect((await patient.verify(bodyV1(next))).body.invalidReason).to.equal("insufficient_funds");
     const fits = await authorize(payer, { to, value: 500n });

@@ -243,6 +243,28 @@ describe("rejections of /verify and /settle", () => {
     });
   }
 
+  for (const [name, words, body] of [
+    ["an empty payer", "the payer has 0, of which unsettled payments take 0 and this one 1000", () => authorize(poor)],
+    [
+      "a nonce that was used elsewhere",
+      "its nonce was used or cancelled before it was submitted",
+      async () => {
+        const signed = await authorize(rich);
+        expect((await (await lab.serve()).settle(bodyV2(signed))).body.success).to.equal(true);
+        return signed;
+      },
+    ],
+    ["a payee whom the token blocks", "the token blocks the payee", () => authorize(rich, { to: blocked.address })],
+  ] as const) {
+    it(`says of ${name} in the same words on /verify and on /settle why`, async () => {
+      const signed = await body();
+      for (const ask of [bodyV2(signed), bodyV1(signed)]) {
+        expect((await facilitator.verify(ask)).body.invalidMessage).to.equal(words);
+        expect((await facilitator.settle(ask)).body.errorMessage).to.equal(words);
+      }
+    });
+  }
+
   it("says asset_not_deployed_contract of an asset without code", async () => {
     const { two } = await foreign({ token: EMPTY_ASSET });
     expect((await facilitator.verify(two)).body.invalidReason).to.equal("asset_not_deployed_contract");
