@@ -11,6 +11,7 @@ import type { Caller } from "./admission/types.ts";
 import { named } from "./bringers.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 import type { Settlement, SettleOptions, Settler } from "./settle.ts";
+import type { TokenTerms } from "./tokens.ts";
 import type { Verdict } from "./verify.ts";
 import { type ExactRequest, isPermit2, networkEcho, payerOf, type Reading, readExact } from "./wire.ts";
 
@@ -20,6 +21,8 @@ export type ExactSchemePort = {
   readonly settle: Settler;
   /** The sending keys, for /supported. */
   readonly addresses: () => readonly Address[];
+  /** Domain and decimals of the token that is usually paid with, for /supported: some servers take them from there. */
+  readonly token?: TokenTerms | undefined;
   /**
    * Of the request that is being handled: who asks and waits for it, and its id. Without a caller, whoever sends the very same
    * payload and requirements soon after an answer that was not final counts as the same.
@@ -35,7 +38,7 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
   return {
     scheme: "exact",
     caipFamily: "eip155:*",
-    getExtra: () => undefined,
+    getExtra: () => (port.token === undefined ? undefined : { ...port.token }),
     getSigners: () => [...port.addresses()],
     verify: async (payload, requirements) => {
       const read = readPayload(version, payload, requirements);

@@ -34,6 +34,7 @@ import { type Merchant, withoutTwins } from "./merchants.ts";
 import { createMetrics } from "./metrics.ts";
 import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./policy.ts";
 import { createSettler, type SettleOptions } from "./settle.ts";
+import { createTokens, usualTerms } from "./tokens.ts";
 import { verifyFunded } from "./verify.ts";
 
 export type FacilitatorOptions = {
@@ -109,6 +110,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const policy = resolveFacilitatorPolicy(chainId, options.policy);
   const isTrustedProxy = createAddressSet(options.trustedProxies ?? []);
   const batches = (await readRouterCode(client)).status === "matches";
+  const tokens = createTokens(client, policy.assets);
+  const token = await usualTerms(tokens);
   const maxHeadAgeSeconds = options.maxHeadAgeSeconds ?? (await defaultHeadAge(client));
   const addresses = (): readonly Address[] => senders.map(({ address }) => address);
   const warnings = await findWarnings({ client, addresses: addresses(), batches, clock, maxHeadAgeSeconds });
@@ -166,6 +169,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const scheme = (version: 1 | 2) =>
     createExactScheme(version, {
       addresses,
+      token,
       options: () => current.getStore() ?? {},
       verify: async (request, caller) => {
         const startedMs = clock.now();

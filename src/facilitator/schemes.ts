@@ -13,6 +13,7 @@ import { createSignatureChecks } from "./checks.ts";
 import { createExactScheme } from "./exact.ts";
 import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./policy.ts";
 import { createSettler } from "./settle.ts";
+import { createTokens, usualTerms } from "./tokens.ts";
 import { verifyFunded } from "./verify.ts";
 
 export type SharedExactSchemes = {
@@ -38,6 +39,7 @@ export async function createSharedExactSchemes(options: {
 }): Promise<SharedExactSchemes> {
   const { client, store, senders, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
+  const token = await usualTerms(createTokens(client, policy.assets));
   const batches = (await readRouterCode(client)).status === "matches";
   const engine = await startEngine({
     store,
@@ -55,6 +57,7 @@ export async function createSharedExactSchemes(options: {
   const settle = createSettler(port);
   const parts = {
     addresses,
+    token,
     settle,
     verify: (request: Parameters<typeof settle>[0]) => verifyFunded(port, request),
   };

@@ -14,7 +14,19 @@ const uint256 = z
   .string()
   .regex(/^[0-9]{1,78}$/)
   .transform(BigInt)
-  .refine((value) => value <= maxUint256);
+  .refine((value) => value <= maxUint256, { error: "is above 2^256 − 1" });
+/** Some clients send times as JSON numbers. One is taken if it is what was signed without doubt: whole, and carried exactly. */
+const seconds = z.unknown().transform((input, context): bigint => {
+  if (typeof input === "number") {
+    if (Number.isSafeInteger(input) && input >= 0) return BigInt(input);
+    context.addIssue({ code: "custom", message: problemOfNumber(input) });
+    return z.NEVER;
+  }
+  const read = uint256.safeParse(input);
+  if (read.success) return read.data;
+  for (const { code, message } of read.error.issues) context.addIssue({ code: "custom", message: said(code, message) });
+  return z.NEVER;
+});
 const bytes32 = z
   .string()
   .regex(/^0x[0-9a-fA-F]{64}$/)
@@ -43,8 +55,8 @@ const eip3009 = z.object({
     from: address,
     to: address,
     value: uint256,
-    validAfter: uint256,
-    validBefore: uint256,
+    validAfter: seconds,
+    validBefore: seconds,
     nonce: bytes32,
   }),
 });
@@ -191,5 +203,16 @@ function explain({ issues }: z.ZodError): string {
   const [first] = issues;
   if (first === undefined) return "it cannot be read";
   const path = first.path.map(String).join(".");
-  return path === "" ? "the body is not a JSON object" : `${path}: is missing or malformed`;
+  return path === "" ? "the body is not a JSON object" : `${path}: ${said(first.code, first.message)}`;
+}
+
+/** What is wrong in our own words where there are any. */
+function said(code: string, message: string): string {
+  return code === "custom" ? message : "is missing or malformed";
+}
+
+function problemOfNumber(number: number): string {
+  if (number < 0) return "is negative";
+  if (!Number.isInteger(number)) return "has a fraction: write whole seconds";
+  return "is above 2^53 − 1, where a JSON number loses digits: write it as a string";
 }

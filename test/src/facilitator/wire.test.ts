@@ -37,6 +37,50 @@ describe("readExact", () => {
   });
 });
 
+describe("times as JSON numbers", () => {
+  const readWith = (times: object, body = bodyV2(signed)) => {
+    const { payload } = body.paymentPayload;
+    const authorization = { ...payload.authorization, ...times };
+    return readExact({ ...body.paymentPayload, payload: { ...payload, authorization } }, body.paymentRequirements);
+  };
+
+  it("reads whole ones, in both versions, as the texts that they stand for", () => {
+    const times = { validAfter: 0, validBefore: Number.MAX_SAFE_INTEGER };
+    const texts = { validAfter: "0", validBefore: String(Number.MAX_SAFE_INTEGER) };
+    for (const body of [bodyV2(signed), bodyV1(signed) as unknown as ReturnType<typeof bodyV2>]) {
+      const read = readWith(times, body);
+      expect(read.ok).to.equal(true);
+      expect(read).to.deep.equal(readWith(texts, body));
+    }
+  });
+
+  for (const [what, number, problem] of [
+    ["above 2^53 − 1", 2 ** 53, "is above 2^53 − 1, where a JSON number loses digits: write it as a string"],
+    ["with a fraction", 1.5, "has a fraction: write whole seconds"],
+    ["below zero", -1, "is negative"],
+  ] as const) {
+    it(`refuses one ${what} by its name`, () => {
+      for (const name of ["validAfter", "validBefore"]) {
+        const path = `paymentPayload.payload.authorization.${name}`;
+        expect(readWith({ [name]: number })).to.deep.equal({ ok: false, problem: `${path}: ${problem}` });
+      }
+    });
+  }
+
+  it("refuses amounts as numbers, and times that are neither number nor digits", () => {
+    for (const [name, value] of [
+      ["value", 1_000],
+      ["validAfter", "0x0"],
+      ["validBefore", null],
+      ["validBefore", undefined],
+      ["validBefore", true],
+    ] as const) {
+      const path = `paymentPayload.payload.authorization.${name}`;
+      expect(readWith({ [name]: value })).to.deep.equal({ ok: false, problem: `${path}: is missing or malformed` });
+    }
+  });
+});
+
 describe("readEnvelope", () => {
   it("reads version, scheme and network of kinds that it does not know", () => {
     const body = {
