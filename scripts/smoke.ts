@@ -1,10 +1,11 @@
 import { Command } from "commander";
-import { type Address, erc20Abi, type LocalAccount } from "viem";
+import { type Address, erc20Abi, formatEther, type LocalAccount } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { randomNonce, signAuthorization } from "../src/authorization/sign.ts";
 import type { ChainClient } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/routerCode.ts";
+import { ROUTER_ADDRESS } from "../src/deployment.ts";
 import { runDoctor } from "../src/doctor/index.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
@@ -17,6 +18,8 @@ import { examples } from "./cli/program.ts";
 import { resolveSigner } from "./cli/signer.ts";
 import { connectTo, deployTo } from "./deploy.ts";
 import { formatReport } from "./doctor.ts";
+import { costOf, predictDeployment, predictSettlement, sumOf } from "./smoke/cost.ts";
+import { type Cost, now, openTranscript, type Transcript } from "./smoke/transcript.ts";
 
 type Options = {
   readonly rpcUrl: string;
@@ -26,6 +29,7 @@ type Options = {
   readonly payee?: Address;
   readonly count: number;
   readonly amount: bigint;
+  readonly report?: string;
   readonly yes?: true;
   readonly json?: true;
 };
@@ -41,58 +45,111 @@ export function smokeCommand(): Command {
     .option("--count <number>", "how many payments", integer(2, 50), 3)
     .option("--amount <usdc>", "amount of each", usdcAmount, 100n)
     .option("--deployment-dir <dir>", "where a deployment's journal goes; see deploy")
+    .option("--report <file>", "write what was done to this new file, to keep or to send in; it holds no secret")
     .option("--yes", "do not ask before deploying to a real network")
     .addOption(jsonOption())
-    .addHelpText("after", examples("smoke --network baseSepolia"))
+    .addHelpText("after", examples("smoke --network baseSepolia --report smoke.json"))
     .action(runSmoke);
 }
 
 async function runSmoke(options: Options): Promise<void> {
+  const transcript = options.report === undefined ? undefined : await openTranscript(options.report);
+  try {
+    await tryNetwork(options, transcript);
+  } catch (error) {
+    await transcript?.fail(error).catch(() => undefined);
+    throw error;
+  }
+  if (options.report !== undefined) notice(`report: ${options.report}`);
+}
+
+async function tryNetwork(options: Options, transcript: Transcript | undefined): Promise<void> {
   const client = await connectTo(options);
   const usdc = networkOf(client.chain.id)?.usdc;
   if (usdc === undefined) {
     throw new UsageError(`No USDC is known on chain ${client.chain.id}.`, { hint: "Use Base Sepolia or Base." });
   }
   const account = await resolveSigner({ ...options, chainId: client.chain.id });
+  const to = options.payee ?? privateKeyToAccount(generatePrivateKey()).address;
+  const development = await isDevelopmentChain(client, options.rpcUrl);
+  await transcript?.note({
+    network: {
+      name: client.chain.name,
+      chainId: client.chain.id,
+      isDevelopment: development,
+      node: await client.request({ method: "web3_clientVersion" }).catch(() => null),
+    },
+    addresses: { sender: account.address, payee: to, token: usdc.address, router: ROUTER_ADDRESS },
+  });
   const missing = (await readRouterCode(client)).status === "missing";
-  await examine(account, options, missing);
+  await examine(account, options, missing, transcript);
   await requireBalance(client, account.address, usdc.address, options.amount * BigInt(options.count));
   if (missing) {
-    const { address: router } = await deployTo(client, options, account);
-    notice(`router deployed to ${router}`);
-    await examine(account, options, false);
+    const predictedGas = transcript === undefined ? null : await predictDeployment(client, account.address);
+    const deployment = await deployTo(client, options, account);
+    notice(`router deployed to ${deployment.address}`);
+    const transaction = deployment.status === "deployed" ? (deployment.transactionHash ?? null) : null;
+    await transcript?.note({ deployment: { transaction, predictedGas, used: await costOf(client, transaction) } });
+    await examine(account, options, false, transcript);
   }
 
-  const payments = await signPayments(client, account, usdc, options);
-  const first = payments[0]?.authorization;
-  if (first === undefined) throw new UsageError("There is nothing to pay.");
+  const payments = await signPayments(client, account, usdc, to, options);
+  const predicted = transcript === undefined ? null : await predictSettlement(client, payments, account.address);
   const report = await settlePayments(client, payments, { senders: [account] });
-
-  const blocks = report.transactions.map(({ blockNumber }) => blockNumber);
-  const balance = (of: Address, blockNumber: bigint) =>
-    client.readContract({ address: usdc.address, abi: erc20Abi, functionName: "balanceOf", args: [of], blockNumber });
-  const firstBlock = blocks.reduce((a, b) => (a < b ? a : b), blocks[0] ?? 0n);
-  const lastBlock = blocks.reduce((a, b) => (a > b ? a : b), 0n);
-  const change = async (of: Address) =>
-    blocks.length === 0
-      ? undefined
-      : { address: of, before: await balance(of, firstBlock - 1n), after: await balance(of, lastBlock) };
-  // The node may not answer any more; the transactions are told all the same.
-  const [payer, payee] = await Promise.all([account.address, first.to].map((of) => change(of).catch(() => undefined)));
-  const development = await isDevelopmentChain(client, options.rpcUrl);
-  tell(
-    report,
-    { payer, payee },
-    client.chain.id,
-    development ? undefined : networkOf(client.chain.id)?.explorerUrl,
-    options,
-  );
+  const balances = await readBalances(client, usdc.address, { payer: account.address, payee: to }, report);
+  const used = sumOf(report.transactions);
+  const explorer = development ? undefined : networkOf(client.chain.id)?.explorerUrl;
+  tell(report, balances, client.chain.id, explorer, options);
+  if (options.json !== true && predicted !== null) {
+    const fee = ({ feeWei }: Cost) => `${formatEther(feeWei)} ETH`;
+    printLine(`predicted ${predicted.gas} gas and ${fee(predicted)}, used ${used.gas} gas and ${fee(used)}`);
+  }
+  await transcript?.note({
+    settlement: {
+      predicted,
+      used,
+      transactions: report.transactions,
+      payments: report.results.map(({ authorization: { value, nonce }, outcome }) => ({ value, nonce, outcome })),
+      balances,
+    },
+    endedAt: now(),
+  });
   if (report.stopped !== undefined) throw report.stopped;
   process.exitCode = exitCodeOf(report);
 }
 
+/** Balances before the first and after the last of the transactions; undefined where there are none, or the node tells no more. */
+async function readBalances<Role extends string>(
+  client: ChainClient,
+  usdc: Address,
+  owners: Readonly<Record<Role, Address>>,
+  { transactions }: SettlementReport,
+): Promise<Readonly<Record<Role, Change>>> {
+  const blocks = transactions.map(({ blockNumber }) => blockNumber);
+  const [firstBlock, lastBlock] = [
+    blocks.reduce((a, b) => (a < b ? a : b), blocks[0] ?? 0n),
+    blocks.reduce((a, b) => (a > b ? a : b), 0n),
+  ];
+  const balance = (of: Address, blockNumber: bigint) =>
+    client.readContract({ address: usdc, abi: erc20Abi, functionName: "balanceOf", args: [of], blockNumber });
+  const change = async (address: Address): Promise<Change> =>
+    blocks.length === 0
+      ? undefined
+      : { address, before: await balance(address, firstBlock - 1n), after: await balance(address, lastBlock) };
+  const entries = Object.entries<Address>(owners).map(async ([role, owner]) => {
+    // The node may not answer any more; the transactions are told all the same.
+    return [role, await change(owner).catch(() => undefined)] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries)) as Record<Role, Change>;
+}
+
 /** Runs the doctor and ends the command where it finds what settling would stumble over. */
-async function examine(account: LocalAccount, options: Options, routerMissing: boolean): Promise<void> {
+async function examine(
+  account: LocalAccount,
+  options: Options,
+  routerMissing: boolean,
+  transcript: Transcript | undefined,
+): Promise<void> {
   const report = await runDoctor({
     rpcUrl: options.rpcUrl,
     network: options.network,
@@ -100,6 +157,7 @@ async function examine(account: LocalAccount, options: Options, routerMissing: b
     nowSeconds: BigInt(Math.floor(Date.now() / 1000)),
   });
   for (const line of formatReport(report)) notice(line);
+  await transcript?.note({ checks: report.checks });
   const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));
   if (failed.length === 0) return;
   throw new CommandError(`The doctor found what stops payments (${failed.length}); nothing was sent.`, EXIT.check, {
@@ -124,9 +182,9 @@ async function signPayments(
   client: ChainClient,
   account: LocalAccount,
   usdc: Network["usdc"],
+  to: Address,
   { payee, count, amount }: Options,
 ): Promise<JobPayment[]> {
-  const to = payee ?? privateKeyToAccount(generatePrivateKey()).address;
   if (payee === undefined)
     notice(`paying ${formatAmount(amount * BigInt(count), 6)} USDC to ${to}, which nobody has the key of`);
   const { timestamp } = await client.getBlock({ blockTag: "latest" });

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { formatAmount } from "../../src/money.ts";
 import { commands } from "./commands.ts";
@@ -7,6 +6,7 @@ import { exitCodesHelp } from "./exitCodes.ts";
 import { gwei, usdcAmount } from "./options.ts";
 import { surviveClosedOutput } from "./output.ts";
 import { refuseSecrets } from "./refuseSecrets.ts";
+import { readVersion } from "./version.ts";
 
 /** Runs the command line `argv` (without the program's name) and leaves the exit code in `process.exitCode`. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -67,16 +67,4 @@ export function examples(...lines: readonly string[]): string {
   return ["", lines.length === 1 ? "Example:" : "Examples:", ...lines.map((line) => `  $ tributary ${line}`)].join(
     "\n",
   );
-}
-
-/** The version in this package's package.json, which is above this file, further up once compiled. */
-function readVersion(): string {
-  for (let folder = new URL(".", import.meta.url); folder.pathname !== "/"; folder = new URL("..", folder)) {
-    const file = new URL("package.json", folder);
-    if (!existsSync(file)) continue;
-    const content: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (typeof content !== "object" || content === null || !("version" in content)) continue;
-    return String(content.version);
-  }
-  return "unknown";
 }

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { erc20Abi } from "viem";
@@ -102,6 +102,88 @@ describe("a fresh chain 84532 without the router", () => {
       expect(code).to.equal(5);
       expect(stderr).to.contain(`${address} has 0 USDC and needs 0.0003.`).and.contain("https://faucet.circle.com");
       expect(await chain.request("eth_getTransactionCount", [address, "latest"])).to.equal("0x0");
+    });
+
+    describe("--report", () => {
+      const readReport = async (folder: string) => JSON.parse(await readFile(join(folder, "trial.json"), "utf8"));
+
+      it("writes what was done into a new file of its owner's, with gas predicted and used, and no secret", async () => {
+        await withFolder(async (cwd) => {
+          const { address, privateKey } = chain.accounts[3]!;
+          const args = ["smoke", "--payee", PAYEE, "--count", "4", "--report", "trial.json"];
+          const env = { RPC_URL: `${chain.rpcUrl}/v2/apikey`, PRIVATE_KEY: privateKey };
+          const { code, stdout, stderr } = await runCli(args, { cwd, env });
+          expect(code, stderr).to.equal(0);
+          expect(stderr).to.contain("report: trial.json");
+          expect((await stat(join(cwd, "trial.json"))).mode & 0o777).to.equal(0o600);
+
+          const { network, addresses, checks, deployment, settlement, ...rest } = await readReport(cwd);
+          expect(network).to.include({ name: "Base Sepolia", chainId: 84532, isDevelopment: true });
+          expect(network.node).to.match(/hardhat/i);
+          expect(addresses).to.deep.equal({
+            sender: address,
+            payee: PAYEE,
+            token: chain.usdc,
+            router: ROUTER_ADDRESS,
+          });
+          expect(checks.filter(({ status }: { status: string }) => status === "fail")).to.deep.equal([]);
+          expect(Object.keys(rest)).to.deep.equal(["tributary", "startedAt", "endedAt"]);
+
+          const receipt = (hash: `0x${string}`) => client.getTransactionReceipt({ hash });
+          const deployed = await receipt(deployment.transaction);
+          expect(deployment.used).to.include({ transactions: 1, gas: String(deployed.gasUsed) });
+          expect(Number(deployment.predictedGas) / Number(deployed.gasUsed)).to.be.within(0.99, 1.1);
+
+          const { predicted, used, transactions, payments, balances } = settlement;
+          const settled = await receipt(transactions[0].hash);
+          const feeWei = String(settled.gasUsed * settled.effectiveGasPrice);
+          expect(used).to.deep.equal({ transactions: 1, gas: String(settled.gasUsed), feeWei, dataFeeWei: "0" });
+          expect(predicted.transactions).to.equal(1);
+          expect(Number(predicted.gas) / Number(used.gas)).to.be.within(0.99, 1.1);
+          expect(BigInt(predicted.feeWei)).to.equal(BigInt(predicted.gas) * BigInt(predicted.gasPriceWei));
+          expect(payments.map(({ outcome }: { outcome: { status: string } }) => outcome.status)).to.deep.equal(
+            new Array(4).fill("settled"),
+          );
+          expect(balances.payee).to.deep.equal({ address: PAYEE, before: "0", after: "400" });
+          expect(stdout).to.contain(`predicted ${predicted.gas} gas and `).and.contain(`used ${used.gas} gas and `);
+
+          const text = await readFile(join(cwd, "trial.json"), "utf8");
+          expect(text).to.not.contain(privateKey.slice(2));
+          expect(text)
+            .to.not.contain("apikey")
+            .and.to.not.match(/[0-9a-f]{128}/);
+        });
+      });
+
+      it("sends nothing where the file is there already", async () => {
+        await withFolder(async (cwd) => {
+          await writeFile(join(cwd, "trial.json"), "another's");
+          const sent = () => client.getTransactionCount({ address: chain.accounts[0]!.address });
+          const before = await sent();
+          const { code, stderr } = await runCli(["smoke", "--report", "trial.json"], {
+            cwd,
+            env: { RPC_URL: chain.rpcUrl },
+          });
+          expect(code).to.equal(2);
+          expect(stderr).to.contain("trial.json exists and was left as it is; nothing was sent.");
+          expect(await readFile(join(cwd, "trial.json"), "utf8")).to.equal("another's");
+          expect(await sent()).to.equal(before);
+        });
+      });
+
+      it("tells why nothing was sent", async () => {
+        await withFolder(async (cwd) => {
+          const { address, privateKey } = chain.accounts[3]!;
+          await chain.request("hardhat_setBalance", [address, "0x0"]);
+          const env = { RPC_URL: chain.rpcUrl, PRIVATE_KEY: privateKey };
+          const { code } = await runCli(["smoke", "--report", "trial.json"], { cwd, env });
+          expect(code).to.equal(5);
+          const { error, checks, settlement } = await readReport(cwd);
+          expect(error.message).to.equal("The doctor found what stops payments (1); nothing was sent.");
+          expect(checks.find(({ name }: { name: string }) => name === "signer")).to.include({ status: "fail" });
+          expect(settlement).to.equal(undefined);
+        });
+      });
     });
 
     it("refuses another network's node", async () => {
