@@ -44,6 +44,7 @@ import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { authorizerKeyFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
+import { listenForStop } from "./cli/stopSignals.ts";
 import { type Asset, assets, assetsOf } from "./facilitator/assets.ts";
 
 type Options = LimitOptions &
@@ -202,7 +203,7 @@ export function facilitatorCommand(): Command {
 }
 
 async function runFacilitator(options: Options, command: Command): Promise<void> {
-  const interrupted = nextSignal();
+  const { asked } = listenForStop();
   const merchants = await merchantsOf(options);
   const client = await connect(options);
   const isDevelopment = await isDevelopmentChain(client, options.rpcUrl);
@@ -237,7 +238,7 @@ async function runFacilitator(options: Options, command: Command): Promise<void>
     });
   } else
     printLine(describe(options, client, sender.address, served.url, place, router.status === "matches", merchants));
-  await interrupted;
+  await asked;
   if (options.json !== true) notice("stopping: no new payments, waiting for those that are on their way");
   await served.close({ graceMs: options.grace * 1000 });
   await store.close();
@@ -384,11 +385,4 @@ function describeStore(place: string): string {
   if (!/^postgres(ql)?:/i.test(place) || !URL.canParse(place)) return place;
   const { protocol, host, pathname } = new URL(place);
   return `${protocol}//${host}${pathname}`;
-}
-
-/** Resolves at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. */
-function nextSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
-  });
 }

@@ -4,6 +4,7 @@ import { UsageError } from "./cli/errors.ts";
 import { integer, jsonOption, seconds } from "./cli/options.ts";
 import { formatTable, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { listenForStop } from "./cli/stopSignals.ts";
 
 type Options = { readonly port: number; readonly blockTime: number; readonly bare?: true; readonly json?: true };
 
@@ -22,11 +23,11 @@ export function localCommand(): Command {
 }
 
 async function runLocal({ port, blockTime, bare, json }: Options): Promise<void> {
-  const interrupted = nextSignal();
+  const { asked } = listenForStop();
   const chain = await start(port, blockTime, bare === true);
   if (json === true) printJson(summary(chain));
   else printLine(describe(chain, blockTime));
-  await interrupted;
+  await asked;
   await chain.stop();
 }
 
@@ -40,24 +41,6 @@ async function start(port: number, blockTimeSeconds: number, bare: boolean): Pro
       cause: error,
     });
   }
-}
-
-/**
- * Resolves at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. A signal to
- * npm alone ends npm's shell and goes no further, so under npm the end of the shell counts as one.
- */
-function nextSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
-    if (process.env.npm_lifecycle_event === undefined) return;
-    const parent = process.ppid;
-    const watch = setInterval(() => {
-      if (process.ppid === parent) return;
-      clearInterval(watch);
-      resolve();
-    }, 250);
-    watch.unref();
-  });
 }
 
 function summary(chain: BareLocalChain) {

@@ -7,6 +7,7 @@ import { exposureOf, names } from "../cli/listening.ts";
 import { integer, usdcAmount } from "../cli/options.ts";
 import { notice, printJson, printLine } from "../cli/output.ts";
 import { examples } from "../cli/program.ts";
+import { listenForStop } from "../cli/stopSignals.ts";
 import { counted } from "../cli/summary.ts";
 import { type ServedMetrics, serveMetrics } from "./metrics.ts";
 import { type KeeperCommandOptions, openKeeper, percent, withKeeperOptions } from "./open.ts";
@@ -85,8 +86,7 @@ export function keepCommand(): Command {
 }
 
 async function runKeep(options: Options): Promise<void> {
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+  const stop = listenForStop();
   const policy: Partial<KeeperPolicy> = {
     maxCostPermille: options.maxCost,
     maxAgeMs: options.maxAge * HOUR_MS,

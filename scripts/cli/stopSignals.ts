@@ -1,0 +1,27 @@
+/** What asks a command to stop: Ctrl-C, a service manager, a terminal that is closed. */
+export const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const satisfies readonly NodeJS.Signals[];
+
+/** Whether a command was asked to stop. */
+export type StopRequest = {
+  readonly signal: AbortSignal;
+  /** Resolves when `signal` aborts. */
+  readonly asked: Promise<void>;
+  /** Gives the signals their usual effect back. */
+  readonly forget: () => void;
+};
+
+/** Aborts at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. */
+export function listenForStop(): StopRequest {
+  const controller = new AbortController();
+  const { signal: stop } = controller;
+  const asked = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
+  const onSignal = (): void => controller.abort();
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  return {
+    signal: stop,
+    asked,
+    forget: () => {
+      for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}
