@@ -8,8 +8,9 @@ import { UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
-import { printJson, printLine, startProgress } from "./cli/output.ts";
+import { printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { startProgress } from "./cli/progress.ts";
 import { formatQuote } from "./cli/quoteText.ts";
 
 type Options = CompareCommandOptions & {

@@ -10,8 +10,9 @@ import { UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { address, addresses, integer, jsonOption, network, rpcUrlOption } from "./cli/options.ts";
-import { formatTable, printJson, printLine, startProgress } from "./cli/output.ts";
+import { formatTable, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { startProgress } from "./cli/progress.ts";
 
 type Options = {
   readonly rpcUrl: string;

@@ -11,9 +11,10 @@ import { choicesFrom } from "./cli/choices.ts";
 import { UsageError } from "./cli/errors.ts";
 import { openLines } from "./cli/lineFile.ts";
 import { address, addresses, integer, keystoreOption, network, unixSeconds, usdcAmount } from "./cli/options.ts";
-import { notice, startProgress } from "./cli/output.ts";
+import { notice } from "./cli/output.ts";
 import { formatPayment, type PaymentFormat, paymentFormats } from "./cli/paymentFormats.ts";
 import { examples } from "./cli/program.ts";
+import { startProgress } from "./cli/progress.ts";
 import { mnemonicFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
 

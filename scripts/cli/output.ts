@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 
 let closed = false;
@@ -85,20 +84,4 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
     .split("\n")
     .map((line) => line.trimEnd())
     .join("\n");
-}
-
-/** A bar on stderr while something long runs; nothing where stderr is no terminal. */
-export type Progress = { readonly update: (done: number) => void; readonly stop: () => void };
-
-/** Starts a progress bar for `total` things called `what`. */
-export function startProgress(what: string, total: number): Progress {
-  if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
-  const bar = new SingleBar({
-    stream: process.stderr,
-    format: `${what} {bar} {value}/{total} · {eta_formatted} left`,
-    hideCursor: true,
-    clearOnComplete: true,
-  });
-  bar.start(total, 0);
-  return { update: (done) => bar.update(done), stop: () => bar.stop() };
 }

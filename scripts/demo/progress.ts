@@ -1,4 +1,5 @@
-import { notice, startProgress } from "../cli/output.ts";
+import { notice } from "../cli/output.ts";
+import { startProgress } from "../cli/progress.ts";
 
 export type Reporter = {
   readonly update: (done: number) => void;

@@ -1,0 +1,29 @@
+/** What is seen of some work is forgotten after this time, so that an estimate follows how fast it goes now. */
+const WINDOW_MS = 30_000;
+/** For so long there must have been progress before anything is said. */
+const LEAST_MS = 5_000;
+const LEAST_STEPS = 3;
+
+/**
+ * Estimates the seconds that work on `total` things still takes, from how fast it went of late. It says nothing before there was
+ * progress for some seconds, nor while there is none: the first things wait for what comes before them, such as a block.
+ */
+export function createEstimate(total: number, nowMs: () => number): (done: number) => number | undefined {
+  /** Each time that there was progress. */
+  let steps: { readonly atMs: number; readonly done: number }[] = [];
+  let last = 0;
+
+  return (done) => {
+    const now = nowMs();
+    if (done > last) {
+      last = done;
+      steps.push({ atMs: now, done });
+    }
+    steps = steps.filter(({ atMs }) => now - atMs <= WINDOW_MS);
+    const [first] = steps;
+    // What was done by the first step may have taken any time, so it says nothing of the speed.
+    if (first === undefined || done >= total || steps.length < LEAST_STEPS || now - first.atMs < LEAST_MS)
+      return undefined;
+    return ((total - done) * (now - first.atMs)) / (done - first.done) / 1000;
+  };
+}
