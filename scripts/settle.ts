@@ -17,12 +17,14 @@ import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { journalOption, openEngineJournal } from "./cli/journal.ts";
 import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
-import { printJson, printLine, startProgress } from "./cli/output.ts";
+import { notice, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { startProgress } from "./cli/progress.ts";
 import { reserveResults } from "./cli/resultsFile.ts";
 import { resolveSigner } from "./cli/signer.ts";
+import { listenForStop } from "./cli/stopSignals.ts";
 import { formatSummary } from "./cli/summary.ts";
-import { runWatch, tellHeld } from "./watch.ts";
+import { runWatch, tellHeld, tellStopping } from "./watch.ts";
 
 type Options = PolicyOptions & {
   readonly rpcUrl: string;
@@ -125,7 +127,11 @@ async function settleFile(file: string, options: Options): Promise<void> {
     const lines = input.payments.length + input.refused.length;
     const results = reserveResults(options.out ?? `${named}.results.jsonl`, lines);
     const progress = startProgress("payments", input.payments.length);
-    const interrupted = interruption();
+    const { signal, forget } = listenForStop();
+    signal.addEventListener("abort", () => {
+      progress.stop();
+      notice("stopping: no more payments are taken in");
+    });
     const report = await asUsageAsync(
       settlePayments(client, input.payments, {
         journal: store,
@@ -136,7 +142,8 @@ async function settleFile(file: string, options: Options): Promise<void> {
         sourceOf: (line) => `${named}:${line}`,
         onProgress: ({ decided }) => progress.update(decided),
         onHeld: tellHeld,
-        signal: interrupted.signal,
+        onStop: tellStopping,
+        signal,
         logger: stderrLogger(options.debug === true),
       }),
     )
@@ -146,7 +153,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
       })
       .finally(() => {
         progress.stop();
-        interrupted.ignore();
+        forget();
       });
 
     const summary = summarise(report.results, report.transactions);
@@ -157,6 +164,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
         routerUsed,
         refusedLines: input.refused.length,
         stopped: stopped?.shortMessage ?? null,
+        interrupted: signal.aborted,
         sent: transactions,
         results: results.path,
       });
@@ -164,7 +172,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
     results.write(report.results, input.refused);
     if (options.json !== true) printLine(`results: ${results.path}`);
     if (report.stopped !== undefined) reportError(report.stopped, false);
-    process.exitCode = exitCodeOf(report, input.refused);
+    process.exitCode = exitCodeOf(report, input.refused, signal.aborted);
   });
 }
 
@@ -176,21 +184,9 @@ async function withStore(store: Store, work: (store: Store) => Promise<void>): P
   }
 }
 
-/** The first signal that asks to stop ends the job early; its results are written all the same. */
-function interruption(): { readonly signal: AbortSignal; readonly ignore: () => void } {
-  const controller = new AbortController();
-  const onSignal = (): void => controller.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
-  return {
-    signal: controller.signal,
-    ignore: () => {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
-    },
-  };
-}
-
-function exitCodeOf(report: SettlementReport, refused: readonly RefusedLine[]): ExitCode {
+/** A run that was interrupted is not through where it left something unsent. */
+function exitCodeOf(report: SettlementReport, refused: readonly RefusedLine[], isInterrupted: boolean): ExitCode {
   const statuses = new Set(report.results.map(({ outcome }) => outcome.status));
-  if (statuses.has("pending")) return EXIT.unknown;
+  if (statuses.has("pending") || (isInterrupted && statuses.has("not-attempted"))) return EXIT.unknown;
   return refused.length === 0 && [...statuses].every((status) => status === "settled") ? EXIT.done : EXIT.unsettled;
 }

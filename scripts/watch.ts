@@ -9,14 +9,17 @@ import { ChainUnavailableError } from "../src/chain/errors.ts";
 import { systemClock } from "../src/clock.ts";
 import type { Logger } from "../src/logger.ts";
 import type { SettlementEngine } from "../src/settlement/engine.ts";
+import type { JobStop } from "../src/settlement/index.ts";
 import type { EnginePolicyOptions } from "../src/settlement/policy.ts";
 import { startEngine } from "../src/settlement/startEngine.ts";
-import { OPEN_STATES, type Store } from "../src/settlement/store/index.ts";
+import type { Store } from "../src/settlement/store/index.ts";
 import { type KeyWait, nameOf } from "../src/settlement/takeKeys.ts";
-import { type DecidedLog, openDecidedLog } from "./cli/decidedLog.ts";
+import { type DecidedLog, openDecidedLog, type WatchStanding } from "./cli/decidedLog.ts";
 import { asUsageAsync, UsageError } from "./cli/errors.ts";
 import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
 import { notice, printJson, printLine } from "./cli/output.ts";
+import { listenForStop } from "./cli/stopSignals.ts";
+import { counted } from "./cli/summary.ts";
 import { createLineSplitter, readNewLines, type TailedLine, type TailPosition } from "./cli/tail.ts";
 
 export type WatchOptions = {
@@ -57,9 +60,8 @@ export async function runWatch(options: WatchOptions): Promise<ExitCode> {
     });
   }
   const prefix = `watch:${folder ?? "-"}:`;
-  const stop = new AbortController();
-  const onSignal = (): void => stop.abort();
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  const stop = listenForStop();
+  stop.signal.addEventListener("abort", () => notice("stopping: no more payments are taken in"));
 
   const log = await openDecidedLog(store, options.out, prefix);
   const engine = await asUsageAsync(
@@ -75,7 +77,7 @@ export async function runWatch(options: WatchOptions): Promise<ExitCode> {
     ),
   );
   const ended = new AbortController();
-  const background = Promise.all([writeResults(log, ended.signal), tellStatus(options, engine, ended.signal)]);
+  const background = Promise.all([writeResults(log, ended.signal), tellStatus(options, engine, log, ended.signal)]);
   const intake: Intake = { ...options, engine, log, prefix, signal: stop.signal };
   if (json) printJson({ watching: folder ?? "-", results: options.out });
   else printLine(`watching ${folder ?? "standard input"}; results go to ${options.out}`);
@@ -85,7 +87,10 @@ export async function runWatch(options: WatchOptions): Promise<ExitCode> {
       while (!stop.signal.aborted && log.open() > 0) await systemClock.sleep(LOOK_EVERY_MS, stop.signal);
     } else await readFolder(intake, folder);
   } finally {
-    await engine.close({ finishWithinMs: options.finishWithinSeconds * 1000 });
+    const waitMs = options.finishWithinSeconds * 1000;
+    const transactions = engine.accounts().reduce((sum, { openBatches }) => sum + openBatches, 0);
+    if (stop.signal.aborted) tellStopping({ transactions, waitMs });
+    await engine.close({ finishWithinMs: waitMs });
     ended.abort();
     await background;
     for (let before = -1; before !== log.open(); ) {
@@ -93,13 +98,11 @@ export async function runWatch(options: WatchOptions): Promise<ExitCode> {
       await log.look();
     }
     await log.close();
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+    stop.forget();
   }
-  printStatus(await statusOf(options, engine), json);
+  printStatus(statusOf(log, engine), json);
   return EXIT.done;
 }
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 type Intake = WatchOptions & {
   readonly engine: SettlementEngine;
@@ -115,6 +118,16 @@ export function tellHeld({ waitMs, lease }: KeyWait): void {
   notice(
     `notice: ${lease.sender} is leased to ${nameOf(lease)}, which may be dead or alive; ` +
       `watching for up to ${seconds} s whether it renews that`,
+  );
+}
+
+/** Told when a run was asked to stop and waits for what is on its way. */
+export function tellStopping({ transactions, waitMs }: JobStop): void {
+  notice(
+    transactions === 0
+      ? "stopping: nothing is on its way"
+      : `stopping: waiting up to ${Math.ceil(waitMs / 1000)} s for ${counted(transactions, "transaction")} on the way; ` +
+          "what is open then stays in the journal",
   );
 }
 
@@ -260,33 +273,24 @@ async function writeResults(log: DecidedLog, signal: AbortSignal): Promise<void>
   }
 }
 
-type Status = {
-  readonly queued: number;
-  readonly inFlight: number;
-  readonly settled: number;
-  readonly notSettled: number;
-  readonly senders: ReturnType<SettlementEngine["accounts"]>;
-};
+type Status = WatchStanding & { readonly senders: ReturnType<SettlementEngine["accounts"]> };
 
-async function tellStatus(options: WatchOptions, engine: SettlementEngine, signal: AbortSignal): Promise<void> {
+async function tellStatus(
+  { statusEverySeconds, json }: WatchOptions,
+  engine: SettlementEngine,
+  log: DecidedLog,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
-    await systemClock.sleep(options.statusEverySeconds * 1000, signal);
+    await systemClock.sleep(statusEverySeconds * 1000, signal);
     if (signal.aborted) return;
-    printStatus(await statusOf(options, engine), options.json);
+    printStatus(statusOf(log, engine), json);
   }
 }
 
-async function statusOf({ store, client }: WatchOptions, engine: SettlementEngine): Promise<Status> {
-  const counts = await store.count(client.chain.id);
-  const sum = (states: readonly (keyof typeof counts)[]) =>
-    states.reduce((total, state) => total + (counts[state] ?? 0), 0);
-  return {
-    queued: counts.queued ?? 0,
-    inFlight: sum(OPEN_STATES) - (counts.queued ?? 0),
-    settled: sum(["settled", "settled-elsewhere"]),
-    notSettled: sum(["rejected", "expired", "cancelled", "already-used"]),
-    senders: engine.accounts(),
-  };
+/** Of this watch's own payments: the journal may hold any number of others. */
+function statusOf(log: DecidedLog, engine: SettlementEngine): Status {
+  return { ...log.standing(), senders: engine.accounts() };
 }
 
 function printStatus(status: Status, json: boolean): void {
@@ -294,13 +298,12 @@ function printStatus(status: Status, json: boolean): void {
     printJson(status);
     return;
   }
-  const transactions = status.senders.reduce((total, { openBatches }) => total + openBatches, 0);
   const paused = status.senders.flatMap(({ address, paused: why }) =>
     why === undefined || why === "closed" ? [] : [`${address} paused: ${why}`],
   );
   const figures = [
     `queued ${status.queued}`,
-    `in flight ${status.inFlight} in ${transactions} transactions`,
+    `in flight ${status.inFlight} in ${counted(status.transactions, "transaction")}`,
     `settled ${status.settled}`,
     `not settled ${status.notSettled}`,
     ...paused,

@@ -18,7 +18,19 @@ export type DecidedLog = {
   /** Looks at some of the open payments and writes what is decided. Returns how many are still open. */
   readonly look: () => Promise<number>;
   readonly open: () => number;
+  /** What was found of the payments of this watch, and of no others. */
+  readonly standing: () => WatchStanding;
   readonly close: () => Promise<void>;
+};
+
+/** Where the payments of a watch stand. Those that are open may be left from an earlier run; decided is what was so since it began. */
+export type WatchStanding = {
+  readonly queued: number;
+  readonly inFlight: number;
+  /** The transactions that those in flight are in. */
+  readonly transactions: number;
+  readonly settled: number;
+  readonly notSettled: number;
 };
 
 const LOOK_AT_ONCE = 2_000;
@@ -37,15 +49,17 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
   let reportedUpTo = Number((await store.cursor(mark)) ?? 0);
   const file = await openLog(path);
   const { ids: written, refused } = await readWritten(file, reportedUpTo);
-  const waiting = new Set<number>();
+  /** Open payments, with the batch that they are in. */
+  const waiting = new Map<number, string | undefined>();
+  let [settled, notSettled] = [0, 0];
   let highest = reportedUpTo;
   let lines: string[] = [];
 
   for (let afterId = reportedUpTo; ; ) {
     const rows = await store.list({ afterId, limit: ROWS_AT_ONCE });
-    for (const { id, source } of rows) {
+    for (const { id, source, batchId } of rows) {
       highest = Math.max(highest, id);
-      if (source?.startsWith(prefix) === true && !written.has(id)) waiting.add(id);
+      if (source?.startsWith(prefix) === true && !written.has(id)) waiting.set(id, batchId);
     }
     const last = rows.at(-1);
     if (last === undefined || rows.length < ROWS_AT_ONCE) break;
@@ -68,7 +82,7 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
       await file.appendFile(text);
       await file.datasync();
     }
-    const upTo = waiting.size === 0 ? highest : lowest(waiting) - 1;
+    const upTo = waiting.size === 0 ? highest : lowest(waiting.keys()) - 1;
     if (upTo > reportedUpTo) {
       reportedUpTo = upTo;
       await store.setCursor(mark, String(upTo));
@@ -78,7 +92,7 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
   return {
     track: (ids) => {
       for (const id of ids) {
-        waiting.add(id);
+        waiting.set(id, undefined);
         highest = Math.max(highest, id);
       }
     },
@@ -88,16 +102,26 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
     },
     sync: flush,
     look: async () => {
-      const ids = [...waiting].slice(0, LOOK_AT_ONCE);
+      const ids = [...waiting.keys()].slice(0, LOOK_AT_ONCE);
       for (const row of await store.changed(ids, -1)) {
+        // Behind all others, so that every payment has its turn.
         waiting.delete(row.id);
-        if (OPEN.has(row.state)) waiting.add(row.id);
-        else lines.push(resultLine(row, prefix));
+        if (OPEN.has(row.state)) waiting.set(row.id, row.batchId);
+        else {
+          lines.push(resultLine(row, prefix));
+          if (row.state === "settled" || row.state === "settled-elsewhere") settled += 1;
+          else notSettled += 1;
+        }
       }
       await flush();
       return waiting.size;
     },
     open: () => waiting.size,
+    standing: () => {
+      const batches = [...waiting.values()].filter((batch) => batch !== undefined);
+      const queued = waiting.size - batches.length;
+      return { queued, inFlight: batches.length, transactions: new Set(batches).size, settled, notSettled };
+    },
     close: async () => {
       await flush();
       await file.close();

@@ -17,5 +17,5 @@ Exit codes:
   1  the node or the journal cannot be used, or something failed that nobody planned for
   2  bad usage or bad input; nothing was sent
   3  done, but some payments did not settle
-  4  an outcome is still unknown; run the command again
+  4  not through: an outcome is unknown, or the run was interrupted; run the command again
   5  a check failed`;

@@ -22,6 +22,7 @@ export {
 export {
   type JobOptions,
   type JobProgress,
+  type JobStop,
   type SettlementReport,
   settlePayments,
 } from "./job.ts";

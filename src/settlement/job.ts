@@ -43,9 +43,14 @@ export type JobOptions = {
   readonly onHeld?: (wait: KeyWait) => void;
   /** Ends the job early: what is on its way is given a few seconds, the rest stays in the journal. */
   readonly signal?: AbortSignal;
+  /** Told once `signal` has aborted and nothing more is taken in: what the job still waits for. */
+  readonly onStop?: (waits: JobStop) => void;
   readonly clock?: Clock;
   readonly logger?: Logger;
 };
+
+/** What a job that was ended early waits for: its transactions that are on their way, and for how long at most. */
+export type JobStop = { readonly transactions: number; readonly waitMs: number };
 
 export type JobProgress = { readonly payments: number; readonly decided: number };
 
@@ -175,7 +180,9 @@ async function settleOn(
     engine.flush();
     await unlessStopped(() => untilDecided({ client, clock, ledger, engine, policy, tell }, options));
   } finally {
-    const isOver = ledger.decided() === payments.length || signal?.aborted === true;
+    const isStopped = signal?.aborted === true;
+    if (isStopped) options.onStop?.({ transactions: transactionsOf(engine), waitMs: FINISH_MS });
+    const isOver = ledger.decided() === payments.length || isStopped;
     await engine.close({ finishWithinMs: isOver ? FINISH_MS : 0 });
   }
   return report(await readMined(store, start));
@@ -209,6 +216,10 @@ async function untilDecided(
     }
     await clock.sleep(Math.min(policy.pollMs, LOOK_MS), signal);
   }
+}
+
+function transactionsOf(engine: SettlementEngine): number {
+  return engine.accounts().reduce((sum, { openBatches }) => sum + openBatches, 0);
 }
 
 async function areBroke(client: ChainClient, senders: readonly LocalAccount[]): Promise<boolean> {

@@ -160,10 +160,13 @@ describe("settle --watch", () => {
         writeFileSync(join(inbox, "a.jsonl"), lines.join(""));
         const own = args.map((arg) => (arg === lab.chain.rpcUrl ? still.chain.rpcUrl : arg));
         const watching = await start([...own, "--status-every", "1"]);
-        await watching.until(() => watching.stdout().includes("in flight 2 in 1 transactions"));
+        await watching.until(() => watching.stdout().includes("in flight 2 in 1 transaction,"));
         const ended = watching.stop();
         await new Promise((resolve) => setTimeout(resolve, 1_000));
         expect(watching.child.exitCode).to.equal(null);
+        await watching.until(() =>
+          watching.stderr().includes("stopping: waiting up to 30 s for 1 transaction on the way"),
+        );
         await still.chain.request("evm_mine");
         expect(await ended).to.equal(0);
         expect(settledIn(out)).to.have.lengthOf(2);
@@ -172,6 +175,24 @@ describe("settle --watch", () => {
     } finally {
       await still.chain.stop();
     }
+  });
+
+  it("counts its own payments, and none of the rest of the journal", async () => {
+    await withInbox(async ({ inbox, out, journal, args }) => {
+      const payee = freshAddress(2_705);
+      const others = join(inbox, "..", "others.jsonl");
+      writeFileSync(others, (await lab.pay(3, payee)).map(({ authorization }) => lineOf(authorization)).join(""));
+      const before = await runCli(["settle", others, "--rpc-url", lab.chain.rpcUrl, "--journal", journal]);
+      expect(before.code, before.stderr).to.equal(0);
+      const poor = await lab.chain.sign(lab.keyOf(15), { to: payee, value: 5n });
+      const lines = [...(await lab.pay(2, payee)).map(({ authorization }) => authorization), poor].map(lineOf);
+      writeFileSync(join(inbox, "a.jsonl"), lines.join(""));
+      const watching = await start([...args, "--json"]);
+      await watching.until(() => existsSync(out) && readLines(out).length === 3);
+      expect(await watching.stop()).to.equal(0);
+      const last = JSON.parse(watching.stdout().trimEnd().split("\n").at(-1) ?? "");
+      expect(last).to.deep.include({ queued: 0, inFlight: 0, transactions: 0, settled: 2, notSettled: 1 });
+    });
   });
 
   it("refuses a folder that is not there, and results that it would read again", async () => {
