@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { constants, lstatSync, openSync, rmSync } from "node:fs";
+import { constants, existsSync, lstatSync, openSync, readFileSync, rmSync } from "node:fs";
 import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TributaryError } from "./errors.ts";
@@ -122,4 +122,16 @@ function requireOwn(path: string, found: { isSymbolicLink(): boolean; isFile(): 
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+/** The version in this package's package.json, which is above this file, further up once compiled. */
+export function packageVersion(): string {
+  for (let folder = new URL(".", import.meta.url); folder.pathname !== "/"; folder = new URL("..", folder)) {
+    const file = new URL("package.json", folder);
+    if (!existsSync(file)) continue;
+    const content: unknown = JSON.parse(readFileSync(file, "utf8"));
+    if (typeof content !== "object" || content === null || !("version" in content)) continue;
+    return String(content.version);
+  }
+  return "unknown";
 }

@@ -36,7 +36,7 @@ export function addListeningOptions(command: Command): Command {
     .addOption(
       new Option(
         "--allowed-origin <origin>",
-        "origin whose pages may post to /verify and /settle, or * for any; may be repeated",
+        "origin whose pages may ask here (CORS), /verify and /settle included, or * for any; may be repeated",
       )
         .env("ALLOWED_ORIGINS")
         .argParser(origins),

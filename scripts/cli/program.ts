@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { packageVersion } from "../../src/files.ts";
 import { formatAmount } from "../../src/money.ts";
 import { commands } from "./commands.ts";
 import { reportError } from "./errors.ts";
@@ -6,7 +7,6 @@ import { exitCodesHelp } from "./exitCodes.ts";
 import { gwei, usdcAmount } from "./options.ts";
 import { surviveClosedOutput } from "./output.ts";
 import { refuseSecrets } from "./refuseSecrets.ts";
-import { readVersion } from "./version.ts";
 
 /** Runs the command line `argv` (without the program's name) and leaves the exit code in `process.exitCode`. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -30,7 +30,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 async function buildProgram(asked: string | undefined): Promise<Command> {
   const program = new Command("tributary")
     .description("Settle many signed USDC micropayments in few transactions.")
-    .version(readVersion(), "--version")
+    .version(packageVersion(), "--version")
     .addHelpText("after", "\nRun tributary <command> --help for options and an example.")
     .addHelpText("after", exitCodesHelp);
   for (const { name, summary, load } of commands) {

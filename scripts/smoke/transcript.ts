@@ -1,11 +1,10 @@
 import type { Address, Hex } from "viem";
 import type { DoctorCheck } from "../../src/doctor/index.ts";
 import { TributaryError } from "../../src/errors.ts";
-import { openNew, writeInPlaceOf } from "../../src/files.ts";
+import { openNew, packageVersion, writeInPlaceOf } from "../../src/files.ts";
 import type { MinedTransaction, PaymentOutcome } from "../../src/settlement/index.ts";
 import { CommandError, UsageError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";
-import { readVersion } from "../cli/version.ts";
 
 /** Several transactions together. Fees in wei; `feeWei` counts the data fee of an OP-stack chain too. */
 export type Cost = {
@@ -86,7 +85,7 @@ export async function openTranscript(path: string): Promise<Transcript> {
       });
     });
   };
-  await note({ tributary: readVersion(), startedAt: now() });
+  await note({ tributary: packageVersion(), startedAt: now() });
   return {
     note,
     fail: (error) => {

@@ -20,6 +20,7 @@ import type { Caller } from "./admission/types.ts";
 import { aside } from "./aside.ts";
 import { CallerGoneError, requestName } from "./bringers.ts";
 import type { DeclarationResponse } from "./catalogue.ts";
+import { crossOrigin } from "./crossOrigin.ts";
 import { readJson } from "./json.ts";
 import { describeError } from "./log.ts";
 import { REASON } from "./reasons.ts";
@@ -35,7 +36,7 @@ export type AppPort = ViewsPort & {
   readonly enter: (knock: Knock) => Refusal | Caller;
   /** Proxies whose X-Forwarded-For is believed. */
   readonly isTrustedProxy: AddressSet;
-  /** Origins of pages that may post, in lower case. */
+  /** Origins of pages that may ask, in lower case. */
   readonly allowedOrigins: readonly string[];
   readonly admission: Admission;
   /** Lets in what can be answered in time. */
@@ -45,6 +46,8 @@ export type AppPort = ViewsPort & {
 };
 
 const MOST_BODY_BYTES = 1_048_576;
+/** What pages of allowed origins may ask. The rest is for servers and operators. */
+const PAGES_MAY_ASK = ["/supported", "/discovery/*", "/health", "/verify", "/settle"];
 
 type Answer = {
   readonly response: VerifyResponse | SettleResponse;
@@ -188,6 +191,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     return no(503, "the node does not answer; nothing is known against the payment", 2);
   }
 
+  for (const path of PAGES_MAY_ASK) app.use(path, crossOrigin(port.allowedOrigins));
   for (const endpoint of ["verify", "settle"] as const) {
     const onError = (c: Context): Response => {
       metrics.refused(endpoint, 413);

@@ -24,6 +24,8 @@ export type CataloguedResource = {
   readonly tags?: readonly string[];
   readonly iconUrl?: string;
   readonly extensions?: Readonly<Record<string, unknown>>;
+  /** Its description once more, where some clients look for it in x402 v2; in v1 they do in `accepts`. */
+  readonly metadata?: { readonly description: string };
 };
 
 export type CatalogueFilter = {
@@ -59,7 +61,7 @@ export type Catalogue = {
     request: ExactRequest,
     caller: Caller,
   ) => Promise<DeclarationResponse | undefined>;
-  /** The newest first. */
+  /** The newest first: as many as are asked for, but not more than {@link MOST_PAGE} characters of them at once. */
   readonly list: (
     query: CatalogueFilter & { readonly limit: number; readonly offset: number },
   ) => Promise<{ readonly items: readonly CataloguedResource[]; readonly total: number }>;
@@ -71,6 +73,8 @@ export type Catalogue = {
 
 const MOST_RESOURCES = 1_000;
 const MOST_TEXT = 500;
+/** Characters of entries in one answer. A usual entry has some 1,500; strangers may have listed ones of 40,000. */
+const MOST_PAGE = 4_000_000;
 /** How often an entry is written at most: one that changed, and one that did not. */
 const CHANGED_MS = 5_000;
 const SAME_MS = 60_000;
@@ -96,11 +100,11 @@ export type CataloguePort = {
 export function createCatalogue({ store, clock, logger, minimum, loopback }: CataloguePort): Catalogue {
   const check = createDeclarationCheck(clock);
   const written = new Map<string, { readonly text: string; readonly atMs: number }>();
-  let known: { readonly atMs: number; readonly items: Promise<readonly CataloguedResource[]> } | undefined;
+  let known: { readonly atMs: number; readonly items: Promise<readonly Sized[]> } | undefined;
 
-  const read = (): Promise<readonly CataloguedResource[]> => {
+  const read = (): Promise<readonly Sized[]> => {
     if (known !== undefined && clock.now() - known.atMs < READ_AGAIN_MS) return known.items;
-    const items = store.resources().then((rows) => listed(rows).map(({ entry }) => entry));
+    const items = store.resources().then((rows) => listed(rows).map(sized));
     known = { atMs: clock.now(), items };
     items.catch(() => {
       known = undefined;
@@ -159,16 +163,18 @@ export function createCatalogue({ store, clock, logger, minimum, loopback }: Cat
       return response;
     },
     list: async ({ limit, offset, ...filter }) => {
-      const matching = (await read()).filter((one) => fits(one, filter));
-      return { items: matching.slice(offset, offset + limit), total: matching.length };
+      const matching = (await read()).filter(({ entry }) => fits(entry, filter));
+      return { items: pageOf(matching.slice(offset, offset + limit)), total: matching.length };
     },
     search: async ({ text, limit, ...filter }) => {
       const words = text.toLowerCase().split(/\s+/);
-      const matching = (await read()).filter((one) => {
-        const said = [one.resource, one.description, one.serviceName, ...(one.tags ?? [])].join(" ").toLowerCase();
-        return fits(one, filter) && words.every((word) => said.includes(word));
+      const matching = (await read()).filter(({ entry }) => {
+        const { resource, description, serviceName, tags = [] } = entry;
+        const said = [resource, description, serviceName, ...tags].join(" ").toLowerCase();
+        return fits(entry, filter) && words.every((word) => said.includes(word));
       });
-      return { items: matching.slice(0, limit), hasMore: matching.length > limit };
+      const items = pageOf(matching.slice(0, limit));
+      return { items, hasMore: matching.length > items.length };
     },
   };
 }
@@ -209,6 +215,32 @@ function listed(rows: readonly ResourceRow[]): readonly Listing[] {
     const listing = best.get(key);
     return listing !== undefined && String(listing.owner.rank) === rank ? [listing] : [];
   });
+}
+
+/** An entry as it is shown, and how many characters it takes. */
+type Sized = { readonly entry: CataloguedResource; readonly size: number };
+
+/** Says the description where clients look for it: beside the entry, and as their version of x402 has it. */
+function sized({ entry: kept }: Listing): Sized {
+  const { description } = kept;
+  const again =
+    description === undefined
+      ? {}
+      : kept.x402Version === 2
+        ? { metadata: { description } }
+        : { accepts: kept.accepts.map((accepted) => ({ ...accepted, description })) };
+  const entry = { ...kept, ...again };
+  return { entry, size: JSON.stringify(entry).length };
+}
+
+/** The first entries that fit into one answer, and one in any case. */
+function pageOf(entries: readonly Sized[]): readonly CataloguedResource[] {
+  let size = 0;
+  const end = entries.findIndex((one, index) => {
+    size += one.size;
+    return size > MOST_PAGE && index > 0;
+  });
+  return (end < 0 ? entries : entries.slice(0, end)).map(({ entry }) => entry);
 }
 
 /** The price that a payment of x402 v2 says the server declared; 0 where it says none. */

@@ -61,7 +61,10 @@ export type FacilitatorOptions = {
    * whom its X-Forwarded-For names. None by default, and then the header means nothing.
    */
   readonly trustedProxies?: readonly string[] | undefined;
-  /** Origins whose pages may post to /verify and /settle, such as `https://shop.example`, or "*"; none but its own by default. */
+  /**
+   * Origins whose pages may ask /supported, /discovery, /health, /verify and /settle (CORS), such as `https://shop.example`, or
+   * "*"; none but its own by default.
+   */
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Callers with an API key. */
   readonly merchants?: readonly Merchant[] | undefined;

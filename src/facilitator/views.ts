@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import type { Hex } from "viem";
 import { getAddress } from "viem";
 import type { ChainClient } from "../chain/client.ts";
+import { packageVersion } from "../files.ts";
 import { networkOf } from "../networks.ts";
 import type { Store } from "../settlement/store/types.ts";
 import type { CapacityView } from "./admission/capacity.ts";
@@ -24,12 +25,30 @@ export type ViewsPort = {
   readonly readiness: Readiness;
 };
 
+/** Some clients ask for a thousand at once, and take a shorter page for the last one. */
+const MOST_LISTED = 1_000;
+
+const ENDPOINTS = {
+  "POST /verify": "whether a payment is good; changes nothing",
+  "POST /settle": "settles a payment, and answers when it is mined",
+  "GET /supported": "schemes, networks, extensions and sending keys",
+  "GET /payments/{network}/{asset}/{payer}/{nonce}": "what became of a payment",
+  "GET /discovery/resources": "resources that were paid for here",
+  "GET /discovery/search?query=": "the same, by words",
+  "GET /health": "alive",
+  "GET /ready": "able to settle",
+  "GET /version": "what runs here",
+};
+
 const NO_ROUTER = "there is no settlement router on this chain: payments settle one by one";
 
 /** What a facilitator shows: kinds, health, metrics, the status of payments, the catalogue. Nothing here changes anything. */
 export function createViews(port: ViewsPort): Hono {
   const { x402, metrics, catalogue } = port;
   const views = new Hono();
+  const version = { name: "tributary", version: packageVersion() };
+  views.get("/", (c) => c.json(describe(port, version)));
+  views.get("/version", (c) => c.json({ ...version, x402Versions: versionsOf(x402) }));
   views.get("/supported", (c) => c.json(x402.getSupported()));
   views.get("/health", (c) =>
     c.json({ status: "ok", batches: port.batches, ...(port.batches ? {} : { notice: NO_ROUTER }) }),
@@ -48,7 +67,7 @@ export function createViews(port: ViewsPort): Hono {
   views.get("/payments/:network/:asset/:payer/:nonce", (c) => showPayment(c, port));
   views.get("/discovery/resources", async (c) => {
     const query = c.req.query();
-    const limit = bounded(query.limit, 20, 1, 100);
+    const limit = bounded(query.limit, 20, 1, MOST_LISTED);
     const offset = bounded(query.offset, 0, 0, Number.MAX_SAFE_INTEGER);
     const { items, total } = await catalogue.list({ ...filterOf(query), limit, offset });
     return c.json({ x402Version: 2, items, pagination: { limit, offset, total } });
@@ -62,6 +81,24 @@ export function createViews(port: ViewsPort): Hono {
     return c.json({ x402Version: 2, resources: items, partialResults: hasMore, pagination: null });
   });
   return views;
+}
+
+/** What a visitor is told who knows no more than the address. */
+function describe({ client, x402 }: ViewsPort, version: { readonly name: string; readonly version: string }) {
+  const { chain } = client;
+  const { kinds } = x402.getSupported();
+  return {
+    ...version,
+    description: "An x402 facilitator whose settlements share transactions.",
+    x402Versions: versionsOf(x402),
+    network: { id: `eip155:${chain.id}`, name: networkOf(chain.id)?.title ?? `chain ${chain.id}` },
+    schemes: [...new Set(kinds.map(({ scheme }) => scheme))],
+    endpoints: ENDPOINTS,
+  };
+}
+
+function versionsOf(x402: x402Facilitator): readonly number[] {
+  return [...new Set(x402.getSupported().kinds.map(({ x402Version }) => x402Version))].sort();
 }
 
 async function showPayment(c: Context, { client, store }: ViewsPort): Promise<Response> {

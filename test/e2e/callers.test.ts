@@ -1,4 +1,4 @@
-import { request } from "node:http";
+import { type IncomingHttpHeaders, request } from "node:http";
 import { expect } from "chai";
 import {
   authorize,
@@ -75,6 +75,63 @@ describe("who may ask a facilitator", () => {
     });
   }
 
+  describe("from pages in browsers (CORS)", () => {
+    const origin = "https://shop.example";
+    const open = ["/supported", "/discovery/resources", "/discovery/search?query=x", "/health", "/verify", "/settle"];
+    const shut = ["/", "/version", "/payments/x/x/x/x", "/ready", "/metrics"];
+    const preflight = { "access-control-request-method": "POST", "access-control-request-headers": "content-type" };
+
+    it("answers pages of allowed origins, and says nothing to others", async () => {
+      const served = await lab.serve({ allowedOrigins: [origin] });
+      for (const path of open) {
+        const url = `${served.url}${path}`;
+        const asked = await talk("OPTIONS", url, { origin, ...preflight });
+        expect(asked.status, path).to.equal(204);
+        expect(asked.headers, path).to.include({
+          "access-control-allow-origin": origin,
+          "access-control-allow-methods": "GET,POST",
+          "access-control-allow-headers": "Content-Type,Authorization,Idempotency-Key,X-Request-Id",
+        });
+        const answer = await talk("GET", url, { origin });
+        expect(answer.headers["access-control-allow-origin"], path).to.equal(origin);
+        expect(answer.headers["access-control-expose-headers"], path).to.include("Retry-After");
+        expect(answer.headers).not.to.have.property("access-control-allow-credentials");
+        for (const other of [{ origin: "https://evil.example" }, { origin: "null" }, {}]) {
+          const silent = await talk("GET", url, other);
+          expect(silent.headers, path).not.to.have.property("access-control-allow-origin");
+          expect(silent.headers.vary, path).to.equal("Origin");
+          const refused = await talk("OPTIONS", url, { ...other, ...preflight });
+          expect(refused.headers, path).not.to.have.property("access-control-allow-origin");
+        }
+      }
+      for (const path of shut) {
+        const answer = await talk("GET", `${served.url}${path}`, { origin });
+        expect(answer.headers, path).not.to.have.property("access-control-allow-origin");
+      }
+    });
+
+    it("lets an allowed page verify a payment, and read what is wrong with another", async () => {
+      const served = await lab.serve({ allowedOrigins: [origin] });
+      const page = { origin, "sec-fetch-site": "cross-site", "content-type": "application/json" };
+      const good = await talk("POST", `${served.url}/verify`, page, body);
+      expect(JSON.parse(good.text)).to.include({ isValid: true });
+      const bad = await talk("POST", `${served.url}/settle`, page, "{}");
+      expect(bad.status).to.equal(400);
+      for (const { headers } of [good, bad]) expect(headers["access-control-allow-origin"]).to.equal(origin);
+    });
+
+    it("is off unless an origin is allowed, and open to all with a star", async () => {
+      const [off, all] = [await lab.serve(), await lab.serve({ allowedOrigins: ["*"] })];
+      for (const path of open) {
+        expect((await talk("OPTIONS", `${off.url}${path}`, { origin, ...preflight })).status, path).to.equal(404);
+        const silent = await talk("GET", `${off.url}${path}`, { origin });
+        expect(silent.headers, path).not.to.have.any.keys("access-control-allow-origin", "vary");
+        const answer = await talk("GET", `${all.url}${path}`, { origin });
+        expect(answer.headers["access-control-allow-origin"], path).to.equal(origin);
+      }
+    });
+  });
+
   it("answers no request by a name that is not its own", async () => {
     const served = await lab.serve();
     for (const path of ["/verify", "/settle", "/supported", "/health"]) {
@@ -114,19 +171,24 @@ describe("who may ask a facilitator", () => {
   });
 });
 
-/** Posts JSON with headers that `fetch` would not send. */
-function asks(url: string, headers: Record<string, string>, body: string) {
-  return new Promise<{ status: number | undefined; body: Record<string, unknown> }>((resolve, reject) => {
-    const asked = request(url, { method: "POST", headers: { ...JSON_BODY, ...headers } }, (answer) => {
+/** One request with headers that `fetch` would not send. */
+function talk(method: string, url: string, headers: Record<string, string>, body?: string) {
+  type Heard = { readonly status: number | undefined; readonly headers: IncomingHttpHeaders; readonly text: string };
+  return new Promise<Heard>((resolve, reject) => {
+    const asked = request(url, { method, headers }, (answer) => {
       let text = "";
       answer.on("data", (chunk: Buffer) => {
         text += chunk.toString();
       });
-      answer.once("end", () =>
-        resolve({ status: answer.statusCode, body: JSON.parse(text) as Record<string, unknown> }),
-      );
+      answer.once("end", () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
     });
     asked.once("error", reject);
     asked.end(body);
   });
+}
+
+/** Posts JSON. */
+async function asks(url: string, headers: Record<string, string>, body: string) {
+  const { status, text } = await talk("POST", url, { ...JSON_BODY, ...headers }, body);
+  return { status, body: JSON.parse(text) as Record<string, unknown> };
 }

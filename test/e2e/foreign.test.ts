@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { declareDiscoveryExtension } from "@x402/extensions/bazaar";
 import { expect } from "chai";
 import { type Address, encodeFunctionData } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
@@ -7,6 +9,7 @@ import { sender } from "../../src/local/transaction.ts";
 import { networks } from "../../src/networks.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
 import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.ts";
+import { until } from "../helpers/until.ts";
 
 /** A token that no table knows, with two decimals, and a contract that says nothing. */
 const EURO: Address = "0x00000000000000000000000000000000000a55e8";
@@ -89,6 +92,67 @@ describe("clients and servers by others", () => {
       }
       await schemes.close();
       await store.close();
+    });
+  });
+
+  describe("discovery (AgentKit)", () => {
+    it("fills a page of a thousand, with descriptions where each version of x402 has them", async () => {
+      const store = await openStore(":memory:");
+      const shop = await lab.serve({ store });
+      const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);
+      const two = bodyV2(await authorize(buyer));
+      const one = bodyV1(await authorize(buyer), {
+        outputSchema: { input: { type: "http", method: "GET", discoverable: true } },
+      });
+      const settled = [
+        await shop.settle({ ...two, paymentPayload: { ...two.paymentPayload, extensions: declared } }),
+        await shop.settle(one),
+      ];
+      for (const { body } of settled) expect(body.success).to.equal(true);
+      // Copies, so that there are more than the hundred that a page had before.
+      const [row] = await store.resources();
+      for (let index = 0; index < 150; index += 1) {
+        await store.keepResource({ ...row!, key: `0:copy${index}` }, 1_000, "0:");
+      }
+      type Listed = { readonly x402Version: number; readonly metadata?: object; readonly accepts: readonly object[] };
+      const list = async (query: string) =>
+        (await (await fetch(`${shop.url}/discovery/resources?${query}`)).json()) as {
+          readonly items: readonly Listed[];
+          readonly pagination: object;
+        };
+      // The copies are read after a while, as those of another process are.
+      const { items, pagination } = await until(async () => {
+        const page = await list("limit=1000&offset=0");
+        return page.items.length > 2 && page;
+      });
+      expect(pagination).to.deep.equal({ limit: 1_000, offset: 0, total: 152 });
+      expect(items).to.have.length(152);
+      expect(items.find(({ x402Version }) => x402Version === 2)?.metadata).to.deep.equal({ description: "weather" });
+      const first = items.find(({ x402Version }) => x402Version === 1);
+      expect(first?.accepts[0]).to.include({ description: "weather" });
+      expect((await list("limit=5000")).pagination).to.include({ limit: 1_000 });
+      await shop.close();
+      await store.close();
+    });
+  });
+
+  describe("/ and /version", () => {
+    it("say what this is, which version, and where to ask", async () => {
+      const { version } = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
+      const about = { name: "tributary", version, x402Versions: [1, 2] };
+      expect(await (await facilitator.get("/version")).json()).to.deep.equal(about);
+      const root = (await (await facilitator.get("/")).json()) as { endpoints: Record<string, string> };
+      expect(root).to.deep.include({
+        ...about,
+        network: { id: "eip155:84532", name: "Base Sepolia" },
+        schemes: ["exact", "batch-settlement"],
+      });
+      // Every endpoint that is named there is there.
+      for (const endpoint of Object.keys(root.endpoints)) {
+        const [method, path = ""] = endpoint.split(" ");
+        const answer = await fetch(`${facilitator.url}${path.replace("query=", "query=x")}`, { method: method! });
+        expect(await answer.text(), endpoint).not.to.include("there is nothing here");
+      }
     });
   });
 });

@@ -8,7 +8,7 @@ import { parseMerchantKeys } from "../../../src/facilitator/merchants.ts";
 import { readExact } from "../../../src/facilitator/wire.ts";
 import { silentLogger } from "../../../src/logger.ts";
 import { openStore, type Store } from "../../../src/settlement/store/index.ts";
-import { authorize, bodyV2, payerOf } from "../../helpers/facilitator.ts";
+import { authorize, bodyV1, bodyV2, payerOf } from "../../helpers/facilitator.ts";
 
 const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);
 
@@ -56,6 +56,24 @@ describe("createCatalogue", () => {
       paymentRequirements as unknown as PaymentRequirements,
       read.value,
       caller,
+    ] as const;
+  }
+
+  /** The same in x402 v1, where the server's requirements say everything. */
+  async function v1PaymentFor(resource: string, description: string) {
+    const outputSchema = { input: { type: "http", method: "GET", discoverable: true } };
+    const { paymentPayload, paymentRequirements } = bodyV1(await authorize(payerOf(1)), {
+      resource,
+      description,
+      outputSchema,
+    });
+    const read = readExact(paymentPayload, paymentRequirements);
+    if (!read.ok) throw new Error(read.problem);
+    return [
+      paymentPayload as unknown as PaymentPayload,
+      paymentRequirements as unknown as PaymentRequirements,
+      read.value,
+      NOBODY,
     ] as const;
   }
 
@@ -151,6 +169,43 @@ describe("createCatalogue", () => {
     await catalogue.add(...(await paymentFor(url, { extensions: tool("two") })));
     await catalogue.add(...(await paymentFor(url, { extensions: tool("two"), to: `0x${"22".repeat(20)}` })));
     expect((await catalogue.list(all)).total).to.equal(3);
+  });
+
+  it("says a description where clients of each version look for it", async () => {
+    const catalogue = open();
+    const description = "the weather of a city";
+    await catalogue.add(...(await paymentFor("https://shop.example/two", { resource: { description } })));
+    await catalogue.add(...(await paymentFor("https://shop.example/none", { resource: { description: "" } })));
+    await catalogue.add(...(await v1PaymentFor("https://shop.example/one", description)));
+    const { items } = await catalogue.list(all);
+    const named = (name: string) => items.find(({ resource }) => resource.endsWith(name));
+    expect(named("/two")).to.deep.include({ x402Version: 2, description, metadata: { description } });
+    expect(named("/two")?.accepts[0]).not.to.have.property("description");
+    expect(named("/none")).not.to.have.any.keys("description", "metadata");
+    expect(named("/one")).to.deep.include({ x402Version: 1, description });
+    expect(named("/one")?.accepts[0]).to.include({ description });
+    const found = await catalogue.search({ text: "weather", limit: 10 });
+    expect(found.items.map(({ metadata }) => metadata)).to.deep.equal([undefined, { description }]);
+  });
+
+  it("ends a page before it grows too large, and says how many there are", async () => {
+    const catalogue = open();
+    const pad = "x".repeat(30_000);
+    const extensions = declareDiscoveryExtension({ method: "GET", input: { pad } } as never);
+    for (let index = 0; index < 150; index += 1) {
+      // A second each, since new declarations are looked at a few a second.
+      nowMs += 1_000;
+      const [payload, requirements, request, caller] = await paymentFor(`https://shop.example/${index}`, {
+        extensions,
+      });
+      await catalogue.add(payload, requirements, request, caller);
+    }
+    const first = await catalogue.list({ limit: 1_000, offset: 0 });
+    expect(first.total).to.equal(150);
+    expect(first.items.length).to.be.within(60, 149);
+    expect(JSON.stringify(first.items).length).to.be.below(4_100_000);
+    const rest = await catalogue.list({ limit: 1_000, offset: first.items.length });
+    expect(first.items.length + rest.items.length).to.equal(150);
   });
 
   it("filters, pages and searches, the newest first", async () => {

@@ -1,0 +1,34 @@
+import type { MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+
+/** What a page may send along, and read of an answer, beside what every page may. */
+const ASKS_WITH = ["Content-Type", "Authorization", "Idempotency-Key", "X-Request-Id"];
+const READS = ["Retry-After", "X-Request-Id", "EXTENSION-RESPONSES"];
+const PREFLIGHT_SECONDS = 600;
+
+/**
+ * Lets pages of the allowed origins ask and read answers (CORS), without cookies. To all others nothing is said, which keeps
+ * their browsers from reading anything.
+ * @param allowed Origins in lower case; "*" is every one.
+ */
+export function crossOrigin(allowed: readonly string[]): MiddlewareHandler {
+  if (allowed.length === 0) return (_c, next) => next();
+  const letIn = cors({
+    origin: (origin) => origin,
+    allowMethods: ["GET", "POST"],
+    allowHeaders: ASKS_WITH,
+    exposeHeaders: READS,
+    maxAge: PREFLIGHT_SECONDS,
+  });
+  return async (c, next) => {
+    const origin = c.req.header("origin");
+    if (origin !== undefined && isAllowed(origin, allowed)) return letIn(c, next);
+    await next();
+    // A cache must not hand this answer to an allowed page.
+    c.header("Vary", "Origin", { append: true });
+  };
+}
+
+function isAllowed(origin: string, allowed: readonly string[]): boolean {
+  return allowed.includes("*") || allowed.includes(origin.toLowerCase());
+}
