@@ -25,6 +25,7 @@ export type KillWhen = "before" | "during" | "after";
 /** What an engine, a keeper and a channel storage write, but for what they do at intervals (leases, claims of the queue). */
 export const WRITES: ReadonlySet<string> = new Set<keyof Store>([
   ...(["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"] as const),
+  "noteChannelEvents",
   ...(["accept", "transition", "storeBatch", "storeAttempt", "markBroadcast", "concludeBatch"] as const),
 ]);
 

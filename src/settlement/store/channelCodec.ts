@@ -38,9 +38,13 @@ const callCodec = z.object({
   deadlineSeconds: integer,
   claims: z.array(z.object({ channelId: hash, totalClaimed: integer })),
   sweeps: z.array(z.object({ receiver: address, token: address })),
+  refunds: z.array(hash).optional(),
 });
 
-type CallTerms = Pick<KeeperCall, "to" | "data" | "gas" | "proof" | "deadlineSeconds" | "claims" | "sweeps">;
+type CallTerms = Pick<
+  KeeperCall,
+  "to" | "data" | "gas" | "proof" | "deadlineSeconds" | "claims" | "sweeps" | "refunds"
+>;
 
 export const encodeRecord = (value: ChannelRecord): string => encode<object>(recordCodec, value, "channel");
 // The official type has optional fields that must not be undefined under this project's settings, but are.

@@ -23,6 +23,9 @@ export type ChannelFault = {
   readonly gas?: bigint | undefined;
 };
 
+/** The day (its number since 1970, in UTC) of a channel's last charges, and what had been charged in all when it began. */
+export type ChannelEarning = { readonly day: number; readonly base: bigint };
+
 /** A channel in the journal. Never more than its newest voucher is kept. */
 export type ChannelRow = {
   /** In lower case. */
@@ -37,6 +40,8 @@ export type ChannelRow = {
   readonly isDeleted: boolean;
   /** Since when there is something to claim; undefined where there is nothing. */
   readonly unclaimedSinceMs: number | undefined;
+  /** Kept by the store, for earnings by day; undefined in rows that an earlier version wrote. */
+  readonly earning?: ChannelEarning | undefined;
   /** Another one after each change. */
   readonly version: number;
 };
@@ -46,7 +51,7 @@ export type ChannelChange = {
   /** The row as it was read; undefined where there was none. */
   readonly before: ChannelRow | undefined;
   /** The row as it shall be (its version is given out anew); undefined to remove it. */
-  readonly after: Omit<ChannelRow, "version" | "unclaimedSinceMs"> | undefined;
+  readonly after: Omit<ChannelRow, "version" | "unclaimedSinceMs" | "earning"> | undefined;
 };
 
 /** Somebody who is paid through channels in a token. Amounts in atomic units, as the chain had them when last asked. */
@@ -73,6 +78,8 @@ export type KeeperCall = {
   /** What it is to claim, in all, by channel. */
   readonly claims: readonly { readonly channelId: Hex; readonly totalClaimed: bigint }[];
   readonly sweeps: readonly { readonly receiver: Address; readonly token: Address }[];
+  /** Channels whose rest it is to give back. */
+  readonly refunds?: readonly Hex[] | undefined;
   readonly createdAtMs: number;
   /** `open` until it was mined or given up, `mined` until its block is final. */
   readonly state: "open" | "mined";
@@ -90,7 +97,7 @@ export type ChannelStore = {
   }) => Promise<readonly ChannelRow[]>;
   /**
    * Makes those changes whose channel is as it was read, at most one for each channel, and says which of them took place
-   * (by channel id). The receiver of a channel is noted with it, and outlives it.
+   * (by channel id). The receiver of a channel is noted with it, and outlives it, and so does what was charged on each day.
    */
   readonly changeChannels: (changes: readonly ChannelChange[], nowMs: number) => Promise<ReadonlySet<Hex>>;
   readonly channelReceivers: (chainId: number) => Promise<readonly ChannelReceiver[]>;

@@ -15,6 +15,9 @@ import {
 import type { ChannelChange, ChannelReceiver, ChannelRow, ChannelStore } from "./channelTypes.ts";
 import { decodeInteger } from "./codec.ts";
 import type { Dialect } from "./dialect.ts";
+import { earnedBy } from "./earning.ts";
+import { addDays } from "./ledger.ts";
+import type { ChannelDay } from "./ledgerTypes.ts";
 import type { ChannelTable, Tables } from "./tables.ts";
 
 /** So many rows are read by the shortest way, at most: it may hold up whatever else the process does. */
@@ -49,8 +52,8 @@ export function channelMethods({ read, readOne, write, writeOne, compile, dialec
 
     changeChannels: async (changes, nowMs) => {
       if (changes.length === 0) return new Set();
-      const [added, kept, removed] = sortOut(changes, nowMs);
-      if (added.length === 0 && removed.length === 0) {
+      const { added, kept, removed, closed } = sortOut(changes, nowMs);
+      if (added.length === 0 && removed.length === 0 && closed.length === 0) {
         return idsOf(await writeOne(withParameter(rewriteAll, dialect.recordsParameter(kept))));
       }
       return write(async (transaction) => {
@@ -61,6 +64,8 @@ export function channelMethods({ read, readOne, write, writeOne, compile, dialec
         }
         for (const id of await add(transaction, added)) done.add(id);
         for (const id of await remove(transaction, removed)) done.add(id);
+        const over = closed.filter(({ channelId }) => done.has(channelId));
+        await addDays(transaction, over);
         return done;
       });
     },
@@ -120,19 +125,27 @@ const columns = {
   fault: "text",
   is_deleted: "integer",
   unclaimed_since_ms: "integer",
+  earning_day: "integer",
+  earning_base: "text",
   before: "integer",
 } as const;
 const names = Object.keys(columns).filter((name) => name !== "before") as (keyof ChannelTable)[];
 
-/** Changes as rows to add, to rewrite and to remove, each in the order of its ids. */
-function sortOut(changes: readonly ChannelChange[], nowMs: number): readonly [Entry[], Entry[], Entry[]] {
+/** Changes as rows to add, to rewrite and to remove, each in the order of its ids, and the days that end with them. */
+function sortOut(changes: readonly ChannelChange[], nowMs: number) {
   const added: Entry[] = [];
   const kept: Entry[] = [];
   const removed: Entry[] = [];
+  const closed: Omit<ChannelDay, "id">[] = [];
   for (const { before, after } of changes) {
     const row = after ?? before;
     if (row === undefined) continue;
     const { channelId, chainId, record, claimed, withdrawal, fault, isDeleted } = row;
+    const earned = earnedBy(before, after?.record, nowMs);
+    if (earned.closed !== undefined) {
+      const { payer, receiver, token } = record.channelConfig;
+      closed.push({ chainId, channelId, payer, receiver, token, ...earned.closed });
+    }
     const isUnclaimed = BigInt(record.chargedCumulativeAmount) > claimed;
     const entry: Entry = {
       channel_id: channelId,
@@ -145,6 +158,8 @@ function sortOut(changes: readonly ChannelChange[], nowMs: number): readonly [En
       fault: fault === undefined ? null : encodeFault(fault),
       is_deleted: isDeleted ? 1 : 0,
       unclaimed_since_ms: isUnclaimed ? (before?.unclaimedSinceMs ?? nowMs) : null,
+      earning_day: earned.earning?.day ?? null,
+      earning_base: earned.earning?.base.toString() ?? null,
       before: before?.version ?? 0,
     };
     if (before === undefined) added.push(entry);
@@ -152,7 +167,7 @@ function sortOut(changes: readonly ChannelChange[], nowMs: number): readonly [En
     else kept.push(entry);
   }
   for (const list of [added, kept, removed]) list.sort((a, b) => (a.channel_id < b.channel_id ? -1 : 1));
-  return [added, kept, removed];
+  return { added, kept, removed, closed };
 }
 
 async function add(transaction: Write, rows: readonly Entry[]): Promise<readonly Hex[]> {
@@ -190,6 +205,8 @@ function rewrite(db: Kysely<Tables>, dialect: Dialect, rows: readonly Entry[]) {
       fault: ref("input.fault"),
       is_deleted: ref("input.is_deleted"),
       unclaimed_since_ms: ref("input.unclaimed_since_ms"),
+      earning_day: ref("input.earning_day"),
+      earning_base: ref("input.earning_base"),
     }))
     .whereRef("channels.channel_id", "=", "input.channel_id")
     .whereRef("channels.version", "=", "input.before")
@@ -282,6 +299,10 @@ function channelRow(row: ChannelTable): ChannelRow {
     fault: row.fault === null ? undefined : decodeFault(row.fault),
     isDeleted: row.is_deleted === 1,
     unclaimedSinceMs: row.unclaimed_since_ms ?? undefined,
+    earning:
+      row.earning_day === null || row.earning_base === null
+        ? undefined
+        : { day: row.earning_day, base: decodeInteger(row.earning_base) },
     version: row.version,
   };
 }

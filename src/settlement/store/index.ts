@@ -1,5 +1,6 @@
 export type {
   ChannelChange,
+  ChannelEarning,
   ChannelFault,
   ChannelReceiver,
   ChannelRecord,
@@ -9,6 +10,7 @@ export type {
   KeeperCall,
 } from "./channelTypes.ts";
 export { isOutage, StoreError, type StoreErrorKind } from "./errors.ts";
+export type { ChannelDay, ChannelEvent, ChannelParties, LedgerStore } from "./ledgerTypes.ts";
 export { DEFAULT_STORE_PATH, openStore, type StoreOptions } from "./open.ts";
 export {
   type Attempt,

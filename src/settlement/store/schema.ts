@@ -3,6 +3,7 @@ import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";
 import { StoreError } from "./errors.ts";
 import { watchLeases } from "./leaseSchema.ts";
+import { addLedger } from "./ledgerSchema.ts";
 import type { Tables } from "./tables.ts";
 import { CLAIMING_STATES, type PaymentState } from "./types.ts";
 
@@ -28,6 +29,7 @@ const migrations: readonly Migration[] = [
   addBringers,
   addNonces,
   watchLeases,
+  addLedger,
 ];
 
 /** The version of the schema that this code reads and writes. */

@@ -6,6 +6,7 @@ import { StoreError, type StoreErrorKind } from "./errors.ts";
 import { gather, togetherOrAlone } from "./gather.ts";
 import { watchWrites } from "./health.ts";
 import { leaseMethods } from "./leases.ts";
+import { ledgerMethods } from "./ledger.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { noteMethods } from "./notes.ts";
 import { paymentMethods } from "./payments.ts";
@@ -65,6 +66,7 @@ export function createStore(database: Backend): Store {
     ...noteMethods(tracked),
     ...surveyMethods(tracked),
     ...channelMethods(tracked),
+    ...ledgerMethods(tracked),
     fault: methods.fault,
     probe: () => track(methods.probe),
     onChange: backend.onChange,

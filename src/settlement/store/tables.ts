@@ -1,5 +1,6 @@
 import type { Generated } from "kysely";
 import type { Address, Hex } from "viem";
+import type { ChannelEvent } from "./ledgerTypes.ts";
 import type { BatchKind, BatchState, PaymentState } from "./types.ts";
 
 // Integers beyond 2^53 are decimals in text columns; JSON columns are text too (see codec.ts).
@@ -100,6 +101,34 @@ export type ChannelTable = {
   readonly fault: string | null;
   readonly is_deleted: number;
   readonly unclaimed_since_ms: number | null;
+  readonly earning_day: number | null;
+  readonly earning_base: string | null;
+};
+
+export type ChannelDayTable = {
+  readonly id: Generated<number>;
+  readonly chain_id: number;
+  readonly channel_id: Hex;
+  readonly payer: Address;
+  readonly receiver: Address;
+  readonly token: Address;
+  readonly day: number;
+  readonly amount: string;
+};
+
+export type ChannelEventTable = {
+  readonly id: Generated<number>;
+  readonly chain_id: number;
+  readonly kind: ChannelEvent["kind"];
+  readonly channel_id: Hex | null;
+  readonly payer: Address | null;
+  readonly receiver: Address;
+  readonly token: Address;
+  readonly amount: string;
+  readonly transaction_hash: Hex;
+  readonly log_index: number;
+  readonly block_number: number;
+  readonly block_timestamp: number;
 };
 
 export type ChannelReceiverTable = {
@@ -131,6 +160,8 @@ export type Tables = {
   readonly resources: ResourceTable;
   readonly channels: ChannelTable;
   readonly channel_receivers: ChannelReceiverTable;
+  readonly channel_days: ChannelDayTable;
+  readonly channel_events: ChannelEventTable;
   readonly keeper_calls: KeeperCallTable;
   readonly schema_version: SchemaVersionTable;
 };

@@ -4,6 +4,7 @@ import { describeBatches } from "./contract/batches.ts";
 import { describeClaim } from "./contract/claim.ts";
 import { describeCrash } from "./contract/crash.ts";
 import { describeLeases } from "./contract/leases.ts";
+import { describeLedger } from "./contract/ledger.ts";
 import { describeModel } from "./contract/model.ts";
 import { describeNotes } from "./contract/notes.ts";
 import { describeOpening } from "./contract/opening.ts";
@@ -61,6 +62,7 @@ export function describeStore(name: string, fresh: () => Promise<Place>): void {
     describeBatches(subject);
     describeNotes(subject);
     describeSurvey(subject);
+    describeLedger(subject);
     describeOpening(subject, fresh);
     describeCrash(subject);
     describeModel(fresh);

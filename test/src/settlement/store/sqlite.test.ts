@@ -141,6 +141,7 @@ describe("openStore of a SQLite file", () => {
     database.exec("alter table payments drop column brought_by; drop table resources");
     database.exec("drop index payments_nonce");
     database.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
+    database.exec("drop table channel_days; drop table channel_events");
     for (const column of ["renewals", "ttl_ms", "taken_at_ms", "renewed_at_ms", "host", "pid"]) {
       database.exec(`alter table leases drop column ${column}`);
     }

@@ -1,0 +1,72 @@
+import type { Address, Hex } from "viem";
+
+/** Between whom a channel is, and in which token. */
+export type ChannelParties = { readonly payer: Address; readonly receiver: Address; readonly token: Address };
+
+/** What a channel was charged on a day that is over for it, in atomic units. */
+export type ChannelDay = ChannelParties & {
+  readonly id: number;
+  readonly chainId: number;
+  readonly channelId: Hex;
+  /** Its number since 1970, in UTC. */
+  readonly day: number;
+  readonly amount: bigint;
+};
+
+/**
+ * Something that the channel contract did with a merchant's money, as its log tells it:
+ * - `claim`: what a channel owed became the receiver's;
+ * - `sweep`: what was claimed was sent to the receiver;
+ * - `refund`, `withdrawal`: the payer got back what was not claimed.
+ */
+export type ChannelEvent = {
+  readonly chainId: number;
+  readonly kind: "claim" | "sweep" | "refund" | "withdrawal";
+  /** Neither is known of a sweep, which takes the money of all channels of a receiver. */
+  readonly channelId: Hex | undefined;
+  readonly payer: Address | undefined;
+  readonly receiver: Address;
+  readonly token: Address;
+  /** Atomic units; of a claim, what it added. */
+  readonly amount: bigint;
+  readonly transactionHash: Hex;
+  readonly logIndex: number;
+  readonly blockNumber: bigint;
+  /** Of its block, in Unix seconds. */
+  readonly timestampSeconds: number;
+};
+
+/** The part of the journal from which earnings by day are added up. */
+export type LedgerStore = {
+  /** The parties of these channels, of those that the server gave up too, as far as the journal knows them. */
+  readonly channelParties: (channelIds: readonly Hex[]) => Promise<ReadonlyMap<Hex, ChannelParties>>;
+  /** Days that are over, oldest entry first. Those that are not are in their channels' rows. */
+  readonly channelDays: (query: {
+    readonly chainId: number;
+    readonly afterId: number;
+    readonly limit: number;
+  }) => Promise<readonly ChannelDay[]>;
+  /** Events by ascending id, which is not always the order of their blocks. */
+  readonly channelEvents: (query: {
+    readonly chainId: number;
+    readonly afterId: number;
+    readonly limit: number;
+  }) => Promise<readonly (ChannelEvent & { readonly id: number })[]>;
+  /** Those of some transactions. */
+  readonly channelEventsIn: (chainId: number, transactionHashes: readonly Hex[]) => Promise<readonly ChannelEvent[]>;
+  /**
+   * Notes events, each log once. With `instead`, all others in that block range are forgotten whose log is not among those that the
+   * chain has there now: a reorganisation replaced them.
+   */
+  readonly noteChannelEvents: (
+    events: readonly ChannelEvent[],
+    instead?: {
+      readonly chainId: number;
+      readonly from: bigint;
+      readonly to: bigint;
+      readonly logs: readonly Pick<ChannelEvent, "transactionHash" | "logIndex">[];
+    },
+  ) => Promise<void>;
+  /** When payments came into the state that they are in, in Unix milliseconds. */
+  readonly enteredAt: (paymentIds: readonly number[]) => Promise<ReadonlyMap<number, number>>;
+};
