@@ -85,18 +85,39 @@ export async function readChannels(client: ChainClient, channelIds: readonly Hex
  */
 export async function readUnswept(
   client: ChainClient,
-  receivers: readonly { readonly receiver: Address; readonly token: Address }[],
+  receivers: readonly ReceiverAccount[],
 ): Promise<readonly bigint[]> {
+  const accounts = await ask("what receivers have claimed", readAccounts(client, receivers, {}));
+  return accounts.map(({ claimed, swept }) => claimed - swept);
+}
+
+/**
+ * What was ever claimed for and swept to each of these, as of a block. Undefined where the node does not have the state of that
+ * block: full nodes keep that of the last blocks only.
+ */
+export async function readReceivers(
+  client: ChainClient,
+  receivers: readonly ReceiverAccount[],
+  blockNumber: bigint,
+): Promise<readonly { readonly claimed: bigint; readonly swept: bigint }[] | undefined> {
+  return readAccounts(client, receivers, { blockNumber }).catch(() => undefined);
+}
+
+type ReceiverAccount = { readonly receiver: Address; readonly token: Address };
+
+async function readAccounts(
+  client: ChainClient,
+  receivers: readonly ReceiverAccount[],
+  at: { readonly blockNumber?: bigint },
+) {
   if (receivers.length === 0) return [];
-  const accounts = await ask(
-    "what receivers have claimed",
-    client.multicall({
-      multicallAddress: MULTICALL3_ADDRESS,
-      allowFailure: false,
-      contracts: receivers.map(({ receiver, token }) => {
-        return { address, abi, functionName: "receivers", args: [receiver, token] } as const;
-      }),
+  const accounts = await client.multicall({
+    multicallAddress: MULTICALL3_ADDRESS,
+    allowFailure: false,
+    ...at,
+    contracts: receivers.map(({ receiver, token }) => {
+      return { address, abi, functionName: "receivers", args: [receiver, token] } as const;
     }),
-  );
-  return accounts.map(([claimed, settled]) => claimed - settled);
+  });
+  return accounts.map(([claimed, swept]) => ({ claimed, swept }));
 }

@@ -1,24 +1,37 @@
 import { isAddressEqual } from "viem";
+import { alarm } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import { describe } from "../settlement/steady.ts";
 import type { KeeperCall, PaymentRow } from "../settlement/store/index.ts";
 import { isDecided } from "../settlement/waiters.ts";
+import { activitiesOf, type KeeperActivity } from "./activity.ts";
+import { noteTransaction } from "./events.ts";
 import { changeRows } from "./rows.ts";
 import { lookAt, lookAtReceivers, type WatchPort } from "./watch.ts";
+
+/** How long a call is waited for behind the time in which it may be sent: what was sent then is mined by now, or stuck. */
+const RUN_LONGER_MS = 30_000;
 
 /** What became of a call. */
 export type CallResult = {
   readonly call: KeeperCall;
-  /** As the journal has it; undefined where the engine closed or failed before it was decided: the call stays open. */
+  /** As the journal has it; undefined where it was not decided in time, or the engine closed or failed: the call stays open. */
   readonly row: PaymentRow | undefined;
 };
 
 export type CallRunner = {
   /** Stores a call and hands it to the engine. `ended` never rejects. */
   readonly start: (call: KeeperCall) => Promise<{ readonly ended: Promise<CallResult> }>;
-  /** The same, and waits for what becomes of it. */
+  /**
+   * The same, and waits for what becomes of it, but not for ever: a transaction of a purse that is empty is decided when
+   * somebody fills it.
+   */
   readonly run: (call: KeeperCall) => Promise<CallResult>;
+  /** The first half of {@link CallRunner.run}: the call is stored and handed over. What it resolves to is the second half. */
+  readonly begin: (call: KeeperCall) => Promise<() => Promise<CallResult>>;
+  /** Waits so long for what becomes of a call that is stored. */
+  readonly join: (call: KeeperCall, forMs: number) => Promise<CallResult>;
   /** Takes up calls that nobody waits for, of a process before this one too, and looks whether mined ones are final. */
   readonly follow: () => Promise<void>;
   /** Calls that are not decided. */
@@ -32,8 +45,8 @@ type Following = { readonly accepted: Promise<unknown>; readonly ended: Promise<
 type Port = WatchPort & {
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome">;
   readonly logger: Logger;
-  /** Told of calls that did what they were to do. */
-  readonly onDone: (call: KeeperCall, row: PaymentRow) => void;
+  /** Told of calls that did what they were to do, and what that was. */
+  readonly onDone: (call: KeeperCall, row: PaymentRow, activities: readonly KeeperActivity[]) => void;
   /** Told of calls that failed. */
   readonly onFailed: (call: KeeperCall, why: string) => void;
 };
@@ -88,6 +101,8 @@ export function createCallRunner(port: Port): CallRunner {
       if (!(await isDone(call))) port.onFailed(call, whyOf(row));
       return;
     }
+    // Before a channel is forgotten that is claimed to the end.
+    const events = row.evidence.kind === "receipt" ? await noteTransaction(port, row.evidence.transactionHash) : [];
     const done = new Map(claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
     await changeRows(store, [...done.keys()], clock.now(), (one) => {
       const claimed = done.get(one.channelId) ?? 0n;
@@ -97,7 +112,7 @@ export function createCallRunner(port: Port): CallRunner {
     });
     if (claims.length + sweeps.length > 0) await lookAtReceivers(port);
     await store.storeKeeperCall({ ...call, state: "mined" });
-    port.onDone(call, row);
+    port.onDone(call, row, activitiesOf(call, row, events));
   }
 
   /** Whether everything that a call was to claim and sweep is claimed and swept, by whomever. */
@@ -131,6 +146,18 @@ export function createCallRunner(port: Port): CallRunner {
     await lookAtReceivers(port);
   }
 
+  async function within(call: KeeperCall, ended: Promise<CallResult>, ms: number): Promise<CallResult> {
+    const { signal, clear } = alarm(clock, ms);
+    const late = new Promise<CallResult>((resolve) => {
+      signal.addEventListener("abort", () => resolve({ call, row: undefined }), { once: true });
+    });
+    try {
+      return await Promise.race([ended, late]);
+    } finally {
+      clear();
+    }
+  }
+
   const calls = () => store.keeperCalls(client.chain.id);
   const start = async (call: KeeperCall) => {
     await store.storeKeeperCall(call);
@@ -138,9 +165,15 @@ export function createCallRunner(port: Port): CallRunner {
     await accepted;
     return { ended };
   };
+  const begin = async (call: KeeperCall) => {
+    const { ended } = await start(call);
+    return () => within(call, ended, port.policy.callTimeoutMs + RUN_LONGER_MS);
+  };
   return {
     start,
-    run: async (call) => (await start(call)).ended,
+    run: async (call) => (await begin(call))(),
+    begin,
+    join: (call, forMs) => within(call, follow(call).ended, forMs),
     follow: async () => {
       const all = await calls();
       for (const call of all) if (call.state === "open") follow(call);

@@ -58,7 +58,7 @@ function withinFloor(rows: readonly ChannelRow[], prices: Prices): readonly Chan
 }
 
 /** Whether a channel waits because claiming the same failed not long ago. */
-function isHeldBack(row: ChannelRow, { nowMs, policy }: Prices): boolean {
+export function isHeldBack(row: ChannelRow, { nowMs, policy }: Prices): boolean {
   if (row.fault === undefined || row.fault.charged !== chargedOf(row)) return false;
   return nowMs - row.fault.atMs < (row.withdrawal === undefined ? policy.retryMs : policy.urgentRetryMs);
 }
@@ -92,7 +92,8 @@ export function chooseSweeps(
   });
 }
 
-function sum(rows: readonly ChannelRow[], prices: Prices): bigint {
+/** What channels still bring together. */
+export function sum(rows: readonly ChannelRow[], prices: Prices): bigint {
   return rows.reduce((total, row) => total + netOf(row, prices), 0n);
 }
 

@@ -202,7 +202,7 @@ export function composeSweep(
 export function keeperCall(
   { client, nowMs, deadlineSeconds }: Pick<ComposePort, "client" | "nowMs" | "deadlineSeconds">,
   { data, gas, proof }: Pick<ChannelCall, "data" | "gas"> & { readonly proof: ChannelCall["proof"] | undefined },
-  what: Pick<KeeperCall, "claims" | "sweeps">,
+  what: Pick<KeeperCall, "claims" | "sweeps" | "refunds">,
 ): KeeperCall {
   return {
     key: `channels-${randomUUID()}`,

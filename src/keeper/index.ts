@@ -1,4 +1,5 @@
 // What `import … from "tributary/keeper"` gives: a merchant's side of x402 channels (scheme batch-settlement).
+export type { KeeperActivity } from "./activity.ts";
 export type { AuthorizerKey } from "./authority.ts";
 export type { BadVoucher } from "./compose.ts";
 export { ChannelError } from "./errors.ts";
@@ -9,3 +10,4 @@ export type { RefundResult } from "./refund.ts";
 export { type ChannelStorageOptions, createChannelStorage } from "./storage.ts";
 export type { ChannelKeeper, ClaimReport, KeeperAlert, KeeperOptions, KeeperStatus, SweepReport } from "./types.ts";
 export { quickenVouchers } from "./vouchers.ts";
+export type { KeeperWaiting } from "./waiting.ts";

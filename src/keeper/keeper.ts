@@ -12,12 +12,21 @@ import { type CallResult, createCallRunner } from "./calls.ts";
 import { chooseClaims, chooseSweeps, netOf } from "./choose.ts";
 import { type BadVoucher, type ComposePort, composeClaims, composeSweep } from "./compose.ts";
 import { ChannelError } from "./errors.ts";
+import { noteFailure, noteFaults } from "./faults.ts";
 import { resolveKeeperPolicy } from "./policy.ts";
 import { claimCost, type Prices, readPrices } from "./prices.ts";
 import { refundChannel } from "./refund.ts";
-import { changeRows, chargedOf, everyChannel, unclaimedOf } from "./rows.ts";
+import { serveRequests } from "./requests.ts";
+import { everyChannel, unclaimedOf } from "./rows.ts";
+import { readChannelStatus } from "./status.ts";
 import type { ChannelKeeper, ClaimReport, KeeperOptions, SweepReport } from "./types.ts";
+import { createWaitingList, type KeeperWaiting, whyUnclaimed, whyUnswept, whyWithoutKey } from "./waiting.ts";
 import { audit, catchUp, lookAtReceivers } from "./watch.ts";
+
+/** How long somebody who asks for a claim or a sweep waits for one that is under way. */
+const JOIN_MS = 15_000;
+/** How often it looks whether it is asked for something. */
+const REQUESTS_MS = 500;
 
 /**
  * Starts a merchant's keeper: it follows the withdrawals of the merchant's channels on the chain, claims what is earned
@@ -38,11 +47,26 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     ...port,
     engine,
     logger,
-    onDone: (call, row) => metrics?.concluded(call, row),
+    onDone: (call, row, activities) => {
+      metrics?.concluded(call, row);
+      for (const activity of activities) {
+        const { kind, channels, ...fields } = activity;
+        logger.info(`keeper: ${kind}`, { ...fields, channels: channels.length });
+        options.onActivity?.(activity);
+      }
+    },
     onFailed: (call, why) => {
       metrics?.concluded(call, undefined);
       const message = `A call of ${call.claims.length} claims failed: ${why}.`;
       alerts.say({ kind: "call-failed", message }, call.key);
+    },
+  });
+  const waitingList = createWaitingList({
+    store,
+    chainId,
+    tell: (waiting) => {
+      logger.info(`keeper: ${waiting.message}`);
+      options.onWaiting?.(waiting);
     },
   });
   let lastAuditMs = Number.NEGATIVE_INFINITY;
@@ -72,7 +96,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
       await runner.follow();
       const head = await readHead(client);
       nowSeconds = Number(head.timestamp);
-      await catchUp(port, head.number);
+      await catchUp(port, head.number, options.firstBlock);
       if (clock.now() - lastAuditMs >= policy.auditMs) {
         await audit(port);
         lastAuditMs = clock.now();
@@ -91,10 +115,17 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     lastPrices = prices;
     const { groups, withoutKey } = byAuthority(await unclaimedRows());
     for (const row of withoutKey) sayKeyMissing(row);
+    const waiting: KeeperWaiting[] = [...whyWithoutKey(withoutKey)];
     const claimed: ChannelRow[] = [];
     const claims: KeeperCall[] = [];
     for (const { authority, rows } of groups) {
       const choice = chooseClaims(rows, prices);
+      waiting.push(
+        ...whyUnclaimed(
+          rows.filter((row) => !choice?.rows.includes(row)),
+          prices,
+        ),
+      );
       if (choice === undefined) continue;
       logger.info("keeper: claims", { channels: choice.rows.length, why: choice.reason });
       const { calls } = await compose(authority, choice.rows);
@@ -103,18 +134,26 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
       claims.push(...calls);
     }
     const started = await Promise.all(claims.map(runner.start));
-    for (const { ended } of started) void ended.then(noteFailure);
+    for (const { ended } of started) {
+      void ended.then((result) => (closing.signal.aborted ? undefined : noteFailure(port, result)));
+    }
     const busy = new Set((await runner.open()).flatMap(({ sweeps }) => sweeps.map(receiverName)));
     const receivers = await store.channelReceivers(chainId);
     const sweeps = chooseSweeps(receivers, claimed, prices).filter((one) => !busy.has(receiverName(one)));
     // Behind the claims: one key's transactions are mined in the order in which its calls were taken.
     await Promise.all(sweeps.map((sweep) => runner.start(composeSweep(composePort(), sweep))));
+    const left = receivers.filter((one) => {
+      const isChosen = busy.has(receiverName(one)) || sweeps.some((sweep) => receiverName(sweep) === receiverName(one));
+      return one.unswept > 0n && !isChosen;
+    });
+    await waitingList.update([...waiting, ...whyUnswept(left, prices)], clock.now());
     if (groups.length > 0) await lookAtPurse(prices.gasPriceWei);
   }
 
-  /** Channels with something to claim that no open call claims. */
-  async function unclaimedRows(): Promise<ChannelRow[]> {
-    const busy = new Set((await runner.open()).flatMap(({ claims }) => claims.map(({ channelId }) => channelId)));
+  /** Channels with something to claim that no open call claims, but for those with these keys. */
+  async function unclaimedRows(except: ReadonlySet<string> = new Set()): Promise<ChannelRow[]> {
+    const open = (await runner.open()).filter(({ key }) => !except.has(key));
+    const busy = new Set(open.flatMap(({ claims }) => claims.map(({ channelId }) => channelId)));
     const rows: ChannelRow[] = [];
     for await (const page of everyChannel(store, chainId, "unclaimed")) rows.push(...page);
     return rows.filter(({ channelId }) => !busy.has(channelId));
@@ -138,42 +177,12 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
 
   async function compose(authority: Authority, rows: readonly ChannelRow[], isAsked = false) {
     const { calls, bad } = await composeClaims(composePort(isAsked), authority, rows);
-    await noteFaults(rows, bad, 0n);
+    await noteFaults(port, rows, bad, 0n);
     for (const { channelId, reason } of bad) {
       const message = `The voucher of channel ${channelId} cannot be claimed as it should: ${reason}.`;
       alerts.say({ kind: "bad-voucher", message, channelId }, channelId);
     }
     return { calls, bad };
-  }
-
-  /** Channels of a call that failed wait a while: what made it fail may last. */
-  async function noteFailure({ call, row }: CallResult): Promise<void> {
-    if (row === undefined || row.state === "settled" || closing.signal.aborted) return;
-    const reason = "its claim failed";
-    const wanted = new Map(call.claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
-    // What somebody else claimed has not failed, and what was charged since then may be claimed at once.
-    const rows = [...(await store.channels([...wanted.keys()])).values()].filter(({ channelId, claimed }) => {
-      return claimed < (wanted.get(channelId) ?? 0n);
-    });
-    const gasUsed = row.evidence.kind === "receipt" ? row.evidence.gasUsed : 0n;
-    await noteFaults(
-      rows,
-      rows.map(({ channelId }) => ({ channelId, reason })),
-      gasUsed / BigInt(Math.max(1, call.claims.length)),
-    ).catch(() => undefined);
-  }
-
-  /** @param gas What each of them took in a transaction that failed. */
-  async function noteFaults(rows: readonly ChannelRow[], bad: readonly BadVoucher[], gas: bigint): Promise<void> {
-    const reasons = new Map(bad.map(({ channelId, reason }) => [channelId, reason]));
-    const charged = new Map(rows.map((row) => [row.channelId, chargedOf(row)]));
-    const atMs = clock.now();
-    await changeRows(store, [...reasons.keys()], atMs, (row) => {
-      const reason = reasons.get(row.channelId);
-      if (reason === undefined || unclaimedOf(row) === 0n) return row;
-      const spent = (row.fault?.gas ?? 0n) + gas;
-      return { ...row, fault: { reason, charged: charged.get(row.channelId) ?? 0n, atMs, gas: spent } };
-    });
   }
 
   async function sayDangers(nowSeconds: number): Promise<void> {
@@ -230,35 +239,63 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
   }
 
   async function claim(channelIds: readonly Hex[] | undefined): Promise<ClaimReport> {
-    const { groups, withoutKey } = byAuthority(await askedRows(channelIds));
-    const bad: BadVoucher[] = [];
-    const calls: KeeperCall[] = [];
-    for (const { authority, rows } of groups) {
-      const composed = await compose(authority, rows, true);
-      bad.push(...composed.bad);
-      calls.push(...composed.calls);
-    }
-    const results = await Promise.all(calls.map((call) => runner.run(call)));
+    if (channelIds !== undefined) await askedRows(channelIds);
+    const wanted = channelIds === undefined ? undefined : new Set(channelIds.map((id) => id.toLowerCase()));
+    const isWanted = ({ channelId }: { readonly channelId: Hex }) => wanted === undefined || wanted.has(channelId);
+    const join = (calls: readonly KeeperCall[]) => Promise.all(calls.map((call) => runner.join(call, JOIN_MS)));
+    // What is being claimed, by whomever of this journal, is not claimed a second time, unless it seems to be stuck.
+    const before = await inTurn(async () => (await runner.open()).filter(({ claims }) => claims.some(isWanted)));
+    const joined = await join(before);
+    const { bad, withoutKey, others, started } = await inTurn(async () => {
+      const stuck = new Set(before.map(({ key }) => key));
+      const others = (await runner.open()).filter(({ key, claims }) => !stuck.has(key) && claims.some(isWanted));
+      const rows = channelIds === undefined ? await unclaimedRows(stuck) : await askedRows(channelIds);
+      const busy = new Set(others.flatMap(({ claims }) => claims.map(({ channelId }) => channelId)));
+      const { groups, withoutKey } = byAuthority(rows.filter(({ channelId }) => !busy.has(channelId)));
+      const bad: BadVoucher[] = [];
+      const calls: KeeperCall[] = [];
+      for (const { authority, rows: own } of groups) {
+        const composed = await compose(authority, own, true);
+        bad.push(...composed.bad);
+        calls.push(...composed.calls);
+      }
+      // Once they are stored, a round knows of them, and may go on while they are waited for.
+      return { bad, withoutKey, others, started: await Promise.all(calls.map(runner.begin)) };
+    });
+    const results = [...joined, ...(await join(others)), ...(await Promise.all(started.map((end) => end())))];
+    const claimed = results.flatMap((result) => {
+      const transaction = transactionOf(result);
+      return transaction === undefined ? [] : result.call.claims.map((one) => ({ ...one, transaction }));
+    });
+    const failed = results.flatMap((result) =>
+      transactionOf(result) === undefined ? result.call.claims.map(({ channelId }) => channelId) : [],
+    );
     return {
-      claimed: results.flatMap((result) => {
-        const transaction = transactionOf(result);
-        return transaction === undefined ? [] : result.call.claims.map((one) => ({ ...one, transaction }));
-      }),
+      claimed: claimed.filter(isWanted),
       bad,
       withoutKey: withoutKey.map(({ channelId }) => channelId),
-      failed: results.flatMap((result) =>
-        transactionOf(result) === undefined ? result.call.claims.map(({ channelId }) => channelId) : [],
-      ),
+      // A call that failed may have been followed by one that did not.
+      failed: failed.filter((channelId) => {
+        return isWanted({ channelId }) && !claimed.some((one) => one.channelId === channelId);
+      }),
     };
   }
 
   async function sweep(wanted: readonly Address[] | undefined): Promise<SweepReport> {
-    await lookAtReceivers(port);
     const asked = wanted?.map((address) => address.toLowerCase());
-    const receivers = (await store.channelReceivers(chainId)).filter(({ receiver, unswept }) => {
-      return unswept > 0n && (asked === undefined || asked.includes(receiver.toLowerCase()));
+    const { receivers, started } = await inTurn(async () => {
+      await lookAtReceivers(port);
+      const receivers = (await store.channelReceivers(chainId)).filter(({ receiver, unswept }) => {
+        return unswept > 0n && (asked === undefined || asked.includes(receiver.toLowerCase()));
+      });
+      const open = await runner.open();
+      const started = receivers.map(async (one) => {
+        const there = open.find(({ sweeps }) => sweeps.some((other) => receiverName(other) === receiverName(one)));
+        return there === undefined ? runner.begin(composeSweep(composePort(), one)) : () => runner.join(there, JOIN_MS);
+      });
+      return { receivers, started: await Promise.all(started) };
     });
-    const results = await Promise.all(receivers.map((one) => runner.run(composeSweep(composePort(), one))));
+    const results = await Promise.all(started.map((end) => end()));
     const entries = receivers.map(({ receiver, token, unswept: amount }, index) => {
       return { receiver, token, amount, transaction: transactionOf(results[index]) };
     });
@@ -270,22 +307,9 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     };
   }
 
-  const steady =
-    options.isWatching === false
-      ? undefined
-      : startSteady({
-          name: "keeper",
-          clock,
-          logger,
-          signal: closing.signal,
-          pauseMs: () => policy.roundMs,
-          work: () => inTurn(round),
-        });
-
-  return {
-    round: () => inTurn(round),
-    claim: (channelIds) => inTurn(() => claim(channelIds)),
-    sweep: (receivers) => inTurn(() => sweep(receivers)),
+  const byHand: Pick<ChannelKeeper, "claim" | "sweep" | "refund"> = {
+    claim,
+    sweep,
     refund: (channelId, amount) =>
       inTurn(async () => {
         const [row] = await askedRows([channelId]);
@@ -297,36 +321,42 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
           hint: "Give the key of its receiver authorizer, or send from its receiver.",
         });
       }),
+  };
+
+  /** Does what is asked for in the journal, by who has no right to send from these keys beside it. */
+  let serve: (() => Promise<void>) | undefined;
+  async function serveOnce(): Promise<void> {
+    serve ??= await serveRequests({ store, chainId, clock, senders: senders(), keeper: byHand });
+    await serve();
+  }
+
+  const loop = (name: string, pauseMs: number, work: () => Promise<void>) =>
+    startSteady({ name, clock, logger, signal: closing.signal, pauseMs: () => pauseMs, work });
+  const loops =
+    options.isWatching === false
+      ? []
+      : [
+          loop("keeper", policy.roundMs, () => inTurn(round)),
+          loop("keeper's requests", Math.min(REQUESTS_MS, policy.roundMs), serveOnce),
+        ];
+
+  return {
+    round: () => inTurn(round),
+    ...byHand,
     status: async () => {
-      const authorizers = new Map<
-        Address,
-        { signs: "key" | "sender" | "missing"; channels: number; unclaimed: bigint }
-      >();
-      let withdrawals = 0;
-      for await (const page of everyChannel(store, chainId, "withdrawing")) withdrawals += page.length;
-      for await (const page of everyChannel(store, chainId, "unclaimed")) {
-        for (const row of page) {
-          const address = row.record.channelConfig.receiverAuthorizer as Address;
-          const authority = authorityFor(row);
-          const signs = authority === undefined ? "missing" : authority.kind === "sender" ? "sender" : "key";
-          const entry = authorizers.get(address) ?? { signs, channels: 0, unclaimed: 0n };
-          entry.channels += 1;
-          entry.unclaimed += unclaimedOf(row);
-          authorizers.set(address, entry);
-        }
-      }
+      const channels = await readChannelStatus(store, chainId, authorityFor);
       return {
         senders: await purses(),
-        authorizers: [...authorizers].map(([authorizer, rest]) => ({ authorizer, ...rest })),
-        receivers: await store.channelReceivers(chainId),
-        withdrawals,
+        ...channels,
         openCalls: (await runner.open()).length,
+        waiting: waitingList.waiting(),
       };
     },
     close: async () => {
       closing.abort();
-      await steady?.ended;
+      // What was asked for waits for its calls.
       await runner.close();
+      await Promise.all(loops.map(({ ended }) => ended));
       await turn;
     },
   };

@@ -116,7 +116,7 @@ async function composeRefund(
   const claims = rows.map(({ totalClaimed }) => ({ channelId, totalClaimed }));
   const isWallet = isSelfSigned(config) && claim !== undefined && (await hasCode(port.client, config.payer));
   const callWith = (call: Parameters<typeof keeperCall>[1]): KeeperCall =>
-    keeperCall(port, call, { claims, sweeps: [] });
+    keeperCall(port, call, { claims, sweeps: [], refunds: [channelId] });
   if (authority.kind === "sender") {
     const parts = [
       ...(claim === undefined ? [] : [encodeFunctionData({ abi, functionName: "claim", args: [rows] })]),

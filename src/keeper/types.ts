@@ -4,11 +4,13 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { ChannelReceiver, Store } from "../settlement/store/index.ts";
+import type { KeeperActivity } from "./activity.ts";
 import type { AuthorizerKey } from "./authority.ts";
 import type { BadVoucher } from "./compose.ts";
 import type { KeeperMetrics } from "./metrics.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import type { RefundResult } from "./refund.ts";
+import type { KeeperWaiting } from "./waiting.ts";
 
 /** Everything that a keeper works with. It closes none of it. */
 export type KeeperOptions = {
@@ -23,6 +25,12 @@ export type KeeperOptions = {
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly onAlert?: (alert: KeeperAlert) => void;
+  /** Told of each claim, sweep and refund once it is mined, for each payee. */
+  readonly onActivity?: (activity: KeeperActivity) => void;
+  /** Told why something is not claimed or swept, when that begins. */
+  readonly onWaiting?: (waiting: KeeperWaiting) => void;
+  /** Where it begins to read the chain in a journal in which none has done so: the newest block where it is left out. */
+  readonly firstBlock?: bigint | undefined;
   /** Told what happens, see `createKeeperMetrics`. */
   readonly metrics?: KeeperMetrics | undefined;
   /** Whether it works by itself until it is closed; by default it does. */
@@ -81,6 +89,8 @@ export type KeeperStatus = {
   readonly receivers: readonly ChannelReceiver[];
   readonly withdrawals: number;
   readonly openCalls: number;
+  /** What the last round left where it was, and why. */
+  readonly waiting: readonly KeeperWaiting[];
 };
 
 export type ChannelKeeper = {

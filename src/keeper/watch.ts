@@ -1,11 +1,14 @@
+import { readChannelLogs } from "../chain/channelLogs.ts";
 import { type ChainChannel, readChannels, readUnswept } from "../chain/channels.ts";
 import type { ChainClient } from "../chain/client.ts";
+import { inPieces } from "../chain/tokenLogs.ts";
 import type { Clock } from "../clock.ts";
+import { channelCursor } from "../settlement/earnings/cursor.ts";
 import type { ChannelRow, Store } from "../settlement/store/index.ts";
+import { noteRange } from "./events.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { unsynced } from "./reservation.ts";
 import { changeRows, everyChannel, type RowContent } from "./rows.ts";
-import { followWithdrawals } from "./withdrawals.ts";
 
 export type WatchPort = {
   readonly store: Store;
@@ -15,21 +18,31 @@ export type WatchPort = {
 };
 
 /**
- * Takes up what happened to the merchant's channels since the last time, from the block where that ended: downtime included.
- * The first time it begins at `head`: what was before that, an audit finds.
- * @returns How many of the merchant's channels it concerned.
+ * Takes up what happened to the merchant's channels since the last time, from the block where that ended: downtime included. What
+ * was claimed, swept and given back, by whomever, is noted. The first time it begins at `firstBlock`, or at `head`: what is
+ * claimed and withdrawn since before that, an audit finds.
+ * @returns How many of the merchant's channels were withdrawn from, given back, or claimed by somebody else.
  * @throws ChainUnavailableError where the node does not answer. What was read until then is kept.
  */
-export async function catchUp(port: WatchPort, head: bigint): Promise<number> {
+export async function catchUp(port: WatchPort, head: bigint, firstBlock = head): Promise<number> {
   const { store, client, policy } = port;
-  const name = `channels:${client.chain.id}`;
+  const name = channelCursor(client.chain.id);
   const cursor = await store.cursor(name);
-  const last = cursor === undefined ? head : BigInt(cursor);
+  const last = cursor === undefined ? firstBlock : BigInt(cursor);
   const from = last > policy.rewindBlocks ? last - policy.rewindBlocks + 1n : 0n;
   let concerned = 0;
-  await followWithdrawals(client, { from, to: head }, async (channelIds, upTo) => {
-    concerned += await lookAt(port, [...(await store.channels(channelIds)).values()]);
-    if (upTo > last || cursor === undefined) await store.setCursor(name, upTo.toString());
+  await inPieces({ from, to: head }, async (piece) => {
+    const logs = await readChannelLogs(client, piece);
+    await noteRange(port, piece, logs);
+    const rows = await store.channels([...new Set(logs.flatMap((log) => ("channelId" in log ? [log.channelId] : [])))]);
+    const moved = logs.flatMap((log) => {
+      const row = log.kind === "sweep" ? undefined : rows.get(log.channelId);
+      // A claim of our own is in its row already.
+      return row === undefined || (log.kind === "claim" && log.totalClaimed <= row.claimed) ? [] : [row];
+    });
+    concerned += await lookAt(port, [...new Set(moved)]);
+    if (piece.to > last || cursor === undefined) await store.setCursor(name, piece.to.toString());
+    return logs.length;
   });
   return concerned;
 }

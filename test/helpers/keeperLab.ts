@@ -9,8 +9,10 @@ import {
   createChannelKeeper,
   createChannelStorage,
   createKeeperMetrics,
+  type KeeperActivity,
   type KeeperAlert,
   type KeeperOptions,
+  type KeeperWaiting,
 } from "../../src/keeper/index.ts";
 import type { LocalChainOptions } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
@@ -109,6 +111,8 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
     ) => {
       const { sender = 19, isDoomed = false, owner, pace, policy, ...rest } = options;
       const alerts: KeeperAlert[] = [];
+      const activities: KeeperActivity[] = [];
+      const waits: KeeperWaiting[] = [];
       const engine = await startEngine({
         store,
         chain: { client: lab.client },
@@ -125,6 +129,8 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         engine,
         keys: [],
         onAlert: (alert) => alerts.push(alert),
+        onActivity: (activity) => activities.push(activity),
+        onWaiting: (waiting) => waits.push(waiting),
         isWatching: false,
         policy: { ...EAGER, ...policy },
         ...rest,
@@ -135,7 +141,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
       };
       if (isDoomed) doomed.push(() => engine.close({ finishWithinMs: 0 }));
       else closers.push(close);
-      return { ...keeper, engine, alerts, metrics, close };
+      return { ...keeper, engine, alerts, activities, waits, metrics, close };
     },
     /** The payer asks for all that is not claimed. */
     withdraw: async (index: number, config: ChannelConfig, amount: bigint): Promise<void> => {

@@ -1,7 +1,8 @@
 import { expect } from "chai";
-import type { Address, Hex } from "viem";
+import { type Address, getAddress, type Hex } from "viem";
 import { voucherTypedData } from "../../../src/channels/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
+import { readWaiting } from "../../../src/keeper/waiting.ts";
 import type { Store } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { openChannelBuyer } from "../../helpers/channelShop.ts";
@@ -66,6 +67,21 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await keeper.round();
     expect(await lab.client.getTransactionCount({ address: purse() })).to.equal(before + sent);
     expect(keeper.alerts).to.deep.equal([]);
+    for (const { receiver, channels } of shops) {
+      const told = keeper.activities.filter(({ payee }) => payee === getAddress(receiver));
+      const amount = 2_000n * BigInt(channels.length);
+      expect(told.map((one) => [one.kind, one.amount, one.feeWei > 0n])).to.have.deep.members([
+        ["claimed", amount, true],
+        ["swept", amount, true],
+      ]);
+      const claim = told.find(({ kind }) => kind === "claimed");
+      expect(claim?.channels).to.have.deep.members(
+        channels.map(({ id, buyer }) => ({ channelId: id, payer: buyer.account.address, amount: 2_000n })),
+      );
+      const { logs } = await lab.client.getTransactionReceipt({ hash: claim!.transaction });
+      expect(logs.flatMap(({ topics }) => topics)).to.include.members(channels.map(({ id }) => id));
+    }
+    expect(keeper.waits).to.deep.equal([]);
     // The shop goes on where it was.
     expect((await shops[0]!.channels[0]!.buyer.buy(shops[0]!.shop.url)).status).to.equal(200);
   });
@@ -75,7 +91,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const { channels } = await openChannels(store, [1]);
     const keeper = await lab.keeper(store, {
       keys: [authorizer()],
-      policy: { maxCostPermille: 10n, etherMicroUsd: 3_000_000_000n },
+      policy: { maxCostPermille: 10n, etherMicroUsd: 3_000_000_000_000_000n },
     });
     await keeper.round();
     expect(await store.keeperCalls(lab.client.chain.id)).to.deep.equal([]);
@@ -83,6 +99,55 @@ describe("createChannelKeeper, with the official client, server and facilitator"
       { authorizer: authorizer().address, signs: "key", channels: 1, unclaimed: 2_000n },
     ]);
     expect(await claimedOf(channels[0]!.id)).to.equal(0n);
+    const { waiting } = await keeper.status();
+    expect(waiting).to.have.length(1);
+    expect(waiting[0]).to.include({ kind: "claim", why: "small", amount: 2_000n, channels: 1 });
+    expect(waiting[0]?.message).to.match(/^0\.002 in 1 channel of 0x\w+ is not claimed: no channel of it holds more/);
+    // Said once, and in the journal for whoever asks there.
+    await keeper.round();
+    expect(keeper.waits).to.deep.equal(waiting);
+    expect((await readWaiting(store, lab.client.chain.id))?.waiting).to.deep.equal(waiting);
+  });
+
+  it("says what a claim would have to bring, and why what is claimed is not swept", async () => {
+    const store = await lab.store();
+    const { receiver } = await openChannels(store, [1]);
+    const policy = { maxCostPermille: 1n, etherMicroUsd: 100_000_000n, maxAgeMs: 60_000 };
+    const keeper = await lab.keeper(store, { keys: [authorizer()], policy });
+    await keeper.round();
+    const [claim] = (await keeper.status()).waiting;
+    expect(claim).to.include({ kind: "claim", why: "cost", payee: getAddress(receiver), amount: 2_000n });
+    expect(claim?.message).to.match(
+      /a claim costs 0\.\d+ and brings 0\.002\. It is made at 0?\d*\.?\d+, or once it pays from/,
+    );
+    await keeper.claim();
+    await keeper.round();
+    const [sweep] = (await keeper.status()).waiting;
+    expect(sweep).to.include({ kind: "sweep", why: "cost", payee: getAddress(receiver), amount: 2_000n, channels: 0 });
+    expect(keeper.waits.map(({ kind }) => kind)).to.deep.equal(["claim", "sweep"]);
+    await keeper.sweep();
+    await keeper.round();
+    expect((await keeper.status()).waiting).to.deep.equal([]);
+    expect(await lab.balanceOf(receiver)).to.equal(2_000n);
+  });
+
+  it("waits for a claim that is under way instead of making it again", async () => {
+    const store = await lab.store();
+    const { receiver, channels } = await openChannels(store, [1]);
+    // A process that stored its call, and was killed before it sent it.
+    const never = new Promise<never>(() => undefined);
+    const dead = { acceptCall: () => never, outcome: () => never, accounts: () => [{ address: purse() }] };
+    const first = await lab.keeper(store, { keys: [authorizer()], engine: dead as never, isDoomed: true, sender: 16 });
+    void first.claim();
+    await until(async () => (await store.keeperCalls(lab.client.chain.id)).length === 1);
+    const [call] = await store.keeperCalls(lab.client.chain.id);
+    const second = await lab.keeper(store, { keys: [authorizer()] });
+    const report = await second.claim();
+    expect(report.claimed.map(({ channelId }) => channelId)).to.deep.equal(channels.map(({ id }) => id));
+    expect((await store.keeperCalls(lab.client.chain.id)).map(({ key }) => key)).to.deep.equal([call!.key]);
+    expect(await claimedOf(channels[0]!.id)).to.equal(2_000n);
+    await second.sweep();
+    expect(await lab.balanceOf(receiver)).to.equal(2_000n);
   });
 
   it("claims in time although the payer began to withdraw while it was down, and serves him no more", async () => {

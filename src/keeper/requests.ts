@@ -1,0 +1,241 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Address, Hex } from "viem";
+import { z } from "zod";
+import type { Clock } from "../clock.ts";
+import type { Store } from "../settlement/store/index.ts";
+import { ChannelError } from "./errors.ts";
+import type { RefundResult } from "./refund.ts";
+import type { ChannelKeeper, ClaimReport, SweepReport } from "./types.ts";
+
+// A keeper holds its purse's key alone. So whoever wants something claimed beside it asks it, in the journal: a request lies
+// in one place for each chain, is taken by exactly one keeper or withdrawn by who asked, and its answer lies under its id.
+
+/** What a keeper may be asked for. */
+export type KeeperTask =
+  | { readonly kind: "claim"; readonly channelIds?: readonly Hex[] | undefined }
+  | { readonly kind: "sweep"; readonly receivers?: readonly Address[] | undefined }
+  | { readonly kind: "refund"; readonly channelId: Hex; readonly amount?: bigint | undefined };
+
+/** What it did. */
+export type KeeperAnswer =
+  | { readonly kind: "claim"; readonly report: ClaimReport }
+  | { readonly kind: "sweep"; readonly report: SweepReport }
+  | { readonly kind: "refund"; readonly report: RefundResult }
+  /** It could not; where `isRefused`, because of what was asked. */
+  | {
+      readonly kind: "error";
+      readonly isRefused: boolean;
+      readonly message: string;
+      readonly hint?: string | undefined;
+    }
+  /** It took the request and said no more: what became of it is unknown. */
+  | { readonly kind: "unanswered" };
+
+/** A keeper that has the right to send from its keys, as its journal says. */
+export type RunningKeeper = {
+  readonly senders: readonly Address[];
+  readonly place: { readonly host: string; readonly pid: number };
+};
+
+/** Older requests are of somebody who is gone: longer than anybody waits for a keeper to take one. */
+const STALE_MS = 120_000;
+const POLL_MS = 250;
+/** What nobody took for so long is withdrawn. */
+const UNTAKEN_MS = 20_000;
+/** A call is given up by then, or mined. */
+const UNANSWERED_MS = 300_000;
+const WITHDRAWN = "withdrawn";
+
+const slotOf = (chainId: number) => `keeper-request:${chainId}`;
+const takenOf = (chainId: number, id: string) => `keeper-taken:${chainId}:${id}`;
+const answerOf = (chainId: number, id: string) => `keeper-answer:${chainId}:${id}`;
+const presenceOf = (chainId: number) => `keeper:${chainId}`;
+
+type Notes = Pick<Store, "cursor" | "setCursor" | "setOnce" | "unset">;
+
+/**
+ * Says in the journal that a keeper runs here and does what it is asked for.
+ * @returns Looks for a request once, and does it; to be called again and again.
+ */
+export async function serveRequests(port: {
+  readonly store: Notes;
+  readonly chainId: number;
+  readonly clock: Clock;
+  readonly senders: readonly Address[];
+  readonly keeper: Pick<ChannelKeeper, "claim" | "sweep" | "refund">;
+}): Promise<() => Promise<void>> {
+  const { store, chainId, clock, senders, keeper } = port;
+  const me = randomUUID();
+  const presence: RunningKeeper = { senders, place: { host: hostname(), pid: process.pid } };
+  await store.setCursor(presenceOf(chainId), JSON.stringify(presence));
+  return async () => {
+    const asked = await store.cursor(slotOf(chainId));
+    const request = asked === undefined ? undefined : readRequest(asked);
+    if (asked === undefined) return;
+    if (request === undefined || clock.now() - request.askedAtMs > STALE_MS) {
+      await store.unset(slotOf(chainId), asked);
+      return;
+    }
+    if ((await store.setOnce(takenOf(chainId, request.id), me)) !== me) return;
+    // It may have been withdrawn, or done by another keeper, since it was read.
+    if ((await store.cursor(slotOf(chainId))) !== asked) {
+      await store.unset(takenOf(chainId, request.id), me);
+      return;
+    }
+    await store.unset(slotOf(chainId), asked);
+    const answer = await work(keeper, request.task);
+    await store.setCursor(answerOf(chainId, request.id), encode(answer));
+  };
+}
+
+async function work(
+  keeper: Pick<ChannelKeeper, "claim" | "sweep" | "refund">,
+  task: KeeperTask,
+): Promise<KeeperAnswer> {
+  try {
+    switch (task.kind) {
+      case "claim":
+        return { kind: "claim", report: await keeper.claim(task.channelIds) };
+      case "sweep":
+        return { kind: "sweep", report: await keeper.sweep(task.receivers) };
+      case "refund":
+        return { kind: "refund", report: await keeper.refund(task.channelId, task.amount) };
+    }
+  } catch (error) {
+    if (error instanceof ChannelError) {
+      return { kind: "error", isRefused: true, message: error.shortMessage, hint: error.hint };
+    }
+    const message = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    return { kind: "error", isRefused: false, message: message ?? "it failed" };
+  }
+}
+
+/** The keeper that runs on a journal, as far as its lease says; undefined where none does. */
+export async function findKeeper(
+  store: Pick<Store, "cursor" | "senders">,
+  chainId: number,
+): Promise<RunningKeeper | undefined> {
+  const note = await store.cursor(presenceOf(chainId));
+  if (note === undefined) return undefined;
+  const keeper = presenceSchema.parse(JSON.parse(note));
+  const known = await store.senders(chainId);
+  // Whether it really lives is seen when it is asked.
+  const isHeld = keeper.senders.every((sender) => {
+    const lease = known.find((one) => one.sender.toLowerCase() === sender.toLowerCase())?.lease;
+    return lease !== undefined && lease.silentForMs < lease.ttlMs && lease.place?.pid === keeper.place.pid;
+  });
+  return isHeld ? keeper : undefined;
+}
+
+type AskPort = {
+  readonly store: Notes & Pick<Store, "senders">;
+  readonly chainId: number;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/**
+ * Asks the keeper of a journal, and waits for what it says. Undefined where no keeper took the request: then it is withdrawn, and
+ * no keeper will ever do it.
+ */
+export async function askKeeper(
+  { store, chainId, clock, signal }: AskPort,
+  task: KeeperTask,
+): Promise<KeeperAnswer | undefined> {
+  const id = randomUUID();
+  let request = "";
+  for (;;) {
+    request = encode({ id, askedAtMs: clock.now(), task });
+    const there = await store.setOnce(slotOf(chainId), request);
+    if (there === request) break;
+    // Somebody else asks; who asked and was killed lets others wait no longer than that.
+    const other = readRequest(there);
+    if (other === undefined || clock.now() - other.askedAtMs > STALE_MS) await store.unset(slotOf(chainId), there);
+    await clock.sleep(POLL_MS, signal);
+    if (signal?.aborted === true) return undefined;
+  }
+
+  const askedAtMs = clock.now();
+  let isTaken = false;
+  for (;;) {
+    const answer = await store.cursor(answerOf(chainId, id));
+    if (answer !== undefined) {
+      await store.unset(answerOf(chainId, id), answer);
+      await forgetTaken();
+      return answerSchema.parse(JSON.parse(answer)) as KeeperAnswer;
+    }
+    const waitedMs = signal?.aborted === true ? Number.POSITIVE_INFINITY : clock.now() - askedAtMs;
+    if (!isTaken && waitedMs > UNTAKEN_MS) {
+      isTaken = (await store.setOnce(takenOf(chainId, id), WITHDRAWN)) !== WITHDRAWN;
+      if (!isTaken) {
+        await store.unset(slotOf(chainId), request);
+        await forgetTaken();
+        return undefined;
+      }
+    }
+    // One that died meanwhile says nothing any more.
+    if (waitedMs > UNANSWERED_MS || (isTaken && (await findKeeper(store, chainId)) === undefined)) {
+      return { kind: "unanswered" };
+    }
+    await clock.sleep(POLL_MS, signal);
+  }
+
+  async function forgetTaken(): Promise<void> {
+    const by = await store.cursor(takenOf(chainId, id));
+    if (by !== undefined) await store.unset(takenOf(chainId, id), by);
+  }
+}
+
+const hex = z.custom<Hex>((value) => typeof value === "string" && value.startsWith("0x"));
+const amount = z.string().transform((text) => BigInt(text));
+const taskSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("claim"), channelIds: z.array(hex).optional() }),
+  z.object({ kind: z.literal("sweep"), receivers: z.array(hex).optional() }),
+  z.object({ kind: z.literal("refund"), channelId: hex, amount: amount.optional() }),
+]);
+const requestSchema = z.object({ id: z.uuid(), askedAtMs: z.number(), task: taskSchema });
+const presenceSchema = z.object({
+  senders: z.array(hex),
+  place: z.object({ host: z.string(), pid: z.number() }),
+});
+const answerSchema = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("claim"),
+    report: z.object({
+      claimed: z.array(z.object({ channelId: hex, totalClaimed: amount, transaction: hex })),
+      bad: z.array(z.object({ channelId: hex, reason: z.string() })),
+      withoutKey: z.array(hex),
+      failed: z.array(hex),
+    }),
+  }),
+  z.object({
+    kind: z.literal("sweep"),
+    report: z.object({
+      swept: z.array(z.object({ receiver: hex, token: hex, amount, transaction: hex })),
+      failed: z.array(z.object({ receiver: hex, token: hex })),
+    }),
+  }),
+  z.object({
+    kind: z.literal("refund"),
+    report: z.object({ channelId: hex, amount, claimed: amount, transaction: hex }),
+  }),
+  z.object({
+    kind: z.literal("error"),
+    isRefused: z.boolean(),
+    message: z.string(),
+    hint: z.string().optional(),
+  }),
+]);
+
+function readRequest(text: string) {
+  try {
+    return requestSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function encode(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? item.toString() : item));
+}

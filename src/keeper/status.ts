@@ -1,0 +1,34 @@
+import type { Address } from "viem";
+import type { ChannelRow, Store } from "../settlement/store/index.ts";
+import type { Authority } from "./authority.ts";
+import { everyChannel, unclaimedOf } from "./rows.ts";
+import type { KeeperStatus } from "./types.ts";
+
+type Authorizers = Map<Address, { signs: "key" | "sender" | "missing"; channels: number; unclaimed: bigint }>;
+
+/** What is unclaimed, by who signs for it, and how many payers withdraw. */
+export async function readChannelStatus(
+  store: Store,
+  chainId: number,
+  authorityFor: (row: ChannelRow) => Authority | undefined,
+): Promise<Pick<KeeperStatus, "authorizers" | "withdrawals" | "receivers">> {
+  const authorizers: Authorizers = new Map();
+  let withdrawals = 0;
+  for await (const page of everyChannel(store, chainId, "withdrawing")) withdrawals += page.length;
+  for await (const page of everyChannel(store, chainId, "unclaimed")) {
+    for (const row of page) {
+      const address = row.record.channelConfig.receiverAuthorizer as Address;
+      const authority = authorityFor(row);
+      const signs = authority === undefined ? "missing" : authority.kind === "sender" ? "sender" : "key";
+      const entry = authorizers.get(address) ?? { signs, channels: 0, unclaimed: 0n };
+      entry.channels += 1;
+      entry.unclaimed += unclaimedOf(row);
+      authorizers.set(address, entry);
+    }
+  }
+  return {
+    authorizers: [...authorizers].map(([authorizer, rest]) => ({ authorizer, ...rest })),
+    receivers: await store.channelReceivers(chainId),
+    withdrawals,
+  };
+}

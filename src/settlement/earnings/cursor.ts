@@ -1,0 +1,4 @@
+/** The name under which the journal has the block up to which a chain's channels were read. */
+export function channelCursor(chainId: number): string {
+  return `channels:${chainId}`;
+}
