@@ -3,6 +3,7 @@ import { formatEther } from "viem";
 import { formatAmount } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
 import { createTotals, readStatement, type StatementLine, type StatementTotals } from "../src/settlement/statement.ts";
+import { type CsvValue, csvLine } from "./cli/csv.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { openLines } from "./cli/lineFile.ts";
 import { jsonOption, network, usdcAmount } from "./cli/options.ts";
@@ -27,8 +28,8 @@ const ETHER_USD = 3000_000_000n;
 export function exportCommand(): Command {
   return new Command("export")
     .description(
-      "Write a statement of the journal: every payment, its batch, its outcome, and its share of the gas in gas, ether and " +
-        "dollars.",
+      "Write a statement of the journal: every payment, deposit, claim, sweep and refund, its batch, its outcome, and its share " +
+        "of the gas in gas, ether and dollars.",
     )
     .addOption(journalOption())
     .option("--network <name>", "payments of this network only", network)
@@ -52,10 +53,10 @@ async function runExport(options: Options): Promise<void> {
     const sink = await openLines(options.out, options.force === true);
     try {
       const totals = createTotals();
-      if (format === "csv") await sink.write(COLUMNS.join(","));
+      if (format === "csv") await sink.write(csvLine(COLUMNS));
       for await (const line of readStatement(store, { chainId, etherMicroUsd: options.ethUsd })) {
         totals.add(line);
-        await sink.write(format === "csv" ? toCsv(line) : toJson(fieldsOf(line)));
+        await sink.write(format === "csv" ? csvOf(line) : toJson(fieldsOf(line)));
         if (sink.isClosed()) return;
       }
       await sink.finish();
@@ -94,9 +95,12 @@ const COLUMNS = [
   "source",
   "acceptedAt",
   "updatedAt",
+  "what",
+  "payee",
+  "channels",
 ] as const;
 
-function fieldsOf(line: StatementLine): Readonly<Record<(typeof COLUMNS)[number], string | number | bigint | null>> {
+function fieldsOf(line: StatementLine): Readonly<Record<(typeof COLUMNS)[number], CsvValue>> {
   return {
     id: line.id,
     chainId: line.chainId,
@@ -124,27 +128,27 @@ function fieldsOf(line: StatementLine): Readonly<Record<(typeof COLUMNS)[number]
     source: line.source ?? null,
     acceptedAt: time(line.acceptedAtMs),
     updatedAt: time(line.updatedAtMs),
+    what: line.what,
+    payee: line.payee ?? null,
+    channels: line.channelIds.length === 0 ? null : line.channelIds.join(" "),
   };
 }
 
-function toCsv(line: StatementLine): string {
+function csvOf(line: StatementLine): string {
   const fields = fieldsOf(line);
-  return COLUMNS.map((column) => cell(fields[column])).join(",");
-}
-
-/** RFC 4180; what a spreadsheet would take for a formula is made text. */
-function cell(value: string | number | bigint | null): string {
-  if (value === null) return "";
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return csvLine(COLUMNS.map((column) => fields[column]));
 }
 
 function describe(totals: StatementTotals): string[] {
   const { payments, settled, settledValue, feesWei, feeSharesWei, gasUsed, transactions } = totals;
   const values = [...settledValue].map(([token, value]) => `${formatAmount(value, 6)} of ${token}`);
   const rest = feesWei - feeSharesWei;
+  const calls = [...totals.calls].map(
+    ([what, { count, value }]) => `${counted(count, what)} (${formatAmount(value, 6)})`,
+  );
   return [
     `${counted(payments, "payment")}, of which ${settled} settled here${values.length === 0 ? "" : `: ${values.join(", ")}`}`,
+    ...(calls.length === 0 ? [] : [calls.join(", ")]),
     `${counted(transactions, "transaction")}, ${gasUsed} gas, ${formatEther(feesWei)} ETH in fees` +
       (rest === 0n ? "" : `, of which ${formatEther(rest)} for what did not settle`),
   ];

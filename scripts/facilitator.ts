@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -13,7 +12,6 @@ import {
   type LogLevel,
   type Merchant,
   parseMerchantKeys,
-  parseMerchants,
   serveFacilitator,
 } from "../src/facilitator/index.ts";
 import { withoutTwins } from "../src/facilitator/merchants.ts";
@@ -28,6 +26,7 @@ import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
 import { addLimitOptions, type LimitOptions, limitsOf } from "./cli/facilitatorLimits.ts";
 import { openEngineJournal } from "./cli/journal.ts";
 import { addListeningOptions, callersOf, exposureOf, type ListeningOptions, servingOf } from "./cli/listening.ts";
+import { readMerchants } from "./cli/merchantsFile.ts";
 import {
   addresses,
   describeUrl,
@@ -314,26 +313,13 @@ function channelAuthority(): LocalAccount | undefined {
 
 /** The merchants of the file and of `MERCHANT_KEYS`. */
 async function merchantsOf({ merchants: path, merchantsOnly }: Options): Promise<readonly Merchant[]> {
-  const json = path === undefined ? [] : await readJson(path);
+  const listed = path === undefined ? [] : await readMerchants(path);
   const keys = process.env.MERCHANT_KEYS ?? "";
-  const merchants = asUsage(() =>
-    withoutTwins([...parseMerchants(json), ...(keys === "" ? [] : parseMerchantKeys(keys))]),
-  );
+  const merchants = asUsage(() => withoutTwins([...listed, ...(keys === "" ? [] : parseMerchantKeys(keys))]));
   if (merchants.length > 0 || merchantsOnly !== true) return merchants;
   throw new UsageError("Only merchants are to be served, and there are none.", {
     hint: "Name them with --merchants FILE or in MERCHANT_KEYS.",
   });
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    const json: unknown = JSON.parse(await readFile(path, "utf8"));
-    return json;
-  } catch {
-    throw new UsageError(`The list of merchants ${path} cannot be read.`, {
-      hint: "Check the path, and that it holds JSON; docs/facilitator.md shows one.",
-    });
-  }
 }
 
 /** The keystore or `PRIVATE_KEY`; on a development chain a test account stands in. */

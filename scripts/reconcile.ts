@@ -3,6 +3,7 @@ import type { Address } from "viem";
 import { readHead } from "../src/chain/facts.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
+import type { ChannelReconciliation } from "../src/settlement/earnings/reconcileChannels.ts";
 import { type Difference, type Reconciliation, reconcile } from "../src/settlement/reconcile.ts";
 import type { Party, Tally } from "../src/settlement/reconcileLedger.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
@@ -33,7 +34,7 @@ export function reconcileCommand(): Command {
   return new Command("reconcile")
     .description(
       "Compare what the journal says was settled in a block range with the token's logs and balances, for each payee and " +
-        "each payer. Exit code 5 if they differ.",
+        "each payer, and its channels' claims, sweeps and refunds with the channel contract's. Exit code 5 if they differ.",
     )
     .requiredOption("--from-block <number>", "first block", integer(0))
     .option("--to-block <number>", "last block (default: the newest)", integer(0))
@@ -84,8 +85,12 @@ async function runReconcile(options: Options): Promise<void> {
   });
   if (options.json === true) printJson(result);
   else for (const line of describe(result)) printLine(line);
+  const { channels } = result;
+  const isOpen = [result, channels?.claims, channels?.sweeps, channels?.givenBack].some(
+    (one) => (one?.undecided.count ?? 0) > 0,
+  );
   if (result.drift > 0) process.exitCode = EXIT.check;
-  else if (result.undecided.count > 0) process.exitCode = EXIT.unknown;
+  else if (isOpen) process.exitCode = EXIT.unknown;
 }
 
 function describe(result: Reconciliation): string[] {
@@ -108,13 +113,61 @@ function describe(result: Reconciliation): string[] {
     "",
     ...describeParties("payer", result.payers),
     ...describeDifferences(result.differences),
+    ...(result.channels === undefined ? [] : describeChannels(result.channels)),
     "",
     result.balancesChecked
       ? `balances of ${token} checked at both ends`
       : "balances not checked: the node has no state of these blocks (an archive node has)",
     drift === 0
       ? "drift: 0"
-      : `drift: ${drift}. Something settled that the journal does not know, or the other way round`,
+      : `drift: ${drift}. Something settled or was claimed that the journal does not know, or the other way round`,
+  ];
+}
+
+function describeChannels(channels: ChannelReconciliation): string[] {
+  const { claims, sweeps, givenBack, receivers, differences } = channels;
+  const right = (title: string) => ({ title, align: "right" as const });
+  const cells = ({ count, value }: Tally) => [String(count), formatAmount(value, 6)];
+  const tallies = Object.entries({ claims, sweeps, "refunds and withdrawals": givenBack });
+  const table = formatTable(
+    [
+      { title: "channels" },
+      right("matched"),
+      right("USDC"),
+      right("only journal"),
+      right("only chain"),
+      right("not read yet"),
+    ],
+    tallies.map(([name, { matched, onlyInJournal, onlyOnChain, undecided }]) => [
+      name,
+      ...cells(matched),
+      ...[onlyInJournal, onlyOnChain, undecided].map(({ count }) => String(count)),
+    ]),
+  );
+  const accounts = formatTable(
+    [{ title: "receiver" }, right("unclaimed now"), right("unswept now"), right("claimed by unknown channels")],
+    receivers.map(({ receiver, unclaimed, unswept, unknownClaims }) => [
+      receiver,
+      formatAmount(unclaimed, 6),
+      formatAmount(unswept, 6),
+      unknownClaims === undefined ? "?" : formatAmount(unknownClaims, 6),
+    ]),
+  );
+  const lines = differences.slice(0, SHOWN).map(({ side, kind, channelId, receiver, amount, transactionHash }) => {
+    const where = { onlyInJournal: "only in the journal", onlyOnChain: "only on the chain", undecided: "not read yet" }[
+      side
+    ];
+    const whose = channelId === undefined ? receiver : `${receiver}, channel ${channelId}`;
+    return `${where}: ${kind} of ${formatAmount(amount, 6)} USDC for ${whose} in ${transactionHash}`;
+  });
+  const more = differences.length - lines.length;
+  return [
+    "",
+    ...table.split("\n"),
+    "",
+    ...accounts.split("\n"),
+    ...lines,
+    ...(more > 0 ? [`… and ${more} more (--json has the first ${differences.length})`] : []),
   ];
 }
 

@@ -96,6 +96,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("../reconcile.ts")).reconcileCommand(),
   },
   {
+    name: "earnings",
+    summary: "show what was earned by day, payee and merchant, and where it is",
+    load: async () => (await import("../earnings.ts")).earningsCommand(),
+  },
+  {
     name: "export",
     summary: "write a statement of the journal as CSV or JSON",
     load: async () => (await import("../export.ts")).exportCommand(),

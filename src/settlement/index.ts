@@ -1,3 +1,4 @@
+export * from "./earnings/index.ts";
 export {
   createSettlementEngine,
   EngineBusyError,

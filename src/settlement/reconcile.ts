@@ -1,7 +1,9 @@
-import type { Address, Hex } from "viem";
+import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
 import { authorizationId } from "../authorization/identity.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../chain/tokenLogs.ts";
+import { type ChannelReconciliation, reconcileChannels } from "./earnings/reconcileChannels.ts";
+import { type Settlement, settlementOf } from "./earnings/terms.ts";
 import { addFlows, readBalances } from "./reconcileBalances.ts";
 import { createLedger, type Party, type Tally } from "./reconcileLedger.ts";
 import { OPEN_STATES, type PaymentRow, type Store } from "./store/types.ts";
@@ -44,9 +46,11 @@ export type Reconciliation = {
   readonly payers: readonly Party[];
   /** The first of them; the tallies count all. */
   readonly differences: readonly Difference[];
+  /** Claims, sweeps and refunds; undefined where the journal has no channels in the token. */
+  readonly channels: ChannelReconciliation | undefined;
   /** Whether the node had the balances of both ends of the range. */
   readonly balancesChecked: boolean;
-  /** Settlements and balances that do not agree. Zero is what it must be. */
+  /** Settlements, balances, claims, sweeps and refunds that do not agree. Zero is what it must be. */
   readonly drift: number;
 };
 
@@ -63,6 +67,12 @@ const SHOWN_DIFFERENCES = 100;
 export async function reconcile(client: ChainClient, store: Store, query: ReconcileQuery): Promise<Reconciliation> {
   const { token, fromBlock, toBlock } = query;
   const range: BlockRange = { from: fromBlock, to: toBlock };
+  const channels = await reconcileChannels(client, store, {
+    ...range,
+    token,
+    payees: query.payees,
+    mostDifferences: SHOWN_DIFFERENCES,
+  });
   const payees = query.payees ?? (await readPayees(store, client.chain.id, token));
   const wanted = new Set(payees.map((payee) => payee.toLowerCase()));
   const ledger = createLedger();
@@ -87,7 +97,7 @@ export async function reconcile(client: ChainClient, store: Store, query: Reconc
   }
 
   for await (const row of paidRows(store, client.chain.id)) {
-    const claim = claimOf(row, token);
+    const claim = settlementOf(row, token);
     if (claim === undefined || !wanted.has(claim.to.toLowerCase()) || matchedIds.has(row.id)) continue;
     if (claim.blockNumber < fromBlock || claim.blockNumber > toBlock) continue;
     ledger.add("onlyInJournal", claim);
@@ -114,8 +124,9 @@ export async function reconcile(client: ChainClient, store: Store, query: Reconc
     undecided: ledger.total("undecided"),
     ...parties,
     differences,
+    channels,
     balancesChecked: balances !== undefined,
-    drift: onlyInJournal.count + onlyOnChain.count + unbalanced.size,
+    drift: onlyInJournal.count + onlyOnChain.count + unbalanced.size + (channels?.drift ?? 0),
   };
 
   async function matchAll(settlements: readonly Settlement[]): Promise<void> {
@@ -144,16 +155,6 @@ export async function reconcile(client: ChainClient, store: Store, query: Reconc
     }
   }
 }
-
-/** A settlement as the token's logs prove it. */
-type Settlement = {
-  readonly from: Address;
-  readonly to: Address;
-  readonly value: bigint;
-  readonly nonce: Hex;
-  readonly blockNumber: bigint;
-  readonly transactionHash: Hex;
-};
 
 /** The transfers that an `AuthorizationUsed` of their payer lies right before. */
 async function pairWithUses(
@@ -185,24 +186,13 @@ function knows(row: PaymentRow, settlement: Settlement): boolean {
   if (evidence.kind === "nonce-use" && evidence.use === "used-by-variant") {
     return evidence.transactionHash === settlement.transactionHash;
   }
-  const claim = claimOf(row, work.authorization.token);
+  const claim = settlementOf(row, work.authorization.token);
   return (
     claim !== undefined &&
     claim.transactionHash === settlement.transactionHash &&
     claim.to === settlement.to &&
     claim.value === settlement.value
   );
-}
-
-/** What a row claims to have been settled. */
-function claimOf({ work, evidence, state }: PaymentRow, token: Address): Settlement | undefined {
-  if (work.kind !== "authorization" || work.authorization.token.toLowerCase() !== token.toLowerCase()) return undefined;
-  const { from, to, value, nonce } = work.authorization;
-  const settled = state === "settled" && evidence.kind === "transfer";
-  const elsewhere = evidence.kind === "nonce-use" && evidence.use === "settled";
-  if (!settled && !elsewhere) return undefined;
-  const { blockNumber, transactionHash } = evidence;
-  return transactionHash === undefined ? undefined : { from, to, value, nonce, blockNumber, transactionHash };
 }
 
 function isOpen({ state }: PaymentRow): boolean {
@@ -222,7 +212,8 @@ async function* paidRows(store: Store, chainId: number): AsyncGenerator<PaymentR
 }
 
 async function readPayees(store: Store, chainId: number, token: Address): Promise<Address[]> {
-  const payees = new Set<Address>();
+  const receivers = (await store.channelReceivers(chainId)).filter((one) => isAddressEqual(one.token, token));
+  const payees = new Set<Address>(receivers.map(({ receiver }) => getAddress(receiver)));
   for (let afterId = 0; ; ) {
     const rows = await store.list({ chainId, afterId, limit: ROWS_AT_ONCE });
     for (const { work } of rows) {

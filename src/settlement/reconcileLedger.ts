@@ -97,7 +97,8 @@ function journalBeyondChain(tallies: Tallies | undefined): bigint {
   return tallies === undefined ? 0n : tallies.onlyInJournal.value - tallies.onlyOnChain.value;
 }
 
-function noTallies(): Tallies {
+/** Nothing on any side, to be added to. */
+export function noTallies(): Tallies {
   const none = () => ({ count: 0, value: 0n });
   return { matched: none(), onlyInJournal: none(), onlyOnChain: none(), undecided: none() };
 }

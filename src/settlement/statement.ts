@@ -1,4 +1,6 @@
-import { type Address, type Hex, isHex } from "viem";
+import { type Address, type Hex, isAddressEqual, isHex, zeroAddress } from "viem";
+import { type DecodedChannelCall, decodeChannelCall } from "../channels/decode.ts";
+import type { ChannelEvent } from "./store/ledgerTypes.ts";
 import type { BatchKind, PaymentRow, PaymentState, SettlementLevel, Store } from "./store/types.ts";
 
 /** One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction. */
@@ -28,7 +30,14 @@ export type StatementLine = {
   readonly source: string | undefined;
   readonly acceptedAtMs: number;
   readonly updatedAtMs: number;
+  /** What it is: a payment, or what a call does with channels; `call` is any other. */
+  readonly what: StatementKind;
+  /** Who is or will be paid; undefined where there are several, or none. */
+  readonly payee: Address | undefined;
+  readonly channelIds: readonly Hex[];
 };
+
+export type StatementKind = "payment" | DecodedChannelCall["kind"] | "call";
 
 /** What a whole journal has settled and paid. */
 export type StatementTotals = {
@@ -36,6 +45,8 @@ export type StatementTotals = {
   readonly settled: number;
   /** By token, in atomic units. */
   readonly settledValue: ReadonlyMap<string, bigint>;
+  /** Calls about channels that settled, by what they did, and what that moved as far as it is known. */
+  readonly calls: ReadonlyMap<StatementKind, { readonly count: number; readonly value: bigint }>;
   /** Of the settled payments. */
   readonly feeSharesWei: bigint;
   /** Of all transactions: what no settled payment bears went to failed items, no-ops and other calls. */
@@ -63,7 +74,10 @@ export async function* readStatement(
   const facts = new Map<string, BatchFacts>();
   for (let afterId = 0; ; ) {
     const rows = await store.list({ ...(chainId === undefined ? {} : { chainId }), afterId, limit: PER_PAGE });
-    for (const row of rows) yield lineOf(row, await factsOf(store, row, facts), etherMicroUsd);
+    const events = await eventsOf(store, rows);
+    for (const row of rows) {
+      yield lineOf(row, await factsOf(store, row, facts), { etherMicroUsd, events: eventsIn(row, events) });
+    }
     const last = rows.at(-1);
     if (last === undefined || rows.length < PER_PAGE) return;
     afterId = last.id;
@@ -79,10 +93,17 @@ export function createTotals(): {
   let settled = 0;
   let feeSharesWei = 0n;
   const settledValue = new Map<string, bigint>();
+  const calls = new Map<StatementKind, { count: number; value: bigint }>();
   return {
-    add: ({ state, token, value, feeShareWei }) => {
-      payments += 1;
+    add: ({ what, state, token, value, feeShareWei }) => {
+      if (what === "payment") payments += 1;
       if (state !== "settled") return;
+      if (what !== "payment") {
+        const { count, value: sum } = calls.get(what) ?? { count: 0, value: 0n };
+        calls.set(what, { count: count + 1, value: sum + (value ?? 0n) });
+        feeSharesWei += feeShareWei ?? 0n;
+        return;
+      }
       settled += 1;
       feeSharesWei += feeShareWei ?? 0n;
       if (token !== undefined) settledValue.set(token, (settledValue.get(token) ?? 0n) + (value ?? 0n));
@@ -91,13 +112,15 @@ export function createTotals(): {
       payments,
       settled,
       settledValue,
+      calls,
       feeSharesWei,
       ...(await readFees(store, chainId)),
     }),
   };
 }
 
-async function readFees(store: Store, ofChain: number | undefined) {
+/** What all transactions of a journal took. */
+export async function readFees(store: Store, ofChain: number | undefined) {
   let [feesWei, gasUsed, transactions] = [0n, 0n, 0];
   for (const { chainId, sender } of await store.senders(ofChain)) {
     for (let fromTxNonce = 0; ; ) {
@@ -135,12 +158,35 @@ async function factsOf(
   return found;
 }
 
-function lineOf(row: PaymentRow, batch: BatchFacts | undefined, etherMicroUsd: bigint): StatementLine {
+/** What the journal noted of the transactions that calls were in, by their hashes. */
+async function eventsOf(store: Store, rows: readonly PaymentRow[]): Promise<ReadonlyMap<string, ChannelEvent[]>> {
+  const found = new Map<string, ChannelEvent[]>();
+  const calls = rows.filter(({ work, evidence }) => work.kind === "call" && evidence.kind === "receipt");
+  for (const chainId of new Set(calls.map((row) => row.chainId))) {
+    const hashes = calls.flatMap(({ chainId: its, evidence }) =>
+      its === chainId && evidence.kind === "receipt" ? [evidence.transactionHash] : [],
+    );
+    for (const event of await store.channelEventsIn(chainId, [...new Set(hashes)])) {
+      found.set(event.transactionHash, [...(found.get(event.transactionHash) ?? []), event]);
+    }
+  }
+  return found;
+}
+
+function eventsIn({ evidence }: PaymentRow, events: ReadonlyMap<string, ChannelEvent[]>): readonly ChannelEvent[] {
+  return evidence.kind === "receipt" ? (events.get(evidence.transactionHash) ?? []) : [];
+}
+
+function lineOf(
+  row: PaymentRow,
+  batch: BatchFacts | undefined,
+  { etherMicroUsd, events }: { readonly etherMicroUsd: bigint; readonly events: readonly ChannelEvent[] },
+): StatementLine {
   const { work, evidence } = row;
   const terms =
     work.kind === "authorization"
-      ? { ...pick(work.authorization), to: work.authorization.to }
-      : { token: undefined, from: undefined, value: undefined, nonce: undefined, to: work.to };
+      ? { ...pick(work.authorization), ...paymentTo(work.authorization.to) }
+      : { nonce: undefined, to: work.to, ...callTerms(row.chainId, work, events) };
   const [gasShare, feeShareWei] =
     evidence.kind === "transfer"
       ? [evidence.gasShare, evidence.feeShareWei]
@@ -170,6 +216,48 @@ function lineOf(row: PaymentRow, batch: BatchFacts | undefined, etherMicroUsd: b
     acceptedAtMs: row.acceptedAtMs,
     updatedAtMs: row.updatedAtMs,
   };
+}
+
+function paymentTo(to: Address) {
+  return { to, what: "payment", payee: to, channelIds: [] } as const;
+}
+
+/** What a call about channels moved between whom: what its logs say of its own channels, in a transaction that it may share. */
+function callTerms(
+  chainId: number,
+  work: { readonly to: Address; readonly data: Hex },
+  events: readonly ChannelEvent[],
+) {
+  const call = decodeChannelCall(chainId, work);
+  if (call === undefined) {
+    return {
+      what: "call",
+      token: undefined,
+      from: undefined,
+      value: undefined,
+      payee: undefined,
+      channelIds: [],
+    } as const;
+  }
+  const { kind, channels, account } = call;
+  const accounts = account === undefined ? channels : [account];
+  const payee = onlyOne(accounts.map(({ receiver }) => receiver));
+  const token = onlyOne(accounts.map((one) => one.token));
+  const channelIds = channels.map(({ channelId }) => channelId);
+  const own = events.filter((event) => {
+    if (event.kind !== kind) return false;
+    return event.channelId === undefined
+      ? isAddressEqual(event.receiver, payee ?? zeroAddress) && isAddressEqual(event.token, token ?? zeroAddress)
+      : channelIds.includes(event.channelId);
+  });
+  const moved = own.length === 0 ? undefined : own.reduce((sum, { amount }) => sum + amount, 0n);
+  const value = kind === "deposit" ? call.amount : moved;
+  return { what: kind, token, from: onlyOne(channels.map(({ payer }) => payer)), value, payee, channelIds };
+}
+
+function onlyOne(addresses: readonly Address[]): Address | undefined {
+  const [first] = addresses;
+  return addresses.every((one) => one === first) ? first : undefined;
 }
 
 function pick({ token, from, value, nonce }: { token: Address; from: Address; value: bigint; nonce: Hex }) {
