@@ -11,6 +11,7 @@ import { listenForStop } from "../cli/stopSignals.ts";
 import { counted } from "../cli/summary.ts";
 import { type ServedMetrics, serveMetrics } from "./metrics.ts";
 import { type KeeperCommandOptions, openKeeper, percent, withKeeperOptions } from "./open.ts";
+import { describeActivity } from "./text.ts";
 
 type Options = KeeperCommandOptions & {
   readonly maxCost: bigint;
@@ -22,6 +23,7 @@ type Options = KeeperCommandOptions & {
   readonly gasFloor: number;
   readonly every: number;
   readonly status: number;
+  readonly fromBlock?: number;
   readonly metricsPort?: number;
   readonly metricsHost: string;
   readonly metricsAllowedHost?: readonly string[];
@@ -65,6 +67,11 @@ export function keepCommand(): Command {
     .option("--every <seconds>", "how often the channels are looked at", integer(1, 300), roundMs / 1000)
     .option("--status <seconds>", "how often a line says how things are; 0 for never", integer(0, 86_400), 60)
     .option(
+      "--from-block <number>",
+      "where to begin reading claims and sweeps, in a journal in which no keeper has done so (default: the newest)",
+      integer(0),
+    )
+    .option(
       "--metrics-port <number>",
       "serve /metrics for Prometheus on this port; 0 picks a free one",
       integer(0, 65_535),
@@ -101,6 +108,15 @@ async function runKeep(options: Options): Promise<void> {
     isWatching: true,
     policy,
     signal: stop.signal,
+    firstBlock: options.fromBlock === undefined ? undefined : BigInt(options.fromBlock),
+    onActivity: (activity) => {
+      if (options.json === true) printJson({ activity });
+      else for (const line of describeActivity(activity)) printLine(line);
+    },
+    onWaiting: (waiting) => {
+      if (options.json === true) printJson({ waiting });
+      else printLine(waiting.message);
+    },
     // Alerts are on stderr already; who reads lines of JSON has them among those.
     ...(options.json === true ? { onAlert: (alert) => printJson({ alert }) } : {}),
   });

@@ -6,9 +6,11 @@ import {
   type ChannelKeeper,
   createChannelKeeper,
   createKeeperMetrics,
+  type KeeperActivity,
   type KeeperAlert,
   type KeeperMetrics,
   type KeeperPolicy,
+  type KeeperWaiting,
 } from "../../src/keeper/index.ts";
 import type { Network } from "../../src/networks.ts";
 import type { SettlementEngine } from "../../src/settlement/engine.ts";
@@ -85,11 +87,17 @@ export async function openKeeper(
     readonly isWatching: boolean;
     readonly policy?: Partial<KeeperPolicy>;
     readonly onAlert?: (alert: KeeperAlert) => void;
+    readonly onActivity?: (activity: KeeperActivity) => void;
+    readonly onWaiting?: (waiting: KeeperWaiting) => void;
+    readonly firstBlock?: bigint | undefined;
     readonly signal?: AbortSignal;
+    /** The sending key, where it is known already. */
+    readonly purse?: LocalAccount | undefined;
   },
 ): Promise<OpenKeeper> {
   const client = await connect(options);
-  const sender = await resolveSigner({ ...options, chainId: client.chain.id });
+  const { signal, purse, ...hooks } = how;
+  const sender = purse ?? (await resolveSigner({ ...options, chainId: client.chain.id }));
   const keys = await authorizers(options.authorizer);
   const store = await openEngineJournal(options, client);
   const { debug, lease } = options;
@@ -107,7 +115,7 @@ export async function openKeeper(
             fees: feesOf(options),
           },
         },
-        { onWait: tellHeld, ...(how.signal === undefined ? {} : { signal: how.signal }) },
+        { onWait: tellHeld, ...(signal === undefined ? {} : { signal }) },
       ),
     );
     const metrics = createKeeperMetrics({ store, client, engine });
@@ -118,9 +126,7 @@ export async function openKeeper(
       engine,
       keys,
       logger: stderrLogger(debug === true),
-      isWatching: how.isWatching,
-      ...(how.policy === undefined ? {} : { policy: how.policy }),
-      ...(how.onAlert === undefined ? {} : { onAlert: how.onAlert }),
+      ...hooks,
     });
     return {
       keeper,

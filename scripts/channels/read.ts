@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Address, Hex } from "viem";
 import { everyChannel, unclaimedOf } from "../../src/keeper/rows.ts";
+import { readWaiting } from "../../src/keeper/waiting.ts";
 import { formatAmount } from "../../src/money.ts";
 import { type Network, networks } from "../../src/networks.ts";
 import type { ChannelRow, Store } from "../../src/settlement/store/index.ts";
@@ -9,6 +10,7 @@ import { journalOption, withJournal } from "../cli/journal.ts";
 import { openLines } from "../cli/lineFile.ts";
 import { address, jsonOption, network } from "../cli/options.ts";
 import { formatTable, notice, printJson, printLine, toJson } from "../cli/output.ts";
+import { time } from "../cli/paymentText.ts";
 import { examples } from "../cli/program.ts";
 import { channelId, channelJson, stateOf } from "./text.ts";
 
@@ -49,14 +51,20 @@ async function runList({ receiver, unclaimed, ...options }: ListOptions): Promis
       );
     }
     const receivers = await store.channelReceivers(options.network.chainId);
+    const said = await readWaiting(store, options.network.chainId);
     if (options.json === true) {
-      printJson({ channels: rows.map((row) => channelJson(row, nowMs)), receivers: receivers.map(receiverJson) });
+      const waiting = said === undefined ? null : { at: time(said.atMs), waiting: said.waiting };
+      const channels = rows.map((row) => channelJson(row, nowMs));
+      printJson({ channels, receivers: receivers.map(receiverJson), keeper: waiting });
       return;
     }
     if (rows.length === 0) printLine("no channels");
     else printLine(table(rows, nowMs));
     const waiting = receivers.filter(({ unswept }) => unswept > 0n);
     for (const one of waiting) printLine(`claimed and not swept to ${one.receiver}: ${formatAmount(one.unswept, 6)}`);
+    if (said === undefined || said.waiting.length === 0) return;
+    printLine(`the keeper said at ${time(said.atMs)}:`);
+    for (const { message } of said.waiting) printLine(`  ${message}`);
   });
 }
 

@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from "commander";
-import type { Hex } from "viem";
+import { formatEther, type Hex } from "viem";
+import type { KeeperActivity } from "../../src/keeper/index.ts";
 import { chargedOf, unclaimedOf } from "../../src/keeper/rows.ts";
+import { formatAmount } from "../../src/money.ts";
 import type { ChannelRow } from "../../src/settlement/store/index.ts";
 import { time } from "../cli/paymentText.ts";
 
@@ -13,6 +15,16 @@ export function channelId(text: string): Hex {
 /** The same, of an argument that may be repeated. */
 export function channelIds(text: string, earlier: readonly Hex[] | undefined): readonly Hex[] {
   return [...(earlier ?? []), channelId(text)];
+}
+
+/** What a keeper's call did, in lines: the sum first, then each channel. */
+export function describeActivity(activity: KeeperActivity): string[] {
+  const { kind, payee, amount, channels, transaction, feeWei } = activity;
+  const verb = { claimed: "claimed for", swept: "swept to", refunded: "given back to payers of" }[kind];
+  return [
+    `${formatAmount(amount, 6)} ${verb} ${payee} in ${transaction}, for ${formatEther(feeWei)} ETH`,
+    ...channels.map((one) => `  ${formatAmount(one.amount, 6)} of channel ${one.channelId}, payer ${one.payer}`),
+  ];
 }
 
 /** What is up with a channel, in a word. */

@@ -106,4 +106,64 @@ describe("channels", () => {
       for (const { channelId } of await shop.storage.list()) expect(await claimedOf(channelId)).to.equal(2_000n);
     });
   });
+
+  it("claims, sweeps and refunds by hand beside a keeper that has the purse, which does it", async () => {
+    await withFolder(async (folder) => {
+      const receiver = getAddress(freshAddress(3_003));
+      const { common, shop } = await openShop(folder, receiver, [1, 2]);
+      const ids = (await shop.storage.list()).map(({ channelId }) => channelId);
+      // For their value alone, these would never be claimed.
+      const keeper = startCommand(["channels", "keep", ...common, "--every", "1", "--eth-usd", "3000", "--json"], env);
+      await keeper.until(() => keeper.stdout().includes('"waiting":{"kind":"claim"'));
+      const list = await runCli(["channels", "list", ...common.slice(2)]);
+      expect(list.stdout).to.match(/the keeper said at .*\n {2}0\.002 in 2 channels of 0x\w+ is not claimed: /);
+
+      // None of these has a key of any kind.
+      const claim = await runCli(["channels", "claim", ids[0]!, ...common, "--json"]);
+      expect(claim.stderr).to.match(/the keeper that is process \d+ on \S+ has the key 0x\w+, and is asked/);
+      expect(claim.code, claim.stderr).to.equal(0);
+      expect(JSON.parse(claim.stdout)).to.deep.include({ bad: [], withoutKey: [], failed: [] });
+      expect(JSON.parse(claim.stdout).claimed).to.have.length(1);
+      const refund = await runCli(["channels", "refund", ids[1]!, "--amount", "0.002", ...common]);
+      expect(refund.stdout, refund.stderr).to.match(/^0\.002 went back in 0x/);
+      const tooMuch = await runCli(["channels", "refund", ids[1]!, "--amount", "1", ...common]);
+      expect([tooMuch.code, tooMuch.stderr.includes("7000 atomic units")]).to.deep.equal([2, true]);
+      expect((await runCli(["channels", "sweep", ...common])).stdout).to.contain("0.002 in 0x");
+      expect(await lab.balanceOf(receiver)).to.equal(2_000n);
+      expect((await runCli(["channels", "claim", ...common])).stdout).to.equal("nothing to claim\n");
+      for (const id of ids) expect(await claimedOf(id)).to.equal(1_000n);
+
+      const kinds = () => [...keeper.stdout().matchAll(/"activity":\{"kind":"(\w+)"/g)].map(([, kind]) => kind);
+      await keeper.until(() => kinds().includes("swept"));
+      expect(await keeper.stop()).to.equal(0);
+      expect(kinds()).to.deep.equal(["claimed", "claimed", "refunded", "swept"]);
+      expect(keeper.stdout()).not.to.contain("alert");
+    });
+  });
+
+  it("claims by hand from another purse beside a keeper that claims the same, and each channel once", async () => {
+    await withFolder(async (folder) => {
+      const receiver = getAddress(freshAddress(3_004));
+      const { common, shop } = await openShop(folder, receiver, [1, 2]);
+      const keeper = startCommand(["channels", "keep", ...common, "--every", "1", "--eth-usd", "0", "--json"], env);
+      const own = { ...env, PRIVATE_KEY: lab.keyOf(16).privateKey };
+      const claim = await runCli(["channels", "claim", ...common, "--json"], { env: own });
+      expect(claim.code, claim.stderr).to.equal(0);
+      expect(claim.stderr).not.to.contain("is asked");
+      expect(JSON.parse(claim.stdout)).to.deep.include({ bad: [], withoutKey: [], failed: [] });
+      for (const { channelId } of await shop.storage.list()) expect(await claimedOf(channelId)).to.equal(1_000n);
+      await keeper.until(async () => (await lab.balanceOf(receiver)) === 2_000n);
+      expect(await keeper.stop()).to.equal(0);
+      const earnings = await runCli(["earnings", ...common.slice(2), "--json"]);
+      expect(JSON.parse(earnings.stdout).totals).to.include({
+        earned: "2000",
+        unclaimed: "0",
+        unswept: "0",
+        paidOut: "2000",
+      });
+      const compared = await runCli(["reconcile", "--from-block", "0", ...common, "--json"]);
+      expect(compared.code, compared.stdout).to.equal(0);
+      expect(JSON.parse(compared.stdout).channels.sweeps.matched.value).to.equal("2000");
+    });
+  });
 });
