@@ -124,7 +124,9 @@ export function facilitatorCommand(): Command {
         "merchants with an API key, as JSON; MERCHANT_KEYS=id=key,id=key in the environment adds more",
       ).env("MERCHANTS"),
     )
-    .addOption(new Option("--merchants-only", "answer /verify and /settle to merchants only").env("MERCHANTS_ONLY"))
+    .addOption(
+      new Option("--merchants-only", "answer /verify, /settle and /accepts to merchants only").env("MERCHANTS_ONLY"),
+    )
     .addOption(
       new Option("--answer-within <seconds>", "how long /settle waits for the payment to be mined")
         .env("ANSWER_WITHIN")

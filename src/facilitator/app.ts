@@ -10,6 +10,7 @@ import { isForeign } from "../http/names.ts";
 import type { Logger } from "../logger.ts";
 import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
 import { isOutage, type StoreError } from "../settlement/store/errors.ts";
+import type { AcceptsAnswer } from "./accepts/answer.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Capacity, Full, Seat } from "./admission/capacity.ts";
 import { ClaimConflictError, MalformedHeaderError } from "./admission/claims.ts";
@@ -39,6 +40,8 @@ export type AppPort = ViewsPort & {
   /** Origins of pages that may ask, in lower case. */
   readonly allowedOrigins: readonly string[];
   readonly admission: Admission;
+  /** Completes requirements. */
+  readonly accepts: (body: unknown, caller: Caller) => Promise<AcceptsAnswer>;
   /** Lets in what can be answered in time. */
   readonly capacity: Capacity;
   /** Handles a request with what it brings along beside its body. */
@@ -46,6 +49,13 @@ export type AppPort = ViewsPort & {
 };
 
 const MOST_BODY_BYTES = 1_048_576;
+const PAYMENT_BODY = "{ x402Version, paymentPayload, paymentRequirements }";
+/** What is posted to each endpoint. */
+const BODIES: Readonly<Record<Endpoint, string>> = {
+  verify: PAYMENT_BODY,
+  settle: PAYMENT_BODY,
+  accepts: "{ x402Version, resource?, accepts: [requirements] }",
+};
 /** What pages of allowed origins may ask. The rest is for servers and operators. */
 const PAGES_MAY_ASK = ["/supported", "/discovery/*", "/health", "/verify", "/settle"];
 
@@ -97,6 +107,13 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       signal = c.req.raw.signal;
       await seat.begin(signal);
       if (!body.ok) return refuse({ status: 400, reason: REASON.invalidPayload, message: body.problem });
+      if (endpoint === "accepts") {
+        const answer = await port.accepts(body.value, caller);
+        if (answer.status === 400) metrics.refused(endpoint, 400);
+        const ms = clock.now() - startedMs;
+        logger.info(endpoint, { requestId, merchant: caller.merchant?.id, status: answer.status, ms });
+        return c.json(answer.body, answer.status);
+      }
       const read = readCall(x402, body.value, endpoint, requestId);
       if ("status" in read) return refuse(read);
       call = read;
@@ -192,7 +209,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   }
 
   for (const path of PAGES_MAY_ASK) app.use(path, crossOrigin(port.allowedOrigins));
-  for (const endpoint of ["verify", "settle"] as const) {
+  for (const [endpoint, body] of Object.entries(BODIES) as [Endpoint, string][]) {
     const onError = (c: Context): Response => {
       metrics.refused(endpoint, 413);
       // What is left of the body is not read.
@@ -200,9 +217,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       return c.json(failure(endpoint, { reason: REASON.invalidPayload, message: "the body is too large" }), 413);
     };
     app.post(`/${endpoint}`, bodyLimit({ maxSize: MOST_BODY_BYTES, onError }), (c) => handle(c, endpoint));
-    app.get(`/${endpoint}`, (c) =>
-      c.json({ endpoint: `/${endpoint}`, description: `POST { x402Version, paymentPayload, paymentRequirements }` }),
-    );
+    app.get(`/${endpoint}`, (c) => c.json({ endpoint: `/${endpoint}`, description: `POST ${body}` }));
   }
   app.route("/", createViews(port));
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));

@@ -16,6 +16,7 @@ import type { SettlementEngine } from "../settlement/engine.ts";
 import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { startEngine } from "../settlement/startEngine.ts";
 import type { Store } from "../settlement/store/types.ts";
+import { createAccepts } from "./accepts/answer.ts";
 import { createAdmission } from "./admission/admission.ts";
 import { createCapacity } from "./admission/capacity.ts";
 import { createDoor } from "./admission/door.ts";
@@ -68,7 +69,7 @@ export type FacilitatorOptions = {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Callers with an API key. */
   readonly merchants?: readonly Merchant[] | undefined;
-  /** Whether /verify and /settle answer nobody else. */
+  /** Whether /verify, /settle and /accepts answer nobody else. */
   readonly merchantsOnly?: boolean | undefined;
   /**
    * How old the chain's newest block may be, in seconds, while the facilitator calls itself ready; Infinity for any age. By default
@@ -188,9 +189,9 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const x402 = new x402Facilitator().register(`eip155:${chainId}`, scheme(2));
   const v1Name = networkOf(chainId)?.v1Name;
   if (v1Name !== undefined) x402.registerV1(v1Name as Network, scheme(1));
+  const receivers = (options.merchants ?? []).flatMap((one) => one.receivers);
   if (options.channels !== false && (await hasChannels(client))) {
     const { authority } = options.channels ?? {};
-    const receivers = (options.merchants ?? []).flatMap((one) => one.receivers);
     const channels = createChannelScheme({ ...port, authority, receivers, options: () => current.getStore() ?? {} });
     x402.register(`eip155:${chainId}`, metrics.channels.measured(channels, clock));
   }
@@ -219,6 +220,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     isTrustedProxy,
     allowedOrigins: (options.allowedOrigins ?? []).map((origin) => origin.toLowerCase()),
     admission,
+    accepts: createAccepts({ x402, chainId, tokens, admission, policy, receivers }),
     capacity,
     load: capacity.view,
     readiness,

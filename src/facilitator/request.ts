@@ -4,12 +4,15 @@ import { readPaymentIdentifier } from "./admission/claims.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 import { type ExactRequest, isPermit2, networkEcho, payerOf, propertyOf, readEnvelope, readExact } from "./wire.ts";
 
-export type Endpoint = "verify" | "settle";
+/** Where payments are posted to. */
+export type PaymentEndpoint = "verify" | "settle";
+/** Where anything is posted to. */
+export type Endpoint = PaymentEndpoint | "accepts";
 export type Status = 200 | 400 | 401 | 403 | 409 | 413 | 415 | 429 | 500 | 503;
 
 /** A request of /verify or /settle that can be handled. */
 export type Call = {
-  readonly endpoint: Endpoint;
+  readonly endpoint: PaymentEndpoint;
   readonly requestId: string;
   readonly payload: PaymentPayload;
   readonly requirements: PaymentRequirements;
@@ -30,7 +33,12 @@ export type Refusal = {
 };
 
 /** Reads who handles a request, and that the scheme can read it: malformed is 400, unsupported a business answer. */
-export function readCall(x402: x402Facilitator, body: unknown, endpoint: Endpoint, requestId: string): Call | Refusal {
+export function readCall(
+  x402: x402Facilitator,
+  body: unknown,
+  endpoint: PaymentEndpoint,
+  requestId: string,
+): Call | Refusal {
   const rawPayload = propertyOf(body, "paymentPayload");
   const rawRequirements = propertyOf(body, "paymentRequirements");
   const echo = { network: networkEcho(rawPayload), payer: payerOf(rawPayload) };
@@ -70,6 +78,7 @@ export function readCall(x402: x402Facilitator, body: unknown, endpoint: Endpoin
 
 /** A well-formed answer of an endpoint that says no. */
 export function failure(endpoint: Endpoint, { reason, message, network = "", payer }: Omit<Refusal, "status">) {
+  if (endpoint === "accepts") return { error: message };
   const named = payer === undefined ? {} : { payer };
   return endpoint === "verify"
     ? { isValid: false, invalidReason: reason, invalidMessage: message, ...named }
@@ -78,5 +87,5 @@ export function failure(endpoint: Endpoint, { reason, message, network = "", pay
 
 /** The reason of an endpoint for what is not the payment's fault. */
 export function unexpected(endpoint: Endpoint): string {
-  return endpoint === "verify" ? REASON.verifyError : REASON.settleError;
+  return endpoint === "settle" ? REASON.settleError : REASON.verifyError;
 }

@@ -31,6 +31,7 @@ const MOST_LISTED = 1_000;
 const ENDPOINTS = {
   "POST /verify": "whether a payment is good; changes nothing",
   "POST /settle": "settles a payment, and answers when it is mined",
+  "POST /accepts": "completes payment requirements, for servers that ask for that",
   "GET /supported": "schemes, networks, extensions and sending keys",
   "GET /payments/{network}/{asset}/{payer}/{nonce}": "what became of a payment",
   "GET /discovery/resources": "resources that were paid for here",

@@ -6,11 +6,11 @@ import type { SignedAuthorization } from "../authorization/types.ts";
 // What the body of /verify and /settle must look like (x402 v1 and v2, scheme exact). Unknown fields are let through, and
 // addresses may be in any case; everything that is signed or compared is parsed here once.
 
-const address = z
+export const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/)
   .transform((text): Address => getAddress(text.toLowerCase()));
-const uint256 = z
+export const uint256 = z
   .string()
   .regex(/^[0-9]{1,78}$/)
   .transform(BigInt)
@@ -36,7 +36,7 @@ const signature = z
   .max(2 + 2 * MAX_SIGNATURE_BYTES)
   .regex(/^0x([0-9a-fA-F]{2})+$/)
   .transform((text) => text.toLowerCase() as Hex);
-const name = z.string().min(1).max(256);
+export const name = z.string().min(1).max(256);
 /** A text that may be missing; what is neither is left out, as clients do. */
 const loose = z.string().max(4096).optional().catch(undefined);
 
@@ -199,7 +199,7 @@ function join(
 }
 
 /** The first problem, by its path. Values are never repeated: they may be signatures. */
-function explain({ issues }: z.ZodError): string {
+export function explain({ issues }: z.ZodError): string {
   const [first] = issues;
   if (first === undefined) return "it cannot be read";
   const path = first.path.map(String).join(".");

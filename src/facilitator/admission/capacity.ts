@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Endpoint } from "../request.ts";
+import type { Endpoint, PaymentEndpoint } from "../request.ts";
 import { createProjection, type Projection } from "./projection.ts";
 import { createShares } from "./shares.ts";
 import { createSlots } from "./slots.ts";
@@ -37,7 +37,7 @@ export type Seat = {
 };
 
 export type CapacityView = {
-  readonly inside: Readonly<Record<Endpoint, number>>;
+  readonly inside: Readonly<Record<PaymentEndpoint, number>>;
   /** What a settlement that came now would take. */
   readonly delayMs: number;
   /** Settlements a second, as measured. */
@@ -117,7 +117,20 @@ export function createCapacity(options: CapacityOptions): Capacity {
     return verify.inside() < LEAST_INSIDE ? over : Math.max(over, overMs(verify, LINES.verify));
   }
 
-  function seatOf(endpoint: Endpoint, caller: Caller): Seat {
+  /** For what asks nothing of the chain, and says nothing about how fast payments go: it only waits for its turn. */
+  function stool(): Seat {
+    let giveSlotBack: () => void = () => undefined;
+    return {
+      begin: async (signal) => {
+        giveSlotBack = await slots.take(false, signal);
+      },
+      waits: () => undefined,
+      keep: () => undefined,
+      leave: () => giveSlotBack(),
+    };
+  }
+
+  function seatOf(endpoint: PaymentEndpoint, caller: Caller): Seat {
     const stay = (endpoint === "settle" ? settle : verify).enter();
     const exit = endpoint === "settle" ? shares.enter(caller) : () => undefined;
     let giveSlotBack: () => void = () => undefined;
@@ -149,7 +162,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
   return {
     enter: (endpoint, caller) => {
       const over = endpoint === "settle" ? settlementOverMs(caller) : verificationOverMs();
-      if (over <= 0) return seatOf(endpoint, caller);
+      if (over <= 0) return endpoint === "accepts" ? stool() : seatOf(endpoint, caller);
       const isFirst = endpoint === "settle" && !isShedding();
       if (endpoint === "settle") {
         shares.refused(caller);
