@@ -123,7 +123,8 @@ export async function findKeeper(
   // Whether it really lives is seen when it is asked.
   const isHeld = keeper.senders.every((sender) => {
     const lease = known.find((one) => one.sender.toLowerCase() === sender.toLowerCase())?.lease;
-    return lease !== undefined && lease.silentForMs < lease.ttlMs && lease.place?.pid === keeper.place.pid;
+    const isSame = lease?.place?.pid === keeper.place.pid && lease.place.host === keeper.place.host;
+    return lease !== undefined && isSame && lease.silentForMs < lease.ttlMs;
   });
   return isHeld ? keeper : undefined;
 }

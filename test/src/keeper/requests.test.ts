@@ -1,0 +1,163 @@
+import { expect } from "chai";
+import type { ChannelKeeper } from "../../../src/keeper/index.ts";
+import { ChannelError } from "../../../src/keeper/index.ts";
+import { askKeeper, findKeeper, serveRequests } from "../../../src/keeper/requests.ts";
+import { openStore, type Store } from "../../../src/settlement/store/index.ts";
+import { createHandClock } from "../../helpers/handClock.ts";
+import { until } from "../../helpers/until.ts";
+
+const chainId = 84532;
+const purse = `0x${"11".repeat(20)}` as const;
+const channelId = `0x${"22".repeat(32)}` as const;
+const transaction = `0x${"33".repeat(32)}` as const;
+
+describe("askKeeper", () => {
+  let store: Store;
+  let clock: ReturnType<typeof createHandClock>;
+  /** What the keepers of a test did, in order. */
+  let done: string[];
+  beforeEach(async () => {
+    store = await openStore(":memory:");
+    clock = createHandClock(1_000_000);
+    done = [];
+  });
+  afterEach(() => store.close());
+
+  const ask = (task: Parameters<typeof askKeeper>[1], signal?: AbortSignal) =>
+    askKeeper({ store, chainId, clock, signal }, task);
+  const isAsked = () => until(async () => (await store.cursor(`keeper-request:${chainId}`)) !== undefined);
+  /** A keeper that is alive, as its lease says. */
+  async function keeper(name = "a", change: Partial<Pick<ChannelKeeper, "claim" | "sweep" | "refund">> = {}) {
+    const place = { host: (await import("node:os")).hostname(), pid: process.pid };
+    await store.acquireLease({ chainId, sender: purse, owner: "engine", ttlMs: 60_000, place });
+    return serveRequests({
+      ...{ store, chainId, clock, senders: [purse] },
+      keeper: {
+        claim: async (ids) => {
+          done.push(`${name} claims ${ids?.length ?? "all"}`);
+          return {
+            claimed: [{ channelId, totalClaimed: 2n ** 100n, transaction }],
+            bad: [],
+            withoutKey: [],
+            failed: [],
+          };
+        },
+        sweep: async () => ({ swept: [], failed: [{ receiver: purse, token: purse }] }),
+        refund: async (id, amount) => {
+          done.push(`${name} refunds ${amount}`);
+          return { channelId: id, amount: amount ?? 1n, claimed: 5n, transaction };
+        },
+        ...change,
+      },
+    });
+  }
+  /** Lets both sides go on until the answer is there. */
+  async function answered<T>(asking: Promise<T>, ...serving: (() => Promise<void>)[]): Promise<T> {
+    let isOver = false;
+    const over = asking.finally(() => {
+      isOver = true;
+    });
+    over.catch(() => undefined);
+    await until(async () => {
+      await Promise.all(serving.map((serve) => serve()));
+      clock.set(clock.now() + 250);
+      return isOver;
+    });
+    return over;
+  }
+
+  it("hands a claim, a sweep and a refund to a keeper, and brings back what it says", async () => {
+    const serve = await keeper();
+    expect(await findKeeper(store, chainId)).to.deep.include({ senders: [purse] });
+    expect(await answered(ask({ kind: "claim", channelIds: [channelId] }), serve)).to.deep.equal({
+      kind: "claim",
+      report: { claimed: [{ channelId, totalClaimed: 2n ** 100n, transaction }], bad: [], withoutKey: [], failed: [] },
+    });
+    expect(await answered(ask({ kind: "sweep" }), serve)).to.deep.equal({
+      kind: "sweep",
+      report: { swept: [], failed: [{ receiver: purse, token: purse }] },
+    });
+    const refund = await answered(ask({ kind: "refund", channelId, amount: 7n }), serve);
+    expect(refund).to.deep.include({ kind: "refund" });
+    expect(done).to.deep.equal(["a claims 1", "a refunds 7"]);
+  });
+
+  it("lets one of several keepers do it, once", async () => {
+    const keepers = await Promise.all(["a", "b", "c"].map((name) => keeper(name)));
+    await answered(ask({ kind: "refund", channelId, amount: 7n }), ...keepers);
+    for (const serve of keepers) await serve();
+    expect(done).to.have.length(1);
+  });
+
+  it("says which request a keeper refused, and that another failed", async () => {
+    const refusing = await keeper("a", {
+      refund: async () => {
+        throw new ChannelError("It has 5 atomic units to give back.", { hint: "Ask for at most 5." });
+      },
+      sweep: async () => {
+        throw new Error("no node\nwith a second line");
+      },
+    });
+    expect(await answered(ask({ kind: "refund", channelId }), refusing)).to.deep.equal({
+      kind: "error",
+      isRefused: true,
+      message: "It has 5 atomic units to give back.",
+      hint: "Ask for at most 5.",
+    });
+    expect(await answered(ask({ kind: "sweep" }), refusing)).to.deep.equal({
+      kind: "error",
+      isRefused: false,
+      message: "no node",
+    });
+  });
+
+  it("withdraws what no keeper took, and no keeper does it later", async () => {
+    const serve = await keeper();
+    expect(await answered(ask({ kind: "claim" }))).to.equal(undefined);
+    await serve();
+    const stop = new AbortController();
+    const asking = ask({ kind: "claim" }, stop.signal);
+    await isAsked();
+    stop.abort();
+    expect(await answered(asking)).to.equal(undefined);
+    await serve();
+    expect(done).to.deep.equal([]);
+  });
+
+  it("leaves alone what somebody asked for who was killed long ago, and lets others ask", async () => {
+    const stop = new AbortController();
+    const asking = ask({ kind: "claim" }, stop.signal);
+    await isAsked();
+    const old = await store.cursor(`keeper-request:${chainId}`);
+    stop.abort();
+    await answered(asking);
+    await store.setCursor(`keeper-request:${chainId}`, old!);
+    clock.set(clock.now() + 121_000);
+    const serve = await keeper();
+    const answer = await answered(ask({ kind: "claim", channelIds: [channelId, channelId] }), serve);
+    expect(answer?.kind).to.equal("claim");
+    expect(done).to.deep.equal(["a claims 2"]);
+  });
+
+  it("says that nothing is known of what a keeper took that is gone", async () => {
+    let take = (): void => undefined;
+    const taken = new Promise<void>((resolve) => {
+      take = resolve;
+    });
+    const serve = await keeper("a", {
+      claim: () => {
+        take();
+        return new Promise(() => undefined);
+      },
+    });
+    const asking = ask({ kind: "claim" });
+    await isAsked();
+    void serve();
+    await taken;
+    // Its key is free: it is no more.
+    const lease = (await store.senders(chainId))[0]!.lease!;
+    await store.releaseLease(lease);
+    expect(await findKeeper(store, chainId)).to.equal(undefined);
+    expect(await answered(asking)).to.deep.equal({ kind: "unanswered" });
+  });
+});
