@@ -2,6 +2,7 @@
 // payments (exact), with the official middleware. What its channels owe is in the journal: `tributary channels keep` with the
 // same key and the same journal claims it.
 // Run: PAY_TO=0x… RECEIVER_AUTHORIZER_KEY=0x… FACILITATOR_URL=http://127.0.0.1:4022 node examples/channel-seller.ts
+import { setTimeout as pause } from "node:timers/promises";
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/server";
 import { ExactEvmScheme } from "@x402/evm/exact/server";
@@ -36,6 +37,18 @@ const routes = {
     ],
   },
 };
+
+// The middleware answers 500 while it cannot ask the facilitator what it supports, so this sells nothing before that.
+for (let said = ""; ; await pause(500)) {
+  try {
+    await facilitator.getSupported();
+    break;
+  } catch (error) {
+    const why = `waiting for the facilitator at ${FACILITATOR_URL}: ${error instanceof Error ? error.message : error}`;
+    if (why !== said) console.log(why);
+    said = why;
+  }
+}
 
 const app = express();
 app.use(paymentMiddleware(routes, resources));

@@ -1,6 +1,7 @@
 import { x402Client, x402HTTPClient } from "@x402/core/client";
+import type { PaymentRequired } from "@x402/core/types";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../src/chain/client.ts";
@@ -14,20 +15,26 @@ import { httpUrl, jsonOption, keystoreOption, rpcUrlOption, usdcAmount } from ".
 import { notice, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { namedSigner } from "./cli/signer.ts";
+import { buyThroughChannel, type Order, resumeThroughChannel } from "./pay/channel/purchase.ts";
+import { refundChannel } from "./pay/channel/refund.ts";
 import { type Fate, fateOf } from "./pay/fate.ts";
-import { cheapest, readPrice } from "./pay/offer.ts";
+import { cheapest, type Offer, readPrice, SCHEMES, type Scheme, signAsAsked } from "./pay/offer.ts";
 import {
   findOpenPayment,
   forget,
-  keepOpenPayment,
-  type OpenPayment,
-  type Purchase,
+  keepOpenAuthorization,
+  type OpenAuthorization,
   takeOver,
 } from "./pay/openPayments.ts";
-import { askPrice, sendPayment } from "./pay/send.ts";
+import { type Answer, askPrice, type Purchase } from "./pay/request.ts";
+import { sendPayment } from "./pay/send.ts";
 
 type Options = {
   readonly max: bigint;
+  readonly scheme: Scheme;
+  readonly deposit?: bigint;
+  readonly maxDeposit: bigint;
+  readonly refund?: bigint | true;
   readonly rpcUrl: string;
   readonly keystore?: string;
   readonly method: string;
@@ -48,29 +55,71 @@ export function payCommand(): Command {
     )
     .argument("<url>", "the resource", httpUrl)
     .option("--max <usdc>", "the most to pay, in USDC", usdcAmount, 10_000n)
+    .addOption(
+      new Option("--scheme <scheme>", "exact, or batch-settlement to pay through a channel that is filled now and then")
+        .choices(SCHEMES)
+        .default("exact"),
+    )
+    .option(
+      "--deposit <usdc>",
+      "what to put into the channel when it has too little; else as the seller asks",
+      usdcAmount,
+    )
+    .option("--max-deposit <usdc>", "the most to put into the channel at once, in USDC", usdcAmount, 100_000n)
+    .option("--refund [usdc]", "buy nothing: ask the seller to send back what is left in the channel", usdcAmount)
     .option("--method <method>", "HTTP method", "GET")
     .option("--data <body>", "body to send, as JSON")
     .option("--again", "sign another payment although one for the same request is open or was paid")
     .addOption(rpcUrlOption())
     .addOption(keystoreOption())
     .addOption(jsonOption())
-    .addHelpText("after", examples("pay http://127.0.0.1:4021/weather --max 0.01"))
+    .addHelpText(
+      "after",
+      examples(
+        "pay http://127.0.0.1:4021/weather --max 0.01",
+        "pay http://127.0.0.1:4021/weather --scheme batch-settlement --max-deposit 0.05",
+        "pay http://127.0.0.1:4021/weather --refund",
+      ),
+    )
     .action(runPay);
 }
 
 async function runPay(url: string, options: Options): Promise<void> {
+  const { scheme, deposit, maxDeposit, refund } = options;
   const purchase: Purchase = { url, method: options.method, data: options.data };
-  const before = await findOpenPayment(purchase);
-  const fate = before === undefined ? undefined : await look(before, options);
-  if (before === undefined || fate === undefined) await buy(purchase, options);
-  else {
-    await takeOver(purchase, before);
-    await sendPayment(purchase, before, { fate, json: options.json === true });
+  if (deposit !== undefined && scheme === "exact") {
+    throw new UsageError("--deposit is for channels; nothing was paid.", { hint: "Add --scheme batch-settlement." });
   }
+  if (deposit !== undefined && deposit > maxDeposit) {
+    const [wanted, most] = [deposit, maxDeposit].map((amount) => formatAmount(amount, 6));
+    throw new UsageError(`The ${wanted} USDC of --deposit is above the ${most} of --max-deposit; nothing was paid.`, {
+      hint: "Pass a larger --max-deposit, or a smaller --deposit.",
+    });
+  }
+  if (refund !== undefined) return takeBack(purchase, refund === true ? undefined : refund, options);
+  if (!(await resume(purchase, options))) await buy(purchase, options);
 }
 
+/** Goes on with the payment of an earlier run. False where there is none, or it is to be sent no more. */
+async function resume(purchase: Purchase, options: Options): Promise<boolean> {
+  const before = await findOpenPayment(purchase);
+  if (before === undefined) return false;
+  if (before.scheme === "batch-settlement") {
+    return resumeThroughChannel(purchase, before, { ...channelOptions(options), again: options.again === true });
+  }
+  const fate = await look(before, options);
+  if (fate === undefined) return false;
+  await takeOver(purchase, before);
+  await sendPayment(purchase, before, { fate, json: options.json === true });
+  return true;
+}
+
+const channelOptions = ({ deposit, maxDeposit, rpcUrl, json }: Options) => {
+  return { deposit, maxDeposit, rpcUrl, json: json === true };
+};
+
 /** What became of the payment of an earlier run; undefined where it is to be sent no more. */
-async function look(payment: OpenPayment, { rpcUrl, again }: Options): Promise<Fate | undefined> {
+async function look(payment: OpenAuthorization, { rpcUrl, again }: Options): Promise<Fate | undefined> {
   const { nonce, validBefore } = payment.authorization;
   if (again === true) {
     await forget(payment);
@@ -107,13 +156,7 @@ async function buy(purchase: Purchase, options: Options): Promise<void> {
     if (!ok) process.exitCode = EXIT.failure;
     return;
   }
-  const asked = readPrice(new x402HTTPClient(new x402Client()), first.headers, first.body, url);
-  const offer = cheapest(asked);
-  if (offer === undefined) {
-    throw new UsageError(`${url} takes no payment that can be made here; nothing was paid.`, {
-      hint: "Payments are made in USDC, by the scheme exact with an EIP-3009 authorization.",
-    });
-  }
+  const { asked, offer } = readOffer(first, url, options.scheme);
   const price = formatAmount(offer.amount, 6);
   if (options.json !== true) notice(`price: ${price} USDC on ${offer.network.title}, to ${offer.accepts.payTo}`);
   if (offer.amount > options.max) {
@@ -131,11 +174,41 @@ async function buy(purchase: Purchase, options: Options): Promise<void> {
       hint: "Pay with another key, or have the server name another payee.",
     });
   }
-  const client = new x402HTTPClient(registerExactEvmScheme(new x402Client(), { signer }));
-  const payload = await client.createPaymentPayload({ ...asked, accepts: [offer.accepts] });
+  const order = { asked, offer, signer };
+  if (options.scheme === "exact") await buyExactly(purchase, order, options);
+  else await buyThroughChannel(purchase, order, channelOptions(options));
+}
+
+/** Buys with an authorization of its own. */
+async function buyExactly(purchase: Purchase, { asked, offer, signer }: Order, { json }: Options): Promise<void> {
+  // --max was asked already.
+  const own = new x402Client().setSpendControls(false);
+  const client = new x402HTTPClient(registerExactEvmScheme(own, { signer }));
+  const payload = await signAsAsked(client.createPaymentPayload({ ...asked, accepts: [offer.accepts] }));
   // Kept before anything of it leaves this process.
-  const payment = await keepOpenPayment(purchase, client.encodePaymentSignatureHeader(payload));
-  await sendPayment(purchase, payment, { fate: { status: "open" }, json: options.json === true });
+  const payment = await keepOpenAuthorization(purchase, client.encodePaymentSignatureHeader(payload));
+  await sendPayment(purchase, payment, { fate: { status: "open" }, json: json === true });
+}
+
+async function takeBack(purchase: Purchase, amount: bigint | undefined, options: Options): Promise<void> {
+  const first = await askPrice(purchase);
+  const { offer } = readOffer(first, purchase.url, "batch-settlement");
+  const signer = await payerOf(options, offer.network);
+  await refundChannel(purchase, { offer, signer }, { amount, rpcUrl: options.rpcUrl, json: options.json === true });
+}
+
+/** The cheapest offer of a scheme, and all that the server asks. */
+function readOffer({ headers, body }: Answer, url: string, scheme: Scheme): { asked: PaymentRequired; offer: Offer } {
+  const asked = readPrice(new x402HTTPClient(new x402Client()), headers, body, url);
+  const offer = cheapest(asked, scheme);
+  if (offer !== undefined) return { asked, offer };
+  const other = SCHEMES.find((one) => cheapest(asked, one) !== undefined);
+  throw new UsageError(`${url} takes no payment that can be made here by the scheme ${scheme}; nothing was paid.`, {
+    hint:
+      other === undefined
+        ? "Payments are made in USDC, with EIP-3009, by the schemes exact and batch-settlement."
+        : `It can be paid with --scheme ${other}.`,
+  });
 }
 
 /** The keystore or `PRIVATE_KEY`; where the local chain runs, a test account pays on it. */

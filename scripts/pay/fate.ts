@@ -5,7 +5,7 @@ import { readHorizon } from "../../src/chain/horizon.ts";
 import { findNonceUses } from "../../src/chain/uses.ts";
 import { TributaryError } from "../../src/errors.ts";
 import { DEFAULT_POLICY } from "../../src/settlement/policy.ts";
-import type { OpenPayment } from "./openPayments.ts";
+import type { OpenAuthorization } from "./openPayments.ts";
 
 /** What the chain says of a payment that was signed. */
 export type Fate =
@@ -19,7 +19,7 @@ export type Fate =
   | { readonly status: "unknown" };
 
 /** Asks the node at `rpcUrl`. One of another chain, or none, tells nothing. */
-export async function fateOf(payment: OpenPayment, rpcUrl: string): Promise<Fate> {
+export async function fateOf(payment: OpenAuthorization, rpcUrl: string): Promise<Fate> {
   const { chainId } = payment.authorization;
   const client = await connectChain(rpcUrl).catch(() => undefined);
   if (client?.chain.id !== chainId) return { status: "unknown" };
@@ -31,7 +31,7 @@ export async function fateOf(payment: OpenPayment, rpcUrl: string): Promise<Fate
   }
 }
 
-async function askFate(client: ChainClient, { authorization }: OpenPayment): Promise<Fate> {
+async function askFate(client: ChainClient, { authorization }: OpenAuthorization): Promise<Fate> {
   const { token, validBefore } = authorization;
   const horizon = await readHorizon(client);
   const isUsed = async (at?: { blockNumber: bigint }) => (await readUsed(client, token, [authorization], at)).size > 0;

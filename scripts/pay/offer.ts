@@ -1,8 +1,13 @@
 import type { x402HTTPClient } from "@x402/core/client";
 import type { PaymentRequired, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import { TributaryError } from "../../src/errors.ts";
 import { type Network, networks } from "../../src/networks.ts";
 import { CommandError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";
+
+/** The schemes that can be paid by. */
+export const SCHEMES = ["exact", "batch-settlement"] as const;
+export type Scheme = (typeof SCHEMES)[number];
 
 /** An offer in USDC that can be paid. */
 export type Offer = { readonly accepts: PaymentRequirements; readonly network: Network; readonly amount: bigint };
@@ -16,19 +21,36 @@ export function readPrice(client: x402HTTPClient, headers: Headers, body: string
   }
 }
 
-/** The cheapest offer in a known USDC; v1 calls the amount and the network by other names. */
-export function cheapest({ accepts }: PaymentRequired): Offer | undefined {
+/** The cheapest offer of a scheme in a known USDC; v1 calls the amount and the network by other names. */
+export function cheapest({ accepts }: PaymentRequired, scheme: Scheme): Offer | undefined {
   const offers = accepts.flatMap((one): Offer[] => {
     const name: string = one.network;
     const network = Object.values(networks).find(({ caip2, v1Name }) => name === caip2 || name === v1Name);
     const amount: unknown = one.amount ?? Reflect.get(one, "maxAmountRequired");
     const isPermit2 = one.extra?.assetTransferMethod === "permit2";
-    if (network === undefined || one.scheme !== "exact" || isPermit2) return [];
+    if (network === undefined || one.scheme !== scheme || isPermit2) return [];
     if (typeof amount !== "string" || !/^[0-9]{1,30}$/.test(amount)) return [];
     if (one.asset.toLowerCase() !== network.usdc.address.toLowerCase()) return [];
     return [{ accepts: one, network, amount: BigInt(amount) }];
   });
   return offers.sort((a, b) => (a.amount < b.amount ? -1 : 1))[0];
+}
+
+/**
+ * Waits for the official client to sign what a server asks.
+ * @throws CommandError where it refuses to: nothing was paid then.
+ */
+export async function signAsAsked<T>(signing: Promise<T>): Promise<T> {
+  try {
+    return await signing;
+  } catch (cause) {
+    if (cause instanceof TributaryError) throw cause;
+    throw new CommandError("What the server asks cannot be signed; nothing was paid.", EXIT.failure, {
+      details: (cause instanceof Error ? cause.message : String(cause)).split("\n")[0] ?? "",
+      hint: "Tell the seller.",
+      cause,
+    });
+  }
 }
 
 export function readReceipt(client: x402HTTPClient, headers: Headers): SettleResponse | undefined {

@@ -1,25 +1,43 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Hex } from "viem";
+import { decodeRecord } from "../../src/authorization/decode.ts";
 import { AuthorizationInputError, parseAuthorization } from "../../src/authorization/index.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { syncFolder, writeInPlaceOf, writeNew } from "../../src/files.ts";
 import type { Network } from "../../src/networks.ts";
-import { UsageError } from "../cli/errors.ts";
-
-/** What somebody wants to buy: one request of a server. */
-export type Purchase = { readonly url: string; readonly method: string; readonly data?: string | undefined };
+import { CommandError, UsageError } from "../cli/errors.ts";
+import { EXIT } from "../cli/exitCodes.ts";
+import { type ChannelPayment, isChannelPayment, readChannelPayment } from "./channel/payment.ts";
+import type { Purchase } from "./request.ts";
 
 /** A payment that was signed for a purchase and whose outcome nobody has told. */
-export type OpenPayment = {
+export type OpenPayment = OpenAuthorization | OpenVoucher;
+
+type Headers = Readonly<Record<string, string>>;
+
+type Kept = {
+  /** The URL that it buys at. */
+  readonly url: string;
   /** The header that carries it, as it was or will be sent. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly authorization: SignedAuthorization;
+  readonly headers: Headers;
   readonly network: Network;
   /** The process that sent it last. */
   readonly pid: number;
   /** Where it is kept. */
   readonly path: string;
+};
+
+/** A payment of the scheme exact. */
+export type OpenAuthorization = Kept & { readonly scheme: "exact"; readonly authorization: SignedAuthorization };
+
+/** A payment through a channel. */
+export type OpenVoucher = Kept & {
+  readonly scheme: "batch-settlement";
+  readonly payment: ChannelPayment;
+  /** It is known that the seller charged for it. */
+  readonly isCharged: boolean;
 };
 
 const FOLDER = join(".tributary", "payments");
@@ -39,8 +57,22 @@ export async function findOpenPayment(purchase: Purchase): Promise<OpenPayment |
     throw unreadable(path, cause);
   }
   const open = parse(text, path);
-  if (isSentNow(open)) throw inUse(open.pid);
+  // Who may use a channel is decided by its account.
+  if (open.scheme === "exact" && isSentNow(open)) throw inUse(open.pid);
   return open;
+}
+
+/** The open payments of this folder that go through a channel. */
+export async function findOpenVouchers(channelId: Hex): Promise<readonly OpenVoucher[]> {
+  const names = await readdir(FOLDER).catch(() => []);
+  const found: OpenVoucher[] = [];
+  for (const name of names.filter((one) => one.endsWith(".json") && !one.startsWith("."))) {
+    const path = join(FOLDER, name);
+    const text = await readFile(path, "utf8").catch(() => undefined);
+    const open = text === undefined ? undefined : parse(text, path);
+    if (open?.scheme === "batch-settlement" && open.payment.channelId === channelId) found.push(open);
+  }
+  return found;
 }
 
 /**
@@ -48,12 +80,21 @@ export async function findOpenPayment(purchase: Purchase): Promise<OpenPayment |
  * two processes never sign for the same.
  * @throws UsageError where another process was faster, or it cannot be written: nothing may be sent then.
  */
-export async function keepOpenPayment(
-  purchase: Purchase,
-  headers: Readonly<Record<string, string>>,
-): Promise<OpenPayment> {
+export async function keepOpenAuthorization(purchase: Purchase, headers: Headers): Promise<OpenAuthorization> {
+  const open = await keep(purchase, headers);
+  if (open.scheme !== "exact") throw unreadable(open.path, undefined);
+  return open;
+}
+
+/** The same for a payment through a channel. */
+export async function keepOpenVoucher(purchase: Purchase, headers: Headers): Promise<OpenVoucher> {
+  return asVoucher(await keep(purchase, headers));
+}
+
+async function keep(purchase: Purchase, headers: Headers): Promise<OpenPayment> {
   const path = pathOf(purchase);
   const text = serialise(purchase, headers);
+  const open = readable(text, path);
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeNew(path, text);
@@ -66,12 +107,44 @@ export async function keepOpenPayment(
       cause,
     });
   }
-  return parse(text, path);
+  return open;
+}
+
+/** What the next run would read. Nobody may send what that could not. */
+function readable(text: string, path: string): OpenPayment {
+  try {
+    return parse(text, path);
+  } catch (cause) {
+    throw new CommandError("What the server asks makes no payment that can be kept; nothing was paid.", EXIT.failure, {
+      details: cause instanceof UsageError ? (cause.details ?? "") : String(cause),
+      hint: "Tell the seller.",
+      cause,
+    });
+  }
+}
+
+function asVoucher(open: OpenPayment): OpenVoucher {
+  if (open.scheme !== "batch-settlement") throw unreadable(open.path, undefined);
+  return open;
 }
 
 /** Notes that this process sends the payment now. */
-export async function takeOver(purchase: Purchase, { headers, path }: OpenPayment): Promise<void> {
+export async function takeOver(purchase: Purchase, { headers, path }: OpenAuthorization): Promise<void> {
   await writeInPlaceOf(path, serialise(purchase, headers));
+}
+
+/** Keeps another voucher in the place of one that the seller did not take. */
+export async function replaceOpenVoucher(purchase: Purchase, headers: Headers): Promise<OpenVoucher> {
+  const path = pathOf(purchase);
+  const text = serialise(purchase, headers);
+  await writeInPlaceOf(path, text);
+  return asVoucher(parse(text, path));
+}
+
+/** Notes that the seller has charged for a payment whose answer is lost. */
+export async function noteCharged({ path }: OpenVoucher): Promise<void> {
+  const kept: object = JSON.parse(await readFile(path, "utf8"));
+  await writeInPlaceOf(path, `${JSON.stringify({ ...kept, charged: true })}\n`);
 }
 
 /** Forgets a payment whose outcome is known, or that its payer gives up. */
@@ -86,7 +159,7 @@ function pathOf({ url, method, data }: Purchase): string {
   return join(FOLDER, `${createHash("sha256").update(key).digest("hex")}.json`);
 }
 
-function serialise({ url, method }: Purchase, headers: Readonly<Record<string, string>>): string {
+function serialise({ url, method }: Purchase, headers: Headers): string {
   return `${JSON.stringify({ version: 1, method, url, headers, pid: process.pid })}\n`;
 }
 
@@ -95,19 +168,27 @@ function parse(text: string, path: string): OpenPayment {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null || !("headers" in value) || !("pid" in value)) throw new Error();
     const { headers, pid } = value;
+    const url = "url" in value && typeof value.url === "string" ? value.url : "";
     if (typeof headers !== "object" || headers === null || typeof pid !== "number") throw new Error();
     const [entry, ...others] = Object.entries(headers);
     if (entry === undefined || others.length > 0 || typeof entry[1] !== "string") throw new Error();
     const [name, header] = entry;
+    const kept = { url, headers: { [name]: header }, pid, path };
+    const payload = decodeRecord(header);
+    if (isChannelPayment(payload)) {
+      const payment = readChannelPayment(payload);
+      const isCharged = "charged" in value && value.charged === true;
+      return { ...kept, scheme: "batch-settlement", network: payment.network, payment, isCharged };
+    }
     const { authorization, network } = parseAuthorization(header);
-    return { headers: { [name]: header }, authorization, network, pid, path };
+    return { ...kept, scheme: "exact", network, authorization };
   } catch (cause) {
     throw unreadable(path, cause instanceof AuthorizationInputError ? cause.shortMessage : undefined);
   }
 }
 
 /** Whether a living process sent it and may wait for the answer: it is worth nothing to it once it has expired. */
-function isSentNow({ pid, authorization }: OpenPayment): boolean {
+function isSentNow({ pid, authorization }: OpenAuthorization): boolean {
   if (pid === process.pid || authorization.validBefore * 1000n <= BigInt(Date.now())) return false;
   try {
     process.kill(pid, 0);

@@ -2,31 +2,11 @@ import { x402Client, x402HTTPClient } from "@x402/core/client";
 import { formatAmount } from "../../src/money.ts";
 import { CommandError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";
-import { describeUrl } from "../cli/options.ts";
 import { notice, printJson, printLine } from "../cli/output.ts";
 import type { Fate } from "./fate.ts";
 import { readReason, readReceipt } from "./offer.ts";
-import { forget, type OpenPayment, type Purchase } from "./openPayments.ts";
-
-/** A whole answer of a server. */
-export type Answer = {
-  readonly status: number;
-  readonly ok: boolean;
-  readonly headers: Headers;
-  readonly body: string;
-};
-
-/** Asks a server without paying. */
-export async function askPrice(purchase: Purchase): Promise<Answer> {
-  try {
-    return await request(purchase, {});
-  } catch (cause) {
-    throw new CommandError(`${describeUrl(purchase.url)} cannot be reached.`, EXIT.failure, {
-      hint: "Check the URL, and that the server runs.",
-      cause,
-    });
-  }
-}
+import { forget, type OpenAuthorization } from "./openPayments.ts";
+import { type Answer, type Purchase, sendHeaders } from "./request.ts";
 
 /**
  * Sends a payment that is kept, and tells what came of it. Once the header has left, nothing but a sale ends it: the payment
@@ -35,10 +15,10 @@ export async function askPrice(purchase: Purchase): Promise<Answer> {
  */
 export async function sendPayment(
   purchase: Purchase,
-  payment: OpenPayment,
+  payment: OpenAuthorization,
   { fate, json }: { readonly fate: Fate; readonly json: boolean },
 ): Promise<void> {
-  const sent = await send(purchase, payment);
+  const sent = await sendHeaders(purchase, payment.headers);
   const answer = "lost" in sent ? undefined : sent;
   const reader = new x402HTTPClient(new x402Client());
   const receipt = answer === undefined ? undefined : readReceipt(reader, answer.headers);
@@ -87,7 +67,7 @@ function outcomeOf(answer: Answer | undefined, errorReason: string | undefined, 
 
 function failure(
   outcome: Exclude<Outcome, "sold">,
-  { authorization: { to, value, nonce, validBefore } }: OpenPayment,
+  { authorization: { to, value, nonce, validBefore } }: OpenAuthorization,
   why: string,
   transaction: string | undefined,
 ): CommandError {
@@ -113,34 +93,4 @@ function failure(
         hint: "Run the same command again: it sends the same payment, which can settle once only, and looks at the chain.",
       });
   }
-}
-
-/** The answer to a payment, or why there is none. Once it is on its way, Ctrl-C ends the wait and not the program. */
-async function send(purchase: Purchase, payment: OpenPayment): Promise<Answer | { readonly lost: string }> {
-  const interrupted = new AbortController();
-  const onSignal = (): void => interrupted.abort();
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  try {
-    return await request(purchase, payment.headers, interrupted.signal);
-  } catch {
-    return { lost: interrupted.signal.aborted ? "it was interrupted" : "the answer to the payment did not arrive" };
-  } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-  }
-}
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
-
-async function request(
-  { url, method, data }: Purchase,
-  headers: Readonly<Record<string, string>>,
-  signal?: AbortSignal,
-): Promise<Answer> {
-  const response = await fetch(url, {
-    method,
-    headers: { ...headers, ...(data === undefined ? {} : { "content-type": "application/json" }) },
-    ...(data === undefined ? {} : { body: data }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return { status: response.status, ok: response.ok, headers: response.headers, body: await response.text() };
 }

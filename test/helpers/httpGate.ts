@@ -13,7 +13,7 @@ export type HttpGate = Awaited<ReturnType<typeof openHttpGate>>;
  * long as the sender does: nothing here ends by time.
  */
 export async function openHttpGate(url: string) {
-  const target = new URL(url);
+  let target = new URL(url);
   let armed: { loss: Loss; matches: (request: IncomingMessage) => boolean; lost: () => void } | undefined;
   const server = createServer((request, response) => {
     const { loss, lost } = armed?.matches(request) === true ? armed : { loss: undefined, lost: () => undefined };
@@ -28,9 +28,11 @@ export async function openHttpGate(url: string) {
   function pass(request: IncomingMessage, response: ServerResponse, lost: (() => void) | undefined): void {
     const { method = "GET", headers } = request;
     // A caller that goes away does not end what the server does for it.
-    const onward = open({ host: target.hostname, port: target.port, path: request.url, method, headers }, (answer) => {
+    const { hostname: host, port } = target;
+    // A connection for each request: one that is kept may be closed just when it is used again.
+    const onward = open({ host, port, path: request.url, method, headers, agent: false }, (answer) => {
       if (lost !== undefined) answer.resume().on("end", lost);
-      else answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers));
+      else answer.pipe(response.writeHead(answer.statusCode ?? 502, { ...answer.headers, connection: "close" }));
     });
     onward.on("error", () => response.destroy());
     request.pipe(onward);
@@ -43,14 +45,19 @@ export async function openHttpGate(url: string) {
     server.closeAllConnections();
     server.close();
   };
+  const { pathname, search } = target;
   return {
     /** The URL of the same resource through the gate. */
-    url: `http://127.0.0.1:${port}${target.pathname === "/" ? "" : target.pathname}${target.search}`,
+    url: `http://127.0.0.1:${port}${pathname === "/" ? "" : pathname}${search}`,
     /** Loses the next request that matches, or its answer. Resolves when that has happened. */
     lose: (loss: Loss, matches: (request: IncomingMessage) => boolean = isPaid): Promise<void> =>
       new Promise((resolve) => {
         armed = { loss, matches, lost: resolve };
       }),
+    /** From now on it is a way to another server. */
+    leadTo: (other: string) => {
+      target = new URL(other);
+    },
     /** Breaks the connections that wait for what was lost. */
     hangUp: () => server.closeAllConnections(),
     shut,

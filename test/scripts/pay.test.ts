@@ -23,10 +23,14 @@ describe("tributary pay", () => {
     const price = { scheme: "exact", network: "eip155:84532", payTo: PAYEE, price: "$0.002" } as const;
     const resources = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url }));
     const own = { ...price, payTo: lab.chain.accounts[1]!.address };
-    const routes = { "GET /paid": { accepts: price }, "GET /own": { accepts: own } };
+    const dear = { ...price, price: "$1.5" };
+    const routes = { "GET /paid": { accepts: price }, "GET /own": { accepts: own }, "GET /dear": { accepts: dear } };
     app.use(paymentMiddleware(routes, registerExactEvmScheme(resources)));
     app.get("/paid", (_request, response) => {
       response.json({ secret: 42 });
+    });
+    app.get("/dear", (_request, response) => {
+      response.send("dear");
     });
     app.get("/free", (_request, response) => {
       response.send("free");
@@ -86,6 +90,11 @@ describe("tributary pay", () => {
 
   it("pays exactly --max", async () => {
     expect((await pay([`${url}/paid`, "--max", "0.002"])).code).to.equal(0);
+  });
+
+  it("pays what the official client would not unless it is told so, within --max", async () => {
+    const { code, stdout, stderr } = await pay([`${url}/dear`, "--max", "1.5"]);
+    expect({ code, stdout }, stderr).to.deep.equal({ code: 0, stdout: "dear\n" });
   });
 
   it("prints what costs nothing", async () => {

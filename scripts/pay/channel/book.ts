@@ -1,0 +1,120 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Hex } from "viem";
+import { bytes32, record, wholeNumber } from "../../../src/authorization/fields.ts";
+import { uint128 } from "../../../src/channels/wire.ts";
+import { openForAppending, syncFolder, writeInPlaceOf } from "../../../src/files.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { toJson } from "../../cli/output.ts";
+import type { ChannelPayment, Deposit } from "./payment.ts";
+
+/** A channel by its terms. */
+export type Channel = Pick<ChannelPayment, "channelId" | "config" | "network">;
+
+/** What a buyer knows of one of its channels. Amounts in atomic units, over the channel's whole life. */
+export type Account = {
+  /** What the seller has charged. */
+  readonly charged: bigint;
+  /** The highest ceiling of a voucher whose outcome is known. What is charged beyond it, an open payment was charged for. */
+  readonly ceiling: bigint;
+  /** The newest deposit that the seller says was made: a node may be behind it. */
+  readonly deposit: Deposit | undefined;
+};
+
+/** The account of one channel on disk. Nobody else on this machine has it while it is open. */
+export type ChannelBook = {
+  readonly channelId: Hex;
+  readonly account: () => Account | undefined;
+  /** Once this has returned, the account survives a crash. */
+  readonly keep: (account: Account) => Promise<void>;
+  readonly close: () => void;
+};
+
+const FOLDER = join(".tributary", "channels");
+
+const schema = record({
+  charged: uint128,
+  ceiling: uint128,
+  deposit: record({ amount: uint128, nonce: bytes32, validBefore: wholeNumber }).optional(),
+});
+
+/**
+ * Opens the account of a channel in this folder for this process alone. A process that is killed gives it free.
+ * @throws UsageError where another process has it, or it cannot be read.
+ */
+export async function openChannelBook({ channelId, config, network }: Channel): Promise<ChannelBook> {
+  const path = join(FOLDER, `${channelId}.json`);
+  let release: () => void;
+  try {
+    await mkdir(FOLDER, { recursive: true, mode: 0o700 });
+    await syncFolder(FOLDER);
+    release = await lock(join(FOLDER, `${channelId}.lock`));
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    throw new UsageError(`The channel's account cannot be kept in ${path}; nothing was paid.`, {
+      details: cause instanceof Error ? cause.message : String(cause),
+      hint: "Run it in a folder that can be written: what is signed must be known to the next run.",
+      cause,
+    });
+  }
+  let account: Account | undefined;
+  try {
+    account = await read(path);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return {
+    channelId,
+    account: () => account,
+    keep: async (next) => {
+      // The terms are for people: who has them can withdraw from the channel without its seller.
+      await writeInPlaceOf(path, `${toJson({ version: 1, network: network.caip2, terms: config, ...next })}\n`);
+      account = next;
+    },
+    close: release,
+  };
+}
+
+async function read(path: string): Promise<Account | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    throw unreadable(path, cause);
+  }
+  try {
+    const { charged, ceiling, deposit } = schema.parse(JSON.parse(text));
+    return { charged, ceiling, deposit };
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): UsageError {
+  return new UsageError(`${path} is no account of a channel that can be read; nothing was paid.`, {
+    hint: "Remove it if you cannot restore it: the next run asks the chain and the seller what is in the channel.",
+    cause,
+  });
+}
+
+/** SQLite's lock on an empty database: the system takes it from a process that ends, however it ends. */
+async function lock(path: string): Promise<() => void> {
+  const { DatabaseSync } = await import("node:sqlite");
+  await openForAppending(path).then((file) => file.close());
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    database.close();
+    if (!(cause instanceof Error) || !("errcode" in cause) || cause.errcode !== SQLITE_BUSY) throw cause;
+    throw new UsageError("Another process is paying through the same channel from this folder; nothing was paid.", {
+      hint: "Wait for it: a channel carries one payment at a time.",
+      cause,
+    });
+  }
+  return () => database.close();
+}
+
+const SQLITE_BUSY = 5;

@@ -1,0 +1,162 @@
+import { once } from "node:events";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
+import { expect } from "chai";
+import type { Address } from "viem";
+import { type ChannelPayment, readChannelPayment } from "../../scripts/pay/channel/payment.ts";
+import { networks } from "../../src/networks.ts";
+import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
+import { authorizer } from "../helpers/channelPayloads.ts";
+import { runCli, withFolder } from "../helpers/cli.ts";
+
+const { usdc, caip2 } = networks.baseSepolia;
+const PAYEE: Address = "0x00000000000000000000000000000000000fee97";
+const PRICE = 1_000n;
+
+/** A payment that came, as it was read, with its voucher's signature. */
+type Came = { readonly payment: ChannelPayment; readonly signature: string };
+type Till = (response: ServerResponse, came: Came) => void;
+
+describe("tributary pay and a seller that lies about its channel", () => {
+  let lab: ChainLab;
+  let server: Server;
+  let url: string;
+  let till: Till;
+  let came: Came[] = [];
+  /** What an offer says otherwise. */
+  let terms: Record<string, unknown> = {};
+
+  const ask = (response: ServerResponse, error = "payment required", extra: Record<string, unknown> = {}): void => {
+    const accepts = {
+      scheme: "batch-settlement",
+      network: caip2,
+      amount: PRICE.toString(),
+      asset: usdc.address,
+      payTo: PAYEE,
+      maxTimeoutSeconds: 600,
+      ...terms,
+      extra: {
+        name: usdc.name,
+        version: usdc.version,
+        receiverAuthorizer: authorizer.address,
+        withdrawDelay: 900,
+        ...extra,
+      },
+    };
+    const required = { x402Version: 2, error, resource: { url, description: "", mimeType: "" }, accepts: [accepts] };
+    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(required as never) }).end("{}");
+  };
+  const sell: Till = (response, { payment }) => {
+    const channelState = { chargedCumulativeAmount: payment.ceiling.toString() };
+    const extra = { chargedAmount: PRICE.toString(), channelState };
+    const receipt = { success: true, transaction: "", network: caip2, extra };
+    response.writeHead(200, { "payment-response": encodePaymentResponseHeader(receipt as never) }).end("sold");
+  };
+  const drop: Till = (response) => response.destroy();
+  /** Refuses, with the word that `charged` was charged by the voucher of a payment that came. */
+  const claim =
+    (charged: bigint, by: () => Came): Till =>
+    (response, { payment: { channelId } }) => {
+      const { payment, signature } = by();
+      ask(response, "invalid_batch_settlement_evm_cumulative_amount_mismatch", {
+        channelState: { channelId, chargedCumulativeAmount: charged.toString() },
+        voucherState: { signedMaxClaimable: payment.ceiling.toString(), signature },
+      });
+    };
+
+  before(async () => {
+    lab = await openChainLab();
+    server = createServer((request, response) => {
+      const header = request.headers["payment-signature"];
+      if (typeof header !== "string") return ask(response);
+      const payload = JSON.parse(Buffer.from(header, "base64").toString());
+      const one = { payment: readChannelPayment(payload), signature: payload.payload.voucher.signature };
+      came.push(one);
+      return till(response, one);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/paid`;
+  });
+  after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await lab.chain.stop();
+  });
+  beforeEach(() => {
+    came = [];
+    terms = {};
+  });
+
+  const pay = (cwd: string, ...args: string[]) =>
+    runCli(["pay", url, "--scheme", "batch-settlement", ...args], { cwd, env: { RPC_URL: lab.chain.rpcUrl } });
+  const buy = async (cwd: string): Promise<string> => {
+    const { code, stdout, stderr } = await pay(cwd);
+    expect(code, stderr).to.equal(0);
+    return stdout;
+  };
+  const ceilings = () => came.map(({ payment }) => payment.ceiling);
+
+  it("signs no voucher beyond one that the seller has and never answered", () =>
+    withFolder(async (folder) => {
+      till = sell;
+      await buy(folder);
+      till = drop;
+      expect((await pay(folder)).code).to.equal(4);
+      expect(ceilings()).to.deep.equal([1_000n, 2_000n]);
+
+      // It says that it counts from less, and when that is signed for, that it had charged the voucher all the same.
+      let turn = 0;
+      till = (response, one) => {
+        turn += 1;
+        const word = turn === 1 ? claim(500n, () => came[0]!) : claim(2_000n, () => came[1]!);
+        word(response, one);
+      };
+      const { code, stderr } = await pay(folder);
+      expect(code, stderr).to.equal(3);
+      expect(stderr).to.include("It was paid, and the server does not sell for it");
+      expect(ceilings().slice(2)).to.deep.equal([2_000n, 1_500n]);
+      till = sell;
+      expect((await pay(folder)).code).to.equal(3);
+      expect(ceilings()).to.have.length(4);
+    }));
+
+  it("goes on from what a seller without a memory counts from, which costs no more", () =>
+    withFolder(async (folder) => {
+      till = sell;
+      for (let purchase = 0; purchase < 2; purchase += 1) await buy(folder);
+      till = (response, one) =>
+        one.payment.ceiling === 3_000n ? claim(0n, () => came[0]!)(response, one) : sell(response, one);
+      await buy(folder);
+      expect(ceilings()).to.deep.equal([1_000n, 2_000n, 3_000n, 1_000n]);
+    }));
+
+  it("remembers no charge above the price, and no two charges in one", () =>
+    withFolder(async (folder) => {
+      till = (response, { payment }) => {
+        const extra = { chargedAmount: "5000", channelState: { chargedCumulativeAmount: "5000" } };
+        const receipt = { success: true, transaction: "", network: caip2, extra };
+        response.writeHead(200, { "payment-response": encodePaymentResponseHeader(receipt as never) });
+        response.end(`up to ${payment.ceiling}`);
+      };
+      for (let purchase = 0; purchase < 2; purchase += 1) {
+        expect(await buy(folder)).to.equal("up to 1000\n");
+      }
+    }));
+
+  for (const [scheme, why] of [
+    ["exact", "What the server asks makes no payment that can be kept; nothing was paid."],
+    ["batch-settlement", "What the server asks cannot be signed; nothing was paid."],
+  ] as const) {
+    it(`says where it cannot pay what an offer asks, by the scheme ${scheme}`, () =>
+      withFolder(async (folder) => {
+        // An address with a wrong checksum.
+        terms = { scheme, payTo: "0x00000000000000000000000000000000000feE97" };
+        const { code, stderr } = await pay(folder, "--scheme", scheme);
+        expect(code, stderr).to.equal(1);
+        expect(stderr).to.include(why).and.include("0x00000000000000000000000000000000000feE97");
+        expect(came).to.have.length(0);
+      }));
+  }
+});
