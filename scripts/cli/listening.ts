@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { FacilitatorOptions, ServeOptions } from "../../src/facilitator/index.ts";
+import { readPublicUrl } from "../../src/facilitator/statusUrl.ts";
 import { AddressRangeError, createAddressSet } from "../../src/http/addresses.ts";
 import { isThisMachine } from "../../src/http/names.ts";
 import { DEFAULT_CONNECTION_BOUNDS } from "../../src/http/server.ts";
+import { asUsage } from "./errors.ts";
 import { integer } from "./options.ts";
 
 /** Options of where a facilitator listens, and to whom. */
@@ -12,6 +14,7 @@ export type ListeningOptions = {
   readonly allowedHost?: readonly string[];
   readonly allowedOrigin?: readonly string[];
   readonly trustProxy?: readonly string[];
+  readonly publicUrl?: string;
   readonly maxConnections: number;
 };
 
@@ -50,6 +53,12 @@ export function addListeningOptions(command: Command): Command {
         .argParser(ranges),
     )
     .addOption(
+      new Option(
+        "--public-url <url>",
+        "what others reach it by; receipts then say the whole URL of a payment's status, not only its path",
+      ).env("PUBLIC_URL"),
+    )
+    .addOption(
       new Option("--max-connections <count>", "connections at once, at most 3/4 of the process's descriptors")
         .env("MAX_CONNECTIONS")
         .argParser(integer(1, 1_000_000))
@@ -57,9 +66,15 @@ export function addListeningOptions(command: Command): Command {
     );
 }
 
-/** What these options say about who may ask. */
-export function callersOf(options: ListeningOptions): Pick<FacilitatorOptions, "trustedProxies" | "allowedOrigins"> {
-  return { trustedProxies: options.trustProxy, allowedOrigins: options.allowedOrigin };
+/** What these options say about who may ask, and by which name. */
+export function callersOf({
+  trustProxy: trustedProxies,
+  allowedOrigin: allowedOrigins,
+  publicUrl,
+}: ListeningOptions): Pick<FacilitatorOptions, "trustedProxies" | "allowedOrigins" | "publicUrl"> {
+  // Not by a parser of the option, whose error would repeat a password in it.
+  if (publicUrl !== undefined) asUsage(() => readPublicUrl(publicUrl));
+  return { trustedProxies, allowedOrigins, publicUrl };
 }
 
 /** What these options say about the server. */

@@ -9,8 +9,10 @@ import type {
 import type { Address } from "viem";
 import type { Caller } from "./admission/types.ts";
 import { named } from "./bringers.ts";
+import type { BatchPlace } from "./place.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 import type { Settlement, SettleOptions, Settler } from "./settle.ts";
+import type { StatusUrl } from "./statusUrl.ts";
 import type { TokenTerms } from "./tokens.ts";
 import type { Verdict } from "./verify.ts";
 import { type ExactRequest, isPermit2, networkEcho, payerOf, type Reading, readExact } from "./wire.ts";
@@ -19,6 +21,8 @@ import { type ExactRequest, isPermit2, networkEcho, payerOf, type Reading, readE
 export type ExactSchemePort = {
   readonly verify: (request: ExactRequest, caller?: Caller) => Promise<Verdict>;
   readonly settle: Settler;
+  /** Where the status of a payment is asked for: receipts name it. Undefined where nobody can ask. */
+  readonly statusUrl?: StatusUrl | undefined;
   /** The sending keys, for /supported. */
   readonly addresses: () => readonly Address[];
   /** Domain and decimals of the token that is usually paid with, for /supported: some servers take them from there. */
@@ -62,11 +66,26 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
       const caller = named(options.caller, payload, requirements);
       const settlement = await port.settle(read.value, { ...options, caller });
       const { from } = read.value.authorization;
-      if (settlement.status !== "settled") return unsettled(version, settlement, network, from);
+      const where = port.statusUrl?.(read.value);
+      if (settlement.status === "failed") return unsettled(version, settlement, network, from);
+      if (settlement.status === "pending") {
+        return { ...unsettled(version, settlement, network, from), ...receipt(version, undefined, where) };
+      }
       const { transaction, place } = settlement;
-      const extra = place === undefined ? {} : { extra: { batch: { ...place } } };
-      return { success: true, payer: from, transaction, network, ...extra };
+      return { success: true, payer: from, transaction, network, ...receipt(version, place, where) };
     },
+  };
+}
+
+/**
+ * What tells a payment from the others of its transaction: its place, and where its status is. Some servers hand on only
+ * `extensions` of a receipt, which v1 has none of.
+ */
+function receipt(version: 1 | 2, place: BatchPlace | undefined, payment: string | undefined) {
+  const extra = { ...(place && { batch: { ...place } }), ...(payment !== undefined && { payment }) };
+  return {
+    ...(Object.keys(extra).length === 0 ? {} : { extra }),
+    ...(version === 2 && payment !== undefined ? { extensions: { tributary: { payment } } } : {}),
   };
 }
 

@@ -35,6 +35,7 @@ import { type Merchant, withoutTwins } from "./merchants.ts";
 import { createMetrics } from "./metrics.ts";
 import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./policy.ts";
 import { createSettler, type SettleOptions } from "./settle.ts";
+import { createStatusUrl } from "./statusUrl.ts";
 import { createTokens, usualTerms } from "./tokens.ts";
 import { verifyFunded } from "./verify.ts";
 
@@ -67,6 +68,11 @@ export type FacilitatorOptions = {
    * "*"; none but its own by default.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /**
+   * What others reach this facilitator by, such as `https://pay.example.com`: with it, receipts say the whole URL of a payment's
+   * status, and its path without.
+   */
+  readonly publicUrl?: string | undefined;
   /** Callers with an API key. */
   readonly merchants?: readonly Merchant[] | undefined;
   /** Whether /verify, /settle and /accepts answer nobody else. */
@@ -104,7 +110,8 @@ export type Facilitator = {
  * Starts a facilitator on one chain: it takes up what the journal holds open, and serves x402 v2 and, where the chain has
  * a name in it, v1.
  * @throws SenderHeldError where another engine sends from a key; ChainUnavailableError where the node does not answer;
- * MerchantsError where two merchants have one id or key; AddressRangeError where a trusted proxy is no address.
+ * MerchantsError where two merchants have one id or key; AddressRangeError where a trusted proxy is no address;
+ * PublicUrlError where `publicUrl` is none.
  */
 export async function createFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
   const { client, store, senders } = options;
@@ -112,6 +119,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const logger = options.logger ?? silentLogger;
   const chainId = client.chain.id;
   const policy = resolveFacilitatorPolicy(chainId, options.policy);
+  const statusUrl = createStatusUrl(chainId, options.publicUrl);
   const isTrustedProxy = createAddressSet(options.trustedProxies ?? []);
   const batches = (await readRouterCode(client)).status === "matches";
   const tokens = createTokens(client, policy.assets);
@@ -172,8 +180,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   };
   const scheme = (version: 1 | 2) =>
     createExactScheme(version, {
-      addresses,
-      token,
+      ...{ addresses, token, statusUrl },
       options: () => current.getStore() ?? {},
       verify: async (request, caller) => {
         const startedMs = clock.now();

@@ -13,3 +13,4 @@ export { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./policy.ts"
 export { createSharedExactSchemes, type SharedExactSchemes } from "./schemes.ts";
 export { type Served, type ServeOptions, serveFacilitator } from "./serve.ts";
 export { CallNotSentError, createEngineSigner, type EngineSignerOptions } from "./signer.ts";
+export { PublicUrlError } from "./statusUrl.ts";

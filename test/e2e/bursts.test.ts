@@ -186,6 +186,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     lab.clock.jump(answerWithinMs);
     const { body } = await first;
     expect(body).to.include({ success: false, errorReason: "settlement_pending" });
+    expect((body.extra as { payment: string }).payment).to.match(/^\/payments\/eip155:84532\/0x/);
     expect(body.transaction).to.match(/^0x[0-9a-f]{64}$/);
     const again = hasty.settle(bodyV2(signed));
     await lab.chain.request("evm_setIntervalMining", [2_000]);

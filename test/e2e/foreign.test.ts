@@ -2,15 +2,18 @@ import { readFile } from "node:fs/promises";
 import { declareDiscoveryExtension } from "@x402/extensions/bazaar";
 import { expect } from "chai";
 import { type Address, encodeFunctionData } from "viem";
-import type { PrivateKeyAccount } from "viem/accounts";
+import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { createSharedExactSchemes } from "../../src/facilitator/index.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../../src/local/accounts.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { networks } from "../../src/networks.ts";
 import { openStore } from "../../src/settlement/store/index.ts";
-import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.ts";
+import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
 import { until } from "../helpers/until.ts";
 
+/** A key with ether that none of the facilitators here sends from. */
+const SENDER = privateKeyToAccount(deriveAccounts(TEST_MNEMONIC, 1, 5)[0]!.privateKey);
 /** A token that no table knows, with two decimals, and a contract that says nothing. */
 const EURO: Address = "0x00000000000000000000000000000000000a55e8";
 const SILENT: Address = "0x00000000000000000000000000000000000a55e9";
@@ -132,6 +135,43 @@ describe("clients and servers by others", () => {
       expect(first?.accepts[0]).to.include({ description: "weather" });
       expect((await list("limit=5000")).pagination).to.include({ limit: 1_000 });
       await shop.close();
+      await store.close();
+    });
+  });
+
+  describe("receipts, of which some servers hand on a part", () => {
+    it("name where a payment's status is, in v2 in `extensions` too, and it is there", async () => {
+      for (const version of [1, 2] as const) {
+        const signed = await authorize(buyer);
+        const { body } = await facilitator.settle((version === 1 ? bodyV1 : bodyV2)(signed));
+        const payment = `/payments/eip155:84532/${signed.token}/${signed.from}/${signed.nonce}`;
+        expect(body.extra).to.include({ payment });
+        expect((body.extra as { batch: object }).batch).to.include({ authorizationNonce: signed.nonce });
+        expect(body.extensions).to.deep.equal(version === 1 ? undefined : { tributary: { payment } });
+        const status = (await (await facilitator.get(payment)).json()) as { payments: { state: string }[] };
+        expect(status.payments.map(({ state }) => state)).to.deep.equal(["settled"]);
+      }
+      const poor = await authorize(payerOf(70_002));
+      expect((await facilitator.settle(bodyV2(poor))).body).not.to.have.any.keys("extra", "extensions");
+    });
+
+    it("name a whole URL where the facilitator knows its own", async () => {
+      const served = await lab.serve({ publicUrl: "https://pay.example.com/x402/" });
+      const signed = await authorize(buyer);
+      const { body } = await served.settle(bodyV2(signed));
+      const payment = `https://pay.example.com/x402/payments/eip155:84532/${signed.token}/${signed.from}/${signed.nonce}`;
+      expect(body.extra).to.include({ payment });
+      expect(body.extensions).to.deep.equal({ tributary: { payment } });
+    });
+
+    it("say nothing of a status that nobody serves", async () => {
+      const store = await openStore(":memory:");
+      const schemes = await createSharedExactSchemes({ client: lab.client, store, senders: [SENDER] });
+      const { paymentPayload, paymentRequirements } = bodyV2(await authorize(buyer));
+      const receipt = await schemes.v2.settle(paymentPayload as never, paymentRequirements as never);
+      expect(receipt.extra).to.have.all.keys("batch");
+      expect(receipt).not.to.have.property("extensions");
+      await schemes.close();
       await store.close();
     });
   });

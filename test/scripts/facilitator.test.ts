@@ -37,6 +37,12 @@ const ERRORS: readonly (readonly [what: string, args: string[], env: Record<stri
   ["every address as a trusted proxy", ["--trust-proxy", "0.0.0.0/0"], {}, '"0.0.0.0/0" is every address.'],
   ["an allowed host with a scheme", ["--allowed-host", "https://x.example"], {}, "Write names without scheme and port"],
   ["an allowed origin that is a page", [], { ALLOWED_ORIGINS: "https://x.example/y" }, "Write origins, such as"],
+  [
+    "a public URL with a password",
+    [],
+    { PUBLIC_URL: "https://a:b@x.example" },
+    "The public URL is no plain http(s) URL.",
+  ],
   ["no connections", ["--max-connections", "0"], {}, "Write a whole number from 1 to 1000000."],
   ["a log level that is none", ["--log-level", "loud"], {}, "Allowed choices are debug, info, warn, error, silent."],
 ];

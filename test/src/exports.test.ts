@@ -153,6 +153,7 @@ const exported = {
     "DEFAULT_FACILITATOR_POLICY",
     "ListenError",
     "MerchantsError",
+    "PublicUrlError",
     "createChannelScheme",
     "createEngineSigner",
     "createExactScheme",
