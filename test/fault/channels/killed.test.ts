@@ -6,6 +6,9 @@ import type { Hex, LocalAccount } from "viem";
 import { readChannelState } from "../../../src/chain/channels.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
 import { chargedOf } from "../../../src/keeper/rows.ts";
+import { networks } from "../../../src/networks.ts";
+import { readEarnings } from "../../../src/settlement/earnings/index.ts";
+import { reconcile } from "../../../src/settlement/reconcile.ts";
 import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { channelOf, idOf } from "../../helpers/channelPayloads.ts";
@@ -196,6 +199,25 @@ describe("SIGKILL of server and keeper between any two steps", () => {
       expect(await lab.balanceOf(account.address)).to.equal(FUNDS - earned[i]!);
     }
     expect(await lab.balanceOf(BATCH_SETTLEMENT_ADDRESS)).to.equal(0n);
+
+    // The journal knows of every unit of it, whoever claimed it and died.
+    const token = networks.baseSepolia.usdc.address;
+    const chain = await until(async () => {
+      const found = await reconcile(lab.client, store, {
+        token,
+        fromBlock: 0n,
+        toBlock: await lab.client.getBlockNumber(),
+      });
+      const tallies = [found.channels?.claims, found.channels?.sweeps, found.channels?.givenBack];
+      return tallies.every((one) => one?.undecided.count === 0) ? found : undefined;
+    });
+    expect(
+      chain.drift,
+      JSON.stringify(chain.channels?.differences, (_, one) => `${one}`),
+    ).to.equal(0);
+    expect(chain.channels?.sweeps.matched.value).to.equal(total);
+    const { totals } = await readEarnings(store, { chainId: lab.client.chain.id, token });
+    expect(totals).to.include({ earned: total, onItsWay: 0n, unclaimed: 0n, unswept: 0n, paidOut: total });
   });
 });
 

@@ -82,6 +82,8 @@ async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, sto
     engine,
     keys: [privateKeyToAccount(authorizerKey)],
     policy: EAGER,
+    // What the server gave back before the first life of a keeper read anything is the journal's, too.
+    firstBlock: 0n,
     onAlert: (alert) => tell({ kind: "alert", alert }),
   });
   return "";
