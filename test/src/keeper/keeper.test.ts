@@ -150,6 +150,33 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(await lab.balanceOf(receiver)).to.equal(2_000n);
   });
 
+  it("claims from another purse what is stuck in one that is empty, and the money comes once", async () => {
+    const store = await lab.store();
+    const { receiver, channels } = await openChannels(store, [1]);
+    const empty = lab.accountOf(16).address;
+    const fill = (wei: bigint) => lab.chain.request("hardhat_setBalance", [empty, `0x${wei.toString(16)}`]);
+    await fill(0n);
+    const first = await lab.keeper(store, { keys: [authorizer()], sender: 16 });
+    const stuck = first.claim();
+    // It is signed, and no node takes it.
+    const states = async () => (await store.count()) as Record<string, number | undefined>;
+    await until(async () => ((await states()).batched ?? 0) + ((await states()).submitted ?? 0) === 1);
+
+    const second = await lab.keeper(store, { keys: [authorizer()] });
+    const report = await second.claim();
+    expect(report.failed).to.deep.equal([]);
+    expect(report.claimed).to.have.length(1);
+    expect(await claimedOf(channels[0]!.id)).to.equal(2_000n);
+    await second.sweep();
+    // The first one's transaction goes out after all, and claims nothing.
+    await fill(10n ** 18n);
+    await stuck;
+    await until(async () => ((await states()).submitted ?? 0) === 0);
+    expect(await claimedOf(channels[0]!.id)).to.equal(2_000n);
+    expect(await lab.balanceOf(receiver)).to.equal(2_000n);
+    expect([...first.alerts, ...second.alerts].filter(({ kind }) => kind === "call-failed")).to.deep.equal([]);
+  });
+
   it("claims in time although the payer began to withdraw while it was down, and serves him no more", async () => {
     const store = await lab.store();
     const first = await lab.keeper(store, { keys: [authorizer()] });
