@@ -11,7 +11,7 @@ function open(change: Partial<CapacityOptions> = {}) {
   let nowMs = 1_000_000;
   const clock = { now: () => nowMs, sleep: async () => undefined };
   const capacity = createCapacity({ clock, admitWithinMs: ADMIT_WITHIN_MS, assumedPerSecond: 60, ...change });
-  const enter = (caller: Caller, endpoint: "verify" | "settle" = "settle"): Seat | undefined => {
+  const enter = (caller: Caller, endpoint: "verify" | "settle" | "accepts" = "settle"): Seat | undefined => {
     const seat = capacity.enter(endpoint, caller);
     return "delayMs" in seat ? undefined : seat;
   };
@@ -58,6 +58,25 @@ describe("createCapacity", () => {
       const times = simulated.answered.map(({ tookMs }) => tookMs);
       expect(quantile(times, 1), `${perSecond} a second`).to.be.at.most(perSecond < 110 ? 55_000 : 12_000);
     }
+  });
+
+  it("lets in to /accepts as long as to /verify, counts nothing of it, and gives its turn on", async () => {
+    const { capacity, enter, fill } = open();
+    const stools = Array.from({ length: 500 }, () => enter(at("a"), "accepts"));
+    expect(stools.filter((stool) => stool === undefined)).to.deep.equal([]);
+    expect(capacity.view()).to.deep.include({ inside: { verify: 0, settle: 0 }, isShedding: false });
+    // As many as are read at once have their turn; the next has to wait for one of them.
+    for (const stool of stools.slice(0, 64)) await stool?.begin();
+    let hasBegun = false;
+    const waiting = stools[64]?.begin().then(() => {
+      hasBegun = true;
+    });
+    await Promise.resolve();
+    expect(hasBegun).to.equal(false);
+    stools[0]?.leave("answered");
+    await waiting;
+    fill(at("b"));
+    expect([enter(at("c"), "verify"), enter(at("c"), "accepts")]).to.deep.equal([undefined, undefined]);
   });
 
   it("takes a burst of 200 whole: at first, after an hour of a payment a minute, and after a flood", () => {
