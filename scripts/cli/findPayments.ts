@@ -14,6 +14,15 @@ export async function findPayments(store: Store, text: string): Promise<readonly
   });
 }
 
+/** The most payments of one source that are given. */
+const MOST_OF_SOURCE = 100;
+
+/** The payments that came with a request of this id to a facilitator, or from this source, such as a line of a file. */
+export async function paymentsFrom(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await store.withSource(`x402:${text}`, MOST_OF_SOURCE);
+  return rows.length > 0 ? rows : store.withSource(text, MOST_OF_SOURCE);
+}
+
 /** Whether `text` could name a payment, rather than a file. */
 export function namesPayment(text: string): boolean {
   return /^[0-9]{1,15}$/.test(text) || isNonce(text) || isIdentity(text);

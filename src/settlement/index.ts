@@ -1,3 +1,4 @@
+export { type AttemptFate, attemptsOf, readAttempts, type TransactionAttempt } from "./attempts.ts";
 export * from "./earnings/index.ts";
 export {
   createSettlementEngine,

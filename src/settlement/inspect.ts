@@ -9,7 +9,7 @@ import {
   type TransactionReceipt,
 } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
-import { unavailable } from "../chain/ask.ts";
+import { ask, unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { findReceipt } from "../chain/submit.ts";
 import { ierc3009Artifact } from "../contracts/IERC3009.ts";
@@ -53,7 +53,14 @@ export type InspectedBatch = {
 /** What is known of a transaction hash. */
 export type Inspection =
   | { readonly status: "unknown" }
-  | { readonly status: "pending"; readonly from: Address; readonly txNonce: number }
+  | {
+      readonly status: "pending";
+      readonly from: Address;
+      readonly txNonce: number;
+      /** What it offers per gas, in wei, and what the newest block charges: where that is more, it waits. */
+      readonly maxFeePerGas: bigint;
+      readonly baseFeePerGas: bigint;
+    }
   | { readonly status: "no-settlement"; readonly to: Address | undefined; readonly succeeded: boolean }
   | {
       readonly status: "settlement";
@@ -85,8 +92,17 @@ export async function inspectSettlement(
   const transaction = await findTransaction(client, hash);
   if (transaction === undefined) return { status: "unknown" };
   const receipt = await findReceipt(client, hash);
-  if (receipt === undefined)
-    return { status: "pending", from: getAddress(transaction.from), txNonce: transaction.nonce };
+  if (receipt === undefined) {
+    const { from, nonce: txNonce, maxFeePerGas = transaction.gasPrice ?? 0n } = transaction;
+    const { baseFeePerGas } = await ask("its newest block", client.getBlock({ blockTag: "latest" }));
+    return {
+      status: "pending",
+      from: getAddress(from),
+      txNonce,
+      maxFeePerGas,
+      baseFeePerGas: baseFeePerGas ?? 0n,
+    };
+  }
 
   const found = readBatches(transaction, receipt, client.chain.id, options.router ?? ROUTER_ADDRESS);
   const succeeded = receipt.status === "success";

@@ -1,4 +1,4 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { authorizationId } from "../../src/authorization/index.ts";
@@ -72,19 +72,40 @@ describe("status", () => {
       appendFileSync(file, `{\n${lineOf(unknown!.authorization)}`);
       const { code, stdout } = await runCli(["status", file, "--journal", journal]);
       expect(code).to.equal(4);
-      expect(stdout).to.match(/^1 {2}payment 1 {2}settled: transfer in 0x/m);
-      expect(stdout).to.match(/^5 {2}payment 5 {2}rejected: underfunded/m);
-      expect(stdout)
-        .to.match(/^6 {2}bad line/m)
-        .and.match(/^7 {2}not in the journal/m);
+      const [summary, ...rows] = stdout.trimEnd().split("\n");
+      expect(summary).to.equal("4 settled, 1 rejected, 1 not in the journal, 1 bad line");
+      expect(rows.map((row) => row.split("  ")[0])).to.deep.equal(["1", "2", "3", "4", "5", "6", "7"]);
+      expect(rows[0]).to.match(/^1 {2}payment 1 {2}settled: transfer in 0x/);
+      expect(rows[4]).to.match(/^5 {2}payment 5 {2}rejected: underfunded/);
+      expect(rows[5]).to.match(/^6 {2}bad line/);
+      expect(rows[6]).to.equal("7  not in the journal");
       const json = await runCli(["status", file, "--journal", journal, "--json"]);
       const states = json.stdout
         .trimEnd()
         .split("\n")
         .map((line) => JSON.parse(line))
-        .sort((a, b) => a.line - b.line)
         .map(({ state }) => state);
       expect(states).to.deep.equal(["settled", "settled", "settled", "settled", "rejected", "invalid", null]);
+    });
+  });
+
+  it("shows a screenful of a long file, behind its summary, and every line with --all or --json", async () => {
+    await withSettled(2_005, async (journal, payments, folder) => {
+      const lines = payments.map(({ authorization }) => lineOf(authorization));
+      const file = join(folder, "long.jsonl");
+      // More than the journal is asked about at once, the bad lines among them.
+      writeFileSync(file, Array.from({ length: 600 }, (_, index) => lines[index % 6] ?? "{\n").join(""));
+      const few = (await runCli(["status", file, "--journal", journal])).stdout.trimEnd().split("\n");
+      expect(few[0]).to.equal("400 settled, 100 rejected, 100 bad line");
+      expect(few.slice(1, -1).map((row) => Number(row.split("  ")[0]))).to.deep.equal(
+        Array.from({ length: 20 }, (_, index) => index + 1),
+      );
+      expect(few.at(-1)).to.equal("… and 580 more lines (--all shows them, and so does --json)");
+      const all = (await runCli(["status", file, "--journal", journal, "--all"])).stdout.trimEnd().split("\n");
+      const json = (await runCli(["status", file, "--journal", journal, "--json"])).stdout.trimEnd().split("\n");
+      const inOrder = Array.from({ length: 600 }, (_, index) => index + 1);
+      expect(all.slice(1).map((row) => Number(row.split("  ")[0]))).to.deep.equal(inOrder);
+      expect(json.map((row) => JSON.parse(row).line)).to.deep.equal(inOrder);
     });
   });
 

@@ -25,6 +25,7 @@ type BatchMethods = Pick<
   | "concludeBatch"
   | "batches"
   | "batch"
+  | "batchWithHash"
   | "minedBatches"
   | "lastTxNonce"
 >;
@@ -169,6 +170,12 @@ export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
       }),
 
     batch: (id) => read((db) => findBatch(db, id)),
+
+    batchWithHash: (hash) =>
+      read(async (db) => {
+        const row = await db.selectFrom("attempts").select("batch_id").where("hash", "=", hash).executeTakeFirst();
+        return row === undefined ? undefined : findBatch(db, row.batch_id);
+      }),
 
     minedBatches: ({ chainId, sender, limit }) =>
       read(async (db) => {

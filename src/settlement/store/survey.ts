@@ -8,7 +8,7 @@ import { nonceOf } from "./schema.ts";
 import type { Tables } from "./tables.ts";
 import type { Store } from "./types.ts";
 
-type SurveyMethods = Pick<Store, "senders" | "withIdentities" | "withNonce" | "countChannels">;
+type SurveyMethods = Pick<Store, "senders" | "withIdentities" | "withNonce" | "withSource" | "countChannels">;
 
 /** Payments by nonce, in the words of the index of it. */
 export function selectWithNonce(db: Kysely<Tables>, dialect: Dialect, nonce: Hex) {
@@ -31,6 +31,21 @@ export function surveyMethods({ read, dialect }: Backend): SurveyMethods {
       read(async (db) => {
         const rows = await selectWithNonce(db, dialect, nonce).execute();
         return rows.map(paymentRow).filter(({ work }) => work.kind === "authorization");
+      }),
+
+    withSource: (source, limit) =>
+      read(async (db) => {
+        const part = sql<string>`cast(${`${source}:`} as text)`;
+        const rows = await db
+          .selectFrom("payments")
+          .selectAll()
+          .where(({ eb, or }) =>
+            or([eb("source", "=", source), sql<boolean>`substr(${eb.ref("source")}, 1, length(${part})) = ${part}`]),
+          )
+          .orderBy("id", "desc")
+          .limit(limit)
+          .execute();
+        return rows.reverse().map(paymentRow);
       }),
 
     countChannels: (chainId) =>

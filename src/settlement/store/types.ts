@@ -53,8 +53,13 @@ export type Store = ChannelStore &
     }) => Promise<readonly PaymentRow[]>;
     /** {@link Store.variants} of many identities at once, by ascending id. */
     readonly withIdentities: (identities: readonly string[]) => Promise<readonly PaymentRow[]>;
-    /** Payments whose authorization has this nonce, whoever signed it, oldest first. It reads the whole table. */
+    /** Payments whose authorization has this nonce, whoever signed it, oldest first. */
     readonly withNonce: (nonce: Hex) => Promise<readonly PaymentRow[]>;
+    /**
+     * Payments that came from `source` or from a part of it, whose name goes on with a colon; of more than `limit` the newest
+     * ones, oldest first. It reads the whole table.
+     */
+    readonly withSource: (source: string, limit: number) => Promise<readonly PaymentRow[]>;
     /** How many channels there are that their server has not given up. It reads the whole table. */
     readonly countChannels: (chainId: number) => Promise<number>;
     /** How many payments are in each state. */
@@ -140,6 +145,8 @@ export type Store = ChannelStore &
       readonly limit?: number;
     }) => Promise<readonly BatchRow[]>;
     readonly batch: (id: Hex) => Promise<BatchRow | undefined>;
+    /** The batch that a transaction was signed for. */
+    readonly batchWithHash: (hash: Hex) => Promise<BatchRow | undefined>;
     /** The mined batches of a sender that are not final yet, by txNonce: only what it takes to look at their blocks. */
     readonly minedBatches: (query: {
       readonly chainId: number;

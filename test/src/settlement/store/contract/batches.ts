@@ -394,6 +394,19 @@ export function describeBatches({ store, another }: Subject): void {
     });
   });
 
+  describe("batchWithHash", () => {
+    it("gives the batch that a transaction was signed for, a replacement's too", async () => {
+      const held = await lease(store());
+      const batch = batchOf(3, []);
+      await store().storeBatch(held, batch, 1);
+      await store().storeAttempt(held, batch.id, attemptOf("replacement", []));
+      const stored = await store().batch(batch.id);
+      expect(stored?.attempts).to.have.lengthOf(2);
+      for (const { hash } of stored?.attempts ?? []) expect(await store().batchWithHash(hash)).to.deep.equal(stored);
+      expect(await store().batchWithHash(hashOf("nobody's"))).to.equal(undefined);
+    });
+  });
+
   describe("minedBatches", () => {
     it("lists what is mined and not final of a sender by txNonce, with the receipt, up to a limit", async () => {
       const held = await lease(store());

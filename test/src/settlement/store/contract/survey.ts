@@ -22,6 +22,21 @@ export function describeSurvey({ store }: Subject): void {
     });
   });
 
+  describe("withSource", () => {
+    it("gives payments from a source and its parts, of many the newest ones, oldest first", async () => {
+      const sources = ["x402:a", "x402:a:shop", "x402:ab", "x402:b", undefined, "x402:a", "x402:A", "é:1", "é:2"];
+      const rows = await acceptAll(
+        store(),
+        sources.map((source, seed) => paymentOf(seed, { source })),
+      );
+      expect(await store().withSource("x402:a", 9)).to.deep.equal([rows[0], rows[1], rows[5]]);
+      expect(await store().withSource("x402:a", 2)).to.deep.equal([rows[1], rows[5]]);
+      expect(await store().withSource("x402:a:shop", 9)).to.deep.equal([rows[1]]);
+      expect(await store().withSource("é", 9)).to.deep.equal([rows[7], rows[8]]);
+      expect(await store().withSource("x402:%", 9)).to.deep.equal([]);
+    });
+  });
+
   describe("countChannels", () => {
     it("counts a chain's channels that are not given up", async () => {
       const rowOf = (seed: number, change: { chainId?: number; isDeleted?: boolean } = {}) => {
