@@ -12,7 +12,7 @@ import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
 import { isOutage, type StoreError } from "../settlement/store/errors.ts";
 import type { AcceptsAnswer } from "./accepts/answer.ts";
 import type { Admission } from "./admission/admission.ts";
-import type { Capacity, Full, Seat } from "./admission/capacity.ts";
+import type { Capacity, Full } from "./admission/capacity.ts";
 import { ClaimConflictError, MalformedHeaderError } from "./admission/claims.ts";
 import type { Knock } from "./admission/door.ts";
 import { askOf } from "./admission/payment.ts";
@@ -25,7 +25,16 @@ import { crossOrigin } from "./crossOrigin.ts";
 import { readJson } from "./json.ts";
 import { describeError } from "./log.ts";
 import { REASON } from "./reasons.ts";
-import { type Call, type Endpoint, failure, type Refusal, readCall, type Status, unexpected } from "./request.ts";
+import {
+  type Call,
+  type Endpoint,
+  failure,
+  paymentFields,
+  type Refusal,
+  readCall,
+  type Status,
+  unexpected,
+} from "./request.ts";
 import type { SettleOptions } from "./settle.ts";
 import { createViews, type ViewsPort } from "./views.ts";
 import { networkEcho, payerOf } from "./wire.ts";
@@ -78,12 +87,15 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     c.header("X-Request-Id", requestId);
     c.header("Cache-Control", "no-store");
     const startedMs = clock.now();
+    let call: Call | undefined;
+    let paymentId: number | undefined;
+    const about = () => (call === undefined ? {} : { paymentId, ...paymentFields(call) });
     const refuse = (refusal: Refusal): Response => {
       const { status, reason, message, retryAfterSeconds } = refusal;
       if (retryAfterSeconds !== undefined) c.header("Retry-After", String(retryAfterSeconds));
       if (status === 401) c.header("WWW-Authenticate", "Bearer");
       metrics.refused(endpoint, status);
-      logger.info("request refused", { requestId, endpoint, status, reason, message });
+      logger.info("request refused", { requestId, endpoint, status, reason, message, ...about() });
       return c.json(failure(endpoint, refusal), status);
     };
     const strange = strangeness(c);
@@ -99,7 +111,6 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     const seat = capacity.enter(endpoint, caller);
     if ("delayMs" in seat) return shed(c, endpoint, seat);
     let signal: AbortSignal | undefined;
-    let call: Call | undefined;
     open += 1;
     try {
       const body = readJson(await c.req.text().catch(() => ""));
@@ -117,16 +128,20 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       const read = readCall(x402, body.value, endpoint, requestId);
       if ("status" in read) return refuse(read);
       call = read;
-      const { response, bazaar } = await (endpoint === "verify" ? verify(call, caller) : settle(c, call, caller, seat));
+      const onPayment = (id: number): void => {
+        paymentId = id;
+      };
+      const answering = endpoint === "verify" ? verify(call, caller) : settle(c, call, caller, { seat, onPayment });
+      const { response, bazaar } = await answering;
       if (bazaar !== undefined) c.header("EXTENSION-RESPONSES", encodeHeader({ bazaar }));
-      const { payer } = response;
       const result = ("isValid" in response ? response.invalidReason : response.errorReason) ?? "ok";
       const transaction = "transaction" in response ? response.transaction : undefined;
       const ms = clock.now() - startedMs;
-      logger.info(endpoint, { requestId, merchant: caller.merchant?.id, payer, result, transaction, ms });
+      logger.info(endpoint, { requestId, merchant: caller.merchant?.id, ...about(), result, transaction, ms });
       return c.json(response, 200);
     } catch (error) {
-      return refuse(trouble(endpoint, requestId, call, isGone(signal) ? new CallerGoneError("gone") : error));
+      const cause = isGone(signal) ? new CallerGoneError("gone") : error;
+      return refuse(trouble(endpoint, { requestId, ...about() }, call, cause));
     } finally {
       seat.leave(isGone(signal) ? "left" : "answered");
       open -= 1;
@@ -170,7 +185,12 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     return { response, bazaar };
   }
 
-  async function settle(c: Context, call: Call, caller: Caller, seat: Seat): Promise<Answer> {
+  async function settle(
+    c: Context,
+    call: Call,
+    caller: Caller,
+    by: Pick<SettleOptions, "seat" | "onPayment">,
+  ): Promise<Answer> {
     const { payload, requirements, exact, identifier, requestId } = call;
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
     const { merchant } = caller;
@@ -179,7 +199,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       source: merchant === undefined ? `x402:${requestId}` : `x402:${requestId}:${merchant.id}`,
       caller: { ...caller, request: requestName(caller.address, await c.req.text()) },
       identifier,
-      seat,
+      ...by,
     };
     const response = await port.withOptions(options, () => x402.settle(payload, requirements));
     if (!response.success || exact === undefined) return { response, bazaar: undefined };
@@ -188,7 +208,12 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   }
 
   /** An answer about something that is not the payment's fault. */
-  function trouble(endpoint: Endpoint, requestId: string, call: Call | undefined, error: unknown): Refusal {
+  function trouble(
+    endpoint: Endpoint,
+    fields: Readonly<Record<string, unknown>>,
+    call: Call | undefined,
+    error: unknown,
+  ): Refusal {
     const echo = call === undefined ? {} : { network: networkEcho(call.payload), payer: payerOf(call.payload) };
     const no = (status: Status, message: string, retryAfterSeconds?: number): Refusal => {
       const reason = status === 400 || status === 409 ? REASON.invalidPayload : unexpected(endpoint);
@@ -200,10 +225,10 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     if (error instanceof CallerGoneError) return no(503, "the caller went away", 2);
     if (error instanceof EngineClosedError || error instanceof EngineBusyError) return no(503, error.shortMessage, 5);
     if (isOutage(error)) {
-      logger.warn(`${endpoint} refused`, { requestId, error: error.shortMessage, details: error.details });
+      logger.warn(`${endpoint} refused`, { ...fields, error: error.shortMessage, details: error.details });
       return no(503, journalMessage(error), retryAfterSeconds(error));
     }
-    logger.error(`${endpoint} failed`, { requestId, error: describeError(error) });
+    logger.error(`${endpoint} failed`, { ...fields, error: describeError(error) });
     if (!(error instanceof ChainUnavailableError)) return no(500, "internal error", 2);
     return no(503, "the node does not answer; nothing is known against the payment", 2);
   }

@@ -76,6 +76,16 @@ export function readCall(
   };
 }
 
+/** What a line of the log says of the payment that a request is about. */
+export function paymentFields({ exact, payload, requirements }: Call): Readonly<Record<string, unknown>> {
+  if (exact === undefined) {
+    const { payTo: payee, amount, asset } = requirements;
+    return { payer: payerOf(payload), payee, amount, asset };
+  }
+  const { from: payer, to: payee, value: amount, nonce } = exact.authorization;
+  return { payer, payee, amount, asset: exact.required.asset, nonce };
+}
+
 /** A well-formed answer of an endpoint that says no. */
 export function failure(endpoint: Endpoint, { reason, message, network = "", payer }: Omit<Refusal, "status">) {
   if (endpoint === "accepts") return { error: message };

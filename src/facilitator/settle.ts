@@ -68,6 +68,8 @@ export type SettleOptions = {
   readonly identifier?: string | undefined;
   /** Its place among the requests that are inside. */
   readonly seat?: Pick<Seat, "waits" | "keep"> | undefined;
+  /** Told the payment's number in the journal, once it has one. */
+  readonly onPayment?: ((id: number) => void) | undefined;
 };
 
 /** What the answer to one request depends on. */
@@ -78,6 +80,7 @@ type Asking = {
   readonly caller: Caller;
   readonly bringer: Bringer;
   readonly seat: SettleOptions["seat"];
+  readonly onPayment: SettleOptions["onPayment"];
 };
 
 /** One that waits for a payment; whether others of the same bringer wait for it, too. */
@@ -98,15 +101,16 @@ export function createSettler(port: SettlePort): Settler {
   const turns = createTurns(clock, policy.holdMs);
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
 
-  return async (request, { signal, source, caller = NOBODY, identifier, seat } = {}) => {
+  return async (request, { signal, source, caller = NOBODY, identifier, seat, onPayment } = {}) => {
     const startedMs = clock.now();
     const ask = askOf(request, client.chain.id, identifier);
     const bringer = bringerOf(caller, await admission.hold(ask, caller));
-    const asking: Asking = { startedMs, signal, source, caller, bringer, seat };
+    const asking: Asking = { startedMs, signal, source, caller, bringer, seat, onPayment };
     const signed = authorizationOf(request, client.chain.id);
     const identity = authorizationId(signed);
     const digest = termsDigest(signed);
     const known = (await store.variants(identity)).find((row) => row.digest === digest);
+    if (known !== undefined) onPayment?.(known.id);
     if (known === undefined) {
       const isWrapped = isErc6492(signed.signature);
       // A wallet that is to be deployed is looked at anew.
@@ -151,6 +155,7 @@ export function createSettler(port: SettlePort): Settler {
       ? bring(ticket, request, signed, asking)
       : bringAnew(ticket, known, asking.bringer));
     if (!("id" in row)) return row;
+    asking.onPayment?.(row.id);
     noteStored();
     let settlement: Settlement | undefined;
     try {

@@ -104,7 +104,7 @@ export function createSenderPort(deps: Deps): {
       const said = corrections.map(({ transition }) => transition);
       const transitions = await explain(said, carried, attempt, confirmed);
       for (const { payment, transition } of corrections) {
-        const fields = { payment: payment.id, batch: batch.id, was: payment.state, is: transition.to };
+        const fields = { ...paymentFields(payment), batch: batch.id, was: payment.state, is: transition.to };
         logger.error("a node was wrong about an outcome, which is corrected", fields);
       }
       await conclude(lease, { batchId: batch.id, state: "mined", receipt, transitions });
@@ -249,4 +249,11 @@ export function createSenderPort(deps: Deps): {
     };
     return { ...base, to: "queued", reason: revertedReason(1), evidence };
   }
+}
+
+/** What a line of the log says of a payment. */
+function paymentFields({ id: paymentId, work }: PaymentRow): Readonly<Record<string, unknown>> {
+  if (work.kind === "call") return { paymentId, to: work.to };
+  const { from: payer, to: payee, value: amount, nonce } = work.authorization;
+  return { paymentId, payer, payee, amount, nonce };
 }

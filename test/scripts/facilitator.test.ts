@@ -71,7 +71,17 @@ describe("tributary facilitator", () => {
     expect(await facilitator.stop("SIGINT")).to.equal(0);
     // The log has the request, and no signature.
     const log = facilitator.stderr();
-    expect(log).to.include(`"requestId":"${headers.get("x-request-id")}"`);
+    const requestId = headers.get("x-request-id");
+    const line = log.split("\n").find((text) => text.includes(`"requestId":"${requestId}"`));
+    const { to: payee, value, nonce, token: asset } = signed;
+    expect(JSON.parse(line ?? "")).to.include({ msg: "settle", requestId, result: "ok", paymentId: 1 });
+    expect(JSON.parse(line ?? "")).to.include({ payee, amount: String(value), asset, nonce, payer: payer.address });
+    const sent = JSON.parse(log.split("\n").find((text) => text.includes('"transaction handed out"')) ?? "");
+    expect(sent).to.include({ paymentId: 1, txNonce: 0, hash: body.transaction, answer: "accepted" });
+    expect(sent).to.have.keys([
+      ...["level", "time", "msg", "sender", "batch", "txNonce", "hash", "paymentId"],
+      ...["maxFeePerGas", "maxPriorityFeePerGas", "answer"],
+    ]);
     expect(log).to.include(String(body.transaction));
     expect(log).to.not.include(signed.signature.slice(2, 66));
   });

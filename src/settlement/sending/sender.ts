@@ -104,12 +104,20 @@ export function createSender(port: SenderPort): Sender {
       if (holds()?.epoch !== held.epoch) return;
       const answer = await broadcastToAll(port.nodes, attempt.raw);
       tracks.answered(batch.id, attempt.hash, answer, clock.now());
-      const fields = { sender: key.sender, txNonce: batch.txNonce, hash: attempt.hash, answer };
-      logger.info("transaction handed out", fields);
+      logger.info("transaction handed out", { ...attemptFields(batch, attempt), answer });
       if (answer === "insufficient-funds") await balance.refused(attempt);
     } finally {
       underWay.delete(attempt.hash);
     }
+  }
+
+  /** What a line of the log says of a transaction: with one payment its number, with several how many they are. */
+  function attemptFields(batch: Pick<BatchRow, "id" | "txNonce">, attempt: Attempt): Readonly<Record<string, unknown>> {
+    const { hash, paymentIds, maxFeePerGas, maxPriorityFeePerGas } = attempt;
+    const [paymentId] = paymentIds;
+    const cargo = paymentIds.length === 1 ? { paymentId } : { payments: paymentIds.length };
+    const fees = { maxFeePerGas, maxPriorityFeePerGas };
+    return { sender: key.sender, batch: batch.id, txNonce: batch.txNonce, hash, ...cargo, ...fees };
   }
 
   async function count(): Promise<readonly BatchRow[]> {
@@ -198,7 +206,9 @@ export function createSender(port: SenderPort): Sender {
         return;
       case "give-back": {
         const { consumer } = decision;
-        logger.warn("another transaction took the txNonce", { batch: batch.id, txNonce: batch.txNonce, consumer });
+        const lost = batch.attempts.at(-1);
+        const fields = lost === undefined ? { batch: batch.id, txNonce: batch.txNonce } : attemptFields(batch, lost);
+        logger.warn("another transaction took the txNonce", { ...fields, consumer });
         await port.giveBack(held, batch, consumer);
         open = Math.max(0, open - 1);
         return;
@@ -220,7 +230,7 @@ export function createSender(port: SenderPort): Sender {
   ): Promise<void> {
     const fees = replacementFees(last, await readMarket(client), policy.fees);
     if (fees === undefined) {
-      logger.warn("the fee ceiling leaves no room for a replacement", { batch: batch.id, txNonce: batch.txNonce });
+      logger.warn("the fee ceiling leaves no room for a replacement", attemptFields(batch, last));
       tracks.deferReplacement(batch.id, clock.now() + policy.replaceAfterMs, clock.now());
       await handOut(batch, last);
       return;
@@ -248,8 +258,7 @@ export function createSender(port: SenderPort): Sender {
       return undefined;
     });
     if (attempt === undefined) return;
-    const { txNonce } = batch;
-    logger.info("replacing", { batch: batch.id, txNonce, because, payments: attempt.paymentIds.length });
+    logger.info("replacing", { ...attemptFields(batch, attempt), because, replaces: last.hash });
     await handOut(batch, attempt);
   }
 
