@@ -1,4 +1,5 @@
-import type { PaymentRow, Store } from "../../src/settlement/store/index.ts";
+import type { Hex } from "viem";
+import type { BatchRow, PaymentRow, Store } from "../../src/settlement/store/index.ts";
 import { UsageError } from "./errors.ts";
 
 /**
@@ -21,6 +22,13 @@ const MOST_OF_SOURCE = 100;
 export async function paymentsFrom(store: Store, text: string): Promise<readonly PaymentRow[]> {
   const rows = await store.withSource(`x402:${text}`, MOST_OF_SOURCE);
   return rows.length > 0 ? rows : store.withSource(text, MOST_OF_SOURCE);
+}
+
+/** The batch of which `text` is a transaction's hash, or its own id; undefined where it is neither. */
+export async function findBatch(store: Store, text: string): Promise<BatchRow | undefined> {
+  if (!isNonce(text)) return undefined;
+  const hash: Hex = `0x${text.slice(2).toLowerCase()}`;
+  return (await store.batchWithHash(hash)) ?? store.batch(hash);
 }
 
 /** Whether `text` could name a payment, rather than a file. */

@@ -1,4 +1,3 @@
-import type { Hex } from "viem";
 import { attemptsOf, type BatchRow, type PaymentRow, type Store } from "../../src/settlement/index.ts";
 import { attemptJson, describeAttempts } from "../cli/attemptText.ts";
 import { formatTable, printJson, printLine } from "../cli/output.ts";
@@ -6,13 +5,6 @@ import { paymentJson } from "../cli/paymentText.ts";
 import { counted } from "../cli/summary.ts";
 import { LINES_SHOWN } from "./file.ts";
 import { STATES } from "./states.ts";
-
-/** The batch of which `text` is a transaction's hash, or its own id; undefined where it is neither. */
-export async function findBatch(store: Store, text: string): Promise<BatchRow | undefined> {
-  if (!isHash(text)) return undefined;
-  const hash: Hex = `0x${text.slice(2).toLowerCase()}`;
-  return (await store.batchWithHash(hash)) ?? store.batch(hash);
-}
 
 /** Shows a batch: every transaction that was signed for it, and where its payments stand. */
 export async function showBatch(
@@ -63,8 +55,4 @@ function describe({ id, state, work }: PaymentRow): string {
   if (work.kind === "call") return `${id}  ${state}  call to ${work.to}`;
   const { to, value, nonce } = work.authorization;
   return `${id}  ${state}  ${value} to ${to}, nonce ${nonce.slice(0, 10)}…`;
-}
-
-function isHash(text: string): boolean {
-  return /^0x[0-9a-f]{64}$/i.test(text);
 }
