@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { HTTPFacilitatorClient } from "@x402/core/server";
+import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/client";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client } from "@x402/fetch";
 import { expect } from "chai";
@@ -8,12 +9,17 @@ import type { Address, Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
 import { createChannelKeeper } from "../../../src/keeper/index.ts";
+import { networks } from "../../../src/networks.ts";
 import { openStore, startEngine } from "../../../src/settlement/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ExampleDesk, openExampleDesk } from "../../helpers/examples.ts";
 import { type FacilitatorLab, openFacilitatorLab } from "../../helpers/facilitator.ts";
 import { type HttpGate, openHttpGate } from "../../helpers/httpGate.ts";
 
+/** The packages type EIP-712 messages as records of anything. */
+type ClientSigner = ConstructorParameters<typeof BatchSettlementEvmScheme>[0];
+
+const somewhere = "http://127.0.0.1/weather";
 const root = join(import.meta.dirname, "..", "..", "..");
 const PRICE = 1_000n;
 const DEPOSIT = 50_000n;
@@ -184,6 +190,27 @@ describe("the examples with channels", () => {
     for (const [index, code] of shown.entries()) {
       for (const part of code.trim().split("\n\n")) expect(examples[index]).to.include(`\n${part}\n`);
     }
+  });
+
+  it("register both under one network, since the official client looks in one place only", async () => {
+    const signer = accountOf(PURSE);
+    const network = "eip155:84532";
+    const offer = {
+      scheme: "exact",
+      network,
+      amount: "1000",
+      asset: networks.baseSepolia.usdc.address,
+      payTo: freshAddress(8_801),
+      maxTimeoutSeconds: 60,
+      extra: { name: "USDC", version: "2" },
+    } as const;
+    const asked = { x402Version: 2, resource: { url: somewhere, description: "", mimeType: "" }, accepts: [offer] };
+    const channels = new BatchSettlementEvmScheme(signer as unknown as ClientSigner);
+    const hidden = registerExactEvmScheme(new x402Client(), { signer }).register(network, channels);
+    const error = await hidden.createPaymentPayload(asked).catch((reason: unknown) => reason);
+    expect(String(error)).to.include("No network/scheme registered");
+    const both = registerExactEvmScheme(new x402Client(), { signer, networks: [network] }).register(network, channels);
+    expect((await both.createPaymentPayload(asked)).accepted).to.deep.equal(offer);
   });
 
   it("need a facilitator that knows both schemes, and ours does", async () => {
