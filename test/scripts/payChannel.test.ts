@@ -360,6 +360,20 @@ describe("tributary pay through a channel", () => {
       expect([await spent(), await charged()]).to.deep.equal([before, 5n * PRICE]);
     }));
 
+  it("begins the account anew where the chain began anew", () =>
+    withStall(async ({ pay, folder, charged }) => {
+      ok(await pay());
+      const [path = ""] = filesIn(folder, "channels").filter((one) => one.endsWith(".json"));
+      const account = JSON.parse(readFileSync(path, "utf8"));
+      const before = { ...account, genesis: `0x${"1".repeat(64)}`, charged: "700000", ceiling: "700000" };
+      writeFileSync(path, JSON.stringify(before));
+      const { code, stderr } = await pay();
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.include("the chain began anew").and.include("0.008 USDC left");
+      expect(await charged()).to.equal(2n * PRICE);
+      expect(JSON.parse(readFileSync(path, "utf8"))).to.include({ genesis: account.genesis, charged: "2000" });
+    }));
+
   it("refuses to go on where the account of the channel is damaged", () =>
     withStall(async ({ pay, folder, charged }) => {
       ok(await pay());

@@ -5,7 +5,7 @@ import { bytes32, record, wholeNumber } from "../../../src/authorization/fields.
 import { uint128 } from "../../../src/channels/wire.ts";
 import { openForAppending, syncFolder, writeInPlaceOf } from "../../../src/files.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { toJson } from "../../cli/output.ts";
+import { notice, toJson } from "../../cli/output.ts";
 import type { ChannelPayment, Deposit } from "./payment.ts";
 
 /** A channel by its terms. */
@@ -33,6 +33,7 @@ export type ChannelBook = {
 const FOLDER = join(".tributary", "channels");
 
 const schema = record({
+  genesis: bytes32.optional(),
   charged: uint128,
   ceiling: uint128,
   deposit: record({ amount: uint128, nonce: bytes32, validBefore: wholeNumber }).optional(),
@@ -40,9 +41,14 @@ const schema = record({
 
 /**
  * Opens the account of a channel in this folder for this process alone. A process that is killed gives it free.
+ * @param genesis The hash of the chain's first block, where a node told: an account of another chain with this id (a local one that
+ *   began anew) counts for nothing then.
  * @throws UsageError where another process has it, or it cannot be read.
  */
-export async function openChannelBook({ channelId, config, network }: Channel): Promise<ChannelBook> {
+export async function openChannelBook(
+  { channelId, config, network }: Channel,
+  genesis: Hex | undefined,
+): Promise<ChannelBook> {
   const path = join(FOLDER, `${channelId}.json`);
   let release: () => void;
   try {
@@ -57,26 +63,31 @@ export async function openChannelBook({ channelId, config, network }: Channel): 
       cause,
     });
   }
-  let account: Account | undefined;
+  let kept: Awaited<ReturnType<typeof read>>;
   try {
-    account = await read(path);
+    kept = await read(path);
   } catch (error) {
     release();
     throw error;
   }
+  const isOther = genesis !== undefined && kept !== undefined && kept.genesis !== genesis;
+  if (isOther) notice(`notice: the chain began anew, and channel ${channelId} with it`);
+  const first = genesis ?? kept?.genesis;
+  let account = isOther ? undefined : kept?.account;
   return {
     channelId,
     account: () => account,
     keep: async (next) => {
       // The terms are for people: who has them can withdraw from the channel without its seller.
-      await writeInPlaceOf(path, `${toJson({ version: 1, network: network.caip2, terms: config, ...next })}\n`);
+      const terms = { network: network.caip2, genesis: first, terms: config };
+      await writeInPlaceOf(path, `${toJson({ version: 1, ...terms, ...next })}\n`);
       account = next;
     },
     close: release,
   };
 }
 
-async function read(path: string): Promise<Account | undefined> {
+async function read(path: string): Promise<{ account: Account; genesis: Hex | undefined } | undefined> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -85,8 +96,8 @@ async function read(path: string): Promise<Account | undefined> {
     throw unreadable(path, cause);
   }
   try {
-    const { charged, ceiling, deposit } = schema.parse(JSON.parse(text));
-    return { charged, ceiling, deposit };
+    const { genesis, charged, ceiling, deposit } = schema.parse(JSON.parse(text));
+    return { account: { charged, ceiling, deposit }, genesis };
   } catch (cause) {
     throw unreadable(path, cause);
   }

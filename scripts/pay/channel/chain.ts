@@ -1,4 +1,5 @@
 import type { Hex } from "viem";
+import { ask } from "../../../src/chain/ask.ts";
 import { readChannelState } from "../../../src/chain/channels.ts";
 import type { ChainClient } from "../../../src/chain/client.ts";
 import { readHead, readUsed } from "../../../src/chain/facts.ts";
@@ -16,6 +17,14 @@ export type ChannelFacts = {
    */
   readonly deposit: "used" | "void" | "open" | undefined;
 };
+
+/**
+ * The hash of the first block, which tells chains with one id apart.
+ * @throws ChainUnavailableError where the node does not answer.
+ */
+export async function readGenesis(client: ChainClient): Promise<Hex> {
+  return (await ask("its first block", client.getBlock({ blockNumber: 0n }))).hash;
+}
 
 /**
  * Asks the chain about a channel and about a deposit into it.

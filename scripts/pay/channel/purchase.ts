@@ -16,7 +16,7 @@ import {
 } from "../openPayments.ts";
 import { type Answer, type Purchase, sendHeaders } from "../request.ts";
 import { type Account, type Channel, type ChannelBook, openChannelBook } from "./book.ts";
-import { type ChannelFacts, readChannelFacts } from "./chain.ts";
+import { type ChannelFacts, readChannelFacts, readGenesis } from "./chain.ts";
 import type { Correction } from "./correction.ts";
 import { findAccount } from "./findAccount.ts";
 import { tell, usdc } from "./outcome.ts";
@@ -41,7 +41,7 @@ export async function buyThroughChannel(purchase: Purchase, order: Order, option
   const { offer, signer } = order;
   const client = await connectChain(options.rpcUrl, { expectedChainId: offer.network.chainId });
   const channel = channelOf(signer, offer);
-  const book = await openChannelBook(channel);
+  const book = await openChannelBook(channel, await readGenesis(client));
   try {
     await requireNoDepositUnderWay(client, channel);
     await findAccount(book, { client, purchase, order, channel });
@@ -83,7 +83,7 @@ export async function resumeThroughChannel(
   options: ChannelOptions & { readonly again: boolean },
 ): Promise<boolean> {
   const { channelId } = channel;
-  const book = await openChannelBook(channel);
+  const book = await openChannelBook(channel, undefined);
   try {
     // Again, now that nobody else is at it.
     const open = await findOpenPayment(purchase);

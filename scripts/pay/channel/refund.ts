@@ -10,7 +10,7 @@ import type { Offer } from "../offer.ts";
 import { findOpenVouchers, noteCharged } from "../openPayments.ts";
 import type { Purchase } from "../request.ts";
 import { type Channel, type ChannelBook, openChannelBook } from "./book.ts";
-import { readChannelFacts } from "./chain.ts";
+import { readChannelFacts, readGenesis } from "./chain.ts";
 import { usdc } from "./outcome.ts";
 import { baseOf } from "./payment.ts";
 import { balanceIn, larger } from "./purchase.ts";
@@ -34,7 +34,7 @@ export async function refundChannel(
 ): Promise<void> {
   const client = await connectChain(options.rpcUrl, { expectedChainId: offer.network.chainId });
   const channel = channelOf(signer, offer);
-  const book = await openChannelBook(channel);
+  const book = await openChannelBook(channel, await readGenesis(client));
   try {
     const account = book.account();
     const facts = await readChannelFacts(client, { ...channel, deposit: account?.deposit });
