@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.4;
 
 /// @title IERC3009
 /// @notice The part of a token that the router calls: EIP-3009's `transferWithAuthorization`, and the overload with a

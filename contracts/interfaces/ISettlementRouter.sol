@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.4;
 
 /// @title ISettlementRouter
 /// @notice Carries many signed EIP-3009 authorizations to one token in one transaction.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.4;
 
 /// @title IBatchSettlement
 /// @notice What a client sees of x402BatchSettlement: unidirectional payment channels, x402 scheme `batch-settlement` on

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.4;
 
 /// @title IDepositCollector
 /// @notice Fetches a payer's tokens for a channel: one collector for each way in which a payer can authorize that.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.4;
 
 /// @title IUSDC
 /// @notice What a client sees of USDC: ERC-20, EIP-3009, EIP-2612, the minters and the four roles.
