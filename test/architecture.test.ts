@@ -9,7 +9,7 @@ const layers: readonly (readonly string[])[] = [
   ["errors.ts", "contracts", "money.ts", "networks.ts", "deployment.ts", "logger.ts"],
   ["authorization", "channels", "router", "gas", "fees", "abi.ts"],
   ["batch", "files.ts", "keystore.ts"],
-  ["chain", "clock.ts", "http"],
+  ["chain", "clock.ts", "nodeVersion.ts", "http"],
   ["index.ts"],
   ["settlement"],
   ["local", "deploy", "doctor", "facilitator", "keeper"],

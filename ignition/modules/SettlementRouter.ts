@@ -1,5 +1,15 @@
-import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
 import { settlementRouterArtifact } from "../../src/contracts/SettlementRouter.ts";
+import { IgnitionUnavailableError } from "../../src/deploy/errors.ts";
+import { INSTALL_IGNITION } from "../../src/deploy/packages.ts";
+
+const { buildModule } = await import("@nomicfoundation/hardhat-ignition/modules").catch((error: unknown) => {
+  // Whoever lacks the optional peers learns what to install, not which file lacked what.
+  const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
+  throw new IgnitionUnavailableError(
+    `tributary/ignition needs Hardhat 3 with Ignition, which ${isMissing ? "is not installed" : "cannot be loaded here"}.`,
+    { ...(isMissing ? {} : { details: String(error).split("\n")[0] ?? "" }), hint: INSTALL_IGNITION },
+  );
+});
 
 /**
  * Deploys the checked-in artifact, never a fresh compile: the router's address follows from these very bytes. Run it with

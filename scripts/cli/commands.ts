@@ -9,6 +9,8 @@ export type CommandEntry = {
   readonly load: () => Promise<Command>;
   /** Whether an argument may be a 32-byte hash, which looks like a private key. */
   readonly takesHash?: true;
+  /** Whether Node 20 will do: the command opens no journal and starts no Hardhat. */
+  readonly runsOnNode20?: true;
 };
 
 /** Every command, in the order of `tributary --help`. A new one is one more entry. */
@@ -38,26 +40,31 @@ export const commands: readonly CommandEntry[] = [
     name: "pay",
     summary: "buy an x402 resource",
     load: async () => (await import("../pay.ts")).payCommand(),
+    runsOnNode20: true,
   },
   {
     name: "fund",
     summary: "mint test USDC on the local chain",
     load: async () => (await import("../fund.ts")).fundCommand(),
+    runsOnNode20: true,
   },
   {
     name: "keys",
     summary: "make and show encrypted keystore files",
     load: async () => (await import("../keys.ts")).keysCommand(),
+    runsOnNode20: true,
   },
   {
     name: "sign",
     summary: "sign payments into a file",
     load: async () => (await import("../sign.ts")).signCommand(),
+    runsOnNode20: true,
   },
   {
     name: "plan",
     summary: "show what settling a file would take and cost",
     load: async () => (await import("../plan.ts")).planCommand(),
+    runsOnNode20: true,
   },
   {
     name: "settle",
@@ -110,6 +117,7 @@ export const commands: readonly CommandEntry[] = [
     summary: "show what a settlement transaction carried",
     load: async () => (await import("../inspect.ts")).inspectCommand(),
     takesHash: true,
+    runsOnNode20: true,
   },
   {
     name: "deploy",
@@ -120,6 +128,7 @@ export const commands: readonly CommandEntry[] = [
     name: "doctor",
     summary: "check the node, the router, the token and the signer",
     load: async () => (await import("../doctor.ts")).doctorCommand(),
+    runsOnNode20: true,
   },
   {
     name: "smoke",

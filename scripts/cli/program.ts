@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
 import { packageVersion } from "../../src/files.ts";
 import { formatAmount } from "../../src/money.ts";
+import { nodeTooOld } from "../../src/nodeVersion.ts";
 import { commands } from "./commands.ts";
-import { reportError } from "./errors.ts";
+import { reportError, UsageError } from "./errors.ts";
 import { exitCodesHelp } from "./exitCodes.ts";
 import { gwei, usdcAmount } from "./options.ts";
 import { surviveClosedOutput } from "./output.ts";
@@ -33,13 +34,21 @@ async function buildProgram(asked: string | undefined): Promise<Command> {
     .version(packageVersion(), "--version")
     .addHelpText("after", "\nRun tributary <command> --help for options and an example.")
     .addHelpText("after", exitCodesHelp);
-  for (const { name, summary, load } of commands) {
+  for (const { name, summary, load, runsOnNode20 } of commands) {
     const command = name === asked ? await load() : new Command(name);
+    // Before the command asks for a passphrase or reads a long file; --help is there on any Node.
+    if (runsOnNode20 !== true) command.hook("preAction", () => requireNewNode(name));
     program.addCommand(command.summary(summary));
     if (name === asked) command.addHelpText("after", exitCodesHelp);
   }
   prepare(program);
   return program;
+}
+
+/** @throws UsageError under a Node without what journals and Hardhat need. */
+function requireNewNode(command: string): void {
+  const tooOld = nodeTooOld(`tributary ${command}`);
+  if (tooOld !== undefined) throw new UsageError(tooOld.shortMessage, tooOld);
 }
 
 /** Settings that commander does not hand down to commands that are built elsewhere. */

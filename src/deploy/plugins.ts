@@ -1,13 +1,7 @@
 import { fileURLToPath } from "node:url";
+import { nodeTooOld } from "../nodeVersion.ts";
 import { IgnitionUnavailableError } from "./errors.ts";
-
-const HARDHAT_PACKAGES = [
-  "hardhat@3.17.0",
-  "@nomicfoundation/hardhat-ignition@3.1.8",
-  "@nomicfoundation/hardhat-ignition-viem@3.1.6",
-  "@nomicfoundation/hardhat-viem@3.0.9",
-  "@nomicfoundation/hardhat-verify@3.1.1",
-];
+import { INSTALL_IGNITION } from "./packages.ts";
 
 /** The folder that Hardhat takes for its project's: it wants a package.json at or above it. */
 export const PACKAGE_FOLDER = fileURLToPath(new URL("../..", import.meta.url));
@@ -57,6 +51,7 @@ export async function loadVerification() {
  * @throws IgnitionUnavailableError where one is missing.
  */
 export async function loadHardhatKeystore() {
+  refuseOldNode("Hardhat's keystore");
   try {
     const [{ createHardhatRuntimeEnvironment }, { configVariable }, keystore] = await Promise.all([
       import("hardhat/hre"),
@@ -69,7 +64,7 @@ export async function loadHardhatKeystore() {
       "Hardhat's keystore needs Hardhat 3 and its plugin, which cannot be loaded here.",
       {
         details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
-        hint: "Under Node 22.13 or newer: npm install --save-dev hardhat@3.17.0 @nomicfoundation/hardhat-keystore@3.1.0",
+        hint: "npm install --save-dev hardhat@3.17.0 @nomicfoundation/hardhat-keystore@3.1.0",
         cause,
       },
     );
@@ -77,13 +72,19 @@ export async function loadHardhatKeystore() {
 }
 
 async function load<Loaded>(imports: () => Promise<Loaded>): Promise<Loaded> {
+  refuseOldNode("A deployment");
   try {
     return await imports();
   } catch (cause) {
     throw new IgnitionUnavailableError("A deployment needs Hardhat 3 with Ignition, which cannot be loaded here.", {
       details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
-      hint: `Under Node 22.13 or newer: npm install --save-dev ${HARDHAT_PACKAGES.join(" ")}`,
+      hint: INSTALL_IGNITION,
       cause,
     });
   }
+}
+
+function refuseOldNode(what: string): void {
+  const tooOld = nodeTooOld(what);
+  if (tooOld !== undefined) throw new IgnitionUnavailableError(tooOld.shortMessage, tooOld);
 }

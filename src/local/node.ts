@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { nodeTooOld } from "../nodeVersion.ts";
 import { HardhatUnavailableError } from "./errors.ts";
 
 /** The development node inside this process, as the rest of this folder sees it. */
@@ -22,7 +23,6 @@ export type DevelopmentNodeOptions = {
   readonly balancePerAccountWei: bigint;
 };
 
-const MINIMUM_NODE = [22, 13] as const;
 const INSTALL_HINT = "npm install --save-dev hardhat@3.17.0";
 
 /**
@@ -32,7 +32,8 @@ const INSTALL_HINT = "npm install --save-dev hardhat@3.17.0";
  * @throws HardhatUnavailableError where Hardhat 3 is missing or cannot run.
  */
 export async function openDevelopmentNode(options: DevelopmentNodeOptions): Promise<DevelopmentNode> {
-  requireNode(process.versions.node);
+  const tooOld = nodeTooOld("The local chain");
+  if (tooOld !== undefined) throw new HardhatUnavailableError(tooOld.shortMessage, tooOld);
   const { createHardhatRuntimeEnvironment } = await importHardhat();
   try {
     const environment = await createHardhatRuntimeEnvironment(
@@ -80,20 +81,10 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
   } catch (cause) {
     throw new HardhatUnavailableError("Hardhat could not start its simulated chain.", {
       details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
-      hint: `Reinstall it under Node ${MINIMUM_NODE.join(".")} or newer: ${INSTALL_HINT}`,
+      hint: `Reinstall it: ${INSTALL_HINT}`,
       cause,
     });
   }
-}
-
-function requireNode(version: string): void {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [wantedMajor, wantedMinor] = MINIMUM_NODE;
-  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
-  throw new HardhatUnavailableError(`The local chain needs Node ${wantedMajor}.${wantedMinor} or newer.`, {
-    details: `This is Node ${version}.`,
-    hint: "Run it with a newer Node.",
-  });
 }
 
 async function importHardhat() {

@@ -2,6 +2,7 @@ import { chmod, mkdir, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CompiledQuery, sql } from "kysely";
+import { nodeTooOld } from "../../../nodeVersion.ts";
 import { type Backend, ROWS_PER_TRANSACTION, type Write } from "../backend.ts";
 import { sqliteDialect } from "../dialect.ts";
 import { StoreError } from "../errors.ts";
@@ -29,6 +30,8 @@ export type SqliteOptions = {
 
 /** A journal in a file, or with `:memory:` in this process only. */
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Backend> {
+  const tooOld = nodeTooOld("A journal in SQLite");
+  if (tooOld !== undefined) throw new StoreError("unavailable", tooOld.shortMessage, tooOld);
   const file = path === ":memory:" ? path : resolve(path);
   if (file !== ":memory:") await createFile(file);
   const { maxPageCount } = options;

@@ -35,7 +35,7 @@ export function openChannel(settings: WorkerSettings): Channel {
 
   function end(cause: unknown): void {
     ended ??= new StoreError("unavailable", "The journal's thread has ended.", {
-      hint: "It needs Node.js 22.13 or newer, with node:sqlite.",
+      hint: "Open the journal again; the cause says what ended it.",
       cause,
     });
     for (const { reject } of waiting.values()) reject(ended);
