@@ -48,20 +48,26 @@ export type Genesis = {
 };
 
 export type GenesisOptions = {
-  readonly accounts: readonly LocalChainAccount[];
+  /** The first of them owns the token. */
+  readonly accounts: readonly Pick<LocalChainAccount, "address">[];
   /** Atomic units of USDC for each of the first `fundedCount` accounts. */
   readonly usdcPerAccount: bigint;
   readonly fundedCount: number;
   /** Leaves the router out. */
   readonly bare: boolean;
+  /** Whether the token is there and set up already. Default false. */
+  readonly hasUsdc?: boolean;
 };
 
 /** Places everything that Base Sepolia has and a payment needs. The chain must mine at once meanwhile. */
 export async function populate(request: Request, options: GenesisOptions): Promise<Genesis> {
   const send = sender(request);
+  // What stands in for a faucet keeps no state on the chain but its ether.
+  await request("hardhat_setBalance", [FAUCET, toQuantity(10n ** 24n)]);
+  await request("hardhat_impersonateAccount", [FAUCET]);
   await installMulticall3(request);
   const createX = await installCreateX(request);
-  await installUsdc(request, send, options);
+  if (options.hasUsdc !== true) await installUsdc(request, send, options);
   await installChannels(request);
   if (!options.bare) {
     await request("hardhat_setCode", [ROUTER_ADDRESS, settlementRouterArtifact.deployedBytecode]);
@@ -87,11 +93,17 @@ async function installMulticall3(request: Request): Promise<void> {
 async function installCreateX(request: Request): Promise<Address | undefined> {
   const transaction = await createXTransaction();
   if (transaction === undefined) return undefined;
+  if (await hasCode(request, CREATE_X_ADDRESS)) return CREATE_X_ADDRESS;
   await request("hardhat_setBalance", [CREATE_X_DEPLOYER, toQuantity(CREATE_X_COST_WEI)]);
   await request("eth_sendRawTransaction", [transaction]);
-  const code = await request("eth_getCode", [CREATE_X_ADDRESS, "latest"]);
-  if (!isHex(code) || code === "0x") throw new LocalChainError("CreateX did not come out at its address.");
+  if (!(await hasCode(request, CREATE_X_ADDRESS)))
+    throw new LocalChainError("CreateX did not come out at its address.");
   return CREATE_X_ADDRESS;
+}
+
+async function hasCode(request: Request, address: Address): Promise<boolean> {
+  const code = await request("eth_getCode", [address, "latest"]);
+  return isHex(code) && code !== "0x";
 }
 
 async function installUsdc(request: Request, send: Send, options: GenesisOptions): Promise<void> {
@@ -114,8 +126,6 @@ async function installUsdc(request: Request, send: Send, options: GenesisOptions
       args: [name, "USDC", "USD", 6, owner.address, owner.address, owner.address, owner.address],
     }),
   );
-  await request("hardhat_setBalance", [FAUCET, toQuantity(10n ** 24n)]);
-  await request("hardhat_impersonateAccount", [FAUCET]);
   for (const minter of [owner.address, FAUCET]) {
     await asOwner(encodeFunctionData({ abi, functionName: "configureMinter", args: [minter, maxUint256] }));
   }

@@ -1,6 +1,6 @@
 import type { Address, Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { randomNonce, signAuthorization } from "../authorization/sign.ts";
+import { type AuthorizationSigner, randomNonce, signAuthorization } from "../authorization/sign.ts";
 import type { Authorization, SignedAuthorization } from "../authorization/types.ts";
 import { networks } from "../networks.ts";
 
@@ -25,12 +25,21 @@ export async function signPayment(
   terms: PaymentTerms,
   nowSeconds: bigint,
 ): Promise<SignedAuthorization> {
-  const { chainId, usdc } = networks.baseSepolia;
-  const payer = privateKeyToAccount(payerKey);
+  const { chainId } = networks.baseSepolia;
+  return signTerms(privateKeyToAccount(payerKey), terms, { chainId, nowSeconds });
+}
+
+/** The same by any signer, for a chain with any id that has the local chain's USDC. */
+export async function signTerms(
+  payer: AuthorizationSigner,
+  terms: PaymentTerms,
+  { chainId, nowSeconds }: { readonly chainId: number; readonly nowSeconds: bigint },
+): Promise<SignedAuthorization> {
+  const { usdc } = networks.baseSepolia;
   const authorization: Authorization = {
     chainId,
     token: usdc.address,
-    from: payer.address,
+    from: "account" in payer ? payer.account.address : payer.address,
     to: terms.to,
     value: terms.value,
     validAfter: terms.validAfter ?? 0n,

@@ -182,6 +182,7 @@ const exported = {
     "PortUnavailableError",
     "TEST_MNEMONIC",
     "deriveAccounts",
+    "placeContracts",
     "startLocalChain",
   ],
 } as const;

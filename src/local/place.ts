@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Address, getAddress, hexToNumber, isAddress, isHex } from "viem";
+import type { AuthorizationSigner } from "../authorization/sign.ts";
+import type { SignedAuthorization } from "../authorization/types.ts";
+import { fiatProxyArtifact } from "../contracts/FiatProxy.ts";
+import { ROUTER_ADDRESS } from "../deployment.ts";
+import { LocalChainError } from "./errors.ts";
+import { FAUCET, mintCall, populate, USDC_ADDRESS } from "./genesis.ts";
+import type { Request } from "./node.ts";
+import { type PaymentTerms, signTerms } from "./payments.ts";
+import { chainTime } from "./presentation.ts";
+import { sender } from "./transaction.ts";
+
+const POLL_MILLISECONDS = 20;
+
+/** A development node's EIP-1193 provider: `provider` of a Hardhat connection, or any other that knows `hardhat_setCode`. */
+export type DevelopmentProvider = {
+  readonly request: (call: { readonly method: string; readonly params?: readonly unknown[] }) => Promise<unknown>;
+};
+
+/** What a payment needs, on a development chain of yours. Every amount is in atomic units. */
+export type PlacedContracts = {
+  readonly chainId: number;
+  /** Test USDC behind its proxy, at the address that Base Sepolia's has. The chain's first account owns it and may mint it. */
+  readonly usdc: Address;
+  /** The settlement router, at its one address. */
+  readonly router: Address;
+  /** x402's channel contract (scheme `batch-settlement`), a double that answers like it, its ERC-3009 collector beside it. */
+  readonly batchSettlement: Address;
+  readonly multicall3: Address;
+  /** undefined where the package that brings it (`@nomicfoundation/ignition-core`) is not installed. */
+  readonly createX: Address | undefined;
+  /** Mints `amount` of USDC to `address`, in a transaction of no account of yours. */
+  readonly fund: (address: Address, amount: bigint) => Promise<void>;
+  /** Signs a payment for this chain by an account or a wallet client of viem; times count from the chain's clock. */
+  readonly sign: (payer: AuthorizationSigner, terms: PaymentTerms) => Promise<SignedAuthorization>;
+};
+
+/**
+ * Places the router, test USDC and x402's channel contracts on a development chain of yours, with what the local chain has
+ * besides. The code is set, not deployed, and nothing is compiled; a few transactions of the chain's first account set the
+ * token up. They are mined at once, whatever the chain does else. On a chain that has all of it already nothing is sent.
+ *
+ * @throws LocalChainError where the chain has no account to send from, or other code at USDC's address, as a fork has.
+ */
+export async function placeContracts(provider: DevelopmentProvider): Promise<PlacedContracts> {
+  const request = minedAtOnce((method, params = []) => provider.request({ method, params: [...params] }));
+  const chainId = await readChainId(request);
+  const present = await request("eth_getCode", [USDC_ADDRESS, "latest"]);
+  if (present !== "0x" && present !== fiatProxyArtifact.deployedBytecode) {
+    throw new LocalChainError(`The chain has other code at USDC's address, ${USDC_ADDRESS}.`, {
+      hint: "A fork of Base Sepolia has the genuine contracts. Place these on a chain that is no fork of it.",
+    });
+  }
+  const owner = await firstAccount(request);
+  const genesis = await populate(request, {
+    accounts: [{ address: owner }],
+    usdcPerAccount: 0n,
+    fundedCount: 0,
+    bare: false,
+    hasUsdc: present !== "0x",
+  });
+  const send = sender(request);
+  return {
+    chainId,
+    ...genesis,
+    router: ROUTER_ADDRESS,
+    fund: (address, amount) => send({ from: FAUCET, to: genesis.usdc, data: mintCall(address, amount) }),
+    sign: async (payer, terms) => signTerms(payer, terms, { chainId, nowSeconds: await chainTime(request) }),
+  };
+}
+
+/** The same requests, but a transaction is answered once it is in a block, also on a chain that does not mine by itself. */
+function minedAtOnce(request: Request): Request {
+  return async (method, params) => {
+    const result = await request(method, params);
+    if (method !== "eth_sendTransaction" && method !== "eth_sendRawTransaction") return result;
+    if ((await request("hardhat_getAutomine")) === false) await request("evm_mine");
+    while ((await request("eth_getTransactionReceipt", [result])) === null) await sleep(POLL_MILLISECONDS);
+    return result;
+  };
+}
+
+async function readChainId(request: Request): Promise<number> {
+  const chainId = await request("eth_chainId");
+  if (!isHex(chainId)) throw new LocalChainError("The provider gave no chain id.");
+  return hexToNumber(chainId);
+}
+
+async function firstAccount(request: Request): Promise<Address> {
+  const accounts = await request("eth_accounts");
+  const first: unknown = Array.isArray(accounts) ? accounts[0] : undefined;
+  if (typeof first === "string" && isAddress(first, { strict: false })) return getAddress(first);
+  throw new LocalChainError("The chain has no account to send from.", {
+    hint: "Give its network accounts: Hardhat's simulated chain has twenty unless its configuration says otherwise.",
+  });
+}
