@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { commands } from "../scripts/cli/commands.ts";
 import { EXIT, exitCodesHelp } from "../scripts/cli/exitCodes.ts";
+import { manifest } from "./package/project.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -48,6 +49,20 @@ describe("README", () => {
     expect([...new Set(listed)].sort()).to.deep.equal(commands.map(({ name }) => name).sort());
   });
 
+  it("says for which commands Node 20 will do", () => {
+    const [what = ""] = table("what | needs").find(([, needs]) => needs === "Node 20") ?? [];
+    const [, names = ""] = what.split("the commands ");
+    const listed = [...names.matchAll(/`([a-z]+)`/g)].map(([, name]) => name);
+    const marked = commands.filter(({ runsOnNode20 }) => runsOnNode20).map(({ name }) => name);
+    expect(listed.sort()).to.deep.equal(marked.sort());
+  });
+
+  it("says which versions of viem were tried", () => {
+    const { devDependencies } = manifest;
+    const versions = ["viem-oldest", "viem", "viem-newest"].map((name) => devDependencies[name]?.split("@").at(-1));
+    expect(readme).to.include(`${versions[0]}, ${versions[1]} and ${versions[2]} were tried.`);
+  });
+
   it("lists every exit code as --help does", () => {
     const rows = table("exit code");
     expect(rows.map(([code]) => Number(code))).to.deep.equal(Object.values(EXIT));
@@ -67,6 +82,7 @@ describe("README", () => {
     "docs/security.md",
     "docs/channels.md",
     "docs/deployment.md",
+    "docs/hardhat.md",
     "docs/performance.md",
     "docs/decisions/pinned-node.md",
   ]) {

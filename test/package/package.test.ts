@@ -1,18 +1,16 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { expect } from "chai";
 import { startLocalChain } from "../../src/local/index.ts";
-import { createProject, manifest, oldestNode, pack, root, runNode } from "./project.ts";
+import { nodeTooOld } from "../../src/nodeVersion.ts";
+import { createProject, manifest, oldestNode, runNode, snippetsOf, typeCheck } from "./project.ts";
 
 const TEST_MNEMONIC = "test test test test test test test test test test test junk";
 const PAYEE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /** The README's TypeScript blocks: one that plans a file, one that settles on a local chain. */
-const snippets = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```ts\n(.*?)```/gs)].map(
-  ([, code]) => code ?? "",
-);
+const snippets = snippetsOf("README.md");
 
 describe("the packed package", () => {
   const folder = mkdtempSync(join(tmpdir(), "tributary package "));
@@ -21,10 +19,9 @@ describe("the packed package", () => {
   /** A TypeScript project that also has Hardhat 3 and ethers. */
   const full = join(folder, "full");
 
-  before(() => {
-    const tarball = pack(folder);
-    createProject(bare, tarball, []);
-    createProject(full, tarball, [...Object.keys(manifest.peerDependencies), "solc", "typescript"]);
+  before(async () => {
+    await createProject(bare, []);
+    await createProject(full, [...Object.keys(manifest.peerDependencies), "typescript"]);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -46,6 +43,28 @@ describe("the packed package", () => {
       const { status, output } = await runNode(bare, ["--no-warnings", "entries.js"], { node: node.path });
       expect(output.trim()).to.equal(`function function true ${manifest.version}`);
       expect(status).to.equal(0);
+    });
+
+    it("says how to get Ignition where its module is imported without it, and nothing else", async () => {
+      const script = `await import("tributary/ignition").catch((error) => console.log(error.name + ": " + error.message, error.cause));`;
+      writeFileSync(join(bare, "ignition.js"), script);
+      const { output } = await runNode(bare, ["ignition.js"]);
+      expect(output.trim()).to.equal(
+        "IgnitionUnavailableError: tributary/ignition needs Hardhat 3 with Ignition, which is not installed.\n" +
+          "Hint: npm install --save-dev hardhat@3.17.0 @nomicfoundation/hardhat-ignition@3.1.8 " +
+          "@nomicfoundation/hardhat-ignition-viem@3.1.6 @nomicfoundation/hardhat-viem@3.0.9 " +
+          "@nomicfoundation/hardhat-verify@3.1.1 undefined",
+      );
+    });
+
+    it(`says which Node a command needs, before anything else, under Node ${node.major}`, async () => {
+      const { status, output } = await runNode(bare, [program(bare), "settle", "no-such-file"], { node: node.path });
+      if (nodeTooOld("", node.version) === undefined) expect(output).to.include("no-such-file");
+      else
+        expect(output).to.equal(
+          `error: tributary settle needs Node 22.13 or newer.\n  This is Node ${node.version}.\nhint: Run it with a newer Node.\n`,
+        );
+      expect(status).to.equal(2);
     });
 
     it("says how to get Hardhat where a local chain is asked for without it", async () => {
@@ -82,7 +101,7 @@ describe("the packed package", () => {
     });
 
     it("says which packages the demo needs, all at once", async () => {
-      const { status, output } = await runNode(bare, [program(bare), "demo"], { node: node.path });
+      const { status, output } = await runNode(bare, [program(bare), "demo"]);
       expect(output).to.include(
         "The demo needs packages that are not installed: hardhat, express, @x402/express, @x402/fetch.",
       );
@@ -119,9 +138,7 @@ describe("the packed package", () => {
         export const wrong: Pick<SignedAuthorization, "value"> = { value: 1 };
       `,
       );
-      writeFileSync(join(full, "tsconfig.json"), JSON.stringify(consumerTsconfig));
-      const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "lib", "tsc.js");
-      const { status, output } = await runNode(full, [tsc, "-p", "."]);
+      const { status, output } = await typeCheck(full);
       expect(output).to.equal("");
       expect(status).to.equal(0);
     });
@@ -169,44 +186,5 @@ describe("the packed package", () => {
       expect(output).to.match(/^Every figure adds up\./m);
       expect(status).to.equal(0);
     });
-
-    it("lets Solidity import the sources", async () => {
-      mkdirSync(join(full, "contracts"));
-      writeFileSync(
-        join(full, "contracts", "Imports.sol"),
-        `// SPDX-License-Identifier: MIT
-        pragma solidity ^0.8.28;
-        import {SettlementRouter} from "tributary/contracts/SettlementRouter.sol";
-        import {IERC3009} from "tributary/contracts/interfaces/IERC3009.sol";
-        import {MockUSDC} from "tributary/contracts/mocks/MockUSDC.sol";
-        contract Imports { SettlementRouter public router; IERC3009 public token; MockUSDC public mock; }`,
-      );
-      writeFileSync(
-        join(full, "hardhat.config.js"),
-        `import { createRequire } from "node:module";
-         export default {
-           solidity: { version: "0.8.37", path: createRequire(import.meta.url).resolve("solc/soljson.js"),
-             settings: { evmVersion: "cancun", optimizer: { enabled: true }, viaIR: true } },
-         };`,
-      );
-      const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
-      const { status, output } = await runNode(full, [hardhat, "build"]);
-      expect(output).to.match(/Compiled 1 Solidity file/);
-      expect(status).to.equal(0);
-    });
   });
 });
-
-const consumerTsconfig = {
-  compilerOptions: {
-    target: "ES2022",
-    lib: ["ES2022", "DOM"],
-    module: "NodeNext",
-    strict: true,
-    noEmit: true,
-    types: ["node"],
-    typeRoots: [join(root, "node_modules", "@types")],
-    skipLibCheck: false,
-  },
-  include: ["*.ts"],
-};

@@ -1,5 +1,7 @@
-import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 
 export const root = join(import.meta.dirname, "..", "..");
@@ -17,9 +19,17 @@ export type Manifest = {
 
 export const manifest: Manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-/** Packs the checkout, which builds it, and returns the tarball's path. */
-export function pack(folder: string): string {
-  const { status, output } = npm(root, "pack", "--pack-destination", folder);
+let packing: Promise<string> | undefined;
+
+/** Packs the checkout, which builds it, and returns the tarball's path: once, whichever of these files comes first. */
+export function pack(): Promise<string> {
+  packing ??= packInto(mkdtempSync(join(tmpdir(), "tributary tarball ")));
+  return packing;
+}
+
+async function packInto(folder: string): Promise<string> {
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const { status, output } = await npm(root, "pack", "--pack-destination", folder);
   if (status !== 0) throw new Error(`npm pack failed:\n${output}`);
   return join(folder, `tributary-${manifest.version}.tgz`);
 }
@@ -28,14 +38,40 @@ export function pack(folder: string): string {
  * Installs the tarball into a new project without the network. Its dependencies, and `extra` packages, are links to
  * those of the checkout; the package itself is unpacked and resolved by npm as anywhere.
  */
-export function createProject(folder: string, tarball: string, extra: readonly string[]): void {
-  mkdirSync(folder, { recursive: true });
-  const linked = [...Object.keys(manifest.dependencies), ...extra];
+export async function createProject(folder: string, extra: readonly string[]): Promise<void> {
+  const linked = [...Object.keys(manifest.dependencies), "viem", ...extra];
   const links = linked.map((name) => [name, `file:${join(root, "node_modules", name)}`]);
-  const dependencies = Object.fromEntries([["tributary", `file:${tarball}`], ...links]);
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }));
-  const { status, output } = npm(folder, "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund");
+  writeProject(folder, Object.fromEntries([["tributary", `file:${await pack()}`], ...links]));
+  const { status, output } = await npm(folder, "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund");
   if (status !== 0) throw new Error(`npm install failed:\n${output}`);
+}
+
+/** Writes the package.json of a new ESM project. */
+export function writeProject(folder: string, dependencies: Readonly<Record<string, string>> = {}): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }));
+}
+
+/** Checks the types of a project's *.ts files, those of all declarations that they load included. */
+export function typeCheck(folder: string): Promise<Run> {
+  const compilerOptions = {
+    target: "ES2022",
+    lib: ["ES2022", "DOM"],
+    module: "NodeNext",
+    strict: true,
+    noEmit: true,
+    types: ["node"],
+    typeRoots: [join(root, "node_modules", "@types")],
+    skipLibCheck: false,
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "lib", "tsc.js");
+  return runNode(folder, [tsc, "-p", "."]);
+}
+
+/** The TypeScript blocks of a page of the repository, in order. */
+export function snippetsOf(page: string): string[] {
+  return [...readFileSync(join(root, page), "utf8").matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? "");
 }
 
 /** Runs a file of a project, without holding up this process, which may be serving what the program talks to. */
@@ -44,8 +80,18 @@ export function runNode(
   args: readonly string[],
   { node = process.execPath, env = {} }: { readonly node?: string; readonly env?: Record<string, string> } = {},
 ): Promise<Run> {
+  return run(folder, node, args, env);
+}
+
+/** The npm that runs these tests, else the one on the PATH. */
+export function npm(folder: string, ...args: readonly string[]): Promise<Run> {
+  const cli = process.env.npm_execpath;
+  return cli === undefined ? run(folder, "npm", args, {}) : run(folder, process.execPath, [cli, ...args], {});
+}
+
+function run(folder: string, program: string, args: readonly string[], env: Record<string, string>): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, args, { cwd: folder, env: { ...environment(), ...env } });
+    const child = spawn(program, args, { cwd: folder, env: { ...environment(), ...env } });
     let output = "";
     const collect = (chunk: Buffer): void => {
       output += chunk.toString();
@@ -56,23 +102,16 @@ export function runNode(
   });
 }
 
-export function npm(folder: string, ...args: readonly string[]): Run {
-  const cli = process.env.npm_execpath;
-  const options = { cwd: folder, encoding: "utf8", env: environment() } as const;
-  return toRun(
-    cli === undefined ? spawnSync("npm", args, options) : spawnSync(process.execPath, [cli, ...args], options),
-  );
-}
-
 /** The oldest Node on this machine that the package supports; this process's where there is no other. */
-export function oldestNode(): { readonly path: string; readonly major: number } {
-  let oldest = { path: process.execPath, major: Number(process.versions.node.split(".")[0]) };
+export function oldestNode(): { readonly path: string; readonly version: string; readonly major: number } {
+  const { node } = process.versions;
+  let oldest = { path: process.execPath, version: node, major: Number(node.split(".")[0]) };
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(folder, "node");
     if (!existsSync(path)) continue;
-    const version = spawnSync(path, ["--version"], { encoding: "utf8" }).stdout ?? "";
-    const major = Number(/^v([0-9]+)\./.exec(version)?.[1]);
-    if (major >= 20 && major < oldest.major) oldest = { path, major };
+    const version = (spawnSync(path, ["--version"], { encoding: "utf8" }).stdout ?? "").trim().slice(1);
+    const major = Number(version.split(".")[0]);
+    if (major >= 20 && major < oldest.major) oldest = { path, version, major };
   }
   return oldest;
 }
@@ -84,9 +123,4 @@ function environment(): Record<string, string | undefined> {
   );
   const path = [dirname(process.execPath), process.env.PATH ?? ""].join(delimiter);
   return { ...Object.fromEntries(inherited), PATH: path };
-}
-
-function toRun({ status, stdout, stderr, error }: SpawnSyncReturns<string>): Run {
-  if (error !== undefined) throw error;
-  return { status, output: `${stdout}${stderr}` };
 }
