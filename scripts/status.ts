@@ -11,7 +11,7 @@ import {
 } from "../src/settlement/index.ts";
 import { attemptJson } from "./cli/attemptText.ts";
 import { describeAge } from "./cli/duration.ts";
-import { findBatch, findPayments, namesPayment, paymentsFrom } from "./cli/findPayments.ts";
+import { findBatch, findPaymentsToRead, namesPayment, paymentsFrom } from "./cli/findPayments.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { address, jsonOption, network } from "./cli/options.ts";
 import { formatTable, printJson, printLine } from "./cli/output.ts";
@@ -60,7 +60,7 @@ async function show(store: Store, what: string, options: Options): Promise<void>
   const json = options.json === true;
   const batch = await findBatch(store, what);
   if (batch !== undefined) return showBatch(store, batch, options);
-  if (namesPayment(what)) return showPayments(store, await findPayments(store, what), json);
+  if (namesPayment(what)) return showPayments(store, await findPaymentsToRead(store, what), json);
   const rows = existsSync(what) ? [] : await paymentsFrom(store, what);
   return rows.length > 0 ? showPayments(store, rows, json) : showFile(store, what, options);
 }

@@ -15,6 +15,24 @@ export async function findPayments(store: Store, text: string): Promise<readonly
   });
 }
 
+/**
+ * The payments that `text` names where only reading follows: as {@link findPayments}, or by where they came from.
+ * @throws UsageError where the journal knows none.
+ */
+export async function findPaymentsToRead(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await lookUp(store, text);
+  const found = rows.length > 0 || namesPayment(text) ? rows : await paymentsFrom(store, text);
+  if (found.length > 0) return found;
+  if (isNonce(text)) {
+    throw new UsageError(`The journal has no payment and no transaction ${text}.`, {
+      hint: "tributary inspect asks the node about any transaction.",
+    });
+  }
+  throw new UsageError(`The journal has no payment ${text}.`, {
+    hint: "Give its number, nonce, identity (chainId:token:payer:nonce), source or request id, or a transaction's hash.",
+  });
+}
+
 /** The most payments of one source that are given. */
 const MOST_OF_SOURCE = 100;
 

@@ -10,7 +10,7 @@ import {
   type TransactionAttempt,
 } from "../../src/settlement/index.ts";
 import { UsageError } from "../cli/errors.ts";
-import { findBatch, findPayments, namesPayment, paymentsFrom } from "../cli/findPayments.ts";
+import { findBatch, findPaymentsToRead } from "../cli/findPayments.ts";
 import { type JournalOptions, openExistingJournal } from "../cli/journal.ts";
 import { notice } from "../cli/output.ts";
 import { evidenceText } from "../cli/paymentText.ts";
@@ -31,7 +31,7 @@ export async function findTarget(what: string, options: JournalOptions): Promise
   try {
     const batch = await findBatch(store, what);
     if (batch !== undefined) return targetOf(attemptsOf(batch), hash);
-    if (hash === undefined) return await findByPayment(store, what, await paymentsNamed(store, what));
+    if (hash === undefined) return await findByPayment(store, what, await findPaymentsToRead(store, what));
     const rows = await store.withNonce(hash);
     return rows.length > 0 ? await findByPayment(store, what, rows) : { hashes: [hash], attempts: [] };
   } finally {
@@ -68,11 +68,6 @@ function targetOf(attempts: readonly TransactionAttempt[], asked: Hex | undefine
   const known = attempts.some(({ hash }) => hash === asked) || attempts.length === 0;
   const first = known && asked !== undefined ? [asked] : [];
   return { hashes: [...new Set([...mined.reverse(), ...first, ...others])], attempts };
-}
-
-async function paymentsNamed(store: Store, what: string): Promise<readonly PaymentRow[]> {
-  const rows = namesPayment(what) ? [] : await paymentsFrom(store, what);
-  return rows.length > 0 ? rows : findPayments(store, what);
 }
 
 /** The journal, if there is one. A transaction's hash needs none, so then the default one is opened as a favour. */

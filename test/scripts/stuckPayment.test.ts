@@ -157,7 +157,7 @@ describe("status and inspect of a stuck payment", () => {
         .and.include("request id");
       const unknown = await status(`0x${"12".repeat(32)}`);
       expect(unknown.code).to.equal(2);
-      expect(unknown.stderr).to.include("The journal has no payment 0x1212");
+      expect(unknown.stderr).to.include("The journal has no payment and no transaction 0x1212");
     });
   });
 
@@ -214,7 +214,7 @@ describe("status and inspect of a stuck payment", () => {
     });
   });
 
-  it("says in inspect that nothing was signed for a payment yet", async () => {
+  it("says in inspect that nothing was signed for a payment yet, and that there is no such payment", async () => {
     await withStuck(async ({ inspect, inStore }) => {
       await inStore(async (store) => {
         const [queued] = await lab.pay(1, freshAddress(2_999));
@@ -236,6 +236,9 @@ describe("status and inspect of a stuck payment", () => {
       const { code, stderr } = await inspect("2");
       expect(code).to.equal(2);
       expect(stderr).to.include("No transaction was signed for 2 yet.").and.include("Payment 2 is queued");
+      const unknown = await inspect("req-8");
+      expect(unknown.code).to.equal(2);
+      expect(unknown.stderr).to.include("The journal has no payment req-8.").and.include("source or request id");
     });
   });
 });
