@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { formatEther } from "viem";
 import type { ChainClient } from "../src/chain/client.ts";
+import { formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
 import type { HeldLease, SenderRow } from "../src/settlement/store/index.ts";
 import { nameOf } from "../src/settlement/takeKeys.ts";
@@ -102,7 +102,7 @@ function table(accounts: readonly (SenderRow & { readonly chain: OnChain | undef
   const right = (title: string) => ({ title, align: "right" as const });
   return formatTable(
     [
-      { title: "sender" },
+      { title: "sender", isWhole: true },
       right("chain"),
       right("balance ETH"),
       right("txNonce"),
@@ -114,7 +114,7 @@ function table(accounts: readonly (SenderRow & { readonly chain: OnChain | undef
     accounts.map(({ sender, chainId, chain, lastTxNonce, openBatches, epoch, lease }) => [
       sender,
       String(chainId),
-      chain === undefined ? "?" : formatEther(chain.balanceWei),
+      chain === undefined ? "?" : formatEtherBriefly(chain.balanceWei, "down"),
       chain === undefined ? "?" : String(chain.txNonce),
       lastTxNonce === undefined ? "–" : String(lastTxNonce),
       String(openBatches),

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
-import { formatEther, type LocalAccount } from "viem";
+import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/routerCode.ts";
@@ -16,6 +16,7 @@ import {
   verifyRouter,
 } from "../src/deploy/index.ts";
 import { ROUTER_ADDRESS } from "../src/deployment.ts";
+import { formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { CommandError, UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
@@ -131,7 +132,7 @@ export async function deployTo(
 async function confirm(client: ChainClient, account: LocalAccount): Promise<void> {
   const { costWei } = await estimateDeployment(client, account.address);
   const name = networkOf(client.chain.id)?.title ?? "a network that tributary does not know";
-  const what = `${name} (chain ${client.chain.id}) from ${account.address}, for up to ${formatEther(costWei)} ETH`;
+  const what = `${name} (chain ${client.chain.id}) from ${account.address}, for up to ${formatEtherBriefly(costWei, "up")} ETH`;
   if (!process.stdin.isTTY) {
     throw new UsageError(`This would deploy to ${what}, and there is no terminal to ask on.`, { hint: "Pass --yes." });
   }

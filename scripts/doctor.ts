@@ -10,6 +10,7 @@ import { address, isLoopback, jsonOption, keystoreOption, network, rpcUrlOption 
 import { printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { namedSigner } from "./cli/signer.ts";
+import { paint } from "./cli/terminal.ts";
 
 type Options = {
   readonly rpcUrl: string;
@@ -50,11 +51,13 @@ async function signerAddress(keystore: string | undefined, rpcUrl: string): Prom
   return isLoopback(rpcUrl) ? deriveAccounts(TEST_MNEMONIC, 1)[0]?.address : undefined;
 }
 
+const TONES = { ok: "good", warn: "open", fail: "bad" } as const;
+
 /** One line for each check, and one more for how to mend it. */
-export function formatReport({ checks }: DoctorReport): string[] {
+export function formatReport({ checks }: DoctorReport, stream: NodeJS.WriteStream = process.stdout): string[] {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, status, found, fix }) => {
-    const line = `${status.padEnd(4)}  ${name.padEnd(width)}  ${found}`;
+    const line = `${paint(TONES[status], status.padEnd(4), stream)}  ${name.padEnd(width)}  ${found}`;
     return fix === undefined ? [line] : [line, `${" ".repeat(width + 8)}→ ${fix}`];
   });
   const count = (wanted: string) => checks.filter(({ status }) => status === wanted).length;

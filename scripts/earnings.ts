@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type Address, formatEther, isAddressEqual } from "viem";
-import { formatAmount } from "../src/money.ts";
+import { type Address, isAddressEqual } from "viem";
+import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf, networks } from "../src/networks.ts";
 import {
   type Earnings,
@@ -124,7 +124,7 @@ function* describe({ rows, totals, otherwise, token }: Earnings): Generator<stri
   const cells = (amounts: EarningsAmounts) => [
     ...AMOUNTS.map((name) => formatAmount(amounts[name], 6)),
     String(amounts.gas),
-    formatEther(amounts.feeWei),
+    formatEtherBriefly(amounts.feeWei, "up"),
   ];
   const merchantCell = (text: string) => (isKnown ? [text] : []);
   yield formatTable(
@@ -142,7 +142,7 @@ function* describe({ rows, totals, otherwise, token }: Earnings): Generator<stri
   yield "";
   yield `amounts of ${token}; days are those of UTC`;
   if (otherwise !== undefined && otherwise.gas !== 0n) {
-    yield `${otherwise.gas} gas and ${formatEther(otherwise.feeWei)} ETH beside that: for what did not settle, and for other tokens`;
+    yield `${otherwise.gas} gas and ${formatEtherBriefly(otherwise.feeWei, "up")} ETH beside that: for what did not settle, and for other tokens`;
   }
 }
 

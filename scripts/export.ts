@@ -1,6 +1,5 @@
 import { Command, Option } from "commander";
-import { formatEther } from "viem";
-import { formatAmount } from "../src/money.ts";
+import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
 import { createTotals, readStatement, type StatementLine, type StatementTotals } from "../src/settlement/statement.ts";
 import { type CsvValue, csvLine } from "./cli/csv.ts";
@@ -149,7 +148,7 @@ function describe(totals: StatementTotals): string[] {
   return [
     `${counted(payments, "payment")}, of which ${settled} settled here${values.length === 0 ? "" : `: ${values.join(", ")}`}`,
     ...(calls.length === 0 ? [] : [calls.join(", ")]),
-    `${counted(transactions, "transaction")}, ${gasUsed} gas, ${formatEther(feesWei)} ETH in fees` +
-      (rest === 0n ? "" : `, of which ${formatEther(rest)} for what did not settle`),
+    `${counted(transactions, "transaction")}, ${gasUsed} gas, ${formatEtherBriefly(feesWei, "up")} ETH in fees` +
+      (rest === 0n ? "" : `, of which ${formatEtherBriefly(rest, "up")} for what did not settle`),
   ];
 }

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { type BareLocalChain, PortUnavailableError, startLocalChain } from "../src/local/index.ts";
 import { UsageError } from "./cli/errors.ts";
 import { integer, jsonOption, seconds } from "./cli/options.ts";
-import { formatTable, printJson, printLine } from "./cli/output.ts";
+import { formatTable, printJson, printLine, printVerbatim } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { listenForStop } from "./cli/stopSignals.ts";
 
@@ -26,7 +26,11 @@ async function runLocal({ port, blockTime, bare, json }: Options): Promise<void>
   const { asked } = listenForStop();
   const chain = await start(port, blockTime, bare === true);
   if (json === true) printJson(summary(chain));
-  else printLine(describe(chain, blockTime));
+  else {
+    printLine(describe(chain, blockTime));
+    // Commands that are copied have to stay as they are.
+    printVerbatim(nextSteps(chain));
+  }
   await asked;
   await chain.stop();
 }
@@ -73,17 +77,26 @@ function describe(chain: BareLocalChain, blockTime: number): string {
   const accounts = chain.accounts
     .slice(0, SHOWN_ACCOUNTS)
     .map(({ address, privateKey }, index) => [String(index), address, privateKey]);
-  const elsewhere = chain.rpcUrl === "http://127.0.0.1:8545" ? "" : ` --rpc-url ${chain.rpcUrl}`;
   return [
     formatTable([{ title: "Local chain" }, { title: "" }], places),
     "",
-    formatTable([{ title: "#" }, { title: "account" }, { title: "private key (public knowledge)" }], accounts),
-    `  … ${chain.accounts.length} in all: 10,000 ETH each, and 1,000,000 USDC for the first ten.`,
+    formatTable(
+      [{ title: "#" }, { title: "account", isWhole: true }, { title: "private key", isWhole: true }],
+      accounts,
+    ),
+    `  … ${chain.accounts.length} in all: 10,000 ETH each, and 1,000,000 USDC for the first ten. Their keys are public knowledge.`,
     "",
+  ].join("\n");
+}
+
+function nextSteps(chain: BareLocalChain): string {
+  const elsewhere = chain.rpcUrl === "http://127.0.0.1:8545" ? "" : ` --rpc-url ${chain.rpcUrl}`;
+  return [
     "Next, in another terminal:",
     `  npx tributary fund ${chain.accounts[10]?.address ?? "ADDRESS"} 100${elsewhere}`,
     '  MNEMONIC="test test test test test test test test test test test junk" \\',
-    `    npx tributary sign --payers 5 --count 20 --amount 0.01 --payee ${chain.accounts[11]?.address ?? "ADDRESS"} --out payments.jsonl`,
+    "    npx tributary sign --payers 5 --count 20 --amount 0.01 \\",
+    `    --payee ${chain.accounts[11]?.address ?? "ADDRESS"} --out payments.jsonl`,
     `  npx tributary settle payments.jsonl${elsewhere}`,
     "",
     "Ctrl-C stops it.",

@@ -12,7 +12,7 @@ import type { Network } from "../src/networks.ts";
 import { UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { httpUrl, jsonOption, keystoreOption, rpcUrlOption, usdcAmount } from "./cli/options.ts";
-import { notice, printJson, printLine } from "./cli/output.ts";
+import { notice, printJson, printVerbatim } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { namedSigner } from "./cli/signer.ts";
 import { buyThroughChannel, type Order, resumeThroughChannel } from "./pay/channel/purchase.ts";
@@ -151,7 +151,7 @@ async function buy(purchase: Purchase, options: Options): Promise<void> {
     if (options.json === true) printJson({ url, status, paid: "0", transaction: null, body });
     else {
       notice(`${url} answered ${status} without asking for a payment`);
-      printLine(body);
+      printVerbatim(body);
     }
     if (!ok) process.exitCode = EXIT.failure;
     return;

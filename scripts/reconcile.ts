@@ -14,6 +14,7 @@ import { address, addresses, integer, jsonOption, network, rpcUrlOption } from "
 import { formatTable, printJson, printLine } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
 import { startProgress } from "./cli/progress.ts";
+import { paint } from "./cli/terminal.ts";
 
 type Options = {
   readonly rpcUrl: string;
@@ -119,8 +120,8 @@ function describe(result: Reconciliation): string[] {
       ? `balances of ${token} checked at both ends`
       : "balances not checked: the node has no state of these blocks (an archive node has)",
     drift === 0
-      ? "drift: 0"
-      : `drift: ${drift}. Something settled or was claimed that the journal does not know, or the other way round`,
+      ? paint("good", "drift: 0")
+      : `${paint("bad", `drift: ${drift}`)}. Something settled or was claimed that the journal does not know, or the other way round`,
   ];
 }
 

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type Address, erc20Abi, formatEther, type LocalAccount } from "viem";
+import { type Address, erc20Abi, type LocalAccount } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { randomNonce, signAuthorization } from "../src/authorization/sign.ts";
 import type { ChainClient } from "../src/chain/client.ts";
@@ -7,7 +7,7 @@ import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/routerCode.ts";
 import { ROUTER_ADDRESS } from "../src/deployment.ts";
 import { runDoctor } from "../src/doctor/index.ts";
-import { formatAmount } from "../src/money.ts";
+import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { type JobPayment, type SettlementReport, settlePayments } from "../src/settlement/index.ts";
 import { CommandError, UsageError } from "./cli/errors.ts";
@@ -101,7 +101,7 @@ async function tryNetwork(options: Options, transcript: Transcript | undefined):
   const explorer = development ? undefined : networkOf(client.chain.id)?.explorerUrl;
   tell(report, balances, client.chain.id, explorer, options);
   if (options.json !== true && predicted !== null) {
-    const fee = ({ feeWei }: Cost) => `${formatEther(feeWei)} ETH`;
+    const fee = ({ feeWei }: Cost) => `${formatEtherBriefly(feeWei, "up")} ETH`;
     printLine(`predicted ${predicted.gas} gas and ${fee(predicted)}, used ${used.gas} gas and ${fee(used)}`);
   }
   await transcript?.note({
@@ -156,7 +156,7 @@ async function examine(
     signer: account.address,
     nowSeconds: BigInt(Math.floor(Date.now() / 1000)),
   });
-  for (const line of formatReport(report)) notice(line);
+  for (const line of formatReport(report, process.stderr)) notice(line);
   await transcript?.note({ checks: report.checks });
   const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));
   if (failed.length === 0) return;

@@ -35,6 +35,19 @@ export function formatAmount(atomic: bigint, decimals: number): string {
   return `${atomic < 0n ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
+/** Significant digits of ether that people are shown. */
+const ETHER_DIGITS = 4;
+
+/**
+ * Writes wei as ether for people: four decimals, below one ether four significant digits, so that what is not zero never
+ * shows as zero. A balance is rounded down, a cost up.
+ */
+export function formatEtherBriefly(wei: bigint, rounding: "down" | "up"): string {
+  const step = 10n ** BigInt(Math.max(0, Math.min(18, wei.toString().length) - ETHER_DIGITS));
+  const rounded = rounding === "up" ? ((wei + step - 1n) / step) * step : (wei / step) * step;
+  return formatAmount(rounded, 18);
+}
+
 /**
  * Reads a non-negative whole number of atomic units (or seconds) of at most 2^256 − 1: a decimal string, a bigint, or a
  * number that JavaScript holds exactly.

@@ -1,8 +1,7 @@
 import { Command, Option } from "commander";
-import { formatEther } from "viem";
 import { systemClock } from "../../src/clock.ts";
 import { DEFAULT_KEEPER_POLICY, type KeeperPolicy, type KeeperStatus } from "../../src/keeper/index.ts";
-import { formatAmount } from "../../src/money.ts";
+import { formatAmount, formatEtherBriefly } from "../../src/money.ts";
 import { exposureOf, names } from "../cli/listening.ts";
 import { integer, usdcAmount } from "../cli/options.ts";
 import { notice, printJson, printLine } from "../cli/output.ts";
@@ -159,7 +158,7 @@ function describeStatus({ senders, authorizers, receivers, withdrawals, openCall
   const unclaimed = authorizers.reduce((sum, one) => sum + one.unclaimed, 0n);
   const unswept = receivers.reduce((sum, one) => sum + one.unswept, 0n);
   const channels = authorizers.reduce((sum, one) => sum + one.channels, 0);
-  const purse = senders.map(({ balanceWei }) => `${formatEther(balanceWei)} ETH`).join(", ");
+  const purse = senders.map(({ balanceWei }) => `${formatEtherBriefly(balanceWei, "down")} ETH`).join(", ");
   const lines = [
     `${formatAmount(unclaimed, 6)} unclaimed in ${counted(channels, "channel")}, ${formatAmount(unswept, 6)} not swept, ` +
       `${counted(withdrawals, "withdrawal")}, ${counted(openCalls, "call")} under way, purse ${purse}`,

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from "commander";
-import { formatEther, type Hex } from "viem";
+import type { Hex } from "viem";
 import type { KeeperActivity } from "../../src/keeper/index.ts";
 import { chargedOf, unclaimedOf } from "../../src/keeper/rows.ts";
-import { formatAmount } from "../../src/money.ts";
+import { formatAmount, formatEtherBriefly } from "../../src/money.ts";
 import type { ChannelRow } from "../../src/settlement/store/index.ts";
 import { time } from "../cli/paymentText.ts";
 
@@ -22,7 +22,7 @@ export function describeActivity(activity: KeeperActivity): string[] {
   const { kind, payee, amount, channels, transaction, feeWei } = activity;
   const verb = { claimed: "claimed for", swept: "swept to", refunded: "given back to payers of" }[kind];
   return [
-    `${formatAmount(amount, 6)} ${verb} ${payee} in ${transaction}, for ${formatEther(feeWei)} ETH`,
+    `${formatAmount(amount, 6)} ${verb} ${payee} in ${transaction}, for ${formatEtherBriefly(feeWei, "up")} ETH`,
     ...channels.map((one) => `  ${formatAmount(one.amount, 6)} of channel ${one.channelId}, payer ${one.payer}`),
   ];
 }

@@ -1,6 +1,8 @@
 import { CommanderError } from "commander";
 import { TributaryError } from "../../src/errors.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
+import { notice } from "./output.ts";
+import { paint, type Tone } from "./terminal.ts";
 
 /** An error that decides the exit code of its command. */
 export class CommandError extends TributaryError {
@@ -58,13 +60,17 @@ export function reportError(error: unknown, debug: boolean): ExitCode {
   // Commander has printed its own message by now; help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (error instanceof TributaryError) {
-    console.error(`error: ${error.shortMessage}`);
-    if (error.details !== undefined) console.error(`  ${error.details}`);
-    if (error.hint !== undefined) console.error(`hint: ${error.hint}`);
+    say("bad", "error", error.shortMessage);
+    if (error.details !== undefined) notice(`  ${error.details}`);
+    if (error.hint !== undefined) say("title", "hint", error.hint);
   } else {
-    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-    console.error("hint: This is a bug in tributary. Run again with --debug and report what it prints.");
+    say("bad", "error", error instanceof Error ? error.message : String(error));
+    say("title", "hint", "This is a bug in tributary. Run again with --debug and report what it prints.");
   }
   if (debug) console.error(error);
   return error instanceof CommandError ? error.exitCode : EXIT.failure;
+}
+
+function say(tone: Tone, label: string, text: string): void {
+  notice(`${paint(tone, `${label}:`, process.stderr)} ${text}`);
 }

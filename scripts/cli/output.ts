@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import Table from "cli-table3";
+import { fold, widthOf } from "./terminal.ts";
+
+export { type Column, formatTable } from "./table.ts";
 
 let closed = false;
 
@@ -21,8 +23,13 @@ export function isOutputClosed(): boolean {
   return closed;
 }
 
-/** Prints one line on stdout. */
+/** Prints text for people on stdout, one line or more, folded between words where the terminal is narrower. */
 export function printLine(line = ""): void {
+  printVerbatim(fold(line, widthOf()));
+}
+
+/** Prints a line on stdout as it is: what somebody else wrote, or a machine reads. */
+export function printVerbatim(line: string): void {
   if (!closed) process.stdout.write(`${line}\n`);
 }
 
@@ -38,7 +45,7 @@ export async function streamLine(line: string): Promise<void> {
 
 /** Prints `value` as one line of JSON, with bigints as decimal strings. */
 export function printJson(value: unknown): void {
-  printLine(toJson(value));
+  printVerbatim(toJson(value));
 }
 
 /** One line of JSON, with bigints as decimal strings. */
@@ -48,40 +55,5 @@ export function toJson(value: unknown): string {
 
 /** Tells the person at the terminal something that is no result: on stderr, so that pipes stay clean. */
 export function notice(text: string): void {
-  console.error(text);
-}
-
-export type Column = { readonly title: string; readonly align?: "left" | "right" };
-
-/** A table without lines, for people. */
-export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const none = "";
-  const table = new Table({
-    head: columns.map((column) => column.title),
-    colAligns: columns.map((column) => column.align ?? "left"),
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-    chars: {
-      top: none,
-      "top-mid": none,
-      "top-left": none,
-      "top-right": none,
-      bottom: none,
-      "bottom-mid": none,
-      "bottom-left": none,
-      "bottom-right": none,
-      left: none,
-      "left-mid": none,
-      mid: none,
-      "mid-mid": none,
-      right: none,
-      "right-mid": none,
-      middle: none,
-    },
-  });
-  table.push(...rows.map((row) => [...row]));
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
+  console.error(fold(text, widthOf(process.stderr)));
 }

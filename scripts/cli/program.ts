@@ -6,8 +6,9 @@ import { commands } from "./commands.ts";
 import { reportError, UsageError } from "./errors.ts";
 import { exitCodesHelp } from "./exitCodes.ts";
 import { gwei, usdcAmount } from "./options.ts";
-import { surviveClosedOutput } from "./output.ts";
+import { notice, surviveClosedOutput } from "./output.ts";
 import { refuseSecrets } from "./refuseSecrets.ts";
+import { wasShortened } from "./table.ts";
 
 /** Runs the command line `argv` (without the program's name) and leaves the exit code in `process.exitCode`. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -22,6 +23,8 @@ export async function run(argv: readonly string[]): Promise<void> {
     );
     const program = await buildProgram(asked);
     await program.parseAsync([...argv], { from: "user" });
+    if (wasShortened())
+      notice("notice: shortened to fit the terminal; --json, a pipe or a wider terminal shows it whole");
   } catch (error) {
     process.exitCode = reportError(error, debug);
   }

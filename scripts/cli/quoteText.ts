@@ -1,6 +1,6 @@
-import { formatEther, formatGwei } from "viem";
+import { formatGwei } from "viem";
 import type { BatchPrice } from "../../src/fees/index.ts";
-import { formatAmount } from "../../src/money.ts";
+import { formatAmount, formatEtherBriefly } from "../../src/money.ts";
 import type { SettlementQuote } from "../../src/settlement/index.ts";
 import { formatTable } from "./output.ts";
 import { counted, NO_ROUTER } from "./summary.ts";
@@ -23,17 +23,18 @@ export function formatQuote(quote: SettlementQuote, isChainsPrice: boolean): str
 function batchTable({ batches }: SettlementQuote): string[] {
   if (batches.length === 0) return ["nothing to send"];
   const right = (title: string) => ({ title, align: "right" as const });
+  const spare = (title: string) => ({ ...right(title), isSpare: true as const });
   const columns = [
-    "payments",
-    "payers",
-    "payees",
-    "USDC",
-    "gas",
-    "gas limit",
-    "fee ETH",
-    "fee USD",
-    "USD each",
-    "of value",
+    right("payments"),
+    spare("payers"),
+    spare("payees"),
+    right("USDC"),
+    right("gas"),
+    spare("gas limit"),
+    right("fee ETH"),
+    right("fee USD"),
+    right("USD each"),
+    right("of value"),
   ];
   const rows = batches
     .slice(0, SHOWN_BATCHES)
@@ -48,7 +49,7 @@ function batchTable({ batches }: SettlementQuote): string[] {
       String(batch.gasLimit),
       ...priceCells(batch.price),
     ]);
-  const table = formatTable([right("#"), { title: "batch" }, ...columns.map(right)], rows).split("\n");
+  const table = formatTable([right("#"), { title: "batch" }, ...columns], rows).split("\n");
   return batches.length > SHOWN_BATCHES ? [...table, `… and ${batches.length - SHOWN_BATCHES} more`] : table;
 }
 
@@ -132,8 +133,13 @@ function listed(lines: readonly number[]): string {
 }
 
 function priceCells({ totalWei, usd: dollars }: BatchPrice): string[] {
-  if (dollars === undefined) return [formatEther(totalWei), "", "", ""];
-  return [formatEther(totalWei), usd(dollars.totalNano), usd(dollars.perPaymentNano), percent(dollars.shareOfValuePpm)];
+  if (dollars === undefined) return [formatEtherBriefly(totalWei, "up"), "", "", ""];
+  return [
+    formatEtherBriefly(totalWei, "up"),
+    usd(dollars.totalNano),
+    usd(dollars.perPaymentNano),
+    percent(dollars.shareOfValuePpm),
+  ];
 }
 
 /** Billionths of a dollar, in dollars with three significant digits, rounded up. */

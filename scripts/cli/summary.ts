@@ -1,7 +1,7 @@
-import { formatEther } from "viem";
-import { formatAmount } from "../../src/money.ts";
+import { formatAmount, formatEtherBriefly } from "../../src/money.ts";
 import type { SettlementReport, SettlementSummary, Tally } from "../../src/settlement/index.ts";
 import { formatTable } from "./output.ts";
+import { paint, type Tone } from "./terminal.ts";
 
 /** How many transactions are shown one by one. All of them are in the results. */
 const SHOWN = 20;
@@ -21,7 +21,7 @@ export function formatSummary(
   if (report.transactions.length > SHOWN) lines.push(`… and ${report.transactions.length - SHOWN} more transactions`);
   if (report.transactions.length > 0) {
     const each = summary.gasPerPayment === undefined ? "" : ` (${summary.gasPerPayment} per settled payment)`;
-    const fee = `${formatEther(summary.feeWei)} ETH in fees`;
+    const fee = `${formatEtherBriefly(summary.feeWei, "up")} ETH in fees`;
     lines.push(`${counted(summary.transactions, "transaction")}, ${summary.gasUsed} gas${each}, ${fee}`);
   }
   const before = summary.settledBefore.count + summary.settledElsewhere.count;
@@ -39,21 +39,25 @@ export const NO_ROUTER =
 
 /** The table of outcomes. */
 export function formatOutcomes(summary: SettlementSummary, refusedLines: number): string[] {
-  const rows: [string, Tally][] = [
-    ["settled", summary.settledNow],
-    ["settled by an earlier run", summary.settledBefore],
-    ["settled before, found on the chain", summary.settledElsewhere],
-    ...summary.rejected.map(({ reason, ...tally }): [string, Tally] => [`rejected: ${reason}`, tally]),
-    ["not valid yet", summary.deferred],
-    ["not attempted, run again", summary.notAttempted],
-    ["outcome unknown, run again", summary.pending],
+  const rows: [string, Tally, Tone][] = [
+    ["settled", summary.settledNow, "good"],
+    ["settled by an earlier run", summary.settledBefore, "good"],
+    ["settled before, found on the chain", summary.settledElsewhere, "good"],
+    ...summary.rejected.map(({ reason, ...tally }): [string, Tally, Tone] => [`rejected: ${reason}`, tally, "bad"]),
+    ["not valid yet", summary.deferred, "open"],
+    ["not attempted, run again", summary.notAttempted, "open"],
+    ["outcome unknown, run again", summary.pending, "open"],
   ];
   const shown = rows.filter(([, { count }], index) => index === 0 || count > 0);
   return formatTable(
     [{ title: "outcome" }, { title: "payments", align: "right" }, { title: "USDC", align: "right" }],
     [
-      ...shown.map(([name, { count, value }]) => [name, String(count), formatAmount(value, 6)]),
-      ...(refusedLines === 0 ? [] : [["bad line in the file", String(refusedLines), ""]]),
+      ...shown.map(([name, { count, value }, tone]) => [
+        count === 0 ? name : paint(tone, name),
+        String(count),
+        formatAmount(value, 6),
+      ]),
+      ...(refusedLines === 0 ? [] : [[paint("bad", "bad line in the file"), String(refusedLines), ""]]),
     ],
   ).split("\n");
 }

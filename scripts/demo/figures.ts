@@ -2,6 +2,7 @@ import { priceBatch } from "../../src/fees/index.ts";
 import { formatAmount } from "../../src/money.ts";
 import { formatTable } from "../cli/output.ts";
 import { usd } from "../cli/quoteText.ts";
+import { paint, widthOf } from "../cli/terminal.ts";
 import type { Measurement } from "./measure.ts";
 
 /** One thing that has to be so, and whether it is. */
@@ -9,7 +10,10 @@ export type Check = { readonly name: string; readonly holds: boolean; readonly f
 
 /** The checks, and what they come to. */
 export function formatChecks(checks: readonly Check[]): string[] {
-  return ["Checks:", ...checks.map(({ name, holds, found }) => `  ${holds ? "✓" : "✗"} ${name} (${found})`)];
+  return [
+    "Checks:",
+    ...checks.map(({ name, holds, found }) => `  ${holds ? paint("good", "✓") : paint("bad", "✗")} ${name} (${found})`),
+  ];
 }
 
 /** The last line of a demo. */
@@ -35,7 +39,8 @@ export function formatGas(ways: readonly (Measurement & { readonly name: string 
     ];
   });
   const columns = [{ title: "" }, right("transactions"), right("gas"), right("gas per payment"), right("")];
-  return formatTable(columns, rows).split("\n");
+  // They are shown indented.
+  return formatTable(columns, rows, widthOf(process.stdout, 2)).split("\n");
 }
 
 export function gasPerPayment({ gasUsed, settled }: Measurement): bigint | undefined {

@@ -2,7 +2,7 @@ import { x402Client, x402HTTPClient } from "@x402/core/client";
 import { formatAmount } from "../../src/money.ts";
 import { CommandError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";
-import { notice, printJson, printLine } from "../cli/output.ts";
+import { notice, printJson, printVerbatim } from "../cli/output.ts";
 import type { Fate } from "./fate.ts";
 import { readReason, readReceipt } from "./offer.ts";
 import { forget, type OpenAuthorization } from "./openPayments.ts";
@@ -48,7 +48,7 @@ export async function sendPayment(
   }
   if (outcome === "sold") {
     if (json) return;
-    printLine(answer?.body ?? "");
+    printVerbatim(answer?.body ?? "");
     const where = transaction === undefined ? "the server gave no receipt" : `transaction ${transaction}`;
     notice(`paid ${formatAmount(value, 6)} USDC: ${where}`);
     return;

@@ -1,10 +1,11 @@
-import { type Address, encodeFunctionData, formatEther, type Hex, type LocalAccount, parseAbi } from "viem";
+import { type Address, encodeFunctionData, type Hex, type LocalAccount, parseAbi } from "viem";
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { type Fees, suggestFees } from "../chain/fees.ts";
 import { type RouterCode, readRouterCode } from "../chain/routerCode.ts";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { CREATE_X_ADDRESS, ROUTER_ADDRESS, ROUTER_SALT } from "../deployment.ts";
+import { formatEtherBriefly } from "../money.ts";
 import { DeploymentFailedError, DeploymentRefusedError } from "./errors.ts";
 import { runIgnition } from "./ignition.ts";
 import { type DeploymentJournal, openDeploymentJournal } from "./journal.ts";
@@ -146,7 +147,7 @@ export async function estimateDeployment(client: ChainClient, from: Address): Pr
   const costWei = gas * fees.maxFeePerGas;
   if (balance < costWei) {
     throw new DeploymentRefusedError(`${from} cannot pay for the deployment.`, {
-      details: `It has ${formatEther(balance)} ETH and needs about ${formatEther(costWei)} ETH.`,
+      details: `It has ${formatEtherBriefly(balance, "down")} ETH and needs about ${formatEtherBriefly(costWei, "up")} ETH.`,
       hint: `Send ether to ${from} on chain ${client.chain.id}; a test network has faucets (docs/deployment.md).`,
     });
   }

@@ -1,6 +1,7 @@
-import { type Address, formatEther } from "viem";
+import type { Address } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { suggestFees } from "../chain/fees.ts";
+import { formatEtherBriefly } from "../money.ts";
 import { checked } from "./ask.ts";
 import { type DoctorCheck, failed, passed, warned } from "./report.ts";
 
@@ -27,15 +28,19 @@ export function checkBalance(client: ChainClient, signer: Address | undefined): 
 /** @param balance In wei. @param maxFeePerGas In wei. */
 export function judgeBalance(signer: Address, balance: bigint, maxFeePerGas: bigint): DoctorCheck {
   const name = "signer";
-  const found = `${signer} has ${formatEther(balance)} ETH`;
+  const found = `${signer} has ${formatEtherBriefly(balance, "down")} ETH`;
   const small = SMALL_BATCH_GAS * maxFeePerGas;
   const largest = LARGEST_BATCH_GAS * maxFeePerGas;
   if (balance < small) {
-    return failed(name, `${found}; a batch of ten takes up to ${formatEther(small)}`, `Send ether to ${signer}.`);
+    return failed(
+      name,
+      `${found}; a batch of ten takes up to ${formatEtherBriefly(small, "up")}`,
+      `Send ether to ${signer}.`,
+    );
   }
   if (balance < largest) {
     const fix = `Send more ether to ${signer}, or keep batches small (--max-gas).`;
-    return warned(name, `${found}; the largest batch takes up to ${formatEther(largest)}`, fix);
+    return warned(name, `${found}; the largest batch takes up to ${formatEtherBriefly(largest, "up")}`, fix);
   }
   return passed(name, found);
 }

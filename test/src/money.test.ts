@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { formatUnits as ethersFormat, parseUnits as ethersParse } from "ethers";
 import fc from "fast-check";
 import { maxUint256 } from "viem";
-import { AmountError, formatAmount, parseAmount, parseAtomic } from "../../src/money.ts";
+import { AmountError, formatAmount, formatEtherBriefly, parseAmount, parseAtomic } from "../../src/money.ts";
 
 const hostile = "9".repeat(1_000_000);
 
@@ -112,4 +112,33 @@ describe("parseAtomic", () => {
         .with.property("shortMessage", problem);
     });
   }
+});
+
+describe("formatEtherBriefly", () => {
+  const cases: [wei: bigint, down: string, up: string][] = [
+    [0n, "0", "0"],
+    [1n, "0.000000000000000001", "0.000000000000000001"],
+    [12_345n, "0.00000000000001234", "0.00000000000001235"],
+    [123_456_789_000_000n, "0.0001234", "0.0001235"],
+    [999_999_999_999_999_999n, "0.9999", "1"],
+    [10n ** 18n, "1", "1"],
+    [1_000_050_000_000_000_001n, "1", "1.0001"],
+    [9_999_123_456_789_012_345_678n, "9999.1234", "9999.1235"],
+  ];
+  for (const [wei, down, up] of cases) {
+    it(`writes ${wei} wei as ${down}, rounded up as ${up}`, () => {
+      expect(formatEtherBriefly(wei, "down")).to.equal(down);
+      expect(formatEtherBriefly(wei, "up")).to.equal(up);
+    });
+  }
+
+  it("never shows as zero what is not, and is off by less than a thousandth", () => {
+    fc.assert(
+      fc.property(fc.bigInt(1n, 10n ** 30n), (wei) => {
+        const [down, up] = (["down", "up"] as const).map((how) => parseAmount(formatEtherBriefly(wei, how), 18));
+        expect(down !== 0n && down! <= wei && wei <= up!).to.equal(true);
+        expect((up! - down!) * 1_000n <= wei).to.equal(true);
+      }),
+    );
+  });
 });

@@ -5,6 +5,7 @@ import { formatAmount } from "../../../src/money.ts";
 import { formatTable } from "../../cli/output.ts";
 import { percent, usd } from "../../cli/quoteText.ts";
 import { counted } from "../../cli/summary.ts";
+import { widthOf } from "../../cli/terminal.ts";
 import { type Check, formatChecks, formatEnd, formatGas, indented, thousands, usualPrice } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 import type { SaleSize } from "../sale/report.ts";
@@ -74,7 +75,9 @@ export function describeChannelSetting(
     `Tributary demo: ${thousands(requests)} calls of an API, sold at $${formatAmount(price, 6)} each through payment channels, ` +
       "all on this machine",
     "",
-    ...indented(formatTable([{ title: "role" }, { title: "played by" }], roles).split("\n")),
+    ...indented(
+      formatTable([{ title: "role" }, { title: "played by" }], roles, widthOf(process.stdout, 2)).split("\n"),
+    ),
     "",
   ];
 }

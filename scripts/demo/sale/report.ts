@@ -2,6 +2,7 @@ import type { Address } from "viem";
 import type { LocalChain } from "../../../src/local/index.ts";
 import { formatAmount } from "../../../src/money.ts";
 import { formatTable } from "../../cli/output.ts";
+import { widthOf } from "../../cli/terminal.ts";
 import { type Check, formatChecks, formatEnd, formatGas, formatMoney, indented, thousands } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 import type { TraceStep } from "./trace.ts";
@@ -46,7 +47,9 @@ export function describeSetting(
   return [
     `Tributary demo: ${thousands(requests)} calls of an API, sold at $${formatAmount(price, 6)} each, all on this machine`,
     "",
-    ...indented(formatTable([{ title: "role" }, { title: "played by" }], roles).split("\n")),
+    ...indented(
+      formatTable([{ title: "role" }, { title: "played by" }], roles, widthOf(process.stdout, 2)).split("\n"),
+    ),
     "",
   ];
 }

@@ -1,7 +1,7 @@
 import { formatAmount } from "../../../src/money.ts";
 import { CommandError } from "../../cli/errors.ts";
 import { EXIT } from "../../cli/exitCodes.ts";
-import { notice, printJson, printLine } from "../../cli/output.ts";
+import { notice, printJson, printVerbatim } from "../../cli/output.ts";
 import type { ChannelPayment } from "./payment.ts";
 
 /** What is to be told of a purchase through a channel. Amounts in atomic units. */
@@ -44,7 +44,7 @@ export function tell(payment: ChannelPayment, told: Told, isJson: boolean): void
   }
   if (outcome !== "sold") throw failure(outcome, payment, why);
   if (isJson) return;
-  printLine(body ?? "");
+  printVerbatim(body ?? "");
   notice(`paid ${usdc(paid)} USDC through channel ${channelId}${describeLeft(left)}`);
   if (transaction !== undefined) notice(`deposited in transaction ${transaction}`);
 }

@@ -1,0 +1,46 @@
+import { styleText } from "node:util";
+import { Help } from "commander";
+
+/** What colour says beside the words. It never says anything that they do not. */
+export type Tone = "good" | "bad" | "open" | "title" | "faint";
+
+const STYLES = { good: "green", bad: "red", open: "yellow", title: "bold", faint: "dim" } as const;
+
+/** `text` in the colour of a tone, where the stream is a terminal that has colours. NO_COLOR and FORCE_COLOR are respected. */
+export function paint(tone: Tone, text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  return text === "" ? "" : styleText(STYLES[tone], text, { stream });
+}
+
+/**
+ * Columns of the stream's terminal; undefined where it is none, and nothing is to be shortened or folded.
+ * @param inset Columns that are taken already.
+ */
+export function widthOf(stream: NodeJS.WriteStream = process.stdout, inset = 0): number | undefined {
+  return stream.isTTY && stream.columns > inset ? stream.columns - inset : undefined;
+}
+
+/** Columns that text takes, without its colours. */
+export function lengthOf(text: string): number {
+  return measure.displayWidth(text);
+}
+
+/** Breaks lines that are wider than `width` between words, so that no address or hash is broken. What follows is set in. */
+export function fold(text: string, width: number | undefined): string {
+  if (width === undefined) return text;
+  return text
+    .split("\n")
+    .map((line) => (lengthOf(line) <= width ? line : foldLine(line, width)))
+    .join("\n");
+}
+
+function foldLine(line: string, width: number): string {
+  const indent = (/^ */.exec(line)?.[0] ?? "").length;
+  const [first = "", ...rest] = measure.boxWrap(line, width).split("\n");
+  if (rest.length === 0) return first;
+  const inset = " ".repeat(indent + 2);
+  const following = measure.boxWrap(rest.join(" "), width - inset.length);
+  return [first, ...following.split("\n").map((part) => inset + part)].join("\n");
+}
+
+const measure = new Help();
+measure.minWidthToWrap = 1;
