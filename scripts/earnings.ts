@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Address, isAddressEqual } from "viem";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
@@ -17,6 +18,7 @@ import { readMerchants } from "./cli/merchantsFile.ts";
 import { address, addresses, jsonOption, network } from "./cli/options.ts";
 import { formatTable, notice, toJson } from "./cli/output.ts";
 import { examples } from "./cli/program.ts";
+import { widthOf } from "./cli/terminal.ts";
 
 type Format = "text" | "csv" | "json";
 type Options = {
@@ -82,7 +84,7 @@ async function runEarnings(options: Options): Promise<void> {
   });
 }
 
-function* linesOf(earnings: Earnings, { format, json }: Options): Generator<string> {
+function* linesOf(earnings: Earnings, { format, json, out }: Options): Generator<string> {
   const { rows, totals, otherwise } = earnings;
   if (json === true) {
     yield toJson({
@@ -95,7 +97,9 @@ function* linesOf(earnings: Earnings, { format, json }: Options): Generator<stri
     return;
   }
   if (format === "text") {
-    yield* describe(earnings);
+    if (out === undefined) yield* describe(earnings, widthOf());
+    // A file is as wide as it needs, and has no colours.
+    else for (const line of describe(earnings, Number.POSITIVE_INFINITY)) yield stripVTControlCharacters(line);
     return;
   }
   if (format === "csv") yield csvLine(COLUMNS);
@@ -118,7 +122,7 @@ function fieldsOf(
   return { ...row, chainId, token, merchant: row.merchant ?? null };
 }
 
-function* describe({ rows, totals, otherwise, token }: Earnings): Generator<string> {
+function* describe({ rows, totals, otherwise, token }: Earnings, width: number | undefined): Generator<string> {
   const right = (title: string) => ({ title, align: "right" as const });
   const isKnown = rows.some(({ merchant }) => merchant !== undefined);
   const cells = (amounts: EarningsAmounts) => [
@@ -138,6 +142,7 @@ function* describe({ rows, totals, otherwise, token }: Earnings): Generator<stri
       ...rows.map((row) => [row.day, row.payee, ...merchantCell(row.merchant ?? "–"), ...cells(row)]),
       ["total", "", ...merchantCell(""), ...cells(totals)],
     ],
+    width,
   );
   yield "";
   yield `amounts of ${token}; days are those of UTC`;
