@@ -15,6 +15,7 @@ import { findBatch, findPaymentsToRead, namesPayment, paymentsFrom } from "./cli
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { address, jsonOption, network } from "./cli/options.ts";
 import { formatTable, printJson, printLine } from "./cli/output.ts";
+import { paintState } from "./cli/paymentState.ts";
 import { time } from "./cli/paymentText.ts";
 import { examples } from "./cli/program.ts";
 import { showBatch } from "./status/batch.ts";
@@ -84,7 +85,10 @@ async function showJournal(store: Store, json: boolean): Promise<void> {
     });
     return;
   }
-  const rows = STATES.filter((state) => (counts[state] ?? 0) > 0).map((state) => [state, String(counts[state])]);
+  const rows = STATES.filter((state) => (counts[state] ?? 0) > 0).map((state) => [
+    paintState(state),
+    String(counts[state]),
+  ]);
   printLine(formatTable([{ title: "state" }, { title: "payments", align: "right" }], rows));
   if (rows.length === 0) printLine("the journal is empty");
   if (oldest !== undefined) {

@@ -1,4 +1,5 @@
-import { formatEther, formatGwei } from "viem";
+import { formatGwei } from "viem";
+import { formatEtherBriefly } from "../../src/money.ts";
 import type { TransactionAttempt } from "../../src/settlement/index.ts";
 import { describeAge } from "./duration.ts";
 import { time } from "./paymentText.ts";
@@ -60,7 +61,7 @@ function fateText({ fate, receipt, handedOutAtMs }: TransactionAttempt): string 
     case "mined": {
       if (receipt === undefined) return "mined";
       const how = receipt.succeeded ? "mined" : "reverted";
-      return `${how} in block ${receipt.blockNumber}: ${receipt.gasUsed} gas, ${formatEther(receipt.feeWei)} ETH`;
+      return `${how} in block ${receipt.blockNumber}: ${receipt.gasUsed} gas, ${formatEtherBriefly(receipt.feeWei, "up")} ETH`;
     }
   }
 }

@@ -1,8 +1,8 @@
-import { formatEther } from "viem";
-import { formatAmount } from "../../src/money.ts";
+import { formatAmount, formatEtherBriefly } from "../../src/money.ts";
 import type { InspectedBatch, InspectedItem, Inspection } from "../../src/settlement/index.ts";
 import { formatTable } from "../cli/output.ts";
 import { counted } from "../cli/summary.ts";
+import { paint } from "../cli/terminal.ts";
 
 /** Items that are shown unless all are asked for. */
 export const ITEMS_SHOWN = 50;
@@ -14,7 +14,7 @@ export type Settlement = Extract<Inspection, { status: "settlement" }>;
 export function describeSettlement(settlement: Settlement, all: boolean): string[] {
   const { gasUsed, settled, failed, notAttempted, feeWei, dataFeeWei } = settlement;
   const each = settled === 0 ? "" : ` (${(gasUsed + BigInt(settled) - 1n) / BigInt(settled)} per settled payment)`;
-  const dataFee = dataFeeWei === 0n ? "" : `, of which ${formatEther(dataFeeWei)} for data`;
+  const dataFee = dataFeeWei === 0n ? "" : `, of which ${formatEtherBriefly(dataFeeWei, "up")} for data`;
   const counts = [
     `${settled} settled`,
     `${failed} failed`,
@@ -27,7 +27,7 @@ export function describeSettlement(settlement: Settlement, all: boolean): string
       ["result", settlement.succeeded ? counts.join(", ") : "the whole transaction reverted; nothing moved"],
       ["sender", settlement.sender],
       ["gas used", `${gasUsed}${each}`],
-      ["fee", `${formatEther(feeWei)} ETH${dataFee}`],
+      ["fee", `${formatEtherBriefly(feeWei, "up")} ETH${dataFee}`],
     ],
   ).split("\n");
   for (const batch of settlement.batches) lines.push("", ...describeBatch(batch, all));
@@ -79,12 +79,12 @@ function heading({ via, token, router, batchId, caller, items }: InspectedBatch)
 function outcomeOf({ outcome }: InspectedItem): string {
   switch (outcome.status) {
     case "settled":
-      return `settled, log ${outcome.logIndex}`;
+      return `${paint("good", "settled")}, log ${outcome.logIndex}`;
     case "failed":
-      return `${outcome.refusal.reason}: ${outcome.refusal.message}`;
+      return `${paint("bad", outcome.refusal.reason)}: ${outcome.refusal.message}`;
     case "not-attempted":
-      return "not reached";
+      return paint("open", "not reached");
     case "unproven":
-      return "no proof that it moved";
+      return paint("bad", "no proof that it moved");
   }
 }

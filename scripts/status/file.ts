@@ -6,7 +6,9 @@ import type { PaymentRow, Store } from "../../src/settlement/store/index.ts";
 import { UsageError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";
 import { printLine, streamLine, toJson } from "../cli/output.ts";
+import { paintState } from "../cli/paymentState.ts";
 import { evidenceText, paymentJson } from "../cli/paymentText.ts";
+import { fold, widthOf } from "../cli/terminal.ts";
 import { STATES } from "./states.ts";
 
 export type FileOptions = {
@@ -80,7 +82,7 @@ export async function showFile(store: Store, file: string, options: FileOptions)
   }
   if (options.json !== true) {
     printLine(summaryOf(tally) || "the file is empty");
-    for (const text of shown) await streamLine(text);
+    for (const text of shown) await streamLine(fold(text, widthOf()));
     if (lines > shown.length)
       printLine(`… and ${lines - shown.length} more lines (--all shows them, and so does --json)`);
   }
@@ -106,7 +108,7 @@ function lineText(line: FileLine): string {
   if ("field" in line) return `${line.line}  ${BAD}: ${line.field} ${line.problem}`;
   const { row } = line;
   if (row === undefined) return `${line.line}  ${UNKNOWN}`;
-  return `${line.line}  payment ${row.id}  ${row.state}: ${evidenceText(row.evidence)}`;
+  return `${line.line}  payment ${row.id}  ${paintState(row.state)}: ${evidenceText(row.evidence)}`;
 }
 
 function lineJson(of: FileLine): object {

@@ -1,6 +1,7 @@
 import { type PaymentRow, readAttempts, type Store } from "../../src/settlement/index.ts";
 import { attemptJson, describeAttempts } from "../cli/attemptText.ts";
 import { formatTable, printJson, printLine } from "../cli/output.ts";
+import { paintState } from "../cli/paymentState.ts";
 import { evidenceText, paymentJson, retryOf, time } from "../cli/paymentText.ts";
 
 /** Shows payments with their terms, their history and every transaction that was signed for them. */
@@ -17,7 +18,7 @@ export async function showPayments(store: Store, rows: readonly PaymentRow[], js
     printLine("history");
     for (const step of history) {
       const reason = step.reason === undefined ? "" : ` (${step.reason})`;
-      printLine(`  ${time(step.atMs)}  ${step.to}${reason}: ${evidenceText(step.evidence)}`);
+      printLine(`  ${time(step.atMs)}  ${paintState(step.to)}${reason}: ${evidenceText(step.evidence)}`);
     }
     if (attempts.length > 0) printLine("transactions");
     for (const line of describeAttempts(attempts, Date.now(), row.id)) printLine(line);
@@ -39,7 +40,7 @@ function describe(row: PaymentRow): string[] {
   const lines: string[][] = [
     ...terms,
     ["valid before", time(Number(row.deadlineSeconds < MAX_TIME ? row.deadlineSeconds : MAX_TIME) * 1000)],
-    ["state", `${row.state}${reason}`],
+    ["state", `${paintState(row.state)}${reason}`],
     ["evidence", evidenceText(row.evidence)],
     ["retry", RETRIES[retryOf(row)] ?? retryOf(row)],
     ["source", row.source ?? "–"],

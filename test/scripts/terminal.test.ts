@@ -49,6 +49,8 @@ describe("commands on a terminal", () => {
           ["plan", file, ...rpc],
           ["plan", "--compare", file, ...rpc],
           ["status", ...journal],
+          ["status", file, ...journal],
+          ["status", hash, ...journal],
           ["status", "1", ...journal],
           ["status", "5", ...journal],
           ["accounts", ...common],
