@@ -100,6 +100,26 @@ describe("the packed package", () => {
       expect(planned.output).to.match(/^router 5 [0-9]+n\n$/);
     });
 
+    it(`plans, funds and checks a chain by the commands under Node ${node.major}`, async () => {
+      const chain = await startLocalChain();
+      try {
+        const tributary = (...args: string[]) =>
+          runNode(bare, [program(bare), ...args], {
+            node: node.path,
+            env: { MNEMONIC: TEST_MNEMONIC, RPC_URL: chain.rpcUrl },
+          });
+        const sign = ["sign", "--payee", PAYEE, "--amount", "0.01", "--count", "3", "--out", "planned.jsonl"];
+        expect((await tributary(...sign)).status).to.equal(0);
+        expect((await tributary("plan", "planned.jsonl")).output).to.match(/^3 payments, 0\.03 USDC/m);
+        expect((await tributary("fund", PAYEE, "1")).output).to.match(/ got 1 USDC /);
+        const { status, output } = await tributary("doctor");
+        expect(output).to.match(/ 0 failed$/m);
+        expect(status).to.equal(0);
+      } finally {
+        await chain.stop();
+      }
+    });
+
     it("says which packages the demo needs, all at once", async () => {
       const { status, output } = await runNode(bare, [program(bare), "demo"]);
       expect(output).to.include(
