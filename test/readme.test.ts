@@ -85,6 +85,7 @@ describe("README", () => {
     "docs/hardhat.md",
     "docs/performance.md",
     "docs/decisions/pinned-node.md",
+    "docs/decisions/viem-peer.md",
   ]) {
     it(`links to files that exist: ${page}`, () => {
       const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = ""]) =>
