@@ -1,4 +1,5 @@
 import { decodeErrorResult, type Hex, hexToString, isHex, parseAbi } from "viem";
+import { printable } from "../text.ts";
 
 /** Why the token refused an authorization. */
 export type RefusalReason =
@@ -20,7 +21,7 @@ export type RefusalReason =
 
 export type Refusal = {
   readonly reason: RefusalReason;
-  /** What the token said, or what its silence means. */
+  /** What the token said, without control characters, or what its silence means. */
   readonly message: string;
   /** The revert data as the router reported it, cut at 256 bytes. */
   readonly data: Hex;
@@ -70,7 +71,7 @@ export function decodeRefusal(data: Hex): Refusal {
       const message = String(args[0]);
       return {
         reason: (Object.hasOwn(byMessage, message) ? byMessage[message] : undefined) ?? "refused",
-        message,
+        message: printable(message),
         data,
       };
     }
@@ -90,5 +91,5 @@ function readCutMessage(data: Hex): string | undefined {
   const { length } = data;
   if (data.slice(2, 10) !== ERROR_SELECTOR || length <= MESSAGE_START || length % 2 === 1 || !isHex(data))
     return undefined;
-  return `${hexToString(`0x${data.slice(MESSAGE_START)}`)}…`;
+  return `${printable(hexToString(`0x${data.slice(MESSAGE_START)}`))}…`;
 }

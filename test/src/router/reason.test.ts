@@ -38,6 +38,15 @@ describe("decodeRefusal", () => {
     });
   }
 
+  it("shows nothing of a message that would control a terminal", () => {
+    const hostile = "\u001b]0;paid\u0007 \u001b[2J\u0000\u009b1m\u202egnp\u2028x";
+    expect(decodeRefusal(text(hostile)).message).to.equal("?]0;paid? ?[2J??1m?gnp?x");
+    const cut = decodeRefusal(slice(text(hostile.repeat(20)), 0, 256)).message;
+    expect(cut)
+      .to.match(/^\?\]0;paid\? .+…$/u)
+      .and.not.match(/[\p{Cc}\p{Cf}]/u);
+  });
+
   it("compares messages whole", () => {
     for (const [message] of strings) {
       for (const other of [`${message} `, ` ${message}`, message.toUpperCase(), message.slice(0, -1)]) {
