@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../src/chain/client.ts";
@@ -362,7 +363,13 @@ describe("settlePayments", () => {
     it("ends the job when it cannot be written: nothing is sent that it does not hold", async () => {
       await withFolder(async (folder) => {
         const payments = await lab.pay(100, nextPayee());
-        const full = await openStore(`${folder}/journal.db`, { maxPageCount: 40 });
+        const path = `${folder}/journal.db`;
+        await (await openStore(path)).close();
+        const database = new DatabaseSync(path, { readOnly: true });
+        const empty = Number(database.prepare("pragma page_count").get()?.page_count);
+        database.close();
+        // There is room for the journal's own notes, and not for so many payments.
+        const full = await openStore(path, { maxPageCount: empty + 3 });
         const count = await lab.transactionCount();
         const report = await settle(payments, { journal: full }).finally(() => full.close());
         expect(report.stopped).to.be.instanceOf(StoreError).and.to.have.property("kind", "full");
