@@ -219,7 +219,8 @@ describe("tributary facilitator", () => {
       for (const [index, signed] of payments.entries()) {
         const told = [before, after, again].map((answers) => answers[index]?.body.success === true);
         const isMerchants = index % 2 === 1;
-        if (isMerchants) expect(told.slice(1), `${index}`).to.deep.equal([true, true]);
+        if (isMerchants)
+          expect(told.slice(1), `${index}: ${JSON.stringify(after[index]?.body)}`).to.deep.equal([true, true]);
         else {
           // Who brought it without a key is not known after a restart, so nobody hears its success then.
           const isLost = broughtBefore.has(authorizationId(signed)) && before[index] === undefined;
