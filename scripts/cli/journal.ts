@@ -1,4 +1,4 @@
-import { existsSync, renameSync } from "node:fs";
+import { existsSync, renameSync, statSync } from "node:fs";
 import { Option } from "commander";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { isDevelopmentChain } from "../../src/chain/development.ts";
@@ -73,6 +73,7 @@ export async function openEngineJournal(
   { journal, rpcUrl }: JournalOptions & { readonly rpcUrl: string },
   client: ChainClient,
 ): Promise<Store> {
+  const before = defaultFile();
   const store = await openJournal(journal);
   try {
     const bound = await bindJournal(store, client);
@@ -85,8 +86,11 @@ export async function openEngineJournal(
     if (journal !== undefined || !isLocal || !wasLocal) throw otherChain(journal, client, bound);
     await requireUnused(store);
     await store.close();
-    const aside = putAside(bound);
-    notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
+    // Another process that started at the same time may have put it aside: what is there now is in use, and of the new chain.
+    if (before === defaultFile()) {
+      const aside = putAside(bound);
+      notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
+    }
     return await openEngineJournal({ journal, rpcUrl }, client);
   } catch (error) {
     await store.close();
@@ -118,9 +122,21 @@ async function requireUnused(store: Store): Promise<void> {
   });
 }
 
-/** Moves the default journal out of the way, and returns where to. */
+/** Which file the default journal is, whatever its name; undefined where there is none to look at. */
+function defaultFile(): string | undefined {
+  try {
+    const { dev, ino } = statSync(DEFAULT_STORE_PATH, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Moves the default journal out of the way, and returns where to: a chain that was left and found again has several. */
 function putAside(bound: Binding): string {
-  const aside = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.journal.slice(2, 10)}.db`;
+  const stem = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.journal.slice(2, 10)}`;
+  let aside = `${stem}.db`;
+  for (let count = 2; existsSync(aside); count += 1) aside = `${stem}-${count}.db`;
   for (const suffix of ["-wal", "-shm", ""]) {
     if (existsSync(DEFAULT_STORE_PATH + suffix)) renameSync(DEFAULT_STORE_PATH + suffix, aside + suffix);
   }

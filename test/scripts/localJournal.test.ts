@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { openEngineJournal } from "../../scripts/cli/journal.ts";
 import { connectChain } from "../../src/chain/client.ts";
 import { deriveAccounts, type LocalChain, startLocalChain } from "../../src/local/index.ts";
-import { DEFAULT_STORE_PATH } from "../../src/settlement/store/index.ts";
+import { DEFAULT_STORE_PATH, type Store } from "../../src/settlement/store/index.ts";
 import { runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
 import { type FacilitatorProcess, startFacilitatorCli } from "../helpers/facilitatorCli.ts";
@@ -83,6 +84,62 @@ describe("the default journal on a local chain", () => {
       expect(await counts(folder)).to.equal(1);
       expect(await after.stop()).to.equal(0);
       await inJournal(join(folder, aside), async (store) => expect(await store.count()).to.deep.equal({ settled: 1 }));
+    });
+  });
+
+  it("is put aside once where two processes find at the same time that the chain began anew", async () => {
+    await withFolder(async (folder) => {
+      mkdirSync(join(folder, ".tributary"));
+      const genesis = await firstBlock(chain);
+      await inJournal(join(folder, DEFAULT_STORE_PATH), async (store) => {
+        await store.setCursor(`genesis:${CHAIN_ID}`, genesis);
+        await store.setCursor(`local:${CHAIN_ID}`, genesis);
+      });
+      const client = await connectChain(next.rpcUrl);
+      const open = (how: typeof client) => openEngineJournal({ rpcUrl: next.rpcUrl }, how);
+      const here = process.cwd();
+      process.chdir(folder);
+      try {
+        let opened: Store | undefined;
+        // The slow one has the old journal open and asks the node, while the quick one puts it aside and goes on with a new one.
+        const slow = await open({
+          ...client,
+          getBlock: async (...asked: Parameters<typeof client.getBlock>) => {
+            if (opened === undefined) {
+              opened = await open(client);
+              await opened.setCursor("by the quick one", "1");
+            }
+            return client.getBlock(...asked);
+          },
+        } as typeof client);
+        expect(await slow.cursor("by the quick one")).to.equal("1");
+        await slow.close();
+        await opened?.close();
+      } finally {
+        process.chdir(here);
+      }
+      const aside = readdirSync(join(folder, ".tributary")).filter((name) => /^journal-.*[.]db$/.test(name));
+      expect(aside).to.deep.equal([`journal-${genesis.slice(2, 10)}.db`]);
+      await inJournal(join(folder, ".tributary", aside[0]!), async (store) =>
+        expect(await store.cursor(`genesis:${CHAIN_ID}`)).to.equal(genesis),
+      );
+    });
+  });
+
+  it("takes no other journal's name when it is put aside", async () => {
+    await withFolder(async (folder) => {
+      const genesis = (await firstBlock(chain)).slice(2, 10);
+      const journals: string[] = [];
+      // To and fro between two chains: each time there is a journal of the same chain aside already.
+      for (const on of [chain, next, chain, next]) {
+        const facilitator = await start(folder, on);
+        expect(await facilitator.stop()).to.equal(0);
+        journals.push(...(/is now (\S+)/.exec(facilitator.stderr())?.slice(1) ?? []));
+      }
+      expect(journals.filter((name) => name.includes(genesis))).to.deep.equal([
+        `.tributary/journal-${genesis}.db`,
+        `.tributary/journal-${genesis}-2.db`,
+      ]);
     });
   });
 
