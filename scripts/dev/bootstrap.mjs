@@ -10,6 +10,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { takeTurn } from "./installTurn.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const at = (...parts) => join(root, ...parts);
@@ -21,6 +22,8 @@ function main() {
   // npm runs it as `dependencies` once an install is through: in a checkout only, unlike `prepare`, which npm would want
   // approved by whoever installs the package. Whoever left the development dependencies out did so on purpose.
   if (process.env.npm_lifecycle_event === "dependencies" && !existsSync(at("node_modules", "hardhat"))) return;
+  if (isReady()) return;
+  takeTurn(root);
   const node = isNewEnough(process.versions.node) ? process.execPath : installNode();
   if (!isComplete()) install(node);
   if (!edrLoads(node)) npm(node, root, ["install", "--no-save"]);
@@ -30,6 +33,13 @@ function main() {
   }
   // Also where this runs under the pinned Node already: an install removes the link.
   if (node === pinnedNode) linkNode();
+}
+
+/** Whether nothing is to be done. That is seen without a lock, for which a checkout that nobody may write has no place. */
+function isReady() {
+  const node = isNewEnough(process.versions.node) ? process.execPath : pinnedNode;
+  if (node === pinnedNode && !existsSync(at("node_modules", ".bin", "node"))) return false;
+  return isComplete() && edrLoads(node);
 }
 
 /** Node strips types by itself from 22.18 and 23.6 on. Hardhat 3 asks for less. */
