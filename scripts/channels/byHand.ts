@@ -1,7 +1,7 @@
 import type { LocalAccount } from "viem";
 import { systemClock } from "../../src/clock.ts";
 import { ChannelError, type ChannelKeeper } from "../../src/keeper/index.ts";
-import { askKeeper, findKeeper, type KeeperAnswer, type KeeperTask } from "../../src/keeper/requests.ts";
+import { askKeeper, findKeepers, type KeeperAnswer, type KeeperTask } from "../../src/keeper/requests.ts";
 import type { Store } from "../../src/settlement/store/index.ts";
 import { connect } from "../cli/connect.ts";
 import { CommandError, UsageError } from "../cli/errors.ts";
@@ -25,10 +25,13 @@ export async function carryOut<Task extends KeeperTask>(
   const client = await connect(options);
   const store = await openEngineJournal(options, client);
   try {
-    const keeper = await findKeeper(store, client.chain.id);
-    if (keeper !== undefined) purse = await namedSigner(options.keystore);
-    const isTheirs = keeper?.senders.some((sender) => sender.toLowerCase() === purse?.address.toLowerCase());
-    if (keeper !== undefined && (purse === undefined || isTheirs === true)) {
+    const keepers = await findKeepers(store, client.chain.id);
+    if (keepers.length > 0) purse = await namedSigner(options.keystore);
+    const named = purse?.address.toLowerCase();
+    const keeper = keepers.find(({ senders }) => {
+      return named === undefined || senders.some((sender) => sender.toLowerCase() === named);
+    });
+    if (keeper !== undefined) {
       const { pid, host } = keeper.place;
       notice(
         `notice: the keeper that is process ${pid} on ${host} has the key ${keeper.senders.join(", ")}, and is asked`,

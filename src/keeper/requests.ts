@@ -34,6 +34,7 @@ export type KeeperAnswer =
 
 /** A keeper that has the right to send from its keys, as its journal says. */
 export type RunningKeeper = {
+  readonly id: string;
   readonly senders: readonly Address[];
   readonly place: { readonly host: string; readonly pid: number };
 };
@@ -50,7 +51,8 @@ const WITHDRAWN = "withdrawn";
 const slotOf = (chainId: number) => `keeper-request:${chainId}`;
 const takenOf = (chainId: number, id: string) => `keeper-taken:${chainId}:${id}`;
 const answerOf = (chainId: number, id: string) => `keeper-answer:${chainId}:${id}`;
-const presenceOf = (chainId: number) => `keeper:${chainId}`;
+// By purse: several keepers may run on a journal, and each of them may end before the others.
+const presenceOf = (chainId: number, sender: string) => `keeper:${chainId}:${sender.toLowerCase()}`;
 
 type Notes = Pick<Store, "cursor" | "setCursor" | "setOnce" | "unset">;
 
@@ -67,8 +69,8 @@ export async function serveRequests(port: {
 }): Promise<() => Promise<void>> {
   const { store, chainId, clock, senders, keeper } = port;
   const me = randomUUID();
-  const presence: RunningKeeper = { senders, place: { host: hostname(), pid: process.pid } };
-  await store.setCursor(presenceOf(chainId), JSON.stringify(presence));
+  const presence: RunningKeeper = { id: me, senders, place: { host: hostname(), pid: process.pid } };
+  for (const sender of senders) await store.setCursor(presenceOf(chainId, sender), JSON.stringify(presence));
   return async () => {
     const asked = await store.cursor(slotOf(chainId));
     const request = asked === undefined ? undefined : readRequest(asked);
@@ -111,22 +113,26 @@ async function work(
   }
 }
 
-/** The keeper that runs on a journal, as far as its lease says; undefined where none does. */
-export async function findKeeper(
+/** The keepers that run on a journal, as far as the leases of their keys say. */
+export async function findKeepers(
   store: Pick<Store, "cursor" | "senders">,
   chainId: number,
-): Promise<RunningKeeper | undefined> {
-  const note = await store.cursor(presenceOf(chainId));
-  if (note === undefined) return undefined;
-  const keeper = presenceSchema.parse(JSON.parse(note));
+): Promise<readonly RunningKeeper[]> {
   const known = await store.senders(chainId);
-  // Whether it really lives is seen when it is asked.
-  const isHeld = keeper.senders.every((sender) => {
-    const lease = known.find((one) => one.sender.toLowerCase() === sender.toLowerCase())?.lease;
-    const isSame = lease?.place?.pid === keeper.place.pid && lease.place.host === keeper.place.host;
-    return lease !== undefined && isSame && lease.silentForMs < lease.ttlMs;
-  });
-  return isHeld ? keeper : undefined;
+  const found = new Map<string, RunningKeeper>();
+  for (const { sender } of known) {
+    const note = await store.cursor(presenceOf(chainId, sender));
+    if (note === undefined) continue;
+    const keeper = presenceSchema.parse(JSON.parse(note));
+    // Whether it really lives is seen when it is asked.
+    const isHeld = keeper.senders.every((own) => {
+      const lease = known.find((one) => one.sender.toLowerCase() === own.toLowerCase())?.lease;
+      const isSame = lease?.place?.pid === keeper.place.pid && lease.place.host === keeper.place.host;
+      return lease !== undefined && isSame && lease.silentForMs < lease.ttlMs;
+    });
+    if (isHeld) found.set(keeper.id, keeper);
+  }
+  return [...found.values()];
 }
 
 type AskPort = {
@@ -176,10 +182,16 @@ export async function askKeeper(
       }
     }
     // One that died meanwhile says nothing any more.
-    if (waitedMs > UNANSWERED_MS || (isTaken && (await findKeeper(store, chainId)) === undefined)) {
+    if (waitedMs > UNANSWERED_MS || (isTaken && (await isGone()))) {
       return { kind: "unanswered" };
     }
     await clock.sleep(POLL_MS, signal);
+  }
+
+  /** Whether the keeper that took it runs no more. */
+  async function isGone(): Promise<boolean> {
+    const by = await store.cursor(takenOf(chainId, id));
+    return !(await findKeepers(store, chainId)).some((keeper) => keeper.id === by);
   }
 
   async function forgetTaken(): Promise<void> {
@@ -197,6 +209,7 @@ const taskSchema = z.discriminatedUnion("kind", [
 ]);
 const requestSchema = z.object({ id: z.uuid(), askedAtMs: z.number(), task: taskSchema });
 const presenceSchema = z.object({
+  id: z.string(),
   senders: z.array(hex),
   place: z.object({ host: z.string(), pid: z.number() }),
 });

@@ -1,7 +1,9 @@
+import { hostname } from "node:os";
 import { expect } from "chai";
+import type { Address } from "viem";
 import type { ChannelKeeper } from "../../../src/keeper/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
-import { askKeeper, findKeeper, serveRequests } from "../../../src/keeper/requests.ts";
+import { askKeeper, findKeepers, serveRequests } from "../../../src/keeper/requests.ts";
 import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { createHandClock } from "../../helpers/handClock.ts";
 import { until } from "../../helpers/until.ts";
@@ -27,11 +29,15 @@ describe("askKeeper", () => {
     askKeeper({ store, chainId, clock, signal }, task);
   const isAsked = () => until(async () => (await store.cursor(`keeper-request:${chainId}`)) !== undefined);
   /** A keeper that is alive, as its lease says. */
-  async function keeper(name = "a", change: Partial<Pick<ChannelKeeper, "claim" | "sweep" | "refund">> = {}) {
-    const place = { host: (await import("node:os")).hostname(), pid: process.pid };
-    await store.acquireLease({ chainId, sender: purse, owner: "engine", ttlMs: 60_000, place });
+  async function keeper(
+    name = "a",
+    change: Partial<Pick<ChannelKeeper, "claim" | "sweep" | "refund">> = {},
+    sender: Address = purse,
+  ) {
+    const place = { host: hostname(), pid: process.pid };
+    await store.acquireLease({ chainId, sender, owner: "engine", ttlMs: 60_000, place });
     return serveRequests({
-      ...{ store, chainId, clock, senders: [purse] },
+      ...{ store, chainId, clock, senders: [sender] },
       keeper: {
         claim: async (ids) => {
           done.push(`${name} claims ${ids?.length ?? "all"}`);
@@ -68,7 +74,7 @@ describe("askKeeper", () => {
 
   it("hands a claim, a sweep and a refund to a keeper, and brings back what it says", async () => {
     const serve = await keeper();
-    expect(await findKeeper(store, chainId)).to.deep.include({ senders: [purse] });
+    expect((await findKeepers(store, chainId)).map(({ senders }) => senders)).to.deep.equal([[purse]]);
     expect(await answered(ask({ kind: "claim", channelIds: [channelId] }), serve)).to.deep.equal({
       kind: "claim",
       report: { claimed: [{ channelId, totalClaimed: 2n ** 100n, transaction }], bad: [], withoutKey: [], failed: [] },
@@ -157,7 +163,42 @@ describe("askKeeper", () => {
     // Its key is free: it is no more.
     const lease = (await store.senders(chainId))[0]!.lease!;
     await store.releaseLease(lease);
-    expect(await findKeeper(store, chainId)).to.equal(undefined);
+    expect(await findKeepers(store, chainId)).to.deep.equal([]);
     expect(await answered(asking)).to.deep.equal({ kind: "unanswered" });
+  });
+
+  it("still finds a keeper beside which another one with a purse of its own came and went", async () => {
+    const other = `0x${"44".repeat(20)}` as const;
+    const serve = await keeper("a");
+    await keeper("b", {}, other);
+    const sendersNow = async () => (await findKeepers(store, chainId)).flatMap(({ senders }) => senders).sort();
+    expect(await sendersNow()).to.deep.equal([purse, other]);
+    const lease = (await store.senders(chainId)).find(({ sender }) => sender === other)!.lease!;
+    await store.releaseLease(lease);
+    expect(await sendersNow()).to.deep.equal([purse]);
+    expect((await answered(ask({ kind: "claim" }), serve))?.kind).to.equal("claim");
+    expect(done).to.deep.equal(["a claims all"]);
+  });
+
+  it("does not wait for another keeper to answer what one took that is gone", async () => {
+    const other = `0x${"44".repeat(20)}` as const;
+    let take = (): void => undefined;
+    const taken = new Promise<void>((resolve) => {
+      take = resolve;
+    });
+    const claim = () => {
+      take();
+      return new Promise<never>(() => undefined);
+    };
+    const serve = await keeper("a", { claim });
+    await keeper("b", {}, other);
+    const asking = ask({ kind: "claim" });
+    await isAsked();
+    void serve();
+    await taken;
+    const askedAtMs = clock.now();
+    await store.releaseLease((await store.senders(chainId)).find(({ sender }) => sender === purse)!.lease!);
+    expect(await answered(asking)).to.deep.equal({ kind: "unanswered" });
+    expect(clock.now() - askedAtMs).to.be.below(60_000);
   });
 });
