@@ -1,9 +1,5 @@
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
@@ -23,11 +19,11 @@ import { parseMerchantKeys } from "../../src/facilitator/index.ts";
 import { networks } from "../../src/networks.ts";
 import { vectors } from "../helpers/authorizations.ts";
 import { PATIENT } from "../helpers/engineLab.ts";
+import { type ExampleDesk, openExampleDesk } from "../helpers/examples.ts";
 import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
 import { openTcpGate } from "../helpers/tcpGate.ts";
 import { until } from "../helpers/until.ts";
 
-const root = join(import.meta.dirname, "..", "..");
 const { usdc } = networks.baseSepolia;
 const PRICE = 1_000n;
 
@@ -345,85 +341,58 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
   });
 
   describe("the examples", () => {
-    let folder: string;
+    let desk: ExampleDesk;
     before(async () => {
-      folder = await mkdtemp(join(tmpdir(), "tributary-"));
-      await symlink(join(root, "node_modules"), join(folder, "node_modules"));
-      await writeFile(join(folder, "package.json"), '{"type":"module"}');
+      desk = await openExampleDesk();
     });
-    after(() => rm(folder, { recursive: true }));
-
-    /** Runs an example in a process of its own until it says something that matches. */
-    async function run(file: string, env: Record<string, string>, first: RegExp, args: string[] = []) {
-      const text = (await readFile(join(root, "examples", file), "utf8"))
-        .replace('"tributary"', JSON.stringify(join(root, "src", "index.ts")))
-        .replace('"tributary/facilitator"', JSON.stringify(join(root, "src", "facilitator", "index.ts")));
-      const place = join(folder, file);
-      await writeFile(place, text);
-      const child = spawn(process.execPath, [place, ...args], {
-        cwd: folder,
-        env: { PATH: process.env.PATH ?? "", ...env },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      let said = "";
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.on("data", (chunk: Buffer) => {
-          said += chunk.toString();
-        });
-      }
-      const says = (what: RegExp) =>
-        until(() => {
-          const match = what.exec(said);
-          if (match === null && child.exitCode !== null) throw new Error(`${file} ended: ${said}`);
-          return match ?? undefined;
-        }, `${file} says ${what}`);
-      return { match: await says(first), child, says };
-    }
+    after(() => desk.close());
 
     it("sell with a merchant's API key, where the facilitator wants one", async () => {
       const key = "k".repeat(40);
       const closed = await lab.serve({ merchants: parseMerchantKeys(`shop=${key}`), merchantsOnly: true });
       const env = { FACILITATOR_URL: closed.url, FACILITATOR_KEY: key, PAY_TO: freshPayee(), PORT: "0" };
-      const server = await run("resource-server.ts", env, /selling (http:\S+)/);
-      expect((await buyWith(buyers[7]!)(server.match[1] ?? "")).status).to.equal(200);
+      const server = await desk.start("resource-server.ts", env);
+      const [, url = ""] = await server.says(/selling (http:\S+)/);
+      expect((await buyWith(buyers[7]!)(url)).status).to.equal(200);
       expect(await lab.balanceOf(env.PAY_TO)).to.equal(PRICE);
-      server.child.kill("SIGTERM");
     });
 
     it("sell from the first request on, where the server was started before its facilitator", async () => {
       const gate = await openTcpGate(Number(new URL(facilitator.url).port));
       await gate.shut();
       const env = { FACILITATOR_URL: `http://127.0.0.1:${gate.port}`, PAY_TO: freshPayee(), PORT: "0" };
-      const server = await run("resource-server.ts", env, /waiting for the facilitator at (http:\S+): /);
-      expect(server.match[1]).to.equal(env.FACILITATOR_URL);
+      const server = await desk.start("resource-server.ts", env);
+      const [, waitsFor] = await server.says(/waiting for the facilitator at (http:\S+): /);
+      expect(waitsFor).to.equal(env.FACILITATOR_URL);
       await gate.open();
       const [, url = ""] = await server.says(/selling (http:\S+)/);
       expect((await buyWith(buyers[8]!)(url)).status).to.equal(200);
       expect(await lab.balanceOf(env.PAY_TO)).to.equal(PRICE);
-      server.child.kill("SIGTERM");
       await gate.shut();
     });
 
     it("sell and buy on a facilitator that only swapped its scheme", async () => {
       const payTo = freshPayee();
       const { accounts, rpcUrl } = lab.chain;
-      const own = await run(
-        "own-facilitator.ts",
-        { RPC_URL: rpcUrl, PRIVATE_KEY: accounts[10]!.privateKey, DATABASE_URL: ":memory:", PORT: "0" },
-        /facilitator on (http:\S+)/,
-      );
-      const server = await run(
-        "resource-server.ts",
-        { FACILITATOR_URL: own.match[1] ?? "", PAY_TO: payTo, PORT: "0" },
-        /selling (http:\S+)/,
-      );
-      const buyer = await run("buyer.ts", { PRIVATE_KEY: accounts[6]!.privateKey }, /^200 (.*)\n(.*)\n/m, [
-        server.match[1] ?? "",
-      ]);
-      expect(JSON.parse(buyer.match[1] ?? "")).to.deep.equal({ weather: "sunny", celsius: 21 });
-      expect(JSON.parse(buyer.match[2] ?? "")).to.include({ success: true, payer: accounts[6]?.address });
+      const own = await desk.start("own-facilitator.ts", {
+        RPC_URL: rpcUrl,
+        PRIVATE_KEY: accounts[10]!.privateKey,
+        DATABASE_URL: ":memory:",
+        PORT: "0",
+      });
+      const [, facilitatorUrl = ""] = await own.says(/facilitator on (http:\S+)/);
+      const server = await desk.start("resource-server.ts", {
+        FACILITATOR_URL: facilitatorUrl,
+        PAY_TO: payTo,
+        PORT: "0",
+      });
+      const [, url = ""] = await server.says(/selling (http:\S+)/);
+      const { code, text } = await desk.run("buyer.ts", { PRIVATE_KEY: accounts[6]!.privateKey }, [url]);
+      expect(code, text).to.equal(0);
+      const [, answer = "", receipt = ""] = /^200 (.*)\n(.*)\n/m.exec(text) ?? [];
+      expect(JSON.parse(answer)).to.deep.equal({ weather: "sunny", celsius: 21 });
+      expect(JSON.parse(receipt)).to.include({ success: true, payer: accounts[6]?.address });
       expect(await lab.balanceOf(payTo)).to.equal(PRICE);
-      for (const { child } of [own, server, buyer]) child.kill("SIGTERM");
     });
   });
 });
