@@ -76,17 +76,7 @@ describe("README", () => {
     else expect(readme).to.equal(updated);
   });
 
-  for (const page of [
-    "README.md",
-    "SECURITY.md",
-    "docs/security.md",
-    "docs/channels.md",
-    "docs/deployment.md",
-    "docs/hardhat.md",
-    "docs/performance.md",
-    "docs/decisions/pinned-node.md",
-    "docs/decisions/viem-peer.md",
-  ]) {
+  for (const page of ["README.md", "SECURITY.md", ...globSync("docs/**/*.md", { cwd: root }).sort()]) {
     it(`links to files that exist: ${page}`, () => {
       const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = ""]) =>
         join(root, page, "..", link),
