@@ -88,7 +88,10 @@ async function buy(
     const text = await response.text();
     const latencyMs = performance.now() - startedMs;
     const receipt = readReceipt(response.headers.get("payment-response"));
-    const problem = response.ok ? undefined : `${response.status} ${receipt?.errorReason ?? text.slice(0, 200)}`;
+    // A 402 of x402 v2 has an empty body: why the payment was refused is beside the price, in its header.
+    const refusal = property(decodeHeader(response.headers.get("payment-required")), "error");
+    const reason = receipt?.errorReason ?? (typeof refusal === "string" ? refusal : text.slice(0, 200));
+    const problem = response.ok ? undefined : `${response.status} ${reason}`;
     return { buyer: signer.address, latencyMs, status: response.status, ...signed, receipt, problem };
   } catch (error) {
     const latencyMs = performance.now() - startedMs;
