@@ -55,11 +55,12 @@ export type GenesisOptions = {
   readonly fundedCount: number;
   /** Leaves the router out. */
   readonly bare: boolean;
-  /** Whether the token is there and set up already. Default false. */
-  readonly hasUsdc?: boolean;
 };
 
-/** Places everything that Base Sepolia has and a payment needs. The chain must mine at once meanwhile. */
+/**
+ * Places everything that Base Sepolia has and a payment needs. The chain must mine at once meanwhile. What is there already
+ * is left alone, and what an interrupted run began is completed.
+ */
 export async function populate(request: Request, options: GenesisOptions): Promise<Genesis> {
   const send = sender(request);
   // What stands in for a faucet keeps no state on the chain but its ether.
@@ -67,7 +68,7 @@ export async function populate(request: Request, options: GenesisOptions): Promi
   await request("hardhat_impersonateAccount", [FAUCET]);
   await installMulticall3(request);
   const createX = await installCreateX(request);
-  if (options.hasUsdc !== true) await installUsdc(request, send, options);
+  await installUsdc(request, send, options);
   await installChannels(request);
   if (!options.bare) {
     await request("hardhat_setCode", [ROUTER_ADDRESS, settlementRouterArtifact.deployedBytecode]);
@@ -82,6 +83,7 @@ export async function populate(request: Request, options: GenesisOptions): Promi
 }
 
 async function installMulticall3(request: Request): Promise<void> {
+  if (await hasCode(request, MULTICALL3_ADDRESS)) return;
   const runtime =
     genuineMulticall3Code() ??
     // Without `to`, a call runs creation code and returns the runtime code.
@@ -95,7 +97,12 @@ async function installCreateX(request: Request): Promise<Address | undefined> {
   if (transaction === undefined) return undefined;
   if (await hasCode(request, CREATE_X_ADDRESS)) return CREATE_X_ADDRESS;
   await request("hardhat_setBalance", [CREATE_X_DEPLOYER, toQuantity(CREATE_X_COST_WEI)]);
-  await request("eth_sendRawTransaction", [transaction]);
+  try {
+    await request("eth_sendRawTransaction", [transaction]);
+  } catch (error) {
+    // Its txNonce is used up where somebody else was first.
+    if (!(await hasCode(request, CREATE_X_ADDRESS))) throw error;
+  }
   if (!(await hasCode(request, CREATE_X_ADDRESS)))
     throw new LocalChainError("CreateX did not come out at its address.");
   return CREATE_X_ADDRESS;
@@ -110,6 +117,8 @@ async function installUsdc(request: Request, send: Send, options: GenesisOptions
   const { accounts, fundedCount, usdcPerAccount } = options;
   const [owner] = accounts;
   if (owner === undefined) throw new LocalChainError("A local chain needs at least one account.");
+  // The last step of setting it up. Its code alone says nothing: a run may have ended before, or be at it now.
+  if (await isMinter(request, FAUCET)) return;
   await request("hardhat_setCode", [USDC_IMPLEMENTATION, mockUSDCArtifact.deployedBytecode]);
   await request("hardhat_setCode", [USDC_ADDRESS, fiatProxyArtifact.deployedBytecode]);
   await request("hardhat_setStorageAt", [USDC_ADDRESS, IMPLEMENTATION_SLOT, pad(USDC_IMPLEMENTATION)]);
@@ -117,21 +126,39 @@ async function installUsdc(request: Request, send: Send, options: GenesisOptions
   await request("hardhat_setStorageAt", [USDC_ADDRESS, ADMIN_SLOT, pad(PROXY_ADMIN)]);
 
   const { abi } = mockUSDCArtifact;
-  const { name } = networks.baseSepolia.usdc;
   const asOwner = (data: Hex): Promise<void> => send({ from: owner.address, to: USDC_ADDRESS, data });
-  await asOwner(
-    encodeFunctionData({
-      abi,
-      functionName: "initialize",
-      args: [name, "USDC", "USD", 6, owner.address, owner.address, owner.address, owner.address],
-    }),
-  );
+  await initializeUsdc(request, asOwner, owner.address);
   for (const minter of [owner.address, FAUCET]) {
     await asOwner(encodeFunctionData({ abi, functionName: "configureMinter", args: [minter, maxUint256] }));
   }
   for (const { address } of accounts.slice(0, fundedCount)) {
     await send({ from: FAUCET, to: USDC_ADDRESS, data: mintCall(address, usdcPerAccount) });
   }
+}
+
+/** Once: the token refuses it a second time, which is all right where somebody else was first. */
+async function initializeUsdc(request: Request, asOwner: (data: Hex) => Promise<void>, owner: Address): Promise<void> {
+  const { abi } = mockUSDCArtifact;
+  const isInitialized = async (): Promise<boolean> => {
+    const data = encodeFunctionData({ abi, functionName: "owner" });
+    const found = await request("eth_call", [{ to: USDC_ADDRESS, data }, "latest"]);
+    return isHex(found) && found !== "0x" && BigInt(found) !== 0n;
+  };
+  if (await isInitialized()) return;
+  const { name } = networks.baseSepolia.usdc;
+  const args = [name, "USDC", "USD", 6, owner, owner, owner, owner] as const;
+  try {
+    await asOwner(encodeFunctionData({ abi, functionName: "initialize", args }));
+  } catch (error) {
+    if (!(await isInitialized())) throw error;
+  }
+}
+
+/** False where there is no token yet. */
+async function isMinter(request: Request, account: Address): Promise<boolean> {
+  const data = encodeFunctionData({ abi: mockUSDCArtifact.abi, functionName: "isMinter", args: [account] });
+  const found = await request("eth_call", [{ to: USDC_ADDRESS, data }, "latest"]);
+  return isHex(found) && found !== "0x" && BigInt(found) === 1n;
 }
 
 /** Doubles of x402's channel contracts. Their code holds no address of its own, so it can be placed as it is. */

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, getAddress, hexToNumber, isAddress, isHex } from "viem";
 import type { AuthorizationSigner } from "../authorization/sign.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
+import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { fiatProxyArtifact } from "../contracts/FiatProxy.ts";
+import { mockBatchSettlementArtifact } from "../contracts/MockBatchSettlement.ts";
+import { mockDepositCollectorArtifact } from "../contracts/MockDepositCollector.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
 import { LocalChainError } from "./errors.ts";
 import { FAUCET, mintCall, populate, USDC_ADDRESS } from "./genesis.ts";
@@ -12,6 +15,13 @@ import { chainTime } from "./presentation.ts";
 import { sender } from "./transaction.ts";
 
 const POLL_MILLISECONDS = 20;
+
+/** What is placed where a fork may have the genuine contract, whose storage the double would not understand. */
+const PLACED = [
+  ["USDC's", USDC_ADDRESS, fiatProxyArtifact],
+  ["the channel contract's", BATCH_SETTLEMENT_ADDRESS, mockBatchSettlementArtifact],
+  ["the deposit collector's", ERC3009_DEPOSIT_COLLECTOR_ADDRESS, mockDepositCollectorArtifact],
+] as const;
 
 /** A development node's EIP-1193 provider: `provider` of a Hardhat connection, or any other that knows `hardhat_setCode`. */
 export type DevelopmentProvider = {
@@ -39,17 +49,21 @@ export type PlacedContracts = {
 /**
  * Places the router, test USDC and x402's channel contracts on a development chain of yours, with what the local chain has
  * besides. The code is set, not deployed, and nothing is compiled; a few transactions of the chain's first account set the
- * token up. They are mined at once, whatever the chain does else. On a chain that has all of it already nothing is sent.
+ * token up. They are mined at once, whatever the chain does else. On a chain that has all of it already nothing is sent, and
+ * what an interrupted call left half done is completed.
  *
- * @throws LocalChainError where the chain has no account to send from, or other code at USDC's address, as a fork has.
+ * @throws LocalChainError where the chain is no development chain, has no account to send from, or has other code at the
+ * address of USDC or of the channel contracts, as a fork has.
  */
 export async function placeContracts(provider: DevelopmentProvider): Promise<PlacedContracts> {
   const request = minedAtOnce((method, params = []) => provider.request({ method, params: [...params] }));
   const chainId = await readChainId(request);
-  const present = await request("eth_getCode", [USDC_ADDRESS, "latest"]);
-  if (present !== "0x" && present !== fiatProxyArtifact.deployedBytecode) {
-    throw new LocalChainError(`The chain has other code at USDC's address, ${USDC_ADDRESS}.`, {
-      hint: "A fork of Base Sepolia has the genuine contracts. Place these on a chain that is no fork of it.",
+  await requireDevelopmentChain(request);
+  for (const [what, address, { deployedBytecode }] of PLACED) {
+    const present = await request("eth_getCode", [address, "latest"]);
+    if (present === "0x" || present === deployedBytecode) continue;
+    throw new LocalChainError(`The chain has other code at ${what} address, ${address}.`, {
+      hint: "A fork of Base or Base Sepolia has the genuine contracts. Place these on a chain that is no fork of it.",
     });
   }
   const owner = await firstAccount(request);
@@ -58,7 +72,6 @@ export async function placeContracts(provider: DevelopmentProvider): Promise<Pla
     usdcPerAccount: 0n,
     fundedCount: 0,
     bare: false,
-    hasUsdc: present !== "0x",
   });
   const send = sender(request);
   return {
@@ -85,6 +98,19 @@ async function readChainId(request: Request): Promise<number> {
   const chainId = await request("eth_chainId");
   if (!isHex(chainId)) throw new LocalChainError("The provider gave no chain id.");
   return hexToNumber(chainId);
+}
+
+/** Before anything is changed. */
+async function requireDevelopmentChain(request: Request): Promise<void> {
+  try {
+    await request("hardhat_impersonateAccount", [FAUCET]);
+  } catch (cause) {
+    throw new LocalChainError("The chain is no development chain: it does not take hardhat_impersonateAccount.", {
+      details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
+      hint: "Give the provider of Hardhat's simulated network, or of a connection to hardhat node or anvil.",
+      cause,
+    });
+  }
 }
 
 async function firstAccount(request: Request): Promise<Address> {

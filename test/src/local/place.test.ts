@@ -3,6 +3,7 @@ import { network } from "hardhat";
 import { type Address, encodeFunctionData, getAddress, type Hex, zeroHash } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { batchSettlementAbi, erc3009Abi, mockUsdcAbi, settlementRouterArtifact } from "../../../src/abi.ts";
+import { MULTICALL3_ADDRESS } from "../../../src/chain/multicall3.ts";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../../../src/channels/index.ts";
 import { CREATE_X_ADDRESS, ROUTER_ADDRESS } from "../../../src/deployment.ts";
 import { MOCK_USDC_GAS } from "../../../src/gas/index.ts";
@@ -104,6 +105,44 @@ describe("placeContracts", () => {
     expect(await txNonceOf(owner?.account.address ?? "0x")).to.equal(txNonce);
   });
 
+  it("completes what an interrupted call left half done, wherever that was", async () => {
+    const steps = ["hardhat_setCode", "hardhat_setStorageAt", "eth_sendTransaction", "eth_sendRawTransaction"];
+    for (let lastStep = 1; ; lastStep++) {
+      const { provider, usdcOf } = await connect();
+      let step = 0;
+      const interrupted = {
+        request: (call: { method: string; params?: readonly unknown[] }) => {
+          if (steps.includes(call.method) && ++step > lastStep) throw new Error("interrupted");
+          return provider.request(call);
+        },
+      };
+      const isThrough = await placeContracts(interrupted).then(
+        () => true,
+        (error: Error) => {
+          expect(error.message).to.equal("interrupted");
+          return false;
+        },
+      );
+      const { fund } = await placeContracts(provider);
+      await fund(PAYEE, 3n);
+      expect(await usdcOf(PAYEE)).to.equal(3n);
+      if (!isThrough) continue;
+      expect(lastStep).to.be.above(8);
+      return;
+    }
+  });
+
+  it("may be called several times at once", async () => {
+    const { provider, usdcOf } = await connect();
+    await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const { fund } = await placeContracts(provider);
+        await fund(PAYEE, 2n);
+      }),
+    );
+    expect(await usdcOf(PAYEE)).to.equal(8n);
+  });
+
   it("lets a chain without automatic mining be as it is", async () => {
     const { provider, usdcOf } = await connect({ auto: false, interval: 0 });
     const { fund } = await placeContracts(provider);
@@ -132,12 +171,48 @@ describe("placeContracts", () => {
     }
   });
 
-  it("refuses a chain that has another contract at USDC's address", async () => {
+  for (const [what, address] of [
+    ["USDC's", USDC],
+    ["the channel contract's", BATCH_SETTLEMENT_ADDRESS],
+    ["the deposit collector's", ERC3009_DEPOSIT_COLLECTOR_ADDRESS],
+  ] as const) {
+    it(`refuses a chain that has another contract at ${what} address, and leaves it as it is`, async () => {
+      const { provider, codeAt } = await connect();
+      await provider.request({ method: "hardhat_setCode", params: [address, "0x6001"] });
+      const error = await placeContracts(provider).catch((cause: unknown) => cause);
+      expect(error).to.have.property("name", "LocalChainError");
+      expect(error).to.have.property("shortMessage", `The chain has other code at ${what} address, ${address}.`);
+      expect(await codeAt(address)).to.equal("0x6001");
+      expect(await codeAt(ROUTER_ADDRESS)).to.equal(undefined);
+    });
+  }
+
+  it("leaves a Multicall3 alone that the chain has", async () => {
+    const { provider, codeAt } = await connect();
+    await provider.request({ method: "hardhat_setCode", params: [MULTICALL3_ADDRESS, "0x6002"] });
+    await placeContracts(provider);
+    expect(await codeAt(MULTICALL3_ADDRESS)).to.equal("0x6002");
+  });
+
+  it("refuses a chain that is no development chain, and sends nothing", async () => {
     const { provider } = await connect();
-    await provider.request({ method: "hardhat_setCode", params: [USDC, "0x6001"] });
-    const error = await placeContracts(provider).catch((cause: unknown) => cause);
+    const asked: string[] = [];
+    const real = {
+      request: (call: { method: string; params?: readonly unknown[] }) => {
+        asked.push(call.method);
+        // What such a node says of it.
+        if (!call.method.startsWith("eth_"))
+          throw new Error(`the method ${call.method} does not exist/is not available`);
+        return provider.request(call);
+      },
+    };
+    const error = await placeContracts(real).catch((cause: unknown) => cause);
     expect(error).to.have.property("name", "LocalChainError");
-    expect(error).to.have.property("shortMessage", `The chain has other code at USDC's address, ${USDC}.`);
+    expect(error).to.have.property(
+      "shortMessage",
+      "The chain is no development chain: it does not take hardhat_impersonateAccount.",
+    );
+    expect(asked).to.deep.equal(["eth_chainId", "hardhat_impersonateAccount"]);
   });
 
   it("refuses a chain without accounts", async () => {
