@@ -20,9 +20,11 @@ import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { SenderHeldError } from "../src/settlement/errors.ts";
 import { DEFAULT_STORE_PATH, type Store } from "../src/settlement/store/index.ts";
+import { untilBegunAnew } from "./cli/beginning.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
-import { asUsage, asUsageAsync, UsageError } from "./cli/errors.ts";
+import { asUsage, asUsageAsync, CommandError, UsageError } from "./cli/errors.ts";
+import { EXIT } from "./cli/exitCodes.ts";
 import { addLimitOptions, type LimitOptions, limitsOf } from "./cli/facilitatorLimits.ts";
 import { openEngineJournal } from "./cli/journal.ts";
 import { addListeningOptions, callersOf, exposureOf, type ListeningOptions, servingOf } from "./cli/listening.ts";
@@ -204,7 +206,7 @@ export function facilitatorCommand(): Command {
 }
 
 async function runFacilitator(options: Options, command: Command): Promise<void> {
-  const { asked } = listenForStop();
+  const stop = listenForStop();
   const merchants = await merchantsOf(options);
   const client = await connect(options);
   const isDevelopment = await isDevelopmentChain(client, options.rpcUrl);
@@ -239,10 +241,24 @@ async function runFacilitator(options: Options, command: Command): Promise<void>
     });
   } else
     printLine(describe(options, client, sender.address, served.url, place, router.status === "matches", merchants));
-  await asked;
-  if (options.json !== true) notice("stopping: no new payments, waiting for those that are on their way");
-  await served.close({ graceMs: options.grace * 1000 });
+  const hasEnded = await Promise.race([
+    stop.asked.then(() => false),
+    ...(isDevelopment ? [untilBegunAnew(store, client, stop.signal).then(() => true)] : []),
+  ]);
+  if (!hasEnded && options.json !== true) {
+    notice("stopping: no new payments, waiting for those that are on their way");
+  }
+  await served.close({ graceMs: hasEnded ? 0 : options.grace * 1000 });
   await store.close();
+  if (hasEnded) {
+    throw new CommandError(
+      "The local chain began anew: what was on its way is gone with the one before.",
+      EXIT.failure,
+      {
+        hint: "Start the facilitator again.",
+      },
+    );
+  }
 }
 
 async function listen({

@@ -8,6 +8,8 @@ export type FacilitatorProcess = {
   /** What `--json` printed. */
   readonly summary: Record<string, unknown> & { readonly url: string };
   readonly stderr: () => string;
+  /** Resolves with the exit code when it ends by itself. */
+  readonly ended: Promise<number | null>;
   /** Sends a signal and waits for the end. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 };
@@ -43,6 +45,7 @@ export async function startFacilitatorCli(
   return {
     summary: JSON.parse(line),
     stderr: () => stderr,
+    ended,
     stop: (signal = "SIGTERM") => {
       child.kill(signal);
       return ended;

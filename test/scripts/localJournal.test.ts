@@ -126,6 +126,34 @@ describe("the default journal on a local chain", () => {
     });
   });
 
+  it("ends the facilitator when the chain begins anew under it, and the next one puts it aside", async () => {
+    await withFolder(async (folder) => {
+      let under = await startLocalChain();
+      try {
+        const genesis = await firstBlock(under);
+        const facilitator = await start(folder, under);
+        await settleOne(facilitator, under, 9_403);
+        const port = Number(new URL(under.rpcUrl).port);
+        do {
+          await under.stop();
+          under = await startLocalChain({ port });
+        } while ((await firstBlock(under)) === genesis);
+        expect(await facilitator.ended).to.equal(1);
+        expect(facilitator.stderr()).to.include(
+          "error: The local chain began anew: what was on its way is gone with the one before.\n" +
+            "hint: Start the facilitator again.",
+        );
+
+        const again = await start(folder, under);
+        await settleOne(again, under, 9_404);
+        expect(await again.stop()).to.equal(0);
+        expect(existsSync(join(folder, `.tributary/journal-${genesis.slice(2, 10)}.db`))).to.equal(true);
+      } finally {
+        await under.stop();
+      }
+    });
+  });
+
   it("takes no other journal's name when it is put aside", async () => {
     await withFolder(async (folder) => {
       const genesis = (await firstBlock(chain)).slice(2, 10);
