@@ -80,10 +80,19 @@ export function readCall(
 export function paymentFields({ exact, payload, requirements }: Call): Readonly<Record<string, unknown>> {
   if (exact === undefined) {
     const { payTo: payee, amount, asset } = requirements;
-    return { payer: payerOf(payload), payee, amount, asset };
+    return { payer: payerOf(payload), payee: addressIn(payee), amount: digitsIn(amount), asset: addressIn(asset) };
   }
   const { from: payer, to: payee, value: amount, nonce } = exact.authorization;
   return { payer, payee, amount, asset: exact.required.asset, nonce };
+}
+
+/** Nobody has read these when they are logged: a stranger may have put anything there, as much as a body holds. */
+function addressIn(value: unknown): string | undefined {
+  return typeof value === "string" && /^0x[0-9a-fA-F]{40}$/.test(value) ? value : undefined;
+}
+
+function digitsIn(value: unknown): string | undefined {
+  return typeof value === "string" && /^[0-9]{1,78}$/.test(value) ? value : undefined;
 }
 
 /** A well-formed answer of an endpoint that says no. */
