@@ -18,10 +18,19 @@ import { namedSigner } from "./cli/signer.ts";
 import { buyThroughChannel, type Order, resumeThroughChannel } from "./pay/channel/purchase.ts";
 import { refundChannel } from "./pay/channel/refund.ts";
 import { type Fate, fateOf } from "./pay/fate.ts";
-import { cheapest, type Offer, readPrice, SCHEMES, type Scheme, signAsAsked } from "./pay/offer.ts";
+import {
+  cheapest,
+  type Offer,
+  readPrice,
+  requireShortLived,
+  SCHEMES,
+  type Scheme,
+  shown,
+  signAsAsked,
+} from "./pay/offer.ts";
 import {
   findOpenPayment,
-  forget,
+  forgetBeforeNext,
   keepOpenAuthorization,
   type OpenAuthorization,
   takeOver,
@@ -122,14 +131,14 @@ const channelOptions = ({ deposit, maxDeposit, rpcUrl, json }: Options) => {
 async function look(payment: OpenAuthorization, { rpcUrl, again }: Options): Promise<Fate | undefined> {
   const { nonce, validBefore } = payment.authorization;
   if (again === true) {
-    await forget(payment);
+    await forgetBeforeNext(payment);
     const until = new Date(Number(validBefore) * 1000).toISOString();
     notice(`notice: the payment before, with the nonce ${nonce}, may have settled, or settle until ${until}`);
     return undefined;
   }
   const fate = await fateOf(payment, rpcUrl);
   if (fate.status === "void") {
-    await forget(payment);
+    await forgetBeforeNext(payment);
     notice(`notice: the payment before, with the nonce ${nonce}, did not settle and never will`);
     return undefined;
   }
@@ -158,7 +167,7 @@ async function buy(purchase: Purchase, options: Options): Promise<void> {
   }
   const { asked, offer } = readOffer(first, url, options.scheme);
   const price = formatAmount(offer.amount, 6);
-  if (options.json !== true) notice(`price: ${price} USDC on ${offer.network.title}, to ${offer.accepts.payTo}`);
+  if (options.json !== true) notice(`price: ${price} USDC on ${offer.network.title}, to ${shown(offer.accepts.payTo)}`);
   if (offer.amount > options.max) {
     throw new UsageError(
       `The price of ${price} USDC is above the ${formatAmount(options.max, 6)} of --max; nothing was paid.`,
@@ -168,6 +177,7 @@ async function buy(purchase: Purchase, options: Options): Promise<void> {
     );
   }
 
+  requireShortLived(offer);
   const signer = await payerOf(options, offer.network);
   if (signer.address.toLowerCase() === offer.accepts.payTo.toLowerCase()) {
     throw new UsageError(`${signer.address} would pay itself; nothing was paid.`, {
@@ -192,9 +202,13 @@ async function buyExactly(purchase: Purchase, { asked, offer, signer }: Order, {
 
 async function takeBack(purchase: Purchase, amount: bigint | undefined, options: Options): Promise<void> {
   const first = await askPrice(purchase);
-  const { offer } = readOffer(first, purchase.url, "batch-settlement");
+  const { asked, offer } = readOffer(first, purchase.url, "batch-settlement");
   const signer = await payerOf(options, offer.network);
-  await refundChannel(purchase, { offer, signer }, { amount, rpcUrl: options.rpcUrl, json: options.json === true });
+  await refundChannel(
+    purchase,
+    { asked, offer, signer },
+    { amount, rpcUrl: options.rpcUrl, json: options.json === true },
+  );
 }
 
 /** The cheapest offer of a scheme, and all that the server asks. */

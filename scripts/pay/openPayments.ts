@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Hex } from "viem";
 import { decodeRecord } from "../../src/authorization/decode.ts";
 import { AuthorizationInputError, parseAuthorization } from "../../src/authorization/index.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import { syncFolder, writeInPlaceOf, writeNew } from "../../src/files.ts";
+import { draftBeside, syncFolder, writeInPlaceOf, writeNew } from "../../src/files.ts";
 import type { Network } from "../../src/networks.ts";
 import { CommandError, UsageError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";
@@ -147,10 +147,33 @@ export async function noteCharged({ path }: OpenVoucher): Promise<void> {
   await writeInPlaceOf(path, `${JSON.stringify({ ...kept, charged: true })}\n`);
 }
 
-/** Forgets a payment whose outcome is known, or that its payer gives up. */
-export async function forget({ path }: OpenPayment): Promise<void> {
-  await rm(path, { force: true });
+/**
+ * Forgets a payment before another one is signed for the same purchase.
+ * @throws UsageError where another process has done both by now.
+ */
+export async function forgetBeforeNext(open: OpenPayment): Promise<void> {
+  if (!(await forget(open))) throw inUse(undefined);
+}
+
+/**
+ * Forgets a payment whose outcome is known, or that its payer gives up.
+ * @returns False where another process has put its own in this one's place by now, which is left there.
+ */
+export async function forget({ path, headers }: OpenPayment): Promise<boolean> {
+  const aside = draftBeside(path);
+  try {
+    await rename(path, aside);
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return true;
+    throw cause;
+  }
+  // Looked at only now: what is at the path can change between a look and the removal.
+  const found = parse(await readFile(aside, "utf8"), path);
+  const isOther = Object.values(found.headers)[0] !== Object.values(headers)[0];
+  if (isOther) await link(aside, path);
+  await rm(aside, { force: true });
   await syncFolder(dirname(path));
+  return !isOther;
 }
 
 /** Of each purchase one file, whose name tells nothing of it. */

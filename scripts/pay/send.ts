@@ -22,7 +22,6 @@ export async function sendPayment(
   const answer = "lost" in sent ? undefined : sent;
   const reader = new x402HTTPClient(new x402Client());
   const receipt = answer === undefined ? undefined : readReceipt(reader, answer.headers);
-  const hash = receipt?.transaction === "" ? undefined : receipt?.transaction;
   const outcome = outcomeOf(answer, receipt?.errorReason, fate);
   const why =
     answer === undefined
@@ -31,7 +30,7 @@ export async function sendPayment(
   const { to, value, nonce } = payment.authorization;
   if (outcome === "sold") await forget(payment);
 
-  const transaction = hash ?? (fate.status === "paid" ? fate.transaction : undefined);
+  const transaction = receipt?.transaction ?? (fate.status === "paid" ? fate.transaction : undefined);
   if (json) {
     printJson({
       url: purchase.url,

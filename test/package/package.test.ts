@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { startLocalChain } from "../../src/local/index.ts";
+import { networks } from "../../src/networks.ts";
 import { nodeTooOld } from "../../src/nodeVersion.ts";
 import { createProject, manifest, oldestNode, runNode, snippetsOf, typeCheck } from "./project.ts";
 
@@ -65,6 +68,37 @@ describe("the packed package", () => {
           `error: tributary settle needs Node 22.13 or newer.\n  This is Node ${node.version}.\nhint: Run it with a newer Node.\n`,
         );
       expect(status).to.equal(2);
+    });
+
+    it(`buys through channels, or says which Node that needs, under Node ${node.major}`, async () => {
+      const chain = await startLocalChain();
+      const shop = createServer((_, response) => {
+        const {
+          caip2: network,
+          usdc: { address: asset, name, version },
+        } = networks.baseSepolia;
+        const payTo = "0x00000000000000000000000000000000000fee94";
+        const extra = { name, version, receiverAuthorizer: payTo, withdrawDelay: 900 };
+        const terms = { network, amount: "1000", asset, payTo, maxTimeoutSeconds: 60, extra };
+        const required = { x402Version: 2, accepts: [{ scheme: "batch-settlement", ...terms }] };
+        const header = Buffer.from(JSON.stringify(required)).toString("base64");
+        response.writeHead(402, { "payment-required": header }).end("{}");
+      });
+      await new Promise<void>((resolve) => shop.listen(0, "127.0.0.1", resolve));
+      try {
+        const url = `http://127.0.0.1:${(shop.address() as AddressInfo).port}/`;
+        const args = [program(bare), "pay", url, "--scheme", "batch-settlement", "--rpc-url", chain.rpcUrl];
+        const { status, output } = await runNode(bare, args, { node: node.path });
+        if (nodeTooOld("", node.version) === undefined) expect(output).to.include("The server did not sell");
+        else {
+          expect(output).to.include("error: A payment through a channel needs Node 22.13 or newer. Nothing was paid.");
+          expect(status).to.equal(2);
+        }
+      } finally {
+        shop.close();
+        shop.closeAllConnections();
+        await chain.stop();
+      }
     });
 
     it("says how to get Hardhat where a local chain is asked for without it", async () => {

@@ -17,6 +17,8 @@ const { usdc, caip2 } = networks.baseSepolia;
 const PAYEE: Address = "0x00000000000000000000000000000000000fee98";
 const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
 
+const JSON_BODY = { "content-type": "application/json" };
+
 /** How the server answers a request that carries a payment. */
 type Till = (response: ServerResponse, request: IncomingMessage) => void;
 
@@ -232,6 +234,45 @@ describe("tributary pay with an unclear outcome", () => {
       expect(stderr).to.include("did not settle and never will");
       expect(new Set(received).size).to.equal(2);
     }));
+
+  it("leaves the payment alone that another process signed while it asked the chain", () =>
+    withFolder((folder) =>
+      withFolder(async (other) => {
+        till = drop;
+        maxTimeoutSeconds = 1;
+        await pay(folder);
+        const [record = ""] = recordsIn(folder);
+        maxTimeoutSeconds = 600;
+        await pay(other);
+        const theirs = readFileSync(recordsIn(other)[0]!, "utf8");
+
+        // The other process is through before this one has its first answer, which says that the first payment is void.
+        const latest = await lab.client.getBlock();
+        const passed = (latest.timestamp > signedAt(0).validBefore ? latest.timestamp : signedAt(0).validBefore) + 1n;
+        await lab.chain.request("evm_setNextBlockTimestamp", [`0x${passed.toString(16)}`]);
+        await lab.chain.request("hardhat_mine", ["0x100"]);
+        const node = createServer(async (request, response) => {
+          writeFileSync(record, theirs);
+          const body = Buffer.concat(await request.toArray());
+          const answer = await fetch(lab.chain.rpcUrl, { method: "POST", body, headers: JSON_BODY });
+          response.writeHead(answer.status, JSON_BODY).end(await answer.text());
+        });
+        node.listen(0, "127.0.0.1");
+        await once(node, "listening");
+        const { code, stderr } = await pay(
+          folder,
+          "--rpc-url",
+          `http://127.0.0.1:${(node.address() as AddressInfo).port}`,
+        );
+        node.closeAllConnections();
+        node.close();
+        expect(code, stderr).to.equal(2);
+        expect(stderr).to.include("Another process is paying for the same request");
+        expect(readFileSync(record, "utf8")).to.equal(theirs);
+        expect(readdirSync(join(folder, ".tributary", "payments"))).to.have.lengthOf(1);
+        expect(received).to.have.lengthOf(2);
+      }),
+    ));
 
   it("refuses to go on where its record is damaged", () =>
     withFolder(async (folder) => {

@@ -145,6 +145,44 @@ describe("tributary pay and a seller that lies about its channel", () => {
       }
     }));
 
+  it("signs one deposit where the seller counts from something else once it has it", () =>
+    withFolder(async (folder) => {
+      till = sell;
+      for (let purchase = 0; purchase < 5; purchase += 1) await buy(folder);
+      const deposits = () => new Set(came.flatMap(({ payment: { deposit } }) => deposit?.nonce ?? []));
+      expect(deposits().size).to.equal(1);
+
+      // The channel is empty now. What the seller says next, it says with a voucher of the payer's.
+      till = (response, one) =>
+        one.payment.ceiling === 6_000n ? claim(4_500n, () => came[4]!)(response, one) : drop(response, one);
+      expect((await pay(folder)).code).to.equal(4);
+      expect(ceilings().slice(5)).to.deep.equal([6_000n, 5_500n]);
+      expect(came[6]?.payment.deposit).to.deep.equal(came[5]?.payment.deposit);
+
+      till = claim(4_000n, () => came[4]!);
+      for (let run = 0; run < 2; run += 1) {
+        const { code, stderr } = await pay(folder);
+        expect(code, stderr).to.equal(3);
+        expect(stderr).to.include("The server did not sell");
+      }
+      expect(deposits().size).to.equal(2);
+      till = sell;
+      await buy(folder);
+      expect(ceilings().slice(7)).to.deep.equal([5_500n, 5_500n, 5_500n]);
+    }));
+
+  it("counts on the deposit that came with a payment which was charged and not sold for", () =>
+    withFolder(async (folder) => {
+      till = (response, one) => claim(one.payment.ceiling, () => one)(response, one);
+      const paid = await pay(folder);
+      expect(paid.code, paid.stderr).to.equal(3);
+      expect(paid.stderr).to.include("It was paid, and the server does not sell for it");
+      till = sell;
+      const { code, stderr } = await pay(folder, "--again");
+      expect(code, stderr).to.equal(0);
+      expect(came.map(({ payment: { deposit } }) => deposit?.amount)).to.deep.equal([5_000n, undefined]);
+    }));
+
   for (const [scheme, why] of [
     ["exact", "What the server asks makes no payment that can be kept; nothing was paid."],
     ["batch-settlement", "What the server asks cannot be signed; nothing was paid."],

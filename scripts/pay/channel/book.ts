@@ -4,6 +4,7 @@ import type { Hex } from "viem";
 import { bytes32, record, wholeNumber } from "../../../src/authorization/fields.ts";
 import { uint128 } from "../../../src/channels/wire.ts";
 import { openForAppending, syncFolder, writeInPlaceOf } from "../../../src/files.ts";
+import { nodeTooOld } from "../../../src/nodeVersion.ts";
 import { UsageError } from "../../cli/errors.ts";
 import { notice, toJson } from "../../cli/output.ts";
 import type { ChannelPayment, Deposit } from "./payment.ts";
@@ -49,6 +50,9 @@ export async function openChannelBook(
   { channelId, config, network }: Channel,
   genesis: Hex | undefined,
 ): Promise<ChannelBook> {
+  // Its lock is SQLite's.
+  const tooOld = nodeTooOld("A payment through a channel");
+  if (tooOld !== undefined) throw new UsageError(`${tooOld.shortMessage} Nothing was paid.`, tooOld);
   const path = join(FOLDER, `${channelId}.json`);
   let release: () => void;
   try {

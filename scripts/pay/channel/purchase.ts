@@ -1,4 +1,4 @@
-import type { PaymentRequired } from "@x402/core/types";
+import type { PaymentPayload, PaymentRequired } from "@x402/core/types";
 import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../../../src/chain/client.ts";
 import { TributaryError } from "../../../src/errors.ts";
@@ -46,15 +46,18 @@ export async function buyThroughChannel(purchase: Purchase, order: Order, option
     await requireNoDepositUnderWay(client, channel);
     await findAccount(book, { client, purchase, order, channel });
     await catchUp(book);
-    for (let isSecond = false; ; isSecond = true) {
+    let first: PaymentPayload | undefined;
+    for (;;) {
       const account = accountIn(book, 0n);
       const facts = await readChannelFacts(client, { ...channel, deposit: account.deposit });
       const known = { charged: larger(account.charged, facts.totalClaimed), balance: balanceIn(facts, account) };
-      const headers = headersOf(await signNext(signer, order, known, options));
+      const isSecond = first !== undefined;
+      const payload = await signNext(signer, order, known, options, first);
+      const headers = headersOf(payload);
       // Kept before anything of it leaves this process.
       const open = await (isSecond ? replaceOpenVoucher : keepOpenVoucher)(purchase, headers);
       const added = open.payment.deposit?.amount ?? 0n;
-      if (added > 0n && !options.json) {
+      if (added > 0n && !isSecond && !options.json) {
         const { channelId, config } = channel;
         notice(
           `deposit: ${usdc(added)} USDC into channel ${channelId} (withdrawal without the seller: ${config.withdrawDelay} s)`,
@@ -63,8 +66,17 @@ export async function buyThroughChannel(purchase: Purchase, order: Order, option
 
       const answer = await sendHeaders(purchase, headers);
       const verdict = await judge(answer, open.payment);
-      if (verdict.status === "corrected" && !isSecond && (await isForAnother(book, open, verdict.correction))) continue;
       const balance = known.balance + added;
+      const hasEnough = (charged: bigint): boolean => added === 0n || charged + open.payment.price <= balance;
+      if (
+        verdict.status === "corrected" &&
+        !isSecond &&
+        hasEnough(verdict.correction.charged) &&
+        (await isForAnother(book, open, verdict.correction))
+      ) {
+        first = payload;
+        continue;
+      }
       return await conclude(book, { purchase, open, answer, verdict, balance }, options);
     }
   } finally {
@@ -118,7 +130,8 @@ export async function resumeThroughChannel(
     notice(`notice: sending the same voucher again, for channel ${channelId}${isAlone ? "" : ", with its deposit"}`);
     const answer = await sendHeaders(purchase, isAlone ? payment.voucherHeaders : open.headers);
     const verdict = await judge(answer, payment);
-    if (verdict.status === "corrected" && isOutOfStep(book, open, verdict.correction)) {
+    // A deposit that may be made still is not forgotten: the next voucher would bring another one.
+    if (verdict.status === "corrected" && isAlone && isOutOfStep(book, open, verdict.correction)) {
       // Its ceiling is not taken up: what is charged beyond the others after all, no purchase was told of.
       await forget(open);
       await book.keep({ ...accountIn(book, 0n), charged: verdict.correction.charged });
@@ -165,7 +178,8 @@ async function conclude(book: ChannelBook, conclusion: Conclusion, { json }: Cha
       const { transaction } = verdict;
       const shown = { paid: charged - base, charged, left: leftOf(charged), transaction };
       tell(payment, { ...seen, outcome: "sold", why: "", ...shown }, json);
-      return forget(open);
+      await forget(open);
+      return;
     }
     case "corrected": {
       const { correction, why } = verdict;
@@ -220,7 +234,9 @@ async function keepCorrection(
   correction: Correction,
   charged: readonly OpenVoucher[],
 ): Promise<void> {
-  const { ceiling, deposit } = accountIn(book, 0n);
+  const { ceiling, deposit: before } = accountIn(book, 0n);
+  // One at a time is under way, and the seller has it if it has the voucher.
+  const deposit = charged.map(({ payment }) => payment.deposit).find((one) => one !== undefined) ?? before;
   const ceilings = [correction.ceiling, ...charged.map(({ payment }) => payment.ceiling)];
   await book.keep({ charged: correction.charged, ceiling: ceilings.reduce(larger, ceiling), deposit });
 }

@@ -49,14 +49,23 @@ export function channelOf(signer: LocalAccount, { accepts, network }: Offer): Ch
 /**
  * Signs the next voucher of a channel, and a deposit where the channel holds too little for it.
  * @param known What was charged in all, and what the channel holds.
+ * @param first What was sent before it for the same purchase. The seller has its deposit, which must be enough: it goes along
+ *   again, and no second one is signed.
  * @throws UsageError where more would have to be deposited than is allowed.
  */
-export function signNext(
+export async function signNext(
   signer: LocalAccount,
   { asked, offer }: { readonly asked: PaymentRequired; readonly offer: Offer },
   known: { readonly charged: bigint; readonly balance: bigint },
   limits: DepositLimits,
+  first?: PaymentPayload,
 ): Promise<PaymentPayload> {
+  if (first?.payload.type === "deposit") {
+    const deposit = first.payload.deposit as { readonly amount: string };
+    const covered = { ...known, balance: known.balance + BigInt(deposit.amount) };
+    const next = await signNext(signer, { asked, offer }, covered, { deposit: undefined, maxDeposit: 0n });
+    return { ...next, payload: { ...next.payload, type: "deposit", deposit } };
+  }
   const context = { chargedCumulativeAmount: known.charged.toString(), balance: known.balance.toString() };
   const scheme = schemeOf(signer, {
     storage: { get: async () => context, set: async () => undefined, delete: async () => undefined },

@@ -1,6 +1,5 @@
 import { x402Client, x402HTTPClient } from "@x402/core/client";
-import type { SettleResponse } from "@x402/core/types";
-import { readReason, readReceipt } from "../offer.ts";
+import { type Receipt, readReason, readReceipt } from "../offer.ts";
 import type { Answer } from "../request.ts";
 import { type Correction, readCorrection } from "./correction.ts";
 import { baseOf, type ChannelPayment } from "./payment.ts";
@@ -24,8 +23,7 @@ export async function judge(answer: Answer | { readonly lost: string }, payment:
   const reader = new x402HTTPClient(new x402Client());
   const receipt = readReceipt(reader, answer.headers);
   if (answer.ok) {
-    const transaction = receipt?.transaction === "" ? undefined : receipt?.transaction;
-    return { status: "sold", charged: chargedIn(receipt, payment), transaction };
+    return { status: "sold", charged: chargedIn(receipt, payment), transaction: receipt?.transaction };
   }
   const reason = receipt?.errorReason ?? readReason(reader, answer.headers, answer.body);
   const why = reason ?? `status ${answer.status}`;
@@ -36,7 +34,7 @@ export async function judge(answer: Answer | { readonly lost: string }, payment:
 }
 
 /** What was charged in all by a receipt; undefined where it says nothing, too much, or two things. */
-function chargedIn(receipt: SettleResponse | undefined, payment: ChannelPayment): bigint | undefined {
+function chargedIn(receipt: Receipt | undefined, payment: ChannelPayment): bigint | undefined {
   const { chargedAmount, channelState } = (receipt?.success === true ? receipt.extra : undefined) ?? {};
   const amount = atomic(chargedAmount);
   if (amount === undefined || amount > payment.price) return undefined;

@@ -1,0 +1,150 @@
+import { once } from "node:events";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
+import { expect } from "chai";
+import { type Address, getAddress } from "viem";
+import { networks } from "../../src/networks.ts";
+import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
+import { authorizer } from "../helpers/channelPayloads.ts";
+import { type CliResult, runCli, withFolder } from "../helpers/cli.ts";
+
+const { usdc, caip2 } = networks.baseSepolia;
+const A = getAddress("0x000000000000000000000000000000000000fe91");
+const B = getAddress("0x000000000000000000000000000000000000fe92");
+const PRICE = 1_000n;
+
+/** A voucher that came, and whose channel it is of. */
+type Came = {
+  readonly type: "deposit" | "voucher" | "refund";
+  readonly receiver: Address;
+  readonly channelId: string;
+  readonly ceiling: bigint;
+  readonly signature: string;
+};
+
+describe("tributary pay --refund and a seller that lies", () => {
+  let lab: ChainLab;
+  let server: Server;
+  let url: string;
+  let came: Came[] = [];
+  /** Who is to be paid, by the question that it is asked with: the last one answers all others. */
+  let payees: Address[] = [];
+  let refund: (response: ServerResponse, came: Came) => void;
+
+  const ask = (response: ServerResponse, payTo: Address, error: string, extra: Record<string, unknown> = {}): void => {
+    const accepts = {
+      scheme: "batch-settlement",
+      network: caip2,
+      amount: PRICE.toString(),
+      asset: usdc.address,
+      payTo,
+      maxTimeoutSeconds: 600,
+      extra: {
+        name: usdc.name,
+        version: usdc.version,
+        receiverAuthorizer: authorizer.address,
+        withdrawDelay: 900,
+        ...extra,
+      },
+    };
+    const required = { x402Version: 2, error, resource: { url, description: "", mimeType: "" }, accepts: [accepts] };
+    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(required as never) }).end("{}");
+  };
+  const answerWith = (response: ServerResponse, receipt: Record<string, unknown>): void => {
+    const header = encodePaymentResponseHeader({ success: true, transaction: "", network: caip2, ...receipt } as never);
+    response.writeHead(200, { "payment-response": header }).end("sold");
+  };
+
+  before(async () => {
+    lab = await openChainLab();
+    server = createServer((request, response) => {
+      const header = request.headers["payment-signature"];
+      if (typeof header !== "string") {
+        return ask(response, (payees.length > 1 ? payees.shift() : payees[0]) ?? A, "payment required");
+      }
+      const { type, voucher, channelConfig } = JSON.parse(Buffer.from(header, "base64").toString()).payload;
+      const one: Came = {
+        type,
+        receiver: getAddress(channelConfig.receiver),
+        channelId: voucher.channelId,
+        ceiling: BigInt(voucher.maxClaimableAmount),
+        signature: voucher.signature,
+      };
+      came.push(one);
+      if (type === "refund") return refund(response, one);
+      const channelState = { chargedCumulativeAmount: one.ceiling.toString() };
+      answerWith(response, { extra: { chargedAmount: PRICE.toString(), channelState } });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/paid`;
+  });
+  after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await lab.chain.stop();
+  });
+  beforeEach(() => {
+    came = [];
+  });
+
+  const pay = (cwd: string, ...args: string[]): Promise<CliResult> =>
+    runCli(["pay", url, "--scheme", "batch-settlement", ...args], { cwd, env: { RPC_URL: lab.chain.rpcUrl } });
+  /** Leaves 4 prices charged in the channel to A and one in the channel to B. */
+  const buy = async (cwd: string): Promise<void> => {
+    for (const payee of [A, A, A, A, B]) {
+      payees = [payee];
+      const { code, stderr } = await pay(cwd);
+      expect(code, stderr).to.equal(0);
+    }
+    expect(most(A)).to.equal(4n * PRICE);
+    expect(most(B)).to.equal(PRICE);
+  };
+  const most = (receiver: Address): bigint =>
+    came.reduce((most, one) => (one.receiver === receiver && one.ceiling > most ? one.ceiling : most), 0n);
+
+  it("signs for the channel that was asked about first, whoever is to be paid by then", () =>
+    withFolder(async (folder) => {
+      await buy(folder);
+      payees = [A, B];
+      refund = (response) => response.writeHead(402).end();
+      const { code, stderr } = await pay(folder, "--refund");
+      expect(code, stderr).to.equal(3);
+      expect(came.filter(({ type }) => type === "refund")).to.have.lengthOf(1);
+      expect(most(B)).to.equal(PRICE);
+      expect(most(A)).to.equal(4n * PRICE);
+    }));
+
+  it("signs nothing more where it is told what was charged in another channel", () =>
+    withFolder(async (folder) => {
+      await buy(folder);
+      payees = [B];
+      const proof = came[3]!;
+      refund = (response) =>
+        ask(response, A, "invalid_batch_settlement_evm_cumulative_amount_mismatch", {
+          channelState: { channelId: proof.channelId, chargedCumulativeAmount: proof.ceiling.toString() },
+          voucherState: { signedMaxClaimable: proof.ceiling.toString(), signature: proof.signature },
+        });
+      const { code, stderr } = await pay(folder, "--refund");
+      expect(code, stderr).to.equal(3);
+      expect(most(B)).to.equal(PRICE);
+    }));
+
+  for (const [what, receipt] of Object.entries({
+    "names a sum": { amount: "4000", transaction: `0x${"12".repeat(32)}` },
+    "names no number": { amount: "all of it", transaction: "\u001b[2J" },
+  })) {
+    it(`believes no refund that the chain does not show, where the seller ${what}`, () =>
+      withFolder(async (folder) => {
+        payees = [A];
+        expect((await pay(folder)).code).to.equal(0);
+        refund = (response) => answerWith(response, receipt);
+        const { code, stdout, stderr } = await pay(folder, "--refund");
+        expect(code, stderr).to.equal(4);
+        expect(stdout).to.equal("");
+        expect(stderr).to.include("The seller says that it refunded the channel, and the chain does not show it.");
+        expect(stderr).not.to.include("\u001b");
+      }));
+  }
+});
