@@ -61,10 +61,13 @@ export type Catalogue = {
     request: ExactRequest,
     caller: Caller,
   ) => Promise<DeclarationResponse | undefined>;
-  /** The newest first: as many as are asked for, but not more than {@link MOST_PAGE} characters of them at once. */
+  /**
+   * The newest first: as many as are asked for, but not more than {@link MOST_PAGE} characters of them at once. `limit` is how
+   * many this page could have: whoever adds it to the offset finds the next one.
+   */
   readonly list: (
     query: CatalogueFilter & { readonly limit: number; readonly offset: number },
-  ) => Promise<{ readonly items: readonly CataloguedResource[]; readonly total: number }>;
+  ) => Promise<{ readonly items: readonly CataloguedResource[]; readonly total: number; readonly limit: number }>;
   /** Those that have every word of a text somewhere, the newest first. */
   readonly search: (
     query: CatalogueFilter & { readonly text: string; readonly limit: number },
@@ -164,7 +167,9 @@ export function createCatalogue({ store, clock, logger, minimum, loopback }: Cat
     },
     list: async ({ limit, offset, ...filter }) => {
       const matching = (await read()).filter(({ entry }) => fits(entry, filter));
-      return { items: pageOf(matching.slice(offset, offset + limit)), total: matching.length };
+      const asked = matching.slice(offset, offset + limit);
+      const items = pageOf(asked);
+      return { items, total: matching.length, limit: items.length < asked.length ? items.length : limit };
     },
     search: async ({ text, limit, ...filter }) => {
       const words = text.toLowerCase().split(/\s+/);

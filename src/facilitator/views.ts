@@ -68,9 +68,9 @@ export function createViews(port: ViewsPort): Hono {
   views.get("/payments/:network/:asset/:payer/:nonce", (c) => showPayment(c, port));
   views.get("/discovery/resources", async (c) => {
     const query = c.req.query();
-    const limit = bounded(query.limit, 20, 1, MOST_LISTED);
+    const most = bounded(query.limit, 20, 1, MOST_LISTED);
     const offset = bounded(query.offset, 0, 0, Number.MAX_SAFE_INTEGER);
-    const { items, total } = await catalogue.list({ ...filterOf(query), limit, offset });
+    const { items, total, limit } = await catalogue.list({ ...filterOf(query), limit: most, offset });
     return c.json({ x402Version: 2, items, pagination: { limit, offset, total } });
   });
   views.get("/discovery/search", async (c) => {

@@ -206,6 +206,8 @@ describe("createCatalogue", () => {
     expect(JSON.stringify(first.items).length).to.be.below(4_100_000);
     const rest = await catalogue.list({ limit: 1_000, offset: first.items.length });
     expect(first.items.length + rest.items.length).to.equal(150);
+    // Whoever goes on by the limit of the answer, as some clients do, leaves out none.
+    expect([first.limit, rest.limit]).to.deep.equal([first.items.length, 1_000]);
   });
 
   it("filters, pages and searches, the newest first", async () => {
