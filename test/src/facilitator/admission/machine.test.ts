@@ -3,8 +3,8 @@ import { assumeRate, rateOf } from "../../../../src/facilitator/admission/machin
 
 describe("rateOf", () => {
   it("goes by the time of a recovery, within its bounds", () => {
-    expect(rateOf(0.3)).to.be.closeTo(98, 0.1);
-    expect(rateOf(0.6)).to.be.closeTo(49, 0.1);
+    expect(rateOf(0.3)).to.be.closeTo(147, 0.1);
+    expect(rateOf(0.6)).to.be.closeTo(73.5, 0.1);
     expect([rateOf(0.0001), rateOf(1_000)]).to.deep.equal([200, 5]);
   });
 });
