@@ -85,7 +85,7 @@ async function runEarnings(options: Options): Promise<void> {
 }
 
 function* linesOf(earnings: Earnings, { format, json, out }: Options): Generator<string> {
-  const { rows, totals, otherwise } = earnings;
+  const { rows, totals, otherwise, difference } = earnings;
   if (json === true) {
     yield toJson({
       chainId: earnings.chainId,
@@ -93,6 +93,7 @@ function* linesOf(earnings: Earnings, { format, json, out }: Options): Generator
       rows: rows.map((row) => ({ ...row, merchant: row.merchant ?? null })),
       totals,
       otherwise: otherwise ?? null,
+      difference: difference ?? null,
     });
     return;
   }
@@ -122,7 +123,10 @@ function fieldsOf(
   return { ...row, chainId, token, merchant: row.merchant ?? null };
 }
 
-function* describe({ rows, totals, otherwise, token }: Earnings, width: number | undefined): Generator<string> {
+function* describe(
+  { rows, totals, otherwise, difference = 0n, token }: Earnings,
+  width: number | undefined,
+): Generator<string> {
   const right = (title: string) => ({ title, align: "right" as const });
   const isKnown = rows.some(({ merchant }) => merchant !== undefined);
   const cells = (amounts: EarningsAmounts) => [
@@ -148,6 +152,11 @@ function* describe({ rows, totals, otherwise, token }: Earnings, width: number |
   yield `amounts of ${token}; days are those of UTC`;
   if (otherwise !== undefined && otherwise.gas !== 0n) {
     yield `${otherwise.gas} gas and ${formatEtherBriefly(otherwise.feeWei, "up")} ETH beside that: for what did not settle, and for other tokens`;
+  }
+  if (difference > 0n) {
+    yield `${formatAmount(difference, 6)} of what was earned was claimed in blocks that no keeper has read: channels keep reads on, and earlier ones with --from-block`;
+  } else if (difference < 0n) {
+    yield `${formatAmount(-difference, 6)} of what was paid out came through channels that this journal does not know`;
   }
 }
 

@@ -67,7 +67,7 @@ export function keepCommand(): Command {
     .option("--status <seconds>", "how often a line says how things are; 0 for never", integer(0, 86_400), 60)
     .option(
       "--from-block <number>",
-      "where to begin reading claims and sweeps, in a journal in which no keeper has done so (default: the newest)",
+      "where to begin reading claims and sweeps, once in a journal (default: where its last keeper stopped, or the newest)",
       integer(0),
     )
     .option(

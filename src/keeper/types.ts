@@ -29,7 +29,10 @@ export type KeeperOptions = {
   readonly onActivity?: (activity: KeeperActivity) => void;
   /** Told why something is not claimed or swept, when that begins. */
   readonly onWaiting?: (waiting: KeeperWaiting) => void;
-  /** Where it begins to read the chain in a journal in which none has done so: the newest block where it is left out. */
+  /**
+   * Where it begins to read the chain, once in a journal. Where it is left out, that is where the last keeper stopped, or the newest
+   * block.
+   */
   readonly firstBlock?: bigint | undefined;
   /** Told what happens, see `createKeeperMetrics`. */
   readonly metrics?: KeeperMetrics | undefined;

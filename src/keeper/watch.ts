@@ -3,7 +3,7 @@ import { type ChainChannel, readChannels, readUnswept } from "../chain/channels.
 import type { ChainClient } from "../chain/client.ts";
 import { inPieces } from "../chain/tokenLogs.ts";
 import type { Clock } from "../clock.ts";
-import { channelCursor } from "../settlement/earnings/cursor.ts";
+import { channelCursor, channelCursorStart } from "../settlement/earnings/cursor.ts";
 import type { ChannelRow, Store } from "../settlement/store/index.ts";
 import { noteRange } from "./events.ts";
 import type { KeeperPolicy } from "./policy.ts";
@@ -20,16 +20,21 @@ export type WatchPort = {
 /**
  * Takes up what happened to the merchant's channels since the last time, from the block where that ended: downtime included. What
  * was claimed, swept and given back, by whomever, is noted. The first time it begins at `firstBlock`, or at `head`: what is
- * claimed and withdrawn since before that, an audit finds.
+ * claimed and withdrawn since before that, an audit finds. It begins at `firstBlock` once more where it never did.
  * @returns How many of the merchant's channels were withdrawn from, given back, or claimed by somebody else.
  * @throws ChainUnavailableError where the node does not answer. What was read until then is kept.
  */
-export async function catchUp(port: WatchPort, head: bigint, firstBlock = head): Promise<number> {
+export async function catchUp(port: WatchPort, head: bigint, firstBlock?: bigint): Promise<number> {
   const { store, client, policy } = port;
   const name = channelCursor(client.chain.id);
   const cursor = await store.cursor(name);
-  const last = cursor === undefined ? firstBlock : BigInt(cursor);
-  const from = last > policy.rewindBlocks ? last - policy.rewindBlocks + 1n : 0n;
+  const last = cursor === undefined ? (firstBlock ?? head) : BigInt(cursor);
+  const rewound = last > policy.rewindBlocks ? last - policy.rewindBlocks + 1n : 0n;
+  const start = await store.cursor(channelCursorStart(client.chain.id));
+  // Journals of earlier versions do not say where they began.
+  const isEarlier =
+    firstBlock !== undefined && firstBlock < rewound && (start === undefined || firstBlock < BigInt(start));
+  const from = isEarlier ? firstBlock : rewound;
   let concerned = 0;
   await inPieces({ from, to: head }, async (piece) => {
     const logs = await readChannelLogs(client, piece);
@@ -44,6 +49,7 @@ export async function catchUp(port: WatchPort, head: bigint, firstBlock = head):
     if (piece.to > last || cursor === undefined) await store.setCursor(name, piece.to.toString());
     return logs.length;
   });
+  if (isEarlier || cursor === undefined) await store.setCursor(channelCursorStart(client.chain.id), from.toString());
   return concerned;
 }
 

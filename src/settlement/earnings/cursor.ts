@@ -2,3 +2,8 @@
 export function channelCursor(chainId: number): string {
   return `channels:${chainId}`;
 }
+
+/** The name under which the journal has the first block of those that were read. */
+export function channelCursorStart(chainId: number): string {
+  return `channels-from:${chainId}`;
+}

@@ -1,8 +1,7 @@
-import { type Address, type Hex, isAddressEqual } from "viem";
+import { type Address, isAddressEqual } from "viem";
 import { decodeChannelCall } from "../../channels/decode.ts";
 import { readFees } from "../statement.ts";
-import { dayOf, earningOf } from "../store/earning.ts";
-import type { ChannelEvent } from "../store/ledgerTypes.ts";
+import { dayOf } from "../store/earning.ts";
 import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../store/types.ts";
 import {
   createEarningsBook,
@@ -11,7 +10,8 @@ import {
   type EarningsFilter,
   type EarningsRow,
 } from "./book.ts";
-import { everyChannel, everyRow, unclaimedOf } from "./channels.ts";
+import { addChannels } from "./channelEarnings.ts";
+import { everyRow } from "./channels.ts";
 import { settlementOf } from "./terms.ts";
 
 export type EarningsQuery = EarningsFilter & {
@@ -34,6 +34,12 @@ export type Earnings = {
    * other tokens. Undefined where a filter leaves rows out.
    */
   readonly otherwise: Pick<EarningsAmounts, "gas" | "feeWei"> | undefined;
+  /**
+   * Earned less unclaimed, unswept and paid out: 0 where the journal has read all claims and sweeps of its channels. Above 0, some
+   * were before the blocks that a keeper read; below 0, money was swept that came through channels that the journal does not
+   * know. Undefined where a filter leaves rows out.
+   */
+  readonly difference: bigint | undefined;
 };
 
 type Context = Required<Pick<EarningsQuery, "chainId" | "token">> & {
@@ -51,8 +57,8 @@ const PAID_STATES = ["settled", "settled-elsewhere", "already-used"] as const;
  * - on its way: the payment was accepted; unclaimed: charged; unswept: claimed. These are as of now;
  * - paid out: the payment settled, the sweep was mined. Gas and fee are on the day of what they were for.
  *
- * Over all days, earned = unclaimed + unswept + paid out. Claims and sweeps are those that a keeper of this journal made or read
- * on the chain.
+ * Over all days, earned = unclaimed + unswept + paid out, as far as a keeper of this journal made or read the claims and sweeps on
+ * the chain. What a channel was charged before this journal kept days is earned on the day of its claim, or of its sweep.
  * @throws EarningsError where a day of the filter is none.
  */
 export async function readEarnings(store: Store, query: EarningsQuery): Promise<Earnings> {
@@ -60,15 +66,16 @@ export async function readEarnings(store: Store, query: EarningsQuery): Promise<
   const book = createEarningsBook(query);
   const context: Context = { store, chainId, token, book, merchantOf };
   await addPayments(context);
-  await addCharges(context);
-  await addEvents(context);
+  await addChannels(context);
   const totals = book.totals();
   const { since, until, payees, merchants } = query;
   const isAll = [since, until, payees, merchants].every((one) => one === undefined);
   const fees = isAll ? await readFees(store, chainId) : undefined;
   const otherwise =
     fees === undefined ? undefined : { gas: fees.gasUsed - totals.gas, feeWei: fees.feesWei - totals.feeWei };
-  return { chainId, token, rows: book.rows(), totals, otherwise };
+  const { earned, unclaimed, unswept, paidOut } = totals;
+  const difference = isAll ? earned - unclaimed - unswept - paidOut : undefined;
+  return { chainId, token, rows: book.rows(), totals, otherwise, difference };
 }
 
 async function addPayments(context: Context): Promise<void> {
@@ -119,82 +126,6 @@ function addCall({ chainId, token, book, merchantOf }: Context, row: PaymentRow,
 function sharesOf(whole: bigint, parts: number): bigint[] {
   const count = BigInt(parts);
   return Array.from({ length: parts }, (_, i) => (whole * BigInt(i + 1)) / count - (whole * BigInt(i)) / count);
-}
-
-/** What channels were charged by day, and of that what is not claimed: the oldest charges are claimed first. */
-async function addCharges({ store, chainId, token, book, merchantOf }: Context): Promise<void> {
-  type Open = {
-    readonly left: bigint;
-    readonly receiver: Address;
-    readonly sinceDay: number;
-    readonly days: { day: number; amount: bigint }[];
-  };
-  const open = new Map<Hex, Open>();
-  for await (const page of everyChannel(store, chainId)) {
-    for (const row of page) {
-      const { receiver, token: its } = row.record.channelConfig as { receiver: Address; token: Address };
-      if (!isAddressEqual(its, token)) continue;
-      const today = earningOf(row);
-      if (today !== undefined) book.add(today.day, receiver, merchantOf(receiver), { earned: today.amount });
-      const left = unclaimedOf(row);
-      const sinceDay = dayOf(row.unclaimedSinceMs ?? row.record.lastRequestTimestamp);
-      const days = today === undefined ? [] : [today];
-      if (left > 0n) open.set(row.channelId, { left, receiver, sinceDay, days });
-    }
-  }
-  for await (const page of everyRow((query) => store.channelDays({ chainId, ...query }))) {
-    for (const { channelId, receiver, token: its, day, amount } of page) {
-      if (!isAddressEqual(its, token)) continue;
-      book.add(day, receiver, merchantOf(receiver), { earned: amount });
-      open.get(channelId)?.days.push({ day, amount });
-    }
-  }
-  for (const { left, receiver, sinceDay, days } of open.values()) {
-    let rest = left;
-    // Charged before this journal knew the channel.
-    if (days.length === 0) days.push({ day: sinceDay, amount: left });
-    days.sort((a, b) => b.day - a.day);
-    for (const [index, { day, amount }] of days.entries()) {
-      const part = index === days.length - 1 || rest < amount ? rest : amount;
-      if (part !== 0n) book.add(day, receiver, merchantOf(receiver), { unclaimed: part });
-      rest -= part;
-    }
-  }
-}
-
-/** What was swept by day, and of what was claimed what is not swept: the oldest claims are swept first. */
-async function addEvents({ store, chainId, token, book, merchantOf }: Context): Promise<void> {
-  const events: ChannelEvent[] = [];
-  for await (const page of everyRow((query) => store.channelEvents({ chainId, ...query }))) {
-    for (const event of page) {
-      const isWanted = event.kind === "claim" || event.kind === "sweep";
-      if (isWanted && isAddressEqual(event.token, token)) events.push(event);
-    }
-  }
-  events.sort((a, b) => Number(a.blockNumber - b.blockNumber) || a.logIndex - b.logIndex);
-  const waiting = new Map<Address, { day: number; amount: bigint }[]>();
-  for (const { kind, receiver, amount, timestampSeconds } of events) {
-    const day = dayOf(timestampSeconds * 1000);
-    const claims = waiting.get(receiver) ?? [];
-    waiting.set(receiver, claims);
-    if (kind === "claim") {
-      claims.push({ day, amount });
-      continue;
-    }
-    book.add(day, receiver, merchantOf(receiver), { paidOut: amount });
-    for (let rest = amount; rest > 0n; ) {
-      const first = claims[0];
-      // Claimed before a keeper read the chain.
-      if (first === undefined) break;
-      const part = rest < first.amount ? rest : first.amount;
-      rest -= part;
-      first.amount -= part;
-      if (first.amount === 0n) claims.shift();
-    }
-  }
-  for (const [receiver, claims] of waiting) {
-    for (const { day, amount } of claims) book.add(day, receiver, merchantOf(receiver), { unswept: amount });
-  }
 }
 
 /** The merchant who brought a payment: its id, before a colon where an Idempotency-Key follows. */

@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
 import { type Address, getAddress } from "viem";
 import { networks } from "../../../../src/networks.ts";
@@ -148,6 +152,101 @@ describe("readEarnings", () => {
     expect(await feesOf(store)).to.deep.equal({ gas: 0n, feeWei: 0n });
   });
 
+  it("adds up in a journal that an earlier version kept, and takes up what that did where it is told to", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tributary-earnings-"));
+    try {
+      const path = join(folder, "journal.db");
+      const before = await lab.store(path);
+      const seller = fresh();
+      const shop = await lab.shop(before, seller, authorizer());
+      const [one, two] = [lab.buyer(1), lab.buyer(2)];
+      const old = await lab.keeper(before, { keys: [authorizer()] });
+      for (const buyer of [one, one, two]) await buyer.buy(shop.url);
+      await old.claim();
+      await old.sweep();
+      await lab.chain.request("hardhat_mine", ["0x2"]);
+      await old.round();
+      for (const buyer of [one, two]) await buyer.buy(shop.url);
+      await old.claim();
+      await one.buy(shop.url);
+      await old.close();
+      forgetLedger(path);
+
+      // Three were claimed and swept by then and two are claimed; one more is unclaimed.
+      const store = await lab.store(path);
+      const upgraded = await ask(store);
+      expect(upgraded.totals).to.include({ earned: 3n * PRICE, unclaimed: PRICE, unswept: 2n * PRICE, paidOut: 0n });
+      expect(upgraded.difference).to.equal(0n);
+
+      const policy = { rewindBlocks: 1n };
+      const next = await lab.keeper(store, { keys: [authorizer()], policy });
+      await next.sweep();
+      const swept = await ask(store);
+      expect(swept.totals).to.include({ earned: 3n * PRICE, unclaimed: PRICE, unswept: 0n, paidOut: 2n * PRICE });
+      await next.claim();
+      await next.sweep();
+      await next.round();
+      await next.close();
+      const later = await ask(store);
+      expect(later.totals).to.include({ earned: 3n * PRICE, unclaimed: 0n, unswept: 0n, paidOut: 3n * PRICE });
+      expect(later.difference).to.equal(0n);
+      expect((await compare(store)).drift).to.be.above(0);
+
+      const reader = await lab.keeper(store, { policy, firstBlock: 0n });
+      await reader.round();
+      const whole = await ask(store);
+      expect(whole.totals).to.include({ earned: 6n * PRICE, unclaimed: 0n, unswept: 0n, paidOut: 6n * PRICE });
+      expect(whole.difference).to.equal(0n);
+      expect(await lab.balanceOf(seller)).to.equal(6n * PRICE);
+      const chain = await compare(store);
+      expect(chain.drift).to.equal(0);
+      expect(chain.channels?.sweeps.matched.value).to.equal(6n * PRICE);
+
+      // Once: it does not read all of it in every round.
+      await lab.chain.request("hardhat_mine", ["0x2"]);
+      await reader.round();
+      const head = await lab.client.getBlockNumber();
+      await store.noteChannelEvents([], { chainId, from: 0n, to: head, logs: [] });
+      await reader.round();
+      expect(await store.channelEvents({ chainId, afterId: 0, limit: 10 })).to.deep.equal([]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("says what was claimed where no keeper has read, and what was swept of channels that are not known", async () => {
+    const store = await lab.store();
+    const seller = fresh();
+    const shop = await lab.shop(store, seller, authorizer());
+    const [one, two] = [lab.buyer(1), lab.buyer(2)];
+    for (const buyer of [one, one]) await buyer.buy(shop.url);
+    await shop.manager.claim();
+    const policy = { rewindBlocks: 1n, maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
+    const keeper = await lab.keeper(store, { keys: [authorizer()], policy });
+    await lab.chain.request("evm_mine", []);
+    await keeper.round();
+    const claimed = await ask(store);
+    expect(claimed.totals).to.include({ earned: 2n * PRICE, unclaimed: 0n, unswept: 2n * PRICE, paidOut: 0n });
+    expect(claimed.difference).to.equal(0n);
+    await shop.manager.settle();
+    await keeper.sweep();
+    expect((await ask(store)).difference).to.equal(2n * PRICE);
+    const reader = await lab.keeper(store, { policy, firstBlock: 0n, sender: 16 });
+    await reader.round();
+    expect((await ask(store)).totals).to.include({ earned: 2n * PRICE, paidOut: 2n * PRICE });
+
+    // Another server of the same seller, with a journal of its own.
+    const other = await lab.store();
+    const booth = await lab.shop(other, seller, authorizer());
+    await two.buy(booth.url);
+    await booth.manager.claim();
+    await keeper.sweep();
+    const foreign = await ask(store);
+    expect(foreign.totals).to.include({ earned: 2n * PRICE, paidOut: 3n * PRICE });
+    expect(foreign.difference).to.equal(-PRICE);
+    expect((await ask(store, { payees: [seller] })).difference).to.equal(undefined);
+  });
+
   it("has what is on its way apart, and filters by day, payee and merchant", async () => {
     const store = await lab.store();
     const [shop, other] = [fresh(), fresh()];
@@ -187,3 +286,18 @@ describe("readEarnings", () => {
     }
   });
 });
+
+/** Leaves a journal as the upgrade makes it of one of a version that kept neither days nor events. */
+function forgetLedger(path: string): void {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec(`
+      UPDATE channels SET earning_day = NULL, earning_base = NULL;
+      DELETE FROM channel_days;
+      DELETE FROM channel_events;
+      DELETE FROM cursors WHERE name LIKE 'channels-from:%';
+    `);
+  } finally {
+    db.close();
+  }
+}
