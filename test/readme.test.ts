@@ -63,6 +63,13 @@ describe("README", () => {
     expect(readme).to.include(`${versions[0]}, ${versions[1]} and ${versions[2]} were tried.`);
   });
 
+  it("installs the packed file, here and in docs, and never the package of this name that the registry has", () => {
+    const pages = ["README.md", ...globSync("docs/**/*.md", { cwd: root })];
+    const installs = pages.flatMap((page) => read(page).match(/npm (?:install|i|add) [^`\n#]*/g) ?? []);
+    const ours = installs.filter((line) => /\btributary\b/.test(line)).map((line) => line.trim());
+    expect(new Set(ours)).to.deep.equal(new Set([`npm install ./tributary-${manifest.version}.tgz viem`]));
+  });
+
   it("lists every exit code as --help does", () => {
     const rows = table("exit code");
     expect(rows.map(([code]) => Number(code))).to.deep.equal(Object.values(EXIT));
