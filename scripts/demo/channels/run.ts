@@ -19,7 +19,7 @@ import { readHoldings } from "../sale/ledger.ts";
 import { loadSalePackages, type SalePackages } from "../sale/packages.ts";
 import { percentile, type SaleSize } from "../sale/report.ts";
 import { openShop } from "../sale/shop.ts";
-import { accountOf, BLOCK_SECONDS, FACILITATOR_ACCOUNT, PAYEE, SPARE } from "../setting.ts";
+import { accountOf, BLOCK_SECONDS, DEMO_FACILITATOR, FACILITATOR_ACCOUNT, PAYEE, SPARE } from "../setting.ts";
 import { checkChannels } from "./checks.ts";
 import { readChannelLedger, together } from "./ledger.ts";
 import { modelOtherWays, planLongChannel } from "./model.ts";
@@ -130,7 +130,12 @@ async function sell(
   try {
     const facilitatorStore = await openStore(":memory:");
     closers.push(() => facilitatorStore.close());
-    const facilitator = await createFacilitator({ client, store: facilitatorStore, senders: [setting.facilitator] });
+    const facilitator = await createFacilitator({
+      client,
+      store: facilitatorStore,
+      senders: [setting.facilitator],
+      policy: DEMO_FACILITATOR,
+    });
     closers.push(() => facilitator.close({ graceMs: 0 }));
     const served = await serveFacilitator(facilitator, { port: 0 });
     closers.push(() => served.close({ graceMs: 0 }));

@@ -9,7 +9,7 @@ import { type LocalChain, startLocalChain } from "../../../src/local/index.ts";
 import { gasPerPayment } from "../figures.ts";
 import { type Measurement, measureOneByOne } from "../measure.ts";
 import { withProgress } from "../progress.ts";
-import { accountOf, BLOCK_SECONDS, FACILITATOR_ACCOUNT, PAYEE, SPARE } from "../setting.ts";
+import { accountOf, BLOCK_SECONDS, DEMO_FACILITATOR, FACILITATOR_ACCOUNT, PAYEE, SPARE } from "../setting.ts";
 import { checkSale } from "./checks.ts";
 import { buyAll, createBuyers } from "./fleet.ts";
 import { readHoldings, readSettled } from "./ledger.ts";
@@ -107,7 +107,7 @@ async function sell(
   try {
     const store = await openStore(":memory:");
     closers.push(() => store.close());
-    const facilitator = await createFacilitator({ client, store, senders: [sender] });
+    const facilitator = await createFacilitator({ client, store, senders: [sender], policy: DEMO_FACILITATOR });
     closers.push(() => facilitator.close({ graceMs: 0 }));
     const served = await serveFacilitator(facilitator, { port: 0 });
     closers.push(() => served.close({ graceMs: 0 }));
