@@ -89,15 +89,18 @@ function describe(chain: BareLocalChain, blockTime: number): string {
   ].join("\n");
 }
 
+/** How the commands are called from where this runs: a checkout has sources, and npx would look for them in the registry. */
+const program = import.meta.filename.endsWith(".ts") ? "npm run -s tributary --" : "npx tributary";
+
 function nextSteps(chain: BareLocalChain): string {
   const elsewhere = chain.rpcUrl === "http://127.0.0.1:8545" ? "" : ` --rpc-url ${chain.rpcUrl}`;
   return [
     "Next, in another terminal:",
-    `  npx tributary fund ${chain.accounts[10]?.address ?? "ADDRESS"} 100${elsewhere}`,
+    `  ${program} fund ${chain.accounts[10]?.address ?? "ADDRESS"} 100${elsewhere}`,
     '  MNEMONIC="test test test test test test test test test test test junk" \\',
-    "    npx tributary sign --payers 5 --count 20 --amount 0.01 \\",
+    `    ${program} sign --payers 5 --count 20 --amount 0.01 \\`,
     `    --payee ${chain.accounts[11]?.address ?? "ADDRESS"} --out payments.jsonl`,
-    `  npx tributary settle payments.jsonl${elsewhere}`,
+    `  ${program} settle payments.jsonl${elsewhere}`,
     "",
     "Ctrl-C stops it.",
   ].join("\n");

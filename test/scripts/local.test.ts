@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { runCli, startLocal } from "../helpers/cli.ts";
+import { startCommand } from "../helpers/journalCli.ts";
 import { until } from "../helpers/until.ts";
 
 async function rpc(url: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
@@ -35,6 +36,16 @@ describe("local", () => {
     expect(summary.accounts).to.have.length(20);
     expect(stdout.trimEnd().split("\n")).to.have.length(1);
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+  });
+
+  it("says how to go on by commands that a checkout has", async () => {
+    const local = startCommand(["local", "--port", "0"]);
+    await local.until(() => local.stdout().includes("Ctrl-C stops it."));
+    await local.stop();
+    const calls = [...local.stdout().matchAll(/^ +(.*tributary.*) (fund|sign|settle) /gm)];
+    expect(calls.map(([, how, command]) => [how, command])).to.deep.equal(
+      ["fund", "sign", "settle"].map((command) => ["npm run -s tributary --", command]),
+    );
   });
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -123,7 +123,7 @@ describe("commands on a terminal", () => {
     const local = startCommand(["local", "--port", "0"], env);
     await local.until(() => local.stdout().includes("Ctrl-C stops it."));
     const text = stripVTControlCharacters(local.stdout());
-    expectToFit(text.replace(/^ *npx tributary .*$/gm, ""), 80);
+    expectToFit(text.replace(/^ *npm run -s tributary .*$/gm, ""), 80);
     for (const { address, privateKey } of lab.chain.accounts.slice(0, 5)) {
       expect(text).to.include(`account      ${address}\nprivate key  ${privateKey}`);
     }
