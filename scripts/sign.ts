@@ -17,6 +17,7 @@ import { examples } from "./cli/program.ts";
 import { startProgress } from "./cli/progress.ts";
 import { mnemonicFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
+import { counted } from "./cli/summary.ts";
 
 type Options = {
   readonly payee?: readonly Address[];
@@ -149,7 +150,8 @@ async function runSign(options: Options): Promise<void> {
   } finally {
     progress.stop();
   }
-  if (options.out !== undefined) notice(`${count} payments by ${payers.length} payers in ${options.out}`);
+  if (options.out !== undefined)
+    notice(`${counted(count, "payment")} by ${counted(payers.length, "payer")} in ${options.out}`);
 }
 
 function amountRange({ amount, minAmount, maxAmount }: Options): readonly [bigint, bigint] {

@@ -26,7 +26,8 @@ export function formatSummary(
   }
   const before = summary.settledBefore.count + summary.settledElsewhere.count;
   if (summary.settledNow.count === 0) {
-    const why = before === summary.payments ? `: all ${counted(before, "payment")} were settled before` : "";
+    const all = before === 1 ? "the one payment was" : `all ${before} payments were`;
+    const why = before === summary.payments ? `: ${all} settled before` : "";
     lines.push(`nothing was settled by this run${why}`);
   }
   if (report.routerUsed === false) lines.push(NO_ROUTER);

@@ -128,7 +128,7 @@ describe("the packed package", () => {
         "payments.jsonl",
       ];
       const signed = await runNode(bare, args, { node: node.path, env: { MNEMONIC: TEST_MNEMONIC } });
-      expect(signed.output).to.equal("5 payments by 1 payers in payments.jsonl\n");
+      expect(signed.output).to.equal("5 payments by 1 payer in payments.jsonl\n");
       writeFileSync(join(bare, "plan.mjs"), snippets[0] ?? "");
       const planned = await runNode(bare, ["plan.mjs"], { node: node.path });
       expect(planned.output).to.match(/^router 5 [0-9]+n\n$/);

@@ -174,7 +174,7 @@ describe("sign", () => {
       const file = join(folder, "payments.jsonl");
       const args = ["--payee", PAYEE, "--amount", "1", "--count", "2", "--out", file];
       const made = await sign(args);
-      expect(made).to.deep.include({ code: 0, stdout: "", stderr: `2 payments by 1 payers in ${file}\n` });
+      expect(made).to.deep.include({ code: 0, stdout: "", stderr: `2 payments by 1 payer in ${file}\n` });
       expect(await readBack(createReadStream(file))).to.have.length(2);
       await writeFile(file, "precious");
       const refused = await sign(args);

@@ -89,7 +89,7 @@ describe("commands under an older Node", () => {
         cwd: folder,
         env: { MNEMONIC: mnemonic },
       });
-      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "2 payments by 1 payers in p.jsonl\n" });
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "2 payments by 1 payer in p.jsonl\n" });
     });
   });
 });
