@@ -41,13 +41,14 @@ export function ledgerMethods({ read, write, dialect }: Backend): LedgerStore {
       if (channelIds.length === 0) return new Map();
       return read(async (db) => {
         const among = dialect.isOneOf("channel_id", channelIds);
+        // The rows first: one that is given up in between has its days by the time that those are read.
+        const present = await db.selectFrom("channels").select(["channel_id", "record"]).where(among).execute();
         const over = await db
           .selectFrom("channel_days")
           .select(["channel_id", "payer", "receiver", "token"])
           .distinct()
           .where(among)
           .execute();
-        const present = await db.selectFrom("channels").select(["channel_id", "record"]).where(among).execute();
         const parties = new Map<Hex, ChannelParties>(over.map(({ channel_id, ...rest }) => [channel_id, rest]));
         for (const { channel_id, record } of present) {
           const { payer, receiver, token } = decodeRecord(record).channelConfig;
