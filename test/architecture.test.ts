@@ -10,7 +10,7 @@ const layers: readonly (readonly string[])[] = [
   ["authorization", "channels", "router", "gas", "fees", "abi.ts"],
   ["batch", "files.ts", "keystore.ts"],
   ["chain", "clock.ts", "nodeVersion.ts", "http"],
-  ["index.ts"],
+  ["async", "index.ts"],
   ["settlement"],
   ["local", "deploy", "doctor", "facilitator", "keeper"],
 ];

@@ -1,11 +1,11 @@
 import type { FacilitatorEvmSigner } from "@x402/evm";
 import type { Abi, Address, Hex } from "viem";
+import { createCollector } from "../async/collector.ts";
 import { unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { askContract, ContractFaultError } from "../chain/contract.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import { DEFAULT_ERC1271_GAS } from "../chain/verify.ts";
-import { createCollector } from "../settlement/collector.ts";
 
 /** What an official scheme hears of a read that reverted. It hands that on, which says nothing to whoever pays. */
 export const REVERTED = "the call reverted";

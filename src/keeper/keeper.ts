@@ -1,10 +1,10 @@
 import type { Address, Hex } from "viem";
+import { startSteady } from "../async/steady.ts";
 import { ask } from "../chain/ask.ts";
 import { readHead } from "../chain/facts.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import { systemClock } from "../clock.ts";
 import { silentLogger } from "../logger.ts";
-import { startSteady } from "../settlement/steady.ts";
 import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
 import { createAlerts } from "./alerts.ts";
 import { type Authority, authorityName, authorityOf } from "./authority.ts";

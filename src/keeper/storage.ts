@@ -1,8 +1,8 @@
 import type { ChannelStorage, ChannelUpdateResult } from "@x402/evm/batch-settlement/server";
 import type { Hex } from "viem";
+import { gather, type Settled } from "../async/gather.ts";
 import { channelIdOf } from "../channels/index.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import { gather, type Settled } from "../settlement/store/gather.ts";
 import type { ChannelChange, ChannelRecord, ChannelRow, ChannelStore } from "../settlement/store/index.ts";
 import { ChannelError } from "./errors.ts";
 import {

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { createCollector } from "../async/collector.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { beyondCaps } from "./caps.ts";
-import { createCollector } from "./collector.ts";
 import type { EngineOptions, SettlementEngine } from "./engineTypes.ts";
 import { EngineBusyError, EngineClosedError } from "./errors.ts";
 import { createExposure } from "./exposure.ts";

@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
+import { describe } from "../../async/steady.ts";
 import { broadcastToAll } from "../../chain/broadcast.ts";
 import { type Fees, offer, readMarket } from "../../chain/fees.ts";
-import { describe } from "../steady.ts";
 import type { Attempt, BatchRow, Lease } from "../store/types.ts";
 import { createBalanceWatch } from "./balance.ts";
 import { type BatchDecision, decideBatch, findGaps } from "./decide.ts";

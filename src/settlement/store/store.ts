@@ -1,9 +1,9 @@
+import { gather, togetherOrAlone } from "../../async/gather.ts";
 import { type Accepted, acceptAll } from "./accept.ts";
 import { type Backend, ROWS_PER_TRANSACTION } from "./backend.ts";
 import { batchMethods } from "./batches.ts";
 import { channelMethods } from "./channels.ts";
 import { StoreError, type StoreErrorKind } from "./errors.ts";
-import { gather, togetherOrAlone } from "./gather.ts";
 import { watchWrites } from "./health.ts";
 import { leaseMethods } from "./leases.ts";
 import { ledgerMethods } from "./ledger.ts";

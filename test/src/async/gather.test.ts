@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { gather, togetherOrAlone } from "../../../../src/settlement/store/gather.ts";
+import { gather, togetherOrAlone } from "../../../src/async/gather.ts";
 
 describe("gather", () => {
   const setUp = (most = 100) => {

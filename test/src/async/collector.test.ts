@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { createCollector } from "../../../src/settlement/collector.ts";
+import { createCollector } from "../../../src/async/collector.ts";
 
 describe("createCollector", () => {
   it("makes one bulk of the calls of a moment, and of those that come while one is under way", async () => {

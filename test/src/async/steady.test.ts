@@ -1,7 +1,7 @@
 import { expect } from "chai";
+import { describe as describeError, startSteady } from "../../../src/async/steady.ts";
 import type { Clock } from "../../../src/clock.ts";
 import { TributaryError } from "../../../src/errors.ts";
-import { describe as describeError, startSteady } from "../../../src/settlement/steady.ts";
 
 /** A clock that only moves when somebody sleeps, and notes for how long. */
 function fakeClock(): Clock & { readonly slept: number[] } {
