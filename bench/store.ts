@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openStore, type PaymentRow, type Store } from "../src/settlement/store/index.ts";
+import { openStore, type PaymentRow, type Store } from "../src/journal/index.ts";
 import { startPostgres } from "../test/helpers/postgres.ts";
-import { attemptOf, batchOf, chainId, lease, paymentOf, request } from "../test/src/settlement/store/fixtures.ts";
+import { attemptOf, batchOf, chainId, lease, paymentOf, request } from "../test/src/journal/fixtures.ts";
 import { round, type Subject } from "./lib/results.ts";
 
 const SECONDS = { quick: 0.5, full: 5 };

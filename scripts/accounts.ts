@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import type { ChainClient } from "../src/chain/client.ts";
+import type { HeldLease, SenderRow } from "../src/journal/index.ts";
 import { formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
-import type { HeldLease, SenderRow } from "../src/settlement/store/index.ts";
 import { nameOf } from "../src/settlement/takeKeys.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";

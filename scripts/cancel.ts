@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { PaymentRow, Store } from "../src/settlement/store/index.ts";
+import type { PaymentRow, Store } from "../src/journal/index.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { findPayments } from "./cli/findPayments.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";

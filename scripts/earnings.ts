@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Address, isAddressEqual } from "viem";
+import type { Store } from "../src/journal/index.ts";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf, networks } from "../src/networks.ts";
 import {
@@ -9,7 +10,6 @@ import {
   type EarningsRow,
   readEarnings,
 } from "../src/settlement/earnings/index.ts";
-import type { Store } from "../src/settlement/store/index.ts";
 import { type CsvValue, csvLine } from "./cli/csv.ts";
 import { asUsageAsync, UsageError } from "./cli/errors.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";

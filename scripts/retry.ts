@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { PaymentRow, Store, Transition } from "../src/settlement/store/index.ts";
+import type { PaymentRow, Store, Transition } from "../src/journal/index.ts";
 import { UsageError } from "./cli/errors.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { findPayments } from "./cli/findPayments.ts";

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
 import type { Address } from "viem";
+import type { Store } from "../src/journal/index.ts";
 import type { Network } from "../src/networks.ts";
 import { type RefusedLine, type SettlementReport, settlePayments, summarise } from "../src/settlement/index.ts";
-import type { Store } from "../src/settlement/store/index.ts";
 import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
 import {
   connectNodes,

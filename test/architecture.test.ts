@@ -11,6 +11,7 @@ const layers: readonly (readonly string[])[] = [
   ["batch", "files.ts", "keystore.ts"],
   ["chain", "clock.ts", "nodeVersion.ts", "http"],
   ["async", "index.ts"],
+  ["journal"],
   ["settlement"],
   ["local", "deploy", "doctor", "facilitator", "keeper"],
 ];

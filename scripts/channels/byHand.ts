@@ -1,8 +1,8 @@
 import type { LocalAccount } from "viem";
 import { systemClock } from "../../src/clock.ts";
+import type { Store } from "../../src/journal/index.ts";
 import { ChannelError, type ChannelKeeper } from "../../src/keeper/index.ts";
 import { askKeeper, findKeepers, type KeeperAnswer, type KeeperTask } from "../../src/keeper/requests.ts";
-import type { Store } from "../../src/settlement/store/index.ts";
 import { connect } from "../cli/connect.ts";
 import { CommandError, UsageError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";

@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import type { Address, Hex } from "viem";
+import type { ChannelRow, Store } from "../../src/journal/index.ts";
 import { everyChannel, unclaimedOf } from "../../src/keeper/rows.ts";
 import { readWaiting } from "../../src/keeper/waiting.ts";
 import { formatAmount } from "../../src/money.ts";
 import { type Network, networks } from "../../src/networks.ts";
-import type { ChannelRow, Store } from "../../src/settlement/store/index.ts";
 import { UsageError } from "../cli/errors.ts";
 import { journalOption, withJournal } from "../cli/journal.ts";
 import { openLines } from "../cli/lineFile.ts";

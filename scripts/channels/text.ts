@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from "commander";
 import type { Hex } from "viem";
+import type { ChannelRow } from "../../src/journal/index.ts";
 import type { KeeperActivity } from "../../src/keeper/index.ts";
 import { chargedOf, unclaimedOf } from "../../src/keeper/rows.ts";
 import { formatAmount, formatEtherBriefly } from "../../src/money.ts";
-import type { ChannelRow } from "../../src/settlement/store/index.ts";
 import { time } from "../cli/paymentText.ts";
 
 /** Reads a channel's id. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { ChainClient } from "../../src/chain/client.ts";
-import { bindJournal } from "../../src/settlement/binding.ts";
-import type { Store } from "../../src/settlement/store/index.ts";
+import { bindJournal } from "../../src/journal/binding.ts";
+import type { Store } from "../../src/journal/index.ts";
 
 const LOOK_MS = 2_000;
 

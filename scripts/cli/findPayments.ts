@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { BatchRow, PaymentRow, Store } from "../../src/settlement/store/index.ts";
+import type { BatchRow, PaymentRow, Store } from "../../src/journal/index.ts";
 import { UsageError } from "./errors.ts";
 
 /**

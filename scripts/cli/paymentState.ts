@@ -1,4 +1,4 @@
-import type { PaymentState } from "../../src/settlement/store/index.ts";
+import type { PaymentState } from "../../src/journal/index.ts";
 import { paint, type Tone } from "./terminal.ts";
 
 const TONES: Readonly<Record<PaymentState, Tone>> = {

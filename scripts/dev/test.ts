@@ -16,7 +16,7 @@ const LONGEST = [
   "test/src/settlement",
   "test/src/settlement/engine",
   "test/package",
-  "test/src/settlement/store",
+  "test/src/journal/database",
 ];
 /** Files that one process tests at most. */
 const MOST_FILES = 10;

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import type { Address } from "viem";
 import { authorizationId, type LineResult, readAuthorizations, termsDigest } from "../../src/authorization/index.ts";
+import type { PaymentRow, Store } from "../../src/journal/index.ts";
 import type { Network } from "../../src/networks.ts";
-import type { PaymentRow, Store } from "../../src/settlement/store/index.ts";
 import { UsageError } from "../cli/errors.ts";
 import { EXIT } from "../cli/exitCodes.ts";
 import { printLine, streamLine, toJson } from "../cli/output.ts";

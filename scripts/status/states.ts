@@ -1,4 +1,4 @@
-import type { PaymentState } from "../../src/settlement/store/index.ts";
+import type { PaymentState } from "../../src/journal/index.ts";
 
 /** Every state, in the order of a payment's life. */
 export const STATES: readonly PaymentState[] = [

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
-import type { PaymentRow } from "../settlement/store/types.ts";
+import type { PaymentRow } from "../journal/ports/types.ts";
 import { type Caller, NOBODY } from "./admission/types.ts";
 
 /** Who brings a payment: its success is told to nobody else. */

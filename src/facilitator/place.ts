@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { BatchRow, PaymentRow, Store } from "../settlement/store/types.ts";
+import type { BatchRow, PaymentRow, Store } from "../journal/ports/types.ts";
 
 /** Where a payment is in the transaction that settled it, which it shares with others. `logIndex` is its Transfer's. */
 export type BatchPlace = {

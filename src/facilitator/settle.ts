@@ -4,10 +4,10 @@ import { isErc6492, normaliseSignature, unwrapErc6492 } from "../authorization/s
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { hasCode } from "../chain/facts.ts";
 import { alarm, type Clock } from "../clock.ts";
+import type { PaymentRow, Store } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
 import type { Admission } from "../settlement/intake.ts";
-import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { isDecided } from "../settlement/waiters.ts";
 import type { Seat } from "./admission/capacity.ts";
 import { askOf } from "./admission/payment.ts";

@@ -3,8 +3,8 @@ import { type Abi, type Address, concatHex, encodeFunctionData, type Hex, keccak
 import type { ChainClient } from "../chain/client.ts";
 import { alarm, type Clock, systemClock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
+import type { PaymentRow, Store } from "../journal/ports/types.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
-import type { PaymentRow, Store } from "../settlement/store/types.ts";
 import { readContract } from "./reads.ts";
 
 /** The engine did not take a call, would not spend its gas, or did not send it in time. */

@@ -1,9 +1,9 @@
 import { isAddressEqual } from "viem";
 import { describe } from "../async/steady.ts";
 import { alarm } from "../clock.ts";
+import type { KeeperCall, PaymentRow } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
-import type { KeeperCall, PaymentRow } from "../settlement/store/index.ts";
 import { isDecided } from "../settlement/waiters.ts";
 import { activitiesOf, type KeeperActivity } from "./activity.ts";
 import { noteTransaction } from "./events.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
 import { CANONICAL_CHANNEL_GAS, claimGas } from "../gas/index.ts";
-import type { ChannelReceiver, ChannelRow } from "../settlement/store/index.ts";
+import type { ChannelReceiver, ChannelRow } from "../journal/index.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { claimCost, costOf, type Prices, rowCost, sweepCost } from "./prices.ts";
 import { chargedOf, unclaimedOf } from "./rows.ts";

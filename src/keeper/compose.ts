@@ -17,7 +17,7 @@ import {
 } from "../channels/index.ts";
 import { claimableSignature } from "../channels/signature.ts";
 import { budgetGas } from "../gas/budget.ts";
-import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
+import type { ChannelRow, KeeperCall } from "../journal/index.ts";
 import type { Authority } from "./authority.ts";
 import { chargedOf } from "./rows.ts";
 

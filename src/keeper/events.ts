@@ -3,7 +3,7 @@ import { ask } from "../chain/ask.ts";
 import { type ChannelLog, decodeChannelLogs, readTimestamps } from "../chain/channelLogs.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { BlockRange } from "../chain/tokenLogs.ts";
-import type { ChannelEvent, Store } from "../settlement/store/index.ts";
+import type { ChannelEvent, Store } from "../journal/index.ts";
 
 type EventPort = { readonly store: Store; readonly client: ChainClient };
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { ChannelRow, Store } from "../settlement/store/index.ts";
+import type { ChannelRow, Store } from "../journal/index.ts";
 import type { CallResult } from "./calls.ts";
 import type { BadVoucher } from "./compose.ts";
 import { changeRows, chargedOf, unclaimedOf } from "./rows.ts";

@@ -6,7 +6,7 @@ import { isSelfSigned, refundCall, transactionGasOf } from "../channels/calls.ts
 import { CLAIM_GAS, CLAIM_ROW_GAS, REFUND_GAS } from "../channels/gas.ts";
 import { claimBatchTypedData, refundTypedData } from "../channels/index.ts";
 import { walletGas } from "../gas/budget.ts";
-import type { ChannelRow, KeeperCall } from "../settlement/store/index.ts";
+import type { ChannelRow, KeeperCall } from "../journal/index.ts";
 import type { Authority } from "./authority.ts";
 import type { CallRunner } from "./calls.ts";
 import { type ComposePort, claimOf, configOf, keeperCall } from "./compose.ts";

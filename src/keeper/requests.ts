@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
-import type { Store } from "../settlement/store/index.ts";
+import type { Store } from "../journal/index.ts";
 import { ChannelError } from "./errors.ts";
 import type { RefundResult } from "./refund.ts";
 import type { ChannelKeeper, ClaimReport, SweepReport } from "./types.ts";

@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { ChannelRow, ChannelStore } from "../settlement/store/index.ts";
+import type { ChannelRow, ChannelStore } from "../journal/index.ts";
 
 export { chargedOf, everyChannel, unclaimedOf } from "../settlement/earnings/channels.ts";
 

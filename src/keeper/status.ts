@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import type { ChannelRow, Store } from "../settlement/store/index.ts";
+import type { ChannelRow, Store } from "../journal/index.ts";
 import type { Authority } from "./authority.ts";
 import { everyChannel, unclaimedOf } from "./rows.ts";
 import type { KeeperStatus } from "./types.ts";

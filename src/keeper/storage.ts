@@ -3,7 +3,7 @@ import type { Hex } from "viem";
 import { gather, type Settled } from "../async/gather.ts";
 import { channelIdOf } from "../channels/index.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { ChannelChange, ChannelRecord, ChannelRow, ChannelStore } from "../settlement/store/index.ts";
+import type { ChannelChange, ChannelRecord, ChannelRow, ChannelStore } from "../journal/index.ts";
 import { ChannelError } from "./errors.ts";
 import {
   awaitsDeposit,

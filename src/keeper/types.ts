@@ -1,9 +1,9 @@
 import type { Address, Hex } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
+import type { ChannelReceiver, Store } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine.ts";
-import type { ChannelReceiver, Store } from "../settlement/store/index.ts";
 import type { KeeperActivity } from "./activity.ts";
 import type { AuthorizerKey } from "./authority.ts";
 import type { BadVoucher } from "./compose.ts";

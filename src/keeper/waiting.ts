@@ -1,7 +1,7 @@
 import { type Address, getAddress } from "viem";
 import { z } from "zod";
+import type { ChannelReceiver, ChannelRow, Store } from "../journal/index.ts";
 import { formatAmount } from "../money.ts";
-import type { ChannelReceiver, ChannelRow, Store } from "../settlement/store/index.ts";
 import { isHeldBack, netOf, sum } from "./choose.ts";
 import { claimCost, type Prices, rowCost, sweepCost } from "./prices.ts";
 import { unclaimedOf } from "./rows.ts";

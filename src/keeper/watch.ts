@@ -3,8 +3,8 @@ import { type ChainChannel, readChannels, readUnswept } from "../chain/channels.
 import type { ChainClient } from "../chain/client.ts";
 import { inPieces } from "../chain/tokenLogs.ts";
 import type { Clock } from "../clock.ts";
+import type { ChannelRow, Store } from "../journal/index.ts";
 import { channelCursor, channelCursorStart } from "../settlement/earnings/cursor.ts";
-import type { ChannelRow, Store } from "../settlement/store/index.ts";
 import { noteRange } from "./events.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { unsynced } from "./reservation.ts";

@@ -1,5 +1,5 @@
 import { type Address, type Hex, isHex } from "viem";
-import type { BatchKind, BatchRow, HistoryRow, ReceiptRow, Store } from "./store/types.ts";
+import type { BatchKind, BatchRow, HistoryRow, ReceiptRow, Store } from "../journal/ports/types.ts";
 
 /**
  * What became of a signed transaction. `waiting` is the last of a batch that is open, `replaced` one before it: either may still

@@ -3,13 +3,13 @@ import type { SignedAuthorization } from "../authorization/types.ts";
 import type { PlannedBatch } from "../batch/index.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
+import type { PaymentRow, Store } from "../journal/ports/types.ts";
 import { callOf } from "./call.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
 import { authorizationOf } from "./sending/conclude.ts";
 import type { Composition } from "./sending/types.ts";
 import { composeCalls } from "./sharedCalls.ts";
-import type { PaymentRow, Store } from "./store/types.ts";
 import { heldOf, payersOf, readStrikes } from "./strikes.ts";
 
 export type PreparePort = {

@@ -1,4 +1,5 @@
 import type { SignedAuthorization } from "../authorization/types.ts";
+import type { PaymentRow, Transition } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";
 import { composeBatch, type HeldPayers, type PreparePort, prepareFor } from "./compose.ts";
 import { dispatchCalls } from "./dispatchCalls.ts";
@@ -9,7 +10,6 @@ import { screenBatches } from "./screen.ts";
 import { authorizationOf } from "./sending/conclude.ts";
 import type { Sender } from "./sending/types.ts";
 import type { Standing } from "./standing.ts";
-import type { PaymentRow, Transition } from "./store/types.ts";
 import { heldOf, payersOf, readStrikes, strike } from "./strikes.ts";
 
 export type DispatchPort = PreparePort & {

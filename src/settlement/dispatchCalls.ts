@@ -3,13 +3,13 @@ import { ask } from "../chain/ask.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import { readHead } from "../chain/facts.ts";
 import { preflightCall } from "../chain/preflightCall.ts";
+import type { PaymentRow, Transition } from "../journal/ports/types.ts";
 import { decodeRefusal } from "../router/index.ts";
 import type { DispatchPort } from "./dispatch.ts";
 import { bySize, excluded, postponed } from "./outcomes.ts";
 import { REVERTED, revertedReason } from "./sending/conclude.ts";
 import type { Sender } from "./sending/types.ts";
 import { composeCalls, isShareable, packCalls, screenCalls, signersOf } from "./sharedCalls.ts";
-import type { PaymentRow, Transition } from "./store/types.ts";
 import { readStrikes } from "./strikes.ts";
 
 type CallsPort = DispatchPort & {

@@ -2,11 +2,11 @@ import type { Address, LocalAccount } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
+import type { PaymentRow, Store } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";
 import type { Admission, CallSubmission, Refusal, Submission } from "./intake.ts";
 import type { EnginePolicyOptions } from "./policy.ts";
 import type { Pause } from "./sending/types.ts";
-import type { PaymentRow, Store } from "./store/types.ts";
 
 /** Everything that an engine works with. The engine closes none of it. */
 export type EngineOptions = {

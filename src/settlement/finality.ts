@@ -1,8 +1,6 @@
 import type { Hex } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { Horizon } from "../chain/horizon.ts";
-import type { Logger } from "../logger.ts";
-import { hashOfBlock } from "./sending/observe.ts";
 import type {
   BatchRow,
   Evidence,
@@ -13,7 +11,9 @@ import type {
   SettlementLevel,
   Store,
   Transition,
-} from "./store/types.ts";
+} from "../journal/ports/types.ts";
+import type { Logger } from "../logger.ts";
+import { hashOfBlock } from "./sending/observe.ts";
 
 export type FinalityPort = {
   readonly store: Store;

@@ -1,3 +1,4 @@
+export * from "../journal/index.ts";
 export { type AttemptFate, attemptsOf, readAttempts, type TransactionAttempt } from "./attempts.ts";
 export * from "./earnings/index.ts";
 export {
@@ -43,6 +44,5 @@ export { type RetryRule, retryRuleOfState } from "./retry.ts";
 export { retryRuleOfReason } from "./retryRequest.ts";
 export type { FeePolicy } from "./sending/fees.ts";
 export { startEngine } from "./startEngine.ts";
-export * from "./store/index.ts";
 export { type SettlementSummary, summarise, type Tally } from "./summary.ts";
 export type { KeyWait, Patience } from "./takeKeys.ts";

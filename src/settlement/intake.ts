@@ -8,12 +8,12 @@ import { ChainMismatchError, ChainUnavailableError } from "../chain/errors.ts";
 import { readFacts } from "../chain/facts.ts";
 import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
+import type { LogProof, NewPayment, PaymentRow, Store, Work } from "../journal/ports/types.ts";
 import { beyondCaps, createAdded, type Spending } from "./caps.ts";
 import type { Exposure } from "./exposure.ts";
 import { findShortfalls, type Shortfall } from "./funds.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
-import type { LogProof, NewPayment, PaymentRow, Store, Work } from "./store/types.ts";
 import { type BadSignature, domainOf, verifySubmissions } from "./verifySubmission.ts";
 
 /** A payment as it is handed to the engine. */

@@ -6,8 +6,11 @@ import { hasCode } from "../chain/facts.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
 import type { TributaryError } from "../errors.ts";
+import { requireSameChain } from "../journal/binding.ts";
+import { openStore } from "../journal/open.ts";
+import { StoreError } from "../journal/ports/errors.ts";
+import type { Store } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";
-import { requireSameChain } from "./binding.ts";
 import type { SettlementEngine } from "./engineTypes.ts";
 import { acceptPayments } from "./jobIntake.ts";
 import { createJobLedger, type JobLedger, LOOK_MS } from "./jobLedger.ts";
@@ -15,9 +18,6 @@ import { type MinedTransaction, readMined, rememberStart } from "./jobTransactio
 import type { JobPayment, PaymentResult } from "./outcome.ts";
 import { type EnginePolicy, type EnginePolicyOptions, resolvePolicy } from "./policy.ts";
 import { startEngine } from "./startEngine.ts";
-import { StoreError } from "./store/errors.ts";
-import { openStore } from "./store/open.ts";
-import type { Store } from "./store/types.ts";
 import type { KeyWait } from "./takeKeys.ts";
 
 /** What a job works with and may decide. Times in milliseconds. */

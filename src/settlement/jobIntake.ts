@@ -4,13 +4,13 @@ import { normaliseSignature } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
+import type { PaymentRow, Store } from "../journal/ports/types.ts";
 import type { SettlementEngine } from "./engineTypes.ts";
 import { explainUsed } from "./explain.ts";
 import { type JobLedger, LOOK_MS } from "./jobLedger.ts";
 import { outcomeOfRefusal } from "./jobOutcome.ts";
 import { DUPLICATE } from "./outcome.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
-import type { PaymentRow, Store } from "./store/types.ts";
 
 export type JobIntakePort = {
   readonly client: ChainClient;

@@ -1,9 +1,9 @@
 import { type Hex, isHex } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { Clock } from "../clock.ts";
+import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../journal/ports/types.ts";
 import { isPutOff, outcomeOf } from "./jobOutcome.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "./outcome.ts";
-import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "./store/types.ts";
 import { isDecided } from "./waiters.ts";
 
 /** What a job knows of its payments, which are named by their position in the input. Memory holds one outcome of each. */

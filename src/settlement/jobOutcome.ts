@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
+import type { PaymentRow } from "../journal/ports/types.ts";
 import type { Admission } from "./intake.ts";
 import type { PaymentOutcome, RejectionReason } from "./outcome.ts";
-import type { PaymentRow } from "./store/types.ts";
 
 const REASONS = {
   "already-used": true,

@@ -1,5 +1,5 @@
 import type { Address, Hex, LocalAccount } from "viem";
-import type { BatchRow, Store } from "./store/types.ts";
+import type { BatchRow, Store } from "../journal/ports/types.ts";
 
 /** A transaction of a job that was mined. Fees in wei; `feeWei` counts the data fee of an OP-stack chain too. */
 export type MinedTransaction = {

@@ -3,10 +3,10 @@ import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { readFacts } from "../chain/facts.ts";
 import { findNonceUses, type NonceUse } from "../chain/uses.ts";
+import type { PaymentRow } from "../journal/ports/types.ts";
 import { layersOf } from "./layers.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { authorizationOf } from "./sending/conclude.ts";
-import type { PaymentRow } from "./store/types.ts";
 
 /** Blocks before the acceptance that are searched too: nodes behind one address differ by a few. */
 const SLACK_BLOCKS = 32n;

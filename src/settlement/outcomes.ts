@@ -1,5 +1,6 @@
 import type { DropReason } from "../batch/index.ts";
 import { readHorizon } from "../chain/horizon.ts";
+import type { Evidence, PaymentRow, Transition } from "../journal/ports/types.ts";
 import type { RefusalReason } from "../router/index.ts";
 import type { HeldPayers, PreparePort } from "./compose.ts";
 import { lookUpUses } from "./nonceUses.ts";
@@ -12,7 +13,6 @@ import {
   quarantined,
   USE_UNKNOWN,
 } from "./sending/conclude.ts";
-import type { Evidence, PaymentRow, Transition } from "./store/types.ts";
 
 type Head = { readonly number: bigint; readonly timestamp: bigint };
 

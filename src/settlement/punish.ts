@@ -1,7 +1,7 @@
 import type { Address, TransactionReceipt } from "viem";
+import type { Attempt, PaymentRow, Transition } from "../journal/ports/types.ts";
 import { authorizationOf, REVERTED } from "./sending/conclude.ts";
 import { isUsedUp, signersOf } from "./sharedCalls.ts";
-import type { Attempt, PaymentRow, Transition } from "./store/types.ts";
 import { type StrikePort, strike } from "./strikes.ts";
 
 /** How much shorter the money's way elsewhere is punished than code that turned hostile: the payer may just be short. */

@@ -2,11 +2,11 @@ import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
 import { authorizationId } from "../authorization/identity.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../chain/tokenLogs.ts";
+import { OPEN_STATES, type PaymentRow, type Store } from "../journal/ports/types.ts";
 import { type ChannelReconciliation, reconcileChannels } from "./earnings/reconcileChannels.ts";
 import { type Settlement, settlementOf } from "./earnings/terms.ts";
 import { addFlows, readBalances } from "./reconcileBalances.ts";
 import { createLedger, type Party, type Tally } from "./reconcileLedger.ts";
-import { OPEN_STATES, type PaymentRow, type Store } from "./store/types.ts";
 
 export type ReconcileQuery = {
   readonly token: Address;

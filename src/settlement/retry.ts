@@ -1,5 +1,5 @@
+import type { PaymentState } from "../journal/ports/types.ts";
 import type { RefusalReason } from "../router/index.ts";
-import type { PaymentState } from "./store/types.ts";
 
 /** What to do with a payment next. */
 export type RetryRule =

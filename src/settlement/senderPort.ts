@@ -6,6 +6,7 @@ import { preflightAuthorization } from "../chain/preflight.ts";
 import { findReceipt } from "../chain/submit.ts";
 import { showsUse } from "../chain/uses.ts";
 import type { Clock } from "../clock.ts";
+import type { Attempt, BatchRow, Evidence, Lease, PaymentRow, Store, Transition } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";
 import { recompose } from "./compose.ts";
 import { carriedBy, type FinalityPort, isLeftOver, paymentsOf } from "./finality.ts";
@@ -25,7 +26,6 @@ import { findCorrections } from "./sending/corrections.ts";
 import { findMined, type MinedAttempt } from "./sending/observe.ts";
 import { confirmReceipt } from "./sending/readings.ts";
 import type { SenderPort } from "./sending/types.ts";
-import type { Attempt, BatchRow, Evidence, Lease, PaymentRow, Store, Transition } from "./store/types.ts";
 
 type Deps = {
   readonly store: Store;

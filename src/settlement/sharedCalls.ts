@@ -14,9 +14,9 @@ import type { ChainClient } from "../chain/client.ts";
 import { MULTICALL3_ADDRESS } from "../chain/multicall3.ts";
 import { isRevert } from "../chain/reverts.ts";
 import { byteLength, countBytes, MAX_TRANSACTION_GAS } from "../gas/index.ts";
+import type { PaymentRow, Work } from "../journal/ports/types.ts";
 import type { ItemOutcome } from "../router/index.ts";
 import type { Composition } from "./sending/types.ts";
-import type { PaymentRow, Work } from "./store/types.ts";
 
 // Calls that do not depend on their caller go together through Multicall3's `aggregate3`, each of which may fail for itself.
 // Multicall3 gives a call whatever gas is left, so the transaction's is the sum of what each was given, never an estimate:

@@ -1,4 +1,4 @@
-import { requireSameChain } from "./binding.ts";
+import { requireSameChain } from "../journal/binding.ts";
 import { createSettlementEngine, type EngineOptions, type SettlementEngine } from "./engine.ts";
 import type { Patience } from "./takeKeys.ts";
 

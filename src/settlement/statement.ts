@@ -1,7 +1,7 @@
 import { type Address, type Hex, isAddressEqual, isHex, zeroAddress } from "viem";
 import { type DecodedChannelCall, decodeChannelCall } from "../channels/decode.ts";
-import type { ChannelEvent } from "./store/ledgerTypes.ts";
-import type { BatchKind, PaymentRow, PaymentState, SettlementLevel, Store } from "./store/types.ts";
+import type { ChannelEvent } from "../journal/ports/ledgerTypes.ts";
+import type { BatchKind, PaymentRow, PaymentState, SettlementLevel, Store } from "../journal/ports/types.ts";
 
 /** One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction. */
 export type StatementLine = {

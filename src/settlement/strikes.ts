@@ -1,9 +1,9 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
+import type { PaymentRow, Store } from "../journal/ports/types.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { authorizationOf } from "./sending/conclude.ts";
-import type { PaymentRow, Store } from "./store/types.ts";
 
 // Accounts that cost gas behind a pre-flight which they passed. Each further strike holds them back for twice as long.
 

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
+import type { HeldLease } from "../journal/ports/types.ts";
 import { SenderHeldError } from "./errors.ts";
 import type { Rival } from "./sending/lease.ts";
 import type { Sender } from "./sending/types.ts";
-import type { HeldLease } from "./store/types.ts";
 
 /** What somebody is told who waits for a key. */
 export type KeyWait = {

@@ -1,4 +1,4 @@
-import type { Evidence, Store, Transition } from "./store/types.ts";
+import type { Evidence, Store, Transition } from "../journal/ports/types.ts";
 
 /** Winners whose variants are closed together. */
 const AT_ONCE = 500;

@@ -1,10 +1,10 @@
 import type { ChainClient } from "../chain/client.ts";
 import type { Horizon } from "../chain/horizon.ts";
 import type { Clock } from "../clock.ts";
+import type { Evidence, PaymentRow, PaymentState, Store, Transition } from "../journal/ports/types.ts";
 import { lookUpUses, readUsed } from "./nonceUses.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { concludeUse } from "./sending/conclude.ts";
-import type { Evidence, PaymentRow, PaymentState, Store, Transition } from "./store/types.ts";
 import { createWatched, type Due } from "./watched.ts";
 
 /** Outcomes that the chain may still contradict, until it is final. */

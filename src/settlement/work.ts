@@ -1,12 +1,12 @@
 import { type Steady, startSteady } from "../async/steady.ts";
 import { BALANCES_PER_CALL, readBalances } from "../chain/balances.ts";
 import { readHorizon } from "../chain/horizon.ts";
+import { OPEN_STATES, type PaymentRow } from "../journal/ports/types.ts";
 import { type DispatchPort, dispatch, hasRoom } from "./dispatch.ts";
 import type { Exposure } from "./exposure.ts";
 import { createFollow, type FinalityPort } from "./finality.ts";
 import type { EnginePolicy } from "./policy.ts";
 import { nextDispatchMs, type Queue } from "./schedule.ts";
-import { OPEN_STATES, type PaymentRow } from "./store/types.ts";
 import { closeVariants } from "./variants.ts";
 import type { Waiters } from "./waiters.ts";
 import type { OutcomeWatch } from "./watch.ts";

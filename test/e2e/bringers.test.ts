@@ -3,8 +3,8 @@ import { expect } from "chai";
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts";
+import { openStore } from "../../src/journal/index.ts";
 import { silentLogger } from "../../src/logger.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
 import {
   type Answer,
   authorize,

@@ -8,8 +8,8 @@ import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { parseMerchantKeys } from "../../src/facilitator/index.ts";
+import { openStore } from "../../src/journal/index.ts";
 import { sender } from "../../src/local/transaction.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
 import { BURNING_CODE, startFaultyNode } from "../helpers/chainLab.ts";
 import { PATIENT, until } from "../helpers/engineLab.ts";
 import {

@@ -1,6 +1,6 @@
 import { declareDiscoveryExtension } from "@x402/extensions/bazaar";
 import { expect } from "chai";
-import { openStore } from "../../src/settlement/store/index.ts";
+import { openStore } from "../../src/journal/index.ts";
 import { type Answer, authorize, bodyV2, type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.ts";
 
 const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);

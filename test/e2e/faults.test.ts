@@ -6,8 +6,8 @@ import { expect } from "chai";
 import { connectChain } from "../../src/chain/client.ts";
 import { systemClock } from "../../src/clock.ts";
 import { createFacilitator, serveFacilitator } from "../../src/facilitator/index.ts";
+import { openStore } from "../../src/journal/index.ts";
 import { startLocalChain } from "../../src/local/index.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
 import {
   type Answer,
   authorize,

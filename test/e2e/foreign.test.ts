@@ -5,10 +5,10 @@ import { type Address, encodeFunctionData } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { createSharedExactSchemes } from "../../src/facilitator/index.ts";
+import { openStore } from "../../src/journal/index.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../../src/local/accounts.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { networks } from "../../src/networks.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
 import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
 import { until } from "../helpers/until.ts";
 

@@ -8,7 +8,7 @@ import type { Address } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 import { privateKeyToAccount } from "viem/accounts";
 import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts";
-import { openStore, type Store } from "../../src/settlement/store/index.ts";
+import { openStore, type Store } from "../../src/journal/index.ts";
 import {
   type Answer,
   authorize,

@@ -3,7 +3,7 @@ import type { Address } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { parseMerchantKeys } from "../../src/facilitator/index.ts";
-import type { Store } from "../../src/settlement/store/index.ts";
+import type { Store } from "../../src/journal/index.ts";
 import {
   type Answer,
   authorize,

@@ -5,8 +5,8 @@ import { privateKeyToAccount } from "viem/accounts";
 import { encodeTransfer } from "../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { connectChain } from "../../src/chain/client.ts";
+import { openStore } from "../../src/journal/index.ts";
 import { sender } from "../../src/local/transaction.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
 import { PATIENT, until } from "../helpers/engineLab.ts";
 import {
   type Answer,

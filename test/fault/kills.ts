@@ -1,4 +1,4 @@
-import type { Store } from "../../src/settlement/store/types.ts";
+import type { Store } from "../../src/journal/ports/types.ts";
 import { randomOf } from "./random.ts";
 import type { Theme } from "./themes.ts";
 

@@ -1,7 +1,7 @@
 import { type Address, getAddress, type Hex, numberToHex, pad, zeroAddress } from "viem";
 import { type ChannelConfig, channelIdOf } from "../../src/channels/index.ts";
+import type { ChannelRecord } from "../../src/journal/index.ts";
 import { networks } from "../../src/networks.ts";
-import type { ChannelRecord } from "../../src/settlement/store/index.ts";
 
 const { chainId, usdc } = networks.baseSepolia;
 

@@ -9,9 +9,9 @@ import {
   type FacilitatorOptions,
   serveFacilitator,
 } from "../../src/facilitator/index.ts";
+import { openStore, type Store } from "../../src/journal/index.ts";
 import { startLocalChain } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
-import { openStore, type Store } from "../../src/settlement/store/index.ts";
 import { startPacedClock } from "./pacedClock.ts";
 
 const { usdc, caip2, v1Name } = networks.baseSepolia;

@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import { openStore, type Store } from "../../src/journal/index.ts";
 import type { JobPayment } from "../../src/settlement/index.ts";
-import { openStore, type Store } from "../../src/settlement/store/index.ts";
 import { cleanEnvironment } from "./cli.ts";
 
 const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");

@@ -5,6 +5,7 @@ import { baseSepolia } from "viem/chains";
 import { batchSettlementAbi as abi } from "../../src/channels/abi.ts";
 import { BATCH_SETTLEMENT_ADDRESS as address, type ChannelConfig } from "../../src/channels/index.ts";
 import { createFacilitator, serveFacilitator } from "../../src/facilitator/index.ts";
+import { openStore, type Store } from "../../src/journal/index.ts";
 import {
   createChannelKeeper,
   createChannelStorage,
@@ -17,7 +18,6 @@ import {
 import type { LocalChainOptions } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
 import { type EnginePolicyOptions, startEngine } from "../../src/settlement/index.ts";
-import { openStore, type Store } from "../../src/settlement/store/index.ts";
 import { openChainLab } from "./chainLab.ts";
 import { type ChannelBuyerOptions, facilitatorAt, openChannelBuyer, openChannelShop } from "./channelShop.ts";
 import { FAST } from "./engineLab.ts";

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
+import { openStore } from "../../src/journal/index.ts";
 import { settlePayments } from "../../src/settlement/job.ts";
-import { openStore } from "../../src/settlement/store/index.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
 import { runCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 

@@ -1,7 +1,7 @@
 import { isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { Store } from "../../settlement/store/types.ts";
+import type { Store } from "../../journal/ports/types.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
 import {
   checkIdentifier,

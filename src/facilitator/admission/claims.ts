@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isValidPaymentId, PAYMENT_IDENTIFIER } from "@x402/extensions/payment-identifier";
 import type { Address } from "viem";
-import type { Store } from "../../settlement/store/types.ts";
+import type { Store } from "../../journal/ports/types.ts";
 import type { Merchant } from "../merchants.ts";
 import { type ExactRequest, propertyOf, type Reading } from "../wire.ts";
 

@@ -1,7 +1,7 @@
 import { type Address, isAddressEqual, type LocalAccount } from "viem";
 import type { BadRow } from "../../chain/claims.ts";
 import { type ChannelConfig, channelIdOf, type VoucherClaim } from "../../channels/index.ts";
-import type { ChannelStore } from "../../settlement/store/index.ts";
+import type { ChannelStore } from "../../journal/index.ts";
 import type { Caller } from "../admission/types.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 

@@ -1,8 +1,8 @@
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
+import type { StoreError } from "../../journal/ports/errors.ts";
+import type { Store } from "../../journal/ports/types.ts";
 import type { SettlementEngine } from "../../settlement/engine.ts";
-import type { StoreError } from "../../settlement/store/errors.ts";
-import type { Store } from "../../settlement/store/types.ts";
 import { describeError } from "../log.ts";
 import { type SharedBounds, sharedLook } from "./shared.ts";
 

@@ -1,8 +1,8 @@
 import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
-import type { ChannelRow } from "../store/channelTypes.ts";
-import { dayOf, earningOf } from "../store/earning.ts";
-import type { ChannelEvent } from "../store/ledgerTypes.ts";
-import type { Store } from "../store/types.ts";
+import { dayOf, earningOf } from "../../journal/channels/earning.ts";
+import type { ChannelRow } from "../../journal/ports/channelTypes.ts";
+import type { ChannelEvent } from "../../journal/ports/ledgerTypes.ts";
+import type { Store } from "../../journal/ports/types.ts";
 import type { EarningsBook } from "./book.ts";
 import { chargedOf, everyChannel, everyRow, unclaimedOf } from "./channels.ts";
 

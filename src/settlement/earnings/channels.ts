@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { ChannelRow, ChannelStore } from "../store/channelTypes.ts";
+import type { ChannelRow, ChannelStore } from "../../journal/ports/channelTypes.ts";
 
 /** What was charged of a channel in all, in atomic units. */
 export function chargedOf({ record }: Pick<ChannelRow, "record">): bigint {

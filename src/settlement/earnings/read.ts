@@ -1,8 +1,8 @@
 import { type Address, isAddressEqual } from "viem";
 import { decodeChannelCall } from "../../channels/decode.ts";
+import { dayOf } from "../../journal/channels/earning.ts";
+import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../../journal/ports/types.ts";
 import { readFees } from "../statement.ts";
-import { dayOf } from "../store/earning.ts";
-import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../store/types.ts";
 import {
   createEarningsBook,
   type EarningsAmounts,

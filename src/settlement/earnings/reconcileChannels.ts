@@ -3,9 +3,9 @@ import { type ChannelLog, readChannelLogs } from "../../chain/channelLogs.ts";
 import { readChannels, readReceivers, readUnswept } from "../../chain/channels.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { type BlockRange, inPieces } from "../../chain/tokenLogs.ts";
+import type { ChannelEvent, ChannelParties } from "../../journal/ports/ledgerTypes.ts";
+import type { Store } from "../../journal/ports/types.ts";
 import { noTallies, type Side, type Tally } from "../reconcileLedger.ts";
-import type { ChannelEvent, ChannelParties } from "../store/ledgerTypes.ts";
-import type { Store } from "../store/types.ts";
 import { chargedOf, everyChannel, everyRow } from "./channels.ts";
 import { channelCursor } from "./cursor.ts";
 

@@ -1,9 +1,9 @@
 import type { Address } from "viem";
 import type { BroadcastAnswer } from "../../chain/broadcast.ts";
 import type { ChainClient } from "../../chain/client.ts";
+import type { Attempt, BatchRow } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicy } from "../policy.ts";
-import type { Attempt, BatchRow } from "../store/types.ts";
 
 /** Whether a sender can pay for gas. */
 export type BalanceWatch = {

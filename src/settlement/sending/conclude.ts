@@ -1,11 +1,11 @@
 import type { TransactionReceipt } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { NonceUse } from "../../chain/uses.ts";
+import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../../journal/ports/types.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { dataFeeOf, shareOf } from "../receipt.ts";
 import { retryRuleOf } from "../retry.ts";
 import { isUsedUp, readCallOutcomes } from "../sharedCalls.ts";
-import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../store/types.ts";
 
 /** What a mined attempt means for the payments of its batch. */
 export type Conclusion = { readonly receipt: ReceiptRow; readonly transitions: readonly Transition[] };

@@ -1,4 +1,4 @@
-import type { BatchRow, PaymentRow, Transition } from "../store/types.ts";
+import type { BatchRow, PaymentRow, Transition } from "../../journal/ports/types.ts";
 import type { Conclusion } from "./conclude.ts";
 
 /** A payment whose state is not what its batch's receipt says, and what it should become. */

@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
 import type { Address } from "viem";
 import { type Clock, elapsedMs } from "../../clock.ts";
+import type { HeldLease, Lease, LeasePlace, Store } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
-import type { HeldLease, Lease, LeasePlace, Store } from "../store/types.ts";
 
 /** Another engine that has a key, as far as this process has seen it. */
 export type Rival = {

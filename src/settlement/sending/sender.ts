@@ -2,7 +2,7 @@ import type { Hex } from "viem";
 import { describe } from "../../async/steady.ts";
 import { broadcastToAll } from "../../chain/broadcast.ts";
 import { type Fees, offer, readMarket } from "../../chain/fees.ts";
-import type { Attempt, BatchRow, Lease } from "../store/types.ts";
+import type { Attempt, BatchRow, Lease } from "../../journal/ports/types.ts";
 import { createBalanceWatch } from "./balance.ts";
 import { type BatchDecision, decideBatch, findGaps } from "./decide.ts";
 import { replacementFees } from "./fees.ts";

@@ -3,8 +3,8 @@ import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { transactionSigner } from "../../chain/signer.ts";
 import { nextTxNonce } from "../../chain/submit.ts";
+import type { Store } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
-import type { Store } from "../store/types.ts";
 import { findConsumer } from "./consumer.ts";
 
 /**

@@ -1,9 +1,9 @@
 import type { Address, Hex, LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
+import type { BatchKind, BatchRow, Lease, PaymentRow, Store } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicy } from "../policy.ts";
-import type { BatchKind, BatchRow, Lease, PaymentRow, Store } from "../store/types.ts";
 import type { Rival } from "./lease.ts";
 import type { MinedAttempt } from "./observe.ts";
 

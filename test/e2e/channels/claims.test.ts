@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { encodeFunctionData } from "viem";
 import { batchSettlementAbi as abi } from "../../../src/channels/abi.ts";
+import type { ChannelRecord } from "../../../src/journal/index.ts";
 import { createChannelStorage } from "../../../src/keeper/index.ts";
-import type { ChannelRecord } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
 import {

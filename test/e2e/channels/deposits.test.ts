@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 import { parseMerchantKeys } from "../../../src/facilitator/index.ts";
-import { openStore, type Store } from "../../../src/settlement/store/index.ts";
+import { openStore, type Store } from "../../../src/journal/index.ts";
 import { ACCEPT_ALL } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
 import { bodyOf, depositBody, idOf, voucherBody } from "../../helpers/channelPayloads.ts";

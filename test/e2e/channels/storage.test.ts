@@ -5,7 +5,7 @@ import { InMemoryClientChannelStorage } from "@x402/evm/batch-settlement/client"
 import { expect } from "chai";
 import type { Address, Hex } from "viem";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
-import type { Store } from "../../../src/settlement/store/index.ts";
+import type { Store } from "../../../src/journal/index.ts";
 import { openProcessPool, type ProcessPool } from "../../fault/channels/processes.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { ERR } from "../../helpers/channelDesk.ts";

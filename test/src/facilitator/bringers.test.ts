@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Bringer, createTurns, mayBringAnew, requestName, type Turn } from "../../../src/facilitator/bringers.ts";
-import type { Evidence, PaymentRow, PaymentState } from "../../../src/settlement/store/index.ts";
-import { paymentOf } from "../settlement/store/fixtures.ts";
+import type { Evidence, PaymentRow, PaymentState } from "../../../src/journal/index.ts";
+import { paymentOf } from "../journal/fixtures.ts";
 
 const HOLD_MS = 10_000;
 const anybody = (request: string): Bringer => ({ merchant: undefined, again: false, request });

@@ -6,8 +6,8 @@ import { type Caller, NOBODY } from "../../../src/facilitator/admission/types.ts
 import { createCatalogue } from "../../../src/facilitator/catalogue.ts";
 import { parseMerchantKeys } from "../../../src/facilitator/merchants.ts";
 import { readExact } from "../../../src/facilitator/wire.ts";
+import { openStore, type Store } from "../../../src/journal/index.ts";
 import { silentLogger } from "../../../src/logger.ts";
-import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { authorize, bodyV1, bodyV2, payerOf } from "../../helpers/facilitator.ts";
 
 const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { createChannelStorage } from "../../../src/keeper/storage.ts";
 import { networks } from "../../../src/networks.ts";
 import { idOf, recordOf, reserved } from "../../helpers/channelRecords.ts";
-import { openPlace, type Place } from "../settlement/store/fixtures.ts";
+import { openPlace, type Place } from "../journal/fixtures.ts";
 
 /** Its path, for those who start it. */
 export const childFile = fileURLToPath(import.meta.url);

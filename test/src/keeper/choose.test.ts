@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { CANONICAL_CHANNEL_GAS, claimGas } from "../../../src/gas/index.ts";
+import type { ChannelRow } from "../../../src/journal/index.ts";
 import { type ClaimReason, chooseClaims, chooseSweeps } from "../../../src/keeper/choose.ts";
 import {
   DEFAULT_KEEPER_POLICY,
@@ -11,7 +12,6 @@ import {
 import { costOf, FREE_DATA } from "../../../src/keeper/prices.ts";
 import { unclaimedOf } from "../../../src/keeper/rows.ts";
 import { networks } from "../../../src/networks.ts";
-import type { ChannelRow } from "../../../src/settlement/store/index.ts";
 import { idOf, payee, recordOf } from "../../helpers/channelRecords.ts";
 
 const { chainId, usdc } = networks.baseSepolia;

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import type { ChannelRow, Store } from "../../../src/journal/index.ts";
 import { everyChannel } from "../../../src/keeper/rows.ts";
-import type { ChannelRow, Store } from "../../../src/settlement/store/index.ts";
 import { isWrite } from "../../fault/kills.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { sleep, until } from "../../helpers/engineLab.ts";

@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { type Address, getAddress, type Hex } from "viem";
 import { voucherTypedData } from "../../../src/channels/index.ts";
+import type { Store } from "../../../src/journal/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
 import { readWaiting } from "../../../src/keeper/waiting.ts";
-import type { Store } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { openChannelBuyer } from "../../helpers/channelShop.ts";
 import { PATIENT, until } from "../../helpers/engineLab.ts";

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { encodeFunctionData, type Hex } from "viem";
 import { batchSettlementAbi as abi } from "../../../src/channels/abi.ts";
+import { type Store, StoreError } from "../../../src/journal/index.ts";
 import { keeperCall } from "../../../src/keeper/compose.ts";
 import { createKeeperMetrics, type KeeperMetrics } from "../../../src/keeper/index.ts";
 import { networks } from "../../../src/networks.ts";
-import { type Store, StoreError } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { until } from "../../helpers/engineLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";

@@ -1,10 +1,10 @@
 import { hostname } from "node:os";
 import { expect } from "chai";
 import type { Address } from "viem";
+import { openStore, type Store } from "../../../src/journal/index.ts";
 import type { ChannelKeeper } from "../../../src/keeper/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
 import { askKeeper, findKeepers, serveRequests } from "../../../src/keeper/requests.ts";
-import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { createHandClock } from "../../helpers/handClock.ts";
 import { until } from "../../helpers/until.ts";
 

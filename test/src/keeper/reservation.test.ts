@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import type { Clock } from "../../../src/clock.ts";
+import { openStore, type Store } from "../../../src/journal/index.ts";
 import { requestOf } from "../../../src/keeper/reservation.ts";
 import { createChannelStorage } from "../../../src/keeper/storage.ts";
 import { networks } from "../../../src/networks.ts";
-import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { idOf, recordOf, reserved } from "../../helpers/channelRecords.ts";
 import { until } from "../../helpers/until.ts";
 

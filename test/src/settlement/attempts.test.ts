@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { attemptsOf, type BatchRow, openStore, readAttempts } from "../../../src/settlement/index.ts";
-import { acceptSeeds, attemptOf, batchOf, chainId, hashOf, lease, sender } from "./store/fixtures.ts";
+import { acceptSeeds, attemptOf, batchOf, chainId, hashOf, lease, sender } from "../journal/fixtures.ts";
 
 describe("attemptsOf", () => {
   const batch = (change: Partial<BatchRow>): BatchRow => ({

@@ -1,6 +1,6 @@
 import { expect } from "chai";
+import type { PaymentRow, PaymentState } from "../../../src/journal/index.ts";
 import { createExposure } from "../../../src/settlement/exposure.ts";
-import type { PaymentRow, PaymentState } from "../../../src/settlement/store/index.ts";
 import { accountAt, fakePayment, nonceAt, TOKEN } from "../../helpers/payments.ts";
 
 const payer = accountAt(1);

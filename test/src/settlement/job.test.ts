@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../src/chain/client.ts";
 import { ChainUnavailableError, TransactionRefusedError } from "../../../src/chain/errors.ts";
+import type { PaymentState } from "../../../src/journal/index.ts";
 import {
   type JobOptions,
   type JobPayment,
@@ -15,7 +16,6 @@ import {
   startEngine,
   summarise,
 } from "../../../src/settlement/index.ts";
-import type { PaymentState } from "../../../src/settlement/store/index.ts";
 import {
   BURNING_CODE,
   type ChainLab,

@@ -1,7 +1,7 @@
 import { expect } from "chai";
+import type { PaymentRow } from "../../../src/journal/index.ts";
 import { dropped, laterMs, postponed } from "../../../src/settlement/outcomes.ts";
 import { resolvePolicy } from "../../../src/settlement/policy.ts";
-import type { PaymentRow } from "../../../src/settlement/store/index.ts";
 
 describe("laterMs", () => {
   const row = { acceptedAtMs: 0, deadlineSeconds: 10_000_000n };

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { encodeFunctionData, getAddress } from "viem";
 import { mockUSDCArtifact } from "../../../src/contracts/MockUSDC.ts";
+import { openStore, type Store } from "../../../src/journal/index.ts";
 import { sender } from "../../../src/local/transaction.ts";
 import { settlePayments } from "../../../src/settlement/job.ts";
 import { reconcile } from "../../../src/settlement/reconcile.ts";
-import { openStore, type Store } from "../../../src/settlement/store/index.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../../helpers/chainLab.ts";
 
 describe("reconcile", () => {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Address } from "viem";
+import type { PaymentRow, PaymentState } from "../../../src/journal/index.ts";
 import { createStanding } from "../../../src/settlement/standing.ts";
-import type { PaymentRow, PaymentState } from "../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 
 const payer = freshAddress(1);

@@ -1,6 +1,6 @@
 import { expect } from "chai";
+import { openStore } from "../../../src/journal/index.ts";
 import { createTotals, readStatement, type StatementLine } from "../../../src/settlement/statement.ts";
-import { openStore } from "../../../src/settlement/store/index.ts";
 import { fakePayment, nonceAt } from "../../helpers/payments.ts";
 
 /** Two dollars for one ether, in millionths. */

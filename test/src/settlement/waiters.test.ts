@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { PaymentRow, PaymentState } from "../../../src/settlement/store/index.ts";
+import type { PaymentRow, PaymentState } from "../../../src/journal/index.ts";
 import { createWaiters, isDecided } from "../../../src/settlement/waiters.ts";
 
 const row = (id: number, state: PaymentState): PaymentRow => ({ id, state }) as PaymentRow;

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { authorizationId, termsDigest } from "../../../src/authorization/identity.ts";
 import { type ChainClient, connectChain } from "../../../src/chain/client.ts";
+import { openStore, type PaymentState, type Store } from "../../../src/journal/index.ts";
+import type { NewPayment } from "../../../src/journal/ports/types.ts";
 import { startLocalChain } from "../../../src/local/index.ts";
 import { DEFAULT_POLICY } from "../../../src/settlement/policy.ts";
-import { openStore, type PaymentState, type Store } from "../../../src/settlement/store/index.ts";
-import type { NewPayment } from "../../../src/settlement/store/types.ts";
 import { createOutcomeWatch } from "../../../src/settlement/watch.ts";
 import { accountAt, fakePayment, nonceAt } from "../../helpers/payments.ts";
 

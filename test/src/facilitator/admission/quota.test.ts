@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { createDailyCounts, type Quota, QuotaError } from "../../../../src/facilitator/admission/quota.ts";
-import { openStore, type Store } from "../../../../src/settlement/store/index.ts";
+import { openStore, type Store } from "../../../../src/journal/index.ts";
 
 describe("createDailyCounts", () => {
   let store: Store;

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { type Address, getAddress } from "viem";
+import type { ChannelEvent, Store } from "../../../../src/journal/index.ts";
 import { networks } from "../../../../src/networks.ts";
 import { reconcile } from "../../../../src/settlement/reconcile.ts";
-import type { ChannelEvent, Store } from "../../../../src/settlement/store/index.ts";
 import { freshAddress } from "../../../helpers/chainLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../../helpers/keeperLab.ts";
 

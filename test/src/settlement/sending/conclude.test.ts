@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { encodeAbiParameters, encodeEventTopics, type Hex, parseAbi, type TransactionReceipt } from "viem";
 import { settlementRouterArtifact } from "../../../../src/contracts/SettlementRouter.ts";
+import type { Attempt, BatchRow, PaymentRow, Transition } from "../../../../src/journal/index.ts";
 import {
   concludeBatch,
   concludeRefusal,
@@ -10,7 +11,6 @@ import {
   USE_UNKNOWN,
   withUses,
 } from "../../../../src/settlement/sending/conclude.ts";
-import type { Attempt, BatchRow, PaymentRow, Transition } from "../../../../src/settlement/store/index.ts";
 import { accountAt, fakePayment, nonceAt, TOKEN } from "../../../helpers/payments.ts";
 
 const ROUTER = accountAt(99);

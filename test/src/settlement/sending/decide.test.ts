@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
+import type { Attempt, BatchRow } from "../../../../src/journal/ports/types.ts";
 import { type BatchView, decideBatch, findGaps } from "../../../../src/settlement/sending/decide.ts";
-import type { Attempt, BatchRow } from "../../../../src/settlement/store/types.ts";
 
 const policy = { confirmations: 2, rebroadcastAfterMs: 8_000, replaceAfterMs: 20_000 };
 const hash = (n: number): Hex => `0x${n.toString(16).padStart(64, "0")}`;

@@ -1,0 +1,72 @@
+import { sql } from "kysely";
+import { isOutage, type StoreError } from "../ports/errors.ts";
+import type { Store } from "../ports/types.ts";
+import type { Backend } from "./backend.ts";
+
+type HealthMethods = Pick<Store, "fault" | "probe">;
+
+/** A probe's row, under a name that nothing else has. */
+const PROBE = "probe";
+/** So much must fit beside what is there: as much as some tens of payments take. */
+const ROOM_BYTES = 65_536;
+
+/**
+ * Notes how writes end, and reads that find no database, whoever makes them. Success says that the journal works, but for two faults that a small write may not
+ * meet: a full disk, which a probe has to disprove, and a damaged file, which nothing here does.
+ */
+export function watchWrites(backend: Backend): { readonly backend: Backend; readonly methods: HealthMethods } {
+  let fault: StoreError | undefined;
+
+  async function noted<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work();
+      if (fault?.kind !== "full" && fault?.kind !== "corrupt") fault = undefined;
+      return result;
+    } catch (error) {
+      if (isOutage(error) && fault?.kind !== "corrupt") fault = error;
+      throw error;
+    }
+  }
+
+  /** A read that finds the database away says the same of writes; any other trouble of a read is its own. */
+  async function notedAway<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isOutage(error) && error.kind === "unavailable") fault ??= error;
+      throw error;
+    }
+  }
+
+  const watched: Backend = {
+    ...backend,
+    read: (query) => notedAway(() => backend.read(query)),
+    readOne: (statement) => notedAway(() => backend.readOne(statement)),
+    write: (operation, rows) => noted(() => backend.write(operation, rows)),
+    writeOne: (statement) => noted(() => backend.writeOne(statement)),
+  };
+
+  function writeProbe(value: string): Promise<void> {
+    return watched.write(async ({ db }) => {
+      const conflict = { value: sql<string>`excluded.value` };
+      await db
+        .insertInto("cursors")
+        .values({ name: PROBE, value })
+        .onConflict((on) => on.column("name").doUpdateSet(conflict))
+        .execute();
+    });
+  }
+
+  return {
+    backend: watched,
+    methods: {
+      fault: () => fault,
+      probe: async () => {
+        await writeProbe("x".repeat(ROOM_BYTES));
+        if (fault?.kind === "full") fault = undefined;
+        await writeProbe("");
+        if (fault !== undefined) throw fault;
+      },
+    },
+  };
+}

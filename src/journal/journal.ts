@@ -1,0 +1,84 @@
+import { gather, togetherOrAlone } from "../async/gather.ts";
+import { channelMethods } from "./channels/channels.ts";
+import { ledgerMethods } from "./channels/ledger.ts";
+import { type Backend, ROWS_PER_TRANSACTION } from "./database/backend.ts";
+import { watchWrites } from "./database/health.ts";
+import { createLifecycle } from "./database/lifecycle.ts";
+import { noteMethods } from "./notes.ts";
+import { type Accepted, acceptAll } from "./payments/accept.ts";
+import { paymentMethods } from "./payments/payments.ts";
+import { type AcceptedPayment, acceptedPayment } from "./payments/rows.ts";
+import { applyTransitions, prepareTransition } from "./payments/transitions.ts";
+import { StoreError, type StoreErrorKind } from "./ports/errors.ts";
+import type { Store } from "./ports/types.ts";
+import { batchMethods } from "./sending/batches.ts";
+import { leaseMethods } from "./sending/leases.ts";
+import { surveyMethods } from "./sending/survey.ts";
+
+/** Errors that have nothing to do with the payments of one call. */
+const concerningAll: ReadonlySet<StoreErrorKind> = new Set(["busy", "unavailable", "indeterminate", "closed"]);
+
+/** The store's methods on a database. */
+export function createStore(database: Backend): Store {
+  const { backend, methods } = watchWrites(database);
+  const { track, close } = createLifecycle();
+  const tracked: Backend = {
+    ...backend,
+    read: (query) => track(() => backend.read(query)),
+    write: (operation, rows) => track(() => backend.write(operation, rows)),
+    readOne: (statement) => track(() => backend.readOne(statement)),
+    writeOne: (statement) => track(() => backend.writeOne(statement)),
+  };
+
+  // Concurrent calls share their statements, not only their commit.
+  const accept = gather<readonly AcceptedPayment[], readonly Accepted[]>(
+    (calls) =>
+      togetherOrAlone(
+        calls,
+        async (group) => {
+          const payments = group.flat();
+          const accepted = await backend.write((transaction) => acceptAll(transaction, payments), payments.length);
+          let start = 0;
+          return group.map((call) => {
+            start += call.length;
+            return accepted.slice(start - call.length, start);
+          });
+        },
+        (error) => error instanceof StoreError && concerningAll.has(error.kind),
+      ),
+    ROWS_PER_TRANSACTION,
+    (call) => call.length,
+  );
+
+  return {
+    accept: async (payments, nowMs) => {
+      if (payments.length === 0) return [];
+      const rows = payments.map((payment) => acceptedPayment(payment, nowMs));
+      return track(() => inPieces(rows, accept));
+    },
+    transition: async (transitions, nowMs) =>
+      inPieces(transitions.map(prepareTransition), (some) =>
+        tracked.write((transaction) => applyTransitions(transaction, some, nowMs), some.length),
+      ),
+    ...paymentMethods(tracked),
+    ...leaseMethods(tracked),
+    ...batchMethods(tracked),
+    ...noteMethods(tracked),
+    ...surveyMethods(tracked),
+    ...channelMethods(tracked),
+    ...ledgerMethods(tracked),
+    fault: methods.fault,
+    probe: () => track(methods.probe),
+    onChange: backend.onChange,
+    close: () => close(backend.close),
+  };
+}
+
+/** Works on `items` in pieces that a transaction may have, one behind the other. */
+async function inPieces<I, O>(items: readonly I[], work: (some: readonly I[]) => Promise<readonly O[]>): Promise<O[]> {
+  const done: O[] = [];
+  for (let i = 0; i < items.length; i += ROWS_PER_TRANSACTION) {
+    for (const one of await work(items.slice(i, i + ROWS_PER_TRANSACTION))) done.push(one);
+  }
+  return done;
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from "node:url";
+import { openPostgres } from "./database/postgres/backend.ts";
+import { openSqlite } from "./database/sqlite/backend.ts";
+import { createStore } from "./journal.ts";
+import { StoreError } from "./ports/errors.ts";
+import type { Store } from "./ports/types.ts";
+
+/** Where the journal is when nothing else is said. */
+export const DEFAULT_STORE_PATH = ".tributary/journal.db";
+
+export type StoreOptions = {
+  /** PostgreSQL: the most connections. */
+  readonly poolSize?: number;
+  /** PostgreSQL: the schema that holds the tables. */
+  readonly schema?: string;
+  /** SQLite: how long to wait for another process that writes, in milliseconds. */
+  readonly busyTimeoutMs?: number;
+  /** SQLite: the most pages of 4096 bytes that the file may have. */
+  readonly maxPageCount?: number;
+  /**
+   * SQLite: whether the file is looked over for damage before it is used (true by default). It takes about two seconds for a
+   * gigabyte, and no more: of a larger file only the small tables are read, all but payments, their history and transactions.
+   */
+  readonly check?: boolean;
+};
+
+/**
+ * Opens the journal, and makes or upgrades it where that is needed: `postgres://…` is a PostgreSQL database, a path,
+ * `sqlite:path` or `file:` URL a SQLite file, `:memory:` one that ends with the process, and undefined the default file.
+ * Rejects with a `StoreError`.
+ */
+export async function openStore(url: string | undefined, options: StoreOptions = {}): Promise<Store> {
+  const where = url ?? DEFAULT_STORE_PATH;
+  if (/^postgres(ql)?:\/\//i.test(where)) {
+    const { poolSize = 10, schema = "tributary" } = options;
+    return createStore(await openPostgres(where, { poolSize, schema }));
+  }
+  const { busyTimeoutMs = 10_000, maxPageCount, check = true } = options;
+  return createStore(await openSqlite(pathOf(where), { busyTimeoutMs, maxPageCount, check }));
+}
+
+function pathOf(where: string): string {
+  if (/^file:\/\//i.test(where)) return fileURLToPath(where);
+  const path = where.replace(/^sqlite:(\/\/)?/i, "");
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1];
+  if (path !== "" && scheme === undefined) return path;
+  throw new StoreError(
+    "invalid",
+    scheme === undefined ? "The journal's path is empty." : `No journal in "${scheme}:".`,
+    {
+      hint: "Give a file's path or the postgres:// address of a database.",
+    },
+  );
+}

@@ -1,0 +1,126 @@
+import { type Selectable, sql } from "kysely";
+import { getAddress } from "viem";
+import type { Backend, Write } from "../database/backend.ts";
+import type { LeaseTable } from "../database/tables.ts";
+import type { HeldLease, Lease, Store } from "../ports/types.ts";
+
+type LeaseMethods = Pick<Store, "acquireLease" | "releaseLease">;
+
+/** Leases of sending keys. */
+export function leaseMethods({ write }: Backend): LeaseMethods {
+  return {
+    acquireLease: ({ chainId, sender: given, owner, ttlMs, place, abandoned }) =>
+      write(async (transaction) => {
+        const { db, dialect } = transaction;
+        const sender = getAddress(given);
+        const none = { owner: null, epoch: 0, renewals: 0, ttl_ms: 0, host: null, pid: null };
+        await db
+          .insertInto("leases")
+          .values({ chain_id: chainId, sender, ...none, taken_at_ms: 0, renewed_at_ms: 0 })
+          .onConflict((conflict) => conflict.columns(["chain_id", "sender"]).doNothing())
+          .execute();
+        const query = db
+          .selectFrom("leases")
+          .selectAll()
+          .select(dialect.nowMs.as("now_ms"))
+          .where("chain_id", "=", chainId)
+          .where("sender", "=", sender);
+        const held = await dialect.lock(query, "update").executeTakeFirstOrThrow();
+        const other = heldLease(held);
+        const isOthers = other !== undefined && other.owner !== owner;
+        if (isOthers && !isSame(other, abandoned)) return { heldBy: other };
+        const isRenewed = other !== undefined && !isOthers;
+        const epoch = isRenewed ? held.epoch : held.epoch + 1;
+        await db
+          .updateTable("leases")
+          .set({ owner, epoch, ttl_ms: ttlMs, host: place?.host ?? null, pid: place?.pid ?? null })
+          .set({ renewals: held.renewals + 1, renewed_at_ms: dialect.nowMs })
+          .$if(!isRenewed, (update) => update.set({ taken_at_ms: dialect.nowMs }))
+          .where("chain_id", "=", chainId)
+          .where("sender", "=", sender)
+          .execute();
+        if (isOthers) await releaseClaims(transaction, chainId, other.owner);
+        return { lease: { chainId, sender, owner, epoch } };
+      }),
+
+    releaseLease: async (lease) => {
+      await write(({ db }) =>
+        db
+          .updateTable("leases")
+          .set({ owner: null })
+          .where("chain_id", "=", lease.chainId)
+          .where("sender", "=", getAddress(lease.sender))
+          .where("owner", "=", lease.owner)
+          .where("epoch", "=", lease.epoch)
+          .execute(),
+      );
+    },
+  };
+}
+
+/** A row of the table, read together with the database's time, as a lease. */
+export function heldLease(row: Selectable<LeaseTable> & { readonly now_ms: number }): HeldLease | undefined {
+  const { owner, host, pid } = row;
+  if (owner === null) return undefined;
+  return {
+    chainId: row.chain_id,
+    sender: row.sender,
+    owner,
+    epoch: row.epoch,
+    place: host === null || pid === null ? undefined : { host, pid },
+    renewals: row.renewals,
+    ttlMs: row.ttl_ms,
+    takenAtMs: row.taken_at_ms,
+    silentForMs: Math.max(0, row.now_ms - row.renewed_at_ms),
+  };
+}
+
+function isSame(held: HeldLease, { owner, epoch, renewals }: Partial<HeldLease> = {}): boolean {
+  return held.owner === owner && held.epoch === epoch && held.renewals === renewals;
+}
+
+/**
+ * Frees what an engine had claimed whose key was taken over, if no key of this chain is left to it: else it may be alive, or
+ * the last of its keys frees it. One that was only stopped may wake up and go on with what it had planned. That does no harm:
+ * a claim spares engines double work and guards nothing. What it signs is fenced by the epoch, and under a new lease only
+ * payments go into a batch that are still queued and have no variant in flight; every other change names the states that
+ * it starts from.
+ */
+async function releaseClaims({ db, dialect }: Write, chainId: number, owner: string): Promise<void> {
+  const alive = await db
+    .selectFrom("leases")
+    .select("sender")
+    .where("chain_id", "=", chainId)
+    .where("owner", "=", owner)
+    .executeTakeFirst();
+  if (alive !== undefined) return;
+  await db
+    // What somebody is changing at this moment is not waited for: its claim ends with that, or lapses.
+    .with("claimed", (within) =>
+      dialect.lock(
+        within
+          .selectFrom("payments")
+          .select("id")
+          .where("chain_id", "=", chainId)
+          .where("state", "=", sql.lit("queued" as const))
+          .where("claimed_by", "=", owner),
+        "skip-locked",
+      ),
+    )
+    .updateTable("payments")
+    .from("claimed")
+    .set({ claimed_by: null, claimed_until_ms: 0 })
+    .whereRef("payments.id", "=", "claimed.id")
+    .execute();
+}
+
+/** Whether a lease is still the key's. It cannot be taken over before this transaction ends. */
+export async function holds({ db, dialect }: Write, lease: Lease): Promise<boolean> {
+  const query = db
+    .selectFrom("leases")
+    .select(["owner", "epoch"])
+    .where("chain_id", "=", lease.chainId)
+    .where("sender", "=", getAddress(lease.sender));
+  const row = await dialect.lock(query, "share").executeTakeFirst();
+  return row !== undefined && row.owner === lease.owner && row.epoch === lease.epoch;
+}

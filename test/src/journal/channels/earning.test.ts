@@ -1,0 +1,47 @@
+import { expect } from "chai";
+import { dayOf, earnedBy, earningOf } from "../../../../src/journal/channels/earning.ts";
+import type { ChannelRow } from "../../../../src/journal/index.ts";
+import { recordOf } from "../../../helpers/channelRecords.ts";
+
+const DAY_MS = 86_400_000;
+
+/** A row of channel 1 as an earlier version left it, unless the change says more. */
+function rowOf(charged: bigint, change: Partial<ChannelRow> = {}): ChannelRow {
+  const record = recordOf(1, charged);
+  const common = { channelId: record.channelId as `0x${string}`, chainId: 84532, record, version: 1 };
+  const nothing = { withdrawal: undefined, fault: undefined, isDeleted: false };
+  return { ...common, ...nothing, claimed: 0n, unclaimedSinceMs: 3 * DAY_MS, ...change };
+}
+
+describe("a channel's earnings by day", () => {
+  it("begins a day at midnight UTC", () => {
+    expect([0, DAY_MS - 1, DAY_MS].map(dayOf)).to.deep.equal([0, 0, 1]);
+  });
+
+  it("keeps a day open that the clock seems to have left again", () => {
+    const before = rowOf(5n, { earning: { day: 8, base: 2n } });
+    const { earning, closed } = earnedBy(before, recordOf(1, 9n), 7 * DAY_MS);
+    expect([earning, closed]).to.deep.equal([{ day: 8, base: 2n }, undefined]);
+  });
+
+  it("counts what is unclaimed of a row that an earlier version wrote, on the day since which it is", () => {
+    const before = rowOf(9n, { claimed: 4n });
+    expect(earningOf(before)).to.deep.equal({ day: 3, amount: 5n });
+    expect(earnedBy(before, recordOf(1, 12n), 5 * DAY_MS)).to.deep.equal({
+      earning: { day: 5, base: 9n },
+      closed: { day: 3, amount: 5n },
+    });
+    expect(earnedBy(before, recordOf(1, 9n), 5 * DAY_MS).earning).to.deep.equal({ day: 3, base: 4n });
+    expect(earningOf(rowOf(9n, { claimed: 10n }))).to.equal(undefined);
+  });
+
+  it("takes a charge back on the day on which it is taken back", () => {
+    const before = rowOf(9n, { earning: { day: 1, base: 0n } });
+    const { earning, closed } = earnedBy(before, recordOf(1, 7n), 2 * DAY_MS);
+    expect([earning, closed]).to.deep.equal([
+      { day: 2, base: 9n },
+      { day: 1, amount: 9n },
+    ]);
+    expect(earningOf(rowOf(7n, { earning }))).to.deep.equal({ day: 2, amount: -2n });
+  });
+});

@@ -1,0 +1,70 @@
+import type { Store } from "../../../src/journal/index.ts";
+import { describeAccept } from "./contract/accept.ts";
+import { describeBatches } from "./contract/batches.ts";
+import { describeClaim } from "./contract/claim.ts";
+import { describeCrash } from "./contract/crash.ts";
+import { describeLeases } from "./contract/leases.ts";
+import { describeLedger } from "./contract/ledger.ts";
+import { describeModel } from "./contract/model.ts";
+import { describeNotes } from "./contract/notes.ts";
+import { describeOpening } from "./contract/opening.ts";
+import { describeReading } from "./contract/reading.ts";
+import { describeSurvey } from "./contract/survey.ts";
+import { describeTransition } from "./contract/transition.ts";
+import { openPlace, type Place } from "./fixtures.ts";
+
+/** What a part of the suite works on: a journal of its own, and the way to open it once more. */
+export type Subject = {
+  readonly store: () => Store;
+  /** Another instance on the same journal; closed after the test. */
+  readonly another: () => Promise<Store>;
+  readonly place: () => Place;
+};
+
+/** The contract of a store, whatever is under it. `fresh` makes an empty place for a journal, a new one each time. */
+export function describeStore(name: string, fresh: () => Promise<Place>): void {
+  describe(`store on ${name}`, () => {
+    let place: Place | undefined;
+    let stores: Store[] = [];
+
+    const open = async () => {
+      const store = await openPlace(subject.place());
+      stores.push(store);
+      return store;
+    };
+    const subject: Subject = {
+      store: () => {
+        const [first] = stores;
+        if (first === undefined) throw new Error("not open");
+        return first;
+      },
+      another: open,
+      place: () => {
+        if (place === undefined) throw new Error("no place");
+        return place;
+      },
+    };
+
+    beforeEach(async () => {
+      place = await fresh();
+      await open();
+    });
+    afterEach(async () => {
+      await Promise.all(stores.map((store) => store.close()));
+      stores = [];
+    });
+
+    describeAccept(subject);
+    describeReading(subject);
+    describeClaim(subject);
+    describeTransition(subject);
+    describeLeases(subject);
+    describeBatches(subject);
+    describeNotes(subject);
+    describeSurvey(subject);
+    describeLedger(subject);
+    describeOpening(subject, fresh);
+    describeCrash(subject);
+    describeModel(fresh);
+  });
+}

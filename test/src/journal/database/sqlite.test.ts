@@ -1,0 +1,375 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { expect } from "chai";
+import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import { sqliteDialect } from "../../../../src/journal/database/dialect.ts";
+import type { Tables } from "../../../../src/journal/database/tables.ts";
+import { openStore, StoreError, type StoreOptions } from "../../../../src/journal/index.ts";
+import { selectWithNonce } from "../../../../src/journal/sending/survey.ts";
+import { idOf, recordOf } from "../../../helpers/channelRecords.ts";
+import { describeStore } from "../contract.ts";
+import { acceptSeeds, chainId, hashOf, paymentOf, sender, stateOf, takeOver } from "../fixtures.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
+let files = 0;
+function newFile(): string {
+  files += 1;
+  return join(folder, `${files}.db`);
+}
+
+describeStore("a SQLite file", async () => ({ url: newFile(), options: {} }));
+
+describe("openStore of a SQLite file", () => {
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const failure = async (url: string, options: StoreOptions = {}): Promise<StoreError> => {
+    try {
+      const store = await openStore(url, options);
+      await store.close();
+    } catch (error) {
+      if (error instanceof StoreError) return error;
+      throw error;
+    }
+    throw new Error("it opened");
+  };
+
+  it("makes the folder and a file that only its owner can read", async () => {
+    const path = join(folder, "a", "b", "journal.db");
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    for (const suffix of ["", "-wal", "-shm"]) expect(statSync(path + suffix).mode & 0o777).to.equal(0o600);
+    expect(statSync(join(folder, "a")).mode & 0o777).to.equal(0o700);
+    await store.close();
+  });
+
+  it("writes ahead and waits for the disk", async () => {
+    const path = newFile();
+    await (await openStore(path)).close();
+    const database = new DatabaseSync(path);
+    expect({ ...database.prepare("pragma journal_mode").get() }).to.deep.equal({ journal_mode: "wal" });
+    database.close();
+    const worker = readFileSync(new URL("../../../../src/journal/database/sqlite/worker.ts", import.meta.url), "utf8");
+    expect(worker).to.contain("pragma synchronous = full");
+  });
+
+  it("takes a path, sqlite: before it, or a file: URL", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    await store.close();
+    for (const url of [`sqlite:${path}`, `sqlite://${path}`, pathToFileURL(path).href]) {
+      const again = await openStore(url);
+      expect(await again.count()).to.deep.equal({ queued: 1 });
+      await again.close();
+    }
+  });
+
+  it("finds a nonce without reading the whole table", async () => {
+    const path = newFile();
+    await (await openStore(path)).close();
+    const compiler = new Kysely<Tables>({
+      dialect: {
+        createAdapter: () => new SqliteAdapter(),
+        createDriver: () => new DummyDriver(),
+        createIntrospector: (db) => new SqliteIntrospector(db),
+        createQueryCompiler: () => new SqliteQueryCompiler(),
+      },
+    });
+    const query = selectWithNonce(compiler, sqliteDialect, hashOf(1)).compile();
+    const database = new DatabaseSync(path);
+    const plan = database.prepare(`explain query plan ${query.sql}`).all(hashOf(1));
+    database.close();
+    const steps = plan.map(({ detail }) => String(detail));
+    expect(steps).to.deep.include("SEARCH payments USING INDEX payments_nonce (<expr>=?)");
+    expect(steps.filter((step) => step.startsWith("SCAN"))).to.deep.equal([]);
+  });
+
+  it("changes at most 1,000 rows in a transaction, however many it is asked for and by however many", async () => {
+    const store = await openStore(newFile());
+    // Listeners are told once for each transaction.
+    const sizes: number[] = [];
+    store.onChange((ids) => sizes.push(ids.length));
+    const payments = Array.from({ length: 2_600 }, (_, seed) => paymentOf(seed));
+    const rows = (await store.accept(payments, 1)).map(({ row }) => row);
+    expect([...sizes.splice(0)]).to.deep.equal([1_000, 1_000, 600]);
+    expect(rows.map(({ identity }) => identity)).to.deep.equal(payments.map(({ identity }) => identity));
+
+    const evidence = { kind: "request", by: "an operator" } as const;
+    const cancel = (some: typeof rows) =>
+      store.transition(
+        some.map(({ id }) => ({ paymentId: id, from: ["queued"], to: "cancelled", evidence })),
+        2,
+      );
+    await Promise.all([
+      cancel(rows.slice(0, 1_100)),
+      ...rows
+        .slice(1_100)
+        .map((_, i) => i)
+        .filter((i) => i % 300 === 0)
+        .map((i) => cancel(rows.slice(1_100 + i, 1_100 + i + 300))),
+    ]);
+    expect(Math.max(...sizes)).to.be.at.most(1_000);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).to.equal(2_600);
+    expect(await store.count()).to.deep.equal({ cancelled: 2_600 });
+    await store.close();
+  });
+
+  it("keeps a journal in memory", async () => {
+    const store = await openStore(":memory:");
+    const rows = await acceptSeeds(store, 1, 2, 3);
+    const answers = await Promise.all([...rows.map((row) => stateOf(store, row)), store.consume(1, 1), store.count()]);
+    expect(answers).to.deep.equal(["queued", "queued", "queued", false, { queued: 3 }]);
+    await store.close();
+  });
+
+  it("refuses an address of something else, without quoting it", async () => {
+    const error = await failure("mysql://root:hunter2@localhost/db");
+    expect(error).to.include({ kind: "invalid", shortMessage: 'No journal in "mysql:".' });
+    expect(error.message).not.to.contain("hunter2");
+    expect(await failure("")).to.include({ kind: "invalid", shortMessage: "The journal's path is empty." });
+  });
+
+  it("upgrades a journal of the first version, with what is in it", async () => {
+    const url = newFile();
+    const first = await openStore(url);
+    const [row] = await acceptSeeds(first, 1);
+    await first.close();
+    const database = new DatabaseSync(url);
+    database.exec("alter table payments drop column brought_by; drop table resources");
+    database.exec("drop index payments_nonce");
+    database.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
+    database.exec("drop table channel_days; drop table channel_events");
+    for (const column of ["renewals", "ttl_ms", "taken_at_ms", "renewed_at_ms", "host", "pid"]) {
+      database.exec(`alter table leases drop column ${column}`);
+    }
+    database.exec("alter table leases add column expires_at_ms integer not null default 0");
+    database.exec(`insert into leases values (${chainId}, '${sender}', 'a', 7, 1)`);
+    database.exec("delete from schema_version where version > 1");
+    database.close();
+    const upgraded = await openStore(url);
+    expect(await stateOf(upgraded, row!)).to.equal("queued");
+    expect((await upgraded.payment(row?.id ?? 0))?.bringer).to.equal(undefined);
+    expect(await upgraded.resources()).to.deep.equal([]);
+    // Whoever lost the key before is still fenced.
+    expect(await takeOver(upgraded, "b")).to.include({ epoch: 8 });
+    await upgraded.close();
+  });
+
+  it("refuses a journal of a newer version", async () => {
+    const path = newFile();
+    await (await openStore(path)).close();
+    const database = new DatabaseSync(path);
+    database.exec("insert into schema_version values (999)");
+    database.close();
+    const error = await failure(path);
+    expect(error.kind).to.equal("newer-version");
+    expect(error.details).to.contain("version 999");
+  });
+
+  it("refuses a file that is no database, or a damaged one", async () => {
+    const path = newFile();
+    writeFileSync(path, "a shopping list, long enough to be taken for a header\n".repeat(200));
+    expect((await failure(path)).kind).to.equal("corrupt");
+    expect(readFileSync(path, "utf8")).to.match(/^a shopping list/);
+  });
+
+  it("refuses a journal with a damaged page in its middle, before anything is done with it", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, ...Array.from({ length: 300 }, (_, index) => index));
+    await store.close();
+    const bytes = readFileSync(path);
+    const middle = Math.floor(bytes.length / 2 / 4_096) * 4_096;
+    bytes.fill(0xa5, middle - 8 * 4_096, middle + 8 * 4_096);
+    writeFileSync(path, bytes);
+    const error = await failure(path);
+    expect(error).to.include({ kind: "corrupt" });
+    expect(error.shortMessage).to.match(/^The journal's file is damaged/);
+    // Whoever only reads may still look at what is left.
+    await (await openStore(path, { check: false })).close();
+  });
+
+  it("refuses the database of another program, and leaves it alone", async () => {
+    const path = newFile();
+    const database = new DatabaseSync(path);
+    database.exec("create table recipes (name text)");
+    expect((await failure(path)).kind).to.equal("invalid");
+    expect(database.prepare("select name from sqlite_schema").all()).to.have.length(1);
+    database.close();
+  });
+
+  it("refuses a folder, and a file where a folder must be", async () => {
+    const path = join(folder, "directory.db");
+    mkdirSync(path);
+    expect((await failure(path)).kind).to.equal("unavailable");
+    const file = newFile();
+    writeFileSync(file, "");
+    expect((await failure(join(file, "below.db"))).kind).to.equal("unavailable");
+  });
+
+  it("reads a journal that cannot be written, and says so to who writes", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    await store.close();
+    // The write version in the header: above 2, SQLite opens a file for reading only.
+    const bytes = readFileSync(path);
+    bytes[18] = 3;
+    writeFileSync(path, bytes);
+    const locked = await openStore(path);
+    expect(await locked.count()).to.deep.equal({ queued: 1 });
+    const error = await acceptSeeds(locked, 2).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "read-only");
+    await locked.close();
+  });
+
+  it("says that the disk is full, stores no half of a request, and goes on when there is space", async () => {
+    const path = newFile();
+    const small = await openStore(path, { maxPageCount: 80 });
+    let stored = 0;
+    let error: unknown;
+    for (; error === undefined && stored < 10_000; stored += 40) {
+      const seeds = Array.from({ length: 40 }, (_, index) => stored + index);
+      error = await acceptSeeds(small, ...seeds).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+    }
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "full");
+    const before = await small.count();
+    expect(before).to.deep.equal({ queued: stored - 40 });
+    await small.close();
+    const large = await openStore(path);
+    expect(await large.count()).to.deep.equal(before);
+    await acceptSeeds(large, 99_999);
+    await large.close();
+  });
+
+  it("remembers that the disk is full until a probe finds room, whatever small writes say", async () => {
+    const path = newFile();
+    const store = await openStore(path, { maxPageCount: 120 });
+    await store.probe();
+    expect(store.fault()).to.equal(undefined);
+    const filler = new DatabaseSync(path, { timeout: 60_000 });
+    filler.exec("create table filler (bytes blob)");
+    filler.exec(`insert into filler values (zeroblob(${120 * 4_096}))`);
+    const full = await store.probe().catch((reason: unknown) => reason);
+    expect(full).to.be.instanceOf(StoreError).with.property("kind", "full");
+    await store.setCursor("small", "1");
+    expect(store.fault()).to.equal(full);
+    filler.exec("drop table filler");
+    await store.probe();
+    expect(store.fault()).to.equal(undefined);
+    filler.close();
+    await store.close();
+  });
+
+  it("remembers the last failed write until one succeeds", async () => {
+    const path = newFile();
+    const store = await openStore(path, { busyTimeoutMs: 50 });
+    const other = new DatabaseSync(path);
+    other.exec("begin immediate");
+    const error = await store.setCursor("a", "1").catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "busy");
+    expect(store.fault()).to.equal(error);
+    other.exec("rollback");
+    await store.setCursor("a", "1");
+    expect(store.fault()).to.equal(undefined);
+    other.close();
+    await store.close();
+  });
+
+  it("reads and keeps the event loop free while another process has the file locked, then gives up", async () => {
+    const path = newFile();
+    const store = await openStore(path, { busyTimeoutMs: 600 });
+    const rows = await acceptSeeds(store, 1);
+    const other = new DatabaseSync(path);
+    other.exec("begin immediate");
+    let ticks = 0;
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 10);
+    const late = acceptSeeds(store, 2).catch((reason: unknown) => reason);
+    expect(await store.payment(rows[0]?.id ?? 0)).to.deep.equal(rows[0]);
+    expect(await late)
+      .to.be.instanceOf(StoreError)
+      .with.property("kind", "busy");
+    clearInterval(timer);
+    expect(ticks).to.be.at.least(2);
+    const patient = await openStore(path, { busyTimeoutMs: 600_000 });
+    const waiting = acceptSeeds(patient, 3);
+    setTimeout(() => other.exec("rollback"), 100);
+    expect(await waiting).to.have.length(1);
+    expect(await store.count()).to.deep.equal({ queued: 2 });
+    await patient.close();
+    other.close();
+    await store.close();
+  });
+
+  it("reads a channel while another process has the file locked, and rewrites it as soon as that lets go", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    const id = idOf(1);
+    const content = { withdrawal: undefined, fault: undefined, isDeleted: false } as const;
+    const added = { ...content, channelId: id, chainId, record: recordOf(1, 7n), claimed: 0n };
+    await store.changeChannels([{ before: undefined, after: added }], 1);
+    const before = (await store.channels([id])).get(id)!;
+
+    const other = new DatabaseSync(path);
+    other.exec("begin immediate");
+    const rewritten = store.changeChannels([{ before, after: { ...before, claimed: 5n } }], 2);
+    expect((await store.channels([id])).get(id)).to.deep.equal(before);
+    setTimeout(() => other.exec("rollback"), 50);
+    expect([...(await rewritten)]).to.deep.equal([id]);
+    expect((await store.channels([id])).get(id)).to.deep.include({ claimed: 5n });
+    // Not from what it was before.
+    expect((await store.changeChannels([{ before, after: { ...before, claimed: 6n } }], 3)).size).to.equal(0);
+    expect((await store.channels([id])).get(id)).to.deep.include({ claimed: 5n });
+
+    other.exec("update channels set record = '{}'");
+    other.close();
+    const error = await store.channels([id]).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(StoreError).with.property("kind", "corrupt");
+    await store.close();
+    for (const late of [store.channels([id]), store.changeChannels([{ before, after: before }], 4)]) {
+      const closed = await late.catch((reason: unknown) => reason);
+      expect(closed).to.be.instanceOf(StoreError).with.property("kind", "closed");
+    }
+  });
+
+  it("lets nobody change history", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await acceptSeeds(store, 1);
+    await store.close();
+    const database = new DatabaseSync(path);
+    for (const statement of ["update history set at_ms = 0", "delete from history"]) {
+      expect(() => database.exec(statement)).to.throw("append-only");
+    }
+    database.close();
+  });
+
+  it("says that a row cannot be read, without what is in it", async () => {
+    const path = newFile();
+    const store = await openStore(path);
+    await store.accept([paymentOf(1)], 1);
+    const database = new DatabaseSync(path);
+    for (const [column, text] of [
+      ["work", '{"kind":"authorization","authorization":{"signature":"0x5ec7e7"}}'],
+      ["evidence", "no json"],
+      ["deadline", "0x10"],
+    ]) {
+      database.exec("begin");
+      database.prepare(`update payments set ${column} = ?`).run(text ?? "");
+      database.exec("commit");
+      const error = await store.payment(1).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(StoreError).with.property("kind", "corrupt");
+      expect(String(error)).not.to.contain("5ec7e7");
+    }
+    database.close();
+    await store.close();
+  });
+});

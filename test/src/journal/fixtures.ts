@@ -1,0 +1,128 @@
+import { type Address, getAddress, type Hex, maxUint256 } from "viem";
+import { authorizationId, termsDigest } from "../../../src/authorization/identity.ts";
+import {
+  type Attempt,
+  type Evidence,
+  type Lease,
+  type NewBatch,
+  type NewPayment,
+  openStore,
+  type PaymentRow,
+  type Store,
+  type StoreOptions,
+} from "../../../src/journal/index.ts";
+
+/** Where a journal can be opened, by this process and by others. */
+export type Place = { readonly url: string; readonly options: StoreOptions };
+
+export const chainId = 84532;
+export const request: Evidence = { kind: "request", by: "test" };
+
+export function openPlace({ url, options }: Place): Promise<Store> {
+  return openStore(url, options);
+}
+
+export function addressOf(seed: number): Address {
+  return getAddress(`0x${(0xa000_0000 + seed).toString(16).padStart(40, "0")}`);
+}
+
+export function hashOf(seed: number | string): Hex {
+  return `0x${Buffer.from(`${seed}`).toString("hex").padStart(64, "0")}`;
+}
+
+export const sender = addressOf(1);
+
+/** A payment with a nonce of its own. `variant` changes the terms under one identity. */
+export function paymentOf(
+  seed: number,
+  change: Partial<Omit<NewPayment, "identity" | "digest" | "work">> & { variant?: number; chainId?: number } = {},
+): NewPayment {
+  const { variant = 0, chainId: chain = chainId, ...rest } = change;
+  const authorization = {
+    chainId: chain,
+    token: addressOf(2),
+    from: addressOf(3),
+    to: addressOf(100 + variant),
+    value: maxUint256 - BigInt(variant),
+    validAfter: 0n,
+    validBefore: maxUint256,
+    nonce: hashOf(seed),
+    signature: `0x${"5a".repeat(65)}`,
+  } as const;
+  return {
+    identity: authorizationId(authorization),
+    digest: termsDigest(authorization),
+    work: { kind: "authorization", authorization, payerHasCode: variant % 2 === 1 },
+    deadlineSeconds: 1_900_000_000n,
+    acceptedBlock: 10n,
+    source: undefined,
+    ...rest,
+  };
+}
+
+export async function acceptAll(store: Store, payments: readonly NewPayment[], nowMs = 1): Promise<PaymentRow[]> {
+  return (await store.accept(payments, nowMs)).map(({ row }) => row);
+}
+
+/** Accepts payments with these seeds, all queued. */
+export function acceptSeeds(store: Store, ...seeds: number[]): Promise<PaymentRow[]> {
+  return acceptAll(
+    store,
+    seeds.map((seed) => paymentOf(seed)),
+  );
+}
+
+export async function lease(store: Store, change: Partial<Lease> & { ttlMs?: number } = {}): Promise<Lease> {
+  const { owner = "engine", ttlMs = 1_000_000 } = change;
+  const key = { chainId: change.chainId ?? chainId, sender: change.sender ?? sender };
+  const answer = await store.acquireLease({ ...key, owner, ttlMs });
+  if ("heldBy" in answer) throw new Error(`held by ${answer.heldBy.owner}`);
+  return answer.lease;
+}
+
+/** Takes a key from whoever has it, as one does who has watched that lease for its whole life. */
+export async function takeOver(store: Store, owner: string, change: Partial<Lease> = {}): Promise<Lease> {
+  const key = { chainId: change.chainId ?? chainId, sender: change.sender ?? sender, owner, ttlMs: 100 };
+  const first = await store.acquireLease(key);
+  const answer = "heldBy" in first ? await store.acquireLease({ ...key, abandoned: first.heldBy }) : first;
+  if ("heldBy" in answer) throw new Error(`held by ${answer.heldBy.owner}`);
+  return answer.lease;
+}
+
+export function attemptOf(
+  name: number | string,
+  payments: readonly PaymentRow[],
+  change: Partial<Attempt> = {},
+): Attempt {
+  return {
+    hash: hashOf(`tx ${name}`),
+    raw: "0x02abcdef",
+    gas: 100_000n,
+    maxFeePerGas: 2n ** 90n,
+    maxPriorityFeePerGas: 1_000_000n,
+    paymentIds: payments.map(({ id }) => id),
+    kind: payments.length === 0 ? "noop" : "router",
+    router: payments.length === 0 ? undefined : addressOf(9),
+    createdAtMs: 5,
+    broadcastAtMs: undefined,
+    ...change,
+  };
+}
+
+export function batchOf(txNonce: number, payments: readonly PaymentRow[], change: Partial<NewBatch> = {}): NewBatch {
+  const id = hashOf(`batch ${txNonce}`);
+  return { id, chainId, sender, txNonce, attempt: attemptOf(txNonce, payments), ...change };
+}
+
+/** Moves payments on, whatever their state. */
+export function move(store: Store, payments: readonly PaymentRow[], to: PaymentRow["state"], nowMs = 50) {
+  const from = ["queued", "batched", "submitted", "settled", "rejected", "settled-elsewhere"] as const;
+  return store.transition(
+    payments.map(({ id }) => ({ paymentId: id, from, to, evidence: request })),
+    nowMs,
+  );
+}
+
+export async function stateOf(store: Store, { id }: PaymentRow): Promise<PaymentRow["state"] | undefined> {
+  return (await store.payment(id))?.state;
+}
