@@ -8,7 +8,7 @@ import { type ChainClient, connectChain } from "../src/chain/client.ts";
 import { type DataFeeInputs, estimateDataSize } from "../src/fees/index.ts";
 import { encodeSettle } from "../src/router/index.ts";
 import { quoteSettlement } from "../src/settlement/index.ts";
-import { settlePayments } from "../src/settlement/job.ts";
+import { settlePayments } from "../src/settlement/job/job.ts";
 import { type OpChain, openOpChain } from "./lib/opChain.ts";
 import { openMint } from "./lib/payments.ts";
 import { bytesFor } from "./lib/random.ts";

@@ -3,7 +3,7 @@ import type { ChainClient } from "../src/chain/client.ts";
 import type { HeldLease, SenderRow } from "../src/journal/index.ts";
 import { formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
-import { nameOf } from "../src/settlement/takeKeys.ts";
+import { nameOf } from "../src/settlement/engine/takeKeys.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { jsonOption, network, rpcUrlOption } from "./cli/options.ts";

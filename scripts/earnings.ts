@@ -9,7 +9,7 @@ import {
   type EarningsAmounts,
   type EarningsRow,
   readEarnings,
-} from "../src/settlement/earnings/index.ts";
+} from "../src/settlement/reports/earnings/index.ts";
 import { type CsvValue, csvLine } from "./cli/csv.ts";
 import { asUsageAsync, UsageError } from "./cli/errors.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";

@@ -1,7 +1,12 @@
 import { Command, Option } from "commander";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
-import { createTotals, readStatement, type StatementLine, type StatementTotals } from "../src/settlement/statement.ts";
+import {
+  createTotals,
+  readStatement,
+  type StatementLine,
+  type StatementTotals,
+} from "../src/settlement/reports/statement.ts";
 import { type CsvValue, csvLine } from "./cli/csv.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { openLines } from "./cli/lineFile.ts";

@@ -19,7 +19,7 @@ import { DEFAULT_STORE_PATH, type Store } from "../src/journal/index.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
-import { SenderHeldError } from "../src/settlement/errors.ts";
+import { SenderHeldError } from "../src/settlement/engine/errors.ts";
 import { untilBegunAnew } from "./cli/beginning.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";

@@ -13,8 +13,8 @@ import {
   type KeeperWaiting,
 } from "../../src/keeper/index.ts";
 import type { Network } from "../../src/networks.ts";
-import type { SettlementEngine } from "../../src/settlement/engine.ts";
-import { startEngine } from "../../src/settlement/startEngine.ts";
+import type { SettlementEngine } from "../../src/settlement/engine/engine.ts";
+import { startEngine } from "../../src/settlement/engine/start.ts";
 import { connect, rpcTimeoutOption } from "../cli/connect.ts";
 import { feesOf, stderrLogger } from "../cli/engine.ts";
 import { asUsageAsync } from "../cli/errors.ts";

@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { ForeignFileError, openForAppending } from "../../src/files.ts";
 import type { PaymentRow, Store } from "../../src/journal/index.ts";
 import { networkOf } from "../../src/networks.ts";
-import { outcomeOf } from "../../src/settlement/jobOutcome.ts";
+import { outcomeOf } from "../../src/settlement/job/outcome.ts";
 import { UsageError } from "./errors.ts";
 import { toJson } from "./output.ts";
 import { createLineSplitter } from "./tail.ts";

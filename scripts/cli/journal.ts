@@ -4,7 +4,7 @@ import type { ChainClient } from "../../src/chain/client.ts";
 import { isDevelopmentChain } from "../../src/chain/development.ts";
 import { type Binding, bindJournal } from "../../src/journal/binding.ts";
 import { DEFAULT_STORE_PATH, isOutage, openStore, type Store, type StoreOptions } from "../../src/journal/index.ts";
-import { nameOf } from "../../src/settlement/takeKeys.ts";
+import { nameOf } from "../../src/settlement/engine/takeKeys.ts";
 import { asUsageAsync, UsageError } from "./errors.ts";
 import { notice } from "./output.ts";
 

@@ -1,6 +1,6 @@
 import type { Evidence, HistoryRow, PaymentRow } from "../../src/journal/index.ts";
-import { retryRuleOfState } from "../../src/settlement/retry.ts";
-import { retryRuleOfReason } from "../../src/settlement/retryRequest.ts";
+import { retryRuleOfReason } from "../../src/settlement/intake/retryRequest.ts";
+import { retryRuleOfState } from "../../src/settlement/outcome/retry.ts";
 
 /** A payment as JSON: its terms, where it stands, why, and what may be done. The signature is left out. */
 export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {

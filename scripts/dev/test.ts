@@ -13,7 +13,6 @@ const LONGEST = [
   "test/e2e",
   "test/e2e/channels",
   "test/src/keeper",
-  "test/src/settlement",
   "test/src/settlement/engine",
   "test/package",
   "test/src/journal/database",

@@ -2,7 +2,7 @@ import type { Address, Hex } from "viem";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { estimateDeployment } from "../../src/deploy/index.ts";
 import { type JobPayment, type MinedTransaction, quoteSettlement } from "../../src/settlement/index.ts";
-import { dataFeeOf } from "../../src/settlement/receipt.ts";
+import { dataFeeOf } from "../../src/settlement/outcome/receipt.ts";
 import type { Cost } from "./transcript.ts";
 
 /** The gas that a deployment should take; null where that cannot be told, which the deployment itself will say better. */

@@ -9,7 +9,7 @@ import { type AddressSet, callerAddressOf } from "../http/addresses.ts";
 import { isForeign } from "../http/names.ts";
 import { isOutage, type StoreError } from "../journal/ports/errors.ts";
 import type { Logger } from "../logger.ts";
-import { EngineBusyError, EngineClosedError } from "../settlement/engine.ts";
+import { EngineBusyError, EngineClosedError } from "../settlement/engine/engine.ts";
 import type { AcceptsAnswer } from "./accepts/answer.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Capacity, Full } from "./admission/capacity.ts";

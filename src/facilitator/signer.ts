@@ -4,7 +4,7 @@ import type { ChainClient } from "../chain/client.ts";
 import { alarm, type Clock, systemClock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import type { PaymentRow, Store } from "../journal/ports/types.ts";
-import type { SettlementEngine } from "../settlement/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { readContract } from "./reads.ts";
 
 /** The engine did not take a call, would not spend its gas, or did not send it in time. */

@@ -1,7 +1,7 @@
 import { type Address, getAddress, type Hex } from "viem";
 import { authorizationId } from "../authorization/identity.ts";
 import type { PaymentRow, Store } from "../journal/ports/types.ts";
-import { isDecided } from "../settlement/waiters.ts";
+import { isDecided } from "../settlement/engine/waiters.ts";
 
 /** What the journal knows of one payer's nonce, as JSON: for whoever lost an answer. */
 export type PaymentStatus = {

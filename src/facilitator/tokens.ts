@@ -3,7 +3,7 @@ import type { ChainClient } from "../chain/client.ts";
 import { askContract, ContractFaultError } from "../chain/contract.ts";
 import { ChainMismatchError } from "../chain/errors.ts";
 import { networkOf } from "../networks.ts";
-import { domainOf } from "../settlement/verifySubmission.ts";
+import { domainOf } from "../settlement/intake/verify.ts";
 
 /** What a resource server has to know of a token. */
 export type TokenTerms = {

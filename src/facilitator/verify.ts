@@ -3,7 +3,7 @@ import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
 import { type Address, isAddressEqual } from "viem";
 import type { ChainClient } from "../chain/client.ts";
-import type { SettlementEngine } from "../settlement/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import type { Admission } from "./admission/admission.ts";
 import { askOf } from "./admission/payment.ts";
 import { isNetworkOf } from "./admission/rules.ts";

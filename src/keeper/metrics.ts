@@ -4,7 +4,7 @@ import type { ChainClient } from "../chain/client.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { KeeperCall, PaymentRow, Store } from "../journal/index.ts";
-import type { SettlementEngine } from "../settlement/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { everyChannel, unclaimedOf } from "./rows.ts";
 import type { KeeperAlert } from "./types.ts";
 

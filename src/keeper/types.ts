@@ -3,7 +3,7 @@ import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { ChannelReceiver, Store } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
-import type { SettlementEngine } from "../settlement/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import type { KeeperActivity } from "./activity.ts";
 import type { AuthorizerKey } from "./authority.ts";
 import type { BadVoucher } from "./compose.ts";

@@ -4,7 +4,7 @@ import type { ChainClient } from "../chain/client.ts";
 import { inPieces } from "../chain/tokenLogs.ts";
 import type { Clock } from "../clock.ts";
 import type { ChannelRow, Store } from "../journal/index.ts";
-import { channelCursor, channelCursorStart } from "../settlement/earnings/cursor.ts";
+import { channelCursor, channelCursorStart } from "../settlement/reports/earnings/cursor.ts";
 import { noteRange } from "./events.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { unsynced } from "./reservation.ts";

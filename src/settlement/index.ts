@@ -1,6 +1,4 @@
 export * from "../journal/index.ts";
-export { type AttemptFate, attemptsOf, readAttempts, type TransactionAttempt } from "./attempts.ts";
-export * from "./earnings/index.ts";
 export {
   createSettlementEngine,
   EngineBusyError,
@@ -8,41 +6,43 @@ export {
   type EngineOptions,
   SenderHeldError,
   type SettlementEngine,
-} from "./engine.ts";
-export {
-  type InspectedBatch,
-  type InspectedItem,
-  type Inspection,
-  inspectSettlement,
-} from "./inspect.ts";
+} from "./engine/engine.ts";
+export { startEngine } from "./engine/start.ts";
+export type { KeyWait, Patience } from "./engine/takeKeys.ts";
 export {
   type Admission,
   type AdmissionRefusal,
   CallKeyError,
   type CallSubmission,
   type Submission,
-} from "./intake.ts";
+} from "./intake/admit.ts";
+export { retryRuleOfReason } from "./intake/retryRequest.ts";
 export {
   type JobOptions,
   type JobProgress,
   type JobStop,
   type SettlementReport,
   settlePayments,
-} from "./job.ts";
-export type { MinedTransaction } from "./jobTransactions.ts";
-export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome.ts";
+} from "./job/job.ts";
+export { type RefusedLine, serialiseRefusedLine, serialiseResult } from "./job/results.ts";
+export { type SettlementSummary, summarise, type Tally } from "./job/summary.ts";
+export type { MinedTransaction } from "./job/transactions.ts";
+export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome/results.ts";
+export { type RetryRule, retryRuleOfState } from "./outcome/retry.ts";
 export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError, type EnginePolicyOptions } from "./policy.ts";
+export { type AttemptFate, attemptsOf, readAttempts, type TransactionAttempt } from "./reports/attempts.ts";
+export * from "./reports/earnings/index.ts";
+export {
+  type InspectedBatch,
+  type InspectedItem,
+  type Inspection,
+  inspectSettlement,
+} from "./reports/inspect.ts";
 export {
   type QuotedBatch,
   type QuoteOptions,
   type QuoteTotal,
   quoteSettlement,
   type SettlementQuote,
-} from "./quote.ts";
-export { type RefusedLine, serialiseRefusedLine, serialiseResult } from "./results.ts";
-export { type RetryRule, retryRuleOfState } from "./retry.ts";
-export { retryRuleOfReason } from "./retryRequest.ts";
+} from "./reports/quote.ts";
 export type { FeePolicy } from "./sending/fees.ts";
-export { startEngine } from "./startEngine.ts";
-export { type SettlementSummary, summarise, type Tally } from "./summary.ts";
-export type { KeyWait, Patience } from "./takeKeys.ts";

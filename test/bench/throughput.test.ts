@@ -3,7 +3,7 @@ import { openMint } from "../../bench/lib/payments.ts";
 import { settleOneByOne } from "../../bench/lib/peers.ts";
 import { setBalances } from "../../bench/lib/token.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import { settlePayments } from "../../src/settlement/job.ts";
+import { settlePayments } from "../../src/settlement/job/job.ts";
 import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
 
 /** Settled before the clock starts: the first ones compile code. */

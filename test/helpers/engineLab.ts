@@ -7,10 +7,14 @@ import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { openStore, type PaymentRow, type Store } from "../../src/journal/index.ts";
 import type { Request } from "../../src/local/node.ts";
 import { type PaymentTerms, signPayment } from "../../src/local/payments.ts";
-import { createSettlementEngine, type EngineOptions, type SettlementEngine } from "../../src/settlement/engine.ts";
-import type { Admission } from "../../src/settlement/intake.ts";
+import {
+  createSettlementEngine,
+  type EngineOptions,
+  type SettlementEngine,
+} from "../../src/settlement/engine/engine.ts";
+import type { Patience } from "../../src/settlement/engine/takeKeys.ts";
+import type { Admission } from "../../src/settlement/intake/admit.ts";
 import type { EnginePolicyOptions } from "../../src/settlement/policy.ts";
-import type { Patience } from "../../src/settlement/takeKeys.ts";
 import { freshAddress } from "./chainLab.ts";
 import { startPacedClock } from "./pacedClock.ts";
 import { until } from "./until.ts";

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { getAddress } from "viem";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../src/channels/index.ts";
 import { networks } from "../../src/networks.ts";
-import { settlePayments } from "../../src/settlement/job.ts";
+import { settlePayments } from "../../src/settlement/job/job.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
 import { readLines } from "../helpers/journalCli.ts";

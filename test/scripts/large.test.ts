@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import { openStore } from "../../src/journal/index.ts";
-import { settlePayments } from "../../src/settlement/job.ts";
+import { settlePayments } from "../../src/settlement/job/job.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
 import { runCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 

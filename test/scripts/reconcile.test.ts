@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect } from "chai";
 import { openStore } from "../../src/journal/index.ts";
-import { settlePayments } from "../../src/settlement/job.ts";
+import { settlePayments } from "../../src/settlement/job/job.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
 import { writePayments } from "../helpers/journalCli.ts";

@@ -5,7 +5,7 @@ import { CLAIM_ROW_GAS, REFUND_GAS } from "../../channels/gas.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import { type DataFeeInputs, dataFee, sampleTransaction } from "../../fees/index.ts";
 import { CANONICAL_CHANNEL_GAS, CIRCLE_USDC_GAS, claimGas, ROUTER_GAS } from "../../gas/index.ts";
-import { type BatchCall, callOf } from "../../settlement/call.ts";
+import { type BatchCall, callOf } from "../../settlement/dispatch/call.ts";
 import type { Ask } from "./types.ts";
 
 /** Payments of a full batch: an engine sends as many at once. */

@@ -2,7 +2,7 @@ import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { keccak256 } from "viem";
 import { depositCall } from "../../channels/calls.ts";
 import type { PaymentRow } from "../../journal/ports/types.ts";
-import { isDecided } from "../../settlement/waiters.ts";
+import { isDecided } from "../../settlement/engine/waiters.ts";
 import { NOBODY } from "../admission/types.ts";
 import { bringerOf, CallerGoneError, createTurns, mayBringAnew, type TurnedAway } from "../bringers.ts";
 import { lastHash } from "../place.ts";

@@ -2,7 +2,7 @@ import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { StoreError } from "../../journal/ports/errors.ts";
 import type { Store } from "../../journal/ports/types.ts";
-import type { SettlementEngine } from "../../settlement/engine.ts";
+import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { describeError } from "../log.ts";
 import { type SharedBounds, sharedLook } from "./shared.ts";
 

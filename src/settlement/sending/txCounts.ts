@@ -5,7 +5,7 @@ import { transactionSigner } from "../../chain/signer.ts";
 import { nextTxNonce } from "../../chain/submit.ts";
 import type { Store } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
-import { findConsumer } from "./consumer.ts";
+import { findConsumer } from "../outcome/consumer.ts";
 
 /**
  * So many transactions of a key are believed on a node's word alone, beyond those that the journal knows: sent by hand, or by

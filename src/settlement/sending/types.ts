@@ -3,9 +3,9 @@ import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { BatchKind, BatchRow, Lease, PaymentRow, Store } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
+import type { MinedAttempt } from "../outcome/observe.ts";
 import type { EnginePolicy } from "../policy.ts";
 import type { Rival } from "./lease.ts";
-import type { MinedAttempt } from "./observe.ts";
 
 /** A call that carries payments, once its batch has an id. */
 export type Composition = {

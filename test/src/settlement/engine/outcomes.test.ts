@@ -7,7 +7,7 @@ import { connectChain } from "../../../../src/chain/client.ts";
 import { mockUSDCArtifact } from "../../../../src/contracts/MockUSDC.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import { networks } from "../../../../src/networks.ts";
-import { CallKeyError } from "../../../../src/settlement/intake.ts";
+import { CallKeyError } from "../../../../src/settlement/intake/admit.ts";
 import { ACCEPT_ALL, BURNING_CODE, startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
 import { usdcTypes } from "../../../helpers/usdc.ts";

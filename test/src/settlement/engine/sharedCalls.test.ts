@@ -5,8 +5,8 @@ import type { SignedAuthorization } from "../../../../src/authorization/types.ts
 import { MULTICALL3_ADDRESS } from "../../../../src/chain/multicall3.ts";
 import type { PaymentRow } from "../../../../src/journal/index.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
-import type { SettlementEngine } from "../../../../src/settlement/engine.ts";
-import type { CallSubmission } from "../../../../src/settlement/intake.ts";
+import type { SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
+import type { CallSubmission } from "../../../../src/settlement/intake/admit.ts";
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";
 import { type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
 

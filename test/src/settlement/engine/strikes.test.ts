@@ -3,7 +3,7 @@ import { type Address, encodeFunctionData, erc20Abi, type Hex, keccak256, toEven
 import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import { FACILITATOR_ENGINE } from "../../../../src/facilitator/policy.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
-import type { CallSubmission } from "../../../../src/settlement/intake.ts";
+import type { CallSubmission } from "../../../../src/settlement/intake/admit.ts";
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
 

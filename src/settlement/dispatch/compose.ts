@@ -1,0 +1,80 @@
+import type { Hex } from "viem";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { PlannedBatch } from "../../batch/index.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import type { Clock } from "../../clock.ts";
+import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import { authorizationOf } from "../outcome/conclude.ts";
+import { heldOf, payersOf, readStrikes } from "../outcome/strikes.ts";
+import type { EnginePolicy } from "../policy.ts";
+import type { Composition } from "../sending/types.ts";
+import { callOf } from "./call.ts";
+import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
+import { composeCalls } from "./sharedCalls.ts";
+
+export type PreparePort = {
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly policy: EnginePolicy;
+  readonly clock: Clock;
+};
+
+/** Payers that a plan leaves out, in lower case, and until when. */
+export type HeldPayers = ReadonlyMap<string, number>;
+
+/** Facts and plan, for a round or for a replacement. */
+export async function prepareFor(
+  port: PreparePort,
+  rows: readonly PaymentRow[],
+  options: { readonly maxItems?: number | undefined; readonly held?: HeldPayers } = {},
+): Promise<PreparedSettlement> {
+  const { maxItems, held } = options;
+  const limits = { ...port.policy.limits, ...(maxItems === undefined ? {} : { maxItems }) };
+  const nowSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+  const heldPayers = new Set((held ?? new Map()).keys());
+  const { router } = port.policy;
+  const policy = { limits, nowSeconds, heldPayers, ...(router === undefined ? {} : { router }) };
+  return prepareSettlement(port.client, rows.map(authorizationOf), policy);
+}
+
+/** A planned batch as the call that carries it. */
+export function composeBatch(
+  batch: PlannedBatch,
+  router: PreparedSettlement["router"],
+  batchId: Hex,
+  payments: readonly PaymentRow[],
+): Composition {
+  const call = callOf(batch, router, batchId);
+  if (batch.kind === "direct" || router === undefined) return { kind: "direct", ...call, router: undefined, payments };
+  return { kind: "router", ...call, router, payments };
+}
+
+/**
+ * A replacement for a batch: what can still settle of its payments, under the same batch id. It never holds anything
+ * else. What the planner would put into a second transaction waits until the batch's txNonce is decided.
+ * @returns Undefined where nothing can settle any more.
+ */
+export async function recompose(
+  port: PreparePort,
+  payments: readonly PaymentRow[],
+  batchId: Hex,
+): Promise<Composition | undefined> {
+  const [first] = payments;
+  if (first?.work.kind === "call") {
+    const nowSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+    const due = payments.filter(({ deadlineSeconds }) => deadlineSeconds > nowSeconds);
+    return due.length === 0 ? undefined : composeCalls(due);
+  }
+  const rows = new Map<SignedAuthorization, PaymentRow>(payments.map((row) => [authorizationOf(row), row]));
+  const held = heldOf(await readStrikes(port, payersOf(payments)), port.clock.now());
+  const prepared = await prepareFor(port, payments, { held });
+  const [planned] = prepared.plan.batches;
+  if (planned === undefined) return undefined;
+  const carried = planned.items.map(({ authorization }) => rows.get(prepared.original(authorization)));
+  return composeBatch(
+    planned,
+    prepared.router,
+    batchId,
+    carried.filter((row) => row !== undefined),
+  );
+}

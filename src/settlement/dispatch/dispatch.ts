@@ -1,0 +1,183 @@
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { PaymentRow, Transition } from "../../journal/ports/types.ts";
+import type { Logger } from "../../logger.ts";
+import { authorizationOf } from "../outcome/conclude.ts";
+import type { PaymentOutcome } from "../outcome/results.ts";
+import { heldOf, payersOf, readStrikes, strike } from "../outcome/strikes.ts";
+import { bySize, concludeUses, dropped, excluded, postponed } from "../outcome/transitions.ts";
+import type { Sender } from "../sending/types.ts";
+import { dispatchCalls } from "./calls.ts";
+import { composeBatch, type HeldPayers, type PreparePort, prepareFor } from "./compose.ts";
+import type { PreparedSettlement } from "./prepare.ts";
+import { screenBatches } from "./screen.ts";
+import type { Standing } from "./standing.ts";
+
+export type DispatchPort = PreparePort & {
+  readonly logger: Logger;
+  readonly owner: string;
+  readonly senders: readonly Sender[];
+  readonly standing: Standing;
+  /** Whether this round shall end as soon as it can. */
+  readonly isStopping: () => boolean;
+  /** Applies transitions and tells the waiters. */
+  readonly apply: (transitions: readonly Transition[]) => Promise<void>;
+};
+
+/** Payments that one round plans. What is left is planned in the next. */
+const PER_ROUND = 2_000;
+/** How long a claim lasts if its engine dies: other engines leave the payments alone for so long, or until one has its keys. */
+const CLAIM_MS = 3_000;
+/** How often a round that takes longer keeps what it claimed. */
+const KEEP_CLAIMS_MS = 1_000;
+/** Refused payments whose outcomes are stored together. */
+const APPLIED_AT_ONCE = 200;
+
+/**
+ * One round: claims what is due, plans it, pre-flights it and sends as much as the senders have room for. Payments that
+ * cannot settle get their outcome; those that were not reached are given back to the queue.
+ * @returns How many payments were claimed, of how many something became, and whether there may be more that are due.
+ */
+export async function dispatch(port: DispatchPort): Promise<{ claimed: number; done: number; hasMore: boolean }> {
+  const { store, client, clock, owner } = port;
+  if (nextSender(port) === undefined) return { claimed: 0, done: 0, hasMore: true };
+  const nowMs = clock.now();
+  const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + CLAIM_MS, limit: PER_ROUND };
+  const claimed = await store.claim(query);
+  const left = new Set(claimed.map(({ id }) => id));
+  const over = new AbortController();
+  if (left.size > 0) void keepClaims(port, left, over.signal);
+  try {
+    const calls = claimed.filter(({ work }) => work.kind === "call");
+    await dispatchCalls({ ...port, nextSender: () => nextSender(port) }, calls, left);
+    const payments = claimed.filter(({ work }) => work.kind === "authorization");
+    const strikes = await readStrikes(port, payersOf(payments));
+    const held = heldOf(strikes, port.clock.now());
+    const isHeld = (row: PaymentRow) => held.has(authorizationOf(row).from.toLowerCase());
+    // What a payer has no room for goes back to the queue until something of theirs is decided.
+    const free = port.standing.within(
+      payments.filter((row) => !isHeld(row)),
+      strikes,
+    );
+    for (const { rows, maxItems } of bySize([...payments.filter(isHeld), ...free])) {
+      await dispatchGroup(port, rows, { maxItems, held }, left);
+    }
+  } finally {
+    over.abort();
+    if (left.size > 0) await store.release([...left], owner);
+  }
+  return { claimed: claimed.length, done: claimed.length - left.size, hasMore: claimed.length === PER_ROUND };
+}
+
+/** Keeps claims until the round is over. A claim that lapses all the same costs double work and nothing else. */
+async function keepClaims(
+  { store, clock, owner, isStopping }: DispatchPort,
+  left: ReadonlySet<number>,
+  over: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await clock.sleep(KEEP_CLAIMS_MS, over);
+    if (over.aborted || isStopping()) return;
+    await store.keepClaims([...left], owner, clock.now() + CLAIM_MS).catch(() => undefined);
+  }
+}
+
+/** Whether any sender can take another batch. */
+export function hasRoom(port: Pick<DispatchPort, "senders" | "policy">): boolean {
+  return nextSender(port) !== undefined;
+}
+
+/** A sender with room, the least busy first. */
+function nextSender({ senders, policy }: Pick<DispatchPort, "senders" | "policy">): Sender | undefined {
+  return senders
+    .filter((sender) => sender.paused() === undefined && sender.openBatches() < policy.maxInFlight)
+    .sort((a, b) => a.openBatches() - b.openBatches())[0];
+}
+
+async function dispatchGroup(
+  port: DispatchPort,
+  rows: readonly PaymentRow[],
+  { maxItems, held }: { readonly maxItems: number | undefined; readonly held: HeldPayers },
+  left: Set<number>,
+): Promise<void> {
+  const from = nextSender(port)?.address;
+  if (rows.length === 0 || from === undefined || port.isStopping()) return;
+  const byAuthorization = new Map<SignedAuthorization, PaymentRow>(rows.map((row) => [authorizationOf(row), row]));
+  const rowOf = (authorization: SignedAuthorization) => byAuthorization.get(authorization);
+  const prepared = await prepareFor(port, rows, { maxItems, held });
+  const settleRest = async (transitions: readonly Transition[]): Promise<void> => {
+    for (const { paymentId } of transitions) left.delete(paymentId);
+    await port.apply(transitions);
+  };
+  await settleRest(await unplanned(port, prepared, held, rowOf));
+
+  let refusals: { readonly row: PaymentRow; readonly outcome: PaymentOutcome }[] = [];
+  const flush = async (): Promise<void> => {
+    const some = refusals;
+    refusals = [];
+    await settleRest(await refusedTransitions(port, some, prepared));
+  };
+  try {
+    for await (const screened of screenBatches(port.client, prepared, from)) {
+      if (port.isStopping()) return;
+      if (screened.status === "excluded") {
+        const row = rowOf(screened.payment);
+        if (row !== undefined) refusals.push({ row, outcome: screened.outcome });
+        if (refusals.length >= APPLIED_AT_ONCE) await flush();
+        continue;
+      }
+      const sender = nextSender(port);
+      if (sender === undefined) return;
+      const payments = screened.payments.map(rowOf).filter((row) => row !== undefined);
+      const sent = await sender.send((batchId) => composeBatch(screened.batch, prepared.router, batchId, payments));
+      if (sent) {
+        port.standing.sent(payments);
+        for (const { id } of payments) left.delete(id);
+      }
+      // What was stored will not be planned again in this round; more of it has no room.
+      if (nextSender(port) === undefined) return;
+    }
+  } finally {
+    await flush();
+  }
+}
+
+/** Transitions of what the plan leaves out. Deferred payments and passing reasons stay queued until later. */
+async function unplanned(
+  port: DispatchPort,
+  prepared: PreparedSettlement,
+  held: HeldPayers,
+  rowOf: (authorization: SignedAuthorization) => PaymentRow | undefined,
+): Promise<Transition[]> {
+  const transitions: Transition[] = [];
+  const used: PaymentRow[] = [];
+  for (const { payment, validFromSeconds } of prepared.plan.deferred) {
+    const row = rowOf(prepared.original(payment));
+    if (row !== undefined) transitions.push(postponed(row, Number(validFromSeconds) * 1000, "not valid yet"));
+  }
+  for (const { payment, reason } of prepared.plan.dropped) {
+    const row = rowOf(prepared.original(payment));
+    if (row === undefined) continue;
+    if (reason.kind === "nonce-used") used.push(row);
+    else transitions.push(dropped(port, row, reason, prepared.head, held));
+  }
+  return [...transitions, ...(await concludeUses(port, used, prepared.head))];
+}
+
+/** What the pre-flight found out. Payers that burnt their gas get a strike. */
+async function refusedTransitions(
+  port: DispatchPort,
+  refusals: readonly { readonly row: PaymentRow; readonly outcome: PaymentOutcome }[],
+  { head }: PreparedSettlement,
+): Promise<Transition[]> {
+  const withReason = (wanted: string) =>
+    refusals.filter(({ outcome }) => outcome.status === "rejected" && outcome.reason === wanted).map(({ row }) => row);
+  const [burners, used] = [withReason("gas-capped"), withReason("already-used")];
+  if (burners.length > 0) await strike(port, payersOf(burners), port.policy.strikeMs);
+  const transitions = await concludeUses(port, used, head);
+  for (const { row, outcome } of refusals) {
+    if (used.includes(row)) continue;
+    const transition = excluded(port, row, outcome, head);
+    if (transition !== undefined) transitions.push(transition);
+  }
+  return transitions;
+}

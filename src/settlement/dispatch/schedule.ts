@@ -1,0 +1,94 @@
+import type { EnginePolicy } from "../policy.ts";
+
+/** What is known of the queue and of what is on its way. Times in milliseconds. */
+export type QueueView = {
+  readonly nowMs: number;
+  /** Payments that came in since the queue was last looked at, and what it left over then. */
+  readonly waiting: number;
+  /** Since when the first of those has waited, or there was a reason to look; undefined where there is none. */
+  readonly sinceMs: number | undefined;
+  /** When the last of them came in; undefined where none did. */
+  readonly lastMs: number | undefined;
+  /** The earliest deadline among them, Unix seconds. */
+  readonly earliestDeadlineSeconds: bigint | undefined;
+  /** Whether one of them must not wait, such as that of a payer whose balance runs low. */
+  readonly isUrgent: boolean;
+  readonly inFlight: number;
+  /** Whether a sender can take another batch. */
+  readonly hasRoom: boolean;
+  /** Not before this, whatever else: the last look came to nothing. */
+  readonly notBeforeMs: number;
+};
+
+/** A payment whose deadline is as near as this goes at once: a block or two, and the token's strict bound. */
+const URGENT_SECONDS = 12n;
+
+/**
+ * When the queue is to be planned next, as a time: an idle engine waits just long enough for company, a little longer while
+ * a burst keeps coming in; a busy one collects until what is in flight is mined; and neither waits when the batch is full or
+ * a deadline is near.
+ * @returns Undefined where nothing waits, or no sender could take it.
+ */
+export function nextDispatchMs(
+  view: QueueView,
+  policy: Pick<EnginePolicy, "lingerMs" | "gatherMs" | "maxLingerMs" | "fullBatch">,
+): number | undefined {
+  const { nowMs, waiting, sinceMs, earliestDeadlineSeconds, inFlight, notBeforeMs } = view;
+  if (sinceMs === undefined || !view.hasRoom) return undefined;
+  const earliest = Math.max(nowMs, notBeforeMs);
+  if (waiting >= policy.fullBatch || view.isUrgent) return earliest;
+  const gathered = sinceMs + Math.max(policy.lingerMs, policy.gatherMs);
+  const idle = Math.min(gathered, (view.lastMs ?? sinceMs) + policy.lingerMs);
+  const lingered = inFlight === 0 ? idle : sinceMs + policy.maxLingerMs;
+  if (earliestDeadlineSeconds === undefined) return Math.max(lingered, notBeforeMs);
+  // The last moment at which it is not late yet.
+  const latest = Number(earliestDeadlineSeconds - URGENT_SECONDS) * 1000;
+  return Math.max(Math.min(lingered, Math.max(latest, nowMs)), notBeforeMs);
+}
+
+type QueueState = Pick<QueueView, "waiting" | "sinceMs" | "lastMs" | "earliestDeadlineSeconds" | "isUrgent">;
+
+/** What waits to be planned, as far as this engine knows: a count and the most pressing, never the payments. */
+export type Queue = {
+  readonly view: () => QueueState;
+  readonly add: (entry: {
+    /** 0 for a mere reason to look. */
+    readonly count: number;
+    readonly deadlineSeconds?: bigint | undefined;
+    readonly isUrgent?: boolean;
+    readonly sinceMs: number;
+  }) => void;
+  /** Empties it, just before it is planned. */
+  readonly take: () => QueueState;
+};
+
+export function createQueue(): Queue {
+  const empty = {
+    waiting: 0,
+    sinceMs: undefined,
+    lastMs: undefined,
+    earliestDeadlineSeconds: undefined,
+    isUrgent: false,
+  };
+  let now: QueueState = empty;
+  return {
+    view: () => now,
+    add: ({ count, deadlineSeconds, isUrgent = false, sinceMs }) => {
+      const known = now.earliestDeadlineSeconds;
+      const earlier = known === undefined || (deadlineSeconds !== undefined && deadlineSeconds < known);
+      now = {
+        waiting: now.waiting + count,
+        // The first payment starts the wait anew, whatever was looked for before.
+        sinceMs: now.waiting === 0 && count > 0 ? sinceMs : Math.min(now.sinceMs ?? sinceMs, sinceMs),
+        lastMs: count > 0 ? Math.max(now.lastMs ?? sinceMs, sinceMs) : now.lastMs,
+        earliestDeadlineSeconds: earlier ? deadlineSeconds : known,
+        isUrgent: now.isUrgent || isUrgent,
+      };
+    },
+    take: () => {
+      const taken = now;
+      now = empty;
+      return taken;
+    },
+  };
+}

@@ -1,0 +1,213 @@
+import {
+  type Address,
+  decodeFunctionResult,
+  encodeFunctionData,
+  type Hex,
+  isAddressEqual,
+  multicall3Abi,
+  size,
+  type TransactionReceipt,
+} from "viem";
+import { DEFAULT_LIMITS, type PlanLimits } from "../../batch/index.ts";
+import { unavailable } from "../../chain/ask.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { MULTICALL3_ADDRESS } from "../../chain/multicall3.ts";
+import { isRevert } from "../../chain/reverts.ts";
+import { byteLength, countBytes, MAX_TRANSACTION_GAS } from "../../gas/index.ts";
+import type { PaymentRow, Work } from "../../journal/ports/types.ts";
+import type { ItemOutcome } from "../../router/index.ts";
+import type { Composition } from "../sending/types.ts";
+
+// Calls that do not depend on their caller go together through Multicall3's `aggregate3`, each of which may fail for itself.
+// Multicall3 gives a call whatever gas is left, so the transaction's is the sum of what each was given, never an estimate:
+// an estimate of calls that may fail is too low by design. Nothing holds a call to its share, which is why a call that may
+// run a stranger's code has no `proof` and goes alone.
+
+type Call = Work & { readonly kind: "call" };
+
+/** What `aggregate3` needs for itself and for each call, above what was measured for its least optimised build (6,400). */
+const OVERHEAD_GAS = 30_000n;
+const CALL_OVERHEAD_GAS = 8_000n;
+/** Address, flag, offsets and length of a call inside `aggregate3`, and the padding of its data. */
+const CALL_OVERHEAD_BYTES = 192;
+
+/** The call of a row that is one. */
+export function callOf({ id, work }: PaymentRow): Call {
+  if (work.kind !== "call") throw new Error(`payment ${id} is no call`);
+  return work;
+}
+
+/** The most gas of calls with strangers among their signers in one transaction of several: what they can burn together. */
+const MAX_STRANGERS_GAS = 2_000_000n;
+
+/** Whether a payment is a call that may share a transaction. */
+export function isShareable({ work }: PaymentRow): boolean {
+  return work.kind === "call" && work.proof !== undefined;
+}
+
+/** Strangers who have a say in whether a call goes through. */
+export function signersOf({ work }: PaymentRow): readonly Address[] {
+  return (work.kind === "call" ? work.signers : undefined) ?? [];
+}
+
+/** Calls as one transaction: several through Multicall3, one by itself. */
+export function composeCalls(rows: readonly PaymentRow[]): Composition {
+  const [first] = rows;
+  if (first === undefined) throw new Error("a batch has at least one call");
+  if (rows.length > 1) {
+    const data = encodeAggregate(rows);
+    const gas = gasLimitOf(rows, data);
+    return { kind: "call", to: MULTICALL3_ADDRESS, data, gas, router: MULTICALL3_ADDRESS, payments: rows };
+  }
+  const { to, data, gas, proof } = callOf(first);
+  // What may be shared has the gas of the call alone, what goes alone that of its transaction.
+  const limit = proof === undefined ? gas : transactionGas(data, gas);
+  return { kind: "call", to, data, gas: limit, router: undefined, payments: [first] };
+}
+
+/**
+ * Cuts shareable calls into transactions, in their order.
+ * @param most Calls in one of them, and those of them that have strangers among their signers.
+ */
+export function packCalls(
+  rows: readonly PaymentRow[],
+  limits: Partial<PlanLimits>,
+  { items: maxItems = Number.POSITIVE_INFINITY, strangers: maxStrangers = Number.POSITIVE_INFINITY }: PackBounds = {},
+): PaymentRow[][] {
+  const { maxGasPerTransaction, blockGasLimit, blockShare, maxCalldataBytes } = { ...DEFAULT_LIMITS, ...limits };
+  const share =
+    blockGasLimit === undefined
+      ? MAX_TRANSACTION_GAS
+      : (blockGasLimit * BigInt(Math.round(blockShare * 1e6))) / 10n ** 6n;
+  const gasCap = share < maxGasPerTransaction ? share : maxGasPerTransaction;
+  const packs: PaymentRow[][] = [];
+  let room = { gas: 0n, bytes: 0, items: 0, strangers: 0, strangersGas: 0n };
+  for (const row of rows) {
+    const { data, gas } = callOf(row);
+    const bytes = byteLength(data) + CALL_OVERHEAD_BYTES;
+    // Every byte as if it were not zero, and as much memory as the whole transaction may take; or the floor of its bytes.
+    const standard =
+      allowanceOf(gas) + BigInt(16 * bytes) + memoryGas(bytes) + BigInt((bytes * maxCalldataBytes) >> 17);
+    const floor = BigInt(40 * bytes);
+    const need = standard > floor ? standard : floor;
+    const isStrange = signersOf(row).length > 0;
+    const [strangers, strangersGas] = isStrange ? [1, gas] : [0, 0n];
+    const last = packs.at(-1);
+    const fits =
+      room.gas >= need &&
+      room.bytes >= bytes &&
+      room.items > 0 &&
+      room.strangers >= strangers &&
+      room.strangersGas >= strangersGas;
+    if (last !== undefined && fits) last.push(row);
+    else {
+      packs.push([row]);
+      room = {
+        gas: gasCap - 21_000n - OVERHEAD_GAS,
+        bytes: maxCalldataBytes,
+        // What alone is above the bound shares with nobody.
+        items: strangersGas > MAX_STRANGERS_GAS ? 1 : maxItems,
+        strangers: maxStrangers,
+        strangersGas: MAX_STRANGERS_GAS,
+      };
+    }
+    room = {
+      gas: room.gas - need,
+      bytes: room.bytes - bytes,
+      items: room.items - 1,
+      strangers: room.strangers - strangers,
+      strangersGas: room.strangersGas - strangersGas,
+    };
+  }
+  return packs;
+}
+
+type PackBounds = { readonly items?: number | undefined; readonly strangers?: number };
+
+/** What became of a call in an eth_call of its transaction: `reason` is what it reverted with, empty where gas ran out. */
+export type Screened = { readonly row: PaymentRow; readonly reason: Hex | undefined };
+
+/**
+ * Asks the node what a transaction of these calls would do, with the gas that it would be sent with.
+ * @returns Undefined where the transaction as a whole would fail, or there is no Multicall3.
+ * @throws ChainUnavailableError where the node does not answer.
+ */
+export async function screenCalls(
+  client: ChainClient,
+  from: Composition["to"],
+  rows: readonly PaymentRow[],
+): Promise<readonly Screened[] | undefined> {
+  const data = encodeAggregate(rows);
+  let answer: Hex;
+  try {
+    const call = { account: from, to: MULTICALL3_ADDRESS, data, gas: gasLimitOf(rows, data) };
+    answer = (await client.call(call)).data ?? "0x";
+  } catch (error) {
+    if (isRevert(error)) return undefined;
+    throw unavailable("the pre-flight of calls", error);
+  }
+  if (answer === "0x") return undefined;
+  const results = decodeFunctionResult({ abi: multicall3Abi, functionName: "aggregate3", data: answer });
+  return rows.map((row, index) => {
+    const { success, returnData } = results[index] ?? { success: false, returnData: "0x" };
+    return { row, reason: success ? undefined : returnData };
+  });
+}
+
+/** Whether a mined `aggregate3` used so much of its gas that calls in it may have failed for want of it. */
+export function isUsedUp(gasUsed: bigint, gasLimit: bigint): boolean {
+  return gasUsed >= gasLimit - gasLimit / 16n;
+}
+
+/**
+ * What became of the calls that a mined `aggregate3` carried. Each is proved by a log of its own, which proves no other
+ * one; a call without a log did nothing.
+ */
+export function readCallOutcomes(receipt: TransactionReceipt, rows: readonly PaymentRow[]): ItemOutcome[] {
+  if (receipt.status !== "success") return rows.map(() => ({ status: "not-attempted" }));
+  const taken = new Set<number>();
+  return rows.map((row) => {
+    const log = receipt.logs.find((one) => !taken.has(one.logIndex) && isProof(callOf(row), one));
+    if (log === undefined) return { status: "unproven" };
+    taken.add(log.logIndex);
+    return { status: "settled", logIndex: log.logIndex };
+  });
+}
+
+function isProof({ proof }: Call, log: TransactionReceipt["logs"][number]): boolean {
+  if (proof === undefined || !isAddressEqual(proof.address, log.address)) return false;
+  const matches = (wanted: string | null, found: string | undefined): boolean => {
+    return wanted === null || (found !== undefined && wanted.toLowerCase() === found.toLowerCase());
+  };
+  const words = (proof.data ?? []).every((word, i) => matches(word, `0x${log.data.slice(2 + 64 * i, 66 + 64 * i)}`));
+  return words && proof.topics.every((topic, i) => matches(topic, log.topics[i]));
+}
+
+function encodeAggregate(rows: readonly PaymentRow[]): Hex {
+  const calls = rows.map(callOf).map(({ to, data }) => ({ target: to, allowFailure: true, callData: data }));
+  return encodeFunctionData({ abi: multicall3Abi, functionName: "aggregate3", args: [calls] });
+}
+
+function gasLimitOf(rows: readonly PaymentRow[], data: Hex): bigint {
+  const calls = rows.reduce((sum, row) => sum + allowanceOf(callOf(row).gas), 0n);
+  return transactionGas(data, memoryGas(size(data)) + OVERHEAD_GAS + calls);
+}
+
+/** What has to be left so that a call gets `gas` (EIP-150), and what it takes to make it. */
+function allowanceOf(gas: bigint): bigint {
+  return gas + gas / 63n + 1n + CALL_OVERHEAD_GAS;
+}
+
+/** The gas of a transaction with this calldata that needs `executionGas` beside, never below the floor of EIP-7623. */
+function transactionGas(data: Hex, executionGas: bigint): bigint {
+  const { zero, nonZero } = countBytes(data);
+  const standard = BigInt(4 * zero + 16 * nonZero) + executionGas;
+  const floor = BigInt(10 * zero + 40 * nonZero);
+  return 21_000n + (standard > floor ? standard : floor);
+}
+
+/** The calls' data lies in memory twice. */
+function memoryGas(bytes: number): bigint {
+  const words = Math.ceil((2 * bytes) / 32);
+  return BigInt(6 * words + Math.ceil((words * words) / 512));
+}

@@ -1,0 +1,259 @@
+import type { TransactionReceipt } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
+import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts";
+import { readHorizon } from "../../chain/horizon.ts";
+import { preflightAuthorization } from "../../chain/preflight.ts";
+import { findReceipt } from "../../chain/submit.ts";
+import { showsUse } from "../../chain/uses.ts";
+import type { Clock } from "../../clock.ts";
+import type { Attempt, BatchRow, Evidence, Lease, PaymentRow, Store, Transition } from "../../journal/ports/types.ts";
+import type { Logger } from "../../logger.ts";
+import { recompose } from "../dispatch/compose.ts";
+import {
+  authorizationOf,
+  concludeBatch,
+  concludeRefusal,
+  quarantined,
+  revertedReason,
+  usedElsewhere,
+  withUses,
+} from "../outcome/conclude.ts";
+import { findCorrections } from "../outcome/corrections.ts";
+import { carriedBy, type FinalityPort, isLeftOver, paymentsOf } from "../outcome/finality.ts";
+import { lookUpUses, readUsed } from "../outcome/nonceUses.ts";
+import { findMined, type MinedAttempt } from "../outcome/observe.ts";
+import { punish } from "../outcome/punish.ts";
+import { confirmReceipt } from "../outcome/readings.ts";
+import type { EnginePolicy } from "../policy.ts";
+import type { SenderPort } from "../sending/types.ts";
+
+type Deps = {
+  readonly store: Store;
+  readonly client: ChainClient;
+  /** The client and every further node. */
+  readonly nodes: readonly ChainClient[];
+  readonly policy: EnginePolicy;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly noteRows: (rows: readonly PaymentRow[]) => void;
+};
+
+type Conclude = (lease: Lease, conclusion: Parameters<Store["concludeBatch"]>[1]) => Promise<void>;
+
+/** What senders share: how batches are composed anew, concluded and given back. */
+export function createSenderPort(deps: Deps): {
+  readonly port: Omit<SenderPort, "account" | "owner">;
+  /** Stores a conclusion and tells of the payments that it moved. */
+  readonly conclude: Conclude;
+  /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
+  readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
+  /** See {@link FinalityPort}. */
+  readonly recheck: FinalityPort["recheck"];
+} {
+  const { store, client, nodes, policy, clock, logger } = deps;
+
+  const conclude: Conclude = async (lease, conclusion) => {
+    const answer = await store.concludeBatch(lease, conclusion, clock.now());
+    if (answer === "fenced") {
+      logger.error("lost the sending key before a batch was concluded", { batch: conclusion.batchId });
+      return;
+    }
+    const ids = conclusion.transitions.map(({ paymentId }) => paymentId);
+    deps.noteRows(await store.changed(ids, -1));
+  };
+
+  const conclusionPolicy = () => {
+    const { retryRefused, retryRefusedAfterMs, maxTries } = policy;
+    return { nowMs: clock.now(), retryRefused, retryRefusedAfterMs, maxTries };
+  };
+
+  return {
+    conclude,
+    concludeRest: async (lease, batch) => {
+      const mined = await findMined(client, batch, await client.getBlockNumber());
+      if (mined === undefined || mined.receipt.blockHash !== batch.receipt?.blockHash) return false;
+      if (!(await isLossCertain(mined))) return false;
+      const { attempt } = mined;
+      const receipt = await confirmReceipt(nodes, mined.receipt);
+      if (receipt.blockHash !== batch.receipt.blockHash) return false;
+      // All that the attempt carried, wherever it is by now: outcomes are read by place.
+      const carried = await carriedBy(store, batch);
+      const isRest = new Set(carried.filter((row) => row.batchId === batch.id && isLeftOver(row)).map(({ id }) => id));
+      const conclusion = concludeBatch(batch, attempt, receipt, carried, conclusionPolicy());
+      const rest = conclusion.transitions.filter(({ paymentId }) => isRest.has(paymentId));
+      const transitions = await explain(rest, carried, attempt, receipt);
+      await conclude(lease, { batchId: batch.id, state: "mined", receipt: batch.receipt, transitions });
+      return true;
+    },
+    recheck: async (lease, batch, carried) => {
+      const { receipt: kept } = batch;
+      const attempt = batch.attempts.find(({ hash }) => hash === kept?.hash);
+      if (kept === undefined || attempt === undefined || carried.length === 0) return false;
+      const compare = (receipt: TransactionReceipt) => {
+        const conclusion = concludeBatch(batch, attempt, receipt, carried, conclusionPolicy());
+        return { ...conclusion, corrections: findCorrections(batch, conclusion, carried) };
+      };
+      const again = await findReceipt(client, attempt.hash);
+      // Where the node has none any more, or one of another block, there is nothing to compare with.
+      if (again === undefined || again.blockHash !== kept.blockHash || compare(again).corrections.length === 0) {
+        return false;
+      }
+      const confirmed = await confirmReceipt(nodes, again);
+      if (confirmed.blockHash !== kept.blockHash) return false;
+      const { receipt, corrections } = compare(confirmed);
+      const said = corrections.map(({ transition }) => transition);
+      const transitions = await explain(said, carried, attempt, confirmed);
+      for (const { payment, transition } of corrections) {
+        const fields = { ...paymentFields(payment), batch: batch.id, was: payment.state, is: transition.to };
+        logger.error("a node was wrong about an outcome, which is corrected", fields);
+      }
+      await conclude(lease, { batchId: batch.id, state: "mined", receipt, transitions });
+      return true;
+    },
+    port: {
+      store,
+      client,
+      nodes,
+      policy,
+      clock,
+      logger,
+      recompose: (payments, batchId) => recompose({ store, client, policy, clock }, payments, batchId),
+      conclude: async (lease, batch, mined, refused) => {
+        const { attempt } = mined;
+        const payments = await paymentsOf(store, batch);
+        const read = (from: TransactionReceipt) =>
+          concludeBatch(batch, attempt, from, payments, conclusionPolicy(), refused);
+        // What says that a payment did not settle is read twice. What says that it did is read again before it is final.
+        const isGood = read(mined.receipt).transitions.every(({ to }) => to === "settled");
+        const receipt = isGood ? mined.receipt : await confirmReceipt(nodes, mined.receipt);
+        // Another block's, so how deep it is must be asked anew.
+        if (receipt.blockHash !== mined.receipt.blockHash) return;
+        const conclusion = read(receipt);
+        const explained = await explain(conclusion.transitions, payments, attempt, receipt);
+        await punish({ store, client, policy, clock }, { transitions: explained, payments, attempt, receipt });
+        const isReturned = ({ to }: Transition) => to === "queued";
+        const mayReturn = !explained.some(isReturned) || (await isLossCertain(mined));
+        const transitions = mayReturn ? explained : explained.filter((transition) => !isReturned(transition));
+        await conclude(lease, { batchId: batch.id, state: "mined", receipt: conclusion.receipt, transitions });
+      },
+      giveBack: async (lease, batch, consumer) => {
+        const payments = await paymentsOf(store, batch);
+        const transitions = payments.map((payment): Transition => {
+          return {
+            paymentId: payment.id,
+            from: ["batched", "submitted"],
+            batchId: batch.id,
+            to: "queued",
+            evidence: { kind: "returned", why: "another transaction took the txNonce", transactionHash: consumer },
+          };
+        });
+        await conclude(lease, { batchId: batch.id, state: "lost", receipt: undefined, transitions });
+      },
+    },
+  };
+
+  /**
+   * Whether a payment that the mined attempt did not decide may go into another batch. In a younger block, a reorg could bring
+   * an attempt back that settles it.
+   */
+  async function isLossCertain({ depth, receipt }: MinedAttempt): Promise<boolean> {
+    if (depth >= policy.lossConfirmations) return true;
+    const horizon = depth === 0 ? undefined : await readHorizon(client);
+    return horizon !== undefined && receipt.blockNumber <= horizon.final;
+  }
+
+  /** Looks up what a receipt does not say: who used a nonce, and why the token reverted a direct transfer. */
+  async function explain(
+    fromReceipt: readonly Transition[],
+    payments: readonly PaymentRow[],
+    attempt: Attempt,
+    receipt: TransactionReceipt,
+  ): Promise<readonly Transition[]> {
+    const byId = new Map(payments.map((payment) => [payment.id, payment]));
+    const checked = await contradictRefusals(fromReceipt, byId);
+    const transitions: Transition[] = [];
+    for (const transition of checked) {
+      const payment = byId.get(transition.paymentId);
+      const isUnexplained = attempt.kind === "direct" && transition.reason === "refused" && payment !== undefined;
+      transitions.push(isUnexplained ? await explainDirect(transition, payment, attempt, receipt) : transition);
+    }
+    const used = usedElsewhere(transitions, payments);
+    if (used.length === 0) return transitions;
+    const uses = await lookUpUses({ client, policy }, used);
+    for (const payment of used) {
+      const isHere = uses.get(payment.id)?.transactionHash === receipt.transactionHash;
+      if (!isHere || showsUse(receipt, authorizationOf(payment))) continue;
+      throw new ChainUnavailableError(
+        `The receipt of ${receipt.transactionHash} lacks a log that the node has found in it.`,
+        {
+          hint: "Use another node: this one contradicts itself.",
+        },
+      );
+    }
+    return withUses(transitions, payments, uses, receipt.blockNumber);
+  }
+
+  /**
+   * A refusal is believed only while the nonce is free: where it is used, the money moved, or was cancelled, in whatever
+   * way the receipt was read.
+   */
+  async function contradictRefusals(
+    transitions: readonly Transition[],
+    byId: ReadonlyMap<number, PaymentRow>,
+  ): Promise<readonly Transition[]> {
+    const doubted = transitions
+      .filter(({ to, reason }) => (to === "rejected" || to === "expired") && reason !== "already-used")
+      .map(({ paymentId }) => byId.get(paymentId))
+      .filter((payment) => payment?.work.kind === "authorization")
+      .filter((payment) => payment !== undefined);
+    if (doubted.length === 0) return transitions;
+    const { used } = await readUsed(client, doubted).catch((error: unknown) => {
+      if (error instanceof ChainMismatchError) return { used: new Set<string>() };
+      throw error;
+    });
+    const contradicted = new Set(doubted.filter(({ identity }) => used.has(identity)).map(({ id }) => id));
+    return transitions.map((transition) =>
+      contradicted.has(transition.paymentId)
+        ? { ...transition, to: "already-used", reason: "already-used" }
+        : transition,
+    );
+  }
+
+  /** Why a direct transfer reverted. A receipt has no reason, so the token is asked again. */
+  async function explainDirect(
+    transition: Transition,
+    payment: PaymentRow,
+    attempt: Attempt,
+    receipt: TransactionReceipt,
+  ): Promise<Transition> {
+    const { reason: _, nextTryAtMs: __, ...base } = transition;
+    const where = { hash: attempt.hash, blockNumber: receipt.blockNumber };
+    if (receipt.gasUsed >= attempt.gas - attempt.gas / 64n) {
+      const message = "used up the gas of its transaction";
+      return {
+        ...base,
+        ...concludeRefusal(payment, { reason: "gas-capped", message, data: "0x" }, where, conclusionPolicy()),
+      };
+    }
+    const gasAllowance = attempt.gas;
+    const refusal = await preflightAuthorization(client, authorizationOf(payment), { gasAllowance });
+    if (refusal !== undefined) return { ...base, ...concludeRefusal(payment, refusal, where, conclusionPolicy()) };
+    // It would settle now: what was in its way has passed. Not for ever, though.
+    if (payment.tries >= policy.maxTries) {
+      return { ...base, ...quarantined("it reverts each time, and never in a pre-flight", where) };
+    }
+    const evidence: Evidence = {
+      kind: "returned",
+      why: "it reverted, and would settle now",
+      transactionHash: where.hash,
+    };
+    return { ...base, to: "queued", reason: revertedReason(1), evidence };
+  }
+}
+
+/** What a line of the log says of a payment. */
+function paymentFields({ id: paymentId, work }: PaymentRow): Readonly<Record<string, unknown>> {
+  if (work.kind === "call") return { paymentId, to: work.to };
+  const { from: payer, to: payee, value: amount, nonce } = work.authorization;
+  return { paymentId, payer, payee, amount, nonce };
+}

@@ -1,0 +1,265 @@
+import { randomUUID } from "node:crypto";
+import { createCollector } from "../../async/collector.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import { TributaryError } from "../../errors.ts";
+import { OPEN_STATES, type PaymentRow, type Transition } from "../../journal/ports/types.ts";
+import { type Logger, silentLogger } from "../../logger.ts";
+import { createQueue } from "../dispatch/schedule.ts";
+import { createStanding } from "../dispatch/standing.ts";
+import {
+  type Admission,
+  admit,
+  admitCall,
+  type CallSubmission,
+  findRefusal,
+  type IntakePort,
+  type Submission,
+} from "../intake/admit.ts";
+import { beyondCaps } from "../intake/caps.ts";
+import { createExposure } from "../intake/exposure.ts";
+import { findShortfalls } from "../intake/funds.ts";
+import { createOutcomeWatch } from "../outcome/watch.ts";
+import { resolvePolicy } from "../policy.ts";
+import { createSender } from "../sending/sender.ts";
+import type { Sender } from "../sending/types.ts";
+import { createSenderPort } from "./conclusions.ts";
+import { EngineBusyError, EngineClosedError } from "./errors.ts";
+import { type Patience, takeKeys } from "./takeKeys.ts";
+import type { EngineOptions, SettlementEngine } from "./types.ts";
+import { createWaiters } from "./waiters.ts";
+import { startWork } from "./work.ts";
+
+export { EngineBusyError, EngineClosedError, SenderHeldError } from "./errors.ts";
+export type { EngineOptions, SettlementEngine } from "./types.ts";
+
+/** What is still running when an engine closes is not waited for longer: it can do nothing any more. */
+const LAST_WORK_MS = 2_000;
+
+/**
+ * Starts an engine: takes the keys' leases, takes up whatever the journal holds open, and settles what is submitted.
+ * @param patience How to wait for a key that another engine holds, perhaps a dead one; without it nothing is waited for.
+ * @throws SenderHeldError where another engine has one of the keys, StoreError where the journal cannot be used,
+ * EnginePolicyError or PlanLimitsError where the policy is out of its range.
+ */
+export async function createSettlementEngine(options: EngineOptions, patience?: Patience): Promise<SettlementEngine> {
+  const { store, chain } = options;
+  const { client } = chain;
+  const policy = resolvePolicy(options.policy, client.chain.id);
+  const clock: Clock = options.clock ?? systemClock;
+  const logger: Logger = options.logger ?? silentLogger;
+  const owner = options.owner ?? `engine-${randomUUID()}`;
+  const waiters = createWaiters();
+  const exposure = createExposure();
+  const standing = createStanding(policy.unprovenInFlight);
+  const queue = createQueue();
+  /** Aborts when nothing new is taken in or sent; the second when nothing is looked after any more. */
+  const finishing = new AbortController();
+  const closing = new AbortController();
+  let inside = 0;
+  let wake: () => void = () => undefined;
+
+  /** Rows as they are now, whoever changed them. */
+  const learn = (rows: readonly PaymentRow[]): void => {
+    waiters.tell(rows);
+    for (const row of rows) {
+      exposure.note(row);
+      standing.note(row);
+      watch.note(row);
+    }
+  };
+  const noteRows = (rows: readonly PaymentRow[]): void => {
+    learn(rows);
+    const nowMs = clock.now();
+    const due = rows.filter(({ state, nextTryAtMs }) => state === "queued" && nextTryAtMs <= nowMs);
+    if (due.length === 0) return;
+    queue.add({ count: due.length, deadlineSeconds: earliest(due), sinceMs: nowMs });
+    wake();
+  };
+  const apply = async (transitions: readonly Transition[]): Promise<void> => {
+    if (transitions.length > 0) noteRows(await store.transition(transitions, clock.now()));
+  };
+  const watch = createOutcomeWatch({ store, client, clock, policy, apply });
+  const nodes = [client, ...(chain.nodes ?? [])];
+  const outcomes = createSenderPort({ store, client, nodes, policy, clock, logger, noteRows });
+  const { port, conclude, concludeRest, recheck } = outcomes;
+  const senders: Sender[] = options.senders.map((account) => createSender({ ...port, account, owner }));
+  const intake: IntakePort = { store, client, clock, policy, exposure, noteRows };
+
+  const admitted = (admission: Admission): Admission => {
+    if (admission.status !== "accepted" || !admission.isNew) return admission;
+    const { work, deadlineSeconds } = admission.row;
+    const isUrgent =
+      work.kind === "authorization" &&
+      exposure.isStrained(work.authorization.token, work.authorization.from, policy.exposurePermille);
+    queue.add({ count: 1, deadlineSeconds, isUrgent, sinceMs: clock.now() });
+    return admission;
+  };
+  const admitAll = async (submissions: readonly Submission[]) => {
+    const answers = await admit(intake, submissions);
+    for (const answer of answers) if (!(answer instanceof Error)) admitted(answer);
+    wake();
+    return answers;
+  };
+  const acceptCall = async (call: CallSubmission): Promise<Admission> => {
+    requireOpen();
+    const admission = admitted(await admitCall(intake, call));
+    wake();
+    return admission;
+  };
+  // Submissions of one moment share their reads and their commit.
+  const collect = createCollector<Submission, Admission>(admitAll);
+
+  await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
+  const unsubscribe = store.onChange((ids) => void refresh(ids).catch(() => undefined));
+  const work = startWork({
+    ...{ store, client, policy, clock, logger, owner, senders },
+    ...{ queue, exposure, standing, waiters, watch, apply, conclude, concludeRest, recheck, learn },
+    finishing: finishing.signal,
+    closing: closing.signal,
+  });
+  wake = work.wake;
+  let closed: Promise<void> | undefined;
+
+  async function refresh(ids: readonly number[]): Promise<void> {
+    const waited = new Set(waiters.ids());
+    const mine = ids.filter((id) => waited.has(id) || exposure.has(id));
+    if (mine.length > 0) learn(await store.changed(mine, -1));
+  }
+
+  function requireOpen(): void {
+    if (finishing.signal.aborted) throw new EngineClosedError("The engine is closed; nothing was accepted.");
+  }
+
+  /** Bounds how many callers wait inside at once, and lets each one leave when its signal aborts. */
+  async function waiting<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    if (inside >= policy.maxWaiters) {
+      throw new EngineBusyError(
+        `As many callers as may wait at once (${policy.maxWaiters}) do so; nothing was accepted.`,
+        {
+          hint: "Submit it again later, or accept payments without waiting for them.",
+        },
+      );
+    }
+    inside += 1;
+    try {
+      return await abortable(run(), signal);
+    } finally {
+      inside -= 1;
+    }
+  }
+
+  async function decided(admission: Admission, signal: AbortSignal | undefined): Promise<Admission> {
+    if (admission.status === "refused") return admission;
+    return { ...admission, row: await waiters.wait(admission.row, signal) };
+  }
+
+  async function close(finishWithinMs: number): Promise<void> {
+    finishing.abort();
+    const until = clock.now() + finishWithinMs;
+    // What is being sent at this moment counts as on its way.
+    await within(work.idle(), finishWithinMs);
+    while (clock.now() < until && senders.some((sender) => sender.openBatches() > 0)) {
+      work.look();
+      await clock.sleep(Math.min(policy.pollMs, Math.max(1, until - clock.now())));
+    }
+    closing.abort();
+    unsubscribe();
+    // A node that does not answer must not keep anybody: without its lease a sender does nothing any more.
+    await within(work.ended, LAST_WORK_MS);
+    await within(Promise.allSettled(senders.map((sender) => sender.close())), LAST_WORK_MS);
+    const message = "The engine was closed before the payment was decided; it stays in the journal.";
+    waiters.fail(new EngineClosedError(message));
+  }
+
+  async function request(transition: Omit<Transition, "evidence">): Promise<boolean> {
+    const evidence = { kind: "request", by: "operator" } as const;
+    const rows = await store.transition([{ ...transition, evidence }], clock.now());
+    noteRows(rows);
+    return rows.length > 0;
+  }
+
+  return {
+    accept: async (submissions) => {
+      requireOpen();
+      const answers = await admitAll(submissions);
+      return answers.map((answer) => {
+        if (answer instanceof Error) throw answer;
+        return answer;
+      });
+    },
+    acceptOne: async (submission) => {
+      requireOpen();
+      return collect(submission);
+    },
+    acceptCall,
+    submit: async (submission, { signal } = {}) => {
+      requireOpen();
+      return waiting(signal, async () => decided(await collect(submission), signal));
+    },
+    submitCall: async (call, { signal } = {}) => {
+      requireOpen();
+      return waiting(signal, async () => decided(await acceptCall(call), signal));
+    },
+    outcome: (id, { signal } = {}) =>
+      waiting(signal, async () => {
+        const row = await store.payment(id);
+        if (row === undefined) throw new TributaryError(`There is no payment ${id}.`);
+        return waiters.wait(row, signal);
+      }),
+    covers: async (payment) => (await findShortfalls({ client, exposure }, [payment])).size === 0,
+    refusal: (submission) => findRefusal(intake, submission),
+    beyondCaps: (payment, openCap) => beyondCaps({ exposure, policy }, payment, openCap),
+    status: (id) => store.payment(id),
+    cancel: (id) => request({ paymentId: id, from: ["queued"], to: "cancelled" }),
+    retry: (id, change = {}) => request({ paymentId: id, from: ["rejected", "cancelled"], to: "queued", ...change }),
+    flush: work.flush,
+    drain: async ({ signal } = {}) => {
+      for (;;) {
+        const counts = await store.count(client.chain.id);
+        if (OPEN_STATES.every((state) => (counts[state] ?? 0) === 0)) return;
+        signal?.throwIfAborted();
+        if (finishing.signal.aborted) throw new EngineClosedError("The engine was closed before all was decided.");
+        await clock.sleep(policy.pollMs, signal);
+      }
+    },
+    accounts: () =>
+      senders.map((sender) => ({
+        address: sender.address,
+        openBatches: sender.openBatches(),
+        paused: sender.paused(),
+      })),
+    close: ({ finishWithinMs = policy.closeWithinMs } = {}) => {
+      closed ??= close(finishWithinMs);
+      return closed;
+    },
+  };
+}
+
+function earliest(rows: readonly PaymentRow[]): bigint | undefined {
+  return rows.reduce<bigint | undefined>((least, { deadlineSeconds }) => {
+    return least === undefined || deadlineSeconds < least ? deadlineSeconds : least;
+  }, undefined);
+}
+
+/** Waits for a promise, but not longer than `ms` of real time. It never rejects. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise.then(noop, noop), over]);
+  clearTimeout(timer);
+}
+
+const noop = (): void => undefined;
+
+/** The promise, or the rejection of the signal, whichever is first. What it stands for goes on. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

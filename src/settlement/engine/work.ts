@@ -1,0 +1,231 @@
+import { type Steady, startSteady } from "../../async/steady.ts";
+import { BALANCES_PER_CALL, readBalances } from "../../chain/balances.ts";
+import { readHorizon } from "../../chain/horizon.ts";
+import { OPEN_STATES, type PaymentRow } from "../../journal/ports/types.ts";
+import { type DispatchPort, dispatch, hasRoom } from "../dispatch/dispatch.ts";
+import { nextDispatchMs, type Queue } from "../dispatch/schedule.ts";
+import type { Exposure } from "../intake/exposure.ts";
+import { closeVariants } from "../intake/variants.ts";
+import { createFollow, type FinalityPort } from "../outcome/finality.ts";
+import type { OutcomeWatch } from "../outcome/watch.ts";
+import type { EnginePolicy } from "../policy.ts";
+import type { Waiters } from "./waiters.ts";
+
+export type WorkPort = Omit<DispatchPort, "isStopping"> &
+  FinalityPort & {
+    readonly queue: Queue;
+    readonly exposure: Exposure;
+    readonly waiters: Waiters;
+    readonly watch: OutcomeWatch;
+    /** Takes rows as they are now, whoever changed them. */
+    readonly learn: (rows: readonly PaymentRow[]) => void;
+    /** Aborts when nothing new is sent any more. */
+    readonly finishing: AbortSignal;
+    /** Aborts when nothing is looked after any more. */
+    readonly closing: AbortSignal;
+  };
+
+/** What an engine does by itself. */
+export type Work = {
+  /** Looks at the queue now. */
+  readonly wake: () => void;
+  /** From now on no payment waits for company. */
+  readonly flush: () => void;
+  /** Looks at what is in flight now. */
+  readonly look: () => void;
+  /** Resolves when the round of dispatch that is under way is over; soon, once `finishing` has aborted. */
+  readonly idle: () => Promise<void>;
+  /** Resolves some time after `closing` has aborted. */
+  readonly ended: Promise<unknown>;
+};
+
+/** Rows that waiters have missed are found by their time, clocks of several processes being this much apart at most. */
+const CLOCK_SLACK_MS = 60_000;
+const PAGE = 1_000;
+/** How far back changes of open payments are looked for: they have their turn a thousand at a time. */
+const LEARNT_WITHIN_MS = 3_600_000;
+
+/** Starts everything that an engine does by itself, each part for itself: a part that fails keeps no other from its work. */
+export function startWork(port: WorkPort): Work {
+  const { store, client, policy, clock, logger, senders, queue, closing, finishing } = port;
+  const common = { clock, logger, signal: closing };
+  let lingers: Pick<EnginePolicy, "lingerMs" | "maxLingerMs"> = policy;
+  let notBeforeMs = 0;
+  /** Whether there was more in the queue than one round takes. */
+  let isLong = false;
+  let round: Promise<void> = Promise.resolve();
+  const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
+  const dispatchAt = (): number | undefined => {
+    const view = { ...queue.view(), nowMs: clock.now(), inFlight: inFlight(), hasRoom: hasRoom(port), notBeforeMs };
+    return finishing.aborted ? undefined : nextDispatchMs(view, { ...policy, ...lingers });
+  };
+
+  const leases = startSteady({
+    ...common,
+    name: "leases",
+    pauseMs: () => policy.leaseTtlMs / 6,
+    work: async () => {
+      for (const sender of senders) await sender.keepLease();
+    },
+  });
+
+  const ticks = senders.map((sender) =>
+    startSteady({
+      ...common,
+      name: `sender ${sender.address}`,
+      pauseMs: () => policy.pollMs,
+      work: async () => {
+        const before = sender.openBatches();
+        await sender.tick();
+        // Room for what waits.
+        if (sender.openBatches() < before) queueLoop.wake();
+      },
+    }),
+  );
+
+  const queueLoop: Steady = startSteady({
+    ...common,
+    name: "dispatch",
+    pauseMs: () => {
+      const at = dispatchAt();
+      return at === undefined ? policy.pollMs : Math.min(policy.pollMs, Math.max(0, at - clock.now()));
+    },
+    work: async () => {
+      const at = dispatchAt();
+      if (at === undefined || at > clock.now()) return;
+      const before = queue.take();
+      const running = dispatch({ ...port, isStopping: () => finishing.aborted });
+      round = running.then(
+        () => undefined,
+        () => undefined,
+      );
+      try {
+        const { claimed, done, hasMore } = await running;
+        isLong = claimed > 0 && hasMore;
+        const left = claimed - done + (hasMore ? policy.fullBatch : 0);
+        if (left > 0) {
+          const { earliestDeadlineSeconds: deadlineSeconds, isUrgent, sinceMs = clock.now() } = before;
+          queue.add({ count: left, deadlineSeconds, isUrgent, sinceMs });
+        }
+        // Nothing came of it although there was room: the reason will not pass at once.
+        if (left > 0 && done === 0) notBeforeMs = clock.now() + policy.pollMs;
+        if (done > 0) for (const tick of ticks) tick.wake();
+      } catch (error) {
+        queue.add({ count: before.waiting, sinceMs: before.sinceMs ?? clock.now(), isUrgent: before.isUrgent });
+        throw error;
+      }
+    },
+  });
+
+  let lastSweptMs = 0;
+  const sweep = startSteady({
+    ...common,
+    name: "queue",
+    pauseMs: () => policy.sweepMs,
+    work: async () => {
+      // What another process accepted, what became due, and what a dead engine had claimed.
+      if (!finishing.aborted) {
+        queue.add({ count: 0, sinceMs: clock.now() });
+        queueLoop.wake();
+      }
+      // It reads the whole queue: a long one is for sending first.
+      if (!isLong) await port.apply(await closeVariants(store, client.chain.id));
+      const nowMs = clock.now();
+      const waited = port.waiters.ids();
+      if (waited.length > 0) port.learn(await store.changed(waited, lastSweptMs - CLOCK_SLACK_MS));
+      const open = port.exposure.some(PAGE);
+      if (open.length > 0) port.learn(await store.changed(open, nowMs - LEARNT_WITHIN_MS));
+      lastSweptMs = nowMs;
+    },
+  });
+
+  const followed = senders.map((sender) => ({ sender, follow: createFollow(port) }));
+  const finality = startSteady({
+    ...common,
+    name: "finality",
+    pauseMs: () => policy.finalityMs,
+    work: async () => {
+      const horizon = await readHorizon(client);
+      for (const { sender, follow } of followed) {
+        const lease = sender.lease();
+        if (lease !== undefined) await follow(lease, horizon);
+      }
+      if (horizon !== undefined) await port.watch.look(horizon);
+    },
+  });
+
+  let isLoaded = false;
+  const balances = startSteady({
+    ...common,
+    name: "balances",
+    pauseMs: () => policy.watchBalancesMs,
+    work: async () => {
+      if (!isLoaded) await load();
+      isLoaded = true;
+      // Where nobody waits for longer than between two looks, a look changes nothing.
+      if (Math.max(policy.maxLingerMs, policy.lingerMs) <= policy.watchBalancesMs) return;
+      await watchBalances();
+    },
+  });
+
+  /** What the journal held before: exposure, deadlines, outcomes that are not final. */
+  async function load(): Promise<void> {
+    for (let afterId = 0; !closing.aborted; ) {
+      const query = { chainId: client.chain.id, states: OPEN_STATES, afterId, limit: PAGE };
+      const rows = await store.list(query);
+      for (const row of rows) {
+        port.exposure.note(row);
+        port.standing.note(row);
+        if (row.state !== "queued") continue;
+        queue.add({ count: 1, deadlineSeconds: row.deadlineSeconds, sinceMs: clock.now() });
+      }
+      queueLoop.wake();
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < PAGE) break;
+      afterId = last.id;
+    }
+    await port.watch.load(closing);
+    const strangers = (await store.senders(client.chain.id)).filter(
+      ({ sender, openBatches }) => openBatches > 0 && !senders.some(({ address }) => address === sender),
+    );
+    for (const { sender, openBatches } of strangers) {
+      logger.warn("the journal has open batches of a key that this engine does not have", { sender, openBatches });
+    }
+  }
+
+  async function watchBalances(): Promise<void> {
+    const byToken = new Map<string, ReturnType<Exposure["payers"]>>();
+    for (const one of port.exposure.payers(BALANCES_PER_CALL)) {
+      byToken.set(one.token, [...(byToken.get(one.token) ?? []), one]);
+    }
+    for (const payers of byToken.values()) {
+      const token = payers[0]?.token;
+      if (token === undefined) continue;
+      const amounts = await readBalances(
+        client,
+        token,
+        payers.map(({ payer }) => payer),
+      );
+      for (const [i, { payer }] of payers.entries()) {
+        port.exposure.noteBalance(token, payer, amounts[i] ?? 0n);
+        if (!port.exposure.isStrained(token, payer, policy.exposurePermille)) continue;
+        queue.add({ count: 1, isUrgent: true, sinceMs: clock.now() });
+        queueLoop.wake();
+      }
+    }
+  }
+
+  const all = [leases, ...ticks, queueLoop, sweep, finality, balances];
+  return {
+    wake: () => queueLoop.wake(),
+    flush: () => {
+      lingers = { lingerMs: 0, maxLingerMs: 0 };
+      queueLoop.wake();
+    },
+    look: () => {
+      for (const tick of ticks) tick.wake();
+    },
+    idle: () => round,
+    ended: Promise.all(all.map(({ ended }) => ended)),
+  };
+}

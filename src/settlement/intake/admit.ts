@@ -1,0 +1,385 @@
+import { type Address, encodeAbiParameters, type Hex, keccak256 } from "viem";
+import { authorizationId, termsDigest } from "../../authorization/identity.ts";
+import type { TokenDomain } from "../../authorization/typedData.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import { ask } from "../../chain/ask.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts";
+import { readFacts } from "../../chain/facts.ts";
+import type { Clock } from "../../clock.ts";
+import { TributaryError } from "../../errors.ts";
+import type { LogProof, NewPayment, PaymentRow, Store, Work } from "../../journal/ports/types.ts";
+import type { EnginePolicy } from "../policy.ts";
+import { beyondCaps, createAdded, type Spending } from "./caps.ts";
+import type { Exposure } from "./exposure.ts";
+import { findShortfalls, type Shortfall } from "./funds.ts";
+import { retryRuleOfReason } from "./retryRequest.ts";
+import { type BadSignature, domainOf, verifySubmissions } from "./verify.ts";
+
+/** A payment as it is handed to the engine. */
+export type Submission = {
+  readonly authorization: SignedAuthorization;
+  readonly source?: string | undefined;
+  /** Who alone may hear its success, by a name that lasts. */
+  readonly bringer?: string | undefined;
+  /** Whether it goes in a transaction of its own. */
+  readonly alone?: boolean | undefined;
+  /** As the policy's, for this one. */
+  readonly payerOpenCap?: number | undefined;
+  /**
+   * The EIP-712 domain under which the caller has recovered the payer from the signature. Where it is the token's, and the
+   * payer has no code, that is not done again.
+   */
+  readonly recoveredUnder?: TokenDomain | undefined;
+};
+
+/** Another call of a contract. `key` names it: the same key again is the same call. */
+export type CallSubmission = {
+  readonly key: string;
+  readonly to: Address;
+  readonly data: Hex;
+  /** Explicit gas of the transaction; with a `proof`, of the call alone. */
+  readonly gas: bigint;
+  /** Lets the call share a transaction with others, see `Work`. */
+  readonly proof?: LogProof | undefined;
+  /** Strangers who can make it fail behind a pre-flight that it passed, see `Work`. */
+  readonly signers?: readonly Address[] | undefined;
+  /** What it takes from a payer: it counts like a payment of theirs. */
+  readonly spends?: Spending | undefined;
+  /** As the policy's, for this one. */
+  readonly payerOpenCap?: number | undefined;
+  /** Unix seconds after which it is not sent any more. */
+  readonly deadlineSeconds: bigint;
+  readonly source?: string | undefined;
+  /** Who alone may hear its success, by a name that lasts. */
+  readonly bringer?: string | undefined;
+};
+
+/** What became of a submission. Nothing is stored of one that is refused. */
+export type Admission = { readonly status: "accepted"; readonly row: PaymentRow; readonly isNew: boolean } | Refusal;
+
+/** Why a payment is not taken in. */
+export type Refusal = {
+  readonly status: "refused";
+  readonly reason: AdmissionRefusal;
+  readonly message: string;
+};
+
+export type AdmissionRefusal =
+  | BadSignature
+  | "expired"
+  | "already-used"
+  | "wrong-chain"
+  | "missing-token"
+  /** The payer has as much open as they may have, by sum or by count. */
+  | "payer-cap"
+  /** The token blocks the payee. */
+  | "blocked"
+  | "underfunded"
+  | "below-minimum"
+  | "closed";
+
+/** A key that names two calls: which of them is meant cannot be told. */
+export class CallKeyError extends TributaryError {
+  override readonly name = "CallKeyError";
+}
+
+export type IntakePort = {
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly clock: Clock;
+  readonly policy: EnginePolicy;
+  /** What payers owe and have. */
+  readonly exposure: Exposure;
+  /** Told of rows that changed otherwise than by being accepted. */
+  readonly noteRows: (rows: readonly PaymentRow[]) => void;
+};
+
+type Entry = { readonly index: number; readonly submission: Submission };
+/** A submission that is to be stored. */
+type Good = { readonly index: number; readonly signed: SignedAuthorization; readonly payment: NewPayment };
+type Balance = { readonly token: Address; readonly payer: Address; readonly balance: bigint | undefined };
+type Answers = (Admission | ChainUnavailableError | undefined)[];
+
+/**
+ * Verifies submissions and stores those that are good, all with a handful of reads and one commit. A row is made only
+ * behind a signature that the token would accept, so that nobody can take another payer's place. The same terms again are
+ * the same payment: where a passing reason had it rejected, it is tried again; what was decided otherwise stays.
+ * @returns In the order of the submissions. An error where the node could not tell: nothing was stored of that one.
+ */
+export async function admit(
+  port: IntakePort,
+  submissions: readonly Submission[],
+): Promise<(Admission | ChainUnavailableError)[]> {
+  const answers: Answers = new Array<Answers[number]>(submissions.length).fill(undefined);
+  const good: Good[] = [];
+  const groups = new Map<string, Entry[]>();
+  for (const [index, submission] of submissions.entries()) {
+    const { chainId, token } = submission.authorization;
+    if (chainId !== port.client.chain.id) {
+      const message = `it is for chain ${chainId}, this engine is on ${port.client.chain.id}`;
+      answers[index] = refuse("wrong-chain", message);
+      continue;
+    }
+    const group = groups.get(token.toLowerCase());
+    if (group === undefined) groups.set(token.toLowerCase(), [{ index, submission }]);
+    else group.push({ index, submission });
+  }
+  const balances: Balance[] = [];
+  for (const group of groups.values()) good.push(...(await examine(port, group, answers, balances)));
+
+  const { store, clock, exposure } = port;
+  const rows =
+    good.length === 0
+      ? []
+      : await store.accept(
+          good.map(({ payment }) => payment),
+          clock.now(),
+        );
+  for (const [position, { index, payment }] of good.entries()) {
+    const accepted = rows[position];
+    if (accepted === undefined) continue;
+    answers[index] = { status: "accepted", ...accepted };
+    // What is remembered is what was submitted, which its caller has in memory anyway, rather than the journal's copy.
+    exposure.note({ ...accepted.row, work: payment.work });
+  }
+  // What the payers have, for the watch over falling balances.
+  for (const { token, payer, balance } of balances) {
+    if (balance !== undefined) exposure.noteBalance(token, payer, balance);
+  }
+  const admissions = answers.map((answer) => answer ?? refuse("closed", "it was not stored"));
+  return tryAgain(port, admissions);
+}
+
+/**
+ * Why {@link admit} would refuse a payment now, in its words; undefined where it would not. Nothing is stored.
+ * @throws ChainUnavailableError where the node could not tell.
+ */
+export async function findRefusal(port: IntakePort, submission: Submission): Promise<Refusal | undefined> {
+  const answers: Answers = [undefined];
+  await examine(port, [{ index: 0, submission }], answers, []);
+  const [answer] = answers;
+  if (answer === undefined) return undefined;
+  if (!("status" in answer)) throw answer;
+  return answer.status === "refused" ? answer : undefined;
+}
+
+/** Sorts the submissions for one token into those that are to be stored, and answers the others. */
+async function examine(
+  port: IntakePort,
+  group: readonly Entry[],
+  answers: Answers,
+  balances: Balance[],
+): Promise<readonly Good[]> {
+  const { client, clock, policy } = port;
+  const good: Good[] = [];
+  const token = group[0]!.submission.authorization.token;
+  const refused = new Map<number, Admission>();
+  let known: Awaited<ReturnType<typeof factsOf>>;
+  try {
+    known = await factsOf(
+      client,
+      token,
+      group.map(({ submission }) => submission.authorization),
+    );
+  } catch (error) {
+    if (!(error instanceof ChainUnavailableError)) throw error;
+    for (const { index } of group) answers[index] = error;
+    return good;
+  }
+  if (known === undefined) {
+    const refusal = refuse("missing-token", `there is no EIP-3009 token at ${token}`);
+    await answerFromJournal(port.store, group, new Map(group.map(({ index }) => [index, refusal])), answers);
+    return good;
+  }
+  const { facts, domain } = known;
+  const verdicts = await verifySubmissions(
+    client,
+    group.map(({ submission }) => submission),
+    domain,
+    facts.withCode,
+  );
+  const minimumValue = policy.limits.minimumValue ?? 0n;
+  const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+  // What this lot adds to what its payers have unsettled.
+  const added = createAdded();
+  for (const [position, { index, submission }] of group.entries()) {
+    const { authorization } = submission;
+    const verdict = verdicts[position];
+    const payer = authorization.from.toLowerCase();
+    const beyond = beyondCaps(port, authorization, submission.payerOpenCap, added);
+    if (verdict === undefined || !("status" in verdict)) answers[index] = verdict;
+    else if (verdict.status === "bad") refused.set(index, refuse(verdict.reason, verdict.message));
+    else if (authorization.validBefore <= nowSeconds) {
+      refused.set(index, refuse("expired", `it expired at ${authorization.validBefore}`));
+    } else if (facts.used.has(authorizationId(authorization))) {
+      refused.set(index, refuse("already-used", "its nonce was used or cancelled before it was submitted"));
+    } else if (authorization.value < minimumValue) {
+      refused.set(index, refuse("below-minimum", `${authorization.value} is below the minimum of ${minimumValue}`));
+    } else if (policy.requireFunds && facts.blocked.has(authorization.to.toLowerCase())) {
+      refused.set(index, refuse("blocked", "the token blocks the payee"));
+    } else if (beyond !== undefined) {
+      refused.set(index, refuse("payer-cap", beyond));
+    } else {
+      added.add(authorization);
+      const signed = { ...authorization, signature: verdict.signature };
+      const payerHasCode = facts.withCode.has(payer);
+      const work = { kind: "authorization", authorization: signed, payerHasCode } as const;
+      const payment = newPayment(submission.alone ? { ...work, alone: true } : work, facts.head.number, submission);
+      good.push({ index, signed, payment });
+      balances.push({ token, payer: authorization.from, balance: facts.balances.get(payer) });
+    }
+  }
+  const funded = policy.requireFunds ? await refuseShort(port, good, facts.balances, refused) : good;
+  await answerFromJournal(port.store, group, refused, answers);
+  return funded;
+}
+
+/** Refuses what its payers cannot pay, and returns the rest. What the node does not tell now, the plan will. */
+async function refuseShort(
+  port: IntakePort,
+  good: readonly Good[],
+  balances: ReadonlyMap<string, bigint>,
+  refused: Map<number, Admission>,
+): Promise<readonly Good[]> {
+  const payments = good.map(({ signed }) => signed);
+  const shortfalls = await findShortfalls(port, payments, balances).catch((error: unknown) => {
+    if (error instanceof ChainUnavailableError) return new Map<SignedAuthorization, Shortfall>();
+    throw error;
+  });
+  return good.filter(({ index, signed }) => {
+    const shortfall = shortfalls.get(signed);
+    if (shortfall === undefined) return true;
+    const { balance, committed } = shortfall;
+    const message = `the payer has ${balance}, of which unsettled payments take ${committed} and this one ${signed.value}`;
+    refused.set(index, refuse("underfunded", message));
+    return false;
+  });
+}
+
+/**
+ * Where the journal has exactly these terms already, its row says more than a refusal. A signature that is bad now may have
+ * been good when the row was made, of a payer whose code changed since: then it is the one that the row has.
+ */
+async function answerFromJournal(
+  store: Store,
+  group: readonly Entry[],
+  refused: ReadonlyMap<number, Admission>,
+  answers: Answers,
+): Promise<void> {
+  if (refused.size === 0) return;
+  const entries = group.filter(({ index }) => refused.has(index));
+  const identities = [...new Set(entries.map(({ submission }) => authorizationId(submission.authorization)))];
+  const rows = new Map((await store.withIdentities(identities)).map((row) => [`${row.identity} ${row.digest}`, row]));
+  for (const { index, submission } of entries) {
+    const { authorization } = submission;
+    const row = rows.get(`${authorizationId(authorization)} ${termsDigest(authorization)}`);
+    const refusal = refused.get(index);
+    const isBad = refusal?.status === "refused" && refusal.reason === "bad-signature";
+    const isKnown = row !== undefined && (!isBad || hasSignature(row, authorization));
+    answers[index] = isKnown ? { status: "accepted", row, isNew: false } : refusal;
+  }
+}
+
+function hasSignature({ work }: PaymentRow, { signature }: SignedAuthorization): boolean {
+  return work.kind === "authorization" && work.authorization.signature.toLowerCase() === signature.toLowerCase();
+}
+
+/** Puts payments back into the queue whose rejection may have passed, now that somebody asks for them again. */
+async function tryAgain(
+  { store, clock, noteRows }: IntakePort,
+  admissions: (Admission | ChainUnavailableError)[],
+): Promise<(Admission | ChainUnavailableError)[]> {
+  const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+  const ids = new Set<number>();
+  for (const admission of admissions) {
+    if (!("status" in admission) || admission.status !== "accepted" || admission.isNew) continue;
+    const { id, state, reason, deadlineSeconds } = admission.row;
+    const mayPass = state === "rejected" && retryRuleOfReason(reason) === "until-deadline";
+    if (mayPass && deadlineSeconds > nowSeconds) ids.add(id);
+  }
+  if (ids.size === 0) return admissions;
+  const evidence = { kind: "request", by: "submitted again" } as const;
+  const moved = await store.transition(
+    [...ids].map((paymentId) => ({ paymentId, from: ["rejected"], to: "queued", evidence })),
+    clock.now(),
+  );
+  noteRows(moved);
+  const rows = new Map(moved.map((row) => [row.id, row]));
+  return admissions.map((admission) => {
+    if (!("status" in admission) || admission.status !== "accepted") return admission;
+    return { ...admission, row: rows.get(admission.row.id) ?? admission.row };
+  });
+}
+
+/**
+ * Stores a call. It needs no signature of a payer: who calls this is trusted.
+ * @throws CallKeyError where the key names another call.
+ */
+export async function admitCall(
+  port: Pick<IntakePort, "store" | "client" | "clock" | "exposure" | "policy">,
+  call: CallSubmission,
+): Promise<Admission> {
+  const chainId = port.client.chain.id;
+  const { to, data, gas, proof, signers = [], key, deadlineSeconds, source, bringer } = call;
+  const types = [{ type: "address" }, { type: "bytes" }, { type: "uint256" }] as const;
+  const identity = `call:${chainId}:${key}`;
+  const digest = keccak256(encodeAbiParameters(types, [to, data, gas]));
+  if ((await port.store.withIdentities([identity])).some((row) => row.digest !== digest)) {
+    throw new CallKeyError(`The key ${key} names another call already.`, {
+      hint: "Use a new key for a new call; the same key is for asking for the same call again.",
+    });
+  }
+  const { spends } = call;
+  const beyond = spends === undefined ? undefined : beyondCaps(port, spends, call.payerOpenCap);
+  if (beyond !== undefined) return refuse("payer-cap", beyond);
+  const payment: NewPayment = {
+    identity,
+    digest,
+    work: {
+      ...({ kind: "call", chainId, to, data, gas } as const),
+      ...(proof === undefined ? {} : { proof }),
+      ...(signers.length === 0 ? {} : { signers }),
+      ...(spends === undefined ? {} : { spends }),
+    },
+    deadlineSeconds,
+    acceptedBlock: await ask("its newest block", port.client.getBlockNumber()),
+    source,
+    bringer,
+  };
+  const [accepted] = await port.store.accept([payment], port.clock.now());
+  if (accepted === undefined) return refuse("closed", "it was not stored");
+  port.exposure.note(accepted.row);
+  return { status: "accepted", ...accepted };
+}
+
+function newPayment(
+  work: Work & { readonly kind: "authorization" },
+  acceptedBlock: bigint,
+  { source, bringer }: Pick<Submission, "source" | "bringer">,
+): NewPayment {
+  const { authorization } = work;
+  return {
+    identity: authorizationId(authorization),
+    digest: termsDigest(authorization),
+    work,
+    deadlineSeconds: authorization.validBefore,
+    acceptedBlock,
+    source,
+    bringer,
+  };
+}
+
+async function factsOf(client: ChainClient, token: Address, authorizations: readonly SignedAuthorization[]) {
+  try {
+    const [facts, domain] = await Promise.all([readFacts(client, token, authorizations), domainOf(client, token)]);
+    return { facts, domain };
+  } catch (error) {
+    if (error instanceof ChainMismatchError) return undefined;
+    throw error;
+  }
+}
+
+function refuse(reason: AdmissionRefusal, message: string): Admission {
+  return { status: "refused", reason, message };
+}

@@ -1,0 +1,27 @@
+import type { Evidence, Store, Transition } from "../../journal/ports/types.ts";
+
+/** Winners whose variants are closed together. */
+const AT_ONCE = 500;
+
+/**
+ * The transitions of queued payments of whose identity another variant settled: their nonce is gone, with its transaction.
+ * Asked of the journal as it is, so that it does not matter which of the two came first, or who died in between.
+ */
+export async function closeVariants(
+  store: Pick<Store, "winners" | "withIdentities">,
+  chainId: number,
+): Promise<Transition[]> {
+  const winners = new Map(
+    (await store.winners({ chainId, limit: AT_ONCE })).map((row) => [row.identity, row.evidence]),
+  );
+  if (winners.size === 0) return [];
+  const variants = await store.withIdentities([...winners.keys()]);
+  return variants.flatMap((variant): Transition[] => {
+    const settled = winners.get(variant.identity);
+    if (variant.state !== "queued" || settled?.kind !== "transfer") return [];
+    const { transactionHash, blockNumber } = settled;
+    const use = "used-by-variant";
+    const evidence: Evidence = { kind: "nonce-use", use, transactionHash, blockNumber, logIndex: undefined };
+    return [{ paymentId: variant.id, from: ["queued"], to: "already-used", reason: "already-used", evidence }];
+  });
+}

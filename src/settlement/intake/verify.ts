@@ -1,0 +1,142 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Address, type Hex, parseAbi } from "viem";
+import type { TokenDomain } from "../../authorization/typedData.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import { verifySignatureOffline } from "../../authorization/verify.ts";
+import { tokenKey } from "../../batch/index.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { askContract, ContractFaultError } from "../../chain/contract.ts";
+import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts";
+import { verifySignatureOnChain } from "../../chain/verify.ts";
+import { knownTokenDomain } from "../../networks.ts";
+
+/** What the token would say of a signature: the form of it that it takes, or why it takes none. */
+export type SignatureVerdict =
+  | { readonly status: "valid"; readonly signature: Hex }
+  | { readonly status: "bad"; readonly reason: BadSignature; readonly message: string };
+
+export type BadSignature = "bad-signature" | "gas-capped" | "undeployed-wallet";
+
+/** Signatures are verified for so long before others have a turn of the event loop. */
+const SLICE_MS = 6;
+/** Payers with code that are asked at once. */
+const ASKED_AT_ONCE = 24;
+
+/**
+ * Verifies signatures for one token as it would: of an account without code by recovery, of one with code by asking it.
+ * @param withCode The payers that have code, in lower case.
+ * @returns In the order of the submissions. An error where that one could not be decided.
+ */
+export async function verifySubmissions(
+  client: ChainClient,
+  submissions: readonly {
+    readonly authorization: SignedAuthorization;
+    readonly recoveredUnder?: TokenDomain | undefined;
+  }[],
+  domain: TokenDomain,
+  withCode: ReadonlySet<string>,
+): Promise<(SignatureVerdict | ChainUnavailableError)[]> {
+  const verdicts = new Array<SignatureVerdict | ChainUnavailableError | undefined>(submissions.length);
+  const toAsk: number[] = [];
+  let sliceEndsAt = performance.now() + SLICE_MS;
+  for (const [index, { authorization, recoveredUnder }] of submissions.entries()) {
+    const hasCode = withCode.has(authorization.from.toLowerCase());
+    const isRecovered = recoveredUnder?.name === domain.name && recoveredUnder.version === domain.version;
+    const verdict = hasCode ? undefined : await verifyOffline(authorization, domain, isRecovered);
+    if (verdict === undefined) toAsk.push(index);
+    else verdicts[index] = verdict;
+    if (performance.now() < sliceEndsAt) continue;
+    await nextTurn();
+    sliceEndsAt = performance.now() + SLICE_MS;
+  }
+  for (let i = 0; i < toAsk.length; i += ASKED_AT_ONCE) {
+    const some = toAsk.slice(i, i + ASKED_AT_ONCE).map(async (index) => {
+      const authorization = submissions[index]?.authorization;
+      if (authorization !== undefined) verdicts[index] = await verifyOnChain(client, authorization, domain);
+    });
+    await Promise.all(some);
+  }
+  return verdicts.map((verdict) => verdict ?? bad("it could not be read"));
+}
+
+async function verifyOffline(
+  authorization: SignedAuthorization,
+  domain: TokenDomain,
+  isRecovered: boolean,
+): Promise<SignatureVerdict | undefined> {
+  const verdict = await verifySignatureOffline(authorization, domain, { isRecovered });
+  switch (verdict.status) {
+    case "valid":
+      return { status: "valid", signature: verdict.signature };
+    case "mismatch":
+      return bad(`it was signed by ${verdict.recovered}`);
+    case "malformed":
+      return bad(`its signature is malformed (${verdict.reason})`);
+    case "undecided":
+      return undefined;
+  }
+}
+
+async function verifyOnChain(
+  client: ChainClient,
+  authorization: SignedAuthorization,
+  domain: TokenDomain,
+): Promise<SignatureVerdict | ChainUnavailableError> {
+  try {
+    const verdict = await verifySignatureOnChain(client, authorization, domain);
+    if (verdict.status === "valid") return { status: "valid", signature: verdict.signature };
+    if (verdict.status === "invalid" && verdict.reason === "out-of-gas") {
+      const message = "the payer's code used up its gas on the signature";
+      return { status: "bad", reason: "gas-capped", message };
+    }
+    if (verdict.status !== "counterfactual") return bad(`the payer does not accept the signature (${verdict.reason})`);
+    const message = "the payer's wallet is not deployed yet, and the token asks its code";
+    return { status: "bad", reason: "undeployed-wallet", message };
+  } catch (error) {
+    // One wallet that no node can be asked about is nobody else's problem.
+    if (error instanceof ChainUnavailableError) return error;
+    throw error;
+  }
+}
+
+function bad(message: string): SignatureVerdict {
+  return { status: "bad", reason: "bad-signature", message };
+}
+
+const domainAbi = parseAbi(["function name() view returns (string)", "function version() view returns (string)"]);
+/** A name and a version cost a token some thousands. */
+const DOMAIN_GAS = 1_000_000n;
+const domains = new WeakMap<ChainClient, Map<string, Promise<TokenDomain>>>();
+
+/**
+ * The token's EIP-712 domain: the known one, else what its `name()` and `version()` say, asked once.
+ * @throws ChainMismatchError where it says none, ChainUnavailableError where the node does not answer.
+ */
+export function domainOf(client: ChainClient, token: Address): Promise<TokenDomain> {
+  const known = knownTokenDomain(client.chain.id, token);
+  if (known !== undefined) return Promise.resolve(known);
+  const asked = domains.get(client) ?? new Map<string, Promise<TokenDomain>>();
+  domains.set(client, asked);
+  const key = tokenKey(client.chain.id, token);
+  const before = asked.get(key);
+  if (before !== undefined) return before;
+  const say = (functionName: "name" | "version") =>
+    askContract(client, "the token's name and version", {
+      address: token,
+      abi: domainAbi,
+      functionName,
+      gas: DOMAIN_GAS,
+    });
+  const answer = Promise.all([say("name"), say("version")]).then(
+    ([name, version]) => ({ name: String(name), version: String(version) }),
+    (error: unknown) => {
+      if (!(error instanceof ContractFaultError)) throw error;
+      throw new ChainMismatchError(`The contract at ${token} does not say its EIP-712 domain.`, {
+        hint: "A token with EIP-3009 has name() and version(); check the address.",
+      });
+    },
+  );
+  asked.set(key, answer);
+  answer.catch(() => asked.delete(key));
+  return answer;
+}

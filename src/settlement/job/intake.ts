@@ -1,0 +1,142 @@
+import type { Hex } from "viem";
+import { authorizationId, termsDigest } from "../../authorization/identity.ts";
+import { normaliseSignature } from "../../authorization/signature.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import type { Clock } from "../../clock.ts";
+import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { SettlementEngine } from "../engine/types.ts";
+import { retryRuleOfReason } from "../intake/retryRequest.ts";
+import { explainUsed } from "../outcome/explain.ts";
+import { DUPLICATE } from "../outcome/results.ts";
+import { type JobLedger, LOOK_MS } from "./ledger.ts";
+import { outcomeOfRefusal } from "./outcome.ts";
+
+export type JobIntakePort = {
+  readonly client: ChainClient;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly ledger: JobLedger;
+  readonly engine: SettlementEngine;
+  readonly lookbackBlocks: bigint;
+  /** Names the payment at a position in the journal. */
+  readonly sourceOf: (position: number) => string | undefined;
+  /** With more payments open than this, no further ones are accepted while some of them are decided. */
+  readonly maxOpen: number;
+  readonly signal: AbortSignal | undefined;
+  /** Called after each step. */
+  readonly tell: () => void;
+};
+
+/** Payments that are verified and stored at once. */
+const ACCEPT_AT_ONCE = 500;
+const STANDSTILL_MS = 5_000;
+
+/**
+ * Hands a job's payments to the engine: stores what the journal does not know, takes up what it knows, and looks up who
+ * used the nonces that are used already. If it fails half-way, the first half is accepted and in the ledger.
+ * @throws ChainUnavailableError where the node does not answer, StoreError where the journal does not.
+ */
+export async function acceptPayments(port: JobIntakePort): Promise<void> {
+  const { ledger, signal, tell } = port;
+  const used: number[] = [];
+  try {
+    const rest = ledger.rest();
+    let waits = true;
+    for (let i = 0; i < rest.length && signal?.aborted !== true; i += ACCEPT_AT_ONCE) {
+      used.push(...(await acceptSome(port, rest.slice(i, i + ACCEPT_AT_ONCE))));
+      await ledger.look();
+      tell();
+      if (waits) waits = await untilRoom(port);
+    }
+  } finally {
+    const outcomes = await explainUsed(port.client, used.map(ledger.authorizationAt), port.lookbackBlocks);
+    const explained = new Set<Hex>();
+    for (const [i, position] of used.entries()) {
+      const outcome = outcomes[i];
+      const digest = termsDigest(ledger.authorizationAt(position));
+      if (outcome !== undefined) ledger.decide(position, explained.has(digest) ? DUPLICATE : outcome);
+      explained.add(digest);
+    }
+    tell();
+  }
+}
+
+/**
+ * Waits while much is open: what is not accepted yet needs no memory but the caller's.
+ * @returns False where nothing of it was decided for a while. It may wait for what is a long way off, and so is not waited for.
+ */
+async function untilRoom({ ledger, clock, maxOpen, signal, tell }: JobIntakePort): Promise<boolean> {
+  while (ledger.open() > maxOpen && signal?.aborted !== true) {
+    if (ledger.idleMs() >= STANDSTILL_MS) return false;
+    await clock.sleep(LOOK_MS, signal);
+    await ledger.look();
+    tell();
+  }
+  return true;
+}
+
+/** Returns the positions of payments whose nonces were used before. */
+async function acceptSome(port: JobIntakePort, positions: readonly number[]): Promise<number[]> {
+  const { store, clock, ledger, engine } = port;
+  const known = await knownRows(store, positions.map(ledger.authorizationAt));
+  const again: PaymentRow[] = [];
+  const fresh: number[] = [];
+  for (const [i, position] of positions.entries()) {
+    const row = known[i];
+    if (row === undefined) fresh.push(position);
+    else if (isWorthAnotherTry(row)) {
+      again.push(row);
+      ledger.waitFor(position, row);
+    } else ledger.takeUp(position, row);
+  }
+  const evidence = { kind: "request", by: "a new run" } as const;
+  await store.transition(
+    again.map(({ id }) => ({ paymentId: id, from: ["rejected"], to: "queued", evidence })),
+    clock.now(),
+  );
+  if (fresh.length === 0) return [];
+
+  const admissions = await engine.accept(
+    fresh.map((position) => {
+      const source = port.sourceOf(position);
+      return { authorization: ledger.authorizationAt(position), ...(source === undefined ? {} : { source }) };
+    }),
+  );
+  const used: number[] = [];
+  for (const [i, position] of fresh.entries()) {
+    const admission = admissions[i];
+    if (admission?.status === "accepted") ledger.takeUp(position, admission.row);
+    else if (admission?.reason === "already-used") used.push(position);
+    else if (admission !== undefined) ledger.decide(position, outcomeOfRefusal(admission));
+  }
+  return used;
+}
+
+/** What the token may have taken back since, or the operator. */
+function isWorthAnotherTry({ state, reason }: PaymentRow): boolean {
+  return state === "rejected" && retryRuleOfReason(reason) !== "never";
+}
+
+/**
+ * The rows of exactly these terms, where the journal has them behind this signature. Behind another one the terms may be
+ * anybody's: the engine looks at that.
+ */
+async function knownRows(
+  store: Store,
+  authorizations: readonly SignedAuthorization[],
+): Promise<(PaymentRow | undefined)[]> {
+  const rows = await store.withIdentities(authorizations.map(authorizationId));
+  if (rows.length === 0) return authorizations.map(() => undefined);
+  const byDigest = new Map(rows.map((row) => [row.digest, row]));
+  return authorizations.map((authorization) => {
+    const row = byDigest.get(termsDigest(authorization));
+    return row !== undefined && hasSignature(row, authorization) ? row : undefined;
+  });
+}
+
+function hasSignature({ work }: PaymentRow, { signature }: SignedAuthorization): boolean {
+  if (work.kind !== "authorization") return false;
+  const stored = work.authorization.signature.toLowerCase();
+  return stored === signature.toLowerCase() || stored === normaliseSignature(signature).toLowerCase();
+}

@@ -1,0 +1,242 @@
+import type { LocalAccount } from "viem";
+import { ask } from "../../chain/ask.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { ChainUnavailableError, TransactionRefusedError } from "../../chain/errors.ts";
+import { hasCode } from "../../chain/facts.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import { ROUTER_ADDRESS } from "../../deployment.ts";
+import type { TributaryError } from "../../errors.ts";
+import { requireSameChain } from "../../journal/binding.ts";
+import { openStore } from "../../journal/open.ts";
+import { StoreError } from "../../journal/ports/errors.ts";
+import type { Store } from "../../journal/ports/types.ts";
+import type { Logger } from "../../logger.ts";
+import { startEngine } from "../engine/start.ts";
+import type { KeyWait } from "../engine/takeKeys.ts";
+import type { SettlementEngine } from "../engine/types.ts";
+import type { JobPayment, PaymentResult } from "../outcome/results.ts";
+import { type EnginePolicy, type EnginePolicyOptions, resolvePolicy } from "../policy.ts";
+import { acceptPayments } from "./intake.ts";
+import { createJobLedger, type JobLedger, LOOK_MS } from "./ledger.ts";
+import { type MinedTransaction, readMined, rememberStart } from "./transactions.ts";
+
+/** What a job works with and may decide. Times in milliseconds. */
+export type JobOptions = {
+  /** The keys to send from: each is this job's alone while it runs. */
+  readonly senders: readonly LocalAccount[];
+  /**
+   * What the job knows and did: an open store, or anything that `openStore` takes, such as a file's name. With it, a job
+   * that was ended in any way is taken up by the next call. By default it is in memory and ends with the job.
+   */
+  readonly journal?: Store | string;
+  /** Further nodes that signed bytes are handed to. */
+  readonly nodes?: readonly ChainClient[];
+  readonly policy?: EnginePolicyOptions;
+  /** The job ends when nothing has happened to its payments for this long; what is open then is reported so. */
+  readonly waitMs?: number;
+  /** With more payments open than this (by default 20,000) the rest waits outside of the journal: it needs less memory there. */
+  readonly maxOpen?: number;
+  /** Names a payment in the journal, for reports. */
+  readonly sourceOf?: (line: number) => string;
+  readonly onProgress?: (progress: JobProgress) => void;
+  /** Told when another engine holds a key, dead or alive, and how long it takes at most until that is known. */
+  readonly onHeld?: (wait: KeyWait) => void;
+  /** Ends the job early: what is on its way is given a few seconds, the rest stays in the journal. */
+  readonly signal?: AbortSignal;
+  /** Told once `signal` has aborted and nothing more is taken in: what the job still waits for. */
+  readonly onStop?: (waits: JobStop) => void;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+};
+
+/** What a job that was ended early waits for: its transactions that are on their way, and for how long at most. */
+export type JobStop = { readonly transactions: number; readonly waitMs: number };
+
+export type JobProgress = { readonly payments: number; readonly decided: number };
+
+/** What a job did. Results are in the order of the input and as many. */
+export type SettlementReport = {
+  readonly results: readonly PaymentResult[];
+  /** The transactions that this run saw mined, those of an earlier run that were still open included. */
+  readonly transactions: readonly MinedTransaction[];
+  /** Whether batches go through the router; without it payments go to the token one by one. */
+  readonly routerUsed: boolean;
+  /** Why the job ended before all was sent, if it did. What is known by then is in the results. */
+  readonly stopped: TributaryError | undefined;
+};
+
+/** While payments are accepted, only full batches go out; the last ones go once all are accepted. */
+const JOB_POLICY: Partial<EnginePolicy> = {
+  fullBatch: 2_000,
+  lingerMs: 10_000,
+  maxLingerMs: 10_000,
+  maxInFlight: 8,
+  pollMs: 200,
+  leaseTtlMs: 15_000,
+  retryRefusedAfterMs: 1_000,
+};
+
+const WAIT_MS = 120_000;
+/** How long payments that were put off are given once nothing else is left. */
+const PUT_OFF_MS = 3_000;
+const FINISH_MS = 5_000;
+/** Many batches, so that each is chosen from enough. */
+const MAX_OPEN = 20_000;
+
+/**
+ * Settles payments in as few transactions as it can, through the engine and its journal: those that an earlier run left
+ * open are taken up, those that are decided already are only reported, refusals that may have passed are tried again, and
+ * nothing settles twice. Every outcome is read from that payment's own logs.
+ *
+ * Payments are compared behind their signatures only: one with the payer and nonce of another and a forged signature is
+ * refused and keeps nothing else out. Of several terms that a payer signed under one nonce, the engine settles one.
+ *
+ * A node that fails or a journal that cannot be written ends the job: `stopped` says why, and the results tell apart what
+ * settled, what may still settle and what was not sent.
+ * @param payments Any number: memory holds them, one outcome each, and no more than a few thousand rows of the journal.
+ * @throws SenderHeldError where another engine sends from one of the keys; StoreError where the journal cannot be opened or
+ * read, or is of another chain; ChainUnavailableError where the node does not answer from the start; EnginePolicyError and
+ * PlanLimitsError where the policy is out of its range.
+ */
+export async function settlePayments(
+  client: ChainClient,
+  payments: readonly JobPayment[],
+  options: JobOptions,
+): Promise<SettlementReport> {
+  const { journal = ":memory:" } = options;
+  if (typeof journal !== "string") return settleOn(journal, client, payments, options);
+  const store = await openStore(journal);
+  try {
+    return await settleOn(store, client, payments, options);
+  } finally {
+    await store.close();
+  }
+}
+
+async function settleOn(
+  store: Store,
+  client: ChainClient,
+  payments: readonly JobPayment[],
+  options: JobOptions,
+): Promise<SettlementReport> {
+  const { senders, signal, sourceOf } = options;
+  const clock = options.clock ?? systemClock;
+  const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy }, client.chain.id);
+  const ledger = createJobLedger({ store, clock }, payments);
+  const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
+  let stopped: TributaryError | undefined;
+  /** Runs a part of the job, and notes the first failure that ends it. */
+  const unlessStopped = async (part: () => Promise<void>): Promise<void> => {
+    await part().catch((error: unknown) => {
+      if (!endsJob(error)) throw error;
+      stopped ??= error;
+    });
+  };
+  const report = async (transactions: readonly MinedTransaction[]): Promise<SettlementReport> => {
+    const message = stopped?.shortMessage ?? "not sent in this run";
+    const results = await ledger.results({ status: "not-attempted", message });
+    return { results, transactions, routerUsed, stopped };
+  };
+
+  // Before anything is written into it; the engine looks again.
+  await requireSameChain(store, client);
+  const routerUsed = await hasCode(client, policy.router ?? ROUTER_ADDRESS);
+  if (await areBroke(client, senders)) {
+    stopped = cannotPay();
+    return report([]);
+  }
+
+  const start = await rememberStart(store, client.chain.id, senders);
+  const { nodes, logger, onHeld } = options;
+  const engine = await startEngine(
+    {
+      store,
+      chain: { client, ...(nodes === undefined ? {} : { nodes }) },
+      senders,
+      policy,
+      clock,
+      ...(logger === undefined ? {} : { logger }),
+    },
+    { ...(onHeld === undefined ? {} : { onWait: onHeld }), signal },
+  );
+  try {
+    const { lookbackBlocks } = policy;
+    const { maxOpen = MAX_OPEN } = options;
+    const sourceAt = (position: number) => sourceOf?.(payments[position]?.line ?? 0);
+    await unlessStopped(() =>
+      acceptPayments({
+        client,
+        store,
+        clock,
+        ledger,
+        engine,
+        lookbackBlocks,
+        maxOpen,
+        sourceOf: sourceAt,
+        signal,
+        tell,
+      }),
+    );
+    engine.flush();
+    await unlessStopped(() => untilDecided({ client, clock, ledger, engine, policy, tell }, options));
+  } finally {
+    const isStopped = signal?.aborted === true;
+    if (isStopped) options.onStop?.({ transactions: transactionsOf(engine), waitMs: FINISH_MS });
+    const isOver = ledger.decided() === payments.length || isStopped;
+    await engine.close({ finishWithinMs: isOver ? FINISH_MS : 0 });
+  }
+  return report(await readMined(store, start));
+}
+
+/** Waits until every payment of the ledger is decided, or nothing more is to be expected. */
+async function untilDecided(
+  port: {
+    readonly client: ChainClient;
+    readonly clock: Clock;
+    readonly ledger: JobLedger;
+    readonly engine: SettlementEngine;
+    readonly policy: EnginePolicy;
+    readonly tell: () => void;
+  },
+  { waitMs = WAIT_MS, signal }: JobOptions,
+): Promise<void> {
+  const { client, clock, ledger, engine, policy } = port;
+  const patienceMs = Math.min(PUT_OFF_MS, waitMs);
+  while (ledger.open() > 0 && signal?.aborted !== true) {
+    await ledger.look();
+    port.tell();
+    const idleMs = ledger.idleMs();
+    if (ledger.open() === 0 || ledger.isPutOffFor(patienceMs)) return;
+    const broke = engine.accounts().every(({ paused }) => paused === "low-balance");
+    if (broke && idleMs >= patienceMs) throw cannotPay();
+    if (idleMs >= waitMs) {
+      // Nothing happens: say so if it is because the node does not answer.
+      await ask("its newest block", client.getBlockNumber());
+      return;
+    }
+    await clock.sleep(Math.min(policy.pollMs, LOOK_MS), signal);
+  }
+}
+
+function transactionsOf(engine: SettlementEngine): number {
+  return engine.accounts().reduce((sum, { openBatches }) => sum + openBatches, 0);
+}
+
+async function areBroke(client: ChainClient, senders: readonly LocalAccount[]): Promise<boolean> {
+  const balances = await Promise.all(
+    senders.map(({ address }) => ask(`the balance of ${address}`, client.getBalance({ address }))),
+  );
+  return balances.every((balance) => balance === 0n);
+}
+
+function cannotPay(): TransactionRefusedError {
+  return new TransactionRefusedError("The sender cannot pay for the transaction's gas.", {
+    hint: "Send ether to the sender's address, then run the command again.",
+  });
+}
+
+function endsJob(error: unknown): error is TributaryError {
+  return (
+    error instanceof ChainUnavailableError || error instanceof TransactionRefusedError || error instanceof StoreError
+  );
+}

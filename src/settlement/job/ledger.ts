@@ -1,0 +1,164 @@
+import { type Hex, isHex } from "viem";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { Clock } from "../../clock.ts";
+import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../../journal/ports/types.ts";
+import { isDecided } from "../engine/waiters.ts";
+import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "../outcome/results.ts";
+import { isPutOff, outcomeOf } from "./outcome.ts";
+
+/** What a job knows of its payments, which are named by their position in the input. Memory holds one outcome of each. */
+export type JobLedger = {
+  readonly authorizationAt: (position: number) => SignedAuthorization;
+  /** The positions that have neither an outcome nor a row of the journal to wait for. */
+  readonly rest: () => number[];
+  readonly decided: () => number;
+  readonly decide: (position: number, outcome: PaymentOutcome) => void;
+  /** A payment's row in the journal: its outcome, or what to wait for. A second payment with that row is a duplicate. */
+  readonly takeUp: (position: number, row: PaymentRow) => void;
+  /** Waits for a row, whatever its state was. */
+  readonly waitFor: (position: number, row: PaymentRow) => void;
+  readonly open: () => number;
+  /** Looks at some of the open payments, the next time at the next ones. */
+  readonly look: () => Promise<void>;
+  /** How long nothing has happened to any of the payments. */
+  readonly idleMs: () => number;
+  /** Whether all that is open was put off, and nothing happened for `ms`, or nothing is due within that time. */
+  readonly isPutOffFor: (ms: number) => boolean;
+  /** Every payment's result when the job ends; `notSent` for those that no engine has. */
+  readonly results: (notSent: PaymentOutcome) => Promise<PaymentResult[]>;
+};
+
+/** The longest time between two looks, in milliseconds. */
+export const LOOK_MS = 200;
+const STATES: readonly PaymentState[] = OPEN_STATES;
+/** Rows that are looked at in one go. */
+const LOOK_AT_ONCE = 2_000;
+
+export function createJobLedger(
+  { store, clock }: { readonly store: Store; readonly clock: Clock },
+  payments: readonly JobPayment[],
+): JobLedger {
+  const outcomes = new Array<PaymentOutcome | undefined>(payments.length).fill(undefined);
+  /** The payments that wait for their outcome: row id to position. */
+  const open = new Map<number, number>();
+  /** Rows that an earlier run had sent already. */
+  const sentBefore = new Set<number>();
+  /** How far each open payment had come when it was last looked at, as a number, so that standstill shows. */
+  const seen = new Map<number, number>();
+  /** When the payments that were put off are tried again. */
+  const putOff = new Map<number, number>();
+  /** The rows that payments of this job have. */
+  const taken = new Set<number>();
+  let decided = 0;
+  let changedAtMs = clock.now();
+
+  /** Payments of one transaction share its hash and its block's number, which else each would have for itself. */
+  const shared = new Map<Hex, PaymentOutcome & { status: "settled" }>();
+  const sharing = (outcome: PaymentOutcome): PaymentOutcome => {
+    if (outcome.status !== "settled") return outcome;
+    const first = shared.get(outcome.transactionHash);
+    if (first === undefined) shared.set(outcome.transactionHash, outcome);
+    const { transactionHash, blockNumber } = first ?? outcome;
+    return blockNumber === outcome.blockNumber ? { ...outcome, transactionHash, blockNumber } : outcome;
+  };
+
+  const decide = (position: number, outcome: PaymentOutcome): void => {
+    outcomes[position] = sharing(outcome);
+    decided += 1;
+    changedAtMs = clock.now();
+  };
+  /** Whether the payment is the first with this row. One that is not has its outcome. */
+  const isFirst = (position: number, { id }: PaymentRow): boolean => {
+    if (taken.has(id)) {
+      decide(position, DUPLICATE);
+      return false;
+    }
+    taken.add(id);
+    return true;
+  };
+  const waitFor = (position: number, row: PaymentRow): void => {
+    if (!isFirst(position, row)) return;
+    open.set(row.id, position);
+    changedAtMs = clock.now();
+  };
+  const whenSent = ({ id }: PaymentRow) => (sentBefore.has(id) ? "before" : "now");
+
+  function note(row: PaymentRow, position: number): void {
+    open.delete(row.id);
+    putOff.delete(row.id);
+    if (isDecided(row)) {
+      seen.delete(row.id);
+      decide(position, outcomeOf(row, whenSent(row)));
+      return;
+    }
+    // Behind all others, so that every payment has its turn.
+    open.set(row.id, position);
+    if (isPutOff(row)) putOff.set(row.id, row.nextTryAtMs);
+    const now = isPutOff(row) ? -1 : row.tries * STATES.length + STATES.indexOf(row.state);
+    if (seen.get(row.id) === now) return;
+    seen.set(row.id, now);
+    changedAtMs = clock.now();
+  }
+
+  return {
+    authorizationAt: (position) => paymentAt(payments, position).authorization,
+    rest: () => {
+      const waiting = new Set(open.values());
+      return [...payments.keys()].filter((position) => outcomes[position] === undefined && !waiting.has(position));
+    },
+    decided: () => decided,
+    decide,
+    takeUp: (position, row) => {
+      if (row.state === "batched" || row.state === "submitted") sentBefore.add(row.id);
+      if (!isDecided(row)) waitFor(position, row);
+      else if (isFirst(position, row)) decide(position, outcomeOf(row, "before"));
+    },
+    waitFor,
+    open: () => open.size,
+    look: async () => {
+      for (const row of await store.changed(firstOf(open.keys(), LOOK_AT_ONCE), -1)) {
+        const position = open.get(row.id);
+        if (position !== undefined) note(row, position);
+      }
+    },
+    idleMs: () => clock.now() - changedAtMs,
+    isPutOffFor: (ms) => {
+      if (open.size !== putOff.size) return false;
+      if (clock.now() - changedAtMs >= ms) return true;
+      for (const nextTryAtMs of putOff.values()) if (nextTryAtMs <= changedAtMs + ms) return false;
+      return true;
+    },
+    results: async (notSent) => {
+      const last = [...outcomes];
+      const ids = [...open.keys()];
+      for (let i = 0; i < ids.length; i += LOOK_AT_ONCE) {
+        for (const row of await store.changed(ids.slice(i, i + LOOK_AT_ONCE), -1)) {
+          const position = open.get(row.id);
+          if (position === undefined) continue;
+          // After a reorg the evidence names a block, no transaction.
+          const batchId = row.evidence.kind === "reorg" ? row.batchId : undefined;
+          const batch = batchId !== undefined && isHex(batchId) ? await store.batch(batchId) : undefined;
+          last[position] = outcomeOf(row, whenSent(row), batch?.attempts.at(-1)?.hash);
+        }
+      }
+      return payments.map(({ line, authorization }, position) => {
+        return { line, authorization, outcome: last[position] ?? notSent };
+      });
+    },
+  };
+}
+
+function paymentAt(payments: readonly JobPayment[], position: number): JobPayment {
+  const payment = payments[position];
+  if (payment === undefined) throw new Error(`there is no payment ${position}`);
+  return payment;
+}
+
+function firstOf<T>(items: Iterable<T>, count: number): T[] {
+  const first: T[] = [];
+  for (const item of items) {
+    if (first.length === count) break;
+    first.push(item);
+  }
+  return first;
+}

@@ -1,0 +1,135 @@
+import type { Hex } from "viem";
+import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { Admission } from "../intake/admit.ts";
+import type { PaymentOutcome, RejectionReason } from "../outcome/results.ts";
+
+const REASONS = {
+  "already-used": true,
+  "bad-signature": true,
+  expired: true,
+  "gas-capped": true,
+  refused: true,
+  "not-yet-valid": true,
+  underfunded: true,
+  blocked: true,
+  "token-paused": true,
+  "over-committed": true,
+  "never-valid": true,
+  "expires-too-soon": true,
+  "zero-payee": true,
+  duplicate: true,
+  variant: true,
+  "missing-token": true,
+  "payer-held": true,
+  "below-minimum": true,
+  "above-gas-cap": true,
+  "above-calldata-cap": true,
+  cancelled: true,
+  "wrong-chain": true,
+} as const satisfies Readonly<Record<RejectionReason, true>>;
+
+/**
+ * What a payment's row means to the job that it belongs to.
+ * @param when Whether this run settled it, or an earlier run had sent it already.
+ * @param lastHash Of a payment that is on its way: the transaction that carries it.
+ */
+export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: Hex): PaymentOutcome {
+  const { evidence, state } = row;
+  switch (state) {
+    case "queued":
+      return queued(row);
+    case "batched":
+    case "submitted":
+      return pending(row, hashOf(row) ?? lastHash);
+    case "settled":
+      if (evidence.kind !== "transfer") break;
+      return {
+        status: "settled",
+        when,
+        transactionHash: evidence.transactionHash,
+        blockNumber: evidence.blockNumber,
+        logIndex: evidence.logIndex,
+        // The sum of the shares is what this run paid: what an earlier one paid is no part of it.
+        gasShare: when === "now" ? evidence.gasShare : undefined,
+      };
+    case "settled-elsewhere":
+    case "already-used":
+      return used(row);
+    case "rejected":
+    case "expired":
+      return refused(row);
+    case "cancelled":
+      if (evidence.kind === "request") {
+        return { status: "not-attempted", message: "it was cancelled in the journal; tributary retry puts it back" };
+      }
+      return rejection("cancelled", "the payer cancelled this nonce", hashOf(row));
+  }
+  return rejection("refused", `the journal has no transfer for it (${evidence.kind})`, hashOf(row));
+}
+
+/** What a submission that was not stored means to the job. A used nonce is looked up apart from this. */
+export function outcomeOfRefusal({ reason, message }: Admission & { status: "refused" }): PaymentOutcome {
+  switch (reason) {
+    case "payer-cap":
+    case "closed":
+      return { status: "not-attempted", message };
+    case "undeployed-wallet":
+      return { status: "rejected", reason: "bad-signature", message };
+    default:
+      return { status: "rejected", reason, message };
+  }
+}
+
+/** Whether a queued payment was looked at and put off, so that nothing more comes of it soon. */
+export function isPutOff(row: PaymentRow): boolean {
+  const { evidence } = row;
+  return row.state === "queued" && evidence.kind === "returned" && evidence.transactionHash === undefined;
+}
+
+function pending({ id }: PaymentRow, transactionHash: Hex | undefined): PaymentOutcome {
+  if (transactionHash === undefined) throw new Error(`payment ${id} is on its way without a transaction`);
+  return { status: "pending", transactionHash };
+}
+
+function queued(row: PaymentRow): PaymentOutcome {
+  const { evidence, work } = row;
+  if (work.kind === "authorization" && isPutOff(row) && row.nextTryAtMs > row.updatedAtMs) {
+    const validFromSeconds = work.authorization.validAfter + 1n;
+    if (validFromSeconds * 1000n >= BigInt(row.nextTryAtMs)) return { status: "deferred", validFromSeconds };
+  }
+  return { status: "not-attempted", message: evidence.kind === "returned" ? evidence.why : "not sent in this run" };
+}
+
+function used(row: PaymentRow): PaymentOutcome {
+  const { evidence } = row;
+  if (evidence.kind !== "nonce-use") return rejection("already-used", "its nonce is used", hashOf(row));
+  const { use, transactionHash, blockNumber, logIndex } = evidence;
+  if (use === "settled" && transactionHash !== undefined && logIndex !== undefined) {
+    return { status: "settled", when: "elsewhere", transactionHash, blockNumber, logIndex, gasShare: undefined };
+  }
+  const message =
+    use === "used-by-variant"
+      ? "the nonce was used for other terms that the payer signed"
+      : "the nonce was used or cancelled before";
+  return rejection("already-used", message, transactionHash);
+}
+
+function refused(row: PaymentRow): PaymentOutcome {
+  const { evidence } = row;
+  if (evidence.kind === "refusal") return rejection(evidence.reason, evidence.message, evidence.transactionHash);
+  if (row.state === "expired") return rejection("expired", `expired at ${row.deadlineSeconds}`, undefined);
+  return rejection(row.reason ?? "refused", `the journal says ${row.state}`, hashOf(row));
+}
+
+function rejection(reason: string, message: string, transactionHash: Hex | undefined): PaymentOutcome {
+  const known = isReason(reason) ? reason : "refused";
+  return { status: "rejected", reason: known, message, ...(transactionHash === undefined ? {} : { transactionHash }) };
+}
+
+function isReason(reason: string): reason is RejectionReason {
+  return Object.hasOwn(REASONS, reason);
+}
+
+function hashOf({ evidence }: PaymentRow): Hex | undefined {
+  return "transactionHash" in evidence ? evidence.transactionHash : undefined;
+}

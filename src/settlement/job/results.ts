@@ -1,0 +1,26 @@
+import { networkOf } from "../../networks.ts";
+import type { PaymentResult } from "../outcome/results.ts";
+
+/** A line of the input that holds no payment to settle, and why. */
+export type RefusedLine = {
+  readonly line: number;
+  readonly status: "invalid" | "duplicate";
+  readonly field: string;
+  readonly message: string;
+};
+
+/** A result as one line of JSON: what was authorized, by its identity, and what became of it. Amounts are strings. */
+export function serialiseResult({ line, authorization, outcome }: PaymentResult): string {
+  const { chainId, token, from, to, value, nonce } = authorization;
+  const network = networkOf(chainId)?.caip2 ?? `eip155:${chainId}`;
+  return toJsonLine({ line, network, token, from, to, value, nonce, ...outcome });
+}
+
+/** A refused line in the same file, so that no line of the input is missing from it. */
+export function serialiseRefusedLine(refused: RefusedLine): string {
+  return toJsonLine(refused);
+}
+
+function toJsonLine(value: object): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? item.toString() : item));
+}

@@ -1,0 +1,277 @@
+import type { TransactionReceipt } from "viem";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { NonceUse } from "../../chain/uses.ts";
+import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../../journal/ports/types.ts";
+import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
+import { isUsedUp, readCallOutcomes } from "../dispatch/sharedCalls.ts";
+import { dataFeeOf, shareOf } from "./receipt.ts";
+import { retryRuleOf } from "./retry.ts";
+
+/** What a mined attempt means for the payments of its batch. */
+export type Conclusion = { readonly receipt: ReceiptRow; readonly transitions: readonly Transition[] };
+
+export type ConclusionPolicy = {
+  readonly nowMs: number;
+  readonly retryRefused: boolean;
+  readonly retryRefusedAfterMs: number;
+  readonly maxTries: number;
+};
+
+/** Of a queued payment: its batch failed as a whole, and the next one with it is to be smaller. */
+export const BATCH_REVERTED = "batch-reverted";
+/** Of a rejected call: it reverts. */
+export const REVERTED = "reverted";
+/** Of a rejected payment: it makes whatever transaction it is in fail, even alone. An operator's `retry` sends it again. */
+export const QUARANTINED = "quarantined";
+
+/** The reason of a payment whose batch of `items` failed as a whole: the next one has half of them. */
+export function revertedReason(items: number): string {
+  return `${BATCH_REVERTED}:${Math.max(1, Math.floor(items / 2))}`;
+}
+
+/** How many items a batch with this payment may have at most; undefined for no bound. */
+export function maxItemsOf({ reason }: Pick<PaymentRow, "reason">): number | undefined {
+  const [name, size] = reason?.split(":") ?? [];
+  return name === BATCH_REVERTED && size !== undefined ? Number(size) : undefined;
+}
+
+/**
+ * Reads every payment's outcome from the receipt of the attempt that was mined. Pure.
+ * @param refused Payments that no node took even alone.
+ */
+export function concludeBatch(
+  batch: BatchRow,
+  attempt: Attempt,
+  receipt: TransactionReceipt,
+  payments: readonly PaymentRow[],
+  policy: ConclusionPolicy,
+  refused: ReadonlySet<number> = new Set(),
+): Conclusion {
+  const dataFeeWei = dataFeeOf(receipt);
+  const row: ReceiptRow = {
+    hash: receipt.transactionHash,
+    blockNumber: receipt.blockNumber,
+    blockHash: receipt.blockHash,
+    succeeded: receipt.status === "success",
+    gasUsed: receipt.gasUsed,
+    feeWei: receipt.gasUsed * receipt.effectiveGasPrice + dataFeeWei,
+    dataFeeWei,
+  };
+  const byId = new Map(payments.map((payment) => [payment.id, payment]));
+  const carried = attempt.paymentIds.map((id) => byId.get(id)).filter((payment) => payment !== undefined);
+  const outcomes = readOutcomes(batch, attempt, receipt, carried);
+  const attempted = outcomes.filter(({ status }) => status !== "not-attempted").length;
+  let sharer = 0;
+
+  const transitions = payments.map((payment): Transition => {
+    const base = { paymentId: payment.id, from: ["batched", "submitted"] as const, batchId: batch.id };
+    const index = carried.indexOf(payment);
+    if (index < 0) {
+      if (!refused.has(payment.id)) return { ...base, ...returned("the mined transaction left it out", row) };
+      return { ...base, ...quarantined("no node takes a transaction with it", row) };
+    }
+    if (payment.work.kind === "call" && attempt.router === undefined) return { ...base, ...concludeCall(row) };
+    const outcome = outcomes[index];
+    if (outcome === undefined || outcome.status === "not-attempted") {
+      // Not even the first one could be funded, or all was undone: the same batch again would end the same way.
+      const whole = !row.succeeded || attempted === 0;
+      if (!whole) return { ...base, ...returned("the transaction ended before it", row) };
+      if (carried.length === 1 || payment.tries >= policy.maxTries) {
+        return { ...base, ...quarantined("every transaction with it failed as a whole", row) };
+      }
+      return { ...base, ...returned("its transaction failed as a whole", row), reason: revertedReason(carried.length) };
+    }
+    const part = sharer;
+    sharer += 1;
+    if (outcome.status === "settled") {
+      const gasShare = shareOf(row.gasUsed, attempted, part);
+      const feeShareWei = shareOf(row.feeWei, attempted, part);
+      if (payment.work.kind === "call") {
+        return { ...base, ...concludeCall({ ...row, gasUsed: gasShare, feeWei: feeShareWei }) };
+      }
+      const { blockNumber, blockHash, hash: transactionHash } = row;
+      const { logIndex } = outcome;
+      return {
+        ...base,
+        to: "settled",
+        evidence: {
+          kind: "transfer",
+          transactionHash,
+          blockNumber,
+          blockHash,
+          logIndex,
+          gasShare,
+          feeShareWei,
+          level: "included",
+        },
+      };
+    }
+    if (payment.work.kind === "call") {
+      // Another call may have used up the gas: each has its say alone.
+      if (isUsedUp(row.gasUsed, attempt.gas) && carried.length > 1) {
+        return { ...base, ...returned("its transaction ran out of gas", row), reason: revertedReason(1) };
+      }
+      return { ...base, ...concludeRevert(row) };
+    }
+    return { ...base, ...concludeRefusal(payment, refusalOf(outcome), row, policy) };
+  });
+  return { receipt: row, transitions };
+}
+
+function readOutcomes(
+  batch: BatchRow,
+  attempt: Attempt,
+  receipt: TransactionReceipt,
+  carried: readonly PaymentRow[],
+): readonly ItemOutcome[] {
+  if (attempt.kind === "call") return attempt.router === undefined ? [] : readCallOutcomes(receipt, carried);
+  const authorizations = carried.map(authorizationOf);
+  if (attempt.router === undefined) return authorizations.map((one) => readDirectOutcome(receipt, one));
+  return readBatchOutcomes(receipt, { router: attempt.router, batchId: batch.id, authorizations });
+}
+
+/** The authorization of a payment that is one. */
+export function authorizationOf({ id, work }: PaymentRow): SignedAuthorization {
+  if (work.kind !== "authorization") throw new Error(`payment ${id} is a call`);
+  return work.authorization;
+}
+
+function refusalOf(outcome: ItemOutcome & { status: "failed" | "unproven" }): Refusal {
+  if (outcome.status === "failed") return outcome.refusal;
+  return { reason: "refused", message: "the token neither settled it nor said why", data: "0x" };
+}
+
+function concludeCall(row: ReceiptRow): Pick<Transition, "to" | "reason" | "evidence"> {
+  const { hash: transactionHash, blockNumber, blockHash, gasUsed, feeWei } = row;
+  const evidence: Evidence = {
+    kind: "receipt",
+    transactionHash,
+    blockNumber,
+    blockHash,
+    gasUsed,
+    feeWei,
+    level: "included",
+  };
+  return row.succeeded ? { to: "settled", evidence } : { to: "rejected", reason: REVERTED, evidence };
+}
+
+/** A call that reverted inside a transaction of several: nothing says why. */
+function concludeRevert({
+  hash: transactionHash,
+  blockNumber,
+}: ReceiptRow): Pick<Transition, "to" | "reason" | "evidence"> {
+  const message = "it left no log in its transaction, which others shared";
+  const evidence: Evidence = { kind: "refusal", reason: REVERTED, message, transactionHash, blockNumber, data: "0x" };
+  return { to: "rejected", reason: REVERTED, evidence };
+}
+
+/** What follows from a refusal: queued again where that makes sense and is wanted, otherwise its end. */
+export function concludeRefusal(
+  payment: PaymentRow,
+  refusal: Refusal,
+  where: { readonly hash?: ReceiptRow["hash"]; readonly blockNumber: bigint },
+  policy: ConclusionPolicy,
+): Pick<Transition, "to" | "reason" | "evidence" | "nextTryAtMs"> {
+  const { reason, message, data } = refusal;
+  const evidence: Evidence = {
+    kind: "refusal",
+    reason,
+    message,
+    data,
+    transactionHash: where.hash,
+    blockNumber: where.blockNumber,
+  };
+  const rule = retryRuleOf(reason);
+  const nextTryAtMs = policy.nowMs + policy.retryRefusedAfterMs;
+  const inTime = BigInt(Math.ceil(nextTryAtMs / 1000)) < payment.deadlineSeconds;
+  if (rule === "until-deadline" && policy.retryRefused && inTime)
+    return { to: "queued", reason, evidence, nextTryAtMs };
+  return { to: reason === "expired" ? "expired" : "rejected", reason, evidence };
+}
+
+/** What follows from a nonce that somebody else used: found settled, found cancelled, or only known to be used. */
+export function concludeUse(
+  use: NonceUse | undefined,
+  payment: PaymentRow,
+  blockNumber: bigint,
+): Pick<Transition, "to" | "reason" | "evidence"> {
+  if (use === undefined) {
+    const evidence: Evidence = {
+      kind: "nonce-use",
+      use: "unknown",
+      transactionHash: undefined,
+      blockNumber,
+      logIndex: undefined,
+    };
+    return { to: "already-used", reason: "already-used", evidence };
+  }
+  const { transactionHash } = use;
+  const evidence: Evidence = {
+    kind: "nonce-use",
+    use: use.status,
+    transactionHash,
+    blockNumber: use.blockNumber,
+    logIndex: use.status === "settled" ? use.logIndex : undefined,
+  };
+  if (use.status === "cancelled") return { to: "cancelled", reason: "cancelled", evidence };
+  // Used after we accepted it: somebody else submitted these very terms. Used before: it was never ours to settle.
+  if (use.status === "settled" && use.blockNumber >= payment.acceptedBlock)
+    return { to: "settled-elsewhere", evidence };
+  return { to: "already-used", reason: "already-used", evidence };
+}
+
+function returned(why: string, row: ReceiptRow): Pick<Transition, "to" | "evidence"> {
+  return { to: "queued", evidence: { kind: "returned", why, transactionHash: row.hash } };
+}
+
+/** Set aside for an operator. */
+export function quarantined(
+  message: string,
+  where: { readonly hash?: ReceiptRow["hash"] | undefined; readonly blockNumber: bigint },
+): Pick<Transition, "to" | "reason" | "evidence"> {
+  const { hash: transactionHash, blockNumber } = where;
+  const evidence: Evidence = {
+    kind: "refusal",
+    reason: QUARANTINED,
+    message,
+    transactionHash,
+    blockNumber,
+    data: "0x",
+  };
+  return { to: "rejected", reason: QUARANTINED, evidence };
+}
+
+/** The identities whose use of the nonce must be looked up before a conclusion with these transitions is stored. */
+export function usedElsewhere(transitions: readonly Transition[], payments: readonly PaymentRow[]): PaymentRow[] {
+  const ids = new Set(transitions.filter(({ reason }) => reason === "already-used").map(({ paymentId }) => paymentId));
+  return payments.filter(({ id }) => ids.has(id));
+}
+
+/**
+ * Puts what was looked up in the place of the transitions that only knew of a used nonce. A use that was not found is no
+ * outcome yet: the payment is queued, and the search goes on there.
+ */
+export function withUses(
+  transitions: readonly Transition[],
+  payments: readonly PaymentRow[],
+  uses: ReadonlyMap<number, NonceUse>,
+  blockNumber: bigint,
+): Transition[] {
+  const byId = new Map(usedElsewhere(transitions, payments).map((payment) => [payment.id, payment]));
+  return transitions.map((transition) => {
+    const payment = byId.get(transition.paymentId);
+    if (payment === undefined) return transition;
+    const { reason: _, nextTryAtMs: __, ...rest } = transition;
+    const use = uses.get(payment.id);
+    if (use !== undefined) return { ...rest, ...concludeUse(use, payment, blockNumber) };
+    const evidence: Evidence = {
+      kind: "returned",
+      why: "its nonce is used, by what is not known yet",
+      transactionHash: undefined,
+    };
+    return { ...rest, to: "queued", reason: USE_UNKNOWN, evidence };
+  });
+}
+
+/** Of a queued payment: its nonce is used, and the transaction that did it was not found yet. */
+export const USE_UNKNOWN = "use-unknown";

@@ -1,0 +1,174 @@
+import type { Hex } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
+import type { Horizon } from "../../chain/horizon.ts";
+import type {
+  BatchRow,
+  Evidence,
+  Lease,
+  MinedBatch,
+  PaymentRow,
+  PaymentState,
+  SettlementLevel,
+  Store,
+  Transition,
+} from "../../journal/ports/types.ts";
+import type { Logger } from "../../logger.ts";
+import { hashOfBlock } from "./observe.ts";
+
+export type FinalityPort = {
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly logger: Logger;
+  readonly conclude: (lease: Lease, conclusion: Parameters<Store["concludeBatch"]>[1]) => Promise<void>;
+  /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
+  readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
+  /**
+   * Reads a mined batch's receipt once more, and corrects what an earlier reading got wrong about the payments that it carried.
+   * True: something was.
+   */
+  readonly recheck: (lease: Lease, batch: BatchRow, carried: readonly PaymentRow[]) => Promise<boolean>;
+};
+
+/** States that a batch's transaction may have brought about: a reorg takes each of them back. */
+const CONCLUDED: readonly PaymentState[] = [
+  "settled",
+  "rejected",
+  "expired",
+  "already-used",
+  "settled-elsewhere",
+  "cancelled",
+];
+
+/** Batches that are looked at together. */
+const AT_ONCE = 16;
+/** Batches that are followed at a time: the oldest become final first and make room. */
+const FOLLOWED = 10_000;
+/** Of those in safe blocks only each so-manieth look is taken: a reorg there is a failure of the chain below. */
+const SAFE_EVERY = 15;
+
+/** Follows the batches of a sender whose transaction was mined, until it is final. One round with each call. */
+export type Follow = (lease: Lease, horizon: Horizon | undefined) => Promise<void>;
+
+/**
+ * A follower of one sender's batches: reads their receipts again and raises the level of their payments as the chain becomes sure of the block, decides about
+ * what their transaction left over once that is deep enough, and opens a batch again where another block has taken the place
+ * of its own. Its bytes are then handed out again.
+ */
+export function createFollow(port: FinalityPort): Follow {
+  /** What this process knows of a batch: nothing that must survive it. */
+  const seen = new Map<Hex, { readonly level: SettlementLevel; readonly isWhole: boolean }>();
+  let round = 0;
+
+  return async (lease, horizon) => {
+    const { chainId, sender } = lease;
+    const mined = await port.store.minedBatches({ chainId, sender, limit: FOLLOWED });
+    const ids = new Set(mined.map(({ id }) => id));
+    for (const id of seen.keys()) if (!ids.has(id)) seen.delete(id);
+
+    const due = mined.filter(({ id, receipt }) => {
+      const level = levelOf(receipt.blockNumber, horizon);
+      const known = seen.get(id);
+      return level !== "safe" || known?.level !== "safe" || !known.isWhole || round % SAFE_EVERY === 0;
+    });
+    round += 1;
+    // Batches of one block share the look at it.
+    const blocks = new Map<bigint, ReturnType<typeof hashOfBlock>>();
+    const blockHash = (blockNumber: bigint) => {
+      const asked = blocks.get(blockNumber) ?? hashOfBlock(port.client, blockNumber);
+      blocks.set(blockNumber, asked);
+      return asked;
+    };
+    let failure: PromiseRejectedResult | undefined;
+    for (let i = 0; i < due.length; i += AT_ONCE) {
+      const looks = due.slice(i, i + AT_ONCE).map((batch) => look(lease, batch, horizon, blockHash));
+      // What is wrong with one batch keeps the others from nothing.
+      failure ??= (await Promise.allSettled(looks)).find((result) => result.status === "rejected");
+    }
+    if (failure !== undefined) throw failure.reason;
+  };
+
+  async function look(
+    lease: Lease,
+    { id, receipt }: MinedBatch,
+    horizon: Horizon | undefined,
+    blockHash: (blockNumber: bigint) => Promise<Hex | undefined>,
+  ): Promise<void> {
+    const there = await blockHash(receipt.blockNumber);
+    // Evidence is another block at that height. A node that has none yet is behind, or the chain grows back.
+    if (there === undefined) return;
+    const level = levelOf(receipt.blockNumber, horizon);
+    const known = seen.get(id);
+    if (there === receipt.blockHash && known?.level === level && known.isWhole) return;
+    const batch = await port.store.batch(id);
+    if (batch === undefined) return;
+    const carried = await carriedBy(port.store, batch);
+    const ownOf = (rows: readonly PaymentRow[]) => rows.filter(({ batchId }) => batchId === id);
+    const payments = ownOf(carried);
+    if (there !== receipt.blockHash) {
+      seen.delete(id);
+      await reopen(port, lease, batch, payments);
+      return;
+    }
+    const hasRest = payments.some(isLeftOver);
+    const isWhole = !hasRest || (await port.concludeRest(lease, batch));
+    // One reading may have been wrong: none counts as safe or final by itself.
+    const isCorrected = level !== "included" && (await port.recheck(lease, batch, carried));
+    const now = hasRest || isCorrected ? ownOf(await carriedBy(port.store, batch)) : payments;
+    const transitions = now.flatMap((payment) => raise(payment, level));
+    if (isWhole && level === "final") {
+      await port.conclude(lease, { batchId: id, state: "final", receipt: undefined, transitions });
+    } else if (transitions.length > 0) {
+      await port.conclude(lease, { batchId: id, state: "mined", receipt: undefined, transitions });
+    }
+    seen.set(id, { level, isWhole });
+  }
+}
+
+/** The payments that a batch has, in whatever state. */
+export async function paymentsOf(store: Pick<Store, "changed">, batch: BatchRow): Promise<PaymentRow[]> {
+  return (await carriedBy(store, batch)).filter(({ batchId }) => batchId === batch.id);
+}
+
+/** Every payment that an attempt of a batch carried, wherever it is by now. */
+export function carriedBy(store: Pick<Store, "changed">, { attempts }: BatchRow): Promise<readonly PaymentRow[]> {
+  return store.changed([...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))], -1);
+}
+
+/** Whether a payment of a mined batch is still on its way: its transaction did not decide about it. */
+export function isLeftOver({ state }: Pick<PaymentRow, "state">): boolean {
+  return state === "batched" || state === "submitted";
+}
+
+async function reopen(
+  { conclude, logger }: FinalityPort,
+  lease: Lease,
+  { id, receipt }: BatchRow,
+  payments: readonly PaymentRow[],
+): Promise<void> {
+  if (receipt === undefined) return;
+  const { blockNumber, blockHash } = receipt;
+  const evidence: Evidence = { kind: "reorg", blockNumber, blockHash };
+  logger.warn("block left the chain: batch is open again", { batch: id, block: blockNumber });
+  const transitions = payments.map((payment): Transition => {
+    return { paymentId: payment.id, from: CONCLUDED, batchId: id, to: "submitted", evidence };
+  });
+  await conclude(lease, { batchId: id, state: "open", receipt: undefined, transitions });
+}
+
+function levelOf(blockNumber: bigint, horizon: Horizon | undefined): SettlementLevel {
+  if (horizon === undefined) return "included";
+  if (blockNumber <= horizon.final) return "final";
+  return blockNumber <= horizon.safe ? "safe" : "included";
+}
+
+const rank: Readonly<Record<SettlementLevel, number>> = { included: 0, safe: 1, final: 2 };
+
+function raise(payment: PaymentRow, level: SettlementLevel): Transition[] {
+  const { evidence } = payment;
+  if (evidence.kind !== "transfer" && evidence.kind !== "receipt") return [];
+  if (rank[level] <= rank[evidence.level]) return [];
+  const reason = payment.reason === undefined ? {} : { reason: payment.reason };
+  return [
+    { paymentId: payment.id, from: [payment.state], to: payment.state, ...reason, evidence: { ...evidence, level } },
+  ];
+}

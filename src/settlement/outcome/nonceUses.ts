@@ -1,0 +1,73 @@
+import { authorizationId } from "../../authorization/identity.ts";
+import { ask } from "../../chain/ask.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { readFacts } from "../../chain/facts.ts";
+import { findNonceUses, type NonceUse } from "../../chain/uses.ts";
+import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { EnginePolicy } from "../policy.ts";
+import { authorizationOf } from "./conclude.ts";
+import { layersOf } from "./layers.ts";
+
+/** Blocks before the acceptance that are searched too: nodes behind one address differ by a few. */
+const SLACK_BLOCKS = 32n;
+/** How far beyond the operator's look-back a payment's own age may carry the search. */
+const LONGEST_IN_LOOKBACKS = 50n;
+
+/**
+ * Finds the transactions that used the nonces of these payments, by the payment's id. The search goes back to where they
+ * were accepted, as their nonces were free then. Variants of one identity are looked up each for itself: a transaction
+ * settles at most one of them.
+ */
+export async function lookUpUses(
+  port: { readonly client: ChainClient; readonly policy: Pick<EnginePolicy, "lookbackBlocks"> },
+  rows: readonly PaymentRow[],
+): Promise<Map<number, NonceUse>> {
+  const found = new Map<number, NonceUse>();
+  const [first] = rows;
+  if (first === undefined) return found;
+  const newest = await ask("its newest block", port.client.getBlockNumber());
+  const oldest = rows.reduce((a, { acceptedBlock }) => (acceptedBlock < a ? acceptedBlock : a), first.acceptedBlock);
+  const age = (newest > oldest ? newest - oldest : 0n) + SLACK_BLOCKS;
+  const longest = port.policy.lookbackBlocks * LONGEST_IN_LOOKBACKS;
+  const lookbackBlocks = age < longest ? age : longest;
+  for (const layer of layersOf(rows, ({ identity }) => identity)) {
+    const uses = await findNonceUses(port.client, layer.map(authorizationOf), { lookbackBlocks });
+    for (const row of layer) {
+      const use = uses.get(authorizationId(authorizationOf(row)));
+      if (use !== undefined) found.set(row.id, use);
+    }
+  }
+  return found;
+}
+
+/**
+ * Which of these payments' nonces are used or cancelled at the newest block, by identity, and which block that is.
+ * @throws ChainMismatchError where the token no longer answers.
+ */
+export async function readUsed(
+  client: ChainClient,
+  rows: readonly PaymentRow[],
+): Promise<{ readonly used: ReadonlySet<string>; readonly blockNumber: bigint }> {
+  const byToken = new Map<string, PaymentRow[]>();
+  for (const row of rows) {
+    const token = authorizationOf(row).token.toLowerCase();
+    const group = byToken.get(token);
+    if (group === undefined) byToken.set(token, [row]);
+    else group.push(row);
+  }
+  const used = new Set<string>();
+  let blockNumber: bigint | undefined;
+  for (const group of byToken.values()) {
+    const authorizations = group.map(authorizationOf);
+    const [first] = authorizations;
+    if (first === undefined) continue;
+    const facts = await readFacts(client, first.token, authorizations);
+    for (const authorization of authorizations) {
+      const id = authorizationId(authorization);
+      if (facts.used.has(id)) used.add(id);
+    }
+    // The oldest of the answers: what is said here holds at least there.
+    if (blockNumber === undefined || facts.head.number < blockNumber) blockNumber = facts.head.number;
+  }
+  return { used, blockNumber: blockNumber ?? 0n };
+}

@@ -1,0 +1,70 @@
+import type { Address, TransactionReceipt } from "viem";
+import type { Attempt, PaymentRow, Transition } from "../../journal/ports/types.ts";
+import { isUsedUp, signersOf } from "../dispatch/sharedCalls.ts";
+import { authorizationOf, REVERTED } from "./conclude.ts";
+import { type StrikePort, strike } from "./strikes.ts";
+
+/** How much shorter the money's way elsewhere is punished than code that turned hostile: the payer may just be short. */
+const MILDER = 4;
+
+/**
+ * Notes strikes against whoever cost gas in a mined transaction that had passed its pre-flight: payers whose code turned hostile, payers
+ * who moved the money away or cancelled, signers of calls that failed. Where calls failed together it shows nowhere whose
+ * fault that is: all their signers are suspects, who are held back for no time, and whose calls go alone from then on.
+ */
+export async function punish(
+  port: StrikePort,
+  {
+    transitions,
+    payments,
+    attempt,
+    receipt,
+  }: {
+    readonly transitions: readonly Transition[];
+    readonly payments: readonly PaymentRow[];
+    readonly attempt: Attempt;
+    readonly receipt: TransactionReceipt;
+  },
+): Promise<void> {
+  const byId = new Map(payments.map((payment) => [payment.id, payment]));
+  const payers = (is: (transition: Transition) => boolean): Address[] =>
+    transitions.filter(is).flatMap(({ paymentId }) => {
+      const row = byId.get(paymentId);
+      return row?.work.kind === "authorization" ? [authorizationOf(row).from] : [];
+    });
+  const { strikeMs } = port.policy;
+  await strike(port, payers(isHostile), strikeMs);
+  await strike(port, payers(isDrained), strikeMs / MILDER);
+  if (attempt.kind !== "call") return;
+
+  const isShared = attempt.router !== undefined;
+  const isWhole = receipt.status !== "success" || isUsedUp(receipt.gasUsed, attempt.gas);
+  if (isShared && isWhole) {
+    const carried = attempt.paymentIds.flatMap((id) => byId.get(id) ?? []);
+    await strike(port, carried.flatMap(signersOf), 0);
+    return;
+  }
+  const failed = transitions.filter(({ to, reason }) => to === "rejected" && reason === REVERTED);
+  await strike(
+    port,
+    failed.flatMap(({ paymentId }) => {
+      const row = byId.get(paymentId);
+      return row === undefined ? [] : signersOf(row);
+    }),
+    strikeMs,
+  );
+}
+
+/** The signature was good when the payment was accepted, and an account without code cannot take it back. */
+function isHostile({ reason }: Transition): boolean {
+  return reason === "gas-capped" || reason === "bad-signature";
+}
+
+/**
+ * The payer has spent the money elsewhere, cancelled, or used the nonce for other terms. Not where the same terms were settled by
+ * somebody else: that may be anybody.
+ */
+function isDrained({ reason, evidence }: Transition): boolean {
+  if (evidence.kind === "nonce-use") return evidence.use === "cancelled" || evidence.use === "used-by-variant";
+  return reason === "underfunded";
+}

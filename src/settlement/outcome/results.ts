@@ -1,0 +1,100 @@
+import type { Hex } from "viem";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { DropReason } from "../../batch/index.ts";
+import type { RefusalReason } from "../../router/index.ts";
+
+/** Why a payment cannot settle: what the token said, or what was known before it was asked. */
+export type RejectionReason =
+  | RefusalReason
+  | Exclude<DropReason["kind"], "nonce-used" | "insufficient-balance">
+  /** The payer cancelled the nonce at the token. */
+  | "cancelled"
+  /** The authorization is for another chain than the node's. */
+  | "wrong-chain";
+
+/** What became of one payment. */
+export type PaymentOutcome =
+  /**
+   * Proved by the token's own logs. `logIndex` is the Transfer's, `gasShare` this payment's part of the transaction's gas.
+   * `when`: this run settled it, an earlier run on the same journal did, or somebody else.
+   */
+  | {
+      readonly status: "settled";
+      readonly when: "now" | "before" | "elsewhere";
+      readonly transactionHash: Hex;
+      readonly blockNumber: bigint;
+      readonly logIndex: number;
+      readonly gasShare: bigint | undefined;
+    }
+  /** Nothing moved. With a transaction where it was sent and the token refused it there. */
+  | {
+      readonly status: "rejected";
+      readonly reason: RejectionReason;
+      readonly message: string;
+      readonly transactionHash?: Hex;
+      readonly gasShare?: bigint;
+    }
+  /** Not valid yet; the token takes it from `validFromSeconds` (Unix time) on. Run again then. */
+  | { readonly status: "deferred"; readonly validFromSeconds: bigint }
+  /** Not sent, or sent and not reached. Run again. */
+  | { readonly status: "not-attempted"; readonly message: string }
+  /** Sent, and not known to be mined: it may settle at any moment. Run again to learn; it is not failed. */
+  | { readonly status: "pending"; readonly transactionHash: Hex };
+
+/** A payment of a job and the line of the input, from 1, that it came from. */
+export type JobPayment = { readonly line: number; readonly authorization: SignedAuthorization };
+
+/** What became of one payment of a job. */
+export type PaymentResult = JobPayment & { readonly outcome: PaymentOutcome };
+
+/** The outcome of what a job has already, behind another signature that is good too. */
+export const DUPLICATE: PaymentOutcome & { status: "rejected" } = {
+  status: "rejected",
+  reason: "duplicate",
+  message: "the same authorization is in the job already",
+};
+
+/** A payment that no plan takes, as an outcome. */
+export function rejectionOf(reason: DropReason): PaymentOutcome & { status: "rejected" } {
+  const [name, message] = explainDrop(reason);
+  return { status: "rejected", reason: name, message };
+}
+
+function explainDrop(reason: DropReason): [RejectionReason, string] {
+  switch (reason.kind) {
+    case "nonce-used":
+      return ["already-used", "the nonce was used or cancelled before"];
+    case "insufficient-balance":
+      return ["underfunded", `the payer has ${reason.balance}, the payment takes ${reason.value}`];
+    case "over-committed":
+      return [
+        reason.kind,
+        `the payer has ${reason.balance}, of which earlier payments take ${reason.committed} and this one ${reason.value}`,
+      ];
+    case "expired":
+      return [reason.kind, `expired at ${reason.validBefore}`];
+    case "never-valid":
+      return [
+        reason.kind,
+        `no second lies between validAfter ${reason.validAfter} and validBefore ${reason.validBefore}`,
+      ];
+    case "expires-too-soon":
+      return [reason.kind, `expires at ${reason.validBefore}, too soon to be mined for sure`];
+    case "zero-payee":
+      return [reason.kind, "the payee is the zero address"];
+    case "duplicate":
+      return [reason.kind, DUPLICATE.message];
+    case "variant":
+      return [reason.kind, "the payer signed other terms under this nonce, and those are in the job already"];
+    case "missing-token":
+      return [reason.kind, "there is no such token on this chain"];
+    case "payer-held":
+      return [reason.kind, "payments of this payer are held back"];
+    case "below-minimum":
+      return [reason.kind, `the value ${reason.value} is below the minimum of ${reason.minimumValue}`];
+    case "above-gas-cap":
+      return [reason.kind, `it needs ${reason.gas} gas, more than the cap of ${reason.cap}`];
+    case "above-calldata-cap":
+      return [reason.kind, `it needs ${reason.bytes} bytes of calldata, more than the cap of ${reason.cap}`];
+  }
+}

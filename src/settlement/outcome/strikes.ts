@@ -1,0 +1,60 @@
+import type { Address } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
+import type { Clock } from "../../clock.ts";
+import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { EnginePolicy } from "../policy.ts";
+import { authorizationOf } from "./conclude.ts";
+
+// Accounts that cost gas behind a pre-flight which they passed. Each further strike holds them back for twice as long.
+
+export type StrikePort = {
+  readonly store: Store;
+  readonly client: ChainClient;
+  readonly policy: EnginePolicy;
+  readonly clock: Clock;
+};
+
+/** What is remembered of accounts, in lower case: how many strikes they have, and until when they are held back. */
+export type Strikes = ReadonlyMap<string, { readonly strikes: number; readonly untilMs: number }>;
+
+/** A strike is forgotten so long after the time that it held its account back. */
+const MEMORY_MS = 86_400_000;
+const MAX_DOUBLINGS = 16;
+
+/** The strikes of accounts that are not forgotten. */
+export async function readStrikes(port: StrikePort, accounts: readonly Address[]): Promise<Strikes> {
+  const { store, client, clock } = port;
+  const all = new Map(accounts.map((account) => [account.toLowerCase(), account]));
+  if (all.size === 0) return new Map();
+  const known = await store.strikes(client.chain.id, [...all.values()]);
+  const since = clock.now() - MEMORY_MS;
+  return new Map(
+    [...known].flatMap(([account, entry]) => (entry.untilMs < since ? [] : [[account.toLowerCase(), entry] as const])),
+  );
+}
+
+/**
+ * Notes a strike against each of these accounts.
+ * @param firstMs How long the first one holds them back; with 0 none does.
+ */
+export async function strike(port: StrikePort, accounts: readonly Address[], firstMs: number): Promise<void> {
+  const { store, client, clock } = port;
+  const before = await readStrikes(port, accounts);
+  const nowMs = clock.now();
+  for (const [lower, account] of new Map(accounts.map((account) => [account.toLowerCase(), account]))) {
+    const waitMs = firstMs * 2 ** Math.min(before.get(lower)?.strikes ?? 0, MAX_DOUBLINGS);
+    await store.strike(client.chain.id, account, nowMs + waitMs, nowMs - MEMORY_MS);
+  }
+}
+
+/** Of these accounts, those that are held back now, and until when. */
+export function heldOf(strikes: Strikes, nowMs: number): ReadonlyMap<string, number> {
+  return new Map(
+    [...strikes].flatMap(([account, { untilMs }]) => (untilMs > nowMs ? [[account, untilMs] as const] : [])),
+  );
+}
+
+/** Who pays these payments. */
+export function payersOf(rows: readonly PaymentRow[]): Address[] {
+  return rows.map((row) => authorizationOf(row).from);
+}

@@ -1,0 +1,201 @@
+import type { DropReason } from "../../batch/index.ts";
+import { readHorizon } from "../../chain/horizon.ts";
+import type { Evidence, PaymentRow, Transition } from "../../journal/ports/types.ts";
+import type { RefusalReason } from "../../router/index.ts";
+import type { HeldPayers, PreparePort } from "../dispatch/compose.ts";
+import { authorizationOf, concludeRefusal, concludeUse, maxItemsOf, quarantined, USE_UNKNOWN } from "./conclude.ts";
+import { lookUpUses } from "./nonceUses.ts";
+import { type PaymentOutcome, rejectionOf } from "./results.ts";
+
+type Head = { readonly number: bigint; readonly timestamp: bigint };
+
+/** How often the transaction behind a used nonce is searched before the payment ends without it. */
+const MAX_SEARCHES = 8;
+/** How often a pre-flight that no node answers for one payment alone is tried before it is set aside. */
+const MAX_PREFLIGHTS = 4;
+const PREFLIGHT_FAILED = "preflight-failed";
+const LONGEST_DELAY_MS = 600_000;
+
+/**
+ * When to look at a payment again that has to wait for something: the longer it waits, the less often, so that neither the
+ * node nor the journal pays for a payment that waits for months; but once more before its deadline.
+ */
+export function laterMs(row: Pick<PaymentRow, "acceptedAtMs" | "deadlineSeconds">, nowMs: number, firstMs: number) {
+  const delay = Math.min(LONGEST_DELAY_MS, Math.max(firstMs, (nowMs - row.acceptedAtMs) / 4));
+  const last = Number(row.deadlineSeconds) * 1000 - 15_000;
+  return Math.ceil(last > nowMs + firstMs && last < nowMs + delay ? last : nowMs + delay);
+}
+
+/** Keeps a payment in the queue until `nextTryAtMs`. A reason on it is kept: it says something about the next try. */
+export function postponed(row: PaymentRow, nextTryAtMs: number, why: string, reason = row.reason): Transition {
+  const evidence: Evidence = { kind: "returned", why, transactionHash: undefined };
+  const base = { paymentId: row.id, from: ["queued"], to: "queued", evidence, nextTryAtMs } as const;
+  return reason === undefined ? base : { ...base, reason };
+}
+
+/** Provisionally expired: final once `validBefore` has passed at a final block with the nonce unused. */
+export function expired(row: PaymentRow, head: Head): Transition {
+  const evidence: Evidence = {
+    kind: "deadline",
+    blockNumber: head.number,
+    blockTimestamp: head.timestamp,
+    final: false,
+  };
+  return { paymentId: row.id, from: ["queued"], to: "expired", reason: "expired", evidence };
+}
+
+/**
+ * {@link expired}, but not by the chain's time alone: a node that is wrong about it would end payments that are good. While this
+ * clock says otherwise, they wait.
+ */
+function passed(port: Pick<PreparePort, "clock" | "policy">, row: PaymentRow, head: Head): Transition {
+  const nowMs = port.clock.now();
+  const passedAtMs = Number(row.deadlineSeconds) * 1000;
+  if (nowMs >= passedAtMs) return expired(row, head);
+  const againMs = Math.min(passedAtMs, laterMs(row, nowMs, port.policy.retryRefusedAfterMs));
+  return postponed(row, againMs, "expired by the chain's time, and not yet by this clock");
+}
+
+/** The transition of a payment that the plan leaves out, all but for a used nonce (see {@link concludeUses}). */
+export function dropped(
+  port: Pick<PreparePort, "clock" | "policy">,
+  row: PaymentRow,
+  reason: Exclude<DropReason, { readonly kind: "nonce-used" }>,
+  head: Head,
+  held: HeldPayers,
+): Transition {
+  const nowMs = port.clock.now();
+  const waitMs = port.policy.retryRefusedAfterMs;
+  const { reason: name, message } = rejectionOf(reason);
+  switch (reason.kind) {
+    case "expired":
+      return passed(port, row, head);
+    case "never-valid":
+      return expired(row, head);
+    case "expires-too-soon":
+      // Too late to send, too early to say so for good: looked at again when it has passed.
+      return postponed(row, Number(reason.validBefore) * 1000 + 1000, "too late to be mined for sure");
+    case "payer-held":
+      return postponed(row, held.get(authorizationOf(row).from.toLowerCase()) ?? nowMs + waitMs, message);
+    case "over-committed":
+    // The winner of its identity decides about a variant: until then it waits.
+    case "variant":
+    case "duplicate":
+    // A node that is behind, or lies: the token was there when the payment was accepted.
+    case "missing-token":
+      return postponed(row, laterMs(row, nowMs, waitMs), message);
+    case "insufficient-balance":
+      return { ...fromQueue(row), ...refused(port, row, "underfunded", message, head.number) };
+    default:
+      return rejected(row, name, message, head);
+  }
+}
+
+function rejected(row: PaymentRow, reason: string, message: string, { number: blockNumber }: Head): Transition {
+  const evidence: Evidence = { kind: "refusal", reason, message, transactionHash: undefined, blockNumber, data: "0x" };
+  return { ...fromQueue(row), to: "rejected", reason, evidence };
+}
+
+/** The transition after a pre-flight, all but for a used nonce. Undefined where the outcome is none. */
+export function excluded(
+  port: Pick<PreparePort, "clock" | "policy">,
+  row: PaymentRow,
+  outcome: PaymentOutcome,
+  head: Head,
+): Transition | undefined {
+  const nowMs = port.clock.now();
+  const waitMs = port.policy.retryRefusedAfterMs;
+  if (outcome.status === "deferred") return postponed(row, Number(outcome.validFromSeconds) * 1000, "not valid yet");
+  if (outcome.status === "not-attempted") {
+    const times = 1 + Number(row.reason?.startsWith(PREFLIGHT_FAILED) ? row.reason.split(":")[1] : 0);
+    if (times >= MAX_PREFLIGHTS)
+      return { ...fromQueue(row), ...quarantined(outcome.message, { blockNumber: head.number }) };
+    return postponed(row, laterMs(row, nowMs, waitMs), outcome.message, `${PREFLIGHT_FAILED}:${times}`);
+  }
+  if (outcome.status !== "rejected") return undefined;
+  const { reason, message } = outcome;
+  switch (reason) {
+    case "payer-held":
+      return postponed(row, nowMs + port.policy.strikeMs, message);
+    case "expired":
+      return passed(port, row, head);
+    case "never-valid":
+      return expired(row, head);
+    // Reasons of the plan, not of the token.
+    case "expires-too-soon":
+    case "over-committed":
+    case "variant":
+    case "duplicate":
+    case "missing-token":
+      return postponed(row, laterMs(row, nowMs, waitMs), message);
+    case "zero-payee":
+    case "below-minimum":
+    case "above-gas-cap":
+    case "above-calldata-cap":
+    case "wrong-chain":
+    case "cancelled":
+      return rejected(row, reason, message, head);
+    default:
+      return { ...fromQueue(row), ...refused(port, row, reason, message, head.number) };
+  }
+}
+
+/**
+ * The transitions of queued payments whose nonce is used: by whom, in which transaction. A use counts at the depth at which
+ * a txNonce's loss does, or once it is final; until then, and while the transaction is not found, the payment waits.
+ */
+export async function concludeUses(port: PreparePort, rows: readonly PaymentRow[], head: Head): Promise<Transition[]> {
+  if (rows.length === 0) return [];
+  const [uses, horizon] = await Promise.all([lookUpUses(port, rows), readHorizon(port.client)]);
+  const deep = head.number - BigInt(port.policy.lossConfirmations - 1);
+  const counts = (block: bigint) => block <= deep || (horizon !== undefined && block <= horizon.final);
+  const nowMs = port.clock.now();
+  return rows.map((row) => {
+    const use = uses.get(row.id);
+    if (use !== undefined && counts(use.blockNumber)) {
+      return { ...fromQueue(row), ...concludeUse(use, row, head.number) };
+    }
+    if (use !== undefined)
+      return postponed(row, nowMs + port.policy.pollMs * 2, "its nonce is used, not deep enough yet");
+    const times = 1 + Number(row.reason?.startsWith(USE_UNKNOWN) ? (row.reason.split(":")[1] ?? 0) : 0);
+    if (times >= MAX_SEARCHES) return { ...fromQueue(row), ...concludeUse(undefined, row, head.number) };
+    const nextTryAtMs = nowMs + port.policy.pollMs * 2 ** times;
+    return postponed(row, nextTryAtMs, "its nonce is used, by what is not known yet", `${USE_UNKNOWN}:${times}`);
+  });
+}
+
+/**
+ * Payments of a batch that failed as a whole go in ever smaller batches, apart from the others; those that are to go alone do
+ * so.
+ */
+export function bySize(
+  rows: readonly PaymentRow[],
+): { readonly rows: readonly PaymentRow[]; readonly maxItems: number | undefined }[] {
+  const groups = new Map<number | undefined, PaymentRow[]>();
+  for (const row of rows) {
+    const maxItems = row.work.kind === "authorization" && row.work.alone === true ? 1 : maxItemsOf(row);
+    const group = groups.get(maxItems);
+    if (group === undefined) groups.set(maxItems, [row]);
+    else group.push(row);
+  }
+  return [...groups].map(([maxItems, group]) => ({ rows: group, maxItems }));
+}
+
+/** What follows from a refusal, with the operator's policy of trying again. */
+export function refused(
+  port: Pick<PreparePort, "clock" | "policy">,
+  row: PaymentRow,
+  reason: RefusalReason,
+  message: string,
+  blockNumber: bigint,
+) {
+  const { retryRefused, retryRefusedAfterMs, maxTries } = port.policy;
+  const nowMs = port.clock.now();
+  const delayMs = laterMs(row, nowMs, retryRefusedAfterMs) - nowMs;
+  const policy = { nowMs, retryRefused, retryRefusedAfterMs: delayMs, maxTries };
+  return concludeRefusal(row, { reason, message, data: "0x" }, { blockNumber }, policy);
+}
+
+function fromQueue(row: PaymentRow) {
+  return { paymentId: row.id, from: ["queued"] as const };
+}

@@ -1,0 +1,108 @@
+import { type Address, getAddress } from "viem";
+import { TributaryError } from "../../../errors.ts";
+
+/** What a seller's money is up to. Atomic units of the token; gas and wei of what the journal's own transactions took for it. */
+export type EarningsAmounts = {
+  /** Settled payments, and what channels were charged: all of it is in one of the three columns after the next. */
+  readonly earned: bigint;
+  /** Accepted payments that are not decided yet. They are earned once they settle. */
+  readonly onItsWay: bigint;
+  /** Charged in channels and not claimed. */
+  readonly unclaimed: bigint;
+  /** Claimed and not swept. */
+  readonly unswept: bigint;
+  /** Settled payments and sweeps: what arrived at the payee. */
+  readonly paidOut: bigint;
+  readonly gas: bigint;
+  readonly feeWei: bigint;
+};
+
+/** One day of one payee, and of one merchant where payments are known to be a merchant's. */
+export type EarningsRow = EarningsAmounts & {
+  /** Such as 2026-11-30, in UTC. */
+  readonly day: string;
+  readonly payee: Address;
+  readonly merchant: string | undefined;
+};
+
+export type EarningsFilter = {
+  /** The first and the last day, both included, such as 2026-11-30. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly payees?: readonly Address[] | undefined;
+  readonly merchants?: readonly string[] | undefined;
+};
+
+/** A question that no statement answers. */
+export class EarningsError extends TributaryError {
+  override readonly name = "EarningsError";
+}
+
+const NOTHING: EarningsAmounts = {
+  earned: 0n,
+  onItsWay: 0n,
+  unclaimed: 0n,
+  unswept: 0n,
+  paidOut: 0n,
+  gas: 0n,
+  feeWei: 0n,
+};
+const DAY_MS = 86_400_000;
+
+export type EarningsBook = {
+  /** @param day Its number since 1970. */
+  readonly add: (day: number, payee: Address, merchant: string | undefined, amounts: Partial<EarningsAmounts>) => void;
+  readonly rows: () => readonly EarningsRow[];
+  readonly totals: () => EarningsAmounts;
+};
+
+/**
+ * Adds up amounts by day, payee and merchant, as far as the filter lets them in.
+ * @throws EarningsError where a day of the filter is none.
+ */
+export function createEarningsBook({ since, until, payees, merchants }: EarningsFilter): EarningsBook {
+  const first = since === undefined ? Number.NEGATIVE_INFINITY : dayNumber(since);
+  const last = until === undefined ? Number.POSITIVE_INFINITY : dayNumber(until);
+  if (first > last) {
+    throw new EarningsError(`The days ${since} to ${until} are none.`, { hint: "Give the earlier day first." });
+  }
+  const wanted = payees === undefined ? undefined : new Set(payees.map((one) => getAddress(one)));
+  const found = new Map<string, EarningsRow>();
+  return {
+    add: (number, given, merchant, amounts) => {
+      const payee = getAddress(given);
+      if (number < first || number > last) return;
+      if (wanted !== undefined && !wanted.has(payee)) return;
+      if (merchants !== undefined && (merchant === undefined || !merchants.includes(merchant))) return;
+      const day = new Date(number * DAY_MS).toISOString().slice(0, 10);
+      const name = `${day} ${payee} ${merchant ?? ""}`;
+      found.set(name, {
+        ...(found.get(name) ?? { day, payee, merchant }),
+        ...sumOf(found.get(name) ?? NOTHING, amounts),
+      });
+    },
+    rows: () => [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row),
+    totals: () => [...found.values()].reduce<EarningsAmounts>((sum, row) => sumOf(sum, row), NOTHING),
+  };
+}
+
+/** The number of a day since 1970. @throws EarningsError where it is none. */
+function dayNumber(text: string): number {
+  const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  if (!Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)) return ms / DAY_MS;
+  throw new EarningsError(`${JSON.stringify(text)} is no day.`, {
+    hint: "Write it as 2026-11-30; days are those of UTC.",
+  });
+}
+
+function sumOf(a: EarningsAmounts, b: Partial<EarningsAmounts>): EarningsAmounts {
+  return {
+    earned: a.earned + (b.earned ?? 0n),
+    onItsWay: a.onItsWay + (b.onItsWay ?? 0n),
+    unclaimed: a.unclaimed + (b.unclaimed ?? 0n),
+    unswept: a.unswept + (b.unswept ?? 0n),
+    paidOut: a.paidOut + (b.paidOut ?? 0n),
+    gas: a.gas + (b.gas ?? 0n),
+    feeWei: a.feeWei + (b.feeWei ?? 0n),
+  };
+}

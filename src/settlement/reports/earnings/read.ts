@@ -1,0 +1,134 @@
+import { type Address, isAddressEqual } from "viem";
+import { decodeChannelCall } from "../../../channels/decode.ts";
+import { dayOf } from "../../../journal/channels/earning.ts";
+import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../../../journal/ports/types.ts";
+import { readFees } from "../statement.ts";
+import {
+  createEarningsBook,
+  type EarningsAmounts,
+  type EarningsBook,
+  type EarningsFilter,
+  type EarningsRow,
+} from "./book.ts";
+import { addChannels } from "./channelEarnings.ts";
+import { everyRow } from "./channels.ts";
+import { settlementOf } from "./terms.ts";
+
+export type EarningsQuery = EarningsFilter & {
+  readonly chainId: number;
+  readonly token: Address;
+  /** Whose a payee is, where the journal does not say which merchant brought a payment. */
+  readonly merchantOf?: ((payee: Address) => string | undefined) | undefined;
+};
+
+/** A seller's statement. */
+export type Earnings = {
+  readonly chainId: number;
+  readonly token: Address;
+  /** By day, payee and merchant. */
+  readonly rows: readonly EarningsRow[];
+  /** Of these rows. */
+  readonly totals: EarningsAmounts;
+  /**
+   * What the chain's transactions of this journal took beside that: for payments that did not settle, for nothing at all, and for
+   * other tokens. Undefined where a filter leaves rows out.
+   */
+  readonly otherwise: Pick<EarningsAmounts, "gas" | "feeWei"> | undefined;
+  /**
+   * Earned less unclaimed, unswept and paid out: 0 where the journal has read all claims and sweeps of its channels. Above 0, some
+   * were before the blocks that a keeper read; below 0, money was swept that came through channels that the journal does not
+   * know. Undefined where a filter leaves rows out.
+   */
+  readonly difference: bigint | undefined;
+};
+
+type Context = Required<Pick<EarningsQuery, "chainId" | "token">> & {
+  readonly store: Store;
+  readonly book: EarningsBook;
+  readonly merchantOf: (payee: Address) => string | undefined;
+};
+
+const PAID_STATES = ["settled", "settled-elsewhere", "already-used"] as const;
+
+/**
+ * What was earned in a token, by day, payee and merchant, over batches and channels, out of the journal alone. Each amount is in
+ * the row of the day on which it came where it is:
+ * - earned: the payment settled, the channel was charged;
+ * - on its way: the payment was accepted; unclaimed: charged; unswept: claimed. These are as of now;
+ * - paid out: the payment settled, the sweep was mined. Gas and fee are on the day of what they were for.
+ *
+ * Over all days, earned = unclaimed + unswept + paid out, as far as a keeper of this journal made or read the claims and sweeps on
+ * the chain. What a channel was charged before this journal kept days is earned on the day of its claim, or of its sweep.
+ * @throws EarningsError where a day of the filter is none.
+ */
+export async function readEarnings(store: Store, query: EarningsQuery): Promise<Earnings> {
+  const { chainId, token, merchantOf = () => undefined } = query;
+  const book = createEarningsBook(query);
+  const context: Context = { store, chainId, token, book, merchantOf };
+  await addPayments(context);
+  await addChannels(context);
+  const totals = book.totals();
+  const { since, until, payees, merchants } = query;
+  const isAll = [since, until, payees, merchants].every((one) => one === undefined);
+  const fees = isAll ? await readFees(store, chainId) : undefined;
+  const otherwise =
+    fees === undefined ? undefined : { gas: fees.gasUsed - totals.gas, feeWei: fees.feesWei - totals.feeWei };
+  const { earned, unclaimed, unswept, paidOut } = totals;
+  const difference = isAll ? earned - unclaimed - unswept - paidOut : undefined;
+  return { chainId, token, rows: book.rows(), totals, otherwise, difference };
+}
+
+async function addPayments(context: Context): Promise<void> {
+  const { store, chainId, token, book, merchantOf } = context;
+  const inState = (state: PaymentState) => everyRow((page) => store.list({ chainId, states: [state], ...page }));
+  for (const state of OPEN_STATES) {
+    for await (const rows of inState(state)) {
+      for (const { work, bringer, acceptedAtMs } of rows) {
+        if (work.kind !== "authorization" || !isAddressEqual(work.authorization.token, token)) continue;
+        const { to, value } = work.authorization;
+        book.add(dayOf(acceptedAtMs), to, merchantIn(bringer) ?? merchantOf(to), { onItsWay: value });
+      }
+    }
+  }
+  for (const state of PAID_STATES) {
+    for await (const rows of inState(state)) {
+      const times = await store.enteredAt(rows.map(({ id }) => id));
+      for (const row of rows) {
+        const day = dayOf(times.get(row.id) ?? row.updatedAtMs);
+        if (row.work.kind === "call") addCall(context, row, day);
+        const settlement = settlementOf(row, token);
+        if (settlement === undefined) continue;
+        const { to, value } = settlement;
+        const { evidence } = row;
+        const [gas, feeWei] = evidence.kind === "transfer" ? [evidence.gasShare, evidence.feeShareWei] : [0n, 0n];
+        const merchant = merchantIn(row.bringer) ?? merchantOf(to);
+        book.add(day, to, merchant, { earned: value, paidOut: value, gas, feeWei });
+      }
+    }
+  }
+}
+
+/** Gas and fee of a call about channels, shared out among the payees by the channels of each. */
+function addCall({ chainId, token, book, merchantOf }: Context, row: PaymentRow, day: number): void {
+  const { work, evidence, bringer } = row;
+  const call = work.kind === "call" && evidence.kind === "receipt" ? decodeChannelCall(chainId, work) : undefined;
+  if (call === undefined || evidence.kind !== "receipt") return;
+  const accounts = call.account === undefined ? call.channels : [call.account];
+  const [gas, fees] = [sharesOf(evidence.gasUsed, accounts.length), sharesOf(evidence.feeWei, accounts.length)];
+  for (const [index, { receiver, token: its }] of accounts.entries()) {
+    if (!isAddressEqual(its, token)) continue;
+    const merchant = merchantIn(bringer) ?? merchantOf(receiver);
+    book.add(day, receiver, merchant, { gas: gas[index] ?? 0n, feeWei: fees[index] ?? 0n });
+  }
+}
+
+/** A whole in so many parts, which add up to it. */
+function sharesOf(whole: bigint, parts: number): bigint[] {
+  const count = BigInt(parts);
+  return Array.from({ length: parts }, (_, i) => (whole * BigInt(i + 1)) / count - (whole * BigInt(i)) / count);
+}
+
+/** The merchant who brought a payment: its id, before a colon where an Idempotency-Key follows. */
+function merchantIn(bringer: string | undefined): string | undefined {
+  return bringer?.split(":", 1)[0];
+}

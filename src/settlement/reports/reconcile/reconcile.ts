@@ -1,0 +1,243 @@
+import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
+import { authorizationId } from "../../../authorization/identity.ts";
+import type { ChainClient } from "../../../chain/client.ts";
+import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/tokenLogs.ts";
+import { OPEN_STATES, type PaymentRow, type Store } from "../../../journal/ports/types.ts";
+import { type Settlement, settlementOf } from "../earnings/terms.ts";
+import { addFlows, readBalances } from "./balances.ts";
+import { type ChannelReconciliation, reconcileChannels } from "./channels.ts";
+import { createLedger, type Party, type Tally } from "./ledger.ts";
+
+export type ReconcileQuery = {
+  readonly token: Address;
+  /** Both included. */
+  readonly fromBlock: bigint;
+  readonly toBlock: bigint;
+  /** Only payments to these; by default to every payee of the journal. */
+  readonly payees?: readonly Address[] | undefined;
+  readonly onProgress?: (progress: { readonly block: bigint; readonly settlements: number }) => void;
+};
+
+/** A settlement that only one side knows, or of which the journal is not sure yet. */
+export type Difference = {
+  readonly kind: "only-in-journal" | "only-on-chain" | "undecided";
+  readonly from: Address;
+  readonly to: Address;
+  readonly value: bigint;
+  readonly nonce: Hex;
+  readonly blockNumber: bigint;
+  readonly transactionHash: Hex | undefined;
+  /** What the journal says of this payer and nonce; undefined where it knows none. */
+  readonly journal: { readonly id: number; readonly state: PaymentRow["state"] } | undefined;
+};
+
+/** The journal and the chain compared, for payments of one token to some payees in a block range. */
+export type Reconciliation = {
+  readonly chainId: number;
+  readonly token: Address;
+  readonly fromBlock: bigint;
+  readonly toBlock: bigint;
+  readonly matched: Tally;
+  readonly onlyInJournal: Tally;
+  readonly onlyOnChain: Tally;
+  /** On the chain, and still on its way in the journal: an engine that runs will conclude it. */
+  readonly undecided: Tally;
+  readonly payees: readonly Party[];
+  readonly payers: readonly Party[];
+  /** The first of them; the tallies count all. */
+  readonly differences: readonly Difference[];
+  /** Claims, sweeps and refunds; undefined where the journal has no channels in the token. */
+  readonly channels: ChannelReconciliation | undefined;
+  /** Whether the node had the balances of both ends of the range. */
+  readonly balancesChecked: boolean;
+  /** Settlements, balances, claims, sweeps and refunds that do not agree. Zero is what it must be. */
+  readonly drift: number;
+};
+
+const ROWS_AT_ONCE = 1_000;
+const LOOKUPS_AT_ONCE = 500;
+const PARTIES_PER_QUERY = 100;
+const SHOWN_DIFFERENCES = 100;
+
+/**
+ * Compares what the journal says was settled with the token's own logs and balances. The chain is read in pieces and the
+ * journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
+ * @throws ChainUnavailableError where the node does not answer.
+ */
+export async function reconcile(client: ChainClient, store: Store, query: ReconcileQuery): Promise<Reconciliation> {
+  const { token, fromBlock, toBlock } = query;
+  const range: BlockRange = { from: fromBlock, to: toBlock };
+  const channels = await reconcileChannels(client, store, {
+    ...range,
+    token,
+    payees: query.payees,
+    mostDifferences: SHOWN_DIFFERENCES,
+  });
+  const payees = query.payees ?? (await readPayees(store, client.chain.id, token));
+  const wanted = new Set(payees.map((payee) => payee.toLowerCase()));
+  const ledger = createLedger();
+  const differences: Difference[] = [];
+  const matchedIds = createBits();
+
+  const differ = (difference: Difference): void => {
+    if (differences.length < SHOWN_DIFFERENCES) differences.push(difference);
+  };
+
+  for (let i = 0; i < payees.length; i += PARTIES_PER_QUERY) {
+    const to = payees.slice(i, i + PARTIES_PER_QUERY);
+    await inPieces(range, async (piece) => {
+      const transfers = await readTransfers(client, token, piece, { to });
+      const settlements = await pairWithUses(client, token, piece, transfers);
+      for (let k = 0; k < settlements.length; k += LOOKUPS_AT_ONCE) {
+        await matchAll(settlements.slice(k, k + LOOKUPS_AT_ONCE));
+      }
+      query.onProgress?.({ block: piece.to, settlements: ledger.total("matched").count });
+      return transfers.length + settlements.length;
+    });
+  }
+
+  for await (const row of paidRows(store, client.chain.id)) {
+    const claim = settlementOf(row, token);
+    if (claim === undefined || !wanted.has(claim.to.toLowerCase()) || matchedIds.has(row.id)) continue;
+    if (claim.blockNumber < fromBlock || claim.blockNumber > toBlock) continue;
+    ledger.add("onlyInJournal", claim);
+    differ({ kind: "only-in-journal", ...claim, journal: { id: row.id, state: row.state } });
+  }
+
+  for (const payee of payees) ledger.party("payee", payee);
+  const balances = await readBalances(client, token, range, ledger.addresses());
+  if (balances !== undefined) await addFlows(client, token, range, ledger);
+  const parties = ledger.finish(balances);
+  const all = [...parties.payees, ...parties.payers];
+  const unbalanced = new Set(
+    all.filter(({ drift }) => drift !== undefined && drift !== 0n).map(({ address }) => address),
+  );
+  const [onlyInJournal, onlyOnChain] = [ledger.total("onlyInJournal"), ledger.total("onlyOnChain")];
+  return {
+    chainId: client.chain.id,
+    token,
+    fromBlock,
+    toBlock,
+    matched: ledger.total("matched"),
+    onlyInJournal,
+    onlyOnChain,
+    undecided: ledger.total("undecided"),
+    ...parties,
+    differences,
+    channels,
+    balancesChecked: balances !== undefined,
+    drift: onlyInJournal.count + onlyOnChain.count + unbalanced.size + (channels?.drift ?? 0),
+  };
+
+  async function matchAll(settlements: readonly Settlement[]): Promise<void> {
+    const ids = settlements.map(({ from, nonce }) => authorizationId({ chainId: client.chain.id, token, from, nonce }));
+    const byIdentity = new Map<string, PaymentRow[]>();
+    for (const row of await store.withIdentities(ids)) {
+      const variants = byIdentity.get(row.identity);
+      if (variants === undefined) byIdentity.set(row.identity, [row]);
+      else variants.push(row);
+    }
+    for (const [index, settlement] of settlements.entries()) {
+      const variants = byIdentity.get(ids[index] ?? "") ?? [];
+      const paid = variants.find((row) => knows(row, settlement));
+      const [first] = variants;
+      const journal = first === undefined ? undefined : { id: first.id, state: first.state };
+      if (paid !== undefined) {
+        matchedIds.add(paid.id);
+        ledger.add("matched", settlement);
+      } else if (variants.some(isOpen)) {
+        ledger.add("undecided", settlement);
+        differ({ kind: "undecided", ...settlement, journal });
+      } else {
+        ledger.add("onlyOnChain", settlement);
+        differ({ kind: "only-on-chain", ...settlement, journal });
+      }
+    }
+  }
+}
+
+/** The transfers that an `AuthorizationUsed` of their payer lies right before. */
+async function pairWithUses(
+  client: ChainClient,
+  token: Address,
+  piece: BlockRange,
+  transfers: readonly TransferLog[],
+): Promise<Settlement[]> {
+  const payers = [...new Set(transfers.map(({ from }) => from))];
+  const nonces = new Map<string, { readonly authorizer: Address; readonly nonce: Hex }>();
+  for (let i = 0; i < payers.length; i += PARTIES_PER_QUERY) {
+    const uses = await readUses(client, token, piece, payers.slice(i, i + PARTIES_PER_QUERY));
+    for (const { transactionHash, logIndex, authorizer, nonce } of uses) {
+      nonces.set(`${transactionHash}:${logIndex}`, { authorizer, nonce });
+    }
+  }
+  return transfers.flatMap((transfer) => {
+    const use = nonces.get(`${transfer.transactionHash}:${transfer.logIndex - 1}`);
+    if (use === undefined || use.authorizer !== transfer.from) return [];
+    const { from, to, value, blockNumber, transactionHash } = transfer;
+    return [{ from, to, value, nonce: use.nonce, blockNumber, transactionHash }];
+  });
+}
+
+/** Whether a row says that this very settlement took place. A nonce that a variant used is known by its transaction. */
+function knows(row: PaymentRow, settlement: Settlement): boolean {
+  const { evidence, work } = row;
+  if (work.kind !== "authorization") return false;
+  if (evidence.kind === "nonce-use" && evidence.use === "used-by-variant") {
+    return evidence.transactionHash === settlement.transactionHash;
+  }
+  const claim = settlementOf(row, work.authorization.token);
+  return (
+    claim !== undefined &&
+    claim.transactionHash === settlement.transactionHash &&
+    claim.to === settlement.to &&
+    claim.value === settlement.value
+  );
+}
+
+function isOpen({ state }: PaymentRow): boolean {
+  return OPEN_STATES.some((open) => open === state);
+}
+
+async function* paidRows(store: Store, chainId: number): AsyncGenerator<PaymentRow, void> {
+  for (const state of ["settled", "settled-elsewhere", "already-used"] as const) {
+    for (let afterId = 0; ; ) {
+      const rows = await store.list({ chainId, states: [state], afterId, limit: ROWS_AT_ONCE });
+      yield* rows;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < ROWS_AT_ONCE) break;
+      afterId = last.id;
+    }
+  }
+}
+
+async function readPayees(store: Store, chainId: number, token: Address): Promise<Address[]> {
+  const receivers = (await store.channelReceivers(chainId)).filter((one) => isAddressEqual(one.token, token));
+  const payees = new Set<Address>(receivers.map(({ receiver }) => getAddress(receiver)));
+  for (let afterId = 0; ; ) {
+    const rows = await store.list({ chainId, afterId, limit: ROWS_AT_ONCE });
+    for (const { work } of rows) {
+      if (work.kind !== "authorization" || work.authorization.token.toLowerCase() !== token.toLowerCase()) continue;
+      payees.add(work.authorization.to);
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_AT_ONCE) return [...payees];
+    afterId = last.id;
+  }
+}
+
+/** A set of numbers at one bit for each. */
+function createBits(): { readonly add: (id: number) => void; readonly has: (id: number) => boolean } {
+  let bytes = new Uint8Array(1_024);
+  return {
+    add: (id) => {
+      if (id >> 3 >= bytes.length) {
+        const larger = new Uint8Array(Math.max(bytes.length * 2, (id >> 3) + 1));
+        larger.set(bytes);
+        bytes = larger;
+      }
+      bytes[id >> 3] = (bytes[id >> 3] ?? 0) | (1 << (id & 7));
+    },
+    has: (id) => ((bytes[id >> 3] ?? 0) & (1 << (id & 7))) !== 0,
+  };
+}

@@ -1,0 +1,96 @@
+import { authorizationId, termsDigest } from "../../authorization/identity.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { ChainMismatchError } from "../../chain/errors.ts";
+import { readFacts } from "../../chain/facts.ts";
+import { domainOf, verifySubmissions } from "../intake/verify.ts";
+import { outcomeOfRefusal } from "../job/outcome.ts";
+import { DUPLICATE, type JobPayment, type PaymentOutcome } from "../outcome/results.ts";
+
+/** Payments told apart before they are planned. */
+export type SortedPayments = {
+  /** Those of the client's chain. Where several have one payer and nonce, each has a good signature. */
+  readonly mine: readonly SignedAuthorization[];
+  /** What is to be said of all others. */
+  readonly others: ReadonlyMap<JobPayment, PaymentOutcome>;
+};
+
+/**
+ * Takes out what is for another chain, and what has the payer and nonce of another payment without that payer's signature.
+ * Only payments that clash are verified: the pre-flight does it for the rest.
+ * @throws ChainUnavailableError where the node does not answer.
+ */
+export async function sortOut(client: ChainClient, payments: readonly JobPayment[]): Promise<SortedPayments> {
+  const others = new Map<JobPayment, PaymentOutcome>();
+  const own = payments.filter((payment) => {
+    const isOwn = payment.authorization.chainId === client.chain.id;
+    if (!isOwn) others.set(payment, wrongChain(payment.authorization, client));
+    return isOwn;
+  });
+  for (const group of clashesByToken(own, others)) await takeOutForged(client, group, others);
+  return { mine: own.filter((payment) => !others.has(payment)).map(({ authorization }) => authorization), others };
+}
+
+/** By token, the payments whose payer and nonce another payment has too. Exact copies are no clash, they are duplicates. */
+function clashesByToken(
+  payments: readonly JobPayment[],
+  others: Map<JobPayment, PaymentOutcome>,
+): Iterable<readonly JobPayment[]> {
+  const seen = new Set<string>();
+  const clashing = new Set<string>();
+  for (const { authorization } of payments) {
+    const id = authorizationId(authorization);
+    if (seen.has(id)) clashing.add(id);
+    seen.add(id);
+  }
+  const groups = new Map<string, JobPayment[]>();
+  const copies = new Set<string>();
+  for (const payment of clashing.size === 0 ? [] : payments) {
+    const { authorization } = payment;
+    if (!clashing.has(authorizationId(authorization))) continue;
+    const key = `${termsDigest(authorization)} ${authorization.signature.toLowerCase()}`;
+    if (copies.has(key)) {
+      others.set(payment, DUPLICATE);
+      continue;
+    }
+    copies.add(key);
+    const token = authorization.token.toLowerCase();
+    const group = groups.get(token);
+    if (group === undefined) groups.set(token, [payment]);
+    else group.push(payment);
+  }
+  return groups.values();
+}
+
+async function takeOutForged(
+  client: ChainClient,
+  group: readonly JobPayment[],
+  others: Map<JobPayment, PaymentOutcome>,
+): Promise<void> {
+  const [first] = group;
+  if (first === undefined) return;
+  const { token } = first.authorization;
+  const authorizations = group.map(({ authorization }) => authorization);
+  try {
+    const [{ withCode }, domain] = await Promise.all([
+      readFacts(client, token, authorizations),
+      domainOf(client, token),
+    ]);
+    for (const [index, verdict] of (await verifySubmissions(client, group, domain, withCode)).entries()) {
+      const payment = group[index];
+      if (payment === undefined) continue;
+      if (!("status" in verdict)) others.set(payment, { status: "not-attempted", message: verdict.shortMessage });
+      else if (verdict.status === "bad") {
+        others.set(payment, outcomeOfRefusal({ ...verdict, status: "refused" }));
+      }
+    }
+  } catch (error) {
+    // A token that is none is the plan's to refuse.
+    if (!(error instanceof ChainMismatchError)) throw error;
+  }
+}
+
+function wrongChain({ chainId }: SignedAuthorization, client: ChainClient): PaymentOutcome {
+  const message = `the authorization is for chain ${chainId}, the node is on chain ${client.chain.id}`;
+  return { status: "rejected", reason: "wrong-chain", message };
+}

@@ -1,0 +1,269 @@
+import { type Address, type Hex, isAddressEqual, isHex, zeroAddress } from "viem";
+import { type DecodedChannelCall, decodeChannelCall } from "../../channels/decode.ts";
+import type { ChannelEvent } from "../../journal/ports/ledgerTypes.ts";
+import type { BatchKind, PaymentRow, PaymentState, SettlementLevel, Store } from "../../journal/ports/types.ts";
+
+/** One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction. */
+export type StatementLine = {
+  readonly id: number;
+  readonly chainId: number;
+  readonly token: Address | undefined;
+  readonly from: Address | undefined;
+  readonly to: Address;
+  readonly value: bigint | undefined;
+  readonly nonce: Hex | undefined;
+  readonly validBeforeSeconds: bigint;
+  readonly state: PaymentState;
+  readonly reason: string | undefined;
+  readonly batchId: string | undefined;
+  readonly kind: BatchKind | undefined;
+  readonly sender: Address | undefined;
+  readonly txNonce: number | undefined;
+  readonly transactionHash: Hex | undefined;
+  readonly blockNumber: bigint | undefined;
+  readonly logIndex: number | undefined;
+  readonly level: SettlementLevel | undefined;
+  readonly gasShare: bigint | undefined;
+  readonly feeShareWei: bigint | undefined;
+  /** Billionths of a US dollar, rounded up. */
+  readonly feeShareNanoUsd: bigint | undefined;
+  readonly source: string | undefined;
+  readonly acceptedAtMs: number;
+  readonly updatedAtMs: number;
+  /** What it is: a payment, or what a call does with channels; `call` is any other. */
+  readonly what: StatementKind;
+  /** Who is or will be paid; undefined where there are several, or none. */
+  readonly payee: Address | undefined;
+  readonly channelIds: readonly Hex[];
+};
+
+export type StatementKind = "payment" | DecodedChannelCall["kind"] | "call";
+
+/** What a whole journal has settled and paid. */
+export type StatementTotals = {
+  readonly payments: number;
+  readonly settled: number;
+  /** By token, in atomic units. */
+  readonly settledValue: ReadonlyMap<string, bigint>;
+  /** Calls about channels that settled, by what they did, and what that moved as far as it is known. */
+  readonly calls: ReadonlyMap<StatementKind, { readonly count: number; readonly value: bigint }>;
+  /** Of the settled payments. */
+  readonly feeSharesWei: bigint;
+  /** Of all transactions: what no settled payment bears went to failed items, no-ops and other calls. */
+  readonly feesWei: bigint;
+  readonly gasUsed: bigint;
+  readonly transactions: number;
+};
+
+type BatchFacts = Pick<StatementLine, "kind" | "sender" | "txNonce">;
+
+const PER_PAGE = 1_000;
+const BATCHES_PER_PAGE = 20;
+/** Batches whose facts are remembered: payments of one batch have ids close to each other. */
+const REMEMBERED = 1_000;
+const WEI_PER_ETHER = 10n ** 18n;
+
+/**
+ * Every payment of a journal in the order in which they were accepted, a page at a time.
+ * @param etherMicroUsd Price of one ether in millionths of a dollar.
+ */
+export async function* readStatement(
+  store: Store,
+  { chainId, etherMicroUsd }: { readonly chainId?: number | undefined; readonly etherMicroUsd: bigint },
+): AsyncGenerator<StatementLine, void> {
+  const facts = new Map<string, BatchFacts>();
+  for (let afterId = 0; ; ) {
+    const rows = await store.list({ ...(chainId === undefined ? {} : { chainId }), afterId, limit: PER_PAGE });
+    const events = await eventsOf(store, rows);
+    for (const row of rows) {
+      yield lineOf(row, await factsOf(store, row, facts), { etherMicroUsd, events: eventsIn(row, events) });
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < PER_PAGE) return;
+    afterId = last.id;
+  }
+}
+
+/** Adds up lines as they pass, and at the end all transactions of the journal. */
+export function createTotals(): {
+  readonly add: (line: StatementLine) => void;
+  readonly finish: (store: Store, chainId?: number) => Promise<StatementTotals>;
+} {
+  let payments = 0;
+  let settled = 0;
+  let feeSharesWei = 0n;
+  const settledValue = new Map<string, bigint>();
+  const calls = new Map<StatementKind, { count: number; value: bigint }>();
+  return {
+    add: ({ what, state, token, value, feeShareWei }) => {
+      if (what === "payment") payments += 1;
+      if (state !== "settled") return;
+      if (what !== "payment") {
+        const { count, value: sum } = calls.get(what) ?? { count: 0, value: 0n };
+        calls.set(what, { count: count + 1, value: sum + (value ?? 0n) });
+        feeSharesWei += feeShareWei ?? 0n;
+        return;
+      }
+      settled += 1;
+      feeSharesWei += feeShareWei ?? 0n;
+      if (token !== undefined) settledValue.set(token, (settledValue.get(token) ?? 0n) + (value ?? 0n));
+    },
+    finish: async (store, chainId) => ({
+      payments,
+      settled,
+      settledValue,
+      calls,
+      feeSharesWei,
+      ...(await readFees(store, chainId)),
+    }),
+  };
+}
+
+/** What all transactions of a journal took. */
+export async function readFees(store: Store, ofChain: number | undefined) {
+  let [feesWei, gasUsed, transactions] = [0n, 0n, 0];
+  for (const { chainId, sender } of await store.senders(ofChain)) {
+    for (let fromTxNonce = 0; ; ) {
+      const states = ["mined", "final"] as const;
+      const batches = await store.batches({ chainId, sender, states, fromTxNonce, limit: BATCHES_PER_PAGE });
+      for (const { receipt } of batches) {
+        feesWei += receipt?.feeWei ?? 0n;
+        gasUsed += receipt?.gasUsed ?? 0n;
+        transactions += receipt === undefined ? 0 : 1;
+      }
+      const last = batches.at(-1);
+      if (last === undefined || batches.length < BATCHES_PER_PAGE) break;
+      fromTxNonce = last.txNonce + 1;
+    }
+  }
+  return { feesWei, gasUsed, transactions };
+}
+
+async function factsOf(
+  store: Store,
+  { batchId }: PaymentRow,
+  facts: Map<string, BatchFacts>,
+): Promise<BatchFacts | undefined> {
+  if (!isHex(batchId)) return undefined;
+  const known = facts.get(batchId);
+  if (known !== undefined) return known;
+  const batch = await store.batch(batchId);
+  if (batch === undefined) return undefined;
+  const { sender, txNonce, attempts, receipt } = batch;
+  const mined = attempts.find(({ hash }) => hash === receipt?.hash) ?? attempts.at(-1);
+  const found = { sender, txNonce, kind: mined?.kind };
+  const [oldest] = facts.keys();
+  if (facts.size >= REMEMBERED && oldest !== undefined) facts.delete(oldest);
+  facts.set(batchId, found);
+  return found;
+}
+
+/** What the journal noted of the transactions that calls were in, by their hashes. */
+async function eventsOf(store: Store, rows: readonly PaymentRow[]): Promise<ReadonlyMap<string, ChannelEvent[]>> {
+  const found = new Map<string, ChannelEvent[]>();
+  const calls = rows.filter(({ work, evidence }) => work.kind === "call" && evidence.kind === "receipt");
+  for (const chainId of new Set(calls.map((row) => row.chainId))) {
+    const hashes = calls.flatMap(({ chainId: its, evidence }) =>
+      its === chainId && evidence.kind === "receipt" ? [evidence.transactionHash] : [],
+    );
+    for (const event of await store.channelEventsIn(chainId, [...new Set(hashes)])) {
+      found.set(event.transactionHash, [...(found.get(event.transactionHash) ?? []), event]);
+    }
+  }
+  return found;
+}
+
+function eventsIn({ evidence }: PaymentRow, events: ReadonlyMap<string, ChannelEvent[]>): readonly ChannelEvent[] {
+  return evidence.kind === "receipt" ? (events.get(evidence.transactionHash) ?? []) : [];
+}
+
+function lineOf(
+  row: PaymentRow,
+  batch: BatchFacts | undefined,
+  { etherMicroUsd, events }: { readonly etherMicroUsd: bigint; readonly events: readonly ChannelEvent[] },
+): StatementLine {
+  const { work, evidence } = row;
+  const terms =
+    work.kind === "authorization"
+      ? { ...pick(work.authorization), ...paymentTo(work.authorization.to) }
+      : { nonce: undefined, to: work.to, ...callTerms(row.chainId, work, events) };
+  const [gasShare, feeShareWei] =
+    evidence.kind === "transfer"
+      ? [evidence.gasShare, evidence.feeShareWei]
+      : evidence.kind === "receipt"
+        ? [evidence.gasUsed, evidence.feeWei]
+        : [undefined, undefined];
+  return {
+    id: row.id,
+    chainId: row.chainId,
+    ...terms,
+    validBeforeSeconds: row.deadlineSeconds,
+    state: row.state,
+    reason: row.reason,
+    batchId: row.batchId,
+    kind: batch?.kind,
+    sender: batch?.sender,
+    txNonce: batch?.txNonce,
+    transactionHash: "transactionHash" in evidence ? evidence.transactionHash : undefined,
+    blockNumber: "blockNumber" in evidence ? evidence.blockNumber : undefined,
+    logIndex: "logIndex" in evidence ? evidence.logIndex : undefined,
+    level: "level" in evidence ? evidence.level : undefined,
+    gasShare,
+    feeShareWei,
+    feeShareNanoUsd:
+      feeShareWei === undefined ? undefined : divideUp(feeShareWei * etherMicroUsd * 1_000n, WEI_PER_ETHER),
+    source: row.source,
+    acceptedAtMs: row.acceptedAtMs,
+    updatedAtMs: row.updatedAtMs,
+  };
+}
+
+function paymentTo(to: Address) {
+  return { to, what: "payment", payee: to, channelIds: [] } as const;
+}
+
+/** What a call about channels moved between whom: what its logs say of its own channels, in a transaction that it may share. */
+function callTerms(
+  chainId: number,
+  work: { readonly to: Address; readonly data: Hex },
+  events: readonly ChannelEvent[],
+) {
+  const call = decodeChannelCall(chainId, work);
+  if (call === undefined) {
+    return {
+      what: "call",
+      token: undefined,
+      from: undefined,
+      value: undefined,
+      payee: undefined,
+      channelIds: [],
+    } as const;
+  }
+  const { kind, channels, account } = call;
+  const accounts = account === undefined ? channels : [account];
+  const payee = onlyOne(accounts.map(({ receiver }) => receiver));
+  const token = onlyOne(accounts.map((one) => one.token));
+  const channelIds = channels.map(({ channelId }) => channelId);
+  const own = events.filter((event) => {
+    if (event.kind !== kind) return false;
+    return event.channelId === undefined
+      ? isAddressEqual(event.receiver, payee ?? zeroAddress) && isAddressEqual(event.token, token ?? zeroAddress)
+      : channelIds.includes(event.channelId);
+  });
+  const moved = own.length === 0 ? undefined : own.reduce((sum, { amount }) => sum + amount, 0n);
+  const value = kind === "deposit" ? call.amount : moved;
+  return { what: kind, token, from: onlyOne(channels.map(({ payer }) => payer)), value, payee, channelIds };
+}
+
+function onlyOne(addresses: readonly Address[]): Address | undefined {
+  const [first] = addresses;
+  return addresses.every((one) => one === first) ? first : undefined;
+}
+
+function pick({ token, from, value, nonce }: { token: Address; from: Address; value: bigint; nonce: Hex }) {
+  return { token, from, value, nonce };
+}
+
+function divideUp(a: bigint, b: bigint): bigint {
+  return (a + b - 1n) / b;
+}

@@ -1,0 +1,73 @@
+import { expect } from "chai";
+import { type Clock, systemClock } from "../../../../src/clock.ts";
+import { openStore, type Store, settlePayments } from "../../../../src/settlement/index.ts";
+import { LOOK_MS } from "../../../../src/settlement/job/ledger.ts";
+import { type ChainLab, freshAddress, openChainLab } from "../../../helpers/chainLab.ts";
+
+describe("settlePayments with more payments than it may have open", () => {
+  let lab: ChainLab;
+  let store: Store;
+
+  before(async () => {
+    lab = await openChainLab();
+  });
+  after(() => lab.chain.stop());
+  beforeEach(async () => {
+    store = await openStore(":memory:");
+  });
+  afterEach(() => store.close());
+
+  it("accepts no more of them while some of it is decided", async () => {
+    const payee = freshAddress(7_100);
+    const payments = await lab.pay(1_100, payee);
+    const open: number[] = [];
+    const accept: Store["accept"] = async (...args) => {
+      const { queued = 0, batched = 0, submitted = 0 } = await store.count();
+      open.push(queued + batched + submitted);
+      return store.accept(...args);
+    };
+    const { results } = await settlePayments(lab.client, payments, {
+      senders: [lab.account],
+      journal: { ...store, accept },
+      maxOpen: 50,
+      policy: { fullBatch: 50, lingerMs: 50 },
+    });
+    expect(open).to.have.lengthOf(3);
+    expect(Math.max(...open)).to.be.at.most(50);
+    expect(results.every(({ outcome }) => outcome.status === "settled")).to.equal(true);
+    expect(await lab.balanceOf(payee)).to.equal(
+      payments.reduce((sum, { authorization }) => sum + authorization.value, 0n),
+    );
+  });
+
+  it("accepts all where nothing of what is open is decided: it stands still once, not after each part", async () => {
+    const payments = await lab.pay(1_600, freshAddress(7_101));
+    let [aheadMs, pauses] = [0, 0];
+    const clock: Clock = {
+      now: () => Date.now() + aheadMs,
+      sleep: async (ms, signal) => {
+        if (ms === LOOK_MS) {
+          pauses += 1;
+          aheadMs += 1_000;
+        }
+        await systemClock.sleep(ms, signal);
+      },
+    };
+    const pausesBefore: number[] = [];
+    const accept: Store["accept"] = (...args) => {
+      pausesBefore.push(pauses);
+      return store.accept(...args);
+    };
+    // No batch is full, so that nothing is sent before everything is accepted. The engine pauses for other times.
+    await settlePayments(lab.client, payments, {
+      senders: [lab.account],
+      journal: { ...store, accept },
+      maxOpen: 50,
+      clock,
+      policy: { pollMs: LOOK_MS + 1 },
+    });
+    const [first, second = 0, ...others] = pausesBefore;
+    expect([first, second > 0]).to.deep.equal([0, true]);
+    expect(others).to.deep.equal([second, second]);
+  });
+});
