@@ -5,11 +5,11 @@ import { formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
 import { nameOf } from "../src/settlement/engine/takeKeys.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
+import { examples } from "./cli/examples.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { jsonOption, network, rpcUrlOption } from "./cli/options.ts";
 import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
 import { time } from "./cli/paymentText.ts";
-import { examples } from "./cli/program.ts";
 
 type Options = {
   readonly rpcUrl: string;

@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import type { PaymentRow, Store } from "../src/journal/index.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { findPayments } from "./cli/findPayments.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { jsonOption } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 
 type Options = { readonly journal?: string; readonly json?: true };
 

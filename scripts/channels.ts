@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { claimCommand, refundCommand, sweepCommand } from "./channels/act.ts";
 import { keepCommand } from "./channels/keep.ts";
 import { exportCommand, listCommand, showCommand } from "./channels/read.ts";
-import { examples } from "./cli/program.ts";
+import { examples } from "./cli/examples.ts";
 
 /** `tributary channels`: the merchant's side of x402 channels. */
 export function channelsCommand(): Command {

@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { integer, jsonOption, usdcAmount } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { formatChannelSale } from "./demo/channels/report.ts";
 import { playChannels } from "./demo/channels/run.ts";
 import type { Check } from "./demo/figures.ts";

@@ -19,10 +19,10 @@ import { ROUTER_ADDRESS } from "../src/deployment.ts";
 import { formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { CommandError, UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
 import { notice, printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { resolveSigner } from "./cli/signer.ts";
 
 type Options = {

@@ -5,10 +5,10 @@ import { keystoreAddress } from "../src/keystore.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import type { Network } from "../src/networks.ts";
 import { asUsageAsync } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { address, isLoopback, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { namedSigner } from "./cli/signer.ts";
 import { paint } from "./cli/terminal.ts";
 

@@ -12,12 +12,12 @@ import {
 } from "../src/settlement/reports/earnings/index.ts";
 import { type CsvValue, csvLine } from "./cli/csv.ts";
 import { asUsageAsync, UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { openLines } from "./cli/lineFile.ts";
 import { readMerchants } from "./cli/merchantsFile.ts";
 import { address, addresses, jsonOption, network } from "./cli/options.ts";
 import { formatTable, notice, toJson } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { widthOf } from "./cli/terminal.ts";
 
 type Format = "text" | "csv" | "json";

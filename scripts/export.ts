@@ -8,12 +8,12 @@ import {
   type StatementTotals,
 } from "../src/settlement/reports/statement.ts";
 import { type CsvValue, csvLine } from "./cli/csv.ts";
+import { examples } from "./cli/examples.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { openLines } from "./cli/lineFile.ts";
 import { jsonOption, network, usdcAmount } from "./cli/options.ts";
 import { notice, toJson } from "./cli/output.ts";
 import { time } from "./cli/paymentText.ts";
-import { examples } from "./cli/program.ts";
 import { counted } from "./cli/summary.ts";
 
 type Options = {

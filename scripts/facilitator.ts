@@ -24,6 +24,7 @@ import { untilBegunAnew } from "./cli/beginning.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
 import { asUsage, asUsageAsync, CommandError, UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { addLimitOptions, type LimitOptions, limitsOf } from "./cli/facilitatorLimits.ts";
 import { openEngineJournal } from "./cli/journal.ts";
@@ -42,7 +43,6 @@ import {
   usdcAmount,
 } from "./cli/options.ts";
 import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { authorizerKeyFromEnvironment } from "./cli/secrets.ts";
 import { namedSigner } from "./cli/signer.ts";
 import { listenForStop } from "./cli/stopSignals.ts";

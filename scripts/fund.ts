@@ -6,10 +6,10 @@ import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { networks } from "../src/networks.ts";
 import { CommandError, UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { address, describeUrl, jsonOption, rpcUrlOption, usdcAmount } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 
 type Options = { readonly rpcUrl: string; readonly json?: true };
 

@@ -5,11 +5,11 @@ import { type Inspection, inspectSettlement, type TransactionAttempt } from "../
 import { attemptJson, describeAttempts } from "./cli/attemptText.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { CommandError, UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { journalOption } from "./cli/journal.ts";
 import { address, jsonOption, rpcUrlOption } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { findTarget } from "./inspect/find.ts";
 import { describeSettlement, ITEMS_SHOWN, type Settlement } from "./inspect/text.ts";
 

@@ -2,9 +2,9 @@ import { Command } from "commander";
 import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
 import { createKeystore, keystoreAddress, readKeystore } from "../src/keystore.ts";
 import { asUsageAsync, UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { jsonOption } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { readPassphrase } from "./cli/secrets.ts";
 
 type NewOptions = { readonly out?: string; readonly json?: true };

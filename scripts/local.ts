@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { type BareLocalChain, PortUnavailableError, startLocalChain } from "../src/local/index.ts";
 import { UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { integer, jsonOption, seconds } from "./cli/options.ts";
 import { formatTable, printJson, printLine, printVerbatim } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { listenForStop } from "./cli/stopSignals.ts";
 
 type Options = { readonly port: number; readonly blockTime: number; readonly bare?: true; readonly json?: true };

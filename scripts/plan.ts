@@ -5,11 +5,11 @@ import { quoteSettlement, type RefusedLine, type SettlementQuote } from "../src/
 import { type CompareCommandOptions, runCompare } from "./cli/compare.ts";
 import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
 import { UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { startProgress } from "./cli/progress.ts";
 import { formatQuote } from "./cli/quoteText.ts";
 

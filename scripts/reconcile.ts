@@ -8,11 +8,11 @@ import type { Party, Tally } from "../src/settlement/reports/reconcile/ledger.ts
 import { type Difference, type Reconciliation, reconcile } from "../src/settlement/reports/reconcile/reconcile.ts";
 import { connect, rpcTimeoutOption } from "./cli/connect.ts";
 import { UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { address, addresses, integer, jsonOption, network, rpcUrlOption } from "./cli/options.ts";
 import { formatTable, printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { startProgress } from "./cli/progress.ts";
 import { paint } from "./cli/terminal.ts";
 

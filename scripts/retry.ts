@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import type { PaymentRow, Store, Transition } from "../src/journal/index.ts";
 import { UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT } from "./cli/exitCodes.ts";
 import { findPayments } from "./cli/findPayments.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { jsonOption } from "./cli/options.ts";
 import { printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { counted } from "./cli/summary.ts";
 
 type Options = {

@@ -13,12 +13,12 @@ import {
   withPolicyOptions,
 } from "./cli/engine.ts";
 import { asUsageAsync, reportError, UsageError } from "./cli/errors.ts";
+import { examples } from "./cli/examples.ts";
 import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
 import { readPayments } from "./cli/input.ts";
 import { journalOption, openEngineJournal } from "./cli/journal.ts";
 import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
 import { notice, printJson, printLine } from "./cli/output.ts";
-import { examples } from "./cli/program.ts";
 import { startProgress } from "./cli/progress.ts";
 import { reserveResults } from "./cli/resultsFile.ts";
 import { resolveSigner } from "./cli/signer.ts";

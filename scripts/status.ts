@@ -11,13 +11,13 @@ import {
 } from "../src/settlement/index.ts";
 import { attemptJson } from "./cli/attemptText.ts";
 import { describeAge } from "./cli/duration.ts";
+import { examples } from "./cli/examples.ts";
 import { findBatch, findPaymentsToRead, namesPayment, paymentsFrom } from "./cli/findPayments.ts";
 import { journalOption, withJournal } from "./cli/journal.ts";
 import { address, jsonOption, network } from "./cli/options.ts";
 import { formatTable, printJson, printLine } from "./cli/output.ts";
 import { paintState } from "./cli/paymentState.ts";
 import { time } from "./cli/paymentText.ts";
-import { examples } from "./cli/program.ts";
 import { showBatch } from "./status/batch.ts";
 import { LINES_SHOWN, showFile } from "./status/file.ts";
 import { showPayments } from "./status/payments.ts";

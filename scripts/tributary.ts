@@ -5,5 +5,5 @@ import * as nodeModule from "node:module";
 nodeModule.enableCompileCache?.();
 const { stopWithNpm } = await import("./cli/npmParent.ts");
 stopWithNpm();
-const { run } = await import("./cli/program.ts");
-await run(process.argv.slice(2));
+const [{ run }, { commands }] = await Promise.all([import("./cli/program.ts"), import("./cli/commands.ts")]);
+await run(process.argv.slice(2), commands);

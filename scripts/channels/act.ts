@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import type { Address, Hex } from "viem";
 import { formatAmount } from "../../src/money.ts";
+import { examples } from "../cli/examples.ts";
 import { EXIT } from "../cli/exitCodes.ts";
 import { addresses, usdcAmount } from "../cli/options.ts";
 import { printJson, printLine } from "../cli/output.ts";
-import { examples } from "../cli/program.ts";
 import { carryOut } from "./byHand.ts";
 import { type KeeperCommandOptions, withKeeperOptions } from "./open.ts";
 import { channelId, channelIds } from "./text.ts";

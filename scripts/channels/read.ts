@@ -6,12 +6,12 @@ import { readWaiting } from "../../src/keeper/waiting.ts";
 import { formatAmount } from "../../src/money.ts";
 import { type Network, networks } from "../../src/networks.ts";
 import { UsageError } from "../cli/errors.ts";
+import { examples } from "../cli/examples.ts";
 import { journalOption, withJournal } from "../cli/journal.ts";
 import { openLines } from "../cli/lineFile.ts";
 import { address, jsonOption, network } from "../cli/options.ts";
 import { formatTable, notice, printJson, printLine, toJson } from "../cli/output.ts";
 import { time } from "../cli/paymentText.ts";
-import { examples } from "../cli/program.ts";
 import { channelId, channelJson, stateOf } from "./text.ts";
 
 type Options = { readonly journal?: string; readonly network: Network; readonly json?: true };

@@ -1,17 +1,5 @@
-import type { Command } from "commander";
 import { keepHeapSmall } from "./memory.ts";
-
-/** A command of `tributary`. Its code is loaded only when it is asked for. */
-export type CommandEntry = {
-  readonly name: string;
-  /** One line for `tributary --help`. */
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-  /** Whether an argument may be a 32-byte hash, which looks like a private key. */
-  readonly takesHash?: true;
-  /** Whether Node 20 will do: the command opens no journal and starts no Hardhat. */
-  readonly runsOnNode20?: true;
-};
+import type { CommandEntry } from "./program.ts";
 
 /** Every command, in the order of `tributary --help`. A new one is one more entry. */
 export const commands: readonly CommandEntry[] = [

@@ -2,7 +2,6 @@ import { Command, Option } from "commander";
 import { packageVersion } from "../../src/files.ts";
 import { formatAmount } from "../../src/money.ts";
 import { nodeTooOld } from "../../src/nodeVersion.ts";
-import { commands } from "./commands.ts";
 import { reportError, UsageError } from "./errors.ts";
 import { exitCodesHelp } from "./exitCodes.ts";
 import { gwei, usdcAmount } from "./options.ts";
@@ -10,8 +9,20 @@ import { notice, surviveClosedOutput } from "./output.ts";
 import { refuseSecrets } from "./refuseSecrets.ts";
 import { wasShortened } from "./table.ts";
 
+/** A command of `tributary`. Its code is loaded only when it is asked for. */
+export type CommandEntry = {
+  readonly name: string;
+  /** One line for `tributary --help`. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+  /** Whether an argument may be a 32-byte hash, which looks like a private key. */
+  readonly takesHash?: true;
+  /** Whether Node 20 will do: the command opens no journal and starts no Hardhat. */
+  readonly runsOnNode20?: true;
+};
+
 /** Runs the command line `argv` (without the program's name) and leaves the exit code in `process.exitCode`. */
-export async function run(argv: readonly string[]): Promise<void> {
+export async function run(argv: readonly string[], commands: readonly CommandEntry[]): Promise<void> {
   surviveClosedOutput();
   const debug = argv.includes("--debug") || (process.env.DEBUG ?? "") !== "";
   try {
@@ -21,7 +32,7 @@ export async function run(argv: readonly string[]): Promise<void> {
       argv,
       commands.some((entry) => entry.name === asked && entry.takesHash === true),
     );
-    const program = await buildProgram(asked);
+    const program = await buildProgram(asked, commands);
     await program.parseAsync([...argv], { from: "user" });
     if (wasShortened())
       notice("notice: shortened to fit the terminal; --json, a pipe or a wider terminal shows it whole");
@@ -31,7 +42,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 }
 
 /** The program with the code of the command `asked`; of the others only what `--help` and suggestions need. */
-async function buildProgram(asked: string | undefined): Promise<Command> {
+async function buildProgram(asked: string | undefined, commands: readonly CommandEntry[]): Promise<Command> {
   const program = new Command("tributary")
     .description("Settle many signed USDC micropayments in few transactions.")
     .version(packageVersion(), "--version")
@@ -72,11 +83,4 @@ function describeDefault({ defaultValue, parseArg }: Option): string | undefined
   if (typeof defaultValue !== "bigint") return undefined;
   if (parseArg === usdcAmount) return formatAmount(defaultValue, 6);
   return parseArg === gwei ? formatAmount(defaultValue, 9) : String(defaultValue);
-}
-
-/** Examples at the end of a command's help. */
-export function examples(...lines: readonly string[]): string {
-  return ["", lines.length === 1 ? "Example:" : "Examples:", ...lines.map((line) => `  $ tributary ${line}`)].join(
-    "\n",
-  );
 }
