@@ -1,15 +1,15 @@
 import { Command } from "commander";
 import type { ChainClient } from "../src/chain/client.ts";
+import { connect, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
+import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { jsonOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
+import { formatTable, notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { time } from "../src/cli/output/paymentText.ts";
 import type { HeldLease, SenderRow } from "../src/journal/index.ts";
 import { formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
 import { nameOf } from "../src/settlement/engine/takeKeys.ts";
-import { connect, rpcTimeoutOption } from "./cli/connect.ts";
-import { examples } from "./cli/examples.ts";
-import { journalOption, withJournal } from "./cli/journal.ts";
-import { jsonOption, network, rpcUrlOption } from "./cli/options.ts";
-import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
-import { time } from "./cli/paymentText.ts";
 
 type Options = {
   readonly rpcUrl: string;

@@ -1,11 +1,11 @@
 import { Command } from "commander";
+import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { findPayments } from "../src/cli/input/findPayments.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { jsonOption } from "../src/cli/options/options.ts";
+import { printJson, printLine } from "../src/cli/output/output.ts";
 import type { PaymentRow, Store } from "../src/journal/index.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { findPayments } from "./cli/findPayments.ts";
-import { journalOption, withJournal } from "./cli/journal.ts";
-import { jsonOption } from "./cli/options.ts";
-import { printJson, printLine } from "./cli/output.ts";
 
 type Options = { readonly journal?: string; readonly json?: true };
 

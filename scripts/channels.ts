@@ -1,8 +1,8 @@
 import { Command } from "commander";
-import { claimCommand, refundCommand, sweepCommand } from "./channels/act.ts";
-import { keepCommand } from "./channels/keep.ts";
-import { exportCommand, listCommand, showCommand } from "./channels/read.ts";
-import { examples } from "./cli/examples.ts";
+import { claimCommand, refundCommand, sweepCommand } from "../src/cli/channels/act.ts";
+import { keepCommand } from "../src/cli/channels/keep.ts";
+import { exportCommand, listCommand, showCommand } from "../src/cli/channels/read.ts";
+import { examples } from "../src/cli/options/examples.ts";
 
 /** `tributary channels`: the merchant's side of x402 channels. */
 export function channelsCommand(): Command {

@@ -1,9 +1,9 @@
 import { Command } from "commander";
-import { UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { integer, jsonOption, usdcAmount } from "./cli/options.ts";
-import { printJson, printLine } from "./cli/output.ts";
+import { UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { integer, jsonOption, usdcAmount } from "../src/cli/options/options.ts";
+import { printJson, printLine } from "../src/cli/output/output.ts";
 import { formatChannelSale } from "./demo/channels/report.ts";
 import { playChannels } from "./demo/channels/run.ts";
 import type { Check } from "./demo/figures.ts";

@@ -6,6 +6,12 @@ import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/routerCode.ts";
+import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
+import { resolveSigner } from "../src/cli/options/signer.ts";
+import { notice, printJson, printLine } from "../src/cli/output/output.ts";
 import {
   DeploymentRefusedError,
   deployRouter,
@@ -18,12 +24,6 @@ import {
 import { ROUTER_ADDRESS } from "../src/deployment.ts";
 import { formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
-import { CommandError, UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
-import { notice, printJson, printLine } from "./cli/output.ts";
-import { resolveSigner } from "./cli/signer.ts";
 
 type Options = {
   readonly rpcUrl: string;

@@ -1,16 +1,16 @@
 import { Command } from "commander";
 import type { Address } from "viem";
+import { asUsageAsync } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { address, isLoopback, jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
+import { namedSigner } from "../src/cli/options/signer.ts";
+import { printJson, printLine } from "../src/cli/output/output.ts";
+import { paint } from "../src/cli/output/terminal.ts";
 import { type DoctorReport, runDoctor } from "../src/doctor/index.ts";
 import { keystoreAddress } from "../src/keystore.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import type { Network } from "../src/networks.ts";
-import { asUsageAsync } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { address, isLoopback, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
-import { printJson, printLine } from "./cli/output.ts";
-import { namedSigner } from "./cli/signer.ts";
-import { paint } from "./cli/terminal.ts";
 
 type Options = {
   readonly rpcUrl: string;

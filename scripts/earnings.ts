@@ -1,6 +1,15 @@
 import { stripVTControlCharacters } from "node:util";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Address, isAddressEqual } from "viem";
+import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { asUsageAsync, UsageError } from "../src/cli/exit/errors.ts";
+import { readMerchants } from "../src/cli/facilitator/merchantsFile.ts";
+import { openLines } from "../src/cli/input/lineFile.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { address, addresses, jsonOption, network } from "../src/cli/options/options.ts";
+import { type CsvValue, csvLine } from "../src/cli/output/csv.ts";
+import { formatTable, notice, toJson } from "../src/cli/output/output.ts";
+import { widthOf } from "../src/cli/output/terminal.ts";
 import type { Store } from "../src/journal/index.ts";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf, networks } from "../src/networks.ts";
@@ -10,15 +19,6 @@ import {
   type EarningsRow,
   readEarnings,
 } from "../src/settlement/reports/earnings/index.ts";
-import { type CsvValue, csvLine } from "./cli/csv.ts";
-import { asUsageAsync, UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { journalOption, withJournal } from "./cli/journal.ts";
-import { openLines } from "./cli/lineFile.ts";
-import { readMerchants } from "./cli/merchantsFile.ts";
-import { address, addresses, jsonOption, network } from "./cli/options.ts";
-import { formatTable, notice, toJson } from "./cli/output.ts";
-import { widthOf } from "./cli/terminal.ts";
 
 type Format = "text" | "csv" | "json";
 type Options = {

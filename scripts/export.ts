@@ -1,4 +1,12 @@
 import { Command, Option } from "commander";
+import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { openLines } from "../src/cli/input/lineFile.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { jsonOption, network, usdcAmount } from "../src/cli/options/options.ts";
+import { type CsvValue, csvLine } from "../src/cli/output/csv.ts";
+import { notice, toJson } from "../src/cli/output/output.ts";
+import { time } from "../src/cli/output/paymentText.ts";
+import { counted } from "../src/cli/output/summary.ts";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
 import {
@@ -7,14 +15,6 @@ import {
   type StatementLine,
   type StatementTotals,
 } from "../src/settlement/reports/statement.ts";
-import { type CsvValue, csvLine } from "./cli/csv.ts";
-import { examples } from "./cli/examples.ts";
-import { journalOption, withJournal } from "./cli/journal.ts";
-import { openLines } from "./cli/lineFile.ts";
-import { jsonOption, network, usdcAmount } from "./cli/options.ts";
-import { notice, toJson } from "./cli/output.ts";
-import { time } from "./cli/paymentText.ts";
-import { counted } from "./cli/summary.ts";
 
 type Options = {
   readonly journal?: string;

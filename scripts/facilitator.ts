@@ -4,6 +4,39 @@ import { privateKeyToAccount } from "viem/accounts";
 import type { ChainClient } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/routerCode.ts";
+import { untilBegunAnew } from "../src/cli/connect/beginning.ts";
+import { connect, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
+import { connectNodes, feesOf, nodeOption } from "../src/cli/connect/engine.ts";
+import { openEngineJournal } from "../src/cli/connect/journal.ts";
+import {
+  addListeningOptions,
+  callersOf,
+  exposureOf,
+  type ListeningOptions,
+  servingOf,
+} from "../src/cli/connect/listening.ts";
+import { asUsage, asUsageAsync, CommandError, UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { type Asset, assets, assetsOf } from "../src/cli/facilitator/assets.ts";
+import { addLimitOptions, type LimitOptions, limitsOf } from "../src/cli/facilitator/limits.ts";
+import { readMerchants } from "../src/cli/facilitator/merchantsFile.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import {
+  addresses,
+  describeUrl,
+  gwei,
+  integer,
+  jsonOption,
+  keystoreOption,
+  network,
+  rpcUrlOption,
+  seconds,
+  usdcAmount,
+} from "../src/cli/options/options.ts";
+import { authorizerKeyFromEnvironment } from "../src/cli/options/secrets.ts";
+import { namedSigner } from "../src/cli/options/signer.ts";
+import { formatTable, notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { listenForStop } from "../src/cli/process/stopSignals.ts";
 import {
   createFacilitator,
   createJsonLogger,
@@ -20,33 +53,6 @@ import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { SenderHeldError } from "../src/settlement/engine/errors.ts";
-import { untilBegunAnew } from "./cli/beginning.ts";
-import { connect, rpcTimeoutOption } from "./cli/connect.ts";
-import { connectNodes, feesOf, nodeOption } from "./cli/engine.ts";
-import { asUsage, asUsageAsync, CommandError, UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { addLimitOptions, type LimitOptions, limitsOf } from "./cli/facilitatorLimits.ts";
-import { openEngineJournal } from "./cli/journal.ts";
-import { addListeningOptions, callersOf, exposureOf, type ListeningOptions, servingOf } from "./cli/listening.ts";
-import { readMerchants } from "./cli/merchantsFile.ts";
-import {
-  addresses,
-  describeUrl,
-  gwei,
-  integer,
-  jsonOption,
-  keystoreOption,
-  network,
-  rpcUrlOption,
-  seconds,
-  usdcAmount,
-} from "./cli/options.ts";
-import { formatTable, notice, printJson, printLine } from "./cli/output.ts";
-import { authorizerKeyFromEnvironment } from "./cli/secrets.ts";
-import { namedSigner } from "./cli/signer.ts";
-import { listenForStop } from "./cli/stopSignals.ts";
-import { type Asset, assets, assetsOf } from "./facilitator/assets.ts";
 
 type Options = LimitOptions &
   ListeningOptions & {

@@ -1,15 +1,15 @@
 import { Command } from "commander";
 import { type Address, createWalletClient, custom } from "viem";
 import { type ChainClient, connectChain } from "../src/chain/client.ts";
+import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { address, describeUrl, jsonOption, rpcUrlOption, usdcAmount } from "../src/cli/options/options.ts";
+import { printJson, printLine } from "../src/cli/output/output.ts";
 import { mockUSDCArtifact } from "../src/contracts/MockUSDC.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { networks } from "../src/networks.ts";
-import { CommandError, UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { address, describeUrl, jsonOption, rpcUrlOption, usdcAmount } from "./cli/options.ts";
-import { printJson, printLine } from "./cli/output.ts";
 
 type Options = { readonly rpcUrl: string; readonly json?: true };
 

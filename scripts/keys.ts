@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
+import { asUsageAsync, UsageError } from "../src/cli/exit/errors.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { jsonOption } from "../src/cli/options/options.ts";
+import { readPassphrase } from "../src/cli/options/secrets.ts";
+import { printJson, printLine } from "../src/cli/output/output.ts";
 import { createKeystore, keystoreAddress, readKeystore } from "../src/keystore.ts";
-import { asUsageAsync, UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { jsonOption } from "./cli/options.ts";
-import { printJson, printLine } from "./cli/output.ts";
-import { readPassphrase } from "./cli/secrets.ts";
 
 type NewOptions = { readonly out?: string; readonly json?: true };
 type ShowOptions = { readonly reveal?: true; readonly json?: true };

@@ -1,10 +1,10 @@
 import { Command } from "commander";
+import { UsageError } from "../src/cli/exit/errors.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { integer, jsonOption, seconds } from "../src/cli/options/options.ts";
+import { formatTable, printJson, printLine, printVerbatim } from "../src/cli/output/output.ts";
+import { listenForStop } from "../src/cli/process/stopSignals.ts";
 import { type BareLocalChain, PortUnavailableError, startLocalChain } from "../src/local/index.ts";
-import { UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { integer, jsonOption, seconds } from "./cli/options.ts";
-import { formatTable, printJson, printLine, printVerbatim } from "./cli/output.ts";
-import { listenForStop } from "./cli/stopSignals.ts";
 
 type Options = { readonly port: number; readonly blockTime: number; readonly bare?: true; readonly json?: true };
 

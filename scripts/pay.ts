@@ -6,18 +6,15 @@ import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
-import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
-import { formatAmount } from "../src/money.ts";
-import type { Network } from "../src/networks.ts";
-import { UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { httpUrl, jsonOption, keystoreOption, rpcUrlOption, usdcAmount } from "./cli/options.ts";
-import { notice, printJson, printVerbatim } from "./cli/output.ts";
-import { namedSigner } from "./cli/signer.ts";
-import { buyThroughChannel, type Order, resumeThroughChannel } from "./pay/channel/purchase.ts";
-import { refundChannel } from "./pay/channel/refund.ts";
-import { type Fate, fateOf } from "./pay/fate.ts";
+import { UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { httpUrl, jsonOption, keystoreOption, rpcUrlOption, usdcAmount } from "../src/cli/options/options.ts";
+import { namedSigner } from "../src/cli/options/signer.ts";
+import { notice, printJson, printVerbatim } from "../src/cli/output/output.ts";
+import { buyThroughChannel, type Order, resumeThroughChannel } from "../src/cli/pay/channel/purchase.ts";
+import { refundChannel } from "../src/cli/pay/channel/refund.ts";
+import { type Fate, fateOf } from "../src/cli/pay/fate.ts";
 import {
   cheapest,
   type Offer,
@@ -27,16 +24,19 @@ import {
   type Scheme,
   shown,
   signAsAsked,
-} from "./pay/offer.ts";
+} from "../src/cli/pay/offer.ts";
 import {
   findOpenPayment,
   forgetBeforeNext,
   keepOpenAuthorization,
   type OpenAuthorization,
   takeOver,
-} from "./pay/openPayments.ts";
-import { type Answer, askPrice, type Purchase } from "./pay/request.ts";
-import { sendPayment } from "./pay/send.ts";
+} from "../src/cli/pay/openPayments.ts";
+import { type Answer, askPrice, type Purchase } from "../src/cli/pay/request.ts";
+import { sendPayment } from "../src/cli/pay/send.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
+import { formatAmount } from "../src/money.ts";
+import type { Network } from "../src/networks.ts";
 
 type Options = {
   readonly max: bigint;

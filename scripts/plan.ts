@@ -1,17 +1,17 @@
 import { Command, Option } from "commander";
 import type { Address } from "viem";
+import { connect, requireSomeOn, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
+import { UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { readPayments } from "../src/cli/input/input.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "../src/cli/options/options.ts";
+import { printJson, printLine } from "../src/cli/output/output.ts";
+import { startProgress } from "../src/cli/output/progress.ts";
+import { formatQuote } from "../src/cli/output/quoteText.ts";
+import { type CompareCommandOptions, runCompare } from "../src/cli/plan/compare.ts";
 import type { Network } from "../src/networks.ts";
 import { quoteSettlement, type RefusedLine, type SettlementQuote } from "../src/settlement/index.ts";
-import { type CompareCommandOptions, runCompare } from "./cli/compare.ts";
-import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
-import { UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { readPayments } from "./cli/input.ts";
-import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
-import { printJson, printLine } from "./cli/output.ts";
-import { startProgress } from "./cli/progress.ts";
-import { formatQuote } from "./cli/quoteText.ts";
 
 type Options = CompareCommandOptions & {
   readonly compare?: true;

@@ -1,20 +1,20 @@
 import { Command } from "commander";
 import type { Address } from "viem";
 import { readHead } from "../src/chain/facts.ts";
+import { connect, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
+import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { address, addresses, integer, jsonOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
+import { formatTable, printJson, printLine } from "../src/cli/output/output.ts";
+import { startProgress } from "../src/cli/output/progress.ts";
+import { paint } from "../src/cli/output/terminal.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import type { ChannelReconciliation } from "../src/settlement/reports/reconcile/channels.ts";
 import type { Party, Tally } from "../src/settlement/reports/reconcile/ledger.ts";
 import { type Difference, type Reconciliation, reconcile } from "../src/settlement/reports/reconcile/reconcile.ts";
-import { connect, rpcTimeoutOption } from "./cli/connect.ts";
-import { UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { journalOption, withJournal } from "./cli/journal.ts";
-import { address, addresses, integer, jsonOption, network, rpcUrlOption } from "./cli/options.ts";
-import { formatTable, printJson, printLine } from "./cli/output.ts";
-import { startProgress } from "./cli/progress.ts";
-import { paint } from "./cli/terminal.ts";
 
 type Options = {
   readonly rpcUrl: string;

@@ -1,13 +1,13 @@
 import { Command } from "commander";
+import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { findPayments } from "../src/cli/input/findPayments.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { jsonOption } from "../src/cli/options/options.ts";
+import { printJson, printLine } from "../src/cli/output/output.ts";
+import { counted } from "../src/cli/output/summary.ts";
 import type { PaymentRow, Store, Transition } from "../src/journal/index.ts";
-import { UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { findPayments } from "./cli/findPayments.ts";
-import { journalOption, withJournal } from "./cli/journal.ts";
-import { jsonOption } from "./cli/options.ts";
-import { printJson, printLine } from "./cli/output.ts";
-import { counted } from "./cli/summary.ts";
 
 type Options = {
   readonly journal?: string;

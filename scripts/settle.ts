@@ -1,9 +1,6 @@
 import { Command, Option } from "commander";
 import type { Address } from "viem";
-import type { Store } from "../src/journal/index.ts";
-import type { Network } from "../src/networks.ts";
-import { type RefusedLine, type SettlementReport, settlePayments, summarise } from "../src/settlement/index.ts";
-import { connect, requireSomeOn, rpcTimeoutOption } from "./cli/connect.ts";
+import { connect, requireSomeOn, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
 import {
   connectNodes,
   nodeOption,
@@ -11,20 +8,23 @@ import {
   policyOf,
   stderrLogger,
   withPolicyOptions,
-} from "./cli/engine.ts";
-import { asUsageAsync, reportError, UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT, type ExitCode } from "./cli/exitCodes.ts";
-import { readPayments } from "./cli/input.ts";
-import { journalOption, openEngineJournal } from "./cli/journal.ts";
-import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "./cli/options.ts";
-import { notice, printJson, printLine } from "./cli/output.ts";
-import { startProgress } from "./cli/progress.ts";
-import { reserveResults } from "./cli/resultsFile.ts";
-import { resolveSigner } from "./cli/signer.ts";
-import { listenForStop } from "./cli/stopSignals.ts";
-import { formatSummary } from "./cli/summary.ts";
-import { runWatch, tellHeld, tellStopping } from "./watch.ts";
+} from "../src/cli/connect/engine.ts";
+import { journalOption, openEngineJournal } from "../src/cli/connect/journal.ts";
+import { asUsageAsync, reportError, UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT, type ExitCode } from "../src/cli/exit/exitCodes.ts";
+import { readPayments } from "../src/cli/input/input.ts";
+import { reserveResults } from "../src/cli/input/resultsFile.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
+import { resolveSigner } from "../src/cli/options/signer.ts";
+import { notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { startProgress } from "../src/cli/output/progress.ts";
+import { formatSummary } from "../src/cli/output/summary.ts";
+import { listenForStop } from "../src/cli/process/stopSignals.ts";
+import { runWatch, tellHeld, tellStopping } from "../src/cli/settle/watch.ts";
+import type { Store } from "../src/journal/index.ts";
+import type { Network } from "../src/networks.ts";
+import { type RefusedLine, type SettlementReport, settlePayments, summarise } from "../src/settlement/index.ts";
 
 type Options = PolicyOptions & {
   readonly rpcUrl: string;

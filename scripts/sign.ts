@@ -4,20 +4,28 @@ import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { signAuthorization } from "../src/authorization/sign.ts";
 import type { TokenDomain } from "../src/authorization/typedData.ts";
+import { UsageError } from "../src/cli/exit/errors.ts";
+import { openLines } from "../src/cli/input/lineFile.ts";
+import { formatPayment, type PaymentFormat, paymentFormats } from "../src/cli/input/paymentFormats.ts";
+import { choicesFrom } from "../src/cli/options/choices.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import {
+  address,
+  addresses,
+  integer,
+  keystoreOption,
+  network,
+  unixSeconds,
+  usdcAmount,
+} from "../src/cli/options/options.ts";
+import { mnemonicFromEnvironment } from "../src/cli/options/secrets.ts";
+import { namedSigner } from "../src/cli/options/signer.ts";
+import { notice } from "../src/cli/output/output.ts";
+import { startProgress } from "../src/cli/output/progress.ts";
+import { counted } from "../src/cli/output/summary.ts";
 import { deriveAccounts } from "../src/local/accounts.ts";
 import type { Network } from "../src/networks.ts";
 import { knownTokenDomain } from "../src/networks.ts";
-import { choicesFrom } from "./cli/choices.ts";
-import { UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { openLines } from "./cli/lineFile.ts";
-import { address, addresses, integer, keystoreOption, network, unixSeconds, usdcAmount } from "./cli/options.ts";
-import { notice } from "./cli/output.ts";
-import { formatPayment, type PaymentFormat, paymentFormats } from "./cli/paymentFormats.ts";
-import { startProgress } from "./cli/progress.ts";
-import { mnemonicFromEnvironment } from "./cli/secrets.ts";
-import { namedSigner } from "./cli/signer.ts";
-import { counted } from "./cli/summary.ts";
 
 type Options = {
   readonly payee?: readonly Address[];

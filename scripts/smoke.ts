@@ -5,21 +5,29 @@ import { randomNonce, signAuthorization } from "../src/authorization/sign.ts";
 import type { ChainClient } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/routerCode.ts";
+import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
+import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import {
+  address,
+  integer,
+  jsonOption,
+  keystoreOption,
+  network,
+  rpcUrlOption,
+  usdcAmount,
+} from "../src/cli/options/options.ts";
+import { resolveSigner } from "../src/cli/options/signer.ts";
+import { notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { costOf, predictDeployment, predictSettlement, sumOf } from "../src/cli/smoke/cost.ts";
+import { type Cost, now, openTranscript, type Transcript } from "../src/cli/smoke/transcript.ts";
 import { ROUTER_ADDRESS } from "../src/deployment.ts";
 import { runDoctor } from "../src/doctor/index.ts";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import { type JobPayment, type SettlementReport, settlePayments } from "../src/settlement/index.ts";
-import { CommandError, UsageError } from "./cli/errors.ts";
-import { examples } from "./cli/examples.ts";
-import { EXIT } from "./cli/exitCodes.ts";
-import { address, integer, jsonOption, keystoreOption, network, rpcUrlOption, usdcAmount } from "./cli/options.ts";
-import { notice, printJson, printLine } from "./cli/output.ts";
-import { resolveSigner } from "./cli/signer.ts";
 import { connectTo, deployTo } from "./deploy.ts";
 import { formatReport } from "./doctor.ts";
-import { costOf, predictDeployment, predictSettlement, sumOf } from "./smoke/cost.ts";
-import { type Cost, now, openTranscript, type Transcript } from "./smoke/transcript.ts";
 
 type Options = {
   readonly rpcUrl: string;

@@ -1,6 +1,19 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import type { Address } from "viem";
+import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { findBatch, findPaymentsToRead, namesPayment, paymentsFrom } from "../src/cli/input/findPayments.ts";
+import { examples } from "../src/cli/options/examples.ts";
+import { address, jsonOption, network } from "../src/cli/options/options.ts";
+import { attemptJson } from "../src/cli/output/attemptText.ts";
+import { describeAge } from "../src/cli/output/duration.ts";
+import { formatTable, printJson, printLine } from "../src/cli/output/output.ts";
+import { paintState } from "../src/cli/output/paymentState.ts";
+import { time } from "../src/cli/output/paymentText.ts";
+import { showBatch } from "../src/cli/status/batch.ts";
+import { LINES_SHOWN, showFile } from "../src/cli/status/file.ts";
+import { showPayments } from "../src/cli/status/payments.ts";
+import { STATES } from "../src/cli/status/states.ts";
 import type { Network } from "../src/networks.ts";
 import {
   attemptsOf,
@@ -9,19 +22,6 @@ import {
   type Store,
   type TransactionAttempt,
 } from "../src/settlement/index.ts";
-import { attemptJson } from "./cli/attemptText.ts";
-import { describeAge } from "./cli/duration.ts";
-import { examples } from "./cli/examples.ts";
-import { findBatch, findPaymentsToRead, namesPayment, paymentsFrom } from "./cli/findPayments.ts";
-import { journalOption, withJournal } from "./cli/journal.ts";
-import { address, jsonOption, network } from "./cli/options.ts";
-import { formatTable, printJson, printLine } from "./cli/output.ts";
-import { paintState } from "./cli/paymentState.ts";
-import { time } from "./cli/paymentText.ts";
-import { showBatch } from "./status/batch.ts";
-import { LINES_SHOWN, showFile } from "./status/file.ts";
-import { showPayments } from "./status/payments.ts";
-import { STATES } from "./status/states.ts";
 
 type Options = {
   readonly journal?: string;

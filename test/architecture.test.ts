@@ -14,6 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ["journal"],
   ["settlement"],
   ["local", "deploy", "doctor", "facilitator", "keeper"],
+  ["cli"],
 ];
 /** What a pure module may not import: anything that reads a clock, a file or the network. */
 const pure = new Set([...(layers[0] ?? []), ...(layers[1] ?? []), "batch"]);

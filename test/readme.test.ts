@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { commands } from "../scripts/cli/commands.ts";
-import { EXIT, exitCodesHelp } from "../scripts/cli/exitCodes.ts";
+import { commands } from "../scripts/commands.ts";
+import { EXIT, exitCodesHelp } from "../src/cli/exit/exitCodes.ts";
 import { manifest } from "./package/project.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -96,7 +96,7 @@ describe("README", () => {
 describe(".env.example", () => {
   it("names every variable that the commands read for their settings", () => {
     const named = [...read(".env.example").matchAll(/^# ([A-Z_]+)=/gm)].map(([, name = ""]) => name);
-    const sources = globSync(["scripts/*.ts", "scripts/cli/*.ts"], { cwd: root }).map((file) => read(file));
+    const sources = globSync(["scripts/*.ts", "src/cli/**/*.ts"], { cwd: root }).map((file) => read(file));
     const readHere = sources.flatMap((text) => [
       ...[...text.matchAll(/\.env\("([A-Z_]+)"\)/g)].map(([, name = ""]) => name),
       ...[...text.matchAll(/process\.env\.([A-Z_]+)/g)].map(([, name = ""]) => name),

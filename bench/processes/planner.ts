@@ -2,8 +2,8 @@
 // of JSON. The payments are noise of the right shape, for the planner looks at no signature.
 import { createCipheriv, createHash } from "node:crypto";
 import type { Address, Hex } from "viem";
-import { keepHeapSmall } from "../../scripts/cli/memory.ts";
 import { type PlannablePayment, planBatches, tokenKey } from "../../src/batch/index.ts";
+import { keepHeapSmall } from "../../src/cli/process/memory.ts";
 import { CIRCLE_USDC_GAS, ROUTER_GAS } from "../../src/gas/index.ts";
 import { networks } from "../../src/networks.ts";
 import { peakMemoryMiB } from "../lib/peakMemory.ts";

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { openEngineJournal } from "../../scripts/cli/journal.ts";
 import { connectChain } from "../../src/chain/client.ts";
+import { openEngineJournal } from "../../src/cli/connect/journal.ts";
 import { DEFAULT_STORE_PATH, type Store } from "../../src/journal/index.ts";
 import { deriveAccounts, type LocalChain, startLocalChain } from "../../src/local/index.ts";
 import { runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";

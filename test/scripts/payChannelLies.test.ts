@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
 import { expect } from "chai";
 import type { Address } from "viem";
-import { type ChannelPayment, readChannelPayment } from "../../scripts/pay/channel/payment.ts";
+import { type ChannelPayment, readChannelPayment } from "../../src/cli/pay/channelPayment.ts";
 import { networks } from "../../src/networks.ts";
 import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
 import { authorizer } from "../helpers/channelPayloads.ts";

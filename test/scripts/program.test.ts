@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { expect } from "chai";
-import { commands } from "../../scripts/cli/commands.ts";
+import { commands } from "../../scripts/commands.ts";
 import { runCli, TEST_MNEMONIC } from "../helpers/cli.ts";
 
 const KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";

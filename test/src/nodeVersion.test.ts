@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { commands } from "../../scripts/cli/commands.ts";
+import { commands } from "../../scripts/commands.ts";
 import { nodeTooOld } from "../../src/nodeVersion.ts";
 import { runCli, runModule, withFolder } from "../helpers/cli.ts";
 

@@ -2,9 +2,9 @@ import { type Address, getAddress, type Hex, keccak256, type LocalAccount, strin
 import { privateKeyToAccount } from "viem/accounts";
 import { signAuthorization } from "../../../src/authorization/sign.ts";
 import type { Authorization, SignedAuthorization } from "../../../src/authorization/types.ts";
+import { choicesFrom } from "../../../src/cli/options/choices.ts";
 import { networks } from "../../../src/networks.ts";
 import type { RejectionReason } from "../../../src/settlement/index.ts";
-import { choicesFrom } from "../../cli/choices.ts";
 
 /** How a payment of the demo is bad. */
 export const flaws = [

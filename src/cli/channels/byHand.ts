@@ -1,0 +1,101 @@
+import type { LocalAccount } from "viem";
+import { systemClock } from "../../clock.ts";
+import type { Store } from "../../journal/index.ts";
+import { ChannelError, type ChannelKeeper } from "../../keeper/index.ts";
+import { askKeeper, findKeepers, type KeeperAnswer, type KeeperTask } from "../../keeper/requests.ts";
+import { connect } from "../connect/connect.ts";
+import { openEngineJournal } from "../connect/journal.ts";
+import { CommandError, UsageError } from "../exit/errors.ts";
+import { EXIT } from "../exit/exitCodes.ts";
+import { namedSigner } from "../options/signer.ts";
+import { notice } from "../output/output.ts";
+import { type KeeperCommandOptions, openKeeper } from "./open.ts";
+
+type Report<Kind extends KeeperTask["kind"]> = Extract<KeeperAnswer, { readonly kind: Kind }>["report"];
+
+/**
+ * Claims, sweeps or refunds for an operator. The purse's key sends from one process at a time: where a keeper has it, that one is
+ * asked, in the journal; with another purse, or without a keeper, this process does it.
+ */
+export async function carryOut<Task extends KeeperTask>(
+  options: KeeperCommandOptions,
+  task: Task,
+): Promise<Report<Task["kind"]>> {
+  let purse: LocalAccount | undefined;
+  const client = await connect(options);
+  const store = await openEngineJournal(options, client);
+  try {
+    const keepers = await findKeepers(store, client.chain.id);
+    if (keepers.length > 0) purse = await namedSigner(options.keystore);
+    const named = purse?.address.toLowerCase();
+    const keeper = keepers.find(({ senders }) => {
+      return named === undefined || senders.some((sender) => sender.toLowerCase() === named);
+    });
+    if (keeper !== undefined) {
+      const { pid, host } = keeper.place;
+      notice(
+        `notice: the keeper that is process ${pid} on ${host} has the key ${keeper.senders.join(", ")}, and is asked`,
+      );
+      const answer = await asked(store, client.chain.id, task);
+      if (answer !== undefined) return reportIn(answer, task);
+      notice("notice: it does not answer, so this command does it itself");
+    }
+  } finally {
+    await store.close();
+  }
+
+  const { keeper, close } = await openKeeper(options, { isWatching: false, purse });
+  try {
+    return (await asUsage<KeeperReport>(perform(keeper, task))) as Report<Task["kind"]>;
+  } finally {
+    await close();
+  }
+}
+
+/** Interrupted, it withdraws what no keeper took yet. */
+async function asked(store: Store, chainId: number, task: KeeperTask): Promise<KeeperAnswer | undefined> {
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  for (const signal of SIGNALS) process.on(signal, end);
+  try {
+    const answer = await asUsage(askKeeper({ store, chainId, clock: systemClock, signal: stop.signal }, task));
+    if (answer === undefined && stop.signal.aborted) {
+      throw new CommandError("Told to stop, and the keeper was asked for nothing.", EXIT.unknown);
+    }
+    return answer;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, end);
+  }
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+type KeeperReport = Report<KeeperTask["kind"]>;
+
+function perform(keeper: ChannelKeeper, task: KeeperTask): Promise<KeeperReport> {
+  if (task.kind === "claim") return keeper.claim(task.channelIds);
+  return task.kind === "sweep" ? keeper.sweep(task.receivers) : keeper.refund(task.channelId, task.amount);
+}
+
+function reportIn<Task extends KeeperTask>(answer: KeeperAnswer, task: Task): Report<Task["kind"]> {
+  if (answer.kind === task.kind && "report" in answer) return answer.report as Report<Task["kind"]>;
+  if (answer.kind === "unanswered") {
+    throw new CommandError("The keeper took the request and has not said what became of it.", EXIT.unknown, {
+      hint: "Look at tributary channels list, and ask again: what is claimed is not claimed twice.",
+    });
+  }
+  if (answer.kind !== "error") throw new Error(`a ${answer.kind} was answered to a ${task.kind}`);
+  const { message, hint } = answer;
+  if (answer.isRefused) throw new UsageError(message, hint === undefined ? {} : { hint });
+  throw new CommandError(`The keeper could not do it: ${message}`, EXIT.failure);
+}
+
+async function asUsage<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof ChannelError)) throw error;
+    const { shortMessage, hint } = error;
+    throw new UsageError(shortMessage, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
+}

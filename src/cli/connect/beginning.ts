@@ -1,0 +1,20 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { ChainClient } from "../../chain/client.ts";
+import { bindJournal } from "../../journal/binding.ts";
+import type { Store } from "../../journal/index.ts";
+
+const LOOK_MS = 2_000;
+
+/**
+ * Resolves once the chain is another one than the journal's: a local chain that was stopped and started begins anew, and an engine
+ * that works on it would wait for transactions that are gone. Never resolves behind the end of `signal`.
+ */
+export async function untilBegunAnew(store: Store, client: ChainClient, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await pause(LOOK_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    if (signal.aborted) return new Promise(() => undefined);
+    // A node that does not answer is being restarted, or will be.
+    const bound = await bindJournal(store, client).catch(() => undefined);
+    if (bound?.isSame === false && !signal.aborted) return;
+  }
+}

@@ -1,0 +1,153 @@
+import { existsSync, renameSync, statSync } from "node:fs";
+import { Option } from "commander";
+import type { ChainClient } from "../../chain/client.ts";
+import { isDevelopmentChain } from "../../chain/development.ts";
+import { type Binding, bindJournal } from "../../journal/binding.ts";
+import { DEFAULT_STORE_PATH, isOutage, openStore, type Store, type StoreOptions } from "../../journal/index.ts";
+import { nameOf } from "../../settlement/engine/takeKeys.ts";
+import { asUsageAsync, UsageError } from "../exit/errors.ts";
+import { notice } from "../output/output.ts";
+
+export type JournalOptions = { readonly journal?: string | undefined };
+
+/** `--journal FILE|URL`, else `DATABASE_URL`, else the default file. */
+export function journalOption(): Option {
+  return new Option(
+    "--journal <file>",
+    `the journal: a file, or the postgres:// address of a database (default: ${DEFAULT_STORE_PATH})`,
+  ).env("DATABASE_URL");
+}
+
+/**
+ * Opens the journal for a command that only reads it or asks for changes: it must be there already.
+ * @throws UsageError where it is not, or cannot be opened.
+ */
+export async function openExistingJournal({ journal }: JournalOptions): Promise<Store> {
+  const path = journal ?? DEFAULT_STORE_PATH;
+  if (isFile(path) && !existsSync(path)) {
+    throw new UsageError(`There is no journal ${path}.`, {
+      hint: "Name it with --journal (or DATABASE_URL), or run tributary settle first, which makes one.",
+    });
+  }
+  // Whoever only looks does not wait for a large file to be looked over.
+  return openJournal(journal, { check: false });
+}
+
+/**
+ * Opens a journal, and makes it where there is none. A journal that cannot be used just now, or is damaged, ends a command with
+ * exit code 1.
+ * @throws UsageError where the address is none, or the journal is another program's or a newer version's.
+ */
+export async function openJournal(journal: string | undefined, options: StoreOptions = {}): Promise<Store> {
+  try {
+    return await openStore(journal, options);
+  } catch (error) {
+    if (isOutage(error)) throw error;
+    return asUsageAsync(Promise.reject(error));
+  }
+}
+
+/** Opens the journal for `work` and closes it behind that, whatever happens. */
+export async function withJournal<T>(options: JournalOptions, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openExistingJournal(options);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * Opens the journal for an engine, makes it where there is none, and binds it to the chain: an engine that took one
+ * chain's journal to another would wait for transactions that nobody knows. A local chain begins anew with each start, so
+ * there the default journal of the one before is put aside.
+ * @throws UsageError where it cannot be opened, or is of another chain.
+ */
+export async function openEngineJournal(
+  { journal, rpcUrl }: JournalOptions & { readonly rpcUrl: string },
+  client: ChainClient,
+): Promise<Store> {
+  const before = defaultFile();
+  const store = await openJournal(journal);
+  try {
+    const bound = await bindJournal(store, client);
+    const isLocal = await isDevelopmentChain(client, rpcUrl);
+    if (bound.isSame) {
+      if (isLocal) await store.setCursor(localCursor(client), bound.node);
+      return store;
+    }
+    const wasLocal = (await store.cursor(localCursor(client))) === bound.journal;
+    if (journal !== undefined || !isLocal || !wasLocal) throw otherChain(journal, client, bound);
+    await requireUnused(store);
+    await store.close();
+    // Another process that started at the same time may have put it aside: what is there now is in use, and of the new chain.
+    if (before === defaultFile()) {
+      const aside = putAside(bound);
+      notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
+    }
+    return await openEngineJournal({ journal, rpcUrl }, client);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Where a journal notes that its chain is a local one: a real network has the same id, and its journal is never put aside. */
+function localCursor(client: ChainClient): string {
+  return `local:${client.chain.id}`;
+}
+
+function otherChain(journal: string | undefined, client: ChainClient, bound: Binding): UsageError {
+  return new UsageError(`The journal ${withoutPassword(journal)} is of another chain with the id ${client.chain.id}.`, {
+    details: `It knows a chain that begins with block ${bound.journal}; the node's begins with ${bound.node}.`,
+    hint: "Name another journal for this chain in DATABASE_URL, or point --rpc-url at the other chain.",
+  });
+}
+
+/** SQLite loses what is written to a file that was moved while somebody had it open. */
+async function requireUnused(store: Store): Promise<void> {
+  const leases = (await store.senders()).flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
+  const lease = leases.find(({ silentForMs, ttlMs }) => silentForMs < ttlMs);
+  if (lease === undefined) return;
+  throw new UsageError(`The local chain began anew, and ${nameOf(lease)} has the journal of the one before open.`, {
+    hint:
+      "Stop that first, or name another journal in DATABASE_URL. " +
+      `A process that was killed counts as stopped ${Math.ceil(lease.ttlMs / 1000)} s later.`,
+  });
+}
+
+/** Which file the default journal is, whatever its name; undefined where there is none to look at. */
+function defaultFile(): string | undefined {
+  try {
+    const { dev, ino } = statSync(DEFAULT_STORE_PATH, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Moves the default journal out of the way, and returns where to: a chain that was left and found again has several. */
+function putAside(bound: Binding): string {
+  const stem = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.journal.slice(2, 10)}`;
+  let aside = `${stem}.db`;
+  for (let count = 2; existsSync(aside); count += 1) aside = `${stem}-${count}.db`;
+  for (const suffix of ["-wal", "-shm", ""]) {
+    if (existsSync(DEFAULT_STORE_PATH + suffix)) renameSync(DEFAULT_STORE_PATH + suffix, aside + suffix);
+  }
+  return aside;
+}
+
+function isFile(path: string): boolean {
+  return path !== ":memory:" && !/^(postgres(ql)?|file|sqlite):/i.test(path);
+}
+
+/** The journal as it may be shown. */
+export function withoutPassword(journal: string | undefined): string {
+  if (journal === undefined) return DEFAULT_STORE_PATH;
+  if (isFile(journal) || !URL.canParse(journal)) return journal;
+  const url = new URL(journal);
+  url.password = "";
+  url.username = "";
+  url.search = "";
+  return url.href;
+}

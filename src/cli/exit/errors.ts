@@ -1,0 +1,76 @@
+import { CommanderError } from "commander";
+import { TributaryError } from "../../errors.ts";
+import { notice } from "../output/output.ts";
+import { paint, type Tone } from "../output/terminal.ts";
+import { EXIT, type ExitCode } from "./exitCodes.ts";
+
+/** An error that decides the exit code of its command. */
+export class CommandError extends TributaryError {
+  override readonly name: string = "CommandError";
+  readonly exitCode: ExitCode;
+
+  constructor(
+    shortMessage: string,
+    exitCode: ExitCode,
+    options: { details?: string; hint?: string; cause?: unknown } = {},
+  ) {
+    super(shortMessage, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Bad usage or bad input: exit code 2, and nothing was sent. */
+export class UsageError extends CommandError {
+  override readonly name = "UsageError";
+
+  constructor(shortMessage: string, options: { details?: string; hint?: string; cause?: unknown } = {}) {
+    super(shortMessage, EXIT.usage, options);
+  }
+}
+
+/** Runs `read` and turns what it refuses into a {@link UsageError}, for input that the user gave. */
+export function asUsage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw toUsage(error);
+  }
+}
+
+/** The same for what reads asynchronously. */
+export async function asUsageAsync<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw toUsage(error);
+  }
+}
+
+function toUsage(error: unknown): unknown {
+  if (!(error instanceof TributaryError) || error instanceof CommandError) return error;
+  return new UsageError(error.shortMessage, {
+    ...(error.details === undefined ? {} : { details: error.details }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    cause: error,
+  });
+}
+
+/** Prints `error` on stderr and says which exit code it means. Stacks are shown only for debugging. */
+export function reportError(error: unknown, debug: boolean): ExitCode {
+  // Commander has printed its own message by now; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (error instanceof TributaryError) {
+    say("bad", "error", error.shortMessage);
+    if (error.details !== undefined) notice(`  ${error.details}`);
+    if (error.hint !== undefined) say("title", "hint", error.hint);
+  } else {
+    say("bad", "error", error instanceof Error ? error.message : String(error));
+    say("title", "hint", "This is a bug in tributary. Run again with --debug and report what it prints.");
+  }
+  if (debug) console.error(error);
+  return error instanceof CommandError ? error.exitCode : EXIT.failure;
+}
+
+function say(tone: Tone, label: string, text: string): void {
+  notice(`${paint(tone, `${label}:`, process.stderr)} ${text}`);
+}

@@ -1,0 +1,196 @@
+import type { FileHandle } from "node:fs/promises";
+import { ForeignFileError, openForAppending } from "../../files.ts";
+import type { PaymentRow, Store } from "../../journal/index.ts";
+import { networkOf } from "../../networks.ts";
+import { outcomeOf } from "../../settlement/job/outcome.ts";
+import { UsageError } from "../exit/errors.ts";
+import { toJson } from "../output/output.ts";
+import { createLineSplitter } from "./tail.ts";
+
+/** A file that the results of a watch are appended to, each payment once, over restarts too. */
+export type DecidedLog = {
+  /** Payments whose result is to be written once it is known. */
+  readonly track: (ids: readonly number[]) => void;
+  /** Appends a line that is no payment of its own. `at` names a line of a file: it is written once, over restarts too. */
+  readonly refuse: (refusal: { readonly at?: string | undefined; readonly [field: string]: unknown }) => void;
+  /** Resolves once all refusals are on disk: before it is noted that their lines were read. */
+  readonly sync: () => Promise<void>;
+  /** Looks at some of the open payments and writes what is decided. Returns how many are still open. */
+  readonly look: () => Promise<number>;
+  readonly open: () => number;
+  /** What was found of the payments of this watch, and of no others. */
+  readonly standing: () => WatchStanding;
+  readonly close: () => Promise<void>;
+};
+
+/** Where the payments of a watch stand. Those that are open may be left from an earlier run; decided is what was so since it began. */
+export type WatchStanding = {
+  readonly queued: number;
+  readonly inFlight: number;
+  /** The transactions that those in flight are in. */
+  readonly transactions: number;
+  readonly settled: number;
+  readonly notSettled: number;
+};
+
+const LOOK_AT_ONCE = 2_000;
+const ROWS_AT_ONCE = 1_000;
+/** More lines than are ever consumed between two notes of how far a file was read. */
+const KEPT_REFUSALS = 1_000;
+
+/**
+ * Opens `path` for appending. What it holds already is read, so that a payment whose result was written before a crash is
+ * not written again, and one whose result was not is.
+ * @param prefix Of the sources of this watch's payments in the journal.
+ * @throws UsageError where the file cannot be written.
+ */
+export async function openDecidedLog(store: Store, path: string, prefix: string): Promise<DecidedLog> {
+  const mark = `reported:${prefix}`;
+  let reportedUpTo = Number((await store.cursor(mark)) ?? 0);
+  const file = await openLog(path);
+  const { ids: written, refused } = await readWritten(file, reportedUpTo);
+  /** Open payments, with the batch that they are in. */
+  const waiting = new Map<number, string | undefined>();
+  let [settled, notSettled] = [0, 0];
+  let highest = reportedUpTo;
+  let lines: string[] = [];
+
+  for (let afterId = reportedUpTo; ; ) {
+    const rows = await store.list({ afterId, limit: ROWS_AT_ONCE });
+    for (const { id, source, batchId } of rows) {
+      highest = Math.max(highest, id);
+      if (source?.startsWith(prefix) === true && !written.has(id)) waiting.set(id, batchId);
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_AT_ONCE) break;
+    afterId = last.id;
+  }
+  written.clear();
+
+  let flushed: Promise<void> = Promise.resolve();
+  /** One after the other: whoever waits for one knows that all lines from before it are written. */
+  function flush(): Promise<void> {
+    const next = flushed.then(write);
+    flushed = next.catch(() => undefined);
+    return next;
+  }
+
+  async function write(): Promise<void> {
+    if (lines.length > 0) {
+      const text = lines.map((line) => `${line}\n`).join("");
+      lines = [];
+      await file.appendFile(text);
+      await file.datasync();
+    }
+    const upTo = waiting.size === 0 ? highest : lowest(waiting.keys()) - 1;
+    if (upTo > reportedUpTo) {
+      reportedUpTo = upTo;
+      await store.setCursor(mark, String(upTo));
+    }
+  }
+
+  return {
+    track: (ids) => {
+      for (const id of ids) {
+        waiting.set(id, undefined);
+        highest = Math.max(highest, id);
+      }
+    },
+    refuse: (refusal) => {
+      if (refusal.at !== undefined && refused.delete(refusal.at)) return;
+      lines.push(toJson(refusal));
+    },
+    sync: flush,
+    look: async () => {
+      const ids = [...waiting.keys()].slice(0, LOOK_AT_ONCE);
+      for (const row of await store.changed(ids, -1)) {
+        // Behind all others, so that every payment has its turn.
+        waiting.delete(row.id);
+        if (OPEN.has(row.state)) waiting.set(row.id, row.batchId);
+        else {
+          lines.push(resultLine(row, prefix));
+          if (row.state === "settled" || row.state === "settled-elsewhere") settled += 1;
+          else notSettled += 1;
+        }
+      }
+      await flush();
+      return waiting.size;
+    },
+    open: () => waiting.size,
+    standing: () => {
+      const batches = [...waiting.values()].filter((batch) => batch !== undefined);
+      const queued = waiting.size - batches.length;
+      return { queued, inFlight: batches.length, transactions: new Set(batches).size, settled, notSettled };
+    },
+    close: async () => {
+      await flush();
+      await file.close();
+    },
+  };
+}
+
+const OPEN: ReadonlySet<string> = new Set(["queued", "batched", "submitted"]);
+
+function resultLine(row: PaymentRow, prefix: string): string {
+  const { id, chainId, work, source } = row;
+  const network = networkOf(chainId)?.caip2 ?? `eip155:${chainId}`;
+  const terms = work.kind === "authorization" ? work.authorization : undefined;
+  const { token, from, to, value, nonce } = terms ?? {};
+  const outcome = outcomeOf(row, "now");
+  return toJson({ id, source: source?.slice(prefix.length), network, token, from, to, value, nonce, ...outcome });
+}
+
+async function openLog(path: string): Promise<FileHandle> {
+  try {
+    return await openForAppending(path);
+  } catch (cause) {
+    if (cause instanceof ForeignFileError) {
+      throw new UsageError(`${cause.shortMessage} Nothing was sent.`, { hint: cause.hint ?? "", cause });
+    }
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    throw new UsageError(`The results cannot be written to ${path}; nothing was sent.`, {
+      details: code,
+      hint: "Mend the folder's permissions, or name another place with --out.",
+      cause,
+    });
+  }
+}
+
+/** What the file holds: ids above the mark, and the last refused lines. A last line that a crash cut short is removed. */
+async function readWritten(file: FileHandle, above: number): Promise<{ ids: Set<number>; refused: Set<string> }> {
+  const ids = new Set<number>();
+  const refused = new Set<string>();
+  const split = createLineSplitter();
+  const block = Buffer.alloc(65_536);
+  let end = 0;
+  for (let offset = 0; ; ) {
+    const { bytesRead } = await file.read(block, 0, block.length, offset);
+    if (bytesRead === 0) break;
+    offset += bytesRead;
+    for (const { text, after } of split.push(block.subarray(0, bytesRead))) {
+      end = after.offset;
+      note(text);
+    }
+  }
+  if (split.end() !== undefined) await file.truncate(end);
+  return { ids, refused };
+
+  function note(text: string | undefined): void {
+    try {
+      const line: unknown = JSON.parse(text ?? "");
+      if (typeof line !== "object" || line === null) return;
+      if ("id" in line && typeof line.id === "number" && line.id > above) ids.add(line.id);
+      if ("at" in line && typeof line.at === "string") refused.add(line.at);
+      const [oldest] = refused;
+      if (refused.size > KEPT_REFUSALS && oldest !== undefined) refused.delete(oldest);
+    } catch {
+      // Not ours: it stays as it is.
+    }
+  }
+}
+
+function lowest(numbers: Iterable<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const number of numbers) if (number < least) least = number;
+  return least;
+}

@@ -1,0 +1,73 @@
+import type { Hex } from "viem";
+import type { BatchRow, PaymentRow, Store } from "../../journal/index.ts";
+import { UsageError } from "../exit/errors.ts";
+
+/**
+ * The payments that `text` names: a number of the journal, an identity (`chainId:token:payer:nonce`), or a nonce of 32
+ * bytes, which several payers may use. Variants of an identity are all of them.
+ * @throws UsageError where the journal knows none.
+ */
+export async function findPayments(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await lookUp(store, text);
+  if (rows.length > 0) return rows;
+  throw new UsageError(`The journal has no payment ${text}.`, {
+    hint: "Give its number, its nonce, or its identity: chainId:token:payer:nonce. tributary export lists all of them.",
+  });
+}
+
+/**
+ * The payments that `text` names where only reading follows: as {@link findPayments}, or by where they came from.
+ * @throws UsageError where the journal knows none.
+ */
+export async function findPaymentsToRead(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await lookUp(store, text);
+  const found = rows.length > 0 || namesPayment(text) ? rows : await paymentsFrom(store, text);
+  if (found.length > 0) return found;
+  if (isNonce(text)) {
+    throw new UsageError(`The journal has no payment and no transaction ${text}.`, {
+      hint: "tributary inspect asks the node about any transaction.",
+    });
+  }
+  throw new UsageError(`The journal has no payment ${text}.`, {
+    hint: "Give its number, nonce, identity (chainId:token:payer:nonce), source or request id, or a transaction's hash.",
+  });
+}
+
+/** The most payments of one source that are given. */
+const MOST_OF_SOURCE = 100;
+
+/** The payments that came with a request of this id to a facilitator, or from this source, such as a line of a file. */
+export async function paymentsFrom(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await store.withSource(`x402:${text}`, MOST_OF_SOURCE);
+  return rows.length > 0 ? rows : store.withSource(text, MOST_OF_SOURCE);
+}
+
+/** The batch of which `text` is a transaction's hash, or its own id; undefined where it is neither. */
+export async function findBatch(store: Store, text: string): Promise<BatchRow | undefined> {
+  if (!isNonce(text)) return undefined;
+  const hash: Hex = `0x${text.slice(2).toLowerCase()}`;
+  return (await store.batchWithHash(hash)) ?? store.batch(hash);
+}
+
+/** Whether `text` could name a payment, rather than a file. */
+export function namesPayment(text: string): boolean {
+  return /^[0-9]{1,15}$/.test(text) || isNonce(text) || isIdentity(text);
+}
+
+async function lookUp(store: Store, text: string): Promise<readonly PaymentRow[]> {
+  if (/^[0-9]{1,15}$/.test(text)) {
+    const row = await store.payment(Number(text));
+    return row === undefined ? [] : [row];
+  }
+  if (isNonce(text)) return store.withNonce(text);
+  // A call's identity keeps the case of its key.
+  return store.variants(isIdentity(text) && !text.startsWith("call:") ? text.toLowerCase() : text);
+}
+
+function isNonce(text: string): text is `0x${string}` {
+  return /^0x[0-9a-fA-F]{64}$/.test(text);
+}
+
+function isIdentity(text: string): boolean {
+  return /^[0-9]+:0x[0-9a-f]{40}:0x[0-9a-f]{40}:0x[0-9a-f]{64}$/i.test(text) || text.startsWith("call:");
+}

@@ -1,0 +1,88 @@
+import { existsSync } from "node:fs";
+import type { Hex } from "viem";
+import { TributaryError } from "../../errors.ts";
+import {
+  attemptsOf,
+  DEFAULT_STORE_PATH,
+  type PaymentRow,
+  readAttempts,
+  type Store,
+  type TransactionAttempt,
+} from "../../settlement/index.ts";
+import { type JournalOptions, openExistingJournal } from "../connect/journal.ts";
+import { UsageError } from "../exit/errors.ts";
+import { findBatch, findPaymentsToRead } from "../input/findPayments.ts";
+import { notice } from "../output/output.ts";
+import { evidenceText } from "../output/paymentText.ts";
+
+/** What is to be inspected: one of these transactions, the likeliest first, and all that the journal knows of their kind. */
+export type Target = { readonly hashes: readonly Hex[]; readonly attempts: readonly TransactionAttempt[] };
+
+/**
+ * Finds the transactions that a text names: a hash by itself, and with a journal also by a payment or a request. All that were
+ * signed for one batch belong together: any of them may be the one that was mined.
+ * @throws UsageError where it names none, or more than one batch's.
+ */
+export async function findTarget(what: string, options: JournalOptions): Promise<Target> {
+  const hash = hashFrom(what);
+  const store = await openIfThere(options, hash !== undefined);
+  // Without a journal a hash is asked for as it is.
+  if (store === undefined) return { hashes: hash === undefined ? [] : [hash], attempts: [] };
+  try {
+    const batch = await findBatch(store, what);
+    if (batch !== undefined) return targetOf(attemptsOf(batch), hash);
+    if (hash === undefined) return await findByPayment(store, what, await findPaymentsToRead(store, what));
+    const rows = await store.withNonce(hash);
+    return rows.length > 0 ? await findByPayment(store, what, rows) : { hashes: [hash], attempts: [] };
+  } finally {
+    await store.close();
+  }
+}
+
+async function findByPayment(store: Store, what: string, rows: readonly PaymentRow[]): Promise<Target> {
+  const found: Target[] = [];
+  for (const row of rows) {
+    const attempts = await readAttempts(store, await store.history(row.id));
+    const { evidence } = row;
+    const settledIn = "transactionHash" in evidence ? evidence.transactionHash : undefined;
+    if (attempts.length > 0 || settledIn !== undefined) found.push(targetOf(attempts, settledIn));
+  }
+  const [first, second] = found;
+  const [row] = rows;
+  if (first === undefined || row === undefined) {
+    throw new UsageError(`No transaction was signed for ${what} yet.`, {
+      details: row === undefined ? "" : `Payment ${row.id} is ${row.state}: ${evidenceText(row.evidence)}.`,
+      hint: "tributary status shows what it waits for.",
+    });
+  }
+  if (second === undefined) return first;
+  throw new UsageError(`${what} names ${rows.length} payments, in several transactions.`, {
+    hint: `tributary status ${what} shows all of them; inspect one by its number.`,
+  });
+}
+
+/** What was mined by the journal's knowledge comes first, then what was asked for, then the others, the newest first. */
+function targetOf(attempts: readonly TransactionAttempt[], asked: Hex | undefined): Target {
+  const mined = attempts.filter(({ fate }) => fate === "mined").map(({ hash }) => hash);
+  const others = attempts.map(({ hash }) => hash).reverse();
+  const known = attempts.some(({ hash }) => hash === asked) || attempts.length === 0;
+  const first = known && asked !== undefined ? [asked] : [];
+  return { hashes: [...new Set([...mined.reverse(), ...first, ...others])], attempts };
+}
+
+/** The journal, if there is one. A transaction's hash needs none, so then the default one is opened as a favour. */
+async function openIfThere(options: JournalOptions, mayLack: boolean): Promise<Store | undefined> {
+  if (options.journal !== undefined || !mayLack) return openExistingJournal(options);
+  if (!existsSync(DEFAULT_STORE_PATH)) return undefined;
+  try {
+    return await openExistingJournal(options);
+  } catch (error) {
+    if (!(error instanceof TributaryError)) throw error;
+    notice(`notice: the journal was left out: ${error.shortMessage}`);
+    return undefined;
+  }
+}
+
+function hashFrom(text: string): Hex | undefined {
+  return /^0x[0-9a-f]{64}$/i.test(text) ? `0x${text.slice(2).toLowerCase()}` : undefined;
+}

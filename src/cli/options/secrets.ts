@@ -1,0 +1,57 @@
+import * as Mnemonic from "ox/Mnemonic";
+import { type Hex, isHex } from "viem";
+import { UsageError } from "../exit/errors.ts";
+
+/** The private key that sends, if there is one in the environment. It is never part of an error. */
+export function privateKeyFromEnvironment(): Hex | undefined {
+  return readKey("PRIVATE_KEY", process.env.PRIVATE_KEY);
+}
+
+/** The private key of a receiver authorizer, if there is one in the environment. */
+export function authorizerKeyFromEnvironment(): Hex | undefined {
+  return readKey("RECEIVER_AUTHORIZER_KEY", process.env.RECEIVER_AUTHORIZER_KEY);
+}
+
+function readKey(name: string, variable: string | undefined): Hex | undefined {
+  const text = variable?.trim();
+  if (text === undefined || text === "") return undefined;
+  const key = text.startsWith("0x") ? text : `0x${text}`;
+  if (isHex(key) && key.length === 66) return key;
+  throw new UsageError(`${name} is not a private key.`, { hint: "Write 0x and 64 hex digits." });
+}
+
+/** The BIP-39 mnemonic in the environment, if there is one. */
+export function mnemonicFromEnvironment(): string | undefined {
+  const text = process.env.MNEMONIC?.trim().replace(/\s+/g, " ");
+  if (text === undefined || text === "") return undefined;
+  if (Mnemonic.validate(text, Mnemonic.english)) return text;
+  throw new UsageError("MNEMONIC is not a valid mnemonic.", {
+    hint: "Write its 12 to 24 English words, separated by blanks; the last one holds a checksum.",
+  });
+}
+
+/** The keystore's passphrase: `KEYSTORE_PASSPHRASE`, else asked for on the terminal (twice for a new one). */
+export async function readPassphrase(use: "existing" | "new"): Promise<string> {
+  const fromEnvironment = process.env.KEYSTORE_PASSPHRASE;
+  if (fromEnvironment !== undefined && fromEnvironment !== "") return fromEnvironment;
+  if (!process.stdin.isTTY) {
+    throw new UsageError("The keystore needs a passphrase, and there is no terminal to ask on.", {
+      hint: "Set KEYSTORE_PASSPHRASE in the environment.",
+    });
+  }
+  const passphrase = await ask(use === "new" ? "New passphrase:" : "Passphrase:");
+  if (passphrase === "") throw new UsageError("The passphrase is empty.");
+  if (use === "new" && (await ask("Once more:")) !== passphrase) {
+    throw new UsageError("The two passphrases differ; no key was made.");
+  }
+  return passphrase;
+}
+
+async function ask(message: string): Promise<string> {
+  const { default: password } = await import("@inquirer/password");
+  try {
+    return await password({ message, mask: "*" }, { output: process.stderr });
+  } catch (cause) {
+    throw new UsageError("No passphrase was given.", { cause });
+  }
+}

@@ -1,0 +1,51 @@
+import type { Hex, LocalAccount } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { readKeystore } from "../../keystore.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../../local/accounts.ts";
+import { networks } from "../../networks.ts";
+import { asUsageAsync, UsageError } from "../exit/errors.ts";
+import { notice } from "../output/output.ts";
+import { isLoopback } from "./options.ts";
+import { privateKeyFromEnvironment, readPassphrase } from "./secrets.ts";
+
+export type SignerOptions = {
+  /** `--keystore`. */
+  readonly keystore?: string | undefined;
+  readonly rpcUrl: string;
+  readonly chainId: number;
+};
+
+/**
+ * The account that a command sends from: the keystore that was named, else `PRIVATE_KEY` of the environment, else on a
+ * local chain account 0 of the test mnemonic, with a notice. A key is never taken from the command line.
+ *
+ * @throws UsageError where there is none of these.
+ */
+export async function resolveSigner(options: SignerOptions): Promise<LocalAccount> {
+  const named = await namedSigner(options.keystore);
+  if (named !== undefined) return named;
+  if (options.chainId === networks.baseSepolia.chainId && isLoopback(options.rpcUrl)) {
+    const [account] = deriveAccounts(TEST_MNEMONIC, 1);
+    if (account !== undefined) {
+      notice(`notice: no key given; sending from test account #0, ${account.address}`);
+      return privateKeyToAccount(account.privateKey);
+    }
+  }
+  throw new UsageError("No key to sign with.", {
+    hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
+  });
+}
+
+/** The account of the keystore that was named, else of `PRIVATE_KEY`; undefined where there is neither. */
+export async function namedSigner(keystore: string | undefined): Promise<LocalAccount | undefined> {
+  const privateKey = keystore === undefined ? privateKeyFromEnvironment() : await asUsageAsync(keyIn(keystore));
+  return privateKey === undefined ? undefined : privateKeyToAccount(privateKey);
+}
+
+/** The key in a file, or with `hardhat:NAME` a variable of Hardhat's own keystore. */
+async function keyIn(keystore: string): Promise<Hex> {
+  const name = /^hardhat:([A-Za-z_][A-Za-z0-9_]*)$/.exec(keystore)?.[1];
+  if (name === undefined) return readKeystore(keystore, await readPassphrase("existing"));
+  const { readHardhatKeystore } = await import("../../deploy/hardhatKeystore.ts");
+  return readHardhatKeystore(name, () => readPassphrase("existing"));
+}

@@ -1,0 +1,41 @@
+import { SingleBar } from "cli-progress";
+import { STOP_SIGNALS } from "../process/stopSignals.ts";
+import { describeSeconds } from "./duration.ts";
+import { createEstimate } from "./timeLeft.ts";
+
+/** A bar on stderr while something long runs; nothing where stderr is no terminal. */
+export type Progress = { readonly update: (done: number) => void; readonly stop: () => void };
+
+/**
+ * Starts a progress bar for `total` things called `what`. A signal removes it and shows the cursor again; a command that does not
+ * listen for the signal ends by it all the same.
+ */
+export function startProgress(what: string, total: number): Progress {
+  if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+  const bar = new SingleBar({
+    stream: process.stderr,
+    format: `${what} {bar} {value}/{total}{left}`,
+    hideCursor: true,
+    clearOnComplete: true,
+    // Its own handler keeps the signal from ending the process.
+    gracefulExit: false,
+  });
+  const estimate = createEstimate(total, () => performance.now());
+  const stop = (): void => {
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+    bar.stop();
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    stop();
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  bar.start(total, 0, { left: "" });
+  return {
+    update: (done) => {
+      const seconds = estimate(done);
+      bar.update(done, { left: seconds === undefined ? "" : ` · about ${describeSeconds(seconds)} left` });
+    },
+    stop,
+  };
+}

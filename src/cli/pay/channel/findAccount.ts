@@ -1,0 +1,62 @@
+import { signVoucher } from "@x402/evm/batch-settlement/client";
+import type { ChainClient } from "../../../chain/client.ts";
+import { CommandError } from "../../exit/errors.ts";
+import { EXIT } from "../../exit/exitCodes.ts";
+import { headersOf } from "../channelPayment.ts";
+import { type Purchase, sendHeaders } from "../request.ts";
+import type { Channel, ChannelBook } from "./book.ts";
+import { readChannelFacts } from "./chain.ts";
+import { type Correction, readCorrection } from "./correction.ts";
+import type { Order } from "./purchase.ts";
+
+type Search = {
+  readonly client: ChainClient;
+  readonly purchase: Purchase;
+  readonly order: Order;
+  readonly channel: Channel;
+};
+
+/** Begins the account of a channel that this folder does not know: another one may have used it, or its files are lost. */
+export async function findAccount(book: ChannelBook, search: Search): Promise<void> {
+  if (book.account() !== undefined) return;
+  const { balance, totalClaimed } = await readChannelFacts(search.client, { ...search.channel, deposit: undefined });
+  const isNew = balance === 0n && totalClaimed === 0n;
+  const correction = isNew ? undefined : await askSeller(search, totalClaimed);
+  const { charged = totalClaimed, ceiling = totalClaimed } = correction ?? {};
+  const least = charged > totalClaimed ? charged : totalClaimed;
+  await book.keep({ charged: least, ceiling: ceiling > least ? ceiling : least, deposit: undefined });
+}
+
+/**
+ * Asks a seller what it has charged, by a voucher of what was claimed already: it allows nothing, no request is served for it,
+ * and whoever refuses it says what they count from.
+ */
+async function askSeller({ purchase, order, channel }: Search, totalClaimed: bigint): Promise<Correction | undefined> {
+  const { asked, offer, signer } = order;
+  const { channelId, config, network } = channel;
+  // The packages type EIP-712 messages as records of anything.
+  const voucherSigner = signer as unknown as Parameters<typeof signVoucher>[0];
+  const voucher = await signVoucher(voucherSigner, channelId, totalClaimed.toString(), network.caip2);
+  const { resource, extensions } = asked;
+  const answer = await sendHeaders(
+    purchase,
+    headersOf({
+      x402Version: 2,
+      ...(resource === undefined ? {} : { resource }),
+      ...(extensions === undefined ? {} : { extensions }),
+      accepted: offer.accepts,
+      payload: { type: "voucher", channelConfig: config, voucher },
+    }),
+  );
+  if ("lost" in answer) {
+    throw new CommandError(
+      "The seller did not say what it has charged in the channel; nothing was paid.",
+      EXIT.failure,
+      {
+        details: answer.lost,
+        hint: "Run the same command again: this folder has no account of the channel, and needs the seller's.",
+      },
+    );
+  }
+  return readCorrection(answer, channel);
+}

@@ -1,0 +1,83 @@
+import { formatAmount } from "../../../money.ts";
+import { CommandError } from "../../exit/errors.ts";
+import { EXIT } from "../../exit/exitCodes.ts";
+import { notice, printJson, printVerbatim } from "../../output/output.ts";
+import type { ChannelPayment } from "../channelPayment.ts";
+
+/** What is to be told of a purchase through a channel. Amounts in atomic units. */
+export type Told = {
+  readonly url: string;
+  readonly status: number | null;
+  readonly body: string | null;
+  readonly outcome: "sold" | "paid" | "refused" | "unknown";
+  readonly why: string;
+  /** At most that much was charged for it. */
+  readonly paid: bigint;
+  /** What was charged in the channel in all by now, as far as is known. */
+  readonly charged: bigint;
+  /** What is left in the channel; undefined where no node told. */
+  readonly left: bigint | undefined;
+  readonly transaction: string | undefined;
+};
+
+/**
+ * Tells the outcome on stdout and stderr.
+ * @throws CommandError where the server did not sell.
+ */
+export function tell(payment: ChannelPayment, told: Told, isJson: boolean): void {
+  const { channelId, config, network, ceiling, deposit } = payment;
+  const { url, status, body, outcome, why, paid, charged, left, transaction } = told;
+  if (isJson) {
+    printJson({
+      url,
+      status,
+      outcome,
+      paid,
+      network: network.caip2,
+      payTo: config.receiver,
+      nonce: deposit?.nonce ?? null,
+      transaction: transaction ?? null,
+      channel: { id: channelId, charged, left: left ?? null, voucher: ceiling, deposit: deposit?.amount ?? null },
+      reason: outcome === "sold" ? null : why,
+      body,
+    });
+  }
+  if (outcome !== "sold") throw failure(outcome, payment, why);
+  if (isJson) return;
+  printVerbatim(body ?? "");
+  notice(`paid ${usdc(paid)} USDC through channel ${channelId}${describeLeft(left)}`);
+  if (transaction !== undefined) notice(`deposited in transaction ${transaction}`);
+}
+
+function describeLeft(left: bigint | undefined): string {
+  return left === undefined ? "" : `: ${usdc(left)} USDC left in it`;
+}
+
+function failure(outcome: "paid" | "refused" | "unknown", payment: ChannelPayment, why: string): CommandError {
+  const { channelId, config, price, deposit } = payment;
+  const into = deposit === undefined ? "" : `, with a deposit of ${usdc(deposit.amount)} (nonce ${deposit.nonce})`;
+  const details = `channel ${channelId}: at most ${usdc(price)} USDC to ${config.receiver}${into}`;
+  switch (outcome) {
+    case "paid":
+      return new CommandError(`It was paid, and the server does not sell for it: ${why}.`, EXIT.unsettled, {
+        details,
+        hint: "Ask the seller, who can look the channel up by its id. To pay once more, pass --again.",
+      });
+    case "refused":
+      return new CommandError(`The server did not sell: ${why}.`, EXIT.unsettled, {
+        details,
+        hint:
+          "It says that no payment was made, and could charge this one later. The same command sends the same one again; " +
+          "--again signs another.",
+      });
+    case "unknown":
+      return new CommandError(`Whether it was paid is unknown: ${why}.`, EXIT.unknown, {
+        details,
+        hint: "Run the same command again: it sends the same voucher, which can be charged once only, and looks at the chain.",
+      });
+  }
+}
+
+export function usdc(amount: bigint): string {
+  return formatAmount(amount, 6);
+}

@@ -1,0 +1,47 @@
+import type { Hex } from "viem";
+import { type ChainClient, connectChain } from "../../chain/client.ts";
+import { readUsed } from "../../chain/facts.ts";
+import { readHorizon } from "../../chain/horizon.ts";
+import { findNonceUses } from "../../chain/uses.ts";
+import { TributaryError } from "../../errors.ts";
+import { DEFAULT_POLICY } from "../../settlement/policy.ts";
+import type { OpenAuthorization } from "./openPayments.ts";
+
+/** What the chain says of a payment that was signed. */
+export type Fate =
+  /** Its nonce is used. The transaction where it lies within the last 10,000 blocks. */
+  | { readonly status: "paid"; readonly transaction: Hex | undefined }
+  /** It can never settle: it expired unused, or its payer cancelled it, at a final block. */
+  | { readonly status: "void" }
+  /** It may settle still. */
+  | { readonly status: "open" }
+  /** No node of its chain told. */
+  | { readonly status: "unknown" };
+
+/** Asks the node at `rpcUrl`. One of another chain, or none, tells nothing. */
+export async function fateOf(payment: OpenAuthorization, rpcUrl: string): Promise<Fate> {
+  const { chainId } = payment.authorization;
+  const client = await connectChain(rpcUrl).catch(() => undefined);
+  if (client?.chain.id !== chainId) return { status: "unknown" };
+  try {
+    return await askFate(client, payment);
+  } catch (error) {
+    if (error instanceof TributaryError) return { status: "unknown" };
+    throw error;
+  }
+}
+
+async function askFate(client: ChainClient, { authorization }: OpenAuthorization): Promise<Fate> {
+  const { token, validBefore } = authorization;
+  const horizon = await readHorizon(client);
+  const isUsed = async (at?: { blockNumber: bigint }) => (await readUsed(client, token, [authorization], at)).size > 0;
+  if (await isUsed()) {
+    const { lookbackBlocks } = DEFAULT_POLICY;
+    const [use] = (await findNonceUses(client, [authorization], { lookbackBlocks }).catch(() => new Map())).values();
+    if (use === undefined || use.status === "settled") return { status: "paid", transaction: use?.transactionHash };
+    return { status: horizon !== undefined && use.blockNumber <= horizon.final ? "void" : "open" };
+  }
+  // No block behind a final one that is not before `validBefore` can settle it.
+  if (horizon === undefined || horizon.finalTimestamp < validBefore) return { status: "open" };
+  return { status: (await isUsed({ blockNumber: horizon.final })) ? "open" : "void" };
+}

@@ -1,0 +1,86 @@
+import { Command, Option } from "commander";
+import { packageVersion } from "../files.ts";
+import { formatAmount } from "../money.ts";
+import { nodeTooOld } from "../nodeVersion.ts";
+import { reportError, UsageError } from "./exit/errors.ts";
+import { exitCodesHelp } from "./exit/exitCodes.ts";
+import { gwei, usdcAmount } from "./options/options.ts";
+import { refuseSecrets } from "./options/refuseSecrets.ts";
+import { notice, surviveClosedOutput } from "./output/output.ts";
+import { wasShortened } from "./output/table.ts";
+
+/** A command of `tributary`. Its code is loaded only when it is asked for. */
+export type CommandEntry = {
+  readonly name: string;
+  /** One line for `tributary --help`. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+  /** Whether an argument may be a 32-byte hash, which looks like a private key. */
+  readonly takesHash?: true;
+  /** Whether Node 20 will do: the command opens no journal and starts no Hardhat. */
+  readonly runsOnNode20?: true;
+};
+
+/** Runs the command line `argv` (without the program's name) and leaves the exit code in `process.exitCode`. */
+export async function run(argv: readonly string[], commands: readonly CommandEntry[]): Promise<void> {
+  surviveClosedOutput();
+  const debug = argv.includes("--debug") || (process.env.DEBUG ?? "") !== "";
+  try {
+    const words = argv.filter((word) => !word.startsWith("-"));
+    const asked = words[0] === "help" ? words[1] : words[0];
+    refuseSecrets(
+      argv,
+      commands.some((entry) => entry.name === asked && entry.takesHash === true),
+    );
+    const program = await buildProgram(asked, commands);
+    await program.parseAsync([...argv], { from: "user" });
+    if (wasShortened())
+      notice("notice: shortened to fit the terminal; --json, a pipe or a wider terminal shows it whole");
+  } catch (error) {
+    process.exitCode = reportError(error, debug);
+  }
+}
+
+/** The program with the code of the command `asked`; of the others only what `--help` and suggestions need. */
+async function buildProgram(asked: string | undefined, commands: readonly CommandEntry[]): Promise<Command> {
+  const program = new Command("tributary")
+    .description("Settle many signed USDC micropayments in few transactions.")
+    .version(packageVersion(), "--version")
+    .addHelpText("after", "\nRun tributary <command> --help for options and an example.")
+    .addHelpText("after", exitCodesHelp);
+  for (const { name, summary, load, runsOnNode20 } of commands) {
+    const command = name === asked ? await load() : new Command(name);
+    // Before the command asks for a passphrase or reads a long file; --help is there on any Node.
+    if (runsOnNode20 !== true) command.hook("preAction", () => requireNewNode(name));
+    program.addCommand(command.summary(summary));
+    if (name === asked) command.addHelpText("after", exitCodesHelp);
+  }
+  prepare(program);
+  return program;
+}
+
+/** @throws UsageError under a Node without what journals and Hardhat need. */
+function requireNewNode(command: string): void {
+  const tooOld = nodeTooOld(`tributary ${command}`);
+  if (tooOld !== undefined) throw new UsageError(tooOld.shortMessage, tooOld);
+}
+
+/** Settings that commander does not hand down to commands that are built elsewhere. */
+function prepare(command: Command): void {
+  command.exitOverride();
+  command.showSuggestionAfterError();
+  command.showHelpAfterError("hint: add --help for usage");
+  command.addOption(new Option("--debug", "show the whole error, stack included"));
+  for (const option of command.options) {
+    const inItsUnit = describeDefault(option);
+    if (inItsUnit !== undefined) option.defaultValueDescription ??= inItsUnit;
+  }
+  for (const child of command.commands) prepare(child);
+}
+
+/** A default that help cannot show by itself, since JSON has no bigints, in the unit that the option is given in. */
+function describeDefault({ defaultValue, parseArg }: Option): string | undefined {
+  if (typeof defaultValue !== "bigint") return undefined;
+  if (parseArg === usdcAmount) return formatAmount(defaultValue, 6);
+  return parseArg === gwei ? formatAmount(defaultValue, 9) : String(defaultValue);
+}

@@ -1,0 +1,59 @@
+import { type PaymentRow, readAttempts, type Store } from "../../settlement/index.ts";
+import { attemptJson, describeAttempts } from "../output/attemptText.ts";
+import { formatTable, printJson, printLine } from "../output/output.ts";
+import { paintState } from "../output/paymentState.ts";
+import { evidenceText, paymentJson, retryOf, time } from "../output/paymentText.ts";
+
+/** Shows payments with their terms, their history and every transaction that was signed for them. */
+export async function showPayments(store: Store, rows: readonly PaymentRow[], json: boolean): Promise<void> {
+  for (const [index, row] of rows.entries()) {
+    const history = await store.history(row.id);
+    const attempts = await readAttempts(store, history);
+    if (json) {
+      printJson({ ...paymentJson(row, history), attempts: attempts.map(attemptJson) });
+      continue;
+    }
+    if (index > 0) printLine();
+    for (const line of describe(row)) printLine(line);
+    printLine("history");
+    for (const step of history) {
+      const reason = step.reason === undefined ? "" : ` (${step.reason})`;
+      printLine(`  ${time(step.atMs)}  ${paintState(step.to)}${reason}: ${evidenceText(step.evidence)}`);
+    }
+    if (attempts.length > 0) printLine("transactions");
+    for (const line of describeAttempts(attempts, Date.now(), row.id)) printLine(line);
+  }
+}
+
+function describe(row: PaymentRow): string[] {
+  const { work } = row;
+  const terms =
+    work.kind === "call"
+      ? [["call", `${work.to}, ${work.gas} gas`]]
+      : [
+          ["payer", work.authorization.from],
+          ["payee", work.authorization.to],
+          ["value", `${work.authorization.value} of ${work.authorization.token}`],
+          ["nonce", work.authorization.nonce],
+        ];
+  const reason = row.reason === undefined ? "" : ` (${row.reason})`;
+  const lines: string[][] = [
+    ...terms,
+    ["valid before", time(Number(row.deadlineSeconds < MAX_TIME ? row.deadlineSeconds : MAX_TIME) * 1000)],
+    ["state", `${paintState(row.state)}${reason}`],
+    ["evidence", evidenceText(row.evidence)],
+    ["retry", RETRIES[retryOf(row)] ?? retryOf(row)],
+    ["source", row.source ?? "–"],
+  ];
+  return formatTable([{ title: "payment" }, { title: String(row.id) }], lines).split("\n");
+}
+
+/** The last second that a date can show. */
+const MAX_TIME = 8_640_000_000_000n;
+
+const RETRIES: Readonly<Record<string, string>> = {
+  now: "goes by itself: it is in the queue",
+  hold: "none while its outcome is unknown",
+  "until-deadline": "tributary retry, once what the token held against it has passed",
+  never: "never by itself",
+};
