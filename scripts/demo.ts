@@ -1,16 +1,16 @@
 import { Command } from "commander";
+import { formatChannelSale } from "../demo/channels/report.ts";
+import { playChannels } from "../demo/channels/run.ts";
+import type { Check } from "../demo/figures.ts";
+import { formatJob, introduceJob } from "../demo/job/report.ts";
+import { playJob } from "../demo/job/run.ts";
+import { formatSale, formatTrace, type SaleSize } from "../demo/sale/report.ts";
+import { playSale } from "../demo/sale/run.ts";
 import { UsageError } from "../src/cli/exit/errors.ts";
 import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { integer, jsonOption, usdcAmount } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
-import { formatChannelSale } from "./demo/channels/report.ts";
-import { playChannels } from "./demo/channels/run.ts";
-import type { Check } from "./demo/figures.ts";
-import { formatJob, introduceJob } from "./demo/job/report.ts";
-import { playJob } from "./demo/job/run.ts";
-import { formatSale, formatTrace, type SaleSize } from "./demo/sale/report.ts";
-import { playSale } from "./demo/sale/run.ts";
 
 type Options = {
   readonly buyers?: number;

@@ -23,7 +23,7 @@ const hardhatLoaders = ["src/local/node.ts", "src/deploy/plugins.ts", "ignition/
 
 type Import = { readonly from: string; readonly to: string; readonly dynamic: boolean };
 
-const imports: readonly Import[] = ["src", "scripts", "ignition"].flatMap((folder) =>
+const imports: readonly Import[] = ["src", "scripts", "demo", "ignition"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
     .flatMap((file) => importsOf(join(folder, file))),
@@ -65,7 +65,7 @@ describe("architecture", () => {
   });
 
   it("imports neither commands nor tests into src/", () => {
-    const wrong = imports.filter(({ from, to }) => isSource(from) && /^(scripts|test|bench)\//.test(to));
+    const wrong = imports.filter(({ from, to }) => isSource(from) && /^(scripts|demo|test|bench)\//.test(to));
     expect(wrong.map(describeImport)).to.deep.equal([]);
   });
 

@@ -4,7 +4,7 @@ import { toClientEvmSigner } from "@x402/evm";
 import { BatchSettlementEvmScheme, signVoucher } from "@x402/evm/batch-settlement/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 import type { Hex, LocalAccount } from "viem";
-import { decodeHeader } from "../../scripts/demo/sale/wire.ts";
+import { decodeHeader } from "../../demo/sale/wire.ts";
 import { networks } from "../../src/networks.ts";
 import type { Sample } from "./load.ts";
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect } from "chai";
-import { SALE_PACKAGES } from "../../scripts/demo/sale/packages.ts";
+import { SALE_PACKAGES } from "../../demo/sale/packages.ts";
 import { runCli } from "../helpers/cli.ts";
 import { manifest } from "../package/project.ts";
 

@@ -1,5 +1,5 @@
-import { notice } from "../../src/cli/output/output.ts";
-import { startProgress } from "../../src/cli/output/progress.ts";
+import { notice } from "../src/cli/output/output.ts";
+import { startProgress } from "../src/cli/output/progress.ts";
 
 export type Reporter = {
   readonly update: (done: number) => void;

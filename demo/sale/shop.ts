@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { x402ResourceServer } from "@x402/core/server";
 import type { Address } from "viem";
-import { formatAmount } from "../../../src/money.ts";
-import { networks } from "../../../src/networks.ts";
+import { formatAmount } from "../../src/money.ts";
+import { networks } from "../../src/networks.ts";
 import type { SalePackages } from "./packages.ts";
 
 /** A resource server that sells one answer per call, with the official middleware. */

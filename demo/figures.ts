@@ -1,8 +1,8 @@
-import { formatTable } from "../../src/cli/output/output.ts";
-import { usd } from "../../src/cli/output/quoteText.ts";
-import { paint, widthOf } from "../../src/cli/output/terminal.ts";
-import { priceBatch } from "../../src/fees/index.ts";
-import { formatAmount } from "../../src/money.ts";
+import { formatTable } from "../src/cli/output/output.ts";
+import { usd } from "../src/cli/output/quoteText.ts";
+import { paint, widthOf } from "../src/cli/output/terminal.ts";
+import { priceBatch } from "../src/fees/index.ts";
+import { formatAmount } from "../src/money.ts";
 import type { Measurement } from "./measure.ts";
 
 /** One thing that has to be so, and whether it is. */

@@ -4,8 +4,8 @@ import { encodePaymentRequiredHeader } from "@x402/core/http";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 import { expect } from "chai";
-import { buyAll, createBuyers } from "../../../scripts/demo/sale/fleet.ts";
-import { networks } from "../../../src/networks.ts";
+import { buyAll, createBuyers } from "../../demo/sale/fleet.ts";
+import { networks } from "../../src/networks.ts";
 
 const { usdc } = networks.baseSepolia;
 

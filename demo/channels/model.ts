@@ -1,5 +1,5 @@
-import { compareWays } from "../../../src/channels/compare.ts";
-import { MOCK_CHANNEL_GAS, MOCK_USDC_GAS, ROUTER_GAS } from "../../../src/gas/index.ts";
+import { compareWays } from "../../src/channels/compare.ts";
+import { MOCK_CHANNEL_GAS, MOCK_USDC_GAS, ROUTER_GAS } from "../../src/gas/index.ts";
 import { USUAL_ETHER_MICRO_USD, USUAL_GAS_PRICE_WEI } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 

@@ -1,7 +1,7 @@
 import { type Address, getAddress, keccak256, type LocalAccount, stringToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "../../src/facilitator/index.ts";
-import type { LocalChain } from "../../src/local/index.ts";
+import { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "../src/facilitator/index.ts";
+import type { LocalChain } from "../src/local/index.ts";
 
 /** As tributary local does by default, and Base. */
 export const BLOCK_SECONDS = 2;

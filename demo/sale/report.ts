@@ -1,8 +1,8 @@
 import type { Address } from "viem";
-import { formatTable } from "../../../src/cli/output/output.ts";
-import { widthOf } from "../../../src/cli/output/terminal.ts";
-import type { LocalChain } from "../../../src/local/index.ts";
-import { formatAmount } from "../../../src/money.ts";
+import { formatTable } from "../../src/cli/output/output.ts";
+import { widthOf } from "../../src/cli/output/terminal.ts";
+import type { LocalChain } from "../../src/local/index.ts";
+import { formatAmount } from "../../src/money.ts";
 import { type Check, formatChecks, formatEnd, formatGas, formatMoney, indented, thousands } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 import type { TraceStep } from "./trace.ts";

@@ -1,11 +1,11 @@
 import type { Address } from "viem";
-import { CLIENT_DEPOSIT_MULTIPLIER, SERVER_DEPOSIT_MULTIPLIER } from "../../../src/channels/compare.ts";
-import { formatTable } from "../../../src/cli/output/output.ts";
-import { percent, usd } from "../../../src/cli/output/quoteText.ts";
-import { counted } from "../../../src/cli/output/summary.ts";
-import { widthOf } from "../../../src/cli/output/terminal.ts";
-import type { LocalChain } from "../../../src/local/index.ts";
-import { formatAmount } from "../../../src/money.ts";
+import { CLIENT_DEPOSIT_MULTIPLIER, SERVER_DEPOSIT_MULTIPLIER } from "../../src/channels/compare.ts";
+import { formatTable } from "../../src/cli/output/output.ts";
+import { percent, usd } from "../../src/cli/output/quoteText.ts";
+import { counted } from "../../src/cli/output/summary.ts";
+import { widthOf } from "../../src/cli/output/terminal.ts";
+import type { LocalChain } from "../../src/local/index.ts";
+import { formatAmount } from "../../src/money.ts";
 import { type Check, formatChecks, formatEnd, formatGas, indented, thousands, usualPrice } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 import type { SaleSize } from "../sale/report.ts";

@@ -1,7 +1,7 @@
 import { type Address, encodeFunctionData, type Hex, isHex, parseAbi } from "viem";
-import { encodeTransfer } from "../../src/authorization/encode.ts";
-import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import type { LocalChain } from "../../src/local/index.ts";
+import { encodeTransfer } from "../src/authorization/encode.ts";
+import type { SignedAuthorization } from "../src/authorization/types.ts";
+import type { LocalChain } from "../src/local/index.ts";
 
 /** What it took to settle some payments in one way. */
 export type Measurement = {

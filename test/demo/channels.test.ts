@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { getAddress, type Hex, keccak256, numberToHex } from "viem";
-import { type ChannelEvidence, checkChannels } from "../../../scripts/demo/channels/checks.ts";
-import { modelOtherWays, planLongChannel } from "../../../scripts/demo/channels/model.ts";
-import { formatChannelSale } from "../../../scripts/demo/channels/report.ts";
+import { type ChannelEvidence, checkChannels } from "../../demo/channels/checks.ts";
+import { modelOtherWays, planLongChannel } from "../../demo/channels/model.ts";
+import { formatChannelSale } from "../../demo/channels/report.ts";
 
 const address = (seed: number) => getAddress(numberToHex(seed, { size: 20 }));
 const id = (seed: number): Hex => keccak256(numberToHex(seed));

@@ -9,12 +9,12 @@ import {
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
-import { encodeTransfer } from "../../../src/authorization/encode.ts";
-import { signAuthorization } from "../../../src/authorization/sign.ts";
-import { mockUSDCArtifact } from "../../../src/contracts/MockUSDC.ts";
-import type { LocalChain } from "../../../src/local/index.ts";
-import { sender } from "../../../src/local/transaction.ts";
-import { networks } from "../../../src/networks.ts";
+import { encodeTransfer } from "../../src/authorization/encode.ts";
+import { signAuthorization } from "../../src/authorization/sign.ts";
+import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
+import type { LocalChain } from "../../src/local/index.ts";
+import { sender } from "../../src/local/transaction.ts";
+import { networks } from "../../src/networks.ts";
 import { type Cast, type Flaw, payerAccounts } from "./cast.ts";
 
 /** What each payer with USDC starts with: $5. */

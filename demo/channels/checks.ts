@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import { formatAmount } from "../../../src/money.ts";
+import { formatAmount } from "../../src/money.ts";
 import type { Check } from "../figures.ts";
 import type { Purchase } from "../sale/fleet.ts";
 import type { ChannelLedger } from "./ledger.ts";

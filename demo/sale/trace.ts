@@ -11,10 +11,10 @@ import {
   size,
   type TransactionReceipt,
 } from "viem";
-import type { ChainClient } from "../../../src/chain/client.ts";
-import { mockUSDCArtifact } from "../../../src/contracts/MockUSDC.ts";
-import { ROUTER_ADDRESS } from "../../../src/deployment.ts";
-import { decodeSettle } from "../../../src/router/index.ts";
+import type { ChainClient } from "../../src/chain/client.ts";
+import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
+import { ROUTER_ADDRESS } from "../../src/deployment.ts";
+import { decodeSettle } from "../../src/router/index.ts";
 import { decodeHeader, describeMessage } from "./wire.ts";
 
 const ROLES = {

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { getAddress, type Hex, keccak256, numberToHex } from "viem";
-import { checkSale, type SaleEvidence } from "../../../scripts/demo/sale/checks.ts";
-import { percentile } from "../../../scripts/demo/sale/report.ts";
-import { describeMessage } from "../../../scripts/demo/sale/wire.ts";
+import { checkSale, type SaleEvidence } from "../../demo/sale/checks.ts";
+import { percentile } from "../../demo/sale/report.ts";
+import { describeMessage } from "../../demo/sale/wire.ts";
 
 describe("checkSale", () => {
   const account = (index: number) => getAddress(numberToHex(0xa000 + index, { size: 20 }));

@@ -1,4 +1,4 @@
-import { UsageError } from "../../../src/cli/exit/errors.ts";
+import { UsageError } from "../../src/cli/exit/errors.ts";
 
 /**
  * What the demo's chain, resource server and buyers are made of, at the versions that they were tried with. Whoever settles

@@ -1,6 +1,6 @@
-import { formatOutcomes } from "../../../src/cli/output/summary.ts";
-import { formatAmount } from "../../../src/money.ts";
-import type { SettlementSummary } from "../../../src/settlement/index.ts";
+import { formatOutcomes } from "../../src/cli/output/summary.ts";
+import { formatAmount } from "../../src/money.ts";
+import type { SettlementSummary } from "../../src/settlement/index.ts";
 import { type Check, formatChecks, formatEnd, formatGas, formatMoney, indented, thousands } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 import { LEAST, MOST, PAYEES, PAYERS, PAYMENTS } from "./cast.ts";

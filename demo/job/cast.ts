@@ -1,10 +1,10 @@
 import { type Address, getAddress, type Hex, keccak256, type LocalAccount, stringToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { signAuthorization } from "../../../src/authorization/sign.ts";
-import type { Authorization, SignedAuthorization } from "../../../src/authorization/types.ts";
-import { choicesFrom } from "../../../src/cli/options/choices.ts";
-import { networks } from "../../../src/networks.ts";
-import type { RejectionReason } from "../../../src/settlement/index.ts";
+import { signAuthorization } from "../../src/authorization/sign.ts";
+import type { Authorization, SignedAuthorization } from "../../src/authorization/types.ts";
+import { choicesFrom } from "../../src/cli/options/choices.ts";
+import { networks } from "../../src/networks.ts";
+import type { RejectionReason } from "../../src/settlement/index.ts";
 
 /** How a payment of the demo is bad. */
 export const flaws = [

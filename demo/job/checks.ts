@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import type { PaymentResult, SettlementReport, SettlementSummary } from "../../../src/settlement/index.ts";
+import type { PaymentResult, SettlementReport, SettlementSummary } from "../../src/settlement/index.ts";
 import type { Check } from "../figures.ts";
 import type { Measurement } from "../measure.ts";
 import { type Cast, type DemoPayment, reasonOf } from "./cast.ts";
