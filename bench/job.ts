@@ -18,20 +18,20 @@ import { atLeast, atMost, round, type Subject } from "./lib/results.ts";
 import { setBalances } from "./lib/token.ts";
 import { WAY } from "./lib/ways.ts";
 
-type Size = { readonly count: number; readonly store: "SQLite" | "PostgreSQL" };
+type Size = { readonly count: number; readonly journal: "SQLite" | "PostgreSQL" };
 
 const QUICK: readonly Size[] = [
-  { count: 1_000, store: "SQLite" },
-  { count: 10_000, store: "SQLite" },
-  { count: 2_000, store: "PostgreSQL" },
+  { count: 1_000, journal: "SQLite" },
+  { count: 10_000, journal: "SQLite" },
+  { count: 2_000, journal: "PostgreSQL" },
 ];
 const FULL: readonly Size[] = [
-  { count: 1_000, store: "SQLite" },
-  { count: 10_000, store: "SQLite" },
-  { count: 100_000, store: "SQLite" },
-  { count: 1_000, store: "PostgreSQL" },
-  { count: 10_000, store: "PostgreSQL" },
-  { count: 100_000, store: "PostgreSQL" },
+  { count: 1_000, journal: "SQLite" },
+  { count: 10_000, journal: "SQLite" },
+  { count: 100_000, journal: "SQLite" },
+  { count: 1_000, journal: "PostgreSQL" },
+  { count: 10_000, journal: "PostgreSQL" },
+  { count: 100_000, journal: "PostgreSQL" },
 ];
 const PEER_PAYMENTS = { quick: { single: 300, multicall: 3_000 }, full: { single: 2_000, multicall: 10_000 } };
 const LEAST_PER_SECOND = 400;
@@ -64,8 +64,8 @@ export const job: Subject = {
       const postgres = await startPostgres({ durable: true });
       const runs: Run[] = [];
       for (const size of sizes) {
-        tell(`${size.count} payments, ${size.store}`);
-        const journal = size.store === "SQLite" ? join(folder, `${runs.length}.db`) : await postgres.createDatabase();
+        tell(`${size.count} payments, ${size.journal}`);
+        const journal = size.journal === "SQLite" ? join(folder, `${runs.length}.db`) : await postgres.createDatabase();
         runs.push(await settle(chain, folder, journal, size, payments.slice(0, size.count)));
       }
       tell("peers");
@@ -210,12 +210,12 @@ async function measurePeers(
 
 function report(runs: readonly Run[], peers: readonly Peer[]) {
   const figures: Record<string, number> = {};
-  for (const { count, store, seconds, usage } of runs) {
-    figures[`job payments/s ${count} ${store}`] = round(count / seconds);
-    figures[`job MiB ${count} ${store}`] = Math.round(usage.mostRssMiB);
+  for (const { count, journal, seconds, usage } of runs) {
+    figures[`job payments/s ${count} ${journal}`] = round(count / seconds);
+    figures[`job MiB ${count} ${journal}`] = Math.round(usage.mostRssMiB);
   }
   for (const { way, count, seconds } of peers) figures[`job payments/s ${way}`] = round(count / seconds);
-  const onSqlite = runs.filter(({ store }) => store === "SQLite");
+  const onSqlite = runs.filter(({ journal }) => journal === "SQLite");
   const [before, last] = onSqlite.slice(-2);
   if (before === undefined || last === undefined) throw new Error("a job has two sizes at least");
   const growth = last.seconds / last.count / (before.seconds / before.count);
@@ -251,7 +251,7 @@ function report(runs: readonly Run[], peers: readonly Peer[]) {
         ],
         rows: runs.map((run) => [
           run.count,
-          run.store,
+          run.journal,
           round(run.seconds),
           Math.round(run.count / run.seconds),
           run.transactions,
@@ -311,6 +311,6 @@ function report(runs: readonly Run[], peers: readonly Peer[]) {
   };
 }
 
-function labelOf({ count, store }: Size): string {
-  return `${count.toLocaleString("en")}, ${store}`;
+function labelOf({ count, journal }: Size): string {
+  return `${count.toLocaleString("en")}, ${journal}`;
 }

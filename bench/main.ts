@@ -4,12 +4,12 @@ import { dataFee } from "./dataFee.ts";
 import { facilitator } from "./facilitator.ts";
 import { gas } from "./gas.ts";
 import { job } from "./job.ts";
+import { journal } from "./journal.ts";
 import { updateQuotes, writeResults } from "./lib/output.ts";
 import { missedBy, resultsOf, type Section, type Subject } from "./lib/results.ts";
 import { money } from "./money.ts";
 import { overload } from "./overload.ts";
 import { planner } from "./planner.ts";
-import { store } from "./store.ts";
 import { verification } from "./verification.ts";
 import { vouchers } from "./vouchers.ts";
 
@@ -23,7 +23,7 @@ const SUBJECTS: readonly Subject[] = [
   facilitator,
   verification,
   vouchers,
-  store,
+  journal,
 ];
 
 type Options = {

@@ -9,7 +9,7 @@ import { ExactEvmScheme } from "@x402/evm/exact/server";
 import { paymentMiddleware } from "@x402/express";
 import express from "express";
 import { createChannelStorage, quickenVouchers } from "tributary/keeper";
-import { openStore } from "tributary/settlement";
+import { openJournal } from "tributary/settlement";
 import { privateKeyToAccount } from "viem/accounts";
 
 const { FACILITATOR_URL = "http://127.0.0.1:4022", PAY_TO, RECEIVER_AUTHORIZER_KEY, DATABASE_URL } = process.env;
@@ -18,8 +18,8 @@ if (PAY_TO === undefined) throw new Error("Set PAY_TO to the address that gets p
 if (RECEIVER_AUTHORIZER_KEY === undefined) throw new Error("Set RECEIVER_AUTHORIZER_KEY: it signs claims and refunds.");
 const payTo = PAY_TO as `0x${string}`;
 
-const store = await openStore(DATABASE_URL); // undefined: SQLite in .tributary/journal.db
-const storage = createChannelStorage(store, { chainId: 84532 });
+const journal = await openJournal(DATABASE_URL); // undefined: SQLite in .tributary/journal.db
+const storage = createChannelStorage(journal, { chainId: 84532 });
 const receiverAuthorizerSigner = privateKeyToAccount(RECEIVER_AUTHORIZER_KEY as `0x${string}`);
 const facilitator = new HTTPFacilitatorClient({ url: FACILITATOR_URL });
 

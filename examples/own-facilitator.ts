@@ -4,15 +4,15 @@ import { serve } from "@hono/node-server";
 import { x402Facilitator } from "@x402/core/facilitator";
 import { Hono } from "hono";
 import { connectChain } from "tributary";
-import { createSharedExactSchemes, openStore } from "tributary/facilitator";
+import { createSharedExactSchemes, openJournal } from "tributary/facilitator";
 import { privateKeyToAccount } from "viem/accounts";
 
 const { RPC_URL = "http://127.0.0.1:8545", PRIVATE_KEY, DATABASE_URL, PORT = "4022" } = process.env;
 const client = await connectChain(RPC_URL);
-const store = await openStore(DATABASE_URL);
+const journal = await openJournal(DATABASE_URL);
 const senders = [privateKeyToAccount(PRIVATE_KEY as `0x${string}`)];
 
-const { v2, v1 } = await createSharedExactSchemes({ client, store, senders }); // was: new ExactEvmScheme(signer)
+const { v2, v1 } = await createSharedExactSchemes({ client, journal, senders }); // was: new ExactEvmScheme(signer)
 const facilitator = new x402Facilitator().register("eip155:84532", v2).registerV1("base-sepolia" as "a:b", v1);
 
 const app = new Hono();

@@ -38,8 +38,8 @@ export function accountsCommand(): Command {
 }
 
 async function runAccounts(options: Options): Promise<void> {
-  await withJournal(options, async (store) => {
-    const senders = await store.senders();
+  await withJournal(options, async (journal) => {
+    const senders = await journal.senders();
     const client = await connect(options).catch((error: unknown) => {
       if (options.network !== undefined) throw error;
       notice("notice: no node answers; what follows is from the journal alone");

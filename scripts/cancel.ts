@@ -5,7 +5,7 @@ import { findPayments } from "../src/cli/input/findPayments.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
-import type { PaymentRow, Store } from "../src/journal/index.ts";
+import type { Journal, PaymentRow } from "../src/journal/index.ts";
 
 type Options = { readonly journal?: string; readonly json?: true };
 
@@ -24,10 +24,10 @@ export function cancelCommand(): Command {
 }
 
 async function runCancel(payments: readonly string[], options: Options): Promise<void> {
-  await withJournal(options, async (store) => {
+  await withJournal(options, async (journal) => {
     for (const text of payments) {
-      for (const row of await findPayments(store, text)) {
-        const refusal = await cancel(store, row);
+      for (const row of await findPayments(journal, text)) {
+        const refusal = await cancel(journal, row);
         if (options.json === true) printJson({ id: row.id, cancelled: refusal === undefined, why: refusal ?? null });
         else printLine(`payment ${row.id}: ${refusal ?? "taken out of the queue"}`);
         if (refusal !== undefined) process.exitCode = EXIT.unsettled;
@@ -37,14 +37,14 @@ async function runCancel(payments: readonly string[], options: Options): Promise
 }
 
 /** Why it was not cancelled; undefined where it was. */
-async function cancel(store: Store, row: PaymentRow): Promise<string | undefined> {
+async function cancel(journal: Journal, row: PaymentRow): Promise<string | undefined> {
   const evidence = { kind: "request", by: "tributary cancel" } as const;
-  const [moved] = await store.transition(
+  const [moved] = await journal.transition(
     [{ paymentId: row.id, from: ["queued"], to: "cancelled", evidence }],
     Date.now(),
   );
   if (moved !== undefined) return undefined;
-  const now = (await store.payment(row.id)) ?? row;
+  const now = (await journal.payment(row.id)) ?? row;
   switch (now.state) {
     case "batched":
     case "submitted":

@@ -10,7 +10,7 @@ import { address, addresses, jsonOption, network } from "../src/cli/options/opti
 import { type CsvValue, csvLine } from "../src/cli/output/csv.ts";
 import { formatTable, notice, toJson } from "../src/cli/output/output.ts";
 import { widthOf } from "../src/cli/output/terminal.ts";
-import type { Store } from "../src/journal/index.ts";
+import type { Journal } from "../src/journal/index.ts";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import { type Network, networkOf, networks } from "../src/networks.ts";
 import {
@@ -63,15 +63,15 @@ export function earningsCommand(): Command {
 
 async function runEarnings(options: Options): Promise<void> {
   const merchantOf = await merchantsIn(options.merchants);
-  await withJournal(options, async (store) => {
-    const { chainId } = options.network ?? (await networkIn(store));
+  await withJournal(options, async (journal) => {
+    const { chainId } = options.network ?? (await networkIn(journal));
     const token = options.token ?? networkOf(chainId)?.usdc.address;
     if (token === undefined) {
       throw new UsageError(`Which token? No USDC is known on chain ${chainId}.`, { hint: "Name it with --token." });
     }
     const { since, until, payee: payees, merchant: merchants } = options;
     const earnings = await asUsageAsync(
-      readEarnings(store, { chainId, token, since, until, payees, merchants, merchantOf }),
+      readEarnings(journal, { chainId, token, since, until, payees, merchants, merchantOf }),
     );
     const sink = await openLines(options.out, options.force === true);
     try {
@@ -161,8 +161,8 @@ function* describe(
 }
 
 /** The only network that the journal sent on. */
-async function networkIn(store: Store): Promise<{ readonly chainId: number }> {
-  const chains = [...new Set((await store.senders()).map(({ chainId }) => chainId))];
+async function networkIn(journal: Journal): Promise<{ readonly chainId: number }> {
+  const chains = [...new Set((await journal.senders()).map(({ chainId }) => chainId))];
   const [only] = chains;
   if (only === undefined) return networks.baseSepolia;
   if (chains.length === 1) return { chainId: only };

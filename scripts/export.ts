@@ -53,18 +53,18 @@ export function exportCommand(): Command {
 async function runExport(options: Options): Promise<void> {
   const format = options.json === true ? "json" : options.format;
   const chainId = options.network?.chainId;
-  await withJournal(options, async (store) => {
+  await withJournal(options, async (journal) => {
     const sink = await openLines(options.out, options.force === true);
     try {
       const totals = createTotals();
       if (format === "csv") await sink.write(csvLine(COLUMNS));
-      for await (const line of readStatement(store, { chainId, etherMicroUsd: options.ethUsd })) {
+      for await (const line of readStatement(journal, { chainId, etherMicroUsd: options.ethUsd })) {
         totals.add(line);
         await sink.write(format === "csv" ? csvOf(line) : toJson(fieldsOf(line)));
         if (sink.isClosed()) return;
       }
       await sink.finish();
-      for (const text of describe(await totals.finish(store, chainId))) notice(text);
+      for (const text of describe(await totals.finish(journal, chainId))) notice(text);
     } catch (error) {
       await sink.discard();
       throw error;

@@ -48,7 +48,7 @@ import {
   serveFacilitator,
 } from "../src/facilitator/index.ts";
 import { withoutTwins } from "../src/facilitator/merchants.ts";
-import { DEFAULT_STORE_PATH, type Store } from "../src/journal/index.ts";
+import { DEFAULT_JOURNAL_PATH, type Journal } from "../src/journal/index.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
@@ -102,7 +102,7 @@ export function facilitatorCommand(): Command {
     )
     .addOption(keystoreOption())
     .addOption(
-      new Option("--database-url <url>", `journal: a file, or postgres://… (default: ${DEFAULT_STORE_PATH})`).env(
+      new Option("--database-url <url>", `journal: a file, or postgres://… (default: ${DEFAULT_JOURNAL_PATH})`).env(
         "DATABASE_URL",
       ),
     )
@@ -223,11 +223,11 @@ async function runFacilitator(options: Options, command: Command): Promise<void>
       hint: "Do not use this node before you know why; tributary doctor says more.",
     });
   }
-  const place = options.databaseUrl ?? DEFAULT_STORE_PATH;
-  const store = await openEngineJournal({ journal: options.databaseUrl, rpcUrl: options.rpcUrl }, client);
+  const place = options.databaseUrl ?? DEFAULT_JOURNAL_PATH;
+  const journal = await openEngineJournal({ journal: options.databaseUrl, rpcUrl: options.rpcUrl }, client);
   const logger = createJsonLogger(options.logLevel);
-  const served = await listen({ options, client, sender, store, logger, merchants }).catch(async (error: unknown) => {
-    await store.close();
+  const served = await listen({ options, client, sender, journal, logger, merchants }).catch(async (error: unknown) => {
+    await journal.close();
     throw error;
   });
   const variable = command.getOptionValueSource("host") === "env" ? "HOST" : undefined;
@@ -241,7 +241,7 @@ async function runFacilitator(options: Options, command: Command): Promise<void>
       url: served.url,
       network: `eip155:${client.chain.id}`,
       sender: sender.address,
-      journal: describeStore(place),
+      journal: describeJournal(place),
       batches: router.status === "matches",
       merchants: merchants.map(({ id }) => id),
     });
@@ -249,13 +249,13 @@ async function runFacilitator(options: Options, command: Command): Promise<void>
     printLine(describe(options, client, sender.address, served.url, place, router.status === "matches", merchants));
   const hasEnded = await Promise.race([
     stop.asked.then(() => false),
-    ...(isDevelopment ? [untilBegunAnew(store, client, stop.signal).then(() => true)] : []),
+    ...(isDevelopment ? [untilBegunAnew(journal, client, stop.signal).then(() => true)] : []),
   ]);
   if (!hasEnded && options.json !== true) {
     notice("stopping: no new payments, waiting for those that are on their way");
   }
   await served.close({ graceMs: hasEnded ? 0 : options.grace * 1000 });
-  await store.close();
+  await journal.close();
   if (hasEnded) {
     throw new CommandError(
       "The local chain began anew: what was on its way is gone with the one before.",
@@ -271,14 +271,14 @@ async function listen({
   options,
   client,
   sender,
-  store,
+  journal,
   logger,
   merchants,
 }: {
   readonly options: Options;
   readonly client: ChainClient;
   readonly sender: LocalAccount;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly logger: ReturnType<typeof createJsonLogger>;
   readonly merchants: readonly Merchant[];
 }) {
@@ -286,7 +286,7 @@ async function listen({
   const creating = createFacilitator({
     client,
     nodes: await connectNodes(client, options.node),
-    store,
+    journal,
     senders: [sender],
     logger,
     policy: {
@@ -378,7 +378,7 @@ function describe(
     ["network", `${known?.title ?? "chain"} eip155:${client.chain.id} at ${describeUrl(options.rpcUrl)}`],
     ["assets", served.join("; ")],
     ["sends from", sender],
-    ["journal", place === ":memory:" ? "in memory: it ends with this process" : describeStore(place)],
+    ["journal", place === ":memory:" ? "in memory: it ends with this process" : describeJournal(place)],
     ...(merchants.length === 0
       ? []
       : [["merchants", merchants.map(({ id }) => id).join(", ") + (options.merchantsOnly ? ", and nobody else" : "")]]),
@@ -391,7 +391,7 @@ function describe(
 }
 
 /** A database's address without its password. */
-function describeStore(place: string): string {
+function describeJournal(place: string): string {
   if (!/^postgres(ql)?:/i.test(place) || !URL.canParse(place)) return place;
   const { protocol, host, pathname } = new URL(place);
   return `${protocol}//${host}${pathname}`;

@@ -70,10 +70,10 @@ async function runReconcile(options: Options): Promise<void> {
   if (toBlock > newest || fromBlock > toBlock) {
     throw new UsageError(`There are no blocks ${fromBlock} to ${toBlock}: the newest is ${newest}.`);
   }
-  const result = await withJournal(options, async (store) => {
+  const result = await withJournal(options, async (journal) => {
     const progress = startProgress("blocks", Number(toBlock - fromBlock + 1n));
     try {
-      return await reconcile(client, store, {
+      return await reconcile(client, journal, {
         token,
         fromBlock,
         toBlock,

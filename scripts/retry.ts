@@ -7,7 +7,7 @@ import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
 import { counted } from "../src/cli/output/summary.ts";
-import type { PaymentRow, Store, Transition } from "../src/journal/index.ts";
+import type { Journal, PaymentRow, Transition } from "../src/journal/index.ts";
 
 type Options = {
   readonly journal?: string;
@@ -45,16 +45,16 @@ async function runRetry(payments: readonly string[], options: Options): Promise<
   if (options.reason !== undefined && !all) {
     throw new UsageError("--reason goes with --all-rejected only.");
   }
-  await withJournal(options, async (store) => {
+  await withJournal(options, async (journal) => {
     if (all) {
-      const requeued = await requeueAll(store, options.reason);
+      const requeued = await requeueAll(journal, options.reason);
       if (options.json === true) printJson({ requeued });
       else printLine(`${counted(requeued, "payment")} put back into the queue`);
       return;
     }
     const answers: Answer[] = [];
     for (const text of payments) {
-      for (const row of await findPayments(store, text)) answers.push(await requeue(store, row));
+      for (const row of await findPayments(journal, text)) answers.push(await requeue(journal, row));
     }
     for (const answer of answers) {
       if (options.json === true) printJson(answer);
@@ -64,14 +64,14 @@ async function runRetry(payments: readonly string[], options: Options): Promise<
   });
 }
 
-async function requeue(store: Store, row: PaymentRow): Promise<Answer> {
+async function requeue(journal: Journal, row: PaymentRow): Promise<Answer> {
   const { id, state, deadlineSeconds } = row;
   if (!mayRetry(row))
     return { id, requeued: false, why: `it is ${state}, and only rejected or cancelled ones go back` };
   if (deadlineSeconds <= BigInt(Math.floor(Date.now() / 1000))) {
     return { id, requeued: false, why: `its validBefore, ${deadlineSeconds}, has passed` };
   }
-  const [moved] = await store.transition([toQueue(row)], Date.now());
+  const [moved] = await journal.transition([toQueue(row)], Date.now());
   if (moved === undefined) return { id, requeued: false, why: "it changed at the same moment; look at it again" };
   return { id, requeued: true, why: "put back into the queue" };
 }
@@ -85,15 +85,15 @@ function toQueue({ id, state }: PaymentRow): Transition {
   return { paymentId: id, from: [state], to: "queued", evidence: { kind: "request", by: "tributary retry" } };
 }
 
-async function requeueAll(store: Store, reason: string | undefined): Promise<number> {
+async function requeueAll(journal: Journal, reason: string | undefined): Promise<number> {
   let requeued = 0;
   for (let afterId = 0; ; ) {
-    const rows = await store.list({ states: ["rejected"], afterId, limit: PER_PAGE });
+    const rows = await journal.list({ states: ["rejected"], afterId, limit: PER_PAGE });
     const nowSeconds = BigInt(Math.floor(Date.now() / 1000));
     const wanted = rows.filter((row) => {
       return row.deadlineSeconds > nowSeconds && (reason === undefined || row.reason === reason);
     });
-    requeued += (await store.transition(wanted.map(toQueue), Date.now())).length;
+    requeued += (await journal.transition(wanted.map(toQueue), Date.now())).length;
     const last = rows.at(-1);
     if (last === undefined || rows.length < PER_PAGE) return requeued;
     afterId = last.id;

@@ -22,7 +22,7 @@ import { startProgress } from "../src/cli/output/progress.ts";
 import { formatSummary } from "../src/cli/output/summary.ts";
 import { listenForStop } from "../src/cli/process/stopSignals.ts";
 import { runWatch, tellHeld, tellStopping } from "../src/cli/settle/watch.ts";
-import type { Store } from "../src/journal/index.ts";
+import type { Journal } from "../src/journal/index.ts";
 import type { Network } from "../src/networks.ts";
 import { type RefusedLine, type SettlementReport, settlePayments, summarise } from "../src/settlement/index.ts";
 
@@ -96,13 +96,13 @@ async function watch(from: string, options: Options): Promise<void> {
   const client = await connect(options);
   const senders = [await resolveSigner({ ...options, chainId: client.chain.id })];
   const nodes = await connectNodes(client, options.node);
-  await withStore(await openEngineJournal(options, client), async (store) => {
+  await closing(await openEngineJournal(options, client), async (journal) => {
     process.exitCode = await runWatch({
       from,
       client,
       nodes,
       senders,
-      store,
+      journal,
       policy: policyOf(options),
       context: {
         ...(options.network === undefined ? {} : { network: options.network }),
@@ -123,7 +123,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
   requireSomeOn(client, input.payments);
   const account = await resolveSigner({ ...options, chainId: client.chain.id });
   const named = file === "-" ? "payments" : file;
-  await withStore(await openEngineJournal(options, client), async (store) => {
+  await closing(await openEngineJournal(options, client), async (journal) => {
     const lines = input.payments.length + input.refused.length;
     const results = reserveResults(options.out ?? `${named}.results.jsonl`, lines);
     const progress = startProgress("payments", input.payments.length);
@@ -134,7 +134,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
     });
     const report = await asUsageAsync(
       settlePayments(client, input.payments, {
-        journal: store,
+        journal: journal,
         senders: [account],
         nodes: await connectNodes(client, options.node),
         policy: policyOf(options),
@@ -176,11 +176,11 @@ async function settleFile(file: string, options: Options): Promise<void> {
   });
 }
 
-async function withStore(store: Store, work: (store: Store) => Promise<void>): Promise<void> {
+async function closing(journal: Journal, work: (journal: Journal) => Promise<void>): Promise<void> {
   try {
-    await work(store);
+    await work(journal);
   } finally {
-    await store.close();
+    await journal.close();
   }
 }
 

@@ -17,9 +17,9 @@ import { STATES } from "../src/cli/status/states.ts";
 import type { Network } from "../src/networks.ts";
 import {
   attemptsOf,
+  type Journal,
   OPEN_STATES,
   type SenderRow,
-  type Store,
   type TransactionAttempt,
 } from "../src/settlement/index.ts";
 
@@ -49,28 +49,28 @@ export function statusCommand(): Command {
     .addOption(jsonOption())
     .addHelpText("after", examples("status", "status 17", "status 0x5f3c…9a1e", "status payments.jsonl --json"))
     .action((what: string | undefined, options: Options) =>
-      withJournal(options, async (store) => {
-        if (what === undefined) await showJournal(store, options.json === true);
-        else await show(store, what, options);
+      withJournal(options, async (journal) => {
+        if (what === undefined) await showJournal(journal, options.json === true);
+        else await show(journal, what, options);
       }),
     );
 }
 
 /** A hash may be a payment's nonce, a transaction's or a batch's; what else names no payment by itself is a file, if it is there. */
-async function show(store: Store, what: string, options: Options): Promise<void> {
+async function show(journal: Journal, what: string, options: Options): Promise<void> {
   const json = options.json === true;
-  const batch = await findBatch(store, what);
-  if (batch !== undefined) return showBatch(store, batch, options);
-  if (namesPayment(what)) return showPayments(store, await findPaymentsToRead(store, what), json);
-  const rows = existsSync(what) ? [] : await paymentsFrom(store, what);
-  return rows.length > 0 ? showPayments(store, rows, json) : showFile(store, what, options);
+  const batch = await findBatch(journal, what);
+  if (batch !== undefined) return showBatch(journal, batch, options);
+  if (namesPayment(what)) return showPayments(journal, await findPaymentsToRead(journal, what), json);
+  const rows = existsSync(what) ? [] : await paymentsFrom(journal, what);
+  return rows.length > 0 ? showPayments(journal, rows, json) : showFile(journal, what, options);
 }
 
-async function showJournal(store: Store, json: boolean): Promise<void> {
-  const counts = await store.count();
-  const [oldest] = await store.list({ states: ["queued"], limit: 1 });
-  const senders = await store.senders();
-  const waiting = await oldestOpen(store, senders);
+async function showJournal(journal: Journal, json: boolean): Promise<void> {
+  const counts = await journal.count();
+  const [oldest] = await journal.list({ states: ["queued"], limit: 1 });
+  const senders = await journal.senders();
+  const waiting = await oldestOpen(journal, senders);
   const open = OPEN_STATES.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
   if (json) {
     printJson({
@@ -107,12 +107,12 @@ async function showJournal(store: Store, json: boolean): Promise<void> {
 
 /** The first transaction of the batch that is open for the longest time. */
 async function oldestOpen(
-  store: Store,
+  journal: Journal,
   senders: readonly Pick<SenderRow, "chainId" | "sender">[],
 ): Promise<TransactionAttempt | undefined> {
   const firsts = await Promise.all(
     senders.map(async ({ chainId, sender }) => {
-      const [batch] = await store.batches({ chainId, sender, states: ["open"], limit: 1 });
+      const [batch] = await journal.batches({ chainId, sender, states: ["open"], limit: 1 });
       return batch === undefined ? undefined : attemptsOf(batch)[0];
     }),
   );

@@ -9,15 +9,15 @@ import { loadSalePackages } from "../../demo/sale/packages.ts";
 import { openShop } from "../../demo/sale/shop.ts";
 import { createChannelStorage, quickenVouchers } from "../../src/keeper/index.ts";
 import { networks } from "../../src/networks.ts";
-import { openStore } from "../../src/settlement/index.ts";
+import { openJournal } from "../../src/settlement/index.ts";
 
-const [facilitatorUrl = "", payee, minDeposit, journal, choice] = process.argv.slice(2);
+const [facilitatorUrl = "", payee, minDeposit, journalFile, choice] = process.argv.slice(2);
 const { caip2, chainId } = networks.baseSepolia;
 const receiverAuthorizerSigner = privateKeyToAccount(process.env.RECEIVER_AUTHORIZER_KEY as Hex);
-const store = journal === undefined ? undefined : await openStore(journal);
+const journal = journalFile === undefined ? undefined : await openJournal(journalFile);
 const scheme = new BatchSettlementEvmScheme(payee as Address, {
   receiverAuthorizerSigner,
-  ...(store === undefined ? {} : { storage: createChannelStorage(store, { chainId }) }),
+  ...(journal === undefined ? {} : { storage: createChannelStorage(journal, { chainId }) }),
 });
 if (choice === "quickened") quickenVouchers(scheme);
 const shop = await openShop(await loadSalePackages(), {
@@ -27,6 +27,6 @@ const shop = await openShop(await loadSalePackages(), {
 console.log(shop.url);
 process.once("SIGTERM", async () => {
   await shop.close();
-  await store?.close();
+  await journal?.close();
   process.exit(0);
 });

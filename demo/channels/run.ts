@@ -7,7 +7,7 @@ import { BatchSettlementEvmScheme as ClientScheme } from "@x402/evm/batch-settle
 import { BatchSettlementEvmScheme as ServerScheme } from "@x402/evm/batch-settlement/server";
 import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../../src/chain/client.ts";
-import { createFacilitator, openStore, serveFacilitator } from "../../src/facilitator/index.ts";
+import { createFacilitator, openJournal, serveFacilitator } from "../../src/facilitator/index.ts";
 import { createChannelKeeper, createChannelStorage } from "../../src/keeper/index.ts";
 import { type LocalChain, startLocalChain } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
@@ -128,11 +128,11 @@ async function sell(
   const authorizer = accountOf(chain, AUTHORIZER_ACCOUNT);
   const closers: (() => Promise<unknown>)[] = [];
   try {
-    const facilitatorStore = await openStore(":memory:");
-    closers.push(() => facilitatorStore.close());
+    const facilitatorJournal = await openJournal(":memory:");
+    closers.push(() => facilitatorJournal.close());
     const facilitator = await createFacilitator({
       client,
-      store: facilitatorStore,
+      journal: facilitatorJournal,
       senders: [setting.facilitator],
       policy: DEMO_FACILITATOR,
     });
@@ -140,9 +140,9 @@ async function sell(
     const served = await serveFacilitator(facilitator, { port: 0 });
     closers.push(() => served.close({ graceMs: 0 }));
 
-    const store = await openStore(join(folder, "journal.db"));
-    closers.push(() => store.close());
-    const storage = createChannelStorage(store, { chainId });
+    const journal = await openJournal(join(folder, "journal.db"));
+    closers.push(() => journal.close());
+    const storage = createChannelStorage(journal, { chainId });
     const scheme = new ServerScheme(PAYEE, { storage, receiverAuthorizerSigner: authorizer });
     const official = new HTTPFacilitatorClient({ url: served.url });
     const shop = await openShop(packages, {
@@ -156,9 +156,9 @@ async function sell(
     });
     closers.push(shop.close);
 
-    const engine = await startEngine({ store, chain: { client }, senders: [setting.keeper], policy: KEEPER_ENGINE });
+    const engine = await startEngine({ journal, chain: { client }, senders: [setting.keeper], policy: KEEPER_ENGINE });
     closers.push(() => engine.close());
-    const keeper = createChannelKeeper({ store, client, engine, keys: [authorizer], isWatching: false });
+    const keeper = createChannelKeeper({ journal, client, engine, keys: [authorizer], isWatching: false });
     closers.push(() => keeper.close());
 
     const { url } = shop;

@@ -4,7 +4,7 @@ import { registerExactEvmScheme as registerServerScheme } from "@x402/evm/exact/
 import type { LocalAccount } from "viem";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { type ChainClient, connectChain } from "../../src/chain/client.ts";
-import { createFacilitator, openStore, type Store, serveFacilitator } from "../../src/facilitator/index.ts";
+import { createFacilitator, type Journal, openJournal, serveFacilitator } from "../../src/facilitator/index.ts";
 import { type LocalChain, startLocalChain } from "../../src/local/index.ts";
 import { gasPerPayment } from "../figures.ts";
 import { type Measurement, measureOneByOne } from "../measure.ts";
@@ -105,9 +105,9 @@ async function sell(
   const client = trace?.chain(setting.client) ?? setting.client;
   const closers: (() => Promise<void>)[] = [];
   try {
-    const store = await openStore(":memory:");
-    closers.push(() => store.close());
-    const facilitator = await createFacilitator({ client, store, senders: [sender], policy: DEMO_FACILITATOR });
+    const journal = await openJournal(":memory:");
+    closers.push(() => journal.close());
+    const facilitator = await createFacilitator({ client, journal, senders: [sender], policy: DEMO_FACILITATOR });
     closers.push(() => facilitator.close({ graceMs: 0 }));
     const served = await serveFacilitator(facilitator, { port: 0 });
     closers.push(() => served.close({ graceMs: 0 }));
@@ -141,18 +141,18 @@ async function sell(
       });
     });
     const saleSeconds = (performance.now() - startedMs) / 1000;
-    const [payments, journal] = [await readPayments(store), await store.count()];
-    return { purchases, saleSeconds, payments, journal, trace: trace?.steps() };
+    const [payments, counts] = [await readPayments(journal), await journal.count()];
+    return { purchases, saleSeconds, payments, journal: counts, trace: trace?.steps() };
   } finally {
     for (const close of closers.reverse()) await close();
   }
 }
 
 /** The authorizations that the facilitator settled, in the order in which they came. */
-async function readPayments(store: Store): Promise<SignedAuthorization[]> {
+async function readPayments(journal: Journal): Promise<SignedAuthorization[]> {
   const payments: SignedAuthorization[] = [];
   for (let afterId = 0; ; ) {
-    const rows = await store.list({ states: ["settled"], afterId, limit: ROWS_AT_ONCE });
+    const rows = await journal.list({ states: ["settled"], afterId, limit: ROWS_AT_ONCE });
     for (const { work } of rows) if (work.kind === "authorization") payments.push(work.authorization);
     const last = rows.at(-1);
     if (last === undefined || rows.length < ROWS_AT_ONCE) return payments;

@@ -7,7 +7,7 @@ import { ChainUnavailableError } from "../chain/errors.ts";
 import type { Clock } from "../clock.ts";
 import { type AddressSet, callerAddressOf } from "../http/addresses.ts";
 import { isForeign } from "../http/names.ts";
-import { isOutage, type StoreError } from "../journal/ports/errors.ts";
+import { isOutage, type JournalError } from "../journal/ports/errors.ts";
 import type { Logger } from "../logger.ts";
 import { EngineBusyError, EngineClosedError } from "../settlement/engine/engine.ts";
 import type { AcceptsAnswer } from "./accepts/answer.ts";
@@ -288,11 +288,11 @@ function peerOf(c: Context): string | undefined {
 }
 
 /** Only a fault that passes by itself is worth asking again soon. */
-function retryAfterSeconds({ kind }: StoreError): number {
+function retryAfterSeconds({ kind }: JournalError): number {
   return kind === "busy" || kind === "unavailable" || kind === "indeterminate" ? 2 : 30;
 }
 
-function journalMessage({ shortMessage }: StoreError): string {
+function journalMessage({ shortMessage }: JournalError): string {
   return `${shortMessage} Nothing is known against the payment.`;
 }
 

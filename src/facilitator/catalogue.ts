@@ -3,7 +3,7 @@ import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { BAZAAR, extractDiscoveryInfo, sanitizeResourceServiceMetadata } from "@x402/extensions/bazaar";
 import { isAddressEqual } from "viem";
 import type { Clock } from "../clock.ts";
-import type { ResourceRow, Store } from "../journal/ports/types.ts";
+import type { Journal, ResourceRow } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";
 import type { Caller } from "./admission/types.ts";
 import { requestName } from "./bringers.ts";
@@ -85,7 +85,7 @@ const SAME_MS = 60_000;
 const READ_AGAIN_MS = 5_000;
 
 export type CataloguePort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly clock: Clock;
   readonly logger: Logger;
   /** What a payment must come to so that its resource is listed, in atomic units: spam costs money. */
@@ -100,14 +100,14 @@ export type CataloguePort = {
  * replaces the entry of another payee, and a payee's only who has at least the authority of who listed it
  * ({@link Listing}). The oldest make room: those of merchants for each other, and those of everybody else.
  */
-export function createCatalogue({ store, clock, logger, minimum, loopback }: CataloguePort): Catalogue {
+export function createCatalogue({ journal, clock, logger, minimum, loopback }: CataloguePort): Catalogue {
   const check = createDeclarationCheck(clock);
   const written = new Map<string, { readonly text: string; readonly atMs: number }>();
   let known: { readonly atMs: number; readonly items: Promise<readonly Sized[]> } | undefined;
 
   const read = (): Promise<readonly Sized[]> => {
     if (known !== undefined && clock.now() - known.atMs < READ_AGAIN_MS) return known.items;
-    const items = store.resources().then((rows) => listed(rows).map(sized));
+    const items = journal.resources().then((rows) => listed(rows).map(sized));
     known = { atMs: clock.now(), items };
     items.catch(() => {
       known = undefined;
@@ -146,14 +146,14 @@ export function createCatalogue({ store, clock, logger, minimum, loopback }: Cat
       const pauseMs = before?.text === text ? SAME_MS : CHANGED_MS;
       if (before !== undefined && nowMs - before.atMs < pauseMs) return response;
       try {
-        const [standing] = listed(await store.resources(RANKS.map((rank) => `${rank}:${found.key}`)));
+        const [standing] = listed(await journal.resources(RANKS.map((rank) => `${rank}:${found.key}`)));
         if (standing !== undefined && !mayReplace(owner, standing.owner)) {
           return no("it was listed by another caller; the payee's merchant may change that, by its API key");
         }
         const entry: CataloguedResource = { ...found.entry, lastUpdated: new Date(nowMs).toISOString() };
         const value = JSON.stringify({ entry, owner } satisfies Omit<Listing, "key">);
         const among = `${owner.rank}:`;
-        await store.keepResource({ key: `${among}${found.key}`, value, updatedAtMs: nowMs }, MOST_RESOURCES, among);
+        await journal.keepResource({ key: `${among}${found.key}`, value, updatedAtMs: nowMs }, MOST_RESOURCES, among);
       } catch {
         logger.warn("a resource was not kept in the catalogue", { resource: found.entry.resource });
         return no("the catalogue is not available");

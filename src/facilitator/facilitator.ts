@@ -10,7 +10,7 @@ import { isDevelopmentChain } from "../chain/development.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { type AddressSet, createAddressSet } from "../http/addresses.ts";
-import type { Store } from "../journal/ports/types.ts";
+import type { Journal } from "../journal/ports/types.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
@@ -43,7 +43,7 @@ export type FacilitatorOptions = {
   readonly client: ChainClient;
   /** Further nodes: signed bytes are handed to them too, and they are asked where one node contradicts itself. */
   readonly nodes?: readonly ChainClient[] | undefined;
-  readonly store: Store;
+  readonly journal: Journal;
   /** The keys to send from: this process's alone while it runs. */
   readonly senders: readonly LocalAccount[];
   /** Whom and what to serve. The assets are the USDC of a known network unless they are given. */
@@ -101,7 +101,7 @@ export type Facilitator = {
   readonly warnings: readonly string[];
   /**
    * Stops: intake ends at once, callers who wait get up to `graceMs` for their payments, then what is not sent is taken
-   * back and what is sent is answered as pending. The store stays open.
+   * back and what is sent is answered as pending. The journal stays open.
    */
   readonly close: (options?: { readonly graceMs?: number }) => Promise<void>;
 };
@@ -114,7 +114,7 @@ export type Facilitator = {
  * PublicUrlError where `publicUrl` is none.
  */
 export async function createFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
-  const { client, store, senders } = options;
+  const { client, journal, senders } = options;
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const chainId = client.chain.id;
@@ -130,7 +130,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   for (const warning of warnings) logger.warn(warning);
   const engine = await startEngine(
     {
-      store,
+      journal,
       chain: { client, nodes: options.nodes ?? [] },
       senders,
       policy: { ...FACILITATOR_ENGINE, ...options.engine },
@@ -149,10 +149,10 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
 
   const stopping = new AbortController();
   const checks = createSignatureChecks(clock, chainId);
-  const admission = createAdmission({ store, clock, client, policy, batches });
+  const admission = createAdmission({ journal, clock, client, policy, batches });
   const port = {
     client,
-    store,
+    journal,
     engine,
     policy,
     clock,
@@ -169,11 +169,11 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     assumedPerSecond: policy.assumedPerSecond ?? (await assumeRate()),
     blockMs: await readBlockTime(client),
   });
-  const metrics = createMetrics({ engine, store, client, clock, load: capacity.view });
+  const metrics = createMetrics({ engine, journal, client, clock, load: capacity.view });
   const settler = createSettler(port);
   const [rpcUrl] = client.chain.rpcUrls.default.http;
   const loopback = rpcUrl !== undefined && (await isDevelopmentChain(client, rpcUrl));
-  const catalogue = createCatalogue({ store, clock, logger, minimum: policy.listFrom, loopback });
+  const catalogue = createCatalogue({ journal, clock, logger, minimum: policy.listFrom, loopback });
   const timed = <T>(startedMs: number, tell: (seconds: number) => void, value: T): T => {
     void aside(logger, "measuring", () => tell((clock.now() - startedMs) / 1000));
     return value;
@@ -213,10 +213,10 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
     isClosing: () => closing,
   });
   const isClosing = (): boolean => closing;
-  const readiness = createReadiness({ store, client, engine, clock, maxHeadAgeSeconds, isClosing });
+  const readiness = createReadiness({ journal, client, engine, clock, maxHeadAgeSeconds, isClosing });
   const { app, idle } = createApp({
     x402,
-    store,
+    journal,
     client,
     clock,
     logger,

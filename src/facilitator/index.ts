@@ -1,7 +1,7 @@
 export { AddressRangeError } from "../http/addresses.ts";
 export { ListenError } from "../http/listen.ts";
 export type { ConnectionBounds } from "../http/server.ts";
-export { openStore, type Store, type StoreOptions } from "../journal/index.ts";
+export { type Journal, type JournalOptions, openJournal } from "../journal/index.ts";
 export type { RateLimit } from "./admission/limit.ts";
 export { type ChannelSchemePort, createChannelScheme } from "./channels/scheme.ts";
 export { createExactScheme, type ExactSchemePort } from "./exact.ts";

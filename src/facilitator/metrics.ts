@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
-import type { Store } from "../journal/ports/types.ts";
+import type { Journal } from "../journal/ports/types.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import type { CapacityView } from "./admission/capacity.ts";
 import { createChannelMetrics } from "./channels/metrics.ts";
@@ -30,7 +30,7 @@ const COUNT_WITHIN_MS = 3_000;
 
 export function createMetrics(port: {
   readonly engine: SettlementEngine;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly load: () => CapacityView;
   readonly clock: Clock;
@@ -143,7 +143,7 @@ export function createMetrics(port: {
   });
   const seen = new Set<string>();
   const counted = sharedLook(port.clock, { everyMs: 0, withinMs: COUNT_WITHIN_MS }, undefined, () =>
-    port.store.count(port.client.chain.id).catch(() => undefined),
+    port.journal.count(port.client.chain.id).catch(() => undefined),
   );
 
   return {
@@ -173,7 +173,7 @@ export function createMetrics(port: {
       projectedDelay.set(load.delayMs / 1000);
       serviceRate.set(load.perSecond);
       const counts = await counted();
-      journalUp.set(counts === undefined || port.store.fault() !== undefined ? 0 : 1);
+      journalUp.set(counts === undefined || port.journal.fault() !== undefined ? 0 : 1);
       payments.reset();
       for (const [state, count] of Object.entries(counts ?? {})) payments.set({ state }, count);
       queueDepth.set(counts === undefined ? Number.NaN : (counts.queued ?? 0));

@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { BatchRow, PaymentRow, Store } from "../journal/ports/types.ts";
+import type { BatchRow, Journal, PaymentRow } from "../journal/ports/types.ts";
 
 /** Where a payment is in the transaction that settled it, which it shares with others. `logIndex` is its Transfer's. */
 export type BatchPlace = {
@@ -14,7 +14,7 @@ export type BatchPlace = {
 const REMEMBERED = 32;
 
 /** Reads settled payments' places from the journal; undefined where another transaction than ours settled it. */
-export function createPlaces(store: Store): (row: PaymentRow) => Promise<BatchPlace | undefined> {
+export function createPlaces(journal: Journal): (row: PaymentRow) => Promise<BatchPlace | undefined> {
   const batches = new Map<string, Promise<BatchRow | undefined>>();
 
   /** A batch that has this attempt. A mined attempt does not change any more. */
@@ -22,7 +22,7 @@ export function createPlaces(store: Store): (row: PaymentRow) => Promise<BatchPl
     const key = `${id} ${hash}`;
     const known = batches.get(key);
     if (known !== undefined) return known;
-    const read = store.batch(id);
+    const read = journal.batch(id);
     batches.set(key, read);
     const [oldest] = batches.keys();
     if (batches.size > REMEMBERED && oldest !== undefined) batches.delete(oldest);
@@ -46,8 +46,8 @@ export function createPlaces(store: Store): (row: PaymentRow) => Promise<BatchPl
 }
 
 /** The transaction that decided a payment, or the last one that it was sent in. */
-export async function lastHash(store: Store, { evidence, batchId }: PaymentRow): Promise<Hex | undefined> {
+export async function lastHash(journal: Journal, { evidence, batchId }: PaymentRow): Promise<Hex | undefined> {
   if ("transactionHash" in evidence && evidence.transactionHash !== undefined) return evidence.transactionHash;
-  const batch = batchId === undefined ? undefined : await store.batch(batchId as Hex);
+  const batch = batchId === undefined ? undefined : await journal.batch(batchId as Hex);
   return batch?.attempts.at(-1)?.hash;
 }

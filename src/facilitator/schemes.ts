@@ -3,7 +3,7 @@ import type { LocalAccount } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { readRouterCode } from "../chain/routerCode.ts";
 import { systemClock } from "../clock.ts";
-import type { Store } from "../journal/ports/types.ts";
+import type { Journal } from "../journal/ports/types.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { startEngine } from "../settlement/engine/start.ts";
@@ -31,18 +31,18 @@ export type SharedExactSchemes = {
  */
 export async function createSharedExactSchemes(options: {
   readonly client: ChainClient;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly senders: readonly LocalAccount[];
   readonly policy?: Partial<FacilitatorPolicy>;
   readonly engine?: EnginePolicyOptions;
   readonly logger?: Logger;
 }): Promise<SharedExactSchemes> {
-  const { client, store, senders, logger = silentLogger } = options;
+  const { client, journal, senders, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
   const token = await usualTerms(createTokens(client, policy.assets));
   const batches = (await readRouterCode(client)).status === "matches";
   const engine = await startEngine({
-    store,
+    journal,
     chain: { client },
     senders,
     policy: { ...FACILITATOR_ENGINE, ...options.engine },
@@ -52,8 +52,8 @@ export async function createSharedExactSchemes(options: {
   const addresses = () => senders.map(({ address }) => address);
   const checks = createSignatureChecks(systemClock, client.chain.id);
   const stop = { stopping: stopping.signal };
-  const admission = createAdmission({ store, clock: systemClock, client, policy, batches });
-  const port = { client, store, engine, policy, clock: systemClock, logger, addresses, checks, admission, ...stop };
+  const admission = createAdmission({ journal, clock: systemClock, client, policy, batches });
+  const port = { client, journal, engine, policy, clock: systemClock, logger, addresses, checks, admission, ...stop };
   const settle = createSettler(port);
   const parts = {
     addresses,

@@ -4,7 +4,7 @@ import { isErc6492, normaliseSignature, unwrapErc6492 } from "../authorization/s
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { hasCode } from "../chain/facts.ts";
 import { alarm, type Clock } from "../clock.ts";
-import type { PaymentRow, Store } from "../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { isDecided } from "../settlement/engine/waiters.ts";
@@ -49,7 +49,7 @@ export type Settlement =
 
 export type SettlePort = VerifyPort & {
   readonly engine: SettlementEngine;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly checks: SignatureChecks;
@@ -96,8 +96,8 @@ export type Settler = (request: ExactRequest, options?: SettleOptions) => Promis
  * told to nobody but who brought the payment ({@link createTurns}). Everybody else hears where it stands.
  */
 export function createSettler(port: SettlePort): Settler {
-  const { engine, store, client, clock, policy, checks, admission } = port;
-  const placeOf = createPlaces(store);
+  const { engine, journal, client, clock, policy, checks, admission } = port;
+  const placeOf = createPlaces(journal);
   const turns = createTurns(clock, policy.holdMs);
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
 
@@ -109,7 +109,7 @@ export function createSettler(port: SettlePort): Settler {
     const signed = authorizationOf(request, client.chain.id);
     const identity = authorizationId(signed);
     const digest = termsDigest(signed);
-    const known = (await store.variants(identity)).find((row) => row.digest === digest);
+    const known = (await journal.variants(identity)).find((row) => row.digest === digest);
     if (known !== undefined) onPayment?.(known.id);
     if (known === undefined) {
       const isWrapped = isErc6492(signed.signature);
@@ -247,7 +247,7 @@ export function createSettler(port: SettlePort): Settler {
 
   async function bringAnew(ticket: Ticket, row: PaymentRow, bringer: Bringer): Promise<PaymentRow | Settlement> {
     const isQueued = await engine.retry(row.id, { bringer: bringer.merchant ?? null });
-    const now = (await store.payment(row.id)) ?? row;
+    const now = (await journal.payment(row.id)) ?? row;
     if (isQueued) return now;
     // Another process was faster.
     await ticket.unsent();
@@ -258,7 +258,7 @@ export function createSettler(port: SettlePort): Settler {
   async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<Settlement> {
     if (row === undefined) return failed(REASON.duplicate, "this payment is being settled for another caller");
     if (why === "busy" || !isDecided(row)) {
-      return failed(REASON.duplicate, "this payment is being settled for another caller", await lastHash(store, row));
+      return failed(REASON.duplicate, "this payment is being settled for another caller", await lastHash(journal, row));
     }
     if (row.state === "settled" || row.state === "settled-elsewhere") {
       return failed(REASON.nonceUsed, "its success is told to who brought it, once", transactionOf(row));
@@ -269,7 +269,7 @@ export function createSettler(port: SettlePort): Settler {
 
   /** Whether a payment was decided without a transaction. */
   async function isNeverSent(id: number): Promise<boolean> {
-    const row = await store.payment(id);
+    const row = await journal.payment(id);
     return row !== undefined && isDecided(row) && transactionOf(row) === undefined;
   }
 
@@ -291,7 +291,7 @@ export function createSettler(port: SettlePort): Settler {
     const place = await placeOf(decided);
     if (signal?.aborted === true) throw new CallerGoneError("the caller is gone");
     // From here on nobody else gets it, whether or not this answer arrives.
-    if (!(await store.consume(decided.id, clock.now(), { bringer: bringer.merchant, again: bringer.again }))) {
+    if (!(await journal.consume(decided.id, clock.now(), { bringer: bringer.merchant, again: bringer.again }))) {
       return failed(REASON.nonceUsed, "its success was told before", transaction);
     }
     return { status: "settled", transaction, place, row: decided };
@@ -322,9 +322,9 @@ export function createSettler(port: SettlePort): Settler {
     // Never sent, and never will be: the payer may sign anew.
     if (await engine.cancel(row.id))
       return failed(REASON.settleError, "it was not sent in time and is taken back; nothing moved");
-    const now = (await store.payment(row.id)) ?? row;
+    const now = (await journal.payment(row.id)) ?? row;
     if (isDecided(now)) return now;
-    return { status: "pending", transaction: await lastHash(store, now) };
+    return { status: "pending", transaction: await lastHash(journal, now) };
   }
 
   /**

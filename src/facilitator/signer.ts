@@ -3,7 +3,7 @@ import { type Abi, type Address, concatHex, encodeFunctionData, type Hex, keccak
 import type { ChainClient } from "../chain/client.ts";
 import { alarm, type Clock, systemClock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
-import type { PaymentRow, Store } from "../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../journal/ports/types.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { readContract } from "./reads.ts";
 
@@ -14,7 +14,7 @@ export class CallNotSentError extends TributaryError {
 
 export type EngineSignerOptions = {
   readonly engine: SettlementEngine;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   /** The engine's keys. */
   readonly addresses: readonly Address[];
@@ -34,7 +34,7 @@ const POLL_MS = 50;
  * A hash that it returned may be replaced before it is mined; waiting for the receipt follows that.
  */
 export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvmSigner {
-  const { engine, store, client, addresses, timeoutMs = 55_000, maxGas = 1_000_000n, clock = systemClock } = options;
+  const { engine, journal, client, addresses, timeoutMs = 55_000, maxGas = 1_000_000n, clock = systemClock } = options;
   const calls = new Map<Hex, number>();
 
   async function send(to: Address, data: Hex, gas: bigint | undefined): Promise<Hex> {
@@ -54,7 +54,7 @@ export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvm
     });
     if (admission.status === "refused") throw new CallNotSentError(`The engine refused a call: ${admission.message}`);
     for (;;) {
-      const row = await store.payment(admission.row.id);
+      const row = await journal.payment(admission.row.id);
       const hash = row !== undefined && "transactionHash" in row.evidence ? row.evidence.transactionHash : undefined;
       if (hash !== undefined && row?.state !== "queued") {
         calls.set(hash, admission.row.id);

@@ -1,6 +1,6 @@
 import { type Address, getAddress, type Hex } from "viem";
 import { authorizationId } from "../authorization/identity.ts";
-import type { PaymentRow, Store } from "../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../journal/ports/types.ts";
 import { isDecided } from "../settlement/engine/waiters.ts";
 
 /** What the journal knows of one payer's nonce, as JSON: for whoever lost an answer. */
@@ -37,7 +37,7 @@ type PaymentVariant = {
 
 /** Reads the status of a payment; undefined where the journal has none. */
 export async function readPaymentStatus(
-  store: Store,
+  journal: Journal,
   at: {
     readonly network: string;
     readonly chainId: number;
@@ -48,16 +48,16 @@ export async function readPaymentStatus(
 ): Promise<PaymentStatus | undefined> {
   const { network, chainId, asset, payer, nonce } = at;
   const identity = authorizationId({ chainId, token: asset, from: payer, nonce });
-  const rows = await store.variants(identity);
+  const rows = await journal.variants(identity);
   if (rows.length === 0) return undefined;
-  const payments = await Promise.all(rows.map((row) => describeVariant(store, row)));
+  const payments = await Promise.all(rows.map((row) => describeVariant(journal, row)));
   return { network, asset: getAddress(asset), payer: getAddress(payer), nonce, payments };
 }
 
-async function describeVariant(store: Store, row: PaymentRow): Promise<PaymentVariant> {
+async function describeVariant(journal: Journal, row: PaymentRow): Promise<PaymentVariant> {
   const { state, reason, evidence, batchId, work, consumedAtMs } = row;
   const authorization = work.kind === "authorization" ? work.authorization : undefined;
-  const history = await store.history(row.id);
+  const history = await journal.history(row.id);
   return {
     state,
     decided: isDecided(row),

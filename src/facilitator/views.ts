@@ -4,7 +4,7 @@ import type { Hex } from "viem";
 import { getAddress } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { packageVersion } from "../files.ts";
-import type { Store } from "../journal/ports/types.ts";
+import type { Journal } from "../journal/ports/types.ts";
 import { networkOf } from "../networks.ts";
 import type { CapacityView } from "./admission/capacity.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -14,7 +14,7 @@ import { readPaymentStatus } from "./status.ts";
 
 export type ViewsPort = {
   readonly x402: x402Facilitator;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly metrics: FacilitatorMetrics;
   readonly catalogue: Catalogue;
@@ -102,7 +102,7 @@ function versionsOf(x402: x402Facilitator): readonly number[] {
   return [...new Set(x402.getSupported().kinds.map(({ x402Version }) => x402Version))].sort();
 }
 
-async function showPayment(c: Context, { client, store }: ViewsPort): Promise<Response> {
+async function showPayment(c: Context, { client, journal }: ViewsPort): Promise<Response> {
   const { network = "", asset = "", payer = "", nonce = "" } = c.req.param();
   const { chain } = client;
   const isHere = network === `eip155:${chain.id}` || network === networkOf(chain.id)?.v1Name;
@@ -110,7 +110,7 @@ async function showPayment(c: Context, { client, store }: ViewsPort): Promise<Re
     [asset, payer].every((one) => /^0x[0-9a-fA-F]{40}$/.test(one)) && /^0x[0-9a-fA-F]{64}$/.test(nonce);
   if (!isWellFormed) return c.json({ error: "give /payments/{network}/{asset}/{payer}/{nonce}" }, 400);
   if (!isHere) return c.json({ error: `this facilitator is on eip155:${chain.id}` }, 404);
-  const status = await readPaymentStatus(store, {
+  const status = await readPaymentStatus(journal, {
     network,
     chainId: chain.id,
     asset: getAddress(asset.toLowerCase()),

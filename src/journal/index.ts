@@ -1,17 +1,17 @@
-export { DEFAULT_STORE_PATH, openStore, type StoreOptions } from "./open.ts";
+export { DEFAULT_JOURNAL_PATH, type JournalOptions, openJournal } from "./open.ts";
 export type {
   ChannelChange,
   ChannelEarning,
   ChannelFault,
+  ChannelJournal,
   ChannelReceiver,
   ChannelRecord,
   ChannelRow,
-  ChannelStore,
   ChannelWithdrawal,
   KeeperCall,
 } from "./ports/channelTypes.ts";
-export { isOutage, StoreError, type StoreErrorKind } from "./ports/errors.ts";
-export type { ChannelDay, ChannelEvent, ChannelParties, LedgerStore } from "./ports/ledgerTypes.ts";
+export { isOutage, JournalError, type JournalErrorKind } from "./ports/errors.ts";
+export type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "./ports/ledgerTypes.ts";
 export {
   type Attempt,
   type BatchKind,
@@ -21,6 +21,8 @@ export {
   type Evidence,
   type HeldLease,
   type HistoryRow,
+  type Journal,
+  type JournalConflict,
   type Lease,
   type LeasePlace,
   type NewBatch,
@@ -31,8 +33,6 @@ export {
   type ReceiptRow,
   type SenderRow,
   type SettlementLevel,
-  type Store,
-  type StoreConflict,
   type Transition,
   type Work,
 } from "./ports/types.ts";

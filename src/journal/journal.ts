@@ -9,17 +9,17 @@ import { type Accepted, acceptAll } from "./payments/accept.ts";
 import { paymentMethods } from "./payments/payments.ts";
 import { type AcceptedPayment, acceptedPayment } from "./payments/rows.ts";
 import { applyTransitions, prepareTransition } from "./payments/transitions.ts";
-import { StoreError, type StoreErrorKind } from "./ports/errors.ts";
-import type { Store } from "./ports/types.ts";
+import { JournalError, type JournalErrorKind } from "./ports/errors.ts";
+import type { Journal } from "./ports/types.ts";
 import { batchMethods } from "./sending/batches.ts";
 import { leaseMethods } from "./sending/leases.ts";
 import { surveyMethods } from "./sending/survey.ts";
 
 /** Errors that have nothing to do with the payments of one call. */
-const concerningAll: ReadonlySet<StoreErrorKind> = new Set(["busy", "unavailable", "indeterminate", "closed"]);
+const concerningAll: ReadonlySet<JournalErrorKind> = new Set(["busy", "unavailable", "indeterminate", "closed"]);
 
-/** The store's methods on a database. */
-export function createStore(database: Backend): Store {
+/** The journal's methods on a database. */
+export function createJournal(database: Backend): Journal {
   const { backend, methods } = watchWrites(database);
   const { track, close } = createLifecycle();
   const tracked: Backend = {
@@ -44,7 +44,7 @@ export function createStore(database: Backend): Store {
             return accepted.slice(start - call.length, start);
           });
         },
-        (error) => error instanceof StoreError && concerningAll.has(error.kind),
+        (error) => error instanceof JournalError && concerningAll.has(error.kind),
       ),
     ROWS_PER_TRANSACTION,
     (call) => call.length,

@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import { getAddress } from "viem";
 import type { Backend } from "./database/backend.ts";
-import type { Store } from "./ports/types.ts";
+import type { Journal } from "./ports/types.ts";
 
 type NoteMethods = Pick<
-  Store,
+  Journal,
   | "strikes"
   | "strike"
   | "cursor"

@@ -1,14 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { openPostgres } from "./database/postgres/backend.ts";
 import { openSqlite } from "./database/sqlite/backend.ts";
-import { createStore } from "./journal.ts";
-import { StoreError } from "./ports/errors.ts";
-import type { Store } from "./ports/types.ts";
+import { createJournal } from "./journal.ts";
+import { JournalError } from "./ports/errors.ts";
+import type { Journal } from "./ports/types.ts";
 
 /** Where the journal is when nothing else is said. */
-export const DEFAULT_STORE_PATH = ".tributary/journal.db";
+export const DEFAULT_JOURNAL_PATH = ".tributary/journal.db";
 
-export type StoreOptions = {
+export type JournalOptions = {
   /** PostgreSQL: the most connections. */
   readonly poolSize?: number;
   /** PostgreSQL: the schema that holds the tables. */
@@ -27,16 +27,16 @@ export type StoreOptions = {
 /**
  * Opens the journal, and makes or upgrades it where that is needed: `postgres://…` is a PostgreSQL database, a path,
  * `sqlite:path` or `file:` URL a SQLite file, `:memory:` one that ends with the process, and undefined the default file.
- * Rejects with a `StoreError`.
+ * Rejects with a `JournalError`.
  */
-export async function openStore(url: string | undefined, options: StoreOptions = {}): Promise<Store> {
-  const where = url ?? DEFAULT_STORE_PATH;
+export async function openJournal(url: string | undefined, options: JournalOptions = {}): Promise<Journal> {
+  const where = url ?? DEFAULT_JOURNAL_PATH;
   if (/^postgres(ql)?:\/\//i.test(where)) {
     const { poolSize = 10, schema = "tributary" } = options;
-    return createStore(await openPostgres(where, { poolSize, schema }));
+    return createJournal(await openPostgres(where, { poolSize, schema }));
   }
   const { busyTimeoutMs = 10_000, maxPageCount, check = true } = options;
-  return createStore(await openSqlite(pathOf(where), { busyTimeoutMs, maxPageCount, check }));
+  return createJournal(await openSqlite(pathOf(where), { busyTimeoutMs, maxPageCount, check }));
 }
 
 function pathOf(where: string): string {
@@ -44,7 +44,7 @@ function pathOf(where: string): string {
   const path = where.replace(/^sqlite:(\/\/)?/i, "");
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1];
   if (path !== "" && scheme === undefined) return path;
-  throw new StoreError(
+  throw new JournalError(
     "invalid",
     scheme === undefined ? "The journal's path is empty." : `No journal in "${scheme}:".`,
     {

@@ -56,7 +56,7 @@ type Port = WatchPort & {
  * its key: killed at any point, the next process finds it and waits on. What it did is noted before it is forgotten.
  */
 export function createCallRunner(port: Port): CallRunner {
-  const { store, client, engine, logger, clock } = port;
+  const { journal, client, engine, logger, clock } = port;
   const closing = new AbortController();
   const following = new Map<string, Following>();
   const identityOf = ({ key }: KeeperCall) => `call:${client.chain.id}:${key}`;
@@ -87,7 +87,7 @@ export function createCallRunner(port: Port): CallRunner {
     const { key, to, data, gas, proof, deadlineSeconds } = call;
     const admission = await engine.acceptCall({ key, to, data, gas, proof, deadlineSeconds, source: "channels" });
     if (admission.status === "accepted") return admission.row;
-    await store.removeKeeperCall(key);
+    await journal.removeKeeperCall(key);
     port.onFailed(call, admission.message);
     return undefined;
   }
@@ -97,28 +97,28 @@ export function createCallRunner(port: Port): CallRunner {
     if (row.state !== "settled") {
       // It may have failed because somebody else did the same: what the chain says counts.
       await lookAgain(call);
-      await store.removeKeeperCall(call.key);
+      await journal.removeKeeperCall(call.key);
       if (!(await isDone(call))) port.onFailed(call, whyOf(row));
       return;
     }
     // Before a channel is forgotten that is claimed to the end.
     const events = row.evidence.kind === "receipt" ? await noteTransaction(port, row.evidence.transactionHash) : [];
     const done = new Map(claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
-    await changeRows(store, [...done.keys()], clock.now(), (one) => {
+    await changeRows(journal, [...done.keys()], clock.now(), (one) => {
       const claimed = done.get(one.channelId) ?? 0n;
       if (claimed <= one.claimed && one.fault === undefined) return one;
       if (one.isDeleted && BigInt(one.record.chargedCumulativeAmount) <= claimed) return undefined;
       return { ...one, claimed: claimed > one.claimed ? claimed : one.claimed, fault: undefined };
     });
     if (claims.length + sweeps.length > 0) await lookAtReceivers(port);
-    await store.storeKeeperCall({ ...call, state: "mined" });
+    await journal.storeKeeperCall({ ...call, state: "mined" });
     port.onDone(call, row, activitiesOf(call, row, events));
   }
 
   /** Whether everything that a call was to claim and sweep is claimed and swept, by whomever. */
   async function isDone({ claims, sweeps }: KeeperCall): Promise<boolean> {
-    const rows = await store.channels(claims.map(({ channelId }) => channelId));
-    const due = (await store.channelReceivers(client.chain.id)).filter(({ unswept }) => unswept > 0n);
+    const rows = await journal.channels(claims.map(({ channelId }) => channelId));
+    const due = (await journal.channelReceivers(client.chain.id)).filter(({ unswept }) => unswept > 0n);
     const isClaimed = claims.every(({ channelId, totalClaimed }) => {
       // A row that is gone was deleted by the server and is claimed to the end.
       return (rows.get(channelId)?.claimed ?? totalClaimed) >= totalClaimed;
@@ -130,18 +130,18 @@ export function createCallRunner(port: Port): CallRunner {
   /** A mined call is forgotten when it is final; what a reorganisation undid for good is claimed anew. */
   async function finish(calls: readonly KeeperCall[]): Promise<void> {
     if (calls.length === 0) return;
-    const rows = new Map((await store.withIdentities(calls.map(identityOf))).map((row) => [row.identity, row]));
+    const rows = new Map((await journal.withIdentities(calls.map(identityOf))).map((row) => [row.identity, row]));
     for (const call of calls) {
       const row = rows.get(identityOf(call));
       const isFinal = row?.state === "settled" && row.evidence.kind === "receipt" && row.evidence.level === "final";
       const isUndone = row === undefined || (row.state !== "settled" && isDecided(row));
       if (isUndone) await lookAgain(call);
-      if (isFinal || isUndone) await store.removeKeeperCall(call.key);
+      if (isFinal || isUndone) await journal.removeKeeperCall(call.key);
     }
   }
 
   async function lookAgain({ claims }: KeeperCall): Promise<void> {
-    const rows = await store.channels(claims.map(({ channelId }) => channelId));
+    const rows = await journal.channels(claims.map(({ channelId }) => channelId));
     await lookAt(port, [...rows.values()]);
     await lookAtReceivers(port);
   }
@@ -158,9 +158,9 @@ export function createCallRunner(port: Port): CallRunner {
     }
   }
 
-  const calls = () => store.keeperCalls(client.chain.id);
+  const calls = () => journal.keeperCalls(client.chain.id);
   const start = async (call: KeeperCall) => {
-    await store.storeKeeperCall(call);
+    await journal.storeKeeperCall(call);
     const { accepted, ended } = follow(call);
     await accepted;
     return { ended };

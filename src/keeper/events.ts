@@ -3,9 +3,9 @@ import { ask } from "../chain/ask.ts";
 import { type ChannelLog, decodeChannelLogs, readTimestamps } from "../chain/channelLogs.ts";
 import type { ChainClient } from "../chain/client.ts";
 import type { BlockRange } from "../chain/tokenLogs.ts";
-import type { ChannelEvent, Store } from "../journal/index.ts";
+import type { ChannelEvent, Journal } from "../journal/index.ts";
 
-type EventPort = { readonly store: Store; readonly client: ChainClient };
+type EventPort = { readonly journal: Journal; readonly client: ChainClient };
 
 /**
  * Notes in the journal what a transaction did with the money of its channels and receivers.
@@ -15,7 +15,7 @@ type EventPort = { readonly store: Store; readonly client: ChainClient };
 export async function noteTransaction(port: EventPort, hash: Hex): Promise<readonly ChannelEvent[]> {
   const { logs } = await ask("a receipt", port.client.getTransactionReceipt({ hash }));
   const events = await ownEvents(port, decodeChannelLogs(logs));
-  await port.store.noteChannelEvents(events);
+  await port.journal.noteChannelEvents(events);
   return events;
 }
 
@@ -26,16 +26,19 @@ export async function noteTransaction(port: EventPort, hash: Hex): Promise<reado
  */
 export async function noteRange(port: EventPort, range: BlockRange, logs: readonly ChannelLog[]): Promise<void> {
   const events = await ownEvents(port, logs);
-  await port.store.noteChannelEvents(events, { chainId: port.client.chain.id, ...range, logs });
+  await port.journal.noteChannelEvents(events, { chainId: port.client.chain.id, ...range, logs });
 }
 
 /** Logs of channels and receivers that the journal knows. A channel that the server gave up is still known by its days. */
-async function ownEvents({ store, client }: EventPort, logs: readonly ChannelLog[]): Promise<readonly ChannelEvent[]> {
+async function ownEvents(
+  { journal, client }: EventPort,
+  logs: readonly ChannelLog[],
+): Promise<readonly ChannelEvent[]> {
   const chainId = client.chain.id;
   const ids = logs.flatMap((log) => ("channelId" in log ? [log.channelId] : []));
-  const parties = await store.channelParties([...new Set(ids)]);
+  const parties = await journal.channelParties([...new Set(ids)]);
   const isSwept = logs.some(({ kind }) => kind === "sweep");
-  const receivers = new Set(isSwept ? (await store.channelReceivers(chainId)).map(accountName) : []);
+  const receivers = new Set(isSwept ? (await journal.channelReceivers(chainId)).map(accountName) : []);
   const found = logs.flatMap((log): Omit<ChannelEvent, "timestampSeconds">[] => {
     const { kind, amount, transactionHash, logIndex, blockNumber } = log;
     const place = { chainId, amount, transactionHash, logIndex, blockNumber };

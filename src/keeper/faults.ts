@@ -1,14 +1,14 @@
 import type { Clock } from "../clock.ts";
-import type { ChannelRow, Store } from "../journal/index.ts";
+import type { ChannelRow, Journal } from "../journal/index.ts";
 import type { CallResult } from "./calls.ts";
 import type { BadVoucher } from "./compose.ts";
 import { changeRows, chargedOf, unclaimedOf } from "./rows.ts";
 
-type FaultPort = { readonly store: Store; readonly clock: Clock };
+type FaultPort = { readonly journal: Journal; readonly clock: Clock };
 
 /** @param gas What each of them took in a transaction that failed. */
 export async function noteFaults(
-  { store, clock }: FaultPort,
+  { journal, clock }: FaultPort,
   rows: readonly ChannelRow[],
   bad: readonly BadVoucher[],
   gas: bigint,
@@ -16,7 +16,7 @@ export async function noteFaults(
   const reasons = new Map(bad.map(({ channelId, reason }) => [channelId, reason]));
   const charged = new Map(rows.map((row) => [row.channelId, chargedOf(row)]));
   const atMs = clock.now();
-  await changeRows(store, [...reasons.keys()], atMs, (row) => {
+  await changeRows(journal, [...reasons.keys()], atMs, (row) => {
     const reason = reasons.get(row.channelId);
     if (reason === undefined || unclaimedOf(row) === 0n) return row;
     const spent = (row.fault?.gas ?? 0n) + gas;
@@ -30,7 +30,7 @@ export async function noteFailure(port: FaultPort, { call, row }: CallResult): P
   const reason = "its claim failed";
   const wanted = new Map(call.claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
   // What somebody else claimed has not failed, and what was charged since then may be claimed at once.
-  const rows = [...(await port.store.channels([...wanted.keys()])).values()].filter(({ channelId, claimed }) => {
+  const rows = [...(await port.journal.channels([...wanted.keys()])).values()].filter(({ channelId, claimed }) => {
     return claimed < (wanted.get(channelId) ?? 0n);
   });
   const gasUsed = row.evidence.kind === "receipt" ? row.evidence.gasUsed : 0n;

@@ -34,7 +34,7 @@ const REQUESTS_MS = 500;
  * @throws KeeperPolicyError where the policy is out of its range.
  */
 export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
-  const { store, client, engine, keys, metrics, clock = systemClock, logger = silentLogger } = options;
+  const { journal, client, engine, keys, metrics, clock = systemClock, logger = silentLogger } = options;
   const policy = resolveKeeperPolicy(options.policy);
   const chainId = client.chain.id;
   const closing = new AbortController();
@@ -42,7 +42,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     metrics?.alerted(alert.kind);
     options.onAlert?.(alert);
   });
-  const port = { store, client, clock, policy };
+  const port = { journal, client, clock, policy };
   const runner = createCallRunner({
     ...port,
     engine,
@@ -62,7 +62,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     },
   });
   const waitingList = createWaitingList({
-    store,
+    journal,
     chainId,
     tell: (waiting) => {
       logger.info(`keeper: ${waiting.message}`);
@@ -138,7 +138,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
       void ended.then((result) => (closing.signal.aborted ? undefined : noteFailure(port, result)));
     }
     const busy = new Set((await runner.open()).flatMap(({ sweeps }) => sweeps.map(receiverName)));
-    const receivers = await store.channelReceivers(chainId);
+    const receivers = await journal.channelReceivers(chainId);
     const sweeps = chooseSweeps(receivers, claimed, prices).filter((one) => !busy.has(receiverName(one)));
     // Behind the claims: one key's transactions are mined in the order in which its calls were taken.
     await Promise.all(sweeps.map((sweep) => runner.start(composeSweep(composePort(), sweep))));
@@ -155,7 +155,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     const open = (await runner.open()).filter(({ key }) => !except.has(key));
     const busy = new Set(open.flatMap(({ claims }) => claims.map(({ channelId }) => channelId)));
     const rows: ChannelRow[] = [];
-    for await (const page of everyChannel(store, chainId, "unclaimed")) rows.push(...page);
+    for await (const page of everyChannel(journal, chainId, "unclaimed")) rows.push(...page);
     return rows.filter(({ channelId }) => !busy.has(channelId));
   }
 
@@ -186,7 +186,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
   }
 
   async function sayDangers(nowSeconds: number): Promise<void> {
-    for await (const page of everyChannel(store, chainId, "withdrawing")) {
+    for await (const page of everyChannel(journal, chainId, "withdrawing")) {
       for (const row of page) {
         const { withdrawal, channelId } = row;
         const unclaimed = unclaimedOf(row);
@@ -230,7 +230,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
   async function askedRows(channelIds: readonly Hex[] | undefined): Promise<readonly ChannelRow[]> {
     if (channelIds === undefined) return unclaimedRows();
     const ids = channelIds.map((id) => id.toLowerCase() as Hex);
-    const rows = await store.channels(ids);
+    const rows = await journal.channels(ids);
     const unknown = ids.find((id) => rows.get(id)?.chainId !== chainId);
     if (unknown === undefined) return [...rows.values()];
     throw new ChannelError(`The journal has no channel ${unknown} of this chain.`, {
@@ -285,7 +285,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     const asked = wanted?.map((address) => address.toLowerCase());
     const { receivers, started } = await inTurn(async () => {
       await lookAtReceivers(port);
-      const receivers = (await store.channelReceivers(chainId)).filter(({ receiver, unswept }) => {
+      const receivers = (await journal.channelReceivers(chainId)).filter(({ receiver, unswept }) => {
         return unswept > 0n && (asked === undefined || asked.includes(receiver.toLowerCase()));
       });
       const open = await runner.open();
@@ -326,7 +326,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
   /** Does what is asked for in the journal, by who has no right to send from these keys beside it. */
   let serve: (() => Promise<void>) | undefined;
   async function serveOnce(): Promise<void> {
-    serve ??= await serveRequests({ store, chainId, clock, senders: senders(), keeper: byHand });
+    serve ??= await serveRequests({ journal, chainId, clock, senders: senders(), keeper: byHand });
     await serve();
   }
 
@@ -344,7 +344,7 @@ export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
     round: () => inTurn(round),
     ...byHand,
     status: async () => {
-      const channels = await readChannelStatus(store, chainId, authorityFor);
+      const channels = await readChannelStatus(journal, chainId, authorityFor);
       return {
         senders: await purses(),
         ...channels,

@@ -3,7 +3,7 @@ import { type Address, decodeFunctionData, getAddress } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { KeeperCall, PaymentRow, Store } from "../journal/index.ts";
+import type { Journal, KeeperCall, PaymentRow } from "../journal/index.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { everyChannel, unclaimedOf } from "./rows.ts";
 import type { KeeperAlert } from "./types.ts";
@@ -29,12 +29,12 @@ const ALERTS: Readonly<Record<KeeperAlert["kind"], true>> = {
 
 /** Metrics of one keeper: give them to `createChannelKeeper`, and let `render` answer a scrape. */
 export function createKeeperMetrics(port: {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly engine: Pick<SettlementEngine, "accounts">;
   readonly clock?: Clock;
 }): KeeperMetrics {
-  const { store, client, engine, clock = systemClock } = port;
+  const { journal, client, engine, clock = systemClock } = port;
   const chainId = client.chain.id;
   const registry = new Registry();
   const gauge = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
@@ -62,7 +62,7 @@ export function createKeeperMetrics(port: {
   for (const kind of Object.keys(ALERTS)) alerts.inc({ kind }, 0);
 
   async function readChannels(): Promise<void> {
-    channels.set(await store.countChannels(chainId));
+    channels.set(await journal.countChannels(chainId));
     let [earning, leaving, nearest] = [0, 0, Number.POSITIVE_INFINITY];
     const amounts = new Map<Address, { unclaimed: bigint; unswept: bigint }>();
     const of = (token: string) => {
@@ -72,12 +72,12 @@ export function createKeeperMetrics(port: {
       return entry;
     };
     // These outlive their channels: a token of which nothing is left is 0.
-    for (const one of await store.channelReceivers(chainId)) of(one.token).unswept += one.unswept;
-    for await (const page of everyChannel(store, chainId, "unclaimed")) {
+    for (const one of await journal.channelReceivers(chainId)) of(one.token).unswept += one.unswept;
+    for await (const page of everyChannel(journal, chainId, "unclaimed")) {
       earning += page.length;
       for (const row of page) of(row.record.channelConfig.token).unclaimed += unclaimedOf(row);
     }
-    for await (const page of everyChannel(store, chainId, "withdrawing")) {
+    for await (const page of everyChannel(journal, chainId, "withdrawing")) {
       leaving += page.length;
       const ends = page.flatMap((row) => (unclaimedOf(row) > 0n ? [row.withdrawal?.finalizeAfter ?? nearest] : []));
       nearest = Math.min(nearest, ...ends);
@@ -96,8 +96,8 @@ export function createKeeperMetrics(port: {
   async function readJournal(): Promise<void> {
     try {
       await readChannels();
-      openCalls.set((await store.keeperCalls(chainId)).filter(({ state }) => state === "open").length);
-      journalUp.set(store.fault() === undefined ? 1 : 0);
+      openCalls.set((await journal.keeperCalls(chainId)).filter(({ state }) => state === "open").length);
+      journalUp.set(journal.fault() === undefined ? 1 : 0);
     } catch {
       // Nothing is better than what was so a while ago.
       for (const one of [channels, unclaimedChannels, withdrawing, deadline, openCalls]) one.remove();

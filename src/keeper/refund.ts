@@ -38,7 +38,7 @@ export async function refundChannel(
   row: ChannelRow,
   amount?: bigint,
 ): Promise<RefundResult> {
-  const { store, clock, runner, client } = port;
+  const { journal, clock, runner, client } = port;
   const { channelId } = row;
   const { reserved, pendingId } = await reserve(port, row);
   try {
@@ -76,14 +76,14 @@ export async function refundChannel(
     const nowMs = clock.now();
     const expiresAt = Number(deadlineSeconds) * 1000 + RESERVED_LONGER_MS;
     let taken: string | undefined;
-    await changeRows(store, [channelId], nowMs, (now) => {
+    await changeRows(journal, [channelId], nowMs, (now) => {
       taken = undefined;
       if (isBusy(now.record, nowMs)) return now;
       const { record: next, pendingId: id } = reservedUntil(now.record, expiresAt);
       taken = id;
       return { ...now, record: next };
     });
-    const now = (await store.channels([channelId])).get(channelId);
+    const now = (await journal.channels([channelId])).get(channelId);
     if (taken !== undefined && now !== undefined && requestOf(now.record) === taken) {
       return { reserved: now, pendingId: taken };
     }
@@ -92,12 +92,12 @@ export async function refundChannel(
 }
 
 async function release(
-  { store, clock }: WatchPort,
+  { journal, clock }: WatchPort,
   channelId: Hex,
   pendingId: string,
   change: Partial<ChannelRow["record"]>,
 ): Promise<void> {
-  await changeRows(store, [channelId], clock.now(), (row) => {
+  await changeRows(journal, [channelId], clock.now(), (row) => {
     const isOurs = requestOf(row.record) === pendingId;
     return isOurs ? { ...row, record: { ...stripped(row.record), ...change } } : row;
   });

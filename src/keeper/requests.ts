@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
-import type { Store } from "../journal/index.ts";
+import type { Journal } from "../journal/index.ts";
 import { ChannelError } from "./errors.ts";
 import type { RefundResult } from "./refund.ts";
 import type { ChannelKeeper, ClaimReport, SweepReport } from "./types.ts";
@@ -54,40 +54,40 @@ const answerOf = (chainId: number, id: string) => `keeper-answer:${chainId}:${id
 // By purse: several keepers may run on a journal, and each of them may end before the others.
 const presenceOf = (chainId: number, sender: string) => `keeper:${chainId}:${sender.toLowerCase()}`;
 
-type Notes = Pick<Store, "cursor" | "setCursor" | "setOnce" | "unset">;
+type Notes = Pick<Journal, "cursor" | "setCursor" | "setOnce" | "unset">;
 
 /**
  * Says in the journal that a keeper runs here and does what it is asked for.
  * @returns Looks for a request once, and does it; to be called again and again.
  */
 export async function serveRequests(port: {
-  readonly store: Notes;
+  readonly journal: Notes;
   readonly chainId: number;
   readonly clock: Clock;
   readonly senders: readonly Address[];
   readonly keeper: Pick<ChannelKeeper, "claim" | "sweep" | "refund">;
 }): Promise<() => Promise<void>> {
-  const { store, chainId, clock, senders, keeper } = port;
+  const { journal, chainId, clock, senders, keeper } = port;
   const me = randomUUID();
   const presence: RunningKeeper = { id: me, senders, place: { host: hostname(), pid: process.pid } };
-  for (const sender of senders) await store.setCursor(presenceOf(chainId, sender), JSON.stringify(presence));
+  for (const sender of senders) await journal.setCursor(presenceOf(chainId, sender), JSON.stringify(presence));
   return async () => {
-    const asked = await store.cursor(slotOf(chainId));
+    const asked = await journal.cursor(slotOf(chainId));
     const request = asked === undefined ? undefined : readRequest(asked);
     if (asked === undefined) return;
     if (request === undefined || clock.now() - request.askedAtMs > STALE_MS) {
-      await store.unset(slotOf(chainId), asked);
+      await journal.unset(slotOf(chainId), asked);
       return;
     }
-    if ((await store.setOnce(takenOf(chainId, request.id), me)) !== me) return;
+    if ((await journal.setOnce(takenOf(chainId, request.id), me)) !== me) return;
     // It may have been withdrawn, or done by another keeper, since it was read.
-    if ((await store.cursor(slotOf(chainId))) !== asked) {
-      await store.unset(takenOf(chainId, request.id), me);
+    if ((await journal.cursor(slotOf(chainId))) !== asked) {
+      await journal.unset(takenOf(chainId, request.id), me);
       return;
     }
-    await store.unset(slotOf(chainId), asked);
+    await journal.unset(slotOf(chainId), asked);
     const answer = await work(keeper, request.task);
-    await store.setCursor(answerOf(chainId, request.id), encode(answer));
+    await journal.setCursor(answerOf(chainId, request.id), encode(answer));
   };
 }
 
@@ -115,13 +115,13 @@ async function work(
 
 /** The keepers that run on a journal, as far as the leases of their keys say. */
 export async function findKeepers(
-  store: Pick<Store, "cursor" | "senders">,
+  journal: Pick<Journal, "cursor" | "senders">,
   chainId: number,
 ): Promise<readonly RunningKeeper[]> {
-  const known = await store.senders(chainId);
+  const known = await journal.senders(chainId);
   const found = new Map<string, RunningKeeper>();
   for (const { sender } of known) {
-    const note = await store.cursor(presenceOf(chainId, sender));
+    const note = await journal.cursor(presenceOf(chainId, sender));
     if (note === undefined) continue;
     const keeper = presenceSchema.parse(JSON.parse(note));
     // Whether it really lives is seen when it is asked.
@@ -136,7 +136,7 @@ export async function findKeepers(
 }
 
 type AskPort = {
-  readonly store: Notes & Pick<Store, "senders">;
+  readonly journal: Notes & Pick<Journal, "senders">;
   readonly chainId: number;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
@@ -147,18 +147,18 @@ type AskPort = {
  * no keeper will ever do it.
  */
 export async function askKeeper(
-  { store, chainId, clock, signal }: AskPort,
+  { journal, chainId, clock, signal }: AskPort,
   task: KeeperTask,
 ): Promise<KeeperAnswer | undefined> {
   const id = randomUUID();
   let request = "";
   for (;;) {
     request = encode({ id, askedAtMs: clock.now(), task });
-    const there = await store.setOnce(slotOf(chainId), request);
+    const there = await journal.setOnce(slotOf(chainId), request);
     if (there === request) break;
     // Somebody else asks; who asked and was killed lets others wait no longer than that.
     const other = readRequest(there);
-    if (other === undefined || clock.now() - other.askedAtMs > STALE_MS) await store.unset(slotOf(chainId), there);
+    if (other === undefined || clock.now() - other.askedAtMs > STALE_MS) await journal.unset(slotOf(chainId), there);
     await clock.sleep(POLL_MS, signal);
     if (signal?.aborted === true) return undefined;
   }
@@ -166,17 +166,17 @@ export async function askKeeper(
   const askedAtMs = clock.now();
   let isTaken = false;
   for (;;) {
-    const answer = await store.cursor(answerOf(chainId, id));
+    const answer = await journal.cursor(answerOf(chainId, id));
     if (answer !== undefined) {
-      await store.unset(answerOf(chainId, id), answer);
+      await journal.unset(answerOf(chainId, id), answer);
       await forgetTaken();
       return answerSchema.parse(JSON.parse(answer)) as KeeperAnswer;
     }
     const waitedMs = signal?.aborted === true ? Number.POSITIVE_INFINITY : clock.now() - askedAtMs;
     if (!isTaken && waitedMs > UNTAKEN_MS) {
-      isTaken = (await store.setOnce(takenOf(chainId, id), WITHDRAWN)) !== WITHDRAWN;
+      isTaken = (await journal.setOnce(takenOf(chainId, id), WITHDRAWN)) !== WITHDRAWN;
       if (!isTaken) {
-        await store.unset(slotOf(chainId), request);
+        await journal.unset(slotOf(chainId), request);
         await forgetTaken();
         return undefined;
       }
@@ -190,13 +190,13 @@ export async function askKeeper(
 
   /** Whether the keeper that took it runs no more. */
   async function isGone(): Promise<boolean> {
-    const by = await store.cursor(takenOf(chainId, id));
-    return !(await findKeepers(store, chainId)).some((keeper) => keeper.id === by);
+    const by = await journal.cursor(takenOf(chainId, id));
+    return !(await findKeepers(journal, chainId)).some((keeper) => keeper.id === by);
   }
 
   async function forgetTaken(): Promise<void> {
-    const by = await store.cursor(takenOf(chainId, id));
-    if (by !== undefined) await store.unset(takenOf(chainId, id), by);
+    const by = await journal.cursor(takenOf(chainId, id));
+    if (by !== undefined) await journal.unset(takenOf(chainId, id), by);
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Hex } from "viem";
 import { type Clock, systemClock } from "../clock.ts";
-import type { ChannelRecord, ChannelStore } from "../journal/index.ts";
+import type { ChannelJournal, ChannelRecord } from "../journal/index.ts";
 import { changeRows } from "./rows.ts";
 
 // Requests in progress on channels: all that depends on the official `Channel.pendingRequest` is here. Whoever wants a channel
@@ -94,7 +94,7 @@ type Held = { readonly channelId: Hex; readonly untilMs: number };
 
 /** The leases of one process's requests. Nothing of it runs while no request is in progress. */
 export function createRequestLeases(
-  store: ChannelStore,
+  journal: ChannelJournal,
   { clock = systemClock, leaseMs = REQUEST_LEASE_MS }: { readonly clock?: Clock; readonly leaseMs?: number } = {},
 ): RequestLeases {
   /** By the request's id. */
@@ -105,7 +105,7 @@ export function createRequestLeases(
     const nowMs = clock.now();
     for (const [id, { untilMs }] of held) if (untilMs <= nowMs) held.delete(id);
     const ids = [...held.values()].map(({ channelId }) => channelId);
-    await changeRows(store, ids, nowMs, (row) => {
+    await changeRows(journal, ids, nowMs, (row) => {
       const { pendingRequest } = row.record;
       const own = pendingRequest === undefined ? undefined : held.get(pendingRequest.pendingId);
       if (pendingRequest === undefined || own === undefined) return row;

@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { ChannelRow, ChannelStore } from "../journal/index.ts";
+import type { ChannelJournal, ChannelRow } from "../journal/index.ts";
 
 export { chargedOf, everyChannel, unclaimedOf } from "../settlement/reports/earnings/channels.ts";
 
@@ -11,18 +11,18 @@ export type RowContent = Omit<ChannelRow, "version" | "unclaimedSinceMs" | "earn
  * gives the row itself to leave it as it is, and undefined to remove it.
  */
 export async function changeRows(
-  store: ChannelStore,
+  journal: ChannelJournal,
   channelIds: readonly Hex[],
   nowMs: number,
   change: (row: ChannelRow) => RowContent | undefined,
 ): Promise<void> {
   let left = [...new Set(channelIds)];
   while (left.length > 0) {
-    const rows = await store.channels(left);
+    const rows = await journal.channels(left);
     const changes = [...rows.values()]
       .map((before) => ({ before, after: change(before) }))
       .filter(({ before, after }) => before !== after);
-    const done = await store.changeChannels(changes, nowMs);
+    const done = await journal.changeChannels(changes, nowMs);
     left = changes.map(({ before }) => before.channelId).filter((id) => !done.has(id));
   }
 }

@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import type { ChannelRow, Store } from "../journal/index.ts";
+import type { ChannelRow, Journal } from "../journal/index.ts";
 import type { Authority } from "./authority.ts";
 import { everyChannel, unclaimedOf } from "./rows.ts";
 import type { KeeperStatus } from "./types.ts";
@@ -8,14 +8,14 @@ type Authorizers = Map<Address, { signs: "key" | "sender" | "missing"; channels:
 
 /** What is unclaimed, by who signs for it, and how many payers withdraw. */
 export async function readChannelStatus(
-  store: Store,
+  journal: Journal,
   chainId: number,
   authorityFor: (row: ChannelRow) => Authority | undefined,
 ): Promise<Pick<KeeperStatus, "authorizers" | "withdrawals" | "receivers">> {
   const authorizers: Authorizers = new Map();
   let withdrawals = 0;
-  for await (const page of everyChannel(store, chainId, "withdrawing")) withdrawals += page.length;
-  for await (const page of everyChannel(store, chainId, "unclaimed")) {
+  for await (const page of everyChannel(journal, chainId, "withdrawing")) withdrawals += page.length;
+  for await (const page of everyChannel(journal, chainId, "unclaimed")) {
     for (const row of page) {
       const address = row.record.channelConfig.receiverAuthorizer as Address;
       const authority = authorityFor(row);
@@ -28,7 +28,7 @@ export async function readChannelStatus(
   }
   return {
     authorizers: [...authorizers].map(([authorizer, rest]) => ({ authorizer, ...rest })),
-    receivers: await store.channelReceivers(chainId),
+    receivers: await journal.channelReceivers(chainId),
     withdrawals,
   };
 }

@@ -3,7 +3,7 @@ import type { Hex } from "viem";
 import { gather, type Settled } from "../async/gather.ts";
 import { channelIdOf } from "../channels/index.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { ChannelChange, ChannelRecord, ChannelRow, ChannelStore } from "../journal/index.ts";
+import type { ChannelChange, ChannelJournal, ChannelRecord, ChannelRow } from "../journal/index.ts";
 import { ChannelError } from "./errors.ts";
 import {
   awaitsDeposit,
@@ -40,9 +40,9 @@ type Item = { readonly channelId: Hex; readonly update: Update };
  * deposit the server did not hear of has its next voucher checked against the chain. A record that is deleted while something of
  * it is unclaimed stays, for `get` and for the keeper, until that is claimed. And a channel of another chain is refused.
  */
-export function createChannelStorage(store: ChannelStore, options: ChannelStorageOptions): ChannelStorage {
+export function createChannelStorage(journal: ChannelJournal, options: ChannelStorageOptions): ChannelStorage {
   const { chainId, clock = systemClock, requestLeaseMs = REQUEST_LEASE_MS } = options;
-  const leases = createRequestLeases(store, { clock, leaseMs: requestLeaseMs });
+  const leases = createRequestLeases(journal, { clock, leaseMs: requestLeaseMs });
 
   /** Runs updates in order, those of one channel one behind the other, until each is stored or has failed. */
   async function run(items: readonly Item[]): Promise<readonly Settled<ChannelUpdateResult>[]> {
@@ -50,7 +50,7 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
     let left = items.map((_, index) => index);
     while (left.length > 0) {
       const ids = [...new Set(left.map((index) => items[index]!.channelId))];
-      const rows = await store.channels(ids);
+      const rows = await journal.channels(ids);
       const drafts = new Map<Hex, Draft>();
       const results = left.map((index): Settled<ChannelUpdateResult> => {
         const { channelId, update } = items[index]!;
@@ -64,7 +64,7 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
         }
       });
       const changes = [...drafts.values()].filter(({ before, after }) => before !== after);
-      const done = await store.changeChannels(changes, clock.now());
+      const done = await journal.changeChannels(changes, clock.now());
       const lost = new Set(changes.map(({ before, after }) => (after ?? before)?.channelId));
       for (const id of done) lost.delete(id);
       for (const { before, after, wanted } of changes) {
@@ -118,12 +118,12 @@ export function createChannelStorage(store: ChannelStore, options: ChannelStorag
   return {
     get: async (channelId) => {
       const id = idOf(channelId);
-      const record = (await store.channels([id])).get(id)?.record;
+      const record = (await journal.channels([id])).get(id)?.record;
       return record !== undefined && awaitsDeposit(record) ? unsynced(record) : record;
     },
     list: async () => {
       const records: ChannelRecord[] = [];
-      for await (const page of everyChannel(store, chainId)) {
+      for await (const page of everyChannel(journal, chainId)) {
         for (const { record, isDeleted } of page) if (!isDeleted) records.push(record);
       }
       return records;

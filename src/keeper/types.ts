@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
-import type { ChannelReceiver, Store } from "../journal/index.ts";
+import type { ChannelReceiver, Journal } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import type { KeeperActivity } from "./activity.ts";
@@ -15,7 +15,7 @@ import type { KeeperWaiting } from "./waiting.ts";
 /** Everything that a keeper works with. It closes none of it. */
 export type KeeperOptions = {
   /** Where the servers' channels are, see `createChannelStorage`. */
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   /** Sends and pays for the gas; on the same store. */
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome" | "accounts">;

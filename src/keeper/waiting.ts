@@ -1,6 +1,6 @@
 import { type Address, getAddress } from "viem";
 import { z } from "zod";
-import type { ChannelReceiver, ChannelRow, Store } from "../journal/index.ts";
+import type { ChannelReceiver, ChannelRow, Journal } from "../journal/index.ts";
 import { formatAmount } from "../money.ts";
 import { isHeldBack, netOf, sum } from "./choose.ts";
 import { claimCost, type Prices, rowCost, sweepCost } from "./prices.ts";
@@ -119,10 +119,10 @@ const noteName = (chainId: number) => `keeper-waiting:${chainId}`;
 
 /** What the keeper of a journal left where it was, and when it said so; undefined where none said anything. */
 export async function readWaiting(
-  store: Pick<Store, "cursor">,
+  journal: Pick<Journal, "cursor">,
   chainId: number,
 ): Promise<{ readonly atMs: number; readonly waiting: readonly KeeperWaiting[] } | undefined> {
-  const note = await store.cursor(noteName(chainId));
+  const note = await journal.cursor(noteName(chainId));
   return note === undefined ? undefined : noteSchema.parse(JSON.parse(note));
 }
 
@@ -130,7 +130,7 @@ const AGAIN_AFTER_MS = 60_000;
 
 /** Tells what waits: each reason when it begins, and in the journal for whoever asks there. */
 export function createWaitingList(port: {
-  readonly store: Pick<Store, "setCursor">;
+  readonly journal: Pick<Journal, "setCursor">;
   readonly chainId: number;
   readonly tell: (waiting: KeeperWaiting) => void;
 }) {
@@ -148,7 +148,7 @@ export function createWaitingList(port: {
       for (const one of news) port.tell(one);
       if (isQuiet || (isSame && nowMs - notedAtMs < AGAIN_AFTER_MS)) return;
       const waiting = now.map((one) => ({ ...one, amount: one.amount.toString() }));
-      await port.store.setCursor(noteName(port.chainId), JSON.stringify({ atMs: nowMs, waiting }));
+      await port.journal.setCursor(noteName(port.chainId), JSON.stringify({ atMs: nowMs, waiting }));
       notedAtMs = nowMs;
     },
   };

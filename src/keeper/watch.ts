@@ -3,7 +3,7 @@ import { type ChainChannel, readChannels, readUnswept } from "../chain/channels.
 import type { ChainClient } from "../chain/client.ts";
 import { inPieces } from "../chain/tokenLogs.ts";
 import type { Clock } from "../clock.ts";
-import type { ChannelRow, Store } from "../journal/index.ts";
+import type { ChannelRow, Journal } from "../journal/index.ts";
 import { channelCursor, channelCursorStart } from "../settlement/reports/earnings/cursor.ts";
 import { noteRange } from "./events.ts";
 import type { KeeperPolicy } from "./policy.ts";
@@ -11,7 +11,7 @@ import { unsynced } from "./reservation.ts";
 import { changeRows, everyChannel, type RowContent } from "./rows.ts";
 
 export type WatchPort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly clock: Clock;
   readonly policy: KeeperPolicy;
@@ -25,12 +25,12 @@ export type WatchPort = {
  * @throws ChainUnavailableError where the node does not answer. What was read until then is kept.
  */
 export async function catchUp(port: WatchPort, head: bigint, firstBlock?: bigint): Promise<number> {
-  const { store, client, policy } = port;
+  const { journal, client, policy } = port;
   const name = channelCursor(client.chain.id);
-  const cursor = await store.cursor(name);
+  const cursor = await journal.cursor(name);
   const last = cursor === undefined ? (firstBlock ?? head) : BigInt(cursor);
   const rewound = last > policy.rewindBlocks ? last - policy.rewindBlocks + 1n : 0n;
-  const start = await store.cursor(channelCursorStart(client.chain.id));
+  const start = await journal.cursor(channelCursorStart(client.chain.id));
   // Journals of earlier versions do not say where they began.
   const isEarlier =
     firstBlock !== undefined && firstBlock < rewound && (start === undefined || firstBlock < BigInt(start));
@@ -39,17 +39,19 @@ export async function catchUp(port: WatchPort, head: bigint, firstBlock?: bigint
   await inPieces({ from, to: head }, async (piece) => {
     const logs = await readChannelLogs(client, piece);
     await noteRange(port, piece, logs);
-    const rows = await store.channels([...new Set(logs.flatMap((log) => ("channelId" in log ? [log.channelId] : [])))]);
+    const rows = await journal.channels([
+      ...new Set(logs.flatMap((log) => ("channelId" in log ? [log.channelId] : []))),
+    ]);
     const moved = logs.flatMap((log) => {
       const row = log.kind === "sweep" ? undefined : rows.get(log.channelId);
       // A claim of our own is in its row already.
       return row === undefined || (log.kind === "claim" && log.totalClaimed <= row.claimed) ? [] : [row];
     });
     concerned += await lookAt(port, [...new Set(moved)]);
-    if (piece.to > last || cursor === undefined) await store.setCursor(name, piece.to.toString());
+    if (piece.to > last || cursor === undefined) await journal.setCursor(name, piece.to.toString());
     return logs.length;
   });
-  if (isEarlier || cursor === undefined) await store.setCursor(channelCursorStart(client.chain.id), from.toString());
+  if (isEarlier || cursor === undefined) await journal.setCursor(channelCursorStart(client.chain.id), from.toString());
   return concerned;
 }
 
@@ -58,20 +60,20 @@ export async function catchUp(port: WatchPort, head: bigint, firstBlock?: bigint
  * @throws ChainUnavailableError where the node does not answer.
  */
 export async function audit(port: WatchPort): Promise<void> {
-  const { store, client } = port;
+  const { journal, client } = port;
   for (const only of ["withdrawing", "unclaimed"] as const) {
-    for await (const page of everyChannel(store, client.chain.id, only)) await lookAt(port, page);
+    for await (const page of everyChannel(journal, client.chain.id, only)) await lookAt(port, page);
   }
   await lookAtReceivers(port);
 }
 
 /** Notes what the chain says of these channels; how many there are. */
 export async function lookAt(port: WatchPort, rows: readonly ChannelRow[]): Promise<number> {
-  const { store, client, clock } = port;
+  const { journal, client, clock } = port;
   const ids = rows.map(({ channelId }) => channelId);
   const states = await readChannels(client, ids);
   const byId = new Map(ids.map((id, index) => [id, states[index]] as const));
-  await changeRows(store, ids, clock.now(), (row) => {
+  await changeRows(journal, ids, clock.now(), (row) => {
     const state = byId.get(row.channelId);
     return state === undefined ? row : noted(row, state);
   });
@@ -99,8 +101,8 @@ function noted(
 }
 
 /** Notes what is claimed and not swept of every receiver. */
-export async function lookAtReceivers({ store, client, clock }: WatchPort): Promise<void> {
-  const receivers = await store.channelReceivers(client.chain.id);
+export async function lookAtReceivers({ journal, client, clock }: WatchPort): Promise<void> {
+  const receivers = await journal.channelReceivers(client.chain.id);
   const amounts = await readUnswept(client, receivers);
   const changed = receivers.flatMap((one, index) => {
     const unswept = amounts[index] ?? one.unswept;
@@ -108,5 +110,5 @@ export async function lookAtReceivers({ store, client, clock }: WatchPort): Prom
     const unsweptSinceMs = unswept === 0n ? undefined : (one.unsweptSinceMs ?? clock.now());
     return [{ ...one, unswept, unsweptSinceMs }];
   });
-  await store.noteChannelReceivers(changed);
+  await journal.noteChannelReceivers(changed);
 }

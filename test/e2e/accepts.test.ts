@@ -271,9 +271,9 @@ describe("POST /accepts", () => {
     it("changes nothing: nothing is stored, counted or sent", async () => {
       const served = await lab.serve();
       expect((await accepts(good, served.url)).status).to.equal(200);
-      expect(await served.store.count()).to.deep.equal({});
+      expect(await served.journal.count()).to.deep.equal({});
       expect(await served.transactions()).to.equal(0);
-      expect(await served.store.resources()).to.deep.equal([]);
+      expect(await served.journal.resources()).to.deep.equal([]);
     });
   });
 });

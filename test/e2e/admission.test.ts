@@ -69,7 +69,7 @@ describe("admission", () => {
           expect((await served.verify(body)).body).to.include({ isValid: false, invalidReason: reasons[version] });
           expect((await served.settle(body)).body).to.include({ success: false, errorReason: reasons[version] });
         }
-        expect(await served.store.count()).to.deep.equal({});
+        expect(await served.journal.count()).to.deep.equal({});
         expect(await served.transactions()).to.equal(0);
         await served.close();
       });
@@ -120,7 +120,7 @@ describe("admission", () => {
     it("shares them between processes, and keeps them after a restart", async () => {
       const gasPerDay = { ...UNBOUNDED.gasPerDay, anonymous: GAS_OF_ONE };
       const first = await lab.serve({ policy: { gasPerDay } });
-      const second = await lab.serve({ policy: { gasPerDay }, store: first.store });
+      const second = await lab.serve({ policy: { gasPerDay }, journal: first.journal });
       expect((await first.settle(await payment())).body.success).to.equal(true);
       expectWait(await second.settle(await payment()));
       await second.close();
@@ -150,9 +150,9 @@ describe("admission", () => {
     const one = async () => bodyV2(await authorize(from, { to: freshPayee(), value: 1n }));
     const waiting: Promise<Answer>[] = [];
     const open = async (headers: Record<string, string> = {}) => {
-      const before = (await served.store.count()).queued ?? 0;
+      const before = (await served.journal.count()).queued ?? 0;
       waiting.push(post(`${served.url}/settle`, await one(), headers));
-      await until(async () => ((await served.store.count()).queued ?? 0) > before, "one more is open");
+      await until(async () => ((await served.journal.count()).queued ?? 0) > before, "one more is open");
     };
     const refusal = { success: false, errorReason: "invalid_transaction_state" };
     await open();

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { silentLogger } from "../../src/logger.ts";
 import {
   type Answer,
@@ -141,19 +141,19 @@ describe("the one success of a payment is told to who brought it", () => {
     });
 
     it(`tells a merchant with ${what} after a restart, and no stranger`, async () => {
-      const store = await openStore(":memory:");
-      const first = await serve({ store, engine: { closeWithinMs: 0 } });
+      const journal = await openJournal(":memory:");
+      const first = await serve({ journal, engine: { closeWithinMs: 0 } });
       const signed = await payment();
       await hold();
       await untilPending(first, signed, () => settle(first, bodyV2(signed), headers));
       await first.close();
       await mine();
-      const second = await lab.serveAs(first.account, { store, merchants });
+      const second = await lab.serveAs(first.account, { journal, merchants });
       await untilIn(second, signed, "settled");
       await tellsStrangers(second, signed, USED, {});
       expect((await settle(second, bodyV2(signed), headers)).body.success).to.equal(true);
       await second.close();
-      await store.close();
+      await journal.close();
     });
 
     it(`tells a merchant with ${what} after its connection was dropped, and no stranger`, async () => {
@@ -165,8 +165,8 @@ describe("the one success of a payment is told to who brought it", () => {
     });
 
     it(`tells a merchant with ${what} in another process on the same journal`, async () => {
-      const store = await openStore(":memory:");
-      const [first, second] = [await serve({ store }), await serve({ store })];
+      const journal = await openJournal(":memory:");
+      const [first, second] = [await serve({ journal }), await serve({ journal })];
       const signed = await payment();
       await hold();
       const transaction = await untilPending(first, signed, () => settle(first, bodyV2(signed), headers));
@@ -176,7 +176,7 @@ describe("the one success of a payment is told to who brought it", () => {
       await tellsStrangers(second, signed, USED, { transaction });
       expect((await settle(second, bodyV2(signed), headers)).body).to.include({ success: true, transaction });
       for (const one of [first, second]) await one.close();
-      await store.close();
+      await journal.close();
     });
   }
 
@@ -257,8 +257,8 @@ describe("the one success of a payment is told to who brought it", () => {
   });
 
   it("takes a payment that was taken back again, for who brings it then", async () => {
-    const store = await openStore(":memory:");
-    const poor = await serve({ store, engine: { minimumSenderBalanceWei: 10n ** 30n } });
+    const journal = await openJournal(":memory:");
+    const poor = await serve({ journal, engine: { minimumSenderBalanceWei: 10n ** 30n } });
     const [plain, bought] = [await payment(), await payment()];
     for (const [signed, headers] of [
       [plain, {}],
@@ -268,14 +268,14 @@ describe("the one success of a payment is told to who brought it", () => {
       expect(unsent).to.include({ errorReason: "unexpected_settle_error", transaction: "" });
     }
     await poor.close();
-    const rich = await lab.serveAs(poor.account, { store, merchants });
+    const rich = await lab.serveAs(poor.account, { journal, merchants });
     expect((await settle(rich, bodyV2(plain), as("other"))).body.success).to.equal(true);
     // What a merchant brought is not a stranger's to bring.
     expect((await settle(rich, bodyV2(bought))).body.errorReason).to.equal("unexpected_settle_error");
     expect((await settle(rich, bodyV2(bought), as("shop", "order-2"))).body.success).to.equal(true);
     expect((await settle(rich, bodyV2(bought), as("shop"))).body.errorReason).to.equal(USED);
     await rich.close();
-    await store.close();
+    await journal.close();
   });
 
   // Last: it moves the facilitators' time far ahead.
@@ -288,7 +288,7 @@ describe("the one success of a payment is told to who brought it", () => {
       expect(await inside()).to.equal("1");
       lab.clock.jump(answerWithinMs);
       await until(async () => (await inside()) === "0", "nobody is inside");
-      expect((await served.store.count()).submitted).to.equal(1);
+      expect((await served.journal.count()).submitted).to.equal(1);
       await mine();
     });
   });

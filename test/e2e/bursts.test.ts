@@ -8,7 +8,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { parseMerchantKeys } from "../../src/facilitator/index.ts";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { BURNING_CODE, startFaultyNode } from "../helpers/chainLab.ts";
 import { PATIENT, until } from "../helpers/engineLab.ts";
@@ -123,7 +123,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     });
     // At once: nothing is sent yet.
     await until(() => answered === 30, "30 are refused");
-    expect((await patient.store.count()).queued).to.equal(20);
+    expect((await patient.journal.count()).queued).to.equal(20);
     const next = await authorize(payer, { to, value: 501n });
     expect((await patient.verify(bodyV2(next))).body).to.include({
       isValid: false,
@@ -160,12 +160,12 @@ describe("bursts of payments, blocks every 2 s", () => {
     const [first, second] = await Promise.all([6_000n, 4_000n].map((value) => authorize(payer, { to, value })));
     await lab.chain.request("evm_setIntervalMining", [0]);
     const settling = slow.settle(bodyV2(first!));
-    await until(async () => (await slow.store.count()).submitted === 1, "it is sent");
+    await until(async () => (await slow.journal.count()).submitted === 1, "it is sent");
     await until(async () => (await lab.chain.request("eth_getBlockTransactionCountByNumber", ["pending"])) === "0x1");
     await lab.chain.request("evm_mine");
     expect(await lab.balanceOf(to)).to.equal(6_000n);
     expect((await slow.verify(bodyV2(second!))).body.isValid).to.equal(true);
-    expect((await slow.store.list({ limit: 1 }))[0]?.state).to.equal("submitted");
+    expect((await slow.journal.list({ limit: 1 }))[0]?.state).to.equal("submitted");
     isTold = true;
     await lab.chain.request("evm_setIntervalMining", [2_000]);
     const answers = await Promise.all([settling, slow.settle(bodyV2(second!))]);
@@ -181,7 +181,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     const signed = await authorize(payers[55]!, { to: freshPayee() });
     await lab.chain.request("evm_setIntervalMining", [0]);
     const first = hasty.settle(bodyV2(signed));
-    await until(async () => (await hasty.store.count()).submitted === 1, "it is sent");
+    await until(async () => (await hasty.journal.count()).submitted === 1, "it is sent");
     expect((await hasty.settle(bodyV2(signed))).body.errorReason).to.equal("duplicate_settlement");
     lab.clock.jump(answerWithinMs);
     const { body } = await first;
@@ -201,23 +201,23 @@ describe("bursts of payments, blocks every 2 s", () => {
     const to = freshPayee();
     const account = privateKeyToAccount(lab.chain.accounts[3]!.privateKey);
     const payments = await Promise.all(payers.slice(0, 30).map((payer) => authorize(payer, { to })));
-    const store = await openStore(path);
-    const first = await lab.serveAs(account, { store, merchants });
+    const journal = await openJournal(path);
+    const first = await lab.serveAs(account, { journal, merchants });
     const waiting = payments.slice(0, 15).map((signed) => post(`${first.url}/settle`, bodyV2(signed), asShop));
-    await until(async () => (await store.lastTxNonce(84532, account.address)) !== undefined, "something is sent");
+    await until(async () => (await journal.lastTxNonce(84532, account.address)) !== undefined, "something is sent");
     waiting.push(...payments.slice(15).map((signed) => post(`${first.url}/settle`, bodyV2(signed), asShop)));
     await pause(100);
     await first.close();
     const answers = await Promise.all(waiting);
-    await store.close();
+    await journal.close();
     for (const { status, body } of answers) {
       expect(
         body.success === true || status === 503 || body.errorReason === "settlement_pending" || body.transaction === "",
       ).to.equal(true);
     }
 
-    const again = await openStore(path);
-    const second = await lab.serveAs(account, { store: again, merchants });
+    const again = await openJournal(path);
+    const second = await lab.serveAs(account, { journal: again, merchants });
     const later = await Promise.all(payments.map((signed) => post(`${second.url}/settle`, bodyV2(signed), asShop)));
     const told = payments.map((_, index) => successes([answers[index]!, later[index]!]).length);
     expect(Math.max(...told)).to.equal(1);

@@ -1,6 +1,6 @@
 import { declareDiscoveryExtension } from "@x402/extensions/bazaar";
 import { expect } from "chai";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { type Answer, authorize, bodyV2, type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.ts";
 
 const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);
@@ -34,16 +34,16 @@ describe("what a payment declares of its resource", () => {
   });
 
   it("loses no success by what goes wrong with listing it", async () => {
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     const fail = () => Promise.reject(new Error("no room"));
-    const facilitator = await lab.serve({ store: { ...store, keepResource: fail } });
+    const facilitator = await lab.serve({ journal: { ...journal, keepResource: fail } });
     const signed = await authorize(await lab.payer(61_002));
     const answer = await facilitator.settle(declaring(bodyV2(signed), declared));
     expect(answer.body.success).to.equal(true);
     const rejected = { status: "rejected", rejectedReason: "the catalogue is not available" };
     expect(responseOf(answer)).to.deep.equal({ bazaar: rejected });
     await facilitator.close();
-    await store.close();
+    await journal.close();
   });
 
   it("is listed of this machine on a development chain, for the next one to find", async () => {

@@ -6,7 +6,7 @@ import { expect } from "chai";
 import { connectChain } from "../../src/chain/client.ts";
 import { systemClock } from "../../src/clock.ts";
 import { createFacilitator, serveFacilitator } from "../../src/facilitator/index.ts";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { startLocalChain } from "../../src/local/index.ts";
 import {
   type Answer,
@@ -44,8 +44,8 @@ describe("a facilitator in trouble", () => {
 
   it("calls nothing valid and is not ready while its disk is full, and goes on by itself when there is room", async () => {
     const path = join(folder, "full.db");
-    const store = await openStore(path, { maxPageCount: PAGES });
-    const served = await lab.serve({ store });
+    const journal = await openJournal(path, { maxPageCount: PAGES });
+    const served = await lab.serve({ journal });
     const payer = await lab.payer(7_000);
     expect((await served.get("/ready")).status).to.equal(200);
     const filler = new DatabaseSync(path, { timeout: 60_000 });
@@ -76,15 +76,15 @@ describe("a facilitator in trouble", () => {
     expect((await served.get("/ready")).status).to.equal(200);
     expect((await served.settle(bodyV2(signed))).body.success).to.equal(true);
     await served.close();
-    await store.close();
+    await journal.close();
   });
 
   it("answers 503 and renders its metrics while the database is away, and goes on when it is back", async () => {
     const url = new URL(await (await sharedPostgres()).createDatabase());
     const gate = await openTcpGate(Number(url.port));
     url.port = String(gate.port);
-    const store = await openStore(url.href);
-    const served = await lab.serve({ store });
+    const journal = await openJournal(url.href);
+    const served = await lab.serve({ journal });
     const payer = await lab.payer(7_001);
     const signed = await authorize(payer);
     expect((await served.verify(bodyV2(signed))).body.isValid).to.equal(true);
@@ -112,25 +112,25 @@ describe("a facilitator in trouble", () => {
     expect(await (await served.get("/metrics")).text()).to.include("\ntributary_journal_up 1\n");
     await served.close();
     await gate.shut();
-    await store.close();
+    await journal.close();
   });
 
   it("shares one probe among all who ask at once", async () => {
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     let probes = 0;
     const counting = {
-      ...store,
+      ...journal,
       probe: () => {
         probes += 1;
-        return store.probe();
+        return journal.probe();
       },
     };
-    const served = await lab.serve({ store: counting });
+    const served = await lab.serve({ journal: counting });
     const answers = await Promise.all(Array.from({ length: 50 }, () => served.get("/ready")));
     expect(answers.map(({ status }) => status)).to.deep.equal(Array(50).fill(200));
     expect(probes).to.equal(1);
     await served.close();
-    await store.close();
+    await journal.close();
   });
 
   it("is not ready while the chain's newest block is old, as long as blocks come by themselves", async () => {
@@ -153,14 +153,14 @@ describe("a facilitator in trouble", () => {
 
   it("warns at its start of a key without ether, of a chain without a router, and of a clock that is behind", async () => {
     const chain = await startLocalChain({ bare: true, blockTimeSeconds: 1 });
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     const clock = { ...systemClock, now: () => Date.now() - 90_000 };
     const client = await connectChain(chain.rpcUrl);
     const broke = payerOf(7_002);
     const said: string[] = [];
     const quiet = (): void => undefined;
     const logger = { debug: quiet, info: quiet, error: quiet, warn: (message: string) => void said.push(message) };
-    const facilitator = await createFacilitator({ client, store, senders: [broke], clock, logger });
+    const facilitator = await createFacilitator({ client, journal, senders: [broke], clock, logger });
     const served = await serveFacilitator(facilitator, { port: 0 });
     expect(facilitator.warnings[0]).to.equal(
       `${broke.address} has no ether for gas: it sends nothing until it has some`,
@@ -170,7 +170,7 @@ describe("a facilitator in trouble", () => {
     expect(said).to.include.members([...facilitator.warnings]);
     expect(await (await fetch(`${served.url}/ready`)).json()).to.deep.include({ problem: "no key has ether for gas" });
     await served.close({ graceMs: 0 });
-    await store.close();
+    await journal.close();
     await chain.stop();
   });
 });

@@ -5,7 +5,7 @@ import { type Address, encodeFunctionData } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { createSharedExactSchemes } from "../../src/facilitator/index.ts";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../../src/local/accounts.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { networks } from "../../src/networks.ts";
@@ -88,20 +88,20 @@ describe("clients and servers by others", () => {
     });
 
     it("are said by the schemes alone, too", async () => {
-      const store = await openStore(":memory:");
-      const schemes = await createSharedExactSchemes({ client: lab.client, store, senders: [buyer] });
+      const journal = await openJournal(":memory:");
+      const schemes = await createSharedExactSchemes({ client: lab.client, journal, senders: [buyer] });
       for (const scheme of [schemes.v1, schemes.v2]) {
         expect(scheme.getExtra(networks.baseSepolia.caip2)).to.deep.equal({ name: "USDC", version: "2", decimals: 6 });
       }
       await schemes.close();
-      await store.close();
+      await journal.close();
     });
   });
 
   describe("discovery (AgentKit)", () => {
     it("fills a page of a thousand, with descriptions where each version of x402 has them", async () => {
-      const store = await openStore(":memory:");
-      const shop = await lab.serve({ store });
+      const journal = await openJournal(":memory:");
+      const shop = await lab.serve({ journal });
       const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);
       const two = bodyV2(await authorize(buyer));
       const one = bodyV1(await authorize(buyer), {
@@ -113,9 +113,9 @@ describe("clients and servers by others", () => {
       ];
       for (const { body } of settled) expect(body.success).to.equal(true);
       // Copies, so that there are more than the hundred that a page had before.
-      const [row] = await store.resources();
+      const [row] = await journal.resources();
       for (let index = 0; index < 150; index += 1) {
-        await store.keepResource({ ...row!, key: `0:copy${index}` }, 1_000, "0:");
+        await journal.keepResource({ ...row!, key: `0:copy${index}` }, 1_000, "0:");
       }
       type Listed = { readonly x402Version: number; readonly metadata?: object; readonly accepts: readonly object[] };
       const list = async (query: string) =>
@@ -135,7 +135,7 @@ describe("clients and servers by others", () => {
       expect(first?.accepts[0]).to.include({ description: "weather" });
       expect((await list("limit=5000")).pagination).to.include({ limit: 1_000 });
       await shop.close();
-      await store.close();
+      await journal.close();
     });
   });
 
@@ -165,14 +165,14 @@ describe("clients and servers by others", () => {
     });
 
     it("say nothing of a status that nobody serves", async () => {
-      const store = await openStore(":memory:");
-      const schemes = await createSharedExactSchemes({ client: lab.client, store, senders: [SENDER] });
+      const journal = await openJournal(":memory:");
+      const schemes = await createSharedExactSchemes({ client: lab.client, journal, senders: [SENDER] });
       const { paymentPayload, paymentRequirements } = bodyV2(await authorize(buyer));
       const receipt = await schemes.v2.settle(paymentPayload as never, paymentRequirements as never);
       expect(receipt.extra).to.have.all.keys("batch");
       expect(receipt).not.to.have.property("extensions");
       await schemes.close();
-      await store.close();
+      await journal.close();
     });
   });
 

@@ -8,7 +8,7 @@ import type { Address } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 import { privateKeyToAccount } from "viem/accounts";
 import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts";
-import { openStore, type Store } from "../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../src/journal/index.ts";
 import {
   type Answer,
   authorize,
@@ -30,7 +30,7 @@ const successes = (answers: readonly Answer[]) => answers.filter(({ body }) => b
 describe("merchants with an API key, and buyers with a payment identifier", () => {
   let lab: FacilitatorLab;
   let facilitator: Served;
-  let store: Store;
+  let journal: Journal;
   let folder: string;
   let payers: PrivateKeyAccount[];
   let account: PrivateKeyAccount;
@@ -40,15 +40,15 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
   before(async () => {
     lab = await openFacilitatorLab({ blockTimeSeconds: 0.5 });
     folder = await mkdtemp(join(tmpdir(), "tributary-"));
-    store = await openStore(join(folder, "journal.db"));
+    journal = await openJournal(join(folder, "journal.db"));
     account = privateKeyToAccount(lab.chain.accounts[3]!.privateKey);
-    facilitator = await lab.serveAs(account, { store, merchants });
+    facilitator = await lab.serveAs(account, { journal, merchants });
     payers = Array.from({ length: 20 }, (_, index) => payerOf(40_000 + index));
     await lab.fundAll(payers.map(({ address }) => address));
   });
   after(async () => {
     await lab.stop();
-    await store.close();
+    await journal.close();
     await rm(folder, { recursive: true });
   });
 
@@ -77,9 +77,9 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
       expect(said).to.include({ success: false, errorReason: USED, transaction: first.body.transaction });
     }
     await facilitator.close();
-    await store.close();
-    store = await openStore(join(folder, "journal.db"));
-    facilitator = await lab.serveAs(account, { store, merchants });
+    await journal.close();
+    journal = await openJournal(join(folder, "journal.db"));
+    facilitator = await lab.serveAs(account, { journal, merchants });
     expect((await settle(body, as("shop", "order-1"))).body).to.deep.equal(first.body);
     expect((await settle(body, as("shop", "order-2"))).body.errorReason).to.equal(USED);
     expect(await lab.balanceOf(signed.to)).to.equal(1_000n);

@@ -173,7 +173,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     client.settle = async (payload, requirements) => {
       const asking = ask(payload, requirements);
       if (heard.length === 0) {
-        await until(async () => (await slow.store.count()).submitted === 1, "it is sent");
+        await until(async () => (await slow.journal.count()).submitted === 1, "it is sent");
         lab.clock.jump(answerWithinMs);
       }
       const answer = await asking;

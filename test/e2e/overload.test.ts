@@ -3,7 +3,7 @@ import type { Address } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { parseMerchantKeys } from "../../src/facilitator/index.ts";
-import type { Store } from "../../src/journal/index.ts";
+import type { Journal } from "../../src/journal/index.ts";
 import {
   type Answer,
   authorize,
@@ -76,8 +76,8 @@ describe("a facilitator of which more is asked than it can answer", () => {
     return { answered, all: Promise.all(all) };
   }
 
-  const rowsOf = async (store: Store, { from }: SignedAuthorization) =>
-    (await store.list({ limit: 1_000 })).filter(
+  const rowsOf = async (journal: Journal, { from }: SignedAuthorization) =>
+    (await journal.list({ limit: 1_000 })).filter(
       ({ work }) => work.kind === "authorization" && work.authorization.from === from,
     );
 
@@ -102,7 +102,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     for (const { signed, answer } of refused) {
       expect(Number(answer.headers.get("retry-after"))).to.be.within(1, 60);
       expect(answer.body).to.include({ success: false, errorReason: "unexpected_settle_error", transaction: "" });
-      expect(await rowsOf(facilitator.store, signed)).to.deep.equal([]);
+      expect(await rowsOf(facilitator.journal, signed)).to.deep.equal([]);
     }
     for (const { answer } of settled) expect(answer.body.success).to.equal(true);
     for (const { signed, answer } of results) {
@@ -165,13 +165,13 @@ describe("a facilitator of which more is asked than it can answer", () => {
       signal: leave.signal,
     });
     const left = request.catch(() => "left");
-    while ((await rowsOf(facilitator.store, signed!))[0]?.state !== "queued") await pause(20);
+    while ((await rowsOf(facilitator.journal, signed!))[0]?.state !== "queued") await pause(20);
     leave.abort();
     expect(await left).to.equal("left");
-    while ((await rowsOf(facilitator.store, signed!))[0]?.state !== "cancelled") await pause(20);
+    while ((await rowsOf(facilitator.journal, signed!))[0]?.state !== "cancelled") await pause(20);
     while ((await metric(facilitator, 'tributary_inside{endpoint="settle"}')) > 0) await pause(20);
     void facilitator.settle(bodyV2(signed!)).catch(() => undefined);
-    while ((await rowsOf(facilitator.store, signed!))[0]?.state !== "queued") await pause(20);
+    while ((await rowsOf(facilitator.journal, signed!))[0]?.state !== "queued") await pause(20);
     await facilitator.close();
   });
 
@@ -213,7 +213,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     });
     leave.abort();
     expect((await answering).status).to.equal(503);
-    expect(await rowsOf(facilitator.store, signed!)).to.deep.equal([]);
+    expect(await rowsOf(facilitator.journal, signed!)).to.deep.equal([]);
     expect(await metric(facilitator, 'tributary_inside{endpoint="settle"}')).to.equal(0);
   });
 });

@@ -239,7 +239,7 @@ describe("rejections of /verify and /settle", () => {
         expect(settled.body.transaction).to.equal("");
         expect(settled.body.network).to.be.a("string");
       }
-      expect((await facilitator.store.count()).settled).to.equal(undefined);
+      expect((await facilitator.journal.count()).settled).to.equal(undefined);
     });
   }
 
@@ -305,13 +305,13 @@ describe("rejections of /verify and /settle", () => {
     const body = bodyV2(await authorize(rich, { to: blocked.address }));
     const reason = "invalid_exact_evm_transaction_simulation_failed";
     expect((await facilitator.verify(body)).body).to.include({ isValid: false, invalidReason: reason });
-    const before = await facilitator.store.count();
+    const before = await facilitator.journal.count();
     expect((await facilitator.settle(body)).body).to.include({
       success: false,
       errorReason: reason,
       errorMessage: "the token blocks the payee",
     });
-    expect(await facilitator.store.count()).to.deep.equal(before);
+    expect(await facilitator.journal.count()).to.deep.equal(before);
   });
 
   it("answers 400 with the shape of each endpoint to what it cannot read", async () => {
@@ -390,7 +390,7 @@ describe("rejections of /verify and /settle", () => {
     const capped = await lab.serve({ engine: { ...PATIENT, payerUnsettledCap: 1_500n } });
     const payments = await Promise.all([1_000n, 1_001n].map((value) => authorize(rich, { value })));
     const first = capped.settle(bodyV2(payments[0]!));
-    await until(async () => (await capped.store.count()).queued === 1);
+    await until(async () => (await capped.journal.count()).queued === 1);
     const second = await capped.settle(bodyV2(payments[1]!));
     expect(second.body.errorReason).to.equal("invalid_transaction_state");
     capped.facilitator.engine.flush();

@@ -5,7 +5,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { encodeTransfer } from "../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { connectChain } from "../../src/chain/client.ts";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { PATIENT, until } from "../helpers/engineLab.ts";
 import {
@@ -49,7 +49,7 @@ describe("settling through the facilitator", () => {
       to: signed.token,
       data: encodeTransfer(signed, "vrs"),
     });
-  const isQueued = ({ store }: Served) => until(async () => (await store.count()).queued === 1);
+  const isQueued = ({ journal }: Served) => until(async () => (await journal.count()).queued === 1);
   const statusOf = async (served: Served, { token, from, nonce }: SignedAuthorization) => {
     const response = await served.get(`/payments/eip155:84532/${token}/${from}/${nonce}`);
     return { status: response.status, body: (await response.json()) as { payments: Record<string, unknown>[] } };
@@ -163,7 +163,7 @@ describe("settling through the facilitator", () => {
     hangUp.abort();
     await lost;
     // What nobody waits for is not sent.
-    await until(async () => (await patient.store.count()).queued === undefined);
+    await until(async () => (await patient.journal.count()).queued === undefined);
     const again = patient.settle(bodyV2(signed));
     await isQueued(patient);
     patient.facilitator.engine.flush();
@@ -196,10 +196,10 @@ describe("settling through the facilitator", () => {
         },
       },
     });
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     const { createFacilitator } = await import("../../src/facilitator/index.ts");
     const account = privateKeyToAccount(lab.chain.accounts[2]!.privateKey);
-    const alone = await createFacilitator({ client, store, senders: [account], engine: { pollMs: 60_000 } });
+    const alone = await createFacilitator({ client, journal, senders: [account], engine: { pollMs: 60_000 } });
     const body = JSON.stringify(bodyV2(await authorize(payers[0]!)));
     const before = requests;
     const answers = await Promise.all(
@@ -210,14 +210,14 @@ describe("settling through the facilitator", () => {
     expect(answers.filter((text) => text.includes('"isValid":true'))).to.have.length(50);
     expect(requests - before).to.be.at.most(6);
     await alone.close({ graceMs: 0 });
-    await store.close();
+    await journal.close();
   });
 
   it("closes its intake with 503 and Retry-After while those who wait are answered", async () => {
     const closing = await lab.serve();
     const signed = await authorize(payers[58]!, { to: freshPayee() });
     const waiting = closing.settle(bodyV2(signed));
-    await until(async () => (await closing.store.list({ limit: 1 })).length === 1);
+    await until(async () => (await closing.journal.list({ limit: 1 })).length === 1);
     const closed = closing.facilitator.close({ graceMs: 600_000 });
     const late = await closing.settle(bodyV2(await authorize(payers[59]!)));
     expect(late.status).to.equal(503);

@@ -41,15 +41,15 @@ describe("a facilitator and a settle on one SQLite journal", () => {
       );
       expect(await lab.balanceOf(PAYEE)).to.equal(before + value);
       expect(await lab.balanceOf(payee)).to.equal(BigInt(COUNT) * 1_000n + (BigInt(COUNT) * BigInt(COUNT - 1)) / 2n);
-      await inJournal(journal, async (store) => {
-        expect(await store.count()).to.deep.equal({ settled: 2 * COUNT });
-        for (const { id, batchId, evidence } of await store.list({ limit: 3 * COUNT })) {
-          const batched = (await store.history(id)).filter(({ to }) => to === "batched");
+      await inJournal(journal, async (journal) => {
+        expect(await journal.count()).to.deep.equal({ settled: 2 * COUNT });
+        for (const { id, batchId, evidence } of await journal.list({ limit: 3 * COUNT })) {
+          const batched = (await journal.history(id)).filter(({ to }) => to === "batched");
           expect(batched.map((step) => step.evidence)).to.have.lengthOf(1);
           expect(batched[0]?.evidence).to.include({ batchId });
           expect(evidence.kind).to.equal("transfer");
         }
-        expect(await store.senders(lab.client.chain.id)).to.have.lengthOf(2);
+        expect(await journal.senders(lab.client.chain.id)).to.have.lengthOf(2);
       });
 
       expect(await facilitator.stop()).to.equal(0);

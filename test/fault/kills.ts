@@ -1,10 +1,10 @@
-import type { Store } from "../../src/journal/ports/types.ts";
+import type { Journal } from "../../src/journal/ports/types.ts";
 import { randomOf } from "./random.ts";
 import type { Theme } from "./themes.ts";
 
 /** A moment at which an engine's process dies. */
 export type Kill =
-  | StoreKill
+  | JournalKill
   /** When its `occurrence`-th transaction reaches the node, or has just been passed on and not been answered. */
   | { readonly at: "send"; readonly occurrence: number; readonly when: "before" | "after" };
 
@@ -12,7 +12,7 @@ export type Kill =
  * Around the `occurrence`-th call of a journal method (from 1, counted from the start of the process), of `any`, or of any
  * that is a `write`.
  */
-export type StoreKill = {
+export type JournalKill = {
   readonly at: "store";
   readonly method: string;
   readonly occurrence: number;
@@ -23,7 +23,7 @@ export type StoreKill = {
 export type KillWhen = "before" | "during" | "after";
 
 /** What an engine, a keeper and a channel storage write, but for what they do at intervals (leases, claims of the queue). */
-export const WRITES: ReadonlySet<string> = new Set<keyof Store>([
+export const WRITES: ReadonlySet<string> = new Set<keyof Journal>([
   ...(["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"] as const),
   "noteChannelEvents",
   ...(["accept", "transition", "storeBatch", "storeAttempt", "markBroadcast", "concludeBatch"] as const),
@@ -70,15 +70,15 @@ export function killsOf(seed: number, themes: ReadonlySet<Theme>): Kill[] {
 }
 
 /** The journal of a process that dies by its own hand at `kill`; `report` is told just before. */
-export function mortal(store: Store, kill: Kill | undefined, report: () => void): Store {
-  if (kill?.at !== "store") return store;
+export function mortal(journal: Journal, kill: Kill | undefined, report: () => void): Journal {
+  if (kill?.at !== "store") return journal;
   let calls = 0;
   const die = (): void => {
     report();
     process.kill(process.pid, "SIGKILL");
   };
-  return new Proxy(store, {
-    get(target, name: keyof Store) {
+  return new Proxy(journal, {
+    get(target, name: keyof Journal) {
       const method = target[name];
       if (name === "close" || name === "onChange") return method;
       return async (...parameters: unknown[]) => {

@@ -3,8 +3,8 @@ import { flushCompileCache } from "node:module";
 import { encodeFunctionData, parseAbi, TimeoutError } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
-import { openStore } from "../../src/journal/index.ts";
-import type { Store } from "../../src/journal/ports/types.ts";
+import { openJournal } from "../../src/journal/index.ts";
+import type { Journal } from "../../src/journal/ports/types.ts";
 import type { Logger } from "../../src/logger.ts";
 import { networks } from "../../src/networks.ts";
 import type { SettlementEngine } from "../../src/settlement/engine/engine.ts";
@@ -55,11 +55,11 @@ async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[
       transport: { timeout: NEVER_MS, fetchFn: impatientFetch(clock), retryCount: 1, retryDelay: 10 },
     }),
   );
-  const store = await openStore(life.journal);
+  const journal = await openJournal(life.journal);
   const account = privateKeyToAccount(life.assignment.senderKey);
   const engine = await insist(() =>
     startEngine({
-      store: mortal(store, life.kill, () => tell({ kind: "dying" })),
+      journal: mortal(journal, life.kill, () => tell({ kind: "dying" })),
       chain: { client },
       senders: [account],
       policy: policyOf(life.assignment),
@@ -69,9 +69,9 @@ async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[
     }),
   );
   const admissions = await feed(engine, life, clock);
-  while (!clock.mayEnd() || !(await isFinished(store))) await clock.sleep(AGAIN_MS);
+  while (!clock.mayEnd() || !(await isFinished(journal))) await clock.sleep(AGAIN_MS);
   await engine.close();
-  await store.close();
+  await journal.close();
   return admissions;
 }
 
@@ -100,11 +100,11 @@ async function feed(engine: SettlementEngine, life: Life, clock: Present): Promi
 const transferAbi = parseAbi(["function transfer(address to, uint256 value) returns (bool)"]);
 
 /** Whether nothing is open, every settlement is final and every expiry proved. */
-async function isFinished(store: Store): Promise<boolean> {
-  const counts = await store.count(CHAIN_ID);
+async function isFinished(journal: Journal): Promise<boolean> {
+  const counts = await journal.count(CHAIN_ID);
   if ((counts.queued ?? 0) + (counts.batched ?? 0) + (counts.submitted ?? 0) > 0) return false;
-  if ((await store.batches({ chainId: CHAIN_ID, states: ["open", "mined"], limit: 1 })).length > 0) return false;
-  const expired = await store.list({ chainId: CHAIN_ID, states: ["expired"], limit: 1_000 });
+  if ((await journal.batches({ chainId: CHAIN_ID, states: ["open", "mined"], limit: 1 })).length > 0) return false;
+  const expired = await journal.list({ chainId: CHAIN_ID, states: ["expired"], limit: 1_000 });
   return expired.every(
     ({ evidence, work }) => work.kind === "call" || (evidence.kind === "deadline" && evidence.final),
   );

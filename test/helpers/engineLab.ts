@@ -4,7 +4,7 @@ import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { connectChain } from "../../src/chain/client.ts";
 import { findReceipt } from "../../src/chain/submit.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
-import { openStore, type PaymentRow, type Store } from "../../src/journal/index.ts";
+import { type Journal, openJournal, type PaymentRow } from "../../src/journal/index.ts";
 import type { Request } from "../../src/local/node.ts";
 import { type PaymentTerms, signPayment } from "../../src/local/payments.ts";
 import {
@@ -60,11 +60,11 @@ export const PATIENT: EnginePolicyOptions = { lingerMs: 600_000, maxLingerMs: 60
 let labs = 0;
 
 /** A journal in memory, a fresh funded sender, and engines on them that end with `close`. */
-export async function openEngineLab(node: LabNode, options: { readonly store?: Store } = {}) {
+export async function openEngineLab(node: LabNode, options: { readonly journal?: Journal } = {}) {
   labs += 1;
   const seed = labs;
   const client = await connectChain(node.rpcUrl, { pollingIntervalMs: 20, transport: { retryCount: 0 } });
-  const store = options.store ?? (await openStore(":memory:"));
+  const journal = options.journal ?? (await openJournal(":memory:"));
   const account = privateKeyToAccount(keccak256(numberToHex(0xabc_0000 + seed, { size: 32 })));
   const logs: LogLine[] = [];
   const engines: SettlementEngine[] = [];
@@ -89,7 +89,7 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
   const lab = {
     node,
     client,
-    store,
+    journal,
     account,
     /** The engines' clock, which is no faster than the node. */
     clock,
@@ -97,7 +97,7 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     seed,
     /** An engine at the fast pace. `overrides` replace options, `policy` parts of the policy. */
     start: async (policy: EnginePolicyOptions = {}, overrides: Partial<EngineOptions> = {}, patience?: Patience) => {
-      const options = { store, chain: { client }, senders: [account], logger, clock, ...overrides };
+      const options = { journal, chain: { client }, senders: [account], logger, clock, ...overrides };
       const engine = await createSettlementEngine({ ...options, policy: { ...FAST, ...policy } }, patience);
       engines.push(engine);
       return engine;
@@ -166,15 +166,15 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
     },
     receipt: (hash: Hex) => findReceipt(client, hash),
     row: async (id: number): Promise<PaymentRow> => {
-      const row = await store.payment(id);
+      const row = await journal.payment(id);
       if (row === undefined) throw new Error(`no payment ${id}`);
       return row;
     },
-    states: async (id: number): Promise<string[]> => (await store.history(id)).map(({ to }) => to),
-    openBatches: () => store.batches({ chainId: client.chain.id, sender: account.address, states: ["open"] }),
+    states: async (id: number): Promise<string[]> => (await journal.history(id)).map(({ to }) => to),
+    openBatches: () => journal.batches({ chainId: client.chain.id, sender: account.address, states: ["open"] }),
     /** Lets an engine that waits for company go when as many payments or calls as that are in the queue. */
     flushAt: async (engine: SettlementEngine, count: number): Promise<void> => {
-      await until(async () => (await store.count()).queued === count, `${count} in the queue`);
+      await until(async () => (await journal.count()).queued === count, `${count} in the queue`);
       engine.flush();
     },
     said: (message: string): LogLine[] => logs.filter((line) => line.message.includes(message)),
@@ -186,7 +186,7 @@ export async function openEngineLab(node: LabNode, options: { readonly store?: S
       await Promise.all(engines.map((engine) => engine.close({ finishWithinMs: 0 })));
       clock.stop();
       for (const cleanup of cleanups) await cleanup();
-      if (options.store === undefined) await store.close();
+      if (options.journal === undefined) await journal.close();
     },
   };
   return lab;

@@ -9,7 +9,7 @@ import {
   type FacilitatorOptions,
   serveFacilitator,
 } from "../../src/facilitator/index.ts";
-import { openStore, type Store } from "../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../src/journal/index.ts";
 import { startLocalChain } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
 import { startPacedClock } from "./pacedClock.ts";
@@ -22,7 +22,7 @@ export const PAYEE: Address = "0x00000000000000000000000000000000000Fee01";
 /** Where a facilitator under test works: a chain that mines at an interval, and keys. */
 export type FacilitatorLab = Awaited<ReturnType<typeof openFacilitatorLab>>;
 
-type Change = Partial<Omit<FacilitatorOptions, "store" | "senders">> & { readonly store?: Store };
+type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders">> & { readonly journal?: Journal };
 
 /** A local chain and the means to run facilitators on it. Close it with `stop`. */
 export async function openFacilitatorLab(options: { blockTimeSeconds?: number; bare?: false } = {}) {
@@ -74,20 +74,20 @@ export async function openFacilitatorLab(options: { blockTimeSeconds?: number; b
     return client.readContract({ address: usdc.address, abi, functionName: "balanceOf", args: [owner] });
   }
 
-  async function start(account: PrivateKeyAccount, { store: given, ...change }: Change) {
-    const store = given ?? (await openStore(":memory:"));
-    const facilitator: Facilitator = await createFacilitator({ client, store, clock, senders: [account], ...change });
+  async function start(account: PrivateKeyAccount, { journal: given, ...change }: Change) {
+    const journal = given ?? (await openJournal(":memory:"));
+    const facilitator: Facilitator = await createFacilitator({ client, journal, clock, senders: [account], ...change });
     const served = await serveFacilitator(facilitator, { port: 0 });
     let closed: Promise<void> | undefined;
     const close = (): Promise<void> => {
-      closed ??= served.close({ graceMs: 0 }).then(() => (given === undefined ? store.close() : undefined));
+      closed ??= served.close({ graceMs: 0 }).then(() => (given === undefined ? journal.close() : undefined));
       return closed;
     };
     open.push(close);
     return {
       url: served.url,
       facilitator,
-      store,
+      journal,
       account,
       close,
       verify: (body: unknown) => post(`${served.url}/verify`, body),

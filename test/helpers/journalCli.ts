@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import { openStore, type Store } from "../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../src/journal/index.ts";
 import type { JobPayment } from "../../src/settlement/index.ts";
 import { cleanEnvironment } from "./cli.ts";
 
@@ -29,12 +29,12 @@ export function readLines(file: string): { readonly [field: string]: unknown }[]
 }
 
 /** Opens a journal for `work` and closes it again, as another process would. */
-export async function inJournal<T>(journal: string, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(journal);
+export async function inJournal<T>(file: string, work: (journal: Journal) => Promise<T>): Promise<T> {
+  const journal = await openJournal(file);
   try {
-    return await work(store);
+    return await work(journal);
   } finally {
-    await store.close();
+    await journal.close();
   }
 }
 

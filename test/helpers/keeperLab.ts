@@ -5,7 +5,7 @@ import { baseSepolia } from "viem/chains";
 import { batchSettlementAbi as abi } from "../../src/channels/abi.ts";
 import { BATCH_SETTLEMENT_ADDRESS as address, type ChannelConfig } from "../../src/channels/index.ts";
 import { createFacilitator, serveFacilitator } from "../../src/facilitator/index.ts";
-import { openStore, type Store } from "../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../src/journal/index.ts";
 import {
   createChannelKeeper,
   createChannelStorage,
@@ -51,17 +51,17 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
   let snapshot: unknown;
 
   async function openFacilitator() {
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     const { client } = lab;
-    const served = await createFacilitator({ client, store, senders: [accountOf(18)] });
+    const served = await createFacilitator({ client, journal, senders: [accountOf(18)] });
     const { url, close } = await serveFacilitator(served, { port: 0 });
     return {
       url,
       engine: served.engine,
-      store,
+      journal,
       close: async () => {
         await close({ graceMs: 0 });
-        await store.close();
+        await journal.close();
       },
     };
   }
@@ -71,20 +71,20 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
     accountOf,
     /** Our facilitator with its engine and journal, where it was asked for. */
     ours,
-    /** A store that closes with the test. */
-    store: async (url = ":memory:"): Promise<Store> => {
-      const store = await openStore(url);
-      closers.push(() => store.close());
-      return store;
+    /** A journal that closes with the test. */
+    journal: async (url = ":memory:"): Promise<Journal> => {
+      const journal = await openJournal(url);
+      closers.push(() => journal.close());
+      return journal;
     },
-    /** A shop of a receiver whose channels are in the store. `prepare` has its scheme before the server does. */
+    /** A shop of a receiver whose channels are in the journal. `prepare` has its scheme before the server does. */
     shop: async (
-      store: Store,
+      journal: Journal,
       receiver: Address,
       authorizer: LocalAccount,
       prepare?: (scheme: ServerScheme) => void,
     ) => {
-      const storage = createChannelStorage(store, { chainId });
+      const storage = createChannelStorage(journal, { chainId });
       const shop = await openChannelShop(
         facilitator,
         receiver,
@@ -98,8 +98,8 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
       openChannelBuyer(lab.client, accountOf(index), options),
     /** A keeper with an engine of its own, which sends from account `sender`. It works only when it is asked to. */
     keeper: async (
-      store: Store,
-      options: Partial<Omit<KeeperOptions, "store">> & {
+      journal: Journal,
+      options: Partial<Omit<KeeperOptions, "journal">> & {
         readonly sender?: number;
         /** The engine's. */
         readonly owner?: string;
@@ -114,16 +114,16 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
       const activities: KeeperActivity[] = [];
       const waits: KeeperWaiting[] = [];
       const engine = await startEngine({
-        store,
+        journal,
         chain: { client: lab.client },
         senders: [accountOf(sender)],
         ...(owner === undefined ? {} : { owner }),
         clock,
         policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600, ...pace },
       });
-      const metrics = createKeeperMetrics({ store, client: lab.client, engine });
+      const metrics = createKeeperMetrics({ journal, client: lab.client, engine });
       const keeper = createChannelKeeper({
-        store,
+        journal,
         metrics,
         client: lab.client,
         engine,

@@ -42,8 +42,8 @@ describe("accounts", () => {
       await lab.chain.request("evm_mine");
       expect(await watching.stop()).to.equal(0);
       // Looking took no lease: there is no third epoch.
-      await inJournal(journal, async (store) =>
-        expect((await store.senders())[0]).to.include({ epoch: 2, openBatches: 0 }),
+      await inJournal(journal, async (journal) =>
+        expect((await journal.senders())[0]).to.include({ epoch: 2, openBatches: 0 }),
       );
     });
   });
@@ -51,7 +51,7 @@ describe("accounts", () => {
   it("answers from the journal alone where no node does", async () => {
     await withFolder(async (folder) => {
       const journal = join(folder, "journal.db");
-      await inJournal(journal, (store) => store.setCursor("none", "0"));
+      await inJournal(journal, (journal) => journal.setCursor("none", "0"));
       const { code, stdout, stderr } = await runCli([
         "accounts",
         "--rpc-url",

@@ -25,8 +25,8 @@ describe("cancel", () => {
 
       const cancelled = await runCli(["cancel", authorization.nonce, "--journal", journal]);
       expect(cancelled).to.include({ code: 0, stdout: "payment 1: taken out of the queue\n" });
-      await inJournal(journal, async (store) => {
-        const row = await store.payment(1);
+      await inJournal(journal, async (journal) => {
+        const row = await journal.payment(1);
         expect([row?.state, row?.evidence]).to.deep.equal(["cancelled", { kind: "request", by: "tributary cancel" }]);
       });
       const again = await settle(file, journal);
@@ -34,7 +34,7 @@ describe("cancel", () => {
       expect(again.stdout).to.match(/not attempted, run again +1/);
 
       expect((await runCli(["retry", "1", "--journal", journal])).code).to.equal(0);
-      await inJournal(journal, async (store) => expect(await store.count()).to.deep.equal({ queued: 1 }));
+      await inJournal(journal, async (journal) => expect(await journal.count()).to.deep.equal({ queued: 1 }));
     });
   });
 

@@ -25,7 +25,7 @@ describe("channels", () => {
   /** A shop with its channels in a journal of that folder, and buyers who each bought once for 1000 units. */
   async function openShop(folder: string, receiver: ReturnType<typeof freshAddress>, buyers: readonly number[]) {
     const journal = join(folder, "journal.db");
-    const shop = await lab.shop(await lab.store(journal), receiver, lab.accountOf(17));
+    const shop = await lab.shop(await lab.journal(journal), receiver, lab.accountOf(17));
     const open = buyers.map((index) => lab.buyer(index));
     for (const buyer of open) expect((await buyer.buy(shop.url)).status).to.equal(200);
     const common = ["--rpc-url", lab.chain.rpcUrl, "--journal", journal];

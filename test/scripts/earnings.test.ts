@@ -22,29 +22,29 @@ describe("earnings command", () => {
   after(() => lab.stop());
 
   /** A journal of a seller with two settled payments, a claim that is swept, and a refund. */
-  async function openJournal(folder: string) {
-    const journal = join(folder, "journal.db");
-    const store = await lab.store(journal);
+  async function openSample(folder: string) {
+    const file = join(folder, "journal.db");
+    const journal = await lab.journal(file);
     const seller = getAddress(freshAddress(3_100));
     const payments = await lab.pay(2, seller);
-    await settlePayments(lab.client, payments, { journal: store, senders: [lab.account] });
+    await settlePayments(lab.client, payments, { journal: journal, senders: [lab.account] });
     const settled = payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
-    const shop = await lab.shop(store, seller, lab.accountOf(17));
+    const shop = await lab.shop(journal, seller, lab.accountOf(17));
     for (const index of [1, 2]) expect((await lab.buyer(index).buy(shop.url)).status).to.equal(200);
-    const keeper = await lab.keeper(store, { keys: [lab.accountOf(17)] });
+    const keeper = await lab.keeper(journal, { keys: [lab.accountOf(17)] });
     await keeper.claim();
     await keeper.sweep();
     const [channel] = await shop.storage.list();
     await keeper.refund(channel!.channelId as `0x${string}`, 3_000n);
-    return { journal, seller, settled };
+    return { file, seller, settled };
   }
 
   it("says as text, CSV and JSON what was earned, and its totals are those of reconcile", async () => {
     await withFolder(async (folder) => {
-      const { journal, seller, settled } = await openJournal(folder);
+      const { file, seller, settled } = await openSample(folder);
       const merchants = join(folder, "merchants.json");
       writeFileSync(merchants, JSON.stringify([{ id: "shop", keySha256: "ab".repeat(32), receivers: [seller] }]));
-      const args = ["earnings", "--journal", journal, "--merchants", merchants];
+      const args = ["earnings", "--journal", file, "--merchants", merchants];
       const paidOut = settled + 2_000n;
 
       const json = await runCli([...args, "--json"]);
@@ -54,7 +54,7 @@ describe("earnings command", () => {
       expect(
         rows.every(({ payee, merchant }: Record<string, string>) => payee === seller && merchant === "shop"),
       ).to.equal(true);
-      const rpc = ["--rpc-url", lab.chain.rpcUrl, "--journal", journal];
+      const rpc = ["--rpc-url", lab.chain.rpcUrl, "--journal", file];
       const compared = JSON.parse((await runCli(["reconcile", "--from-block", "0", ...rpc, "--json"])).stdout);
       expect(compared.drift).to.equal(0);
       expect(BigInt(compared.matched.value) + BigInt(compared.channels.sweeps.matched.value)).to.equal(paidOut);
@@ -83,19 +83,19 @@ describe("earnings command", () => {
 
   it("refuses days that are none, and a journal that is not there", async () => {
     await withFolder(async (folder) => {
-      const { journal } = { journal: join(folder, "none.db") };
-      const none = await runCli(["earnings", "--journal", journal]);
+      const file = join(folder, "none.db");
+      const none = await runCli(["earnings", "--journal", file]);
       expect([none.code, none.stderr.includes("There is no journal")]).to.deep.equal([2, true]);
-      const bad = await runCli(["earnings", "--since", "2026-13-01", "--journal", journal]);
+      const bad = await runCli(["earnings", "--since", "2026-13-01", "--journal", file]);
       expect([bad.code, bad.stderr.includes("Write a day as 2026-11-30")]).to.deep.equal([2, true]);
     });
   });
 
   it("has words for claims, sweeps and refunds in export, with what each moved", async () => {
     await withFolder(async (folder) => {
-      const { journal, seller } = await openJournal(folder);
+      const { file, seller } = await openSample(folder);
       const out = join(folder, "statement.jsonl");
-      const { stderr } = await runCli(["export", "--journal", journal, "--format", "json", "--out", out]);
+      const { stderr } = await runCli(["export", "--journal", file, "--format", "json", "--out", out]);
       expect(stderr)
         .to.include("2 payments, of which 2 settled here")
         .and.include("1 claim (0.002), 1 sweep (0.002), 1 refund (0.003)");

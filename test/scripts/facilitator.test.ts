@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { authorizationId } from "../../src/authorization/identity.ts";
 import { REASON } from "../../src/facilitator/reasons.ts";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { deriveAccounts, startLocalChain } from "../../src/local/index.ts";
 import { type CliResult, runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
@@ -151,7 +151,7 @@ describe("tributary facilitator", () => {
   it("ends with exit code 1 where the journal is damaged or the database is away, and 2 where its key is held", async () => {
     await withFolder(async (folder) => {
       const path = join(folder, "journal.db");
-      const journal = await openStore(path);
+      const journal = await openJournal(path);
       const [sender] = deriveAccounts(TEST_MNEMONIC, 1, 19);
       await journal.acquireLease({ chainId: 84532, sender: sender!.address, owner: "another", ttlMs: 600_000 });
       const env = { RPC_URL: chain.rpcUrl, PORT: "0", DATABASE_URL: path, LEASE: "5" };
@@ -221,7 +221,7 @@ describe("tributary facilitator", () => {
       await first.stop("SIGKILL");
       const before = (await Promise.all(waiting)).flat();
       for (const answer of before) expect(answer?.body.success).to.be.oneOf([true, undefined]);
-      const journal = await openStore(env.DATABASE_URL);
+      const journal = await openJournal(env.DATABASE_URL);
       const broughtBefore = new Set((await journal.list({ limit: 100 })).map(({ identity }) => identity));
       await journal.close();
 

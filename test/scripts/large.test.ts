@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { settlePayments } from "../../src/settlement/job/job.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
 import { runCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
@@ -19,7 +19,7 @@ describe("settle with a large file", () => {
     const { rpcUrl, accounts } = local.summary;
     try {
       await withFolder(async (folder) => {
-        const [file, journal] = [join(folder, "payments.jsonl"), join(folder, "journal.db")];
+        const [file, journalFile] = [join(folder, "payments.jsonl"), join(folder, "journal.db")];
         const payees = [1, 2, 3].map((index) => freshAddress(2_800 + index));
         const sign = ["sign", "--count", String(COUNT), "--payers", "9", "--first-index", "1", "--amount", "0.0001"];
         const signed = await runCli(
@@ -28,7 +28,7 @@ describe("settle with a large file", () => {
         );
         expect(signed.code, signed.stderr).to.equal(0);
         const settle = () =>
-          runCli(["settle", file, "--rpc-url", rpcUrl, "--journal", journal, "--json"], {
+          runCli(["settle", file, "--rpc-url", rpcUrl, "--journal", journalFile, "--json"], {
             nodeOptions: ["--import", PEAK_MEMORY],
           });
         const peakOf = (stderr: string) => Number(/^peak memory: (.+) MiB$/m.exec(stderr)?.[1]);
@@ -61,7 +61,7 @@ describe("settle with a large file", () => {
           "--rpc-url",
           rpcUrl,
           "--journal",
-          journal,
+          journalFile,
           "--json",
         ]);
         expect(reconciled.code, reconciled.stderr).to.equal(0);
@@ -71,11 +71,11 @@ describe("settle with a large file", () => {
         });
 
         // Nothing is left for an engine either.
-        const store = await openStore(journal);
-        expect(await store.count()).to.deep.equal({ settled: COUNT });
-        const report = await settlePayments(client, [], { journal: store, senders: [sender] });
+        const journal = await openJournal(journalFile);
+        expect(await journal.count()).to.deep.equal({ settled: COUNT });
+        const report = await settlePayments(client, [], { journal: journal, senders: [sender] });
         expect(report.transactions).to.deep.equal([]);
-        await store.close();
+        await journal.close();
       });
     } finally {
       await local.stop();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { connectChain } from "../../src/chain/client.ts";
 import { openEngineJournal } from "../../src/cli/connect/journal.ts";
-import { DEFAULT_STORE_PATH, type Store } from "../../src/journal/index.ts";
+import { DEFAULT_JOURNAL_PATH, type Journal } from "../../src/journal/index.ts";
 import { deriveAccounts, type LocalChain, startLocalChain } from "../../src/local/index.ts";
 import { runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
@@ -56,7 +56,7 @@ describe("the default journal on a local chain", () => {
   it("is the facilitator's too: status reads it, and a restart goes on with it", async () => {
     await withFolder(async (folder) => {
       const first = await start(folder, chain);
-      expect(first.summary.journal).to.equal(DEFAULT_STORE_PATH);
+      expect(first.summary.journal).to.equal(DEFAULT_JOURNAL_PATH);
       const path = await settleOne(first, chain, 9_400);
       expect(await counts(folder)).to.equal(1);
       expect(await first.stop("SIGINT")).to.equal(0);
@@ -83,7 +83,9 @@ describe("the default journal on a local chain", () => {
       await settleOne(after, next, 9_402);
       expect(await counts(folder)).to.equal(1);
       expect(await after.stop()).to.equal(0);
-      await inJournal(join(folder, aside), async (store) => expect(await store.count()).to.deep.equal({ settled: 1 }));
+      await inJournal(join(folder, aside), async (journal) =>
+        expect(await journal.count()).to.deep.equal({ settled: 1 }),
+      );
     });
   });
 
@@ -91,16 +93,16 @@ describe("the default journal on a local chain", () => {
     await withFolder(async (folder) => {
       mkdirSync(join(folder, ".tributary"));
       const genesis = await firstBlock(chain);
-      await inJournal(join(folder, DEFAULT_STORE_PATH), async (store) => {
-        await store.setCursor(`genesis:${CHAIN_ID}`, genesis);
-        await store.setCursor(`local:${CHAIN_ID}`, genesis);
+      await inJournal(join(folder, DEFAULT_JOURNAL_PATH), async (journal) => {
+        await journal.setCursor(`genesis:${CHAIN_ID}`, genesis);
+        await journal.setCursor(`local:${CHAIN_ID}`, genesis);
       });
       const client = await connectChain(next.rpcUrl);
       const open = (how: typeof client) => openEngineJournal({ rpcUrl: next.rpcUrl }, how);
       const here = process.cwd();
       process.chdir(folder);
       try {
-        let opened: Store | undefined;
+        let opened: Journal | undefined;
         // The slow one has the old journal open and asks the node, while the quick one puts it aside and goes on with a new one.
         const slow = await open({
           ...client,
@@ -120,8 +122,8 @@ describe("the default journal on a local chain", () => {
       }
       const aside = readdirSync(join(folder, ".tributary")).filter((name) => /^journal-.*[.]db$/.test(name));
       expect(aside).to.deep.equal([`journal-${genesis.slice(2, 10)}.db`]);
-      await inJournal(join(folder, ".tributary", aside[0]!), async (store) =>
-        expect(await store.cursor(`genesis:${CHAIN_ID}`)).to.equal(genesis),
+      await inJournal(join(folder, ".tributary", aside[0]!), async (journal) =>
+        expect(await journal.cursor(`genesis:${CHAIN_ID}`)).to.equal(genesis),
       );
     });
   });
@@ -175,17 +177,17 @@ describe("the default journal on a local chain", () => {
     await withFolder(async (folder) => {
       mkdirSync(join(folder, ".tributary"));
       const lease = { chainId: CHAIN_ID, sender: SENDER, owner: "another", ttlMs: 600_000 };
-      await inJournal(join(folder, DEFAULT_STORE_PATH), async (store) => {
-        await store.setCursor(`genesis:${CHAIN_ID}`, await firstBlock(chain));
-        await store.setCursor(`local:${CHAIN_ID}`, await firstBlock(chain));
-        await store.acquireLease(lease);
+      await inJournal(join(folder, DEFAULT_JOURNAL_PATH), async (journal) => {
+        await journal.setCursor(`genesis:${CHAIN_ID}`, await firstBlock(chain));
+        await journal.setCursor(`local:${CHAIN_ID}`, await firstBlock(chain));
+        await journal.acquireLease(lease);
       });
       const { code, stderr } = await runCli(["facilitator"], { cwd: folder, env: { RPC_URL: next.rpcUrl, PORT: "0" } });
       expect(code).to.equal(2);
       expect(stderr).to.include(
         "error: The local chain began anew, and another has the journal of the one before open.\nhint: Stop that first",
       );
-      expect(existsSync(join(folder, DEFAULT_STORE_PATH))).to.equal(true);
+      expect(existsSync(join(folder, DEFAULT_JOURNAL_PATH))).to.equal(true);
     });
   });
 
@@ -193,15 +195,15 @@ describe("the default journal on a local chain", () => {
     await withFolder(async (folder) => {
       mkdirSync(join(folder, ".tributary"));
       const real = `0x${"ab".repeat(32)}`;
-      await inJournal(join(folder, DEFAULT_STORE_PATH), (store) => store.setCursor(`genesis:${CHAIN_ID}`, real));
+      await inJournal(join(folder, DEFAULT_JOURNAL_PATH), (journal) => journal.setCursor(`genesis:${CHAIN_ID}`, real));
       const { code, stderr } = await runCli(["facilitator"], {
         cwd: folder,
         env: { RPC_URL: chain.rpcUrl, PORT: "0" },
       });
       expect(code).to.equal(2);
-      expect(stderr).to.include(`The journal ${DEFAULT_STORE_PATH} is of another chain with the id ${CHAIN_ID}.`);
+      expect(stderr).to.include(`The journal ${DEFAULT_JOURNAL_PATH} is of another chain with the id ${CHAIN_ID}.`);
       expect(stderr).to.include(`It knows a chain that begins with block ${real}`).and.include("DATABASE_URL");
-      expect(existsSync(join(folder, DEFAULT_STORE_PATH))).to.equal(true);
+      expect(existsSync(join(folder, DEFAULT_JOURNAL_PATH))).to.equal(true);
     });
   });
 });

@@ -7,7 +7,7 @@ import { type Address, getAddress, type Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { readChannelState } from "../../src/chain/channels.ts";
 import { channelIdOf } from "../../src/channels/index.ts";
-import { openStore, type Store } from "../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../src/journal/index.ts";
 import { createChannelStorage } from "../../src/keeper/index.ts";
 import { networks } from "../../src/networks.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
@@ -64,8 +64,8 @@ describe("tributary pay through a channel", () => {
     const key: Hex = `0x${next.toString(16).padStart(64, "9")}`;
     const payer = privateKeyToAccount(key).address;
     await lab.chain.fund(payer, FUNDS);
-    const store: Store = await openStore(":memory:");
-    const storage = createChannelStorage(store, { chainId });
+    const journal: Journal = await openJournal(":memory:");
+    const storage = createChannelStorage(journal, { chainId });
     const shop = await openChannelShop(facilitatorAt(facilitator.url), receiver, {
       price: PRICE,
       storage,
@@ -106,7 +106,7 @@ describe("tributary pay through a channel", () => {
     } finally {
       gate.shut();
       shop.stop();
-      await store.close();
+      await journal.close();
     }
   }
 

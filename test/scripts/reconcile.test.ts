@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect } from "chai";
-import { openStore } from "../../src/journal/index.ts";
+import { openJournal } from "../../src/journal/index.ts";
 import { settlePayments } from "../../src/settlement/job/job.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
@@ -15,7 +15,7 @@ describe("reconcile command", () => {
   after(() => lab.chain.stop());
 
   const settleOutside = async (payee: `0x${string}`): Promise<void> => {
-    const other = await openStore(":memory:");
+    const other = await openJournal(":memory:");
     await settlePayments(lab.client, await lab.pay(1, payee), { journal: other, senders: [lab.account] });
     await other.close();
   };

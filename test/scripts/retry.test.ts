@@ -29,9 +29,9 @@ describe("retry", () => {
       const { code, stdout } = await runCli(["retry", "2", "--journal", journal]);
       expect(code).to.equal(0);
       expect(stdout).to.equal("payment 2: put back into the queue\n");
-      await inJournal(journal, async (store) => {
-        expect(await store.count()).to.deep.equal({ queued: 1, rejected: 1, settled: 1 });
-        expect((await store.history(2)).at(-1)?.evidence).to.deep.equal({ kind: "request", by: "tributary retry" });
+      await inJournal(journal, async (journal) => {
+        expect(await journal.count()).to.deep.equal({ queued: 1, rejected: 1, settled: 1 });
+        expect((await journal.history(2)).at(-1)?.evidence).to.deep.equal({ kind: "request", by: "tributary retry" });
       });
     });
   });
@@ -67,7 +67,9 @@ describe("retry", () => {
       await watching.until(() => watching.stdout().includes("watching"));
       await lab.chain.fund(lab.keyOf(16).address, 5n);
       expect((await runCli(["retry", "3", "--journal", journal])).code).to.equal(0);
-      await watching.until(() => inJournal(journal, async (store) => (await store.payment(3))?.state === "settled"));
+      await watching.until(() =>
+        inJournal(journal, async (journal) => (await journal.payment(3))?.state === "settled"),
+      );
       expect(await watching.stop()).to.equal(0);
       expect(await lab.balanceOf(freshAddress(2_103))).to.equal(1_005n);
     });

@@ -4,7 +4,7 @@ import { type Hex, keccak256, parseGwei } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { encodeTransfer } from "../../src/authorization/encode.ts";
 import { authorizationId, termsDigest } from "../../src/authorization/identity.ts";
-import type { Attempt, Lease, Store } from "../../src/settlement/index.ts";
+import type { Attempt, Journal, Lease } from "../../src/settlement/index.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { type CliResult, runCli, withFolder } from "../helpers/cli.ts";
 import { inJournal } from "../helpers/journalCli.ts";
@@ -28,7 +28,7 @@ describe("status and inspect of a stuck payment", () => {
     readonly journal: string;
     readonly status: (...args: readonly string[]) => Promise<CliResult>;
     readonly inspect: (...args: readonly string[]) => Promise<CliResult>;
-    readonly inStore: (work: (store: Store, lease: Lease) => Promise<unknown>) => Promise<unknown>;
+    readonly onJournal: (work: (journal: Journal, lease: Lease) => Promise<unknown>) => Promise<unknown>;
     /** Stores the replacement and hands it out. */
     readonly replace: () => Promise<void>;
   };
@@ -53,19 +53,19 @@ describe("status and inspect of a stuck payment", () => {
       };
       const nowMs = Date.now();
       const [first, second] = [await sign("3.5", "1", nowMs - 300_000), await sign("7", "2", nowMs - 60_000)];
-      const journal = join(folder, "journal.db");
-      const inStore: Stuck["inStore"] = (work) =>
-        inJournal(journal, async (store) => {
-          const taken = await store.acquireLease({ ...key, owner: "test", ttlMs: 1_000 });
+      const file = join(folder, "journal.db");
+      const onJournal: Stuck["onJournal"] = (work) =>
+        inJournal(file, async (journal) => {
+          const taken = await journal.acquireLease({ ...key, owner: "test", ttlMs: 1_000 });
           if ("heldBy" in taken) throw new Error("the key is held");
-          return work(store, taken.lease);
+          return work(journal, taken.lease);
         });
-      const handOut = async (store: Store, lease: Lease, { hash, raw }: Attempt, atMs: number): Promise<void> => {
-        expect(await store.markBroadcast(lease, hash, atMs)).to.equal("stored");
+      const handOut = async (journal: Journal, lease: Lease, { hash, raw }: Attempt, atMs: number): Promise<void> => {
+        expect(await journal.markBroadcast(lease, hash, atMs)).to.equal("stored");
         expect(await lab.chain.request("eth_sendRawTransaction", [raw])).to.equal(hash);
       };
-      await inStore(async (store, lease) => {
-        await store.accept(
+      await onJournal(async (journal, lease) => {
+        await journal.accept(
           [
             {
               identity: authorizationId(authorization),
@@ -79,21 +79,21 @@ describe("status and inspect of a stuck payment", () => {
           nowMs - 400_000,
         );
         const batch = { id: BATCH, ...key, txNonce, attempt: first };
-        expect(await store.storeBatch(lease, batch, nowMs - 300_000)).to.equal("stored");
-        await handOut(store, lease, first, nowMs - 299_000);
+        expect(await journal.storeBatch(lease, batch, nowMs - 300_000)).to.equal("stored");
+        await handOut(journal, lease, first, nowMs - 299_000);
       });
       try {
         await body({
           nonce: authorization.nonce,
           hashes: [first.hash, second.hash],
-          journal,
-          status: (...args) => runCli(["status", ...args, "--journal", journal]),
-          inspect: (...args) => runCli(["inspect", ...args, "--journal", journal, "--rpc-url", lab.chain.rpcUrl]),
-          inStore,
+          journal: file,
+          status: (...args) => runCli(["status", ...args, "--journal", file]),
+          inspect: (...args) => runCli(["inspect", ...args, "--journal", file, "--rpc-url", lab.chain.rpcUrl]),
+          onJournal,
           replace: () =>
-            inStore(async (store, lease) => {
-              expect(await store.storeAttempt(lease, BATCH, second)).to.equal("stored");
-              await handOut(store, lease, second, nowMs - 60_000);
+            onJournal(async (journal, lease) => {
+              expect(await journal.storeAttempt(lease, BATCH, second)).to.equal("stored");
+              await handOut(journal, lease, second, nowMs - 60_000);
             }).then(() => undefined),
         });
       } finally {
@@ -110,8 +110,8 @@ describe("status and inspect of a stuck payment", () => {
       expect(once.stdout).to.include("offers 3.5 gwei per gas, 1 of it as tip, for 100000 gas\n");
       expect(once.stdout).to.match(/signed \d+ min ago, last handed out \d+ min ago\n/);
       expect(once.stdout).to.include("carries 1 payment; waits for its block\n");
-      const journal = await status();
-      expect(journal.stdout).to.include(`open for the longest time: transaction ${first}\n`);
+      const counts = await status();
+      expect(counts.stdout).to.include(`open for the longest time: transaction ${first}\n`);
 
       await replace();
       const twice = (await status("1")).stdout;
@@ -179,7 +179,7 @@ describe("status and inspect of a stuck payment", () => {
   });
 
   it("finds with the hash of a replaced transaction the one that was mined in its place", async () => {
-    await withStuck(async ({ hashes: [first, second], inspect, status, replace, inStore }) => {
+    await withStuck(async ({ hashes: [first, second], inspect, status, replace, onJournal }) => {
       await replace();
       await lab.chain.request("evm_mine");
       const receipt = await until(() => lab.client.getTransactionReceipt({ hash: second }).catch(() => undefined));
@@ -193,8 +193,8 @@ describe("status and inspect of a stuck payment", () => {
       }
       const { blockNumber, blockHash, gasUsed, effectiveGasPrice } = receipt;
       const feeWei = gasUsed * effectiveGasPrice;
-      await inStore((store, lease) =>
-        store.concludeBatch(
+      await onJournal((journal, lease) =>
+        journal.concludeBatch(
           lease,
           {
             batchId: BATCH,
@@ -215,11 +215,11 @@ describe("status and inspect of a stuck payment", () => {
   });
 
   it("says in inspect that nothing was signed for a payment yet, and that there is no such payment", async () => {
-    await withStuck(async ({ inspect, inStore }) => {
-      await inStore(async (store) => {
+    await withStuck(async ({ inspect, onJournal }) => {
+      await onJournal(async (journal) => {
         const [queued] = await lab.pay(1, freshAddress(2_999));
         const { authorization } = queued!;
-        await store.accept(
+        await journal.accept(
           [
             {
               identity: authorizationId(authorization),

@@ -35,7 +35,7 @@ describe("commands on a terminal", () => {
       const record = recordOf(1, 1_000n);
       const channel = { channelId: idOf(1), chainId: 84532, record, claimed: 0n, isDeleted: false };
       const after = { ...channel, fault: undefined, withdrawal: undefined };
-      await inJournal(path, (store) => store.changeChannels([{ before: undefined, after }], Date.now()));
+      await inJournal(path, (journal) => journal.changeChannels([{ before: undefined, after }], Date.now()));
       await body({ journal, common, file, hash: JSON.parse(stdout).sent[0].hash });
     });
   }

@@ -75,7 +75,7 @@ describe("settle --watch", () => {
       writeFileSync(file, `${lines.slice(0, 20).join("")}{\n`);
       const first = await start(args);
       await first.until(
-        () => existsSync(journal) && inJournal(journal, async (store) => (await store.count()).queued !== 0),
+        () => existsSync(journal) && inJournal(journal, async (journal) => (await journal.count()).queued !== 0),
       );
       await first.stop("SIGKILL");
 

@@ -33,12 +33,12 @@ describe("nodeTooOld", () => {
 
   it("speaks for a journal in SQLite", async () => {
     const source = `
-      import { openStore } from "./src/settlement/store/index.ts";
-      const error = await openStore(":memory:").catch((cause) => cause);
+      import { openJournal } from "./src/settlement/store/index.ts";
+      const error = await openJournal(":memory:").catch((cause) => cause);
       console.log([error.name, error.kind, error.shortMessage, error.details].join(" | "));`;
     const { stdout } = await runModule(source, { nodeOptions: [asOldNode] });
     expect(stdout.trim()).to.equal(
-      `StoreError | unavailable | A journal in SQLite needs Node 22.13 or newer. | This is Node ${OLD}.`,
+      `JournalError | unavailable | A journal in SQLite needs Node 22.13 or newer. | This is Node ${OLD}.`,
     );
   });
 

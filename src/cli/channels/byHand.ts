@@ -1,6 +1,6 @@
 import type { LocalAccount } from "viem";
 import { systemClock } from "../../clock.ts";
-import type { Store } from "../../journal/index.ts";
+import type { Journal } from "../../journal/index.ts";
 import { ChannelError, type ChannelKeeper } from "../../keeper/index.ts";
 import { askKeeper, findKeepers, type KeeperAnswer, type KeeperTask } from "../../keeper/requests.ts";
 import { connect } from "../connect/connect.ts";
@@ -23,9 +23,9 @@ export async function carryOut<Task extends KeeperTask>(
 ): Promise<Report<Task["kind"]>> {
   let purse: LocalAccount | undefined;
   const client = await connect(options);
-  const store = await openEngineJournal(options, client);
+  const journal = await openEngineJournal(options, client);
   try {
-    const keepers = await findKeepers(store, client.chain.id);
+    const keepers = await findKeepers(journal, client.chain.id);
     if (keepers.length > 0) purse = await namedSigner(options.keystore);
     const named = purse?.address.toLowerCase();
     const keeper = keepers.find(({ senders }) => {
@@ -36,12 +36,12 @@ export async function carryOut<Task extends KeeperTask>(
       notice(
         `notice: the keeper that is process ${pid} on ${host} has the key ${keeper.senders.join(", ")}, and is asked`,
       );
-      const answer = await asked(store, client.chain.id, task);
+      const answer = await asked(journal, client.chain.id, task);
       if (answer !== undefined) return reportIn(answer, task);
       notice("notice: it does not answer, so this command does it itself");
     }
   } finally {
-    await store.close();
+    await journal.close();
   }
 
   const { keeper, close } = await openKeeper(options, { isWatching: false, purse });
@@ -53,12 +53,12 @@ export async function carryOut<Task extends KeeperTask>(
 }
 
 /** Interrupted, it withdraws what no keeper took yet. */
-async function asked(store: Store, chainId: number, task: KeeperTask): Promise<KeeperAnswer | undefined> {
+async function asked(journal: Journal, chainId: number, task: KeeperTask): Promise<KeeperAnswer | undefined> {
   const stop = new AbortController();
   const end = () => stop.abort();
   for (const signal of SIGNALS) process.on(signal, end);
   try {
-    const answer = await asUsage(askKeeper({ store, chainId, clock: systemClock, signal: stop.signal }, task));
+    const answer = await asUsage(askKeeper({ journal, chainId, clock: systemClock, signal: stop.signal }, task));
     if (answer === undefined && stop.signal.aborted) {
       throw new CommandError("Told to stop, and the keeper was asked for nothing.", EXIT.unknown);
     }

@@ -99,13 +99,13 @@ export async function openKeeper(
   const { signal, purse, ...hooks } = how;
   const sender = purse ?? (await resolveSigner({ ...options, chainId: client.chain.id }));
   const keys = await authorizers(options.authorizer);
-  const store = await openEngineJournal(options, client);
+  const journal = await openEngineJournal(options, client);
   const { debug, lease } = options;
   try {
     const engine = await asUsageAsync(
       startEngine(
         {
-          store,
+          journal,
           chain: { client },
           senders: [sender],
           logger: stderrLogger(debug === true),
@@ -118,10 +118,10 @@ export async function openKeeper(
         { onWait: tellHeld, ...(signal === undefined ? {} : { signal }) },
       ),
     );
-    const metrics = createKeeperMetrics({ store, client, engine });
+    const metrics = createKeeperMetrics({ journal, client, engine });
     const keeper = createChannelKeeper({
       metrics,
-      store,
+      journal,
       client,
       engine,
       keys,
@@ -136,11 +136,11 @@ export async function openKeeper(
       close: async () => {
         await keeper.close();
         await engine.close();
-        await store.close();
+        await journal.close();
       },
     };
   } catch (error) {
-    await store.close();
+    await journal.close();
     throw error;
   }
 }

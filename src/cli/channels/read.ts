@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { Address, Hex } from "viem";
-import type { ChannelRow, Store } from "../../journal/index.ts";
+import type { ChannelRow, Journal } from "../../journal/index.ts";
 import { everyChannel, unclaimedOf } from "../../keeper/rows.ts";
 import { readWaiting } from "../../keeper/waiting.ts";
 import { formatAmount } from "../../money.ts";
@@ -36,11 +36,11 @@ export function listCommand(): Command {
 }
 
 async function runList({ receiver, unclaimed, ...options }: ListOptions): Promise<void> {
-  await withJournal(options, async (store) => {
+  await withJournal(options, async (journal) => {
     const nowMs = Date.now();
     const rows: ChannelRow[] = [];
     for await (const page of everyChannel(
-      store,
+      journal,
       options.network.chainId,
       unclaimed === true ? "unclaimed" : undefined,
     )) {
@@ -50,8 +50,8 @@ async function runList({ receiver, unclaimed, ...options }: ListOptions): Promis
         ),
       );
     }
-    const receivers = await store.channelReceivers(options.network.chainId);
-    const said = await readWaiting(store, options.network.chainId);
+    const receivers = await journal.channelReceivers(options.network.chainId);
+    const said = await readWaiting(journal, options.network.chainId);
     if (options.json === true) {
       const waiting = said === undefined ? null : { at: time(said.atMs), waiting: said.waiting };
       const channels = rows.map((row) => channelJson(row, nowMs));
@@ -103,8 +103,8 @@ export function showCommand(): Command {
 }
 
 async function runShow(id: Hex, options: Options): Promise<void> {
-  await withJournal(options, async (store) => {
-    const row = await rowOf(store, id);
+  await withJournal(options, async (journal) => {
+    const row = await rowOf(journal, id);
     const json = channelJson(row, Date.now());
     if (options.json === true) printJson(json);
     else {
@@ -117,8 +117,8 @@ async function runShow(id: Hex, options: Options): Promise<void> {
   });
 }
 
-async function rowOf(store: Store, id: Hex): Promise<ChannelRow> {
-  const row = (await store.channels([id])).get(id);
+async function rowOf(journal: Journal, id: Hex): Promise<ChannelRow> {
+  const row = (await journal.channels([id])).get(id);
   if (row !== undefined) return row;
   throw new UsageError(`The journal has no channel ${id}.`, { hint: "tributary channels list names them." });
 }
@@ -138,12 +138,12 @@ export function exportCommand(): Command {
 }
 
 async function runExport(options: ExportOptions): Promise<void> {
-  await withJournal(options, async (store) => {
+  await withJournal(options, async (journal) => {
     const sink = await openLines(options.out, options.force === true);
     let count = 0;
     try {
       const only = options.all === true ? undefined : "unclaimed";
-      for await (const page of everyChannel(store, options.network.chainId, only)) {
+      for await (const page of everyChannel(journal, options.network.chainId, only)) {
         for (const { channelId: id, record } of page) {
           const { channelConfig: channel, signedMaxClaimable: maxClaimableAmount, signature } = record;
           const voucher = { channel, maxClaimableAmount };
@@ -161,7 +161,7 @@ async function runExport(options: ExportOptions): Promise<void> {
   });
 }
 
-function receiverJson(one: Awaited<ReturnType<Store["channelReceivers"]>>[number]) {
+function receiverJson(one: Awaited<ReturnType<Journal["channelReceivers"]>>[number]) {
   const { receiver, token, unswept } = one;
   return { receiver, token, unswept };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { ChainClient } from "../../chain/client.ts";
 import { bindJournal } from "../../journal/binding.ts";
-import type { Store } from "../../journal/index.ts";
+import type { Journal } from "../../journal/index.ts";
 
 const LOOK_MS = 2_000;
 
@@ -9,12 +9,12 @@ const LOOK_MS = 2_000;
  * Resolves once the chain is another one than the journal's: a local chain that was stopped and started begins anew, and an engine
  * that works on it would wait for transactions that are gone. Never resolves behind the end of `signal`.
  */
-export async function untilBegunAnew(store: Store, client: ChainClient, signal: AbortSignal): Promise<void> {
+export async function untilBegunAnew(journal: Journal, client: ChainClient, signal: AbortSignal): Promise<void> {
   for (;;) {
     await pause(LOOK_MS, undefined, { signal, ref: false }).catch(() => undefined);
     if (signal.aborted) return new Promise(() => undefined);
     // A node that does not answer is being restarted, or will be.
-    const bound = await bindJournal(store, client).catch(() => undefined);
+    const bound = await bindJournal(journal, client).catch(() => undefined);
     if (bound?.isSame === false && !signal.aborted) return;
   }
 }

@@ -3,18 +3,18 @@ import { Option } from "commander";
 import type { ChainClient } from "../../chain/client.ts";
 import { isDevelopmentChain } from "../../chain/development.ts";
 import { type Binding, bindJournal } from "../../journal/binding.ts";
-import { DEFAULT_STORE_PATH, isOutage, openStore, type Store, type StoreOptions } from "../../journal/index.ts";
+import { DEFAULT_JOURNAL_PATH, isOutage, type Journal, type JournalOptions, openJournal } from "../../journal/index.ts";
 import { nameOf } from "../../settlement/engine/takeKeys.ts";
 import { asUsageAsync, UsageError } from "../exit/errors.ts";
 import { notice } from "../output/output.ts";
 
-export type JournalOptions = { readonly journal?: string | undefined };
+export type JournalOption = { readonly journal?: string | undefined };
 
 /** `--journal FILE|URL`, else `DATABASE_URL`, else the default file. */
 export function journalOption(): Option {
   return new Option(
     "--journal <file>",
-    `the journal: a file, or the postgres:// address of a database (default: ${DEFAULT_STORE_PATH})`,
+    `the journal: a file, or the postgres:// address of a database (default: ${DEFAULT_JOURNAL_PATH})`,
   ).env("DATABASE_URL");
 }
 
@@ -22,15 +22,15 @@ export function journalOption(): Option {
  * Opens the journal for a command that only reads it or asks for changes: it must be there already.
  * @throws UsageError where it is not, or cannot be opened.
  */
-export async function openExistingJournal({ journal }: JournalOptions): Promise<Store> {
-  const path = journal ?? DEFAULT_STORE_PATH;
+export async function openExistingJournal({ journal }: JournalOption): Promise<Journal> {
+  const path = journal ?? DEFAULT_JOURNAL_PATH;
   if (isFile(path) && !existsSync(path)) {
     throw new UsageError(`There is no journal ${path}.`, {
       hint: "Name it with --journal (or DATABASE_URL), or run tributary settle first, which makes one.",
     });
   }
   // Whoever only looks does not wait for a large file to be looked over.
-  return openJournal(journal, { check: false });
+  return openNamedJournal(journal, { check: false });
 }
 
 /**
@@ -38,9 +38,9 @@ export async function openExistingJournal({ journal }: JournalOptions): Promise<
  * exit code 1.
  * @throws UsageError where the address is none, or the journal is another program's or a newer version's.
  */
-export async function openJournal(journal: string | undefined, options: StoreOptions = {}): Promise<Store> {
+export async function openNamedJournal(journal: string | undefined, options: JournalOptions = {}): Promise<Journal> {
   try {
-    return await openStore(journal, options);
+    return await openJournal(journal, options);
   } catch (error) {
     if (isOutage(error)) throw error;
     return asUsageAsync(Promise.reject(error));
@@ -48,12 +48,12 @@ export async function openJournal(journal: string | undefined, options: StoreOpt
 }
 
 /** Opens the journal for `work` and closes it behind that, whatever happens. */
-export async function withJournal<T>(options: JournalOptions, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openExistingJournal(options);
+export async function withJournal<T>(options: JournalOption, work: (journal: Journal) => Promise<T>): Promise<T> {
+  const journal = await openExistingJournal(options);
   try {
-    return await work(store);
+    return await work(journal);
   } finally {
-    await store.close();
+    await journal.close();
   }
 }
 
@@ -64,30 +64,30 @@ export async function withJournal<T>(options: JournalOptions, work: (store: Stor
  * @throws UsageError where it cannot be opened, or is of another chain.
  */
 export async function openEngineJournal(
-  { journal, rpcUrl }: JournalOptions & { readonly rpcUrl: string },
+  { journal: address, rpcUrl }: JournalOption & { readonly rpcUrl: string },
   client: ChainClient,
-): Promise<Store> {
+): Promise<Journal> {
   const before = defaultFile();
-  const store = await openJournal(journal);
+  const journal = await openNamedJournal(address);
   try {
-    const bound = await bindJournal(store, client);
+    const bound = await bindJournal(journal, client);
     const isLocal = await isDevelopmentChain(client, rpcUrl);
     if (bound.isSame) {
-      if (isLocal) await store.setCursor(localCursor(client), bound.node);
-      return store;
+      if (isLocal) await journal.setCursor(localCursor(client), bound.node);
+      return journal;
     }
-    const wasLocal = (await store.cursor(localCursor(client))) === bound.journal;
-    if (journal !== undefined || !isLocal || !wasLocal) throw otherChain(journal, client, bound);
-    await requireUnused(store);
-    await store.close();
+    const wasLocal = (await journal.cursor(localCursor(client))) === bound.recorded;
+    if (address !== undefined || !isLocal || !wasLocal) throw otherChain(address, client, bound);
+    await requireUnused(journal);
+    await journal.close();
     // Another process that started at the same time may have put it aside: what is there now is in use, and of the new chain.
     if (before === defaultFile()) {
       const aside = putAside(bound);
       notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
     }
-    return await openEngineJournal({ journal, rpcUrl }, client);
+    return await openEngineJournal({ journal: address, rpcUrl }, client);
   } catch (error) {
-    await store.close();
+    await journal.close();
     throw error;
   }
 }
@@ -97,16 +97,16 @@ function localCursor(client: ChainClient): string {
   return `local:${client.chain.id}`;
 }
 
-function otherChain(journal: string | undefined, client: ChainClient, bound: Binding): UsageError {
-  return new UsageError(`The journal ${withoutPassword(journal)} is of another chain with the id ${client.chain.id}.`, {
-    details: `It knows a chain that begins with block ${bound.journal}; the node's begins with ${bound.node}.`,
+function otherChain(address: string | undefined, client: ChainClient, bound: Binding): UsageError {
+  return new UsageError(`The journal ${withoutPassword(address)} is of another chain with the id ${client.chain.id}.`, {
+    details: `It knows a chain that begins with block ${bound.recorded}; the node's begins with ${bound.node}.`,
     hint: "Name another journal for this chain in DATABASE_URL, or point --rpc-url at the other chain.",
   });
 }
 
 /** SQLite loses what is written to a file that was moved while somebody had it open. */
-async function requireUnused(store: Store): Promise<void> {
-  const leases = (await store.senders()).flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
+async function requireUnused(journal: Journal): Promise<void> {
+  const leases = (await journal.senders()).flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
   const lease = leases.find(({ silentForMs, ttlMs }) => silentForMs < ttlMs);
   if (lease === undefined) return;
   throw new UsageError(`The local chain began anew, and ${nameOf(lease)} has the journal of the one before open.`, {
@@ -119,7 +119,7 @@ async function requireUnused(store: Store): Promise<void> {
 /** Which file the default journal is, whatever its name; undefined where there is none to look at. */
 function defaultFile(): string | undefined {
   try {
-    const { dev, ino } = statSync(DEFAULT_STORE_PATH, { bigint: true });
+    const { dev, ino } = statSync(DEFAULT_JOURNAL_PATH, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
     return undefined;
@@ -128,11 +128,11 @@ function defaultFile(): string | undefined {
 
 /** Moves the default journal out of the way, and returns where to: a chain that was left and found again has several. */
 function putAside(bound: Binding): string {
-  const stem = `${DEFAULT_STORE_PATH.replace(/\.db$/, "")}-${bound.journal.slice(2, 10)}`;
+  const stem = `${DEFAULT_JOURNAL_PATH.replace(/\.db$/, "")}-${bound.recorded.slice(2, 10)}`;
   let aside = `${stem}.db`;
   for (let count = 2; existsSync(aside); count += 1) aside = `${stem}-${count}.db`;
   for (const suffix of ["-wal", "-shm", ""]) {
-    if (existsSync(DEFAULT_STORE_PATH + suffix)) renameSync(DEFAULT_STORE_PATH + suffix, aside + suffix);
+    if (existsSync(DEFAULT_JOURNAL_PATH + suffix)) renameSync(DEFAULT_JOURNAL_PATH + suffix, aside + suffix);
   }
   return aside;
 }
@@ -143,7 +143,7 @@ function isFile(path: string): boolean {
 
 /** The journal as it may be shown. */
 export function withoutPassword(journal: string | undefined): string {
-  if (journal === undefined) return DEFAULT_STORE_PATH;
+  if (journal === undefined) return DEFAULT_JOURNAL_PATH;
   if (isFile(journal) || !URL.canParse(journal)) return journal;
   const url = new URL(journal);
   url.password = "";

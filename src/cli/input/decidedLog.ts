@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { ForeignFileError, openForAppending } from "../../files.ts";
-import type { PaymentRow, Store } from "../../journal/index.ts";
+import type { Journal, PaymentRow } from "../../journal/index.ts";
 import { networkOf } from "../../networks.ts";
 import { outcomeOf } from "../../settlement/job/outcome.ts";
 import { UsageError } from "../exit/errors.ts";
@@ -44,9 +44,9 @@ const KEPT_REFUSALS = 1_000;
  * @param prefix Of the sources of this watch's payments in the journal.
  * @throws UsageError where the file cannot be written.
  */
-export async function openDecidedLog(store: Store, path: string, prefix: string): Promise<DecidedLog> {
+export async function openDecidedLog(journal: Journal, path: string, prefix: string): Promise<DecidedLog> {
   const mark = `reported:${prefix}`;
-  let reportedUpTo = Number((await store.cursor(mark)) ?? 0);
+  let reportedUpTo = Number((await journal.cursor(mark)) ?? 0);
   const file = await openLog(path);
   const { ids: written, refused } = await readWritten(file, reportedUpTo);
   /** Open payments, with the batch that they are in. */
@@ -56,7 +56,7 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
   let lines: string[] = [];
 
   for (let afterId = reportedUpTo; ; ) {
-    const rows = await store.list({ afterId, limit: ROWS_AT_ONCE });
+    const rows = await journal.list({ afterId, limit: ROWS_AT_ONCE });
     for (const { id, source, batchId } of rows) {
       highest = Math.max(highest, id);
       if (source?.startsWith(prefix) === true && !written.has(id)) waiting.set(id, batchId);
@@ -85,7 +85,7 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
     const upTo = waiting.size === 0 ? highest : lowest(waiting.keys()) - 1;
     if (upTo > reportedUpTo) {
       reportedUpTo = upTo;
-      await store.setCursor(mark, String(upTo));
+      await journal.setCursor(mark, String(upTo));
     }
   }
 
@@ -103,7 +103,7 @@ export async function openDecidedLog(store: Store, path: string, prefix: string)
     sync: flush,
     look: async () => {
       const ids = [...waiting.keys()].slice(0, LOOK_AT_ONCE);
-      for (const row of await store.changed(ids, -1)) {
+      for (const row of await journal.changed(ids, -1)) {
         // Behind all others, so that every payment has its turn.
         waiting.delete(row.id);
         if (OPEN.has(row.state)) waiting.set(row.id, row.batchId);

@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { BatchRow, PaymentRow, Store } from "../../journal/index.ts";
+import type { BatchRow, Journal, PaymentRow } from "../../journal/index.ts";
 import { UsageError } from "../exit/errors.ts";
 
 /**
@@ -7,8 +7,8 @@ import { UsageError } from "../exit/errors.ts";
  * bytes, which several payers may use. Variants of an identity are all of them.
  * @throws UsageError where the journal knows none.
  */
-export async function findPayments(store: Store, text: string): Promise<readonly PaymentRow[]> {
-  const rows = await lookUp(store, text);
+export async function findPayments(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await lookUp(journal, text);
   if (rows.length > 0) return rows;
   throw new UsageError(`The journal has no payment ${text}.`, {
     hint: "Give its number, its nonce, or its identity: chainId:token:payer:nonce. tributary export lists all of them.",
@@ -19,9 +19,9 @@ export async function findPayments(store: Store, text: string): Promise<readonly
  * The payments that `text` names where only reading follows: as {@link findPayments}, or by where they came from.
  * @throws UsageError where the journal knows none.
  */
-export async function findPaymentsToRead(store: Store, text: string): Promise<readonly PaymentRow[]> {
-  const rows = await lookUp(store, text);
-  const found = rows.length > 0 || namesPayment(text) ? rows : await paymentsFrom(store, text);
+export async function findPaymentsToRead(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await lookUp(journal, text);
+  const found = rows.length > 0 || namesPayment(text) ? rows : await paymentsFrom(journal, text);
   if (found.length > 0) return found;
   if (isNonce(text)) {
     throw new UsageError(`The journal has no payment and no transaction ${text}.`, {
@@ -37,16 +37,16 @@ export async function findPaymentsToRead(store: Store, text: string): Promise<re
 const MOST_OF_SOURCE = 100;
 
 /** The payments that came with a request of this id to a facilitator, or from this source, such as a line of a file. */
-export async function paymentsFrom(store: Store, text: string): Promise<readonly PaymentRow[]> {
-  const rows = await store.withSource(`x402:${text}`, MOST_OF_SOURCE);
-  return rows.length > 0 ? rows : store.withSource(text, MOST_OF_SOURCE);
+export async function paymentsFrom(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
+  const rows = await journal.withSource(`x402:${text}`, MOST_OF_SOURCE);
+  return rows.length > 0 ? rows : journal.withSource(text, MOST_OF_SOURCE);
 }
 
 /** The batch of which `text` is a transaction's hash, or its own id; undefined where it is neither. */
-export async function findBatch(store: Store, text: string): Promise<BatchRow | undefined> {
+export async function findBatch(journal: Journal, text: string): Promise<BatchRow | undefined> {
   if (!isNonce(text)) return undefined;
   const hash: Hex = `0x${text.slice(2).toLowerCase()}`;
-  return (await store.batchWithHash(hash)) ?? store.batch(hash);
+  return (await journal.batchWithHash(hash)) ?? journal.batch(hash);
 }
 
 /** Whether `text` could name a payment, rather than a file. */
@@ -54,14 +54,14 @@ export function namesPayment(text: string): boolean {
   return /^[0-9]{1,15}$/.test(text) || isNonce(text) || isIdentity(text);
 }
 
-async function lookUp(store: Store, text: string): Promise<readonly PaymentRow[]> {
+async function lookUp(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
   if (/^[0-9]{1,15}$/.test(text)) {
-    const row = await store.payment(Number(text));
+    const row = await journal.payment(Number(text));
     return row === undefined ? [] : [row];
   }
-  if (isNonce(text)) return store.withNonce(text);
+  if (isNonce(text)) return journal.withNonce(text);
   // A call's identity keeps the case of its key.
-  return store.variants(isIdentity(text) && !text.startsWith("call:") ? text.toLowerCase() : text);
+  return journal.variants(isIdentity(text) && !text.startsWith("call:") ? text.toLowerCase() : text);
 }
 
 function isNonce(text: string): text is `0x${string}` {

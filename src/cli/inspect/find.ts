@@ -3,13 +3,13 @@ import type { Hex } from "viem";
 import { TributaryError } from "../../errors.ts";
 import {
   attemptsOf,
-  DEFAULT_STORE_PATH,
+  DEFAULT_JOURNAL_PATH,
+  type Journal,
   type PaymentRow,
   readAttempts,
-  type Store,
   type TransactionAttempt,
 } from "../../settlement/index.ts";
-import { type JournalOptions, openExistingJournal } from "../connect/journal.ts";
+import { type JournalOption, openExistingJournal } from "../connect/journal.ts";
 import { UsageError } from "../exit/errors.ts";
 import { findBatch, findPaymentsToRead } from "../input/findPayments.ts";
 import { notice } from "../output/output.ts";
@@ -23,26 +23,26 @@ export type Target = { readonly hashes: readonly Hex[]; readonly attempts: reado
  * signed for one batch belong together: any of them may be the one that was mined.
  * @throws UsageError where it names none, or more than one batch's.
  */
-export async function findTarget(what: string, options: JournalOptions): Promise<Target> {
+export async function findTarget(what: string, options: JournalOption): Promise<Target> {
   const hash = hashFrom(what);
-  const store = await openIfThere(options, hash !== undefined);
+  const journal = await openIfThere(options, hash !== undefined);
   // Without a journal a hash is asked for as it is.
-  if (store === undefined) return { hashes: hash === undefined ? [] : [hash], attempts: [] };
+  if (journal === undefined) return { hashes: hash === undefined ? [] : [hash], attempts: [] };
   try {
-    const batch = await findBatch(store, what);
+    const batch = await findBatch(journal, what);
     if (batch !== undefined) return targetOf(attemptsOf(batch), hash);
-    if (hash === undefined) return await findByPayment(store, what, await findPaymentsToRead(store, what));
-    const rows = await store.withNonce(hash);
-    return rows.length > 0 ? await findByPayment(store, what, rows) : { hashes: [hash], attempts: [] };
+    if (hash === undefined) return await findByPayment(journal, what, await findPaymentsToRead(journal, what));
+    const rows = await journal.withNonce(hash);
+    return rows.length > 0 ? await findByPayment(journal, what, rows) : { hashes: [hash], attempts: [] };
   } finally {
-    await store.close();
+    await journal.close();
   }
 }
 
-async function findByPayment(store: Store, what: string, rows: readonly PaymentRow[]): Promise<Target> {
+async function findByPayment(journal: Journal, what: string, rows: readonly PaymentRow[]): Promise<Target> {
   const found: Target[] = [];
   for (const row of rows) {
-    const attempts = await readAttempts(store, await store.history(row.id));
+    const attempts = await readAttempts(journal, await journal.history(row.id));
     const { evidence } = row;
     const settledIn = "transactionHash" in evidence ? evidence.transactionHash : undefined;
     if (attempts.length > 0 || settledIn !== undefined) found.push(targetOf(attempts, settledIn));
@@ -71,9 +71,9 @@ function targetOf(attempts: readonly TransactionAttempt[], asked: Hex | undefine
 }
 
 /** The journal, if there is one. A transaction's hash needs none, so then the default one is opened as a favour. */
-async function openIfThere(options: JournalOptions, mayLack: boolean): Promise<Store | undefined> {
+async function openIfThere(options: JournalOption, mayLack: boolean): Promise<Journal | undefined> {
   if (options.journal !== undefined || !mayLack) return openExistingJournal(options);
-  if (!existsSync(DEFAULT_STORE_PATH)) return undefined;
+  if (!existsSync(DEFAULT_JOURNAL_PATH)) return undefined;
   try {
     return await openExistingJournal(options);
   } catch (error) {

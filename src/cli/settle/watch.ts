@@ -7,7 +7,7 @@ import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { systemClock } from "../../clock.ts";
-import type { Store } from "../../journal/index.ts";
+import type { Journal } from "../../journal/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { startEngine } from "../../settlement/engine/start.ts";
@@ -28,7 +28,7 @@ export type WatchOptions = {
   readonly client: ChainClient;
   readonly nodes: readonly ChainClient[];
   readonly senders: readonly LocalAccount[];
-  readonly store: Store;
+  readonly journal: Journal;
   readonly policy: EnginePolicyOptions;
   readonly context: ParseContext;
   /** Where results are appended. */
@@ -52,7 +52,7 @@ const WATCH_POLICY: EnginePolicyOptions = { pollMs: 250, leaseTtlMs: 15_000, max
  * before it is noted as read, so that a restart neither forgets a line nor settles one twice.
  */
 export async function runWatch(options: WatchOptions): Promise<ExitCode> {
-  const { from, store, client, json } = options;
+  const { from, journal, client, json } = options;
   const folder = from === "-" ? undefined : await folderAt(from);
   if (folder !== undefined && resolve(options.out).startsWith(folder + sep) && options.out.endsWith(".jsonl")) {
     throw new UsageError(`The results would be read as payments: ${options.out} is in the folder that is watched.`, {
@@ -63,11 +63,11 @@ export async function runWatch(options: WatchOptions): Promise<ExitCode> {
   const stop = listenForStop();
   stop.signal.addEventListener("abort", () => notice("stopping: no more payments are taken in"));
 
-  const log = await openDecidedLog(store, options.out, prefix);
+  const log = await openDecidedLog(journal, options.out, prefix);
   const engine = await asUsageAsync(
     startEngine(
       {
-        store,
+        journal,
         chain: { client, nodes: options.nodes },
         senders: options.senders,
         policy: { ...WATCH_POLICY, ...options.policy },
@@ -152,13 +152,13 @@ async function readFolder(intake: Intake, folder: string): Promise<void> {
 
 async function readFile(intake: Intake, folder: string, name: string): Promise<void> {
   const cursor = `consumed:${intake.prefix}${name}`;
-  const known = await intake.store.cursor(cursor);
+  const known = await intake.journal.cursor(cursor);
   const position: TailPosition | undefined = known === undefined ? undefined : JSON.parse(known);
   let chunk: TailedLine[] = [];
   const flush = async (): Promise<void> => {
     const last = chunk.at(-1);
     if (last === undefined || !(await take(intake, name, chunk))) return;
-    await intake.store.setCursor(cursor, JSON.stringify(last.after));
+    await intake.journal.setCursor(cursor, JSON.stringify(last.after));
     chunk = [];
   };
   try {

@@ -1,4 +1,4 @@
-import { attemptsOf, type BatchRow, type PaymentRow, type Store } from "../../settlement/index.ts";
+import { attemptsOf, type BatchRow, type Journal, type PaymentRow } from "../../settlement/index.ts";
 import { attemptJson, describeAttempts } from "../output/attemptText.ts";
 import { formatTable, printJson, printLine } from "../output/output.ts";
 import { paymentJson } from "../output/paymentText.ts";
@@ -8,13 +8,13 @@ import { STATES } from "./states.ts";
 
 /** Shows a batch: every transaction that was signed for it, and where its payments stand. */
 export async function showBatch(
-  store: Store,
+  journal: Journal,
   batch: BatchRow,
   options: { readonly all?: true; readonly json?: true },
 ): Promise<void> {
   const attempts = attemptsOf(batch);
   // The first one carries all that the batch ever had.
-  const rows = await store.changed(attempts[0]?.paymentIds ?? [], -1);
+  const rows = await journal.changed(attempts[0]?.paymentIds ?? [], -1);
   const { id, chainId, sender, txNonce, state } = batch;
   if (options.json === true) {
     const payments = rows.map((row) => paymentJson(row));

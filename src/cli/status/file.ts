@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { Address } from "viem";
 import { authorizationId, type LineResult, readAuthorizations, termsDigest } from "../../authorization/index.ts";
-import type { PaymentRow, Store } from "../../journal/index.ts";
+import type { Journal, PaymentRow } from "../../journal/index.ts";
 import type { Network } from "../../networks.ts";
 import { UsageError } from "../exit/errors.ts";
 import { EXIT } from "../exit/exitCodes.ts";
@@ -28,7 +28,7 @@ type FileLine =
   | { readonly line: number; readonly field: string; readonly problem: string };
 
 /** The lines of a file in its order. The journal is asked about some hundred of them at once. */
-async function* readFileLines(store: Store, file: string, options: FileOptions): AsyncGenerator<FileLine, void> {
+async function* readFileLines(journal: Journal, file: string, options: FileOptions): AsyncGenerator<FileLine, void> {
   const context = {
     ...(options.network === undefined ? {} : { network: options.network }),
     ...(options.token === undefined ? {} : { token: options.token }),
@@ -37,15 +37,15 @@ async function* readFileLines(store: Store, file: string, options: FileOptions):
   for await (const result of readAuthorizations(createReadStream(file), context)) {
     some.push(result);
     if (some.length < LINES_AT_ONCE) continue;
-    yield* await lookUp(store, some);
+    yield* await lookUp(journal, some);
     some = [];
   }
-  yield* await lookUp(store, some);
+  yield* await lookUp(journal, some);
 }
 
-async function lookUp(store: Store, results: readonly LineResult[]): Promise<FileLine[]> {
+async function lookUp(journal: Journal, results: readonly LineResult[]): Promise<FileLine[]> {
   const authorizations = results.flatMap((result) => (result.status === "bad" ? [] : [result.authorization]));
-  const rows = await store.withIdentities(authorizations.map(authorizationId));
+  const rows = await journal.withIdentities(authorizations.map(authorizationId));
   const byDigest = new Map(rows.map((row) => [row.digest, row]));
   return results.map((result): FileLine => {
     const { line } = result;
@@ -60,12 +60,12 @@ async function lookUp(store: Store, results: readonly LineResult[]): Promise<Fil
  * more. As JSON it is every line. The exit code says whether one is not in the journal.
  * @throws UsageError where the file cannot be read.
  */
-export async function showFile(store: Store, file: string, options: FileOptions): Promise<void> {
+export async function showFile(journal: Journal, file: string, options: FileOptions): Promise<void> {
   const tally = new Map<string, number>();
   const shown: string[] = [];
   let [lines, unknown] = [0, 0];
   try {
-    for await (const line of readFileLines(store, file, options)) {
+    for await (const line of readFileLines(journal, file, options)) {
       lines += 1;
       if ("row" in line && line.row === undefined) unknown += 1;
       const state = stateOf(line);

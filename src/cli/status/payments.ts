@@ -1,14 +1,14 @@
-import { type PaymentRow, readAttempts, type Store } from "../../settlement/index.ts";
+import { type Journal, type PaymentRow, readAttempts } from "../../settlement/index.ts";
 import { attemptJson, describeAttempts } from "../output/attemptText.ts";
 import { formatTable, printJson, printLine } from "../output/output.ts";
 import { paintState } from "../output/paymentState.ts";
 import { evidenceText, paymentJson, retryOf, time } from "../output/paymentText.ts";
 
 /** Shows payments with their terms, their history and every transaction that was signed for them. */
-export async function showPayments(store: Store, rows: readonly PaymentRow[], json: boolean): Promise<void> {
+export async function showPayments(journal: Journal, rows: readonly PaymentRow[], json: boolean): Promise<void> {
   for (const [index, row] of rows.entries()) {
-    const history = await store.history(row.id);
-    const attempts = await readAttempts(store, history);
+    const history = await journal.history(row.id);
+    const attempts = await readAttempts(journal, history);
     if (json) {
       printJson({ ...paymentJson(row, history), attempts: attempts.map(attemptJson) });
       continue;

@@ -1,7 +1,7 @@
 import { isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { Store } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/types.ts";
 import type { FacilitatorPolicy } from "../policy.ts";
 import {
   checkIdentifier,
@@ -18,7 +18,7 @@ import { findFault } from "./rules.ts";
 import type { Ask, Caller, Fault, Ticket } from "./types.ts";
 
 export type AdmissionPort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly clock: Clock;
   readonly client: ChainClient;
   readonly policy: FacilitatorPolicy;
@@ -56,9 +56,9 @@ export type Admission = {
   readonly admit: (ask: Ask, caller: Caller) => Promise<Ticket | Fault>;
 };
 
-export function createAdmission({ store, clock, client, policy, batches }: AdmissionPort): Admission {
+export function createAdmission({ journal, clock, client, policy, batches }: AdmissionPort): Admission {
   const chainId = client.chain.id;
-  const counts = createDailyCounts(store, clock);
+  const counts = createDailyCounts(journal, clock);
   const gasBook = createGasBook({ batches, maxDeploymentGas: policy.maxDeploymentGas });
   const floor = createFloor(() => readPrices(client), clock, policy);
 
@@ -110,11 +110,11 @@ export function createAdmission({ store, clock, client, policy, batches }: Admis
       if (!key.ok) throw new MalformedHeaderError(key.problem);
       if (key.value === undefined) return undefined;
       const holder = holderOf(merchant, key.value);
-      await claimHolder(store, holder, fingerprint);
+      await claimHolder(journal, holder, fingerprint);
       return holder;
     },
     checkIdentifier: async ({ identifier: id, payer, fingerprint }) => {
-      if (id !== undefined && payer !== undefined) await checkIdentifier(store, { chainId, payer, id }, fingerprint);
+      if (id !== undefined && payer !== undefined) await checkIdentifier(journal, { chainId, payer, id }, fingerprint);
     },
     openCapOf: ({ merchant }) =>
       merchant === undefined ? policy.payerOpenCap.anonymous : (merchant.payerOpenCap ?? policy.payerOpenCap.merchant),
@@ -130,7 +130,7 @@ export function createAdmission({ store, clock, client, policy, batches }: Admis
       let unbind = async (): Promise<void> => undefined;
       try {
         if (id !== undefined && payer !== undefined) {
-          unbind = await claimIdentifier(store, { chainId, payer, id }, fingerprint);
+          unbind = await claimIdentifier(journal, { chainId, payer, id }, fingerprint);
         }
       } catch (error) {
         await uncount();

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isValidPaymentId, PAYMENT_IDENTIFIER } from "@x402/extensions/payment-identifier";
 import type { Address } from "viem";
-import type { Store } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/types.ts";
 import type { Merchant } from "../merchants.ts";
 import { type ExactRequest, propertyOf, type Reading } from "../wire.ts";
 
@@ -42,8 +42,8 @@ export function holderOf(merchant: Merchant, idempotencyKey: string): string {
 }
 
 /** Binds a merchant's Idempotency-Key to a payment. @throws ClaimConflictError where it is bound to another. */
-export async function claimHolder(store: Store, holder: string, fingerprint: string): Promise<void> {
-  if ((await store.setOnce(`idempotency:${holder}`, fingerprint)) === fingerprint) return;
+export async function claimHolder(journal: Journal, holder: string, fingerprint: string): Promise<void> {
+  if ((await journal.setOnce(`idempotency:${holder}`, fingerprint)) === fingerprint) return;
   throw new ClaimConflictError("this Idempotency-Key belongs to another payment");
 }
 
@@ -73,16 +73,16 @@ function identifierName({ chainId, payer, id }: Identifier): string {
 }
 
 /** @throws ClaimConflictError where the payer's id is bound to another payment. It binds nothing. */
-export async function checkIdentifier(store: Store, identifier: Identifier, fingerprint: string): Promise<void> {
-  const bound = await store.cursor(identifierName(identifier));
+export async function checkIdentifier(journal: Journal, identifier: Identifier, fingerprint: string): Promise<void> {
+  const bound = await journal.cursor(identifierName(identifier));
   if (bound !== undefined && bound !== fingerprint) throw identifierConflict();
 }
 
 /** Binds a payer's id to a payment. @throws ClaimConflictError where it is bound to another. */
-export async function claimIdentifier(store: Store, identifier: Identifier, fingerprint: string): Promise<Undo> {
+export async function claimIdentifier(journal: Journal, identifier: Identifier, fingerprint: string): Promise<Undo> {
   const name = identifierName(identifier);
-  if ((await store.setOnce(name, fingerprint)) !== fingerprint) throw identifierConflict();
-  return () => store.unset(name, fingerprint);
+  if ((await journal.setOnce(name, fingerprint)) !== fingerprint) throw identifierConflict();
+  return () => journal.unset(name, fingerprint);
 }
 
 function identifierConflict(): ClaimConflictError {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Store } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/types.ts";
 import type { Undo } from "./claims.ts";
 
 const DAY_MS = 86_400_000;
@@ -35,7 +35,7 @@ export type DailyCounts = {
   readonly check: (quotas: readonly Quota[]) => Promise<void>;
 };
 
-export function createDailyCounts(store: Store, clock: Clock): DailyCounts {
+export function createDailyCounts(journal: Journal, clock: Clock): DailyCounts {
   let forgotten: string | undefined;
 
   function used({ message }: Quota): QuotaError {
@@ -53,7 +53,7 @@ export function createDailyCounts(store: Store, clock: Clock): DailyCounts {
     const yesterday = `${PREFIX}${new Date(clock.now() - DAY_MS).toISOString().slice(0, 10)}:`;
     if (forgotten === yesterday) return;
     forgotten = yesterday;
-    await store.forgetNotes(PREFIX, yesterday);
+    await journal.forgetNotes(PREFIX, yesterday);
   }
 
   return {
@@ -62,16 +62,16 @@ export function createDailyCounts(store: Store, clock: Clock): DailyCounts {
       await forgetOld();
       const day = today();
       const named = quotas.map((quota) => ({ ...quota, name: `${day}${quota.name}` }));
-      const full = await store.addWithin(named);
+      const full = await journal.addWithin(named);
       if (full !== undefined) throw used(quotas[full]!);
       return async () => {
         const most = Number.MAX_SAFE_INTEGER;
-        await store.addWithin(named.map(({ name, amount }) => ({ name, amount: -amount, most })));
+        await journal.addWithin(named.map(({ name, amount }) => ({ name, amount: -amount, most })));
       };
     },
     check: async (quotas) => {
       const day = today();
-      const counts = await Promise.all(quotas.map(({ name }) => store.cursor(`${day}${name}`)));
+      const counts = await Promise.all(quotas.map(({ name }) => journal.cursor(`${day}${name}`)));
       const full = quotas.find(({ amount, most }, index) => Number(counts[index] ?? 0) + amount > most);
       if (full !== undefined) throw used(full);
     },

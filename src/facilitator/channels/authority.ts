@@ -1,7 +1,7 @@
 import { type Address, isAddressEqual, type LocalAccount } from "viem";
 import type { BadRow } from "../../chain/claims.ts";
 import { type ChannelConfig, channelIdOf, type VoucherClaim } from "../../channels/index.ts";
-import type { ChannelStore } from "../../journal/index.ts";
+import type { ChannelJournal } from "../../journal/index.ts";
 import type { Caller } from "../admission/types.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 
@@ -51,12 +51,12 @@ export function unsignable({ authority, receivers }: AuthorityPort, channel: Cha
 
 /** The rows that claim more than was charged, as far as the journal knows the channel. */
 export async function findOvercharged(
-  store: Pick<ChannelStore, "channels">,
+  journal: Pick<ChannelJournal, "channels">,
   chainId: number,
   rows: readonly VoucherClaim[],
 ): Promise<readonly BadRow[]> {
   const ids = rows.map(({ voucher }) => channelIdOf(chainId, voucher.channel));
-  const known = await store.channels([...new Set(ids)]);
+  const known = await journal.channels([...new Set(ids)]);
   return rows.flatMap(({ totalClaimed }, index) => {
     const record = known.get(ids[index]!)?.record;
     const isOver = record !== undefined && totalClaimed > BigInt(record.chargedCumulativeAmount);

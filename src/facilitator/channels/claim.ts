@@ -24,13 +24,13 @@ export async function settleClaim(
   asked: Asked,
   options: Submitting,
 ): Promise<SettleResponse> {
-  const { client, store } = port;
+  const { client, journal } = port;
   const isOurs = claimAuthorizerSignature === undefined;
   const channels = claims.map(({ voucher }) => voucher.channel);
   const signer = isOurs ? authorityFor(port, channels, options.caller ?? NOBODY) : undefined;
   if (signer !== undefined && "reason" in signer) return failed(asked, signer.reason, signer.message);
 
-  const overcharged = isOurs ? await findOvercharged(store, client.chain.id, claims) : [];
+  const overcharged = isOurs ? await findOvercharged(journal, client.chain.id, claims) : [];
   const honest = claims.flatMap((_, index) => (overcharged.some((one) => one.index === index) ? [] : [index]));
   const failing = await findBadRows(
     client,

@@ -69,7 +69,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
         why === "busy" || row === undefined || !isDecided(row)
           ? "this deposit is being settled for another caller"
           : "its success is told to who brought it, once";
-      const transaction = row === undefined ? undefined : await lastHash(port.store, row);
+      const transaction = row === undefined ? undefined : await lastHash(port.journal, row);
       return failed(asked, REASON.duplicate, message, { transaction });
     }
 
@@ -92,7 +92,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       if (!mayBringAnew(bringer, row)) return awaitCall(port, row, options.signal);
       return withTicket(options.admit, async () => {
         const isQueued = await port.engine.retry(row.id, { bringer: bringer.merchant ?? null });
-        const now = isQueued ? ((await port.store.payment(row.id)) ?? row) : row;
+        const now = isQueued ? ((await port.journal.payment(row.id)) ?? row) : row;
         return awaitCall(port, now, options.signal);
       });
     }
@@ -103,7 +103,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       if (options.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
       // From here on nobody else gets it, whether or not this answer arrives.
       const by = { bringer: bringer.merchant, again: bringer.again };
-      if (!(await port.store.consume(outcome.row.id, port.clock.now(), by))) {
+      if (!(await port.journal.consume(outcome.row.id, port.clock.now(), by))) {
         return failed(asked, REASON.duplicate, "its success was told before", outcome);
       }
       return succeeded(asked, outcome.transaction, payload.amount.toString(), stateExtra(channelId, state));

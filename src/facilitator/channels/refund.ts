@@ -45,7 +45,7 @@ export async function settleRefund(
     const channels = claims.map((row) => row.voucher.channel);
     const authority = authorityFor(port, channels, caller);
     if ("reason" in authority) return failed(asked, authority.reason, authority.message);
-    const [overcharged] = await findOvercharged(port.store, chainId, claims);
+    const [overcharged] = await findOvercharged(port.journal, chainId, claims);
     if (overcharged !== undefined) {
       return failed(asked, CHANNEL_REASON.claimSimulation, `row ${overcharged.index}: ${overcharged.reason}`);
     }
@@ -87,7 +87,7 @@ export async function settleRefund(
 
   async function again(id: number): Promise<CallOutcome> {
     await port.engine.retry(id);
-    const row = await port.store.payment(id);
+    const row = await port.journal.payment(id);
     return row === undefined ? { status: "unsent", message: "it is not there" } : awaitCall(port, row, undefined);
   }
 }

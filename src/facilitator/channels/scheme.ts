@@ -20,8 +20,8 @@ export type ChannelSchemePort = Omit<ChannelPort, "admission" | "policy"> & {
  * at the same time share transactions. Register it in an `x402Facilitator` in the place of the official one.
  */
 export function createChannelScheme(options: ChannelSchemePort): SchemeNetworkFacilitator {
-  const { store, clock, policy, client } = options;
-  const admission = options.admission ?? createAdmission({ store, clock, client, policy, batches: true });
+  const { journal, clock, policy, client } = options;
+  const admission = options.admission ?? createAdmission({ journal, clock, client, policy, batches: true });
   const port = { ...options, admission };
   const settle = createChannelSettler(port);
   return {

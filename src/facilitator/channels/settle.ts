@@ -67,7 +67,7 @@ export function createChannelSettler(port: ChannelPort) {
     outcome.then(forget, forget);
     return outcome;
   };
-  const { admission, store } = port;
+  const { admission, journal } = port;
   const settlePort: ChannelSettlePort = { ...port, submitOnce };
   const settleDeposit = createDepositSettler(settlePort);
 
@@ -85,7 +85,7 @@ export function createChannelSettler(port: ChannelPort) {
     const { caller = NOBODY } = options;
     const ask = askOfSettle(payload, required);
     const holder = await admission.hold(ask, caller);
-    const told = holder === undefined ? undefined : await store.cursor(`${TOLD}${holder}`);
+    const told = holder === undefined ? undefined : await journal.cursor(`${TOLD}${holder}`);
     // Written below.
     if (told !== undefined) return JSON.parse(told) as SettleResponse;
     // Amount and deadline count for what is new here.
@@ -95,7 +95,7 @@ export function createChannelSettler(port: ChannelPort) {
     const response = await carryOut(payload, required, requirements, asked, { ...options, admit, holder });
     // The success of a deposit is consumed in the journal; of the others it is kept as it was told.
     if (holder === undefined || !response.success || payload.type === "deposit") return response;
-    return JSON.parse(await store.setOnce(`${TOLD}${holder}`, JSON.stringify(response))) as SettleResponse;
+    return JSON.parse(await journal.setOnce(`${TOLD}${holder}`, JSON.stringify(response))) as SettleResponse;
   };
 
   function carryOut(

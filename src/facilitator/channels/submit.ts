@@ -9,7 +9,7 @@ import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
 import { alarm, type Clock } from "../../clock.ts";
 import { budgetGas } from "../../gas/budget.ts";
-import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 import type { Fault, Ticket } from "../admission/types.ts";
@@ -19,7 +19,7 @@ import { REASON } from "../reasons.ts";
 
 export type SubmitPort = {
   readonly engine: SettlementEngine;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly policy: Pick<FacilitatorPolicy, "answerWithinMs" | "holdMs" | "maxSignerGas" | "gasFloor" | "etherMicroUsd">;
   readonly clock: Clock;
@@ -73,12 +73,12 @@ export type SubmitOptions = {
  * was taken back or came too late was never sent: the next one of that name is another call.
  */
 export async function findCall(
-  { store, client }: SubmitPort,
+  { journal, client }: SubmitPort,
   name: string,
 ): Promise<{ readonly key: string; readonly row: PaymentRow | undefined }> {
   for (let round = 0; ; round += 1) {
     const key = `${name}:${round}`;
-    const [row] = await store.variants(`call:${client.chain.id}:${key}`);
+    const [row] = await journal.variants(`call:${client.chain.id}:${key}`);
     if (row?.state !== "cancelled" && row?.state !== "expired") return { key, row };
   }
 }
@@ -161,7 +161,7 @@ export async function awaitCall(
 }
 
 async function decide(
-  { engine, store, clock, policy, stopping }: SubmitPort,
+  { engine, journal, clock, policy, stopping }: SubmitPort,
   row: PaymentRow,
   signal: AbortSignal | undefined,
 ): Promise<PaymentRow | CallOutcome> {
@@ -178,9 +178,9 @@ async function decide(
   if (await engine.cancel(row.id)) {
     return { status: "unsent", message: "it was not sent in time and is taken back; nothing moved" };
   }
-  const now = (await store.payment(row.id)) ?? row;
+  const now = (await journal.payment(row.id)) ?? row;
   if (isDecided(now)) return now;
-  return { status: "pending", transaction: await lastHash(store, now) };
+  return { status: "pending", transaction: await lastHash(journal, now) };
 }
 
 async function outcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallOutcome> {

@@ -1,13 +1,13 @@
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { StoreError } from "../../journal/ports/errors.ts";
-import type { Store } from "../../journal/ports/types.ts";
+import type { JournalError } from "../../journal/ports/errors.ts";
+import type { Journal } from "../../journal/ports/types.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { describeError } from "../log.ts";
 import { type SharedBounds, sharedLook } from "./shared.ts";
 
 export type ReadinessPort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly engine: Pick<SettlementEngine, "accounts">;
   readonly clock: Clock;
@@ -24,18 +24,18 @@ export type Readiness = {
    * Why the journal takes no payment, from memory: its last write failed, and no probe has succeeded since. Those who ask meanwhile
    * share a probe.
    */
-  readonly journalFault: () => Promise<StoreError | undefined>;
+  readonly journalFault: () => Promise<JournalError | undefined>;
 };
 
 /** So that any number of probes costs one look a second, and none waits long for a disk, a database or a node that hangs. */
 const BOUNDS: SharedBounds = { everyMs: 1_000, withinMs: 3_000 };
 
 export function createReadiness(port: ReadinessPort): Readiness {
-  const { store, client, engine, clock, maxHeadAgeSeconds } = port;
+  const { journal, client, engine, clock, maxHeadAgeSeconds } = port;
 
-  const journal = sharedLook<string | undefined>(clock, BOUNDS, "the journal takes no write in time", async () => {
+  const journalLook = sharedLook<string | undefined>(clock, BOUNDS, "the journal takes no write in time", async () => {
     try {
-      await store.probe();
+      await journal.probe();
       return undefined;
     } catch (error) {
       return describeError(error);
@@ -65,12 +65,12 @@ export function createReadiness(port: ReadinessPort): Readiness {
       if (accounts.every(({ paused }) => paused !== undefined)) {
         return `no key can send: ${accounts.map(({ address, paused }) => `${address} ${paused}`).join(", ")}`;
       }
-      const [ofJournal, ofChain] = await Promise.all([journal(), chain()]);
+      const [ofJournal, ofChain] = await Promise.all([journalLook(), chain()]);
       return ofJournal ?? ofChain;
     },
     journalFault: async () => {
-      if (store.fault() !== undefined) await journal();
-      return store.fault();
+      if (journal.fault() !== undefined) await journalLook();
+      return journal.fault();
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Backend, Write } from "../database/backend.ts";
 import { decodeInteger } from "../database/codec.ts";
 import type { Dialect } from "../database/dialect.ts";
 import type { ChannelTable, Tables } from "../database/tables.ts";
-import type { ChannelChange, ChannelReceiver, ChannelRow, ChannelStore } from "../ports/channelTypes.ts";
+import type { ChannelChange, ChannelJournal, ChannelReceiver, ChannelRow } from "../ports/channelTypes.ts";
 import type { ChannelDay } from "../ports/ledgerTypes.ts";
 import {
   decodeCall,
@@ -24,7 +24,7 @@ import { addDays } from "./ledger.ts";
 const FEW = 64;
 
 /** Channels, their receivers, and a keeper's calls. */
-export function channelMethods({ read, readOne, write, writeOne, compile, dialect }: Backend): ChannelStore {
+export function channelMethods({ read, readOne, write, writeOne, compile, dialect }: Backend): ChannelJournal {
   const select = (db: Kysely<Tables>, channelIds: readonly Hex[]) =>
     db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds));
   // What a server does with every request, each with a parameter of its own.

@@ -3,7 +3,7 @@ import type { Hex } from "viem";
 import type { Backend, Write } from "../database/backend.ts";
 import { decodeInteger } from "../database/codec.ts";
 import type { ChannelEventTable, Tables } from "../database/tables.ts";
-import type { ChannelDay, ChannelEvent, ChannelParties, LedgerStore } from "../ports/ledgerTypes.ts";
+import type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "../ports/ledgerTypes.ts";
 import { decodeRecord } from "./codec.ts";
 
 const dayColumns = {
@@ -32,10 +32,10 @@ const eventColumns = {
 } as const;
 const eventNames = Object.keys(eventColumns) as (keyof typeof eventColumns)[];
 
-type Instead = NonNullable<Parameters<LedgerStore["noteChannelEvents"]>[1]>;
+type Instead = NonNullable<Parameters<LedgerJournal["noteChannelEvents"]>[1]>;
 
 /** Days that are over, and events of the chain. */
-export function ledgerMethods({ read, write, dialect }: Backend): LedgerStore {
+export function ledgerMethods({ read, write, dialect }: Backend): LedgerJournal {
   return {
     channelParties: async (channelIds) => {
       if (channelIds.length === 0) return new Map();

@@ -16,7 +16,7 @@ export type Write = {
   readonly touch: (paymentIds: readonly number[]) => void;
 };
 
-/** A database under the store: how transactions run there, are retried, and are told to others. */
+/** A database under the journal: how transactions run there, are retried, and are told to others. */
 export type Backend = {
   readonly dialect: Dialect;
   /**

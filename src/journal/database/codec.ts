@@ -1,6 +1,6 @@
 import type { Address, Hex } from "viem";
 import { z } from "zod";
-import { StoreError } from "../ports/errors.ts";
+import { JournalError } from "../ports/errors.ts";
 import type { Evidence, ReceiptRow, Work } from "../ports/types.ts";
 
 // Integers of any size travel as decimal strings, and a field that is undefined as null, so that it is there again.
@@ -141,7 +141,7 @@ export function cleanText(text: string): string {
 export function encode<T>(codec: z.ZodType<T>, value: T, what: string): string {
   const encoded = z.safeEncode(codec, value);
   if (encoded.success) return JSON.stringify(encoded.data);
-  throw new StoreError("invalid", `This ${what} cannot be stored.`, { details: issuesOf(encoded.error) });
+  throw new JournalError("invalid", `This ${what} cannot be stored.`, { details: issuesOf(encoded.error) });
 }
 
 export function decode<T>(codec: z.ZodType<T>, text: string, what: string): T {
@@ -156,8 +156,8 @@ export function decode<T>(codec: z.ZodType<T>, text: string, what: string): T {
   return decoded.data;
 }
 
-function corruptError(what: string, details?: string): StoreError {
-  return new StoreError("corrupt", `The journal holds ${what} that cannot be read.`, {
+function corruptError(what: string, details?: string): JournalError {
+  return new JournalError("corrupt", `The journal holds ${what} that cannot be read.`, {
     ...(details === undefined ? {} : { details }),
     hint: "Restore the journal from a backup; what settled meanwhile is found on the chain by its nonces.",
   });

@@ -3,7 +3,7 @@ import { cleanText } from "./codec.ts";
 
 export type ColumnType = "integer" | "text";
 
-/** Everything in which the two databases differ for the queries of the store. */
+/** Everything in which the two databases differ for the queries of the journal. */
 export type Dialect = {
   /** SQL type of an integer column of 64 bits. */
   readonly integerType: "integer" | "bigint";

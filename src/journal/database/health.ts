@@ -1,9 +1,9 @@
 import { sql } from "kysely";
-import { isOutage, type StoreError } from "../ports/errors.ts";
-import type { Store } from "../ports/types.ts";
+import { isOutage, type JournalError } from "../ports/errors.ts";
+import type { Journal } from "../ports/types.ts";
 import type { Backend } from "./backend.ts";
 
-type HealthMethods = Pick<Store, "fault" | "probe">;
+type HealthMethods = Pick<Journal, "fault" | "probe">;
 
 /** A probe's row, under a name that nothing else has. */
 const PROBE = "probe";
@@ -15,7 +15,7 @@ const ROOM_BYTES = 65_536;
  * meet: a full disk, which a probe has to disprove, and a damaged file, which nothing here does.
  */
 export function watchWrites(backend: Backend): { readonly backend: Backend; readonly methods: HealthMethods } {
-  let fault: StoreError | undefined;
+  let fault: JournalError | undefined;
 
   async function noted<T>(work: () => Promise<T>): Promise<T> {
     try {

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
-import { StoreError } from "../ports/errors.ts";
+import { JournalError } from "../ports/errors.ts";
 import { CLAIMING_STATES, type PaymentState } from "../ports/types.ts";
 import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";
@@ -43,7 +43,7 @@ export async function checkVersion(db: Kysely<Tables>): Promise<number> {
     .executeTakeFirst();
   const version = row?.version ?? 0;
   if (version > SCHEMA_VERSION) {
-    throw new StoreError("newer-version", "A newer version of Tributary wrote this journal.", {
+    throw new JournalError("newer-version", "A newer version of Tributary wrote this journal.", {
       details: `The journal has schema version ${version}, this program knows ${SCHEMA_VERSION}.`,
       hint: "Upgrade Tributary, or use another journal.",
     });

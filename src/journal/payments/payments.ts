@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import type { Backend } from "../database/backend.ts";
-import { CLAIMING_STATES, type PaymentState, type Store } from "../ports/types.ts";
+import { CLAIMING_STATES, type Journal, type PaymentState } from "../ports/types.ts";
 import { historyRow, paymentRow } from "./rows.ts";
 
 type PaymentMethods = Pick<
-  Store,
+  Journal,
   | "payment"
   | "variants"
   | "history"

@@ -12,7 +12,7 @@ import {
 } from "../database/codec.ts";
 import { textColumn } from "../database/dialect.ts";
 import type { AttemptTable, BatchTable, HistoryTable, PaymentTable } from "../database/tables.ts";
-import { StoreError } from "../ports/errors.ts";
+import { JournalError } from "../ports/errors.ts";
 import type { Attempt, BatchRow, Evidence, HistoryRow, NewPayment, PaymentRow, PaymentState } from "../ports/types.ts";
 
 export type StoredPayment = Selectable<PaymentTable>;
@@ -36,7 +36,7 @@ export type AcceptedPayment = Pick<
 export function acceptedPayment(payment: NewPayment, nowMs: number): AcceptedPayment {
   const { identity, digest, work, deadlineSeconds, acceptedBlock, source, bringer } = payment;
   if (identity === "" || cleanText(identity) !== identity || !/^0x[0-9a-f]{64}$/i.test(digest)) {
-    throw new StoreError("invalid", "A payment without a usable identity or digest cannot be accepted.", {
+    throw new JournalError("invalid", "A payment without a usable identity or digest cannot be accepted.", {
       hint: "Give a text without control characters, and 32 bytes.",
     });
   }

@@ -40,7 +40,7 @@ export type ChannelRow = {
   readonly isDeleted: boolean;
   /** Since when there is something to claim; undefined where there is nothing. */
   readonly unclaimedSinceMs: number | undefined;
-  /** Kept by the store, for earnings by day; undefined in rows that an earlier version wrote. */
+  /** Kept by the journal, for earnings by day; undefined in rows that an earlier version wrote. */
   readonly earning?: ChannelEarning | undefined;
   /** Another one after each change. */
   readonly version: number;
@@ -86,7 +86,7 @@ export type KeeperCall = {
 };
 
 /** The part of the journal that holds channels. Every method is one atomic, durable transaction. */
-export type ChannelStore = {
+export type ChannelJournal = {
   readonly channels: (channelIds: readonly Hex[]) => Promise<ReadonlyMap<Hex, ChannelRow>>;
   /** Channels by ascending id, `afterId` excluded. */
   readonly listChannels: (query: {

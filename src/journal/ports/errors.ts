@@ -1,7 +1,7 @@
 import { TributaryError } from "../../errors.ts";
 
 /** What kept the journal from doing what was asked. */
-export type StoreErrorKind =
+export type JournalErrorKind =
   /** It cannot be reached or opened just now. Nothing was written. */
   | "unavailable"
   /** The database went away during a commit: whether it took place can only be found out by reading. */
@@ -20,12 +20,12 @@ export type StoreErrorKind =
   | "closed";
 
 /** A journal that cannot do what was asked. `kind` says why, the hint how to mend it; no half of the request was stored. */
-export class StoreError extends TributaryError {
-  override readonly name = "StoreError";
-  readonly kind: StoreErrorKind;
+export class JournalError extends TributaryError {
+  override readonly name = "JournalError";
+  readonly kind: JournalErrorKind;
 
   constructor(
-    kind: StoreErrorKind,
+    kind: JournalErrorKind,
     shortMessage: string,
     options: { details?: string; hint?: string; cause?: unknown } = {},
   ) {
@@ -35,16 +35,16 @@ export class StoreError extends TributaryError {
 }
 
 /** Faults of the journal itself, which say nothing against what was asked of it. */
-const OUTAGES: ReadonlySet<StoreErrorKind> = new Set([
+const OUTAGES: ReadonlySet<JournalErrorKind> = new Set([
   ...(["unavailable", "indeterminate", "busy", "full", "read-only", "corrupt", "closed"] as const),
 ]);
 
 /** Whether an error says that the journal does not work just now: what was asked may be asked again later. */
-export function isOutage(error: unknown): error is StoreError {
-  return error instanceof StoreError && OUTAGES.has(error.kind);
+export function isOutage(error: unknown): error is JournalError {
+  return error instanceof JournalError && OUTAGES.has(error.kind);
 }
 
 /** Of a method that is called after `close`. */
-export function closedError(): StoreError {
-  return new StoreError("closed", "The journal is closed.", { hint: "Open it again, or close it later." });
+export function closedError(): JournalError {
+  return new JournalError("closed", "The journal is closed.", { hint: "Open it again, or close it later." });
 }

@@ -37,7 +37,7 @@ export type ChannelEvent = {
 };
 
 /** The part of the journal from which earnings by day are added up. */
-export type LedgerStore = {
+export type LedgerJournal = {
   /** The parties of these channels, of those that the server gave up too, as far as the journal knows them. */
   readonly channelParties: (channelIds: readonly Hex[]) => Promise<ReadonlyMap<Hex, ChannelParties>>;
   /** Days that are over, oldest entry first. Those that are not are in their channels' rows. */

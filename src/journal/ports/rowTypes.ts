@@ -130,7 +130,7 @@ export type NewPayment = {
   readonly acceptedBlock: bigint;
   /** Where it came from (a file's line, a request id), for reports. */
   readonly source: string | undefined;
-  /** Who alone may hear its success, see {@link Store.consume}; undefined for nobody who is known by a name. */
+  /** Who alone may hear its success, see {@link Journal.consume}; undefined for nobody who is known by a name. */
   readonly bringer?: string | undefined;
 };
 
@@ -260,14 +260,14 @@ export type BatchRow = {
 /** A batch whose transaction is mined, without its bytes. */
 export type MinedBatch = { readonly id: Hex; readonly receipt: ReceiptRow };
 
-/** An entry of a facilitator's catalogue, as text that this store does not read. */
+/** An entry of a facilitator's catalogue, as text that this journal does not read. */
 export type ResourceRow = { readonly key: string; readonly value: string; readonly updatedAtMs: number };
 
 /** A new batch with its first attempt. */
 export type NewBatch = Pick<BatchRow, "id" | "chainId" | "sender" | "txNonce"> & { readonly attempt: Attempt };
 
-/** What a store says when it does not do what was asked, because the world moved on. */
-export type StoreConflict =
+/** What a journal says when it does not do what was asked, because the world moved on. */
+export type JournalConflict =
   /** The lease is no longer this owner's. Whatever was signed must not be broadcast. */
   | "fenced"
   /** A payment was not in the expected state, or another variant of it is in flight. */

@@ -1,13 +1,14 @@
 import type { Address, Hex } from "viem";
-import type { ChannelStore } from "./channelTypes.ts";
-import type { StoreError } from "./errors.ts";
-import type { LedgerStore } from "./ledgerTypes.ts";
+import type { ChannelJournal } from "./channelTypes.ts";
+import type { JournalError } from "./errors.ts";
+import type { LedgerJournal } from "./ledgerTypes.ts";
 import type {
   Attempt,
   BatchRow,
   BatchState,
   HeldLease,
   HistoryRow,
+  JournalConflict,
   Lease,
   LeasePlace,
   MinedBatch,
@@ -18,7 +19,6 @@ import type {
   ReceiptRow,
   ResourceRow,
   SenderRow,
-  StoreConflict,
   Transition,
 } from "./rowTypes.ts";
 
@@ -28,8 +28,8 @@ export * from "./rowTypes.ts";
  * The journal. Every method is one atomic, durable transaction: what it resolved to survives a crash that follows. Times
  * come from the caller's clock in milliseconds of Unix time.
  */
-export type Store = ChannelStore &
-  LedgerStore & {
+export type Journal = ChannelJournal &
+  LedgerJournal & {
     // --- Payments ---
 
     /**
@@ -51,7 +51,7 @@ export type Store = ChannelStore &
       readonly afterId?: number;
       readonly limit: number;
     }) => Promise<readonly PaymentRow[]>;
-    /** {@link Store.variants} of many identities at once, by ascending id. */
+    /** {@link Journal.variants} of many identities at once, by ascending id. */
     readonly withIdentities: (identities: readonly string[]) => Promise<readonly PaymentRow[]>;
     /** Payments whose authorization has this nonce, whoever signed it, oldest first. */
     readonly withNonce: (nonce: Hex) => Promise<readonly PaymentRow[]>;
@@ -101,7 +101,7 @@ export type Store = ChannelStore &
      */
     readonly changed: (ids: readonly number[], sinceMs: number) => Promise<readonly PaymentRow[]>;
     /**
-     * Calls `listener` with ids of payments that were accepted or moved, as far as the store can tell at once: on PostgreSQL by
+     * Calls `listener` with ids of payments that were accepted or moved, as far as the journal can tell at once: on PostgreSQL by
      * anyone (LISTEN/NOTIFY, but for what happens while that connection is made), on SQLite by this instance.
      */
     readonly onChange: (listener: (paymentIds: readonly number[]) => void) => () => void;
@@ -124,12 +124,12 @@ export type Store = ChannelStore &
     }) => Promise<{ readonly lease: Lease } | { readonly heldBy: HeldLease }>;
     readonly releaseLease: (lease: Lease) => Promise<void>;
     /** Stores a signed batch and moves its payments from `queued` to `batched`, if the lease is still the key's. */
-    readonly storeBatch: (lease: Lease, batch: NewBatch, nowMs: number) => Promise<"stored" | StoreConflict>;
+    readonly storeBatch: (lease: Lease, batch: NewBatch, nowMs: number) => Promise<"stored" | JournalConflict>;
     /**
      * Stores a replacement under the batch's txNonce. Payments that it drops stay with the batch until its txNonce is
      * decided: an earlier attempt may still be mined.
      */
-    readonly storeAttempt: (lease: Lease, batchId: Hex, attempt: Attempt) => Promise<"stored" | StoreConflict>;
+    readonly storeAttempt: (lease: Lease, batchId: Hex, attempt: Attempt) => Promise<"stored" | JournalConflict>;
     /**
      * Notes that an attempt is handed to a node, and moves its batch's payments from `batched` to `submitted`. `decided`: its
      * batch is no longer open, and there is nothing to hand out.
@@ -216,7 +216,7 @@ export type Store = ChannelStore &
      * Why the last write failed, or a read that found no database, from memory; undefined once a write succeeds. A full disk
      * stays its fault until a probe succeeds, since a small write may still find room; a damaged file until it is opened again.
      */
-    readonly fault: () => StoreError | undefined;
+    readonly fault: () => JournalError | undefined;
     /** Writes 64 KiB, durably, and takes that back: rejects where nothing could be accepted now. */
     readonly probe: () => Promise<void>;
     readonly close: () => Promise<void>;

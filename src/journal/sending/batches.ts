@@ -5,20 +5,20 @@ import { decodePaymentIds, decodeReceipt, encodeEvidence, encodeReceipt } from "
 import type { AttemptTable, BatchTable, Tables } from "../database/tables.ts";
 import { batchEvidence, batchRow, newAttempt } from "../payments/rows.ts";
 import { applyTransitions, moveAll, prepareTransition } from "../payments/transitions.ts";
-import { StoreError } from "../ports/errors.ts";
+import { JournalError } from "../ports/errors.ts";
 import {
   type BatchRow,
   CLAIMING_STATES,
+  type Journal,
+  type JournalConflict,
   type Lease,
   type NewBatch,
   type PaymentState,
-  type Store,
-  type StoreConflict,
 } from "../ports/types.ts";
 import { holds } from "./leases.ts";
 
 type BatchMethods = Pick<
-  Store,
+  Journal,
   | "storeBatch"
   | "storeAttempt"
   | "markBroadcast"
@@ -250,7 +250,7 @@ function lockPayments({ db, dialect }: Write, ids: readonly number[]) {
 }
 
 /** Whether a payment of a new batch is not queued, or has a variant in flight or in the same batch. */
-async function findMoved(transaction: Write, ids: readonly number[]): Promise<StoreConflict | undefined> {
+async function findMoved(transaction: Write, ids: readonly number[]): Promise<JournalConflict | undefined> {
   if (ids.length === 0) return undefined;
   const { db, dialect } = transaction;
   const payments = await lockPayments(transaction, ids);
@@ -265,7 +265,7 @@ async function findMoved(transaction: Write, ids: readonly number[]): Promise<St
   return variants.some(({ state }) => IN_FLIGHT.has(state)) ? "payments-moved" : undefined;
 }
 
-async function findTxNonce({ db }: Write, batch: NewBatch): Promise<StoreConflict | undefined> {
+async function findTxNonce({ db }: Write, batch: NewBatch): Promise<JournalConflict | undefined> {
   const taken = await db
     .selectFrom("batches")
     .select("id")
@@ -277,8 +277,8 @@ async function findTxNonce({ db }: Write, batch: NewBatch): Promise<StoreConflic
   return taken.length > 0 ? "txnonce-taken" : undefined;
 }
 
-function unknownError(what: string, id: Hex): StoreError {
-  return new StoreError("invalid", `The journal has no ${what} ${id}.`, {
+function unknownError(what: string, id: Hex): JournalError {
+  return new JournalError("invalid", `The journal has no ${what} ${id}.`, {
     hint: "Store it before anything is done with it.",
   });
 }

@@ -2,9 +2,9 @@ import { type Selectable, sql } from "kysely";
 import { getAddress } from "viem";
 import type { Backend, Write } from "../database/backend.ts";
 import type { LeaseTable } from "../database/tables.ts";
-import type { HeldLease, Lease, Store } from "../ports/types.ts";
+import type { HeldLease, Journal, Lease } from "../ports/types.ts";
 
-type LeaseMethods = Pick<Store, "acquireLease" | "releaseLease">;
+type LeaseMethods = Pick<Journal, "acquireLease" | "releaseLease">;
 
 /** Leases of sending keys. */
 export function leaseMethods({ write }: Backend): LeaseMethods {

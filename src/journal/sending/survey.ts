@@ -5,10 +5,10 @@ import type { Dialect } from "../database/dialect.ts";
 import { nonceOf } from "../database/schema.ts";
 import type { Tables } from "../database/tables.ts";
 import { paymentRow } from "../payments/rows.ts";
-import type { Store } from "../ports/types.ts";
+import type { Journal } from "../ports/types.ts";
 import { heldLease } from "./leases.ts";
 
-type SurveyMethods = Pick<Store, "senders" | "withIdentities" | "withNonce" | "withSource" | "countChannels">;
+type SurveyMethods = Pick<Journal, "senders" | "withIdentities" | "withNonce" | "withSource" | "countChannels">;
 
 /** Payments by nonce, in the words of the index of it. */
 export function selectWithNonce(db: Kysely<Tables>, dialect: Dialect, nonce: Hex) {

@@ -3,7 +3,7 @@ import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { PlannedBatch } from "../../batch/index.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
 import { authorizationOf } from "../outcome/conclude.ts";
 import { heldOf, payersOf, readStrikes } from "../outcome/strikes.ts";
 import type { EnginePolicy } from "../policy.ts";
@@ -13,7 +13,7 @@ import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
 import { composeCalls } from "./sharedCalls.ts";
 
 export type PreparePort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly policy: EnginePolicy;
   readonly clock: Clock;

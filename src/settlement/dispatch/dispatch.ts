@@ -38,11 +38,11 @@ const APPLIED_AT_ONCE = 200;
  * @returns How many payments were claimed, of how many something became, and whether there may be more that are due.
  */
 export async function dispatch(port: DispatchPort): Promise<{ claimed: number; done: number; hasMore: boolean }> {
-  const { store, client, clock, owner } = port;
+  const { journal, client, clock, owner } = port;
   if (nextSender(port) === undefined) return { claimed: 0, done: 0, hasMore: true };
   const nowMs = clock.now();
   const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + CLAIM_MS, limit: PER_ROUND };
-  const claimed = await store.claim(query);
+  const claimed = await journal.claim(query);
   const left = new Set(claimed.map(({ id }) => id));
   const over = new AbortController();
   if (left.size > 0) void keepClaims(port, left, over.signal);
@@ -63,21 +63,21 @@ export async function dispatch(port: DispatchPort): Promise<{ claimed: number; d
     }
   } finally {
     over.abort();
-    if (left.size > 0) await store.release([...left], owner);
+    if (left.size > 0) await journal.release([...left], owner);
   }
   return { claimed: claimed.length, done: claimed.length - left.size, hasMore: claimed.length === PER_ROUND };
 }
 
 /** Keeps claims until the round is over. A claim that lapses all the same costs double work and nothing else. */
 async function keepClaims(
-  { store, clock, owner, isStopping }: DispatchPort,
+  { journal, clock, owner, isStopping }: DispatchPort,
   left: ReadonlySet<number>,
   over: AbortSignal,
 ): Promise<void> {
   for (;;) {
     await clock.sleep(KEEP_CLAIMS_MS, over);
     if (over.aborted || isStopping()) return;
-    await store.keepClaims([...left], owner, clock.now() + CLAIM_MS).catch(() => undefined);
+    await journal.keepClaims([...left], owner, clock.now() + CLAIM_MS).catch(() => undefined);
   }
 }
 

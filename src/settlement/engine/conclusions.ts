@@ -6,7 +6,7 @@ import { preflightAuthorization } from "../../chain/preflight.ts";
 import { findReceipt } from "../../chain/submit.ts";
 import { showsUse } from "../../chain/uses.ts";
 import type { Clock } from "../../clock.ts";
-import type { Attempt, BatchRow, Evidence, Lease, PaymentRow, Store, Transition } from "../../journal/ports/types.ts";
+import type { Attempt, BatchRow, Evidence, Journal, Lease, PaymentRow, Transition } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import { recompose } from "../dispatch/compose.ts";
 import {
@@ -28,7 +28,7 @@ import type { EnginePolicy } from "../policy.ts";
 import type { SenderPort } from "../sending/types.ts";
 
 type Deps = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   /** The client and every further node. */
   readonly nodes: readonly ChainClient[];
@@ -38,7 +38,7 @@ type Deps = {
   readonly noteRows: (rows: readonly PaymentRow[]) => void;
 };
 
-type Conclude = (lease: Lease, conclusion: Parameters<Store["concludeBatch"]>[1]) => Promise<void>;
+type Conclude = (lease: Lease, conclusion: Parameters<Journal["concludeBatch"]>[1]) => Promise<void>;
 
 /** What senders share: how batches are composed anew, concluded and given back. */
 export function createSenderPort(deps: Deps): {
@@ -50,16 +50,16 @@ export function createSenderPort(deps: Deps): {
   /** See {@link FinalityPort}. */
   readonly recheck: FinalityPort["recheck"];
 } {
-  const { store, client, nodes, policy, clock, logger } = deps;
+  const { journal, client, nodes, policy, clock, logger } = deps;
 
   const conclude: Conclude = async (lease, conclusion) => {
-    const answer = await store.concludeBatch(lease, conclusion, clock.now());
+    const answer = await journal.concludeBatch(lease, conclusion, clock.now());
     if (answer === "fenced") {
       logger.error("lost the sending key before a batch was concluded", { batch: conclusion.batchId });
       return;
     }
     const ids = conclusion.transitions.map(({ paymentId }) => paymentId);
-    deps.noteRows(await store.changed(ids, -1));
+    deps.noteRows(await journal.changed(ids, -1));
   };
 
   const conclusionPolicy = () => {
@@ -77,7 +77,7 @@ export function createSenderPort(deps: Deps): {
       const receipt = await confirmReceipt(nodes, mined.receipt);
       if (receipt.blockHash !== batch.receipt.blockHash) return false;
       // All that the attempt carried, wherever it is by now: outcomes are read by place.
-      const carried = await carriedBy(store, batch);
+      const carried = await carriedBy(journal, batch);
       const isRest = new Set(carried.filter((row) => row.batchId === batch.id && isLeftOver(row)).map(({ id }) => id));
       const conclusion = concludeBatch(batch, attempt, receipt, carried, conclusionPolicy());
       const rest = conclusion.transitions.filter(({ paymentId }) => isRest.has(paymentId));
@@ -111,16 +111,16 @@ export function createSenderPort(deps: Deps): {
       return true;
     },
     port: {
-      store,
+      journal,
       client,
       nodes,
       policy,
       clock,
       logger,
-      recompose: (payments, batchId) => recompose({ store, client, policy, clock }, payments, batchId),
+      recompose: (payments, batchId) => recompose({ journal, client, policy, clock }, payments, batchId),
       conclude: async (lease, batch, mined, refused) => {
         const { attempt } = mined;
-        const payments = await paymentsOf(store, batch);
+        const payments = await paymentsOf(journal, batch);
         const read = (from: TransactionReceipt) =>
           concludeBatch(batch, attempt, from, payments, conclusionPolicy(), refused);
         // What says that a payment did not settle is read twice. What says that it did is read again before it is final.
@@ -130,14 +130,14 @@ export function createSenderPort(deps: Deps): {
         if (receipt.blockHash !== mined.receipt.blockHash) return;
         const conclusion = read(receipt);
         const explained = await explain(conclusion.transitions, payments, attempt, receipt);
-        await punish({ store, client, policy, clock }, { transitions: explained, payments, attempt, receipt });
+        await punish({ journal, client, policy, clock }, { transitions: explained, payments, attempt, receipt });
         const isReturned = ({ to }: Transition) => to === "queued";
         const mayReturn = !explained.some(isReturned) || (await isLossCertain(mined));
         const transitions = mayReturn ? explained : explained.filter((transition) => !isReturned(transition));
         await conclude(lease, { batchId: batch.id, state: "mined", receipt: conclusion.receipt, transitions });
       },
       giveBack: async (lease, batch, consumer) => {
-        const payments = await paymentsOf(store, batch);
+        const payments = await paymentsOf(journal, batch);
         const transitions = payments.map((payment): Transition => {
           return {
             paymentId: payment.id,

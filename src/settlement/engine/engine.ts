@@ -38,11 +38,11 @@ const LAST_WORK_MS = 2_000;
 /**
  * Starts an engine: takes the keys' leases, takes up whatever the journal holds open, and settles what is submitted.
  * @param patience How to wait for a key that another engine holds, perhaps a dead one; without it nothing is waited for.
- * @throws SenderHeldError where another engine has one of the keys, StoreError where the journal cannot be used,
+ * @throws SenderHeldError where another engine has one of the keys, JournalError where the journal cannot be used,
  * EnginePolicyError or PlanLimitsError where the policy is out of its range.
  */
 export async function createSettlementEngine(options: EngineOptions, patience?: Patience): Promise<SettlementEngine> {
-  const { store, chain } = options;
+  const { journal, chain } = options;
   const { client } = chain;
   const policy = resolvePolicy(options.policy, client.chain.id);
   const clock: Clock = options.clock ?? systemClock;
@@ -76,14 +76,14 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     wake();
   };
   const apply = async (transitions: readonly Transition[]): Promise<void> => {
-    if (transitions.length > 0) noteRows(await store.transition(transitions, clock.now()));
+    if (transitions.length > 0) noteRows(await journal.transition(transitions, clock.now()));
   };
-  const watch = createOutcomeWatch({ store, client, clock, policy, apply });
+  const watch = createOutcomeWatch({ journal, client, clock, policy, apply });
   const nodes = [client, ...(chain.nodes ?? [])];
-  const outcomes = createSenderPort({ store, client, nodes, policy, clock, logger, noteRows });
+  const outcomes = createSenderPort({ journal, client, nodes, policy, clock, logger, noteRows });
   const { port, conclude, concludeRest, recheck } = outcomes;
   const senders: Sender[] = options.senders.map((account) => createSender({ ...port, account, owner }));
-  const intake: IntakePort = { store, client, clock, policy, exposure, noteRows };
+  const intake: IntakePort = { journal, client, clock, policy, exposure, noteRows };
 
   const admitted = (admission: Admission): Admission => {
     if (admission.status !== "accepted" || !admission.isNew) return admission;
@@ -110,9 +110,9 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const collect = createCollector<Submission, Admission>(admitAll);
 
   await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
-  const unsubscribe = store.onChange((ids) => void refresh(ids).catch(() => undefined));
+  const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
-    ...{ store, client, policy, clock, logger, owner, senders },
+    ...{ journal, client, policy, clock, logger, owner, senders },
     ...{ queue, exposure, standing, waiters, watch, apply, conclude, concludeRest, recheck, learn },
     finishing: finishing.signal,
     closing: closing.signal,
@@ -123,7 +123,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   async function refresh(ids: readonly number[]): Promise<void> {
     const waited = new Set(waiters.ids());
     const mine = ids.filter((id) => waited.has(id) || exposure.has(id));
-    if (mine.length > 0) learn(await store.changed(mine, -1));
+    if (mine.length > 0) learn(await journal.changed(mine, -1));
   }
 
   function requireOpen(): void {
@@ -174,7 +174,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
 
   async function request(transition: Omit<Transition, "evidence">): Promise<boolean> {
     const evidence = { kind: "request", by: "operator" } as const;
-    const rows = await store.transition([{ ...transition, evidence }], clock.now());
+    const rows = await journal.transition([{ ...transition, evidence }], clock.now());
     noteRows(rows);
     return rows.length > 0;
   }
@@ -203,20 +203,20 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     },
     outcome: (id, { signal } = {}) =>
       waiting(signal, async () => {
-        const row = await store.payment(id);
+        const row = await journal.payment(id);
         if (row === undefined) throw new TributaryError(`There is no payment ${id}.`);
         return waiters.wait(row, signal);
       }),
     covers: async (payment) => (await findShortfalls({ client, exposure }, [payment])).size === 0,
     refusal: (submission) => findRefusal(intake, submission),
     beyondCaps: (payment, openCap) => beyondCaps({ exposure, policy }, payment, openCap),
-    status: (id) => store.payment(id),
+    status: (id) => journal.payment(id),
     cancel: (id) => request({ paymentId: id, from: ["queued"], to: "cancelled" }),
     retry: (id, change = {}) => request({ paymentId: id, from: ["rejected", "cancelled"], to: "queued", ...change }),
     flush: work.flush,
     drain: async ({ signal } = {}) => {
       for (;;) {
-        const counts = await store.count(client.chain.id);
+        const counts = await journal.count(client.chain.id);
         if (OPEN_STATES.every((state) => (counts[state] ?? 0) === 0)) return;
         signal?.throwIfAborted();
         if (finishing.signal.aborted) throw new EngineClosedError("The engine was closed before all was decided.");

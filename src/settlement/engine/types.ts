@@ -2,7 +2,7 @@ import type { Address, LocalAccount } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import type { Admission, CallSubmission, Refusal, Submission } from "../intake/admit.ts";
 import type { EnginePolicyOptions } from "../policy.ts";
@@ -10,7 +10,7 @@ import type { Pause } from "../sending/types.ts";
 
 /** Everything that an engine works with. The engine closes none of it. */
 export type EngineOptions = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly chain: {
     /** Reads, and broadcasts; give it several URLs for reads that survive a dead node. */
     readonly client: ChainClient;

@@ -47,7 +47,7 @@ const LEARNT_WITHIN_MS = 3_600_000;
 
 /** Starts everything that an engine does by itself, each part for itself: a part that fails keeps no other from its work. */
 export function startWork(port: WorkPort): Work {
-  const { store, client, policy, clock, logger, senders, queue, closing, finishing } = port;
+  const { journal, client, policy, clock, logger, senders, queue, closing, finishing } = port;
   const common = { clock, logger, signal: closing };
   let lingers: Pick<EnginePolicy, "lingerMs" | "maxLingerMs"> = policy;
   let notBeforeMs = 0;
@@ -129,12 +129,12 @@ export function startWork(port: WorkPort): Work {
         queueLoop.wake();
       }
       // It reads the whole queue: a long one is for sending first.
-      if (!isLong) await port.apply(await closeVariants(store, client.chain.id));
+      if (!isLong) await port.apply(await closeVariants(journal, client.chain.id));
       const nowMs = clock.now();
       const waited = port.waiters.ids();
-      if (waited.length > 0) port.learn(await store.changed(waited, lastSweptMs - CLOCK_SLACK_MS));
+      if (waited.length > 0) port.learn(await journal.changed(waited, lastSweptMs - CLOCK_SLACK_MS));
       const open = port.exposure.some(PAGE);
-      if (open.length > 0) port.learn(await store.changed(open, nowMs - LEARNT_WITHIN_MS));
+      if (open.length > 0) port.learn(await journal.changed(open, nowMs - LEARNT_WITHIN_MS));
       lastSweptMs = nowMs;
     },
   });
@@ -172,7 +172,7 @@ export function startWork(port: WorkPort): Work {
   async function load(): Promise<void> {
     for (let afterId = 0; !closing.aborted; ) {
       const query = { chainId: client.chain.id, states: OPEN_STATES, afterId, limit: PAGE };
-      const rows = await store.list(query);
+      const rows = await journal.list(query);
       for (const row of rows) {
         port.exposure.note(row);
         port.standing.note(row);
@@ -185,7 +185,7 @@ export function startWork(port: WorkPort): Work {
       afterId = last.id;
     }
     await port.watch.load(closing);
-    const strangers = (await store.senders(client.chain.id)).filter(
+    const strangers = (await journal.senders(client.chain.id)).filter(
       ({ sender, openBatches }) => openBatches > 0 && !senders.some(({ address }) => address === sender),
     );
     for (const { sender, openBatches } of strangers) {

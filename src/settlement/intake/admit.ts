@@ -8,7 +8,7 @@ import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts
 import { readFacts } from "../../chain/facts.ts";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import type { LogProof, NewPayment, PaymentRow, Store, Work } from "../../journal/ports/types.ts";
+import type { Journal, LogProof, NewPayment, PaymentRow, Work } from "../../journal/ports/types.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { beyondCaps, createAdded, type Spending } from "./caps.ts";
 import type { Exposure } from "./exposure.ts";
@@ -85,7 +85,7 @@ export class CallKeyError extends TributaryError {
 }
 
 export type IntakePort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly clock: Clock;
   readonly policy: EnginePolicy;
@@ -128,11 +128,11 @@ export async function admit(
   const balances: Balance[] = [];
   for (const group of groups.values()) good.push(...(await examine(port, group, answers, balances)));
 
-  const { store, clock, exposure } = port;
+  const { journal, clock, exposure } = port;
   const rows =
     good.length === 0
       ? []
-      : await store.accept(
+      : await journal.accept(
           good.map(({ payment }) => payment),
           clock.now(),
         );
@@ -189,7 +189,7 @@ async function examine(
   }
   if (known === undefined) {
     const refusal = refuse("missing-token", `there is no EIP-3009 token at ${token}`);
-    await answerFromJournal(port.store, group, new Map(group.map(({ index }) => [index, refusal])), answers);
+    await answerFromJournal(port.journal, group, new Map(group.map(({ index }) => [index, refusal])), answers);
     return good;
   }
   const { facts, domain } = known;
@@ -231,7 +231,7 @@ async function examine(
     }
   }
   const funded = policy.requireFunds ? await refuseShort(port, good, facts.balances, refused) : good;
-  await answerFromJournal(port.store, group, refused, answers);
+  await answerFromJournal(port.journal, group, refused, answers);
   return funded;
 }
 
@@ -262,7 +262,7 @@ async function refuseShort(
  * been good when the row was made, of a payer whose code changed since: then it is the one that the row has.
  */
 async function answerFromJournal(
-  store: Store,
+  journal: Journal,
   group: readonly Entry[],
   refused: ReadonlyMap<number, Admission>,
   answers: Answers,
@@ -270,7 +270,7 @@ async function answerFromJournal(
   if (refused.size === 0) return;
   const entries = group.filter(({ index }) => refused.has(index));
   const identities = [...new Set(entries.map(({ submission }) => authorizationId(submission.authorization)))];
-  const rows = new Map((await store.withIdentities(identities)).map((row) => [`${row.identity} ${row.digest}`, row]));
+  const rows = new Map((await journal.withIdentities(identities)).map((row) => [`${row.identity} ${row.digest}`, row]));
   for (const { index, submission } of entries) {
     const { authorization } = submission;
     const row = rows.get(`${authorizationId(authorization)} ${termsDigest(authorization)}`);
@@ -287,7 +287,7 @@ function hasSignature({ work }: PaymentRow, { signature }: SignedAuthorization):
 
 /** Puts payments back into the queue whose rejection may have passed, now that somebody asks for them again. */
 async function tryAgain(
-  { store, clock, noteRows }: IntakePort,
+  { journal, clock, noteRows }: IntakePort,
   admissions: (Admission | ChainUnavailableError)[],
 ): Promise<(Admission | ChainUnavailableError)[]> {
   const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
@@ -300,7 +300,7 @@ async function tryAgain(
   }
   if (ids.size === 0) return admissions;
   const evidence = { kind: "request", by: "submitted again" } as const;
-  const moved = await store.transition(
+  const moved = await journal.transition(
     [...ids].map((paymentId) => ({ paymentId, from: ["rejected"], to: "queued", evidence })),
     clock.now(),
   );
@@ -317,7 +317,7 @@ async function tryAgain(
  * @throws CallKeyError where the key names another call.
  */
 export async function admitCall(
-  port: Pick<IntakePort, "store" | "client" | "clock" | "exposure" | "policy">,
+  port: Pick<IntakePort, "journal" | "client" | "clock" | "exposure" | "policy">,
   call: CallSubmission,
 ): Promise<Admission> {
   const chainId = port.client.chain.id;
@@ -325,7 +325,7 @@ export async function admitCall(
   const types = [{ type: "address" }, { type: "bytes" }, { type: "uint256" }] as const;
   const identity = `call:${chainId}:${key}`;
   const digest = keccak256(encodeAbiParameters(types, [to, data, gas]));
-  if ((await port.store.withIdentities([identity])).some((row) => row.digest !== digest)) {
+  if ((await port.journal.withIdentities([identity])).some((row) => row.digest !== digest)) {
     throw new CallKeyError(`The key ${key} names another call already.`, {
       hint: "Use a new key for a new call; the same key is for asking for the same call again.",
     });
@@ -347,7 +347,7 @@ export async function admitCall(
     source,
     bringer,
   };
-  const [accepted] = await port.store.accept([payment], port.clock.now());
+  const [accepted] = await port.journal.accept([payment], port.clock.now());
   if (accepted === undefined) return refuse("closed", "it was not stored");
   port.exposure.note(accepted.row);
   return { status: "accepted", ...accepted };

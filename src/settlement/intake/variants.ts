@@ -1,4 +1,4 @@
-import type { Evidence, Store, Transition } from "../../journal/ports/types.ts";
+import type { Evidence, Journal, Transition } from "../../journal/ports/types.ts";
 
 /** Winners whose variants are closed together. */
 const AT_ONCE = 500;
@@ -8,14 +8,14 @@ const AT_ONCE = 500;
  * Asked of the journal as it is, so that it does not matter which of the two came first, or who died in between.
  */
 export async function closeVariants(
-  store: Pick<Store, "winners" | "withIdentities">,
+  journal: Pick<Journal, "winners" | "withIdentities">,
   chainId: number,
 ): Promise<Transition[]> {
   const winners = new Map(
-    (await store.winners({ chainId, limit: AT_ONCE })).map((row) => [row.identity, row.evidence]),
+    (await journal.winners({ chainId, limit: AT_ONCE })).map((row) => [row.identity, row.evidence]),
   );
   if (winners.size === 0) return [];
-  const variants = await store.withIdentities([...winners.keys()]);
+  const variants = await journal.withIdentities([...winners.keys()]);
   return variants.flatMap((variant): Transition[] => {
     const settled = winners.get(variant.identity);
     if (variant.state !== "queued" || settled?.kind !== "transfer") return [];

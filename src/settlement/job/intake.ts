@@ -4,7 +4,7 @@ import { normaliseSignature } from "../../authorization/signature.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
 import type { SettlementEngine } from "../engine/types.ts";
 import { retryRuleOfReason } from "../intake/retryRequest.ts";
 import { explainUsed } from "../outcome/explain.ts";
@@ -14,7 +14,7 @@ import { outcomeOfRefusal } from "./outcome.ts";
 
 export type JobIntakePort = {
   readonly client: ChainClient;
-  readonly store: Store;
+  readonly journal: Journal;
   readonly clock: Clock;
   readonly ledger: JobLedger;
   readonly engine: SettlementEngine;
@@ -35,7 +35,7 @@ const STANDSTILL_MS = 5_000;
 /**
  * Hands a job's payments to the engine: stores what the journal does not know, takes up what it knows, and looks up who
  * used the nonces that are used already. If it fails half-way, the first half is accepted and in the ledger.
- * @throws ChainUnavailableError where the node does not answer, StoreError where the journal does not.
+ * @throws ChainUnavailableError where the node does not answer, JournalError where the journal does not.
  */
 export async function acceptPayments(port: JobIntakePort): Promise<void> {
   const { ledger, signal, tell } = port;
@@ -78,8 +78,8 @@ async function untilRoom({ ledger, clock, maxOpen, signal, tell }: JobIntakePort
 
 /** Returns the positions of payments whose nonces were used before. */
 async function acceptSome(port: JobIntakePort, positions: readonly number[]): Promise<number[]> {
-  const { store, clock, ledger, engine } = port;
-  const known = await knownRows(store, positions.map(ledger.authorizationAt));
+  const { journal, clock, ledger, engine } = port;
+  const known = await knownRows(journal, positions.map(ledger.authorizationAt));
   const again: PaymentRow[] = [];
   const fresh: number[] = [];
   for (const [i, position] of positions.entries()) {
@@ -91,7 +91,7 @@ async function acceptSome(port: JobIntakePort, positions: readonly number[]): Pr
     } else ledger.takeUp(position, row);
   }
   const evidence = { kind: "request", by: "a new run" } as const;
-  await store.transition(
+  await journal.transition(
     again.map(({ id }) => ({ paymentId: id, from: ["rejected"], to: "queued", evidence })),
     clock.now(),
   );
@@ -123,10 +123,10 @@ function isWorthAnotherTry({ state, reason }: PaymentRow): boolean {
  * anybody's: the engine looks at that.
  */
 async function knownRows(
-  store: Store,
+  journal: Journal,
   authorizations: readonly SignedAuthorization[],
 ): Promise<(PaymentRow | undefined)[]> {
-  const rows = await store.withIdentities(authorizations.map(authorizationId));
+  const rows = await journal.withIdentities(authorizations.map(authorizationId));
   if (rows.length === 0) return authorizations.map(() => undefined);
   const byDigest = new Map(rows.map((row) => [row.digest, row]));
   return authorizations.map((authorization) => {

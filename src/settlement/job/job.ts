@@ -7,9 +7,9 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import type { TributaryError } from "../../errors.ts";
 import { requireSameChain } from "../../journal/binding.ts";
-import { openStore } from "../../journal/open.ts";
-import { StoreError } from "../../journal/ports/errors.ts";
-import type { Store } from "../../journal/ports/types.ts";
+import { openJournal } from "../../journal/open.ts";
+import { JournalError } from "../../journal/ports/errors.ts";
+import type { Journal } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import { startEngine } from "../engine/start.ts";
 import type { KeyWait } from "../engine/takeKeys.ts";
@@ -25,10 +25,10 @@ export type JobOptions = {
   /** The keys to send from: each is this job's alone while it runs. */
   readonly senders: readonly LocalAccount[];
   /**
-   * What the job knows and did: an open store, or anything that `openStore` takes, such as a file's name. With it, a job
+   * What the job knows and did: an open store, or anything that `openJournal` takes, such as a file's name. With it, a job
    * that was ended in any way is taken up by the next call. By default it is in memory and ends with the job.
    */
-  readonly journal?: Store | string;
+  readonly journal?: Journal | string;
   /** Further nodes that signed bytes are handed to. */
   readonly nodes?: readonly ChainClient[];
   readonly policy?: EnginePolicyOptions;
@@ -94,7 +94,7 @@ const MAX_OPEN = 20_000;
  * A node that fails or a journal that cannot be written ends the job: `stopped` says why, and the results tell apart what
  * settled, what may still settle and what was not sent.
  * @param payments Any number: memory holds them, one outcome each, and no more than a few thousand rows of the journal.
- * @throws SenderHeldError where another engine sends from one of the keys; StoreError where the journal cannot be opened or
+ * @throws SenderHeldError where another engine sends from one of the keys; JournalError where the journal cannot be opened or
  * read, or is of another chain; ChainUnavailableError where the node does not answer from the start; EnginePolicyError and
  * PlanLimitsError where the policy is out of its range.
  */
@@ -103,18 +103,18 @@ export async function settlePayments(
   payments: readonly JobPayment[],
   options: JobOptions,
 ): Promise<SettlementReport> {
-  const { journal = ":memory:" } = options;
-  if (typeof journal !== "string") return settleOn(journal, client, payments, options);
-  const store = await openStore(journal);
+  const { journal: given = ":memory:" } = options;
+  if (typeof given !== "string") return settleOn(given, client, payments, options);
+  const journal = await openJournal(given);
   try {
-    return await settleOn(store, client, payments, options);
+    return await settleOn(journal, client, payments, options);
   } finally {
-    await store.close();
+    await journal.close();
   }
 }
 
 async function settleOn(
-  store: Store,
+  journal: Journal,
   client: ChainClient,
   payments: readonly JobPayment[],
   options: JobOptions,
@@ -122,7 +122,7 @@ async function settleOn(
   const { senders, signal, sourceOf } = options;
   const clock = options.clock ?? systemClock;
   const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy }, client.chain.id);
-  const ledger = createJobLedger({ store, clock }, payments);
+  const ledger = createJobLedger({ journal, clock }, payments);
   const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
   let stopped: TributaryError | undefined;
   /** Runs a part of the job, and notes the first failure that ends it. */
@@ -139,18 +139,18 @@ async function settleOn(
   };
 
   // Before anything is written into it; the engine looks again.
-  await requireSameChain(store, client);
+  await requireSameChain(journal, client);
   const routerUsed = await hasCode(client, policy.router ?? ROUTER_ADDRESS);
   if (await areBroke(client, senders)) {
     stopped = cannotPay();
     return report([]);
   }
 
-  const start = await rememberStart(store, client.chain.id, senders);
+  const start = await rememberStart(journal, client.chain.id, senders);
   const { nodes, logger, onHeld } = options;
   const engine = await startEngine(
     {
-      store,
+      journal,
       chain: { client, ...(nodes === undefined ? {} : { nodes }) },
       senders,
       policy,
@@ -166,7 +166,7 @@ async function settleOn(
     await unlessStopped(() =>
       acceptPayments({
         client,
-        store,
+        journal,
         clock,
         ledger,
         engine,
@@ -185,7 +185,7 @@ async function settleOn(
     const isOver = ledger.decided() === payments.length || isStopped;
     await engine.close({ finishWithinMs: isOver ? FINISH_MS : 0 });
   }
-  return report(await readMined(store, start));
+  return report(await readMined(journal, start));
 }
 
 /** Waits until every payment of the ledger is decided, or nothing more is to be expected. */
@@ -237,6 +237,6 @@ function cannotPay(): TransactionRefusedError {
 
 function endsJob(error: unknown): error is TributaryError {
   return (
-    error instanceof ChainUnavailableError || error instanceof TransactionRefusedError || error instanceof StoreError
+    error instanceof ChainUnavailableError || error instanceof TransactionRefusedError || error instanceof JournalError
   );
 }

@@ -1,7 +1,7 @@
 import { type Hex, isHex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { Clock } from "../../clock.ts";
-import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../../journal/ports/types.ts";
+import { type Journal, OPEN_STATES, type PaymentRow, type PaymentState } from "../../journal/ports/types.ts";
 import { isDecided } from "../engine/waiters.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "../outcome/results.ts";
 import { isPutOff, outcomeOf } from "./outcome.ts";
@@ -35,7 +35,7 @@ const STATES: readonly PaymentState[] = OPEN_STATES;
 const LOOK_AT_ONCE = 2_000;
 
 export function createJobLedger(
-  { store, clock }: { readonly store: Store; readonly clock: Clock },
+  { journal, clock }: { readonly journal: Journal; readonly clock: Clock },
   payments: readonly JobPayment[],
 ): JobLedger {
   const outcomes = new Array<PaymentOutcome | undefined>(payments.length).fill(undefined);
@@ -116,7 +116,7 @@ export function createJobLedger(
     waitFor,
     open: () => open.size,
     look: async () => {
-      for (const row of await store.changed(firstOf(open.keys(), LOOK_AT_ONCE), -1)) {
+      for (const row of await journal.changed(firstOf(open.keys(), LOOK_AT_ONCE), -1)) {
         const position = open.get(row.id);
         if (position !== undefined) note(row, position);
       }
@@ -132,12 +132,12 @@ export function createJobLedger(
       const last = [...outcomes];
       const ids = [...open.keys()];
       for (let i = 0; i < ids.length; i += LOOK_AT_ONCE) {
-        for (const row of await store.changed(ids.slice(i, i + LOOK_AT_ONCE), -1)) {
+        for (const row of await journal.changed(ids.slice(i, i + LOOK_AT_ONCE), -1)) {
           const position = open.get(row.id);
           if (position === undefined) continue;
           // After a reorg the evidence names a block, no transaction.
           const batchId = row.evidence.kind === "reorg" ? row.batchId : undefined;
-          const batch = batchId !== undefined && isHex(batchId) ? await store.batch(batchId) : undefined;
+          const batch = batchId !== undefined && isHex(batchId) ? await journal.batch(batchId) : undefined;
           last[position] = outcomeOf(row, whenSent(row), batch?.attempts.at(-1)?.hash);
         }
       }

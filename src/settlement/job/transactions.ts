@@ -1,5 +1,5 @@
 import type { Address, Hex, LocalAccount } from "viem";
-import type { BatchRow, Store } from "../../journal/ports/types.ts";
+import type { BatchRow, Journal } from "../../journal/ports/types.ts";
 
 /** A transaction of a job that was mined. Fees in wei; `feeWei` counts the data fee of an OP-stack chain too. */
 export type MinedTransaction = {
@@ -22,25 +22,25 @@ const BATCHES_AT_ONCE = 20;
 
 /** Notes where the senders stand. Call it before the engine starts. */
 export async function rememberStart(
-  store: Store,
+  journal: Journal,
   chainId: number,
   senders: readonly Pick<LocalAccount, "address">[],
 ): Promise<JobStart> {
   const firstTxNonces = new Map<Address, number>();
   for (const { address } of senders) {
-    const [oldest] = await store.batches({ chainId, sender: address, states: ["open"], limit: 1 });
-    const last = await store.lastTxNonce(chainId, address);
+    const [oldest] = await journal.batches({ chainId, sender: address, states: ["open"], limit: 1 });
+    const last = await journal.lastTxNonce(chainId, address);
     firstTxNonces.set(address, oldest?.txNonce ?? (last ?? -1) + 1);
   }
   return { chainId, firstTxNonces };
 }
 
 /** The transactions of these senders that were mined since. */
-export async function readMined(store: Store, { chainId, firstTxNonces }: JobStart): Promise<MinedTransaction[]> {
+export async function readMined(journal: Journal, { chainId, firstTxNonces }: JobStart): Promise<MinedTransaction[]> {
   const mined: MinedTransaction[] = [];
   for (const [sender, firstTxNonce] of firstTxNonces) {
     for (let fromTxNonce = firstTxNonce; ; ) {
-      const batches = await store.batches({
+      const batches = await journal.batches({
         chainId,
         sender,
         states: ["mined", "final"],
@@ -48,7 +48,7 @@ export async function readMined(store: Store, { chainId, firstTxNonces }: JobSta
         limit: BATCHES_AT_ONCE,
       });
       for (const batch of batches) {
-        const transaction = await minedOf(store, batch);
+        const transaction = await minedOf(journal, batch);
         if (transaction !== undefined) mined.push(transaction);
       }
       const last = batches.at(-1);
@@ -60,10 +60,10 @@ export async function readMined(store: Store, { chainId, firstTxNonces }: JobSta
 }
 
 /** A mined batch as a transaction of a report. Its payments are those of the attempt that was mined. */
-async function minedOf(store: Store, { attempts, receipt }: BatchRow): Promise<MinedTransaction | undefined> {
+async function minedOf(journal: Journal, { attempts, receipt }: BatchRow): Promise<MinedTransaction | undefined> {
   const attempt = attempts.find(({ hash }) => hash === receipt?.hash);
   if (receipt === undefined || attempt === undefined) return undefined;
-  const payments = await store.changed(attempt.paymentIds, -1);
+  const payments = await journal.changed(attempt.paymentIds, -1);
   const settled = payments.filter(
     ({ state, evidence }) =>
       state === "settled" && evidence.kind === "transfer" && evidence.transactionHash === receipt.hash,

@@ -4,22 +4,22 @@ import type { Horizon } from "../../chain/horizon.ts";
 import type {
   BatchRow,
   Evidence,
+  Journal,
   Lease,
   MinedBatch,
   PaymentRow,
   PaymentState,
   SettlementLevel,
-  Store,
   Transition,
 } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import { hashOfBlock } from "./observe.ts";
 
 export type FinalityPort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly logger: Logger;
-  readonly conclude: (lease: Lease, conclusion: Parameters<Store["concludeBatch"]>[1]) => Promise<void>;
+  readonly conclude: (lease: Lease, conclusion: Parameters<Journal["concludeBatch"]>[1]) => Promise<void>;
   /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
   readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
   /**
@@ -61,7 +61,7 @@ export function createFollow(port: FinalityPort): Follow {
 
   return async (lease, horizon) => {
     const { chainId, sender } = lease;
-    const mined = await port.store.minedBatches({ chainId, sender, limit: FOLLOWED });
+    const mined = await port.journal.minedBatches({ chainId, sender, limit: FOLLOWED });
     const ids = new Set(mined.map(({ id }) => id));
     for (const id of seen.keys()) if (!ids.has(id)) seen.delete(id);
 
@@ -99,9 +99,9 @@ export function createFollow(port: FinalityPort): Follow {
     const level = levelOf(receipt.blockNumber, horizon);
     const known = seen.get(id);
     if (there === receipt.blockHash && known?.level === level && known.isWhole) return;
-    const batch = await port.store.batch(id);
+    const batch = await port.journal.batch(id);
     if (batch === undefined) return;
-    const carried = await carriedBy(port.store, batch);
+    const carried = await carriedBy(port.journal, batch);
     const ownOf = (rows: readonly PaymentRow[]) => rows.filter(({ batchId }) => batchId === id);
     const payments = ownOf(carried);
     if (there !== receipt.blockHash) {
@@ -113,7 +113,7 @@ export function createFollow(port: FinalityPort): Follow {
     const isWhole = !hasRest || (await port.concludeRest(lease, batch));
     // One reading may have been wrong: none counts as safe or final by itself.
     const isCorrected = level !== "included" && (await port.recheck(lease, batch, carried));
-    const now = hasRest || isCorrected ? ownOf(await carriedBy(port.store, batch)) : payments;
+    const now = hasRest || isCorrected ? ownOf(await carriedBy(port.journal, batch)) : payments;
     const transitions = now.flatMap((payment) => raise(payment, level));
     if (isWhole && level === "final") {
       await port.conclude(lease, { batchId: id, state: "final", receipt: undefined, transitions });
@@ -125,13 +125,13 @@ export function createFollow(port: FinalityPort): Follow {
 }
 
 /** The payments that a batch has, in whatever state. */
-export async function paymentsOf(store: Pick<Store, "changed">, batch: BatchRow): Promise<PaymentRow[]> {
-  return (await carriedBy(store, batch)).filter(({ batchId }) => batchId === batch.id);
+export async function paymentsOf(journal: Pick<Journal, "changed">, batch: BatchRow): Promise<PaymentRow[]> {
+  return (await carriedBy(journal, batch)).filter(({ batchId }) => batchId === batch.id);
 }
 
 /** Every payment that an attempt of a batch carried, wherever it is by now. */
-export function carriedBy(store: Pick<Store, "changed">, { attempts }: BatchRow): Promise<readonly PaymentRow[]> {
-  return store.changed([...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))], -1);
+export function carriedBy(journal: Pick<Journal, "changed">, { attempts }: BatchRow): Promise<readonly PaymentRow[]> {
+  return journal.changed([...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))], -1);
 }
 
 /** Whether a payment of a mined batch is still on its way: its transaction did not decide about it. */

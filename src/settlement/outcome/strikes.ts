@@ -1,14 +1,14 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { authorizationOf } from "./conclude.ts";
 
 // Accounts that cost gas behind a pre-flight which they passed. Each further strike holds them back for twice as long.
 
 export type StrikePort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly policy: EnginePolicy;
   readonly clock: Clock;
@@ -23,10 +23,10 @@ const MAX_DOUBLINGS = 16;
 
 /** The strikes of accounts that are not forgotten. */
 export async function readStrikes(port: StrikePort, accounts: readonly Address[]): Promise<Strikes> {
-  const { store, client, clock } = port;
+  const { journal, client, clock } = port;
   const all = new Map(accounts.map((account) => [account.toLowerCase(), account]));
   if (all.size === 0) return new Map();
-  const known = await store.strikes(client.chain.id, [...all.values()]);
+  const known = await journal.strikes(client.chain.id, [...all.values()]);
   const since = clock.now() - MEMORY_MS;
   return new Map(
     [...known].flatMap(([account, entry]) => (entry.untilMs < since ? [] : [[account.toLowerCase(), entry] as const])),
@@ -38,12 +38,12 @@ export async function readStrikes(port: StrikePort, accounts: readonly Address[]
  * @param firstMs How long the first one holds them back; with 0 none does.
  */
 export async function strike(port: StrikePort, accounts: readonly Address[], firstMs: number): Promise<void> {
-  const { store, client, clock } = port;
+  const { journal, client, clock } = port;
   const before = await readStrikes(port, accounts);
   const nowMs = clock.now();
   for (const [lower, account] of new Map(accounts.map((account) => [account.toLowerCase(), account]))) {
     const waitMs = firstMs * 2 ** Math.min(before.get(lower)?.strikes ?? 0, MAX_DOUBLINGS);
-    await store.strike(client.chain.id, account, nowMs + waitMs, nowMs - MEMORY_MS);
+    await journal.strike(client.chain.id, account, nowMs + waitMs, nowMs - MEMORY_MS);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
 import type { Clock } from "../../clock.ts";
-import type { Evidence, PaymentRow, PaymentState, Store, Transition } from "../../journal/ports/types.ts";
+import type { Evidence, Journal, PaymentRow, PaymentState, Transition } from "../../journal/ports/types.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { concludeUse } from "./conclude.ts";
 import { lookUpUses, readUsed } from "./nonceUses.ts";
@@ -21,7 +21,7 @@ export type OutcomeWatch = {
 };
 
 export type WatchPort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   readonly clock: Clock;
   readonly policy: EnginePolicy;
@@ -78,7 +78,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
   /** A page of the journal, as far as it is followed. Resolves with the last id of a full page. */
   async function takeUp(afterId: number): Promise<number | undefined> {
     const query = { chainId: port.client.chain.id, states: WATCHED, afterId, limit: page };
-    const rows = await port.store.list(query);
+    const rows = await port.journal.list(query);
     const since = port.clock.now() - RECENT_MS;
     for (const row of rows) if (row.state === "expired" || row.updatedAtMs >= since) note(row);
     return rows.length < page ? undefined : rows.at(-1)?.id;
@@ -93,7 +93,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
     const ids = watched.due((due) => {
       return "dueBlock" in due ? due.dueBlock <= horizon.final : due.dueSeconds <= nowSeconds;
     }, AT_ONCE);
-    const due = (await port.store.changed(ids, -1)).filter(isOpenEnded);
+    const due = (await port.journal.changed(ids, -1)).filter(isOpenEnded);
     if (due.length < ids.length) {
       const still = new Set(due.map(({ id }) => id));
       for (const id of ids) if (!still.has(id)) watched.delete(id);

@@ -1,5 +1,5 @@
 import { type Address, type Hex, isHex } from "viem";
-import type { BatchKind, BatchRow, HistoryRow, ReceiptRow, Store } from "../../journal/ports/types.ts";
+import type { BatchKind, BatchRow, HistoryRow, Journal, ReceiptRow } from "../../journal/ports/types.ts";
 
 /**
  * What became of a signed transaction. `waiting` is the last of a batch that is open, `replaced` one before it: either may still
@@ -59,16 +59,16 @@ function fateOf({ state, receipt }: BatchRow, hash: Hex, isLast: boolean): Attem
 /**
  * Every transaction that was signed while a payment was in its batch, oldest first: a payment that came back from one batch went
  * into another.
- * @param history The payment's, as the store gives it.
+ * @param history The payment's, as the journal gives it.
  */
 export async function readAttempts(
-  store: Pick<Store, "batch">,
+  journal: Pick<Journal, "batch">,
   history: readonly HistoryRow[],
 ): Promise<readonly TransactionAttempt[]> {
   const ids = new Set(history.flatMap(({ evidence }) => (evidence.kind === "batch" ? [evidence.batchId] : [])));
   const attempts: TransactionAttempt[] = [];
   for (const id of ids) {
-    const batch = isHex(id) ? await store.batch(id) : undefined;
+    const batch = isHex(id) ? await journal.batch(id) : undefined;
     if (batch !== undefined) attempts.push(...attemptsOf(batch));
   }
   return attempts;

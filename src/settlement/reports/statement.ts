@@ -1,7 +1,7 @@
 import { type Address, type Hex, isAddressEqual, isHex, zeroAddress } from "viem";
 import { type DecodedChannelCall, decodeChannelCall } from "../../channels/decode.ts";
 import type { ChannelEvent } from "../../journal/ports/ledgerTypes.ts";
-import type { BatchKind, PaymentRow, PaymentState, SettlementLevel, Store } from "../../journal/ports/types.ts";
+import type { BatchKind, Journal, PaymentRow, PaymentState, SettlementLevel } from "../../journal/ports/types.ts";
 
 /** One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction. */
 export type StatementLine = {
@@ -68,15 +68,15 @@ const WEI_PER_ETHER = 10n ** 18n;
  * @param etherMicroUsd Price of one ether in millionths of a dollar.
  */
 export async function* readStatement(
-  store: Store,
+  journal: Journal,
   { chainId, etherMicroUsd }: { readonly chainId?: number | undefined; readonly etherMicroUsd: bigint },
 ): AsyncGenerator<StatementLine, void> {
   const facts = new Map<string, BatchFacts>();
   for (let afterId = 0; ; ) {
-    const rows = await store.list({ ...(chainId === undefined ? {} : { chainId }), afterId, limit: PER_PAGE });
-    const events = await eventsOf(store, rows);
+    const rows = await journal.list({ ...(chainId === undefined ? {} : { chainId }), afterId, limit: PER_PAGE });
+    const events = await eventsOf(journal, rows);
     for (const row of rows) {
-      yield lineOf(row, await factsOf(store, row, facts), { etherMicroUsd, events: eventsIn(row, events) });
+      yield lineOf(row, await factsOf(journal, row, facts), { etherMicroUsd, events: eventsIn(row, events) });
     }
     const last = rows.at(-1);
     if (last === undefined || rows.length < PER_PAGE) return;
@@ -87,7 +87,7 @@ export async function* readStatement(
 /** Adds up lines as they pass, and at the end all transactions of the journal. */
 export function createTotals(): {
   readonly add: (line: StatementLine) => void;
-  readonly finish: (store: Store, chainId?: number) => Promise<StatementTotals>;
+  readonly finish: (journal: Journal, chainId?: number) => Promise<StatementTotals>;
 } {
   let payments = 0;
   let settled = 0;
@@ -108,24 +108,24 @@ export function createTotals(): {
       feeSharesWei += feeShareWei ?? 0n;
       if (token !== undefined) settledValue.set(token, (settledValue.get(token) ?? 0n) + (value ?? 0n));
     },
-    finish: async (store, chainId) => ({
+    finish: async (journal, chainId) => ({
       payments,
       settled,
       settledValue,
       calls,
       feeSharesWei,
-      ...(await readFees(store, chainId)),
+      ...(await readFees(journal, chainId)),
     }),
   };
 }
 
 /** What all transactions of a journal took. */
-export async function readFees(store: Store, ofChain: number | undefined) {
+export async function readFees(journal: Journal, ofChain: number | undefined) {
   let [feesWei, gasUsed, transactions] = [0n, 0n, 0];
-  for (const { chainId, sender } of await store.senders(ofChain)) {
+  for (const { chainId, sender } of await journal.senders(ofChain)) {
     for (let fromTxNonce = 0; ; ) {
       const states = ["mined", "final"] as const;
-      const batches = await store.batches({ chainId, sender, states, fromTxNonce, limit: BATCHES_PER_PAGE });
+      const batches = await journal.batches({ chainId, sender, states, fromTxNonce, limit: BATCHES_PER_PAGE });
       for (const { receipt } of batches) {
         feesWei += receipt?.feeWei ?? 0n;
         gasUsed += receipt?.gasUsed ?? 0n;
@@ -140,14 +140,14 @@ export async function readFees(store: Store, ofChain: number | undefined) {
 }
 
 async function factsOf(
-  store: Store,
+  journal: Journal,
   { batchId }: PaymentRow,
   facts: Map<string, BatchFacts>,
 ): Promise<BatchFacts | undefined> {
   if (!isHex(batchId)) return undefined;
   const known = facts.get(batchId);
   if (known !== undefined) return known;
-  const batch = await store.batch(batchId);
+  const batch = await journal.batch(batchId);
   if (batch === undefined) return undefined;
   const { sender, txNonce, attempts, receipt } = batch;
   const mined = attempts.find(({ hash }) => hash === receipt?.hash) ?? attempts.at(-1);
@@ -159,14 +159,14 @@ async function factsOf(
 }
 
 /** What the journal noted of the transactions that calls were in, by their hashes. */
-async function eventsOf(store: Store, rows: readonly PaymentRow[]): Promise<ReadonlyMap<string, ChannelEvent[]>> {
+async function eventsOf(journal: Journal, rows: readonly PaymentRow[]): Promise<ReadonlyMap<string, ChannelEvent[]>> {
   const found = new Map<string, ChannelEvent[]>();
   const calls = rows.filter(({ work, evidence }) => work.kind === "call" && evidence.kind === "receipt");
   for (const chainId of new Set(calls.map((row) => row.chainId))) {
     const hashes = calls.flatMap(({ chainId: its, evidence }) =>
       its === chainId && evidence.kind === "receipt" ? [evidence.transactionHash] : [],
     );
-    for (const event of await store.channelEventsIn(chainId, [...new Set(hashes)])) {
+    for (const event of await journal.channelEventsIn(chainId, [...new Set(hashes)])) {
       found.set(event.transactionHash, [...(found.get(event.transactionHash) ?? []), event]);
     }
   }

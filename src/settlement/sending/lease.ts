@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Address } from "viem";
 import { type Clock, elapsedMs } from "../../clock.ts";
-import type { HeldLease, Lease, LeasePlace, Store } from "../../journal/ports/types.ts";
+import type { HeldLease, Journal, Lease, LeasePlace } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 
 /** Another engine that has a key, as far as this process has seen it. */
@@ -15,11 +15,11 @@ export type Rival = {
 
 /** This engine's hold on one sending key. */
 export type LeaseKeeper = {
-  /** The lease, while it holds by this process's own watch. The store has the last word each time something is signed. */
+  /** The lease, while it holds by this process's own watch. The journal has the last word each time something is signed. */
   readonly holds: () => Lease | undefined;
   /** Takes or renews the lease where that is due. Answers with whoever else has the key. */
   readonly keep: () => Promise<Rival | undefined>;
-  /** The store said that the lease is no longer ours. */
+  /** The journal said that the lease is no longer ours. */
   readonly lose: () => void;
   readonly release: () => Promise<void>;
 };
@@ -29,18 +29,18 @@ const HERE: LeasePlace = { host: hostname(), pid: process.pid };
 /**
  * A lease is renewed by counting, and taken from another engine only after this process has seen that count stand still for the
  * lease's whole life, by its own steady clock. So nobody's idea of the time of day matters, neither that of a process whose clock
- * is wrong nor that of a database whose clock is set. What a taken key's former owner signs afterwards is refused by the store
+ * is wrong nor that of a database whose clock is set. What a taken key's former owner signs afterwards is refused by the journal
  * for its epoch.
  */
 export function createLeaseKeeper(options: {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly key: { readonly chainId: number; readonly sender: Address };
   readonly owner: string;
   readonly ttlMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }): LeaseKeeper {
-  const { store, key, owner, ttlMs, clock, logger } = options;
+  const { journal, key, owner, ttlMs, clock, logger } = options;
   let mine: { readonly lease: Lease; readonly untilMs: number } | undefined;
   let watched: { readonly lease: HeldLease; readonly sinceMs: number; readonly changed: boolean } | undefined;
   let lastEpoch: number | undefined;
@@ -51,7 +51,7 @@ export function createLeaseKeeper(options: {
     return watched !== undefined && nowMs - watched.sinceMs >= watched.lease.ttlMs ? watched.lease : undefined;
   }
 
-  /** Notes what another engine holds at the time when the store's answer is here: later than it was written, never before. */
+  /** Notes what another engine holds at the time when the journal's answer is here: later than it was written, never before. */
   function watch(lease: HeldLease, nowMs: number): Rival {
     const isSame =
       lease.owner === watched?.lease.owner &&
@@ -67,7 +67,7 @@ export function createLeaseKeeper(options: {
       const nowMs = elapsedMs(clock);
       if (released || (mine !== undefined && mine.untilMs - nowMs > (ttlMs * 2) / 3)) return undefined;
       const request = { ...key, owner, ttlMs, place: HERE };
-      const answer = await store.acquireLease({ ...request, abandoned: abandoned(nowMs) });
+      const answer = await journal.acquireLease({ ...request, abandoned: abandoned(nowMs) });
       if (!("lease" in answer)) {
         const { heldBy } = answer;
         if (mine !== undefined) {
@@ -77,10 +77,10 @@ export function createLeaseKeeper(options: {
         return watch(heldBy, elapsedMs(clock));
       }
       if (released) {
-        await store.releaseLease(answer.lease);
+        await journal.releaseLease(answer.lease);
         return undefined;
       }
-      // Counted from before the store was asked: others count from later.
+      // Counted from before the journal was asked: others count from later.
       mine = { lease: answer.lease, untilMs: nowMs + ttlMs };
       watched = undefined;
       const { epoch } = answer.lease;
@@ -96,7 +96,7 @@ export function createLeaseKeeper(options: {
       released = true;
       const held = mine?.lease;
       mine = undefined;
-      if (held !== undefined) await store.releaseLease(held);
+      if (held !== undefined) await journal.releaseLease(held);
     },
   };
 }

@@ -20,11 +20,11 @@ const MAX_FAILING_MS = 30_000;
 
 /** The owner of one sending key: the only place where its txNonces are given out and its transactions signed. */
 export function createSender(port: SenderPort): Sender {
-  const { store, client, account, policy, clock, logger } = port;
+  const { journal, client, account, policy, clock, logger } = port;
   const key = { chainId: client.chain.id, sender: account.address };
-  const leases = createLeaseKeeper({ store, key, owner: port.owner, ttlMs: policy.leaseTtlMs, clock, logger });
+  const leases = createLeaseKeeper({ journal, key, owner: port.owner, ttlMs: policy.leaseTtlMs, clock, logger });
   const balance = createBalanceWatch({ client, address: key.sender, policy, logger });
-  const txCounts = createTxCountWatch({ store, client, nodes: port.nodes, sender: key.sender, logger });
+  const txCounts = createTxCountWatch({ journal, client, nodes: port.nodes, sender: key.sender, logger });
   const tracks = createTracks();
   const exclusively = mutex();
   /** Payments that were refused even alone: they end with their batch. */
@@ -60,7 +60,7 @@ export function createSender(port: SenderPort): Sender {
     const stored = await exclusively(async () => {
       const held = holds();
       if (held === undefined) return undefined;
-      // The store first, then the chain, and only ever forward: a txNonce that was signed for is never given out again.
+      // The journal first, then the chain, and only ever forward: a txNonce that was signed for is never given out again.
       // One whose signing or storing fails was given to nobody, and is the next one's.
       const counts = await txCounts.read(open);
       if (counts === undefined) return undefined;
@@ -84,7 +84,7 @@ export function createSender(port: SenderPort): Sender {
     const nowMs = clock.now();
     const id = newBatchId(key, txNonce, nowMs);
     const attempt = await signAttempt(client, account, { txNonce, composition: compose(id), fees, nowMs });
-    const answer = await store.storeBatch(held, { id, ...key, txNonce, attempt }, clock.now());
+    const answer = await journal.storeBatch(held, { id, ...key, txNonce, attempt }, clock.now());
     if (answer === "stored") return { batch: { id, txNonce }, attempt };
     logger.warn("batch not stored, so not sent", { sender: key.sender, txNonce, why: answer });
     if (answer === "fenced") leases.lose();
@@ -97,7 +97,7 @@ export function createSender(port: SenderPort): Sender {
     if (held === undefined || underWay.has(attempt.hash)) return;
     underWay.add(attempt.hash);
     try {
-      const noted = await store.markBroadcast(held, attempt.hash, clock.now());
+      const noted = await journal.markBroadcast(held, attempt.hash, clock.now());
       if (noted === "fenced") return leases.lose();
       if (noted === "decided") return;
       // Another lease of the same key is not this one: in between, somebody else may have had it.
@@ -122,7 +122,7 @@ export function createSender(port: SenderPort): Sender {
 
   async function count(): Promise<readonly BatchRow[]> {
     const before = sent;
-    const batches = await store.batches({ ...key, states: ["open"], limit: MAX_OPEN });
+    const batches = await journal.batches({ ...key, states: ["open"], limit: MAX_OPEN });
     // What was stored meanwhile may be missing: rather one too many, until the next look.
     open = batches.length + (sent - before);
     return batches;
@@ -235,7 +235,7 @@ export function createSender(port: SenderPort): Sender {
       await handOut(batch, last);
       return;
     }
-    const rows = new Map((await store.changed(last.paymentIds, -1)).map((row) => [row.id, row]));
+    const rows = new Map((await journal.changed(last.paymentIds, -1)).map((row) => [row.id, row]));
     const carried = last.paymentIds.map((id) => rows.get(id)).filter((row) => row?.batchId === batch.id);
     const payments = carried.filter((row) => row !== undefined);
     const [first] = payments;
@@ -251,7 +251,7 @@ export function createSender(port: SenderPort): Sender {
         fees,
         nowMs: clock.now(),
       });
-      const answer = await store.storeAttempt(held, batch.id, signed);
+      const answer = await journal.storeAttempt(held, batch.id, signed);
       if (answer === "stored") return signed;
       logger.warn("replacement not stored, so not sent", { batch: batch.id, txNonce: batch.txNonce, why: answer });
       if (answer === "fenced") leases.lose();

@@ -3,7 +3,7 @@ import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { transactionSigner } from "../../chain/signer.ts";
 import { nextTxNonce } from "../../chain/submit.ts";
-import type { Store } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import { findConsumer } from "../outcome/consumer.ts";
 
@@ -53,14 +53,14 @@ export type TxCountWatch = {
  * One that still goes far beyond the journal needs proof: a mined transaction that the key itself signed, or another node.
  */
 export function createTxCountWatch(options: {
-  readonly store: Pick<Store, "lastTxNonce">;
+  readonly journal: Pick<Journal, "lastTxNonce">;
   readonly client: ChainClient;
   /** All nodes; of those beside `client` one may stand witness. */
   readonly nodes: readonly ChainClient[];
   readonly sender: Address;
   readonly logger: Logger;
 }): TxCountWatch {
-  const { store, client, nodes, sender, logger } = options;
+  const { journal, client, nodes, sender, logger } = options;
   const chainId = client.chain.id;
   const others = nodes.filter((node) => node !== client);
   /** The highest count that was proved, or believed where nothing was known. */
@@ -77,8 +77,8 @@ export function createTxCountWatch(options: {
 
   async function known(open: number): Promise<KnownCounts> {
     const [signed, mined] = await Promise.all([
-      store.lastTxNonce(chainId, sender),
-      store.lastTxNonce(chainId, sender, ["mined", "final"]),
+      journal.lastTxNonce(chainId, sender),
+      journal.lastTxNonce(chainId, sender, ["mined", "final"]),
     ]);
     const after = (txNonce: number | undefined) => (txNonce === undefined ? undefined : txNonce + 1);
     const counts = [after(signed), believed].filter((count) => count !== undefined);

@@ -1,7 +1,7 @@
 import type { Address, Hex, LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { BatchKind, BatchRow, Lease, PaymentRow, Store } from "../../journal/ports/types.ts";
+import type { BatchKind, BatchRow, Journal, Lease, PaymentRow } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import type { MinedAttempt } from "../outcome/observe.ts";
 import type { EnginePolicy } from "../policy.ts";
@@ -19,7 +19,7 @@ export type Composition = {
 
 /** What a sender needs of the engine around it. */
 export type SenderPort = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly client: ChainClient;
   /** Every node that bytes are handed to. */
   readonly nodes: readonly ChainClient[];

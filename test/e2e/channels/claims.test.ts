@@ -83,7 +83,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       expect(stranger.body).to.include({ success: false, errorReason: ERR("authorizer_not_configured") });
       const refund = await refundBody(config, { amount: 1n, row: published, signed: false });
       expect((await facilitator.settle(refund)).body.errorReason).to.equal(ERR("authorizer_not_configured"));
-      await createChannelStorage(facilitator.store, { chainId: lab.client.chain.id }).updateChannel(
+      await createChannelStorage(facilitator.journal, { chainId: lab.client.chain.id }).updateChannel(
         channelId,
         () => record,
       );

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 import { parseMerchantKeys } from "../../../src/facilitator/index.ts";
-import { openStore, type Store } from "../../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../../src/journal/index.ts";
 import { ACCEPT_ALL } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
 import { bodyOf, depositBody, idOf, voucherBody } from "../../helpers/channelPayloads.ts";
@@ -22,9 +22,9 @@ describe("batch-settlement on the facilitator: deposits", () => {
   after(() => desk.lab.stop());
 
   /** Asks, and lets the caller's time go by once the deposit is in `state`. */
-  async function inVain(store: Store, state: "queued" | "submitted", ask: () => Promise<Answer>): Promise<Answer> {
+  async function inVain(journal: Journal, state: "queued" | "submitted", ask: () => Promise<Answer>): Promise<Answer> {
     const asking = ask();
-    await until(async () => (await store.count())[state] === 1, state);
+    await until(async () => (await journal.count())[state] === 1, state);
     desk.lab.clock.jump(ANSWER_MS);
     return asking;
   }
@@ -65,7 +65,7 @@ describe("batch-settlement on the facilitator: deposits", () => {
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
     await lab.chain.request("evm_setAutomine", [false]);
-    const pending = await inVain(other.store, "submitted", () => other.settle(body));
+    const pending = await inVain(other.journal, "submitted", () => other.settle(body));
     await lab.chain.request("evm_setAutomine", [true]);
     expect(pending.body).to.include({ success: false, errorReason: "settlement_pending" });
     expect(pending.body.transaction).to.match(/^0x[0-9a-f]{64}$/);
@@ -78,11 +78,11 @@ describe("batch-settlement on the facilitator: deposits", () => {
   it("takes back what could not be sent in time, and takes it again", async () => {
     const { lab, fresh } = desk;
     const engine = { minimumSenderBalanceWei: 10n ** 30n };
-    const store = await openStore(":memory:");
-    const poor = await lab.serve({ store, engine, policy: { answerWithinMs: ANSWER_MS } });
+    const journal = await openJournal(":memory:");
+    const poor = await lab.serve({ journal, engine, policy: { answerWithinMs: ANSWER_MS } });
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
-    const unsent = await inVain(store, "queued", () => poor.settle(body));
+    const unsent = await inVain(journal, "queued", () => poor.settle(body));
     expect(unsent.body).to.include({
       success: false,
       errorReason: ERR("deposit_transaction_failed"),
@@ -90,28 +90,28 @@ describe("batch-settlement on the facilitator: deposits", () => {
       errorMessage: "it was not sent in time and is taken back; nothing moved",
     });
     await poor.close();
-    const rich = await lab.serveAs(poor.account, { store });
+    const rich = await lab.serveAs(poor.account, { journal });
     expect((await rich.settle(body)).body).to.include({ success: true, amount: "10000" });
     await rich.close();
-    await store.close();
+    await journal.close();
   });
 
   it("tell a merchant after a restart what became of the deposit that it brought, and nobody else a success", async () => {
     const { lab, fresh, stateOf } = desk;
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     const policy = { answerWithinMs: ANSWER_MS };
-    const first = await lab.serve({ store, merchants, policy, engine: { closeWithinMs: 0 } });
+    const first = await lab.serve({ journal, merchants, policy, engine: { closeWithinMs: 0 } });
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
     await lab.chain.request("evm_setAutomine", [false]);
-    const pending = await inVain(store, "submitted", () => post(`${first.url}/settle`, body, asShop));
+    const pending = await inVain(journal, "submitted", () => post(`${first.url}/settle`, body, asShop));
     expect(pending.body.errorReason).to.equal("settlement_pending");
     const { transaction } = pending.body;
     expect((await first.settle(body)).body).to.include({ errorReason: "duplicate_settlement", transaction });
     await first.close();
     await lab.chain.request("evm_setAutomine", [true]);
     await lab.chain.request("evm_mine", []);
-    const second = await lab.serveAs(first.account, { store, merchants });
+    const second = await lab.serveAs(first.account, { journal, merchants });
     expect((await second.settle(body)).body).to.include({ success: false, errorReason: "duplicate_settlement" });
     const told = await post(`${second.url}/settle`, body, asShop);
     expect(told.body).to.include({ success: true, amount: "10000", transaction });
@@ -119,7 +119,7 @@ describe("batch-settlement on the facilitator: deposits", () => {
     expect(again.body).to.include({ errorReason: "duplicate_settlement", transaction });
     expect(await stateOf(config)).to.include({ balance: 10_000n });
     await second.close();
-    await store.close();
+    await journal.close();
   });
 
   it("are refused where the voucher that comes along is bad, even if the deposit was sent before", async () => {

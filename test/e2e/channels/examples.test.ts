@@ -10,7 +10,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
 import { createChannelKeeper } from "../../../src/keeper/index.ts";
 import { networks } from "../../../src/networks.ts";
-import { openStore, startEngine } from "../../../src/settlement/index.ts";
+import { openJournal, startEngine } from "../../../src/settlement/index.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ExampleDesk, openExampleDesk } from "../../helpers/examples.ts";
 import { type FacilitatorLab, openFacilitatorLab } from "../../helpers/facilitator.ts";
@@ -51,12 +51,12 @@ describe("the examples with channels", () => {
     const key: Hex = `0x${next.toString(16).padStart(64, "8")}`;
     const payer = privateKeyToAccount(key);
     await lab.chain.fund(payer.address, FUNDS);
-    const journal = join(desk.folder, "seller.db");
+    const journalFile = join(desk.folder, "seller.db");
     const seller = await desk.start("channel-seller.ts", {
       FACILITATOR_URL: facilitator.url,
       PAY_TO: payTo,
       RECEIVER_AUTHORIZER_KEY: keyOf(AUTHORIZER),
-      DATABASE_URL: journal,
+      DATABASE_URL: journalFile,
       PORT: "0",
     });
     const [, url = ""] = await seller.says(/selling (http:\S+)/);
@@ -68,7 +68,7 @@ describe("the examples with channels", () => {
       payTo,
       gate,
       url,
-      journal,
+      journalFile,
       seller,
       buy: (...args: string[]) => desk.run("channel-buyer.ts", env, [gate.url, ...args]),
       /** A run that is killed when its payment, or the answer to it, is lost. */
@@ -86,16 +86,16 @@ describe("the examples with channels", () => {
     };
   }
 
-  async function claimAndSweep(journal: string, payTo: Address): Promise<bigint> {
-    const store = await openStore(journal);
-    const engine = await startEngine({ store, chain: { client: lab.client }, senders: [accountOf(PURSE)] });
+  async function claimAndSweep(journalFile: string, payTo: Address): Promise<bigint> {
+    const journal = await openJournal(journalFile);
+    const engine = await startEngine({ journal, chain: { client: lab.client }, senders: [accountOf(PURSE)] });
     const keys = [accountOf(AUTHORIZER)];
-    const keeper = createChannelKeeper({ store, client: lab.client, engine, keys, isWatching: false });
+    const keeper = createChannelKeeper({ journal, client: lab.client, engine, keys, isWatching: false });
     await keeper.claim();
     await keeper.sweep();
     await keeper.close();
     await engine.close();
-    await store.close();
+    await journal.close();
     return lab.balanceOf(payTo);
   }
   const accountOf = (index: number) => privateKeyToAccount(keyOf(index));
@@ -128,7 +128,7 @@ describe("the examples with channels", () => {
   });
 
   it("lose and pay nothing twice when the buyer is killed between signing and answer", async () => {
-    const { close, payer, payTo, buy, buyAndDie, journal } = await open();
+    const { close, payer, payTo, buy, buyAndDie, journalFile } = await open();
     await withOpen(close, async () => {
       const spent = async () => FUNDS - (await lab.balanceOf(payer.address));
       // The deposit and its voucher: signed, and heard by nobody.
@@ -151,7 +151,7 @@ describe("the examples with channels", () => {
       const refund = await buy("refund");
       expect(refund.text).to.match(/^refunded 46000 units of USDC: 0x[0-9a-f]{64}\n$/);
       expect(await spent()).to.equal(4n * PRICE);
-      expect(await claimAndSweep(journal, payTo)).to.equal(4n * PRICE);
+      expect(await claimAndSweep(journalFile, payTo)).to.equal(4n * PRICE);
     });
   });
 

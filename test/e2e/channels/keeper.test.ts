@@ -23,9 +23,9 @@ describe("a keeper with our facilitator on 2 s blocks, with one engine and one j
   });
 
   it("claims in time where a payer initiates a withdrawal in silence, and the rest when it is told to", async () => {
-    const { store, engine } = lab.ours!;
+    const { journal, engine } = lab.ours!;
     const receiver = freshAddress(7_200);
-    const shop = await lab.shop(store, receiver, authorizer);
+    const shop = await lab.shop(journal, receiver, authorizer);
     const [silent, other] = [1, 2].map((index) => {
       const buyer = lab.buyer(index);
       const config = channelOf(buyer.account.address, receiver);
@@ -40,7 +40,7 @@ describe("a keeper with our facilitator on 2 s blocks, with one engine and one j
     // For their value alone, these would never be claimed.
     const policy = { roundMs: 250, maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
     const keeper = createChannelKeeper({
-      ...{ store, client: lab.client, engine, keys: [authorizer], policy },
+      ...{ journal, client: lab.client, engine, keys: [authorizer], policy },
       onAlert: (alert) => alerts.push(alert),
     });
     try {

@@ -37,7 +37,7 @@ describe("batch-settlement on the facilitator: metrics", () => {
       const late = await depositBody(payer, { ...config, salt: `0x${"01".repeat(32)}` }, 10_000n);
       await lab.chain.request("evm_setAutomine", [false]);
       const settling = facilitator.settle(late);
-      await until(async () => (await facilitator.store.count()).submitted === 1, "it is sent");
+      await until(async () => (await facilitator.journal.count()).submitted === 1, "it is sent");
       lab.clock.jump(answerWithinMs);
       await settling;
       await lab.chain.request("evm_setAutomine", [true]);

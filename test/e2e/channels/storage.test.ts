@@ -5,7 +5,7 @@ import { InMemoryClientChannelStorage } from "@x402/evm/batch-settlement/client"
 import { expect } from "chai";
 import type { Address, Hex } from "viem";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
-import type { Store } from "../../../src/journal/index.ts";
+import type { Journal } from "../../../src/journal/index.ts";
 import { openProcessPool, type ProcessPool } from "../../fault/channels/processes.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { ERR } from "../../helpers/channelDesk.ts";
@@ -35,15 +35,15 @@ describe("official client and server on our channel storage, facilitator and kee
   /** A buyer's channel with that receiver. */
   const channelIdOf = (index: number, receiver: Address): Hex =>
     idOf(channelOf(lab.accountOf(index).address, receiver));
-  const recordOf = async (store: Store, id: Hex) => {
-    const row = (await store.channels([id])).get(id);
+  const recordOf = async (journal: Journal, id: Hex) => {
+    const row = (await journal.channels([id])).get(id);
     if (row === undefined) throw new Error("no such channel");
     return row.record;
   };
 
   /** Claims and sweeps everything: what arrives is what was charged, and the rest stays the payer's. */
-  async function cashUp(store: Store, id: Hex, receiver: Address, charged: bigint): Promise<void> {
-    const keeper = await lab.keeper(store, { keys: [authorizer] });
+  async function cashUp(journal: Journal, id: Hex, receiver: Address, charged: bigint): Promise<void> {
+    const keeper = await lab.keeper(journal, { keys: [authorizer] });
     const { claimed, bad } = await keeper.claim();
     expect([claimed.map(({ totalClaimed }) => totalClaimed), bad]).to.deep.equal([[charged], []]);
     expect(await lab.onChain(id)).to.deep.equal([DEPOSIT, charged]);
@@ -54,8 +54,8 @@ describe("official client and server on our channel storage, facilitator and kee
   it("dynamic price below the ceiling: charges, records and claims what was asked, not what was signed", async () => {
     const receiver = freshAddress(7_100);
     const id = channelIdOf(1, receiver);
-    const store = await lab.store();
-    const shop = await lab.shop(store, receiver, authorizer);
+    const journal = await lab.journal();
+    const shop = await lab.shop(journal, receiver, authorizer);
     const storage = new InMemoryClientChannelStorage();
     const buyer = lab.buyer(1, { storage });
     const funds = await lab.balanceOf(buyer.account.address);
@@ -71,7 +71,7 @@ describe("official client and server on our channel storage, facilitator and kee
       const { status, receipt } = await buyer.buy(`${shop.url}?amount=${encodeURIComponent(`${amount}`)}`);
       expect([status, receipt?.extra?.chargedAmount]).to.deep.equal([200, `${cost}`]);
       expect(await storage.get(id)).to.deep.include({ chargedCumulativeAmount: `${charged}`, balance: `${DEPOSIT}` });
-      expect(await recordOf(store, id)).to.include({
+      expect(await recordOf(journal, id)).to.include({
         chargedCumulativeAmount: `${charged}`,
         signedMaxClaimable: `${ceiling}`,
       });
@@ -80,10 +80,10 @@ describe("official client and server on our channel storage, facilitator and kee
 
     // More than the ceiling is refused, and not charged.
     expect((await buyer.buy(`${shop.url}?amount=${PRICE + 1n}`)).status).to.equal(402);
-    expect(await recordOf(store, id)).to.include({ chargedCumulativeAmount: `${charged}` });
+    expect(await recordOf(journal, id)).to.include({ chargedCumulativeAmount: `${charged}` });
     expect(await storage.get(id)).to.include({ chargedCumulativeAmount: `${charged}` });
 
-    await cashUp(store, id, receiver, charged);
+    await cashUp(journal, id, receiver, charged);
     expect(await lab.balanceOf(BATCH_SETTLEMENT_ADDRESS)).to.equal(held + DEPOSIT - charged);
     expect(await buyer.refund(shop.url)).to.include({ success: true, amount: `${DEPOSIT - charged}` });
     expect(await lab.balanceOf(buyer.account.address)).to.equal(funds - charged);
@@ -98,12 +98,12 @@ describe("official client and server on our channel storage, facilitator and kee
     it(`corrective 402 after lost client state: the client goes on, charged once for each resource${name}`, async () => {
       const receiver = freshAddress(7_100 + index);
       const id = channelIdOf(index, receiver);
-      const journal = join(folder, `${index}.db`);
-      const store = await lab.store(journal);
+      const file = join(folder, `${index}.db`);
+      const journal = await lab.journal(file);
       const serve = () =>
         pool.start({
           role: "server",
-          journal,
+          journal: file,
           facilitatorUrl: lab.ours!.url,
           receiver,
           authorizerKey: lab.keyOf(17).privateKey,
@@ -121,7 +121,7 @@ describe("official client and server on our channel storage, facilitator and kee
         const { status, receipt } = await buyer.buy(server!.url);
         expect([status, receipt?.extra?.chargedAmount]).to.deep.equal([200, `${PRICE}`]);
         delivered += PRICE;
-        expect(await recordOf(store, id)).to.include({ chargedCumulativeAmount: `${delivered}` });
+        expect(await recordOf(journal, id)).to.include({ chargedCumulativeAmount: `${delivered}` });
         return answers.map(({ status: one, required }) => {
           const state = required?.accepts[0]?.extra.channelState as { chargedCumulativeAmount: string } | undefined;
           return state === undefined ? one : [one, required?.error, state.chargedCumulativeAmount];
@@ -154,7 +154,7 @@ describe("official client and server on our channel storage, facilitator and kee
       expect(await buy(restored)).to.deep.equal(plainly);
 
       expect(delivered).to.equal(7n * PRICE);
-      await cashUp(store, id, receiver, delivered);
+      await cashUp(journal, id, receiver, delivered);
       // Lost again behind the claim: now the chain knows it all.
       const last = open();
       expect(await buy(last)).to.deep.equal(plainly);

@@ -5,7 +5,7 @@ import { expect } from "chai";
 import type { Hex, LocalAccount } from "viem";
 import { readChannelState } from "../../../src/chain/channels.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
-import { openStore, type Store } from "../../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../../src/journal/index.ts";
 import { chargedOf } from "../../../src/keeper/rows.ts";
 import { networks } from "../../../src/networks.ts";
 import { readEarnings } from "../../../src/settlement/reports/earnings/index.ts";
@@ -16,13 +16,13 @@ import { openChannelBuyer } from "../../helpers/channelShop.ts";
 import { sleep, until } from "../../helpers/engineLab.ts";
 import { type FacilitatorLab, openFacilitatorLab } from "../../helpers/facilitator.ts";
 import { isLong, seed } from "../../helpers/randomness.ts";
-import type { StoreKill } from "../kills.ts";
+import type { JournalKill } from "../kills.ts";
 import { randomOf } from "../random.ts";
 import type { Life } from "./process.ts";
 import { type Living, openProcessPool, type ProcessPool } from "./processes.ts";
 
 /** Where a life ends: at a write of its own, or at any moment by another hand. */
-type Death = StoreKill | { readonly at: "time"; readonly afterMs: number };
+type Death = JournalKill | { readonly at: "time"; readonly afterMs: number };
 type Role = Life["role"];
 
 const FUNDS = 10n ** 12n;
@@ -39,7 +39,7 @@ const CUTS = { server: 8, keeper: 20 } as const;
 function deathsOf(role: Role): readonly Death[] {
   const random = randomOf(seed, `deaths of the ${role}`);
   const cuts = Array.from({ length: CUTS[role] }, (_, i) => i + 1).flatMap((occurrence) =>
-    (["before", "during", "after"] as const).map((when): StoreKill => {
+    (["before", "during", "after"] as const).map((when): JournalKill => {
       return { at: "store", method: "write", occurrence, when };
     }),
   );
@@ -62,11 +62,11 @@ type Shopper = {
 describe("SIGKILL of server and keeper between any two steps", () => {
   const receiver = freshAddress(7_000);
   const folder = mkdtempSync(join(tmpdir(), "tributary-killed-"));
-  const journal = join(folder, "journal.db");
+  const file = join(folder, "journal.db");
   let pool: ProcessPool;
   let lab: FacilitatorLab;
   let facilitatorUrl: string;
-  let store: Store;
+  let journal: Journal;
   let server: Living | undefined;
   let isOver = false;
 
@@ -74,12 +74,12 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     pool = openProcessPool(3);
     lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
     facilitatorUrl = (await lab.serve()).url;
-    store = await openStore(journal);
+    journal = await openJournal(file);
   });
   after(async () => {
     isOver = true;
     await pool.close();
-    await store.close();
+    await journal.close();
     await lab.stop();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -89,7 +89,7 @@ describe("SIGKILL of server and keeper between any two steps", () => {
 
   function lifeOf(role: Role, number: number, death: Death | undefined): Life {
     const kill = death?.at === "store" ? death : undefined;
-    const common = { journal, kill, authorizerKey: keyOf(17) };
+    const common = { journal: file, kill, authorizerKey: keyOf(17) };
     if (role === "server") return { ...common, role, facilitatorUrl, receiver, aheadMs: number * DOWN_MS };
     // Under another name it has to wait until what the engine before it took for itself is free again.
     const owner = isLong && number % 3 === 2 ? `keeper ${number}` : "keeper";
@@ -154,7 +154,7 @@ describe("SIGKILL of server and keeper between any two steps", () => {
 
   /** What was charged, as the journal has it, or the chain where the journal has nothing any more. */
   async function earnedFrom(shopper: Shopper): Promise<bigint> {
-    const row = (await store.channels([shopper.channelId])).get(shopper.channelId);
+    const row = (await journal.channels([shopper.channelId])).get(shopper.channelId);
     const charged = row === undefined ? 0n : chargedOf(row);
     const { totalClaimed } = await stateOf(shopper);
     return charged > totalClaimed ? charged : totalClaimed;
@@ -203,7 +203,7 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     // The journal knows of every unit of it, whoever claimed it and died.
     const token = networks.baseSepolia.usdc.address;
     const chain = await until(async () => {
-      const found = await reconcile(lab.client, store, {
+      const found = await reconcile(lab.client, journal, {
         token,
         fromBlock: 0n,
         toBlock: await lab.client.getBlockNumber(),
@@ -214,7 +214,7 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     const said = JSON.stringify(chain.channels, (_, one: unknown) => (typeof one === "bigint" ? `${one}` : one));
     expect(chain.drift, said).to.equal(0);
     expect(chain.channels?.sweeps.matched.value).to.equal(total);
-    const { totals } = await readEarnings(store, { chainId: lab.client.chain.id, token });
+    const { totals } = await readEarnings(journal, { chainId: lab.client.chain.id, token });
     expect(totals).to.include({ earned: total, onItsWay: 0n, unclaimed: 0n, unswept: 0n, paidOut: total });
   });
 });

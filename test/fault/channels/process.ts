@@ -4,14 +4,14 @@ import { fileURLToPath } from "node:url";
 import type { Address, Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../src/chain/client.ts";
-import { openStore, type Store } from "../../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../../src/journal/index.ts";
 import { createChannelKeeper, createChannelStorage, type KeeperAlert } from "../../../src/keeper/index.ts";
 import { networks } from "../../../src/networks.ts";
 import { startEngine } from "../../../src/settlement/index.ts";
 import { facilitatorAt, openChannelShop } from "../../helpers/channelShop.ts";
 import { FAST } from "../../helpers/engineLab.ts";
 import { EAGER } from "../../helpers/keeperLab.ts";
-import { mortal, type StoreKill } from "../kills.ts";
+import { type JournalKill, mortal } from "../kills.ts";
 
 /** Its path, for those who start it. */
 export const processFile = fileURLToPath(import.meta.url);
@@ -21,7 +21,7 @@ type Common = {
   readonly journal: string;
   readonly authorizerKey: Hex;
   /** Where it dies by its own hand. */
-  readonly kill: StoreKill | undefined;
+  readonly kill: JournalKill | undefined;
 };
 
 /** A resource server: the official one, with our channel storage. */
@@ -52,32 +52,32 @@ export type FromProcess =
   | { readonly kind: "failed"; readonly error: string };
 
 async function live(life: Life): Promise<void> {
-  const store = mortal(await openStore(life.journal), life.kill, () => undefined);
-  const url = life.role === "server" ? await serve(life, store) : await keep(life, store);
+  const journal = mortal(await openJournal(life.journal), life.kill, () => undefined);
+  const url = life.role === "server" ? await serve(life, journal) : await keep(life, journal);
   tell({ kind: "living", url });
 }
 
-async function serve(life: ServerLife, store: Store): Promise<string> {
+async function serve(life: ServerLife, journal: Journal): Promise<string> {
   const now = Date.now;
   Date.now = () => now() + life.aheadMs;
   const shop = await openChannelShop(facilitatorAt(life.facilitatorUrl), life.receiver, {
-    storage: createChannelStorage(store, { chainId: networks.baseSepolia.chainId }),
+    storage: createChannelStorage(journal, { chainId: networks.baseSepolia.chainId }),
     receiverAuthorizerSigner: privateKeyToAccount(life.authorizerKey),
   });
   return shop.url;
 }
 
-async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, store: Store): Promise<string> {
+async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, journal: Journal): Promise<string> {
   const client = await connectChain(rpcUrl, { pollingIntervalMs: 20 });
   const engine = await startEngine({
-    store,
+    journal,
     chain: { client },
     senders: [privateKeyToAccount(senderKey)],
     owner,
     policy: { ...FAST, lingerMs: 20, leaseTtlMs: 600 },
   });
   createChannelKeeper({
-    store,
+    journal,
     client,
     engine,
     keys: [privateKeyToAccount(authorizerKey)],

@@ -29,8 +29,8 @@ describe("settle, interrupted", () => {
       running = startCommand([...args, "--max-in-flight", "1", "--max-gas", "500000"]);
       const job = running;
       await job.until(() =>
-        inJournal(journal, async (store) => {
-          const counts: Readonly<Record<string, number>> = await store.count();
+        inJournal(journal, async (journal) => {
+          const counts: Readonly<Record<string, number>> = await journal.count();
           return Object.entries(states).every(([state, least]) => (counts[state] ?? 0) >= least);
         }),
       );

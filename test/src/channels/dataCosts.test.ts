@@ -48,9 +48,9 @@ describe("dataCostsOf", () => {
   }
 
   it("measures deposits, claims and sweeps as the official facilitator and the keeper send them", async () => {
-    const store = await lab.store();
+    const journal = await lab.journal();
     const receiver = payee(1);
-    const shop = await lab.shop(store, receiver, lab.accountOf(17));
+    const shop = await lab.shop(journal, receiver, lab.accountOf(17));
     const start = await lab.client.getBlockNumber();
     for (const index of [1, 2, 3]) {
       const buyer = lab.buyer(index);
@@ -61,7 +61,7 @@ describe("dataCostsOf", () => {
     const costs = dataCostsOf(traffic, bytes);
     expectNear(costs.deposit(), deposits, "deposit");
 
-    const keeper = await lab.keeper(store, { keys: [lab.accountOf(17)] });
+    const keeper = await lab.keeper(journal, { keys: [lab.accountOf(17)] });
     await keeper.claim();
     const [claim, ...others] = await sentBy(lab.accountOf(19), start);
     expect(others).to.deep.equal([]);

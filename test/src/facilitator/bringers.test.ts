@@ -79,10 +79,10 @@ describe("createTurns", () => {
   it("holds nothing for a payment that was not stored, and holds where the work fails otherwise", async () => {
     const turns = open();
     const broken = new Error("broken");
-    const fail = async (store: boolean) => {
+    const fail = async (journal: boolean) => {
       const run = entered(turns.enter("p", anybody("a"), undefined)).run(
         async (noteStored) => {
-          if (store) noteStored();
+          if (journal) noteStored();
           throw broken;
         },
         () => true,

@@ -6,7 +6,7 @@ import { type Caller, NOBODY } from "../../../src/facilitator/admission/types.ts
 import { createCatalogue } from "../../../src/facilitator/catalogue.ts";
 import { parseMerchantKeys } from "../../../src/facilitator/merchants.ts";
 import { readExact } from "../../../src/facilitator/wire.ts";
-import { openStore, type Store } from "../../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../../src/journal/index.ts";
 import { silentLogger } from "../../../src/logger.ts";
 import { authorize, bodyV1, bodyV2, payerOf } from "../../helpers/facilitator.ts";
 
@@ -29,15 +29,15 @@ type Change = {
 };
 
 describe("createCatalogue", () => {
-  let store: Store;
+  let journal: Journal;
   let nowMs = 1_000;
   const clock = { now: () => nowMs, sleep: () => Promise.resolve() };
   beforeEach(async () => {
-    store = await openStore(":memory:");
+    journal = await openJournal(":memory:");
   });
-  afterEach(() => store.close());
+  afterEach(() => journal.close());
 
-  const open = (loopback = false) => createCatalogue({ store, clock, logger: silentLogger, minimum: 100n, loopback });
+  const open = (loopback = false) => createCatalogue({ journal, clock, logger: silentLogger, minimum: 100n, loopback });
   const all = { limit: 100, offset: 0 };
   /** A payment for a resource, as its three parts. */
   async function paymentFor(url: string, change: Change = {}) {

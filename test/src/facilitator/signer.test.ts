@@ -11,10 +11,10 @@ describe("createEngineSigner", () => {
   after(() => lab.stop());
 
   it("sends the writes of an official scheme through the engine, and waits for them", async () => {
-    const { facilitator, store, account } = await lab.serve();
+    const { facilitator, journal, account } = await lab.serve();
     await lab.chain.fund(account.address, 100n);
     const { engine } = facilitator;
-    const signer = createEngineSigner({ engine, store, client: lab.client, addresses: [account.address] });
+    const signer = createEngineSigner({ engine, journal, client: lab.client, addresses: [account.address] });
     const transfer = { address: lab.chain.usdc, abi: erc20Abi, functionName: "transfer" } as const;
     const before = await lab.balanceOf(PAYEE);
     // Equal writes are two writes.
@@ -34,16 +34,16 @@ describe("createEngineSigner", () => {
   });
 
   it("sends no write that takes more gas than it may, whoever names the gas", async () => {
-    const { facilitator, store, account } = await lab.serve();
+    const { facilitator, journal, account } = await lab.serve();
     await lab.chain.fund(account.address, 100n);
     const { engine } = facilitator;
-    const options = { engine, store, client: lab.client, addresses: [account.address], maxGas: 30_000n };
+    const options = { engine, journal, client: lab.client, addresses: [account.address], maxGas: 30_000n };
     const transfer = { address: lab.chain.usdc, abi: erc20Abi, functionName: "transfer", args: [PAYEE, 1n] } as const;
     const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error);
     const tight = createEngineSigner(options);
     expect(await failed(tight.writeContract(transfer))).to.be.instanceOf(CallNotSentError);
     expect(await failed(tight.writeContract({ ...transfer, gas: 30_001n }))).to.be.instanceOf(CallNotSentError);
-    expect((await store.count()).queued).to.equal(undefined);
+    expect((await journal.count()).queued).to.equal(undefined);
     expect(await facilitator.engine.accounts()).to.deep.include({
       address: account.address,
       openBatches: 0,
@@ -53,13 +53,13 @@ describe("createEngineSigner", () => {
   });
 
   it("takes back a write that could not be sent in time", async () => {
-    const { facilitator, store, account } = await lab.serve({ engine: { minimumSenderBalanceWei: 10n ** 30n } });
+    const { facilitator, journal, account } = await lab.serve({ engine: { minimumSenderBalanceWei: 10n ** 30n } });
     const { engine } = facilitator;
-    const options = { engine, store, client: lab.client, addresses: [account.address], timeoutMs: 300 };
+    const options = { engine, journal, client: lab.client, addresses: [account.address], timeoutMs: 300 };
     const failure = await createEngineSigner(options)
       .sendTransaction({ to: PAYEE, data: "0x" })
       .catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(CallNotSentError);
-    expect((await store.count()).queued).to.equal(undefined);
+    expect((await journal.count()).queued).to.equal(undefined);
   });
 });

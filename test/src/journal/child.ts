@@ -12,13 +12,13 @@ if (process.argv[1] === childFile) await main();
 async function main(): Promise<void> {
   const [task = "", place = "", argument = ""] = process.argv.slice(2);
   const { url, options }: Place = JSON.parse(place);
-  const store = await openPlace({ url, options });
+  const journal = await openPlace({ url, options });
   switch (task) {
     case "open":
       say("open");
       break;
     case "consume":
-      say(await Promise.all(Array.from({ length: 10 }, () => store.consume(Number(argument), Date.now()))));
+      say(await Promise.all(Array.from({ length: 10 }, () => journal.consume(Number(argument), Date.now()))));
       break;
     case "claim": {
       const nowMs = Date.now();
@@ -26,27 +26,27 @@ async function main(): Promise<void> {
       const ids: number[] = [];
       for (let left = 10; left > 0; left -= 1) {
         const untilMs = nowMs + 60_000 + left;
-        ids.push(...(await store.claim({ ...query, untilMs })).map(({ id }) => id));
+        ids.push(...(await journal.claim({ ...query, untilMs })).map(({ id }) => id));
       }
       say([...new Set(ids)]);
       break;
     }
     case "settle-until-killed": {
-      const held = await lease(store, { owner: "child", ttlMs: 1e13 });
+      const held = await lease(journal, { owner: "child", ttlMs: 1e13 });
       for (let txNonce = 0; ; txNonce += 1) {
         const seeds = [0, 1, 2].map((index) => txNonce * 3 + index);
-        const accepted = await Promise.all(seeds.map((seed) => acceptAll(store, [paymentOf(seed)])));
+        const accepted = await Promise.all(seeds.map((seed) => acceptAll(journal, [paymentOf(seed)])));
         const rows = accepted.flat();
         say({ accepted: rows.map(({ id }) => id) });
         const batch = batchOf(txNonce, rows);
-        if ((await store.storeBatch(held, batch, Date.now())) !== "stored") throw new Error("not stored");
+        if ((await journal.storeBatch(held, batch, Date.now())) !== "stored") throw new Error("not stored");
         say({ stored: batch.id });
-        await store.markBroadcast(held, batch.attempt.hash, Date.now());
+        await journal.markBroadcast(held, batch.attempt.hash, Date.now());
         say({ broadcast: batch.id });
       }
     }
   }
-  await store.close();
+  await journal.close();
 }
 
 /** Written at once, so that what was said before a kill has been said. */

@@ -1,4 +1,4 @@
-import type { Store } from "../../../src/journal/index.ts";
+import type { Journal } from "../../../src/journal/index.ts";
 import { describeAccept } from "./contract/accept.ts";
 import { describeBatches } from "./contract/batches.ts";
 import { describeClaim } from "./contract/claim.ts";
@@ -15,25 +15,25 @@ import { openPlace, type Place } from "./fixtures.ts";
 
 /** What a part of the suite works on: a journal of its own, and the way to open it once more. */
 export type Subject = {
-  readonly store: () => Store;
+  readonly journal: () => Journal;
   /** Another instance on the same journal; closed after the test. */
-  readonly another: () => Promise<Store>;
+  readonly another: () => Promise<Journal>;
   readonly place: () => Place;
 };
 
-/** The contract of a store, whatever is under it. `fresh` makes an empty place for a journal, a new one each time. */
-export function describeStore(name: string, fresh: () => Promise<Place>): void {
+/** The contract of a journal, whatever is under it. `fresh` makes an empty place for a journal, a new one each time. */
+export function describeJournal(name: string, fresh: () => Promise<Place>): void {
   describe(`store on ${name}`, () => {
     let place: Place | undefined;
-    let stores: Store[] = [];
+    let stores: Journal[] = [];
 
     const open = async () => {
-      const store = await openPlace(subject.place());
-      stores.push(store);
-      return store;
+      const journal = await openPlace(subject.place());
+      stores.push(journal);
+      return journal;
     };
     const subject: Subject = {
-      store: () => {
+      journal: () => {
         const [first] = stores;
         if (first === undefined) throw new Error("not open");
         return first;
@@ -50,7 +50,7 @@ export function describeStore(name: string, fresh: () => Promise<Place>): void {
       await open();
     });
     afterEach(async () => {
-      await Promise.all(stores.map((store) => store.close()));
+      await Promise.all(stores.map((journal) => journal.close()));
       stores = [];
     });
 

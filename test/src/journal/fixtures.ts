@@ -3,23 +3,23 @@ import { authorizationId, termsDigest } from "../../../src/authorization/identit
 import {
   type Attempt,
   type Evidence,
+  type Journal,
+  type JournalOptions,
   type Lease,
   type NewBatch,
   type NewPayment,
-  openStore,
+  openJournal,
   type PaymentRow,
-  type Store,
-  type StoreOptions,
 } from "../../../src/journal/index.ts";
 
 /** Where a journal can be opened, by this process and by others. */
-export type Place = { readonly url: string; readonly options: StoreOptions };
+export type Place = { readonly url: string; readonly options: JournalOptions };
 
 export const chainId = 84532;
 export const request: Evidence = { kind: "request", by: "test" };
 
-export function openPlace({ url, options }: Place): Promise<Store> {
-  return openStore(url, options);
+export function openPlace({ url, options }: Place): Promise<Journal> {
+  return openJournal(url, options);
 }
 
 export function addressOf(seed: number): Address {
@@ -60,31 +60,31 @@ export function paymentOf(
   };
 }
 
-export async function acceptAll(store: Store, payments: readonly NewPayment[], nowMs = 1): Promise<PaymentRow[]> {
-  return (await store.accept(payments, nowMs)).map(({ row }) => row);
+export async function acceptAll(journal: Journal, payments: readonly NewPayment[], nowMs = 1): Promise<PaymentRow[]> {
+  return (await journal.accept(payments, nowMs)).map(({ row }) => row);
 }
 
 /** Accepts payments with these seeds, all queued. */
-export function acceptSeeds(store: Store, ...seeds: number[]): Promise<PaymentRow[]> {
+export function acceptSeeds(journal: Journal, ...seeds: number[]): Promise<PaymentRow[]> {
   return acceptAll(
-    store,
+    journal,
     seeds.map((seed) => paymentOf(seed)),
   );
 }
 
-export async function lease(store: Store, change: Partial<Lease> & { ttlMs?: number } = {}): Promise<Lease> {
+export async function lease(journal: Journal, change: Partial<Lease> & { ttlMs?: number } = {}): Promise<Lease> {
   const { owner = "engine", ttlMs = 1_000_000 } = change;
   const key = { chainId: change.chainId ?? chainId, sender: change.sender ?? sender };
-  const answer = await store.acquireLease({ ...key, owner, ttlMs });
+  const answer = await journal.acquireLease({ ...key, owner, ttlMs });
   if ("heldBy" in answer) throw new Error(`held by ${answer.heldBy.owner}`);
   return answer.lease;
 }
 
 /** Takes a key from whoever has it, as one does who has watched that lease for its whole life. */
-export async function takeOver(store: Store, owner: string, change: Partial<Lease> = {}): Promise<Lease> {
+export async function takeOver(journal: Journal, owner: string, change: Partial<Lease> = {}): Promise<Lease> {
   const key = { chainId: change.chainId ?? chainId, sender: change.sender ?? sender, owner, ttlMs: 100 };
-  const first = await store.acquireLease(key);
-  const answer = "heldBy" in first ? await store.acquireLease({ ...key, abandoned: first.heldBy }) : first;
+  const first = await journal.acquireLease(key);
+  const answer = "heldBy" in first ? await journal.acquireLease({ ...key, abandoned: first.heldBy }) : first;
   if ("heldBy" in answer) throw new Error(`held by ${answer.heldBy.owner}`);
   return answer.lease;
 }
@@ -115,14 +115,14 @@ export function batchOf(txNonce: number, payments: readonly PaymentRow[], change
 }
 
 /** Moves payments on, whatever their state. */
-export function move(store: Store, payments: readonly PaymentRow[], to: PaymentRow["state"], nowMs = 50) {
+export function move(journal: Journal, payments: readonly PaymentRow[], to: PaymentRow["state"], nowMs = 50) {
   const from = ["queued", "batched", "submitted", "settled", "rejected", "settled-elsewhere"] as const;
-  return store.transition(
+  return journal.transition(
     payments.map(({ id }) => ({ paymentId: id, from, to, evidence: request })),
     nowMs,
   );
 }
 
-export async function stateOf(store: Store, { id }: PaymentRow): Promise<PaymentRow["state"] | undefined> {
-  return (await store.payment(id))?.state;
+export async function stateOf(journal: Journal, { id }: PaymentRow): Promise<PaymentRow["state"] | undefined> {
+  return (await journal.payment(id))?.state;
 }

@@ -15,8 +15,8 @@ if (process.argv[1] === childFile) await main();
 async function main(): Promise<void> {
   const [task = "", place = "", argument = ""] = process.argv.slice(2);
   const { url, options }: Place = JSON.parse(place);
-  const store = await openPlace({ url, options });
-  const storage = createChannelStorage(store, { chainId: networks.baseSepolia.chainId });
+  const journal = await openPlace({ url, options });
+  const storage = createChannelStorage(journal, { chainId: networks.baseSepolia.chainId });
   const charge = (seed: number) =>
     storage.updateChannel(idOf(seed), (current) => {
       return recordOf(seed, BigInt(current?.chargedCumulativeAmount ?? 0) + 1n);
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     case "hold-until-killed": {
       // As the official server does with a request that takes long.
       const leaseMs = Number(argument);
-      const held = createChannelStorage(store, { chainId: networks.baseSepolia.chainId, requestLeaseMs: leaseMs });
+      const held = createChannelStorage(journal, { chainId: networks.baseSepolia.chainId, requestLeaseMs: leaseMs });
       await held.updateChannel(idOf(1), () => {
         return reserved(recordOf(1, 0n, { signedMaxClaimable: "1" }), "killed", Date.now() + 300_000);
       });
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
       }
     }
   }
-  await store.close();
+  await journal.close();
 }
 
 /** Written at once, so that what was said before a kill has been said. */

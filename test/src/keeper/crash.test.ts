@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { ChannelRow, Store } from "../../../src/journal/index.ts";
+import type { ChannelRow, Journal } from "../../../src/journal/index.ts";
 import { everyChannel } from "../../../src/keeper/rows.ts";
 import { isWrite } from "../../fault/kills.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
@@ -19,7 +19,7 @@ describe("a keeper that is killed", () => {
   });
 
   /** The store of a process that dies around its write number `lastWrite`: nothing of it comes back from then on. */
-  function doomed(store: Store, lastWrite: number, isDone: boolean) {
+  function doomed(journal: Journal, lastWrite: number, isDone: boolean) {
     const never = new Promise<never>(() => undefined);
     let writes = 0;
     let isDead = false;
@@ -27,7 +27,7 @@ describe("a keeper that is killed", () => {
     const death = new Promise<undefined>((resolve) => {
       die = () => resolve(undefined);
     });
-    const proxy = new Proxy(store, {
+    const proxy = new Proxy(journal, {
       get: (target, name, self) => {
         const member: unknown = Reflect.get(target, name, self);
         if (typeof member !== "function" || name === "onChange") return member;
@@ -43,12 +43,12 @@ describe("a keeper that is killed", () => {
         };
       },
     });
-    return { store: proxy, writes: () => writes, isDead: () => isDead, death };
+    return { journal: proxy, writes: () => writes, isDead: () => isDead, death };
   }
 
-  async function rowsOf(store: Store): Promise<ChannelRow[]> {
+  async function rowsOf(journal: Journal): Promise<ChannelRow[]> {
     const rows: ChannelRow[] = [];
-    for await (const page of everyChannel(store, lab.client.chain.id)) rows.push(...page);
+    for await (const page of everyChannel(journal, lab.client.chain.id)) rows.push(...page);
     return rows;
   }
 
@@ -56,7 +56,7 @@ describe("a keeper that is killed", () => {
     const receiver = freshAddress(900);
     const keys = [lab.accountOf(17)];
     await lab.remember();
-    const shop = await lab.store();
+    const shop = await lab.journal();
     const { url } = await lab.shop(shop, receiver, lab.accountOf(17));
     for (const index of [1, 2]) await lab.buyer(index).buy(url);
     const sold = await rowsOf(shop);
@@ -68,18 +68,18 @@ describe("a keeper that is killed", () => {
      * @returns How many writes the first life made.
      */
     const live = async (lastWrite: number, isDone: boolean): Promise<number> => {
-      const store = await lab.store();
-      await store.changeChannels(
+      const journal = await lab.journal();
+      await journal.changeChannels(
         sold.map((after) => ({ before: undefined, after })),
         Date.now(),
       );
       const isOver = async () => {
-        const calls = await store.keeperCalls(lab.client.chain.id);
+        const calls = await journal.keeperCalls(lab.client.chain.id);
         return calls.length === 0 && (await lab.balanceOf(receiver)) === 2_000n;
       };
-      const first = doomed(store, lastWrite, isDone);
+      const first = doomed(journal, lastWrite, isDone);
       // An engine that starts notes which chain the journal is of: it may die of that, before there is a keeper.
-      const starting = lab.keeper(first.store, { keys, owner: "same", isDoomed: true });
+      const starting = lab.keeper(first.journal, { keys, owner: "same", isDoomed: true });
       const keeper = await Promise.race([starting, first.death]);
       for (let left = 400; left > 0 && !first.isDead() && !(await isOver()); left -= 1) {
         await Promise.race([keeper?.round(), sleep(30)]);
@@ -87,12 +87,12 @@ describe("a keeper that is killed", () => {
       }
       // It may be through before that write, which is one of its end then.
       if (!first.isDead()) await Promise.race([keeper?.close(), first.death]);
-      const next = await lab.keeper(store, { keys, owner: "same" });
+      const next = await lab.keeper(journal, { keys, owner: "same" });
       await until(async () => {
         await next.round();
         return isOver();
       });
-      for (const row of await rowsOf(store))
+      for (const row of await rowsOf(journal))
         expect(row).to.deep.include({ claimed: 1_000n, unclaimedSinceMs: undefined });
       expect((await next.status()).receivers.map(({ unswept }) => unswept)).to.deep.equal([0n]);
       expect(next.alerts).to.deep.equal([]);

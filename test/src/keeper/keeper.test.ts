@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Address, getAddress, type Hex } from "viem";
 import { voucherTypedData } from "../../../src/channels/index.ts";
-import type { Store } from "../../../src/journal/index.ts";
+import type { Journal } from "../../../src/journal/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
 import { readWaiting } from "../../../src/keeper/waiting.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
@@ -30,8 +30,8 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   const purse = () => lab.accountOf(19).address;
 
   /** Buyers, each of whom bought twice for 1000 units, and their channels in order. */
-  async function openChannels(store: Store, buyers: readonly number[], receiver = freshReceiver()) {
-    const shop = await lab.shop(store, receiver, authorizer());
+  async function openChannels(journal: Journal, buyers: readonly number[], receiver = freshReceiver()) {
+    const shop = await lab.shop(journal, receiver, authorizer());
     const channels = [];
     for (const index of buyers) {
       const buyer = lab.buyer(index);
@@ -45,16 +45,16 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     return { shop, receiver, channels };
   }
   const claimedOf = async (id: Hex) => (await lab.onChain(id))[1];
-  const decided = async (store: Store) =>
-    until(async () => (await store.keeperCalls(lab.client.chain.id)).every(({ state }) => state === "mined"));
+  const decided = async (journal: Journal) =>
+    until(async () => (await journal.keeperCalls(lab.client.chain.id)).every(({ state }) => state === "mined"));
 
   it("claims and sweeps for several receivers in one transaction, and remembers what it did", async () => {
-    const store = await lab.store();
-    const shops = [await openChannels(store, [1, 2]), await openChannels(store, [3])];
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const journal = await lab.journal();
+    const shops = [await openChannels(journal, [1, 2]), await openChannels(journal, [3])];
+    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
     const before = await lab.client.getTransactionCount({ address: purse() });
     await keeper.round();
-    await decided(store);
+    await decided(journal);
     for (const { receiver, channels } of shops) {
       expect(await lab.balanceOf(receiver)).to.equal(2_000n * BigInt(channels.length));
       for (const { id } of channels) expect(await claimedOf(id)).to.equal(2_000n);
@@ -87,14 +87,14 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("waits while a claim costs more than the policy allows", async () => {
-    const store = await lab.store();
-    const { channels } = await openChannels(store, [1]);
-    const keeper = await lab.keeper(store, {
+    const journal = await lab.journal();
+    const { channels } = await openChannels(journal, [1]);
+    const keeper = await lab.keeper(journal, {
       keys: [authorizer()],
       policy: { maxCostPermille: 10n, etherMicroUsd: 3_000_000_000_000_000n },
     });
     await keeper.round();
-    expect(await store.keeperCalls(lab.client.chain.id)).to.deep.equal([]);
+    expect(await journal.keeperCalls(lab.client.chain.id)).to.deep.equal([]);
     expect((await keeper.status()).authorizers).to.deep.equal([
       { authorizer: authorizer().address, signs: "key", channels: 1, unclaimed: 2_000n },
     ]);
@@ -106,14 +106,14 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     // Said once, and in the journal for whoever asks there.
     await keeper.round();
     expect(keeper.waits).to.deep.equal(waiting);
-    expect((await readWaiting(store, lab.client.chain.id))?.waiting).to.deep.equal(waiting);
+    expect((await readWaiting(journal, lab.client.chain.id))?.waiting).to.deep.equal(waiting);
   });
 
   it("says what a claim would have to bring, and why what is claimed is not swept", async () => {
-    const store = await lab.store();
-    const { receiver } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { receiver } = await openChannels(journal, [1]);
     const policy = { maxCostPermille: 1n, etherMicroUsd: 100_000_000n, maxAgeMs: 60_000 };
-    const keeper = await lab.keeper(store, { keys: [authorizer()], policy });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()], policy });
     await keeper.round();
     const [claim] = (await keeper.status()).waiting;
     expect(claim).to.include({ kind: "claim", why: "cost", payee: getAddress(receiver), amount: 2_000n });
@@ -132,37 +132,42 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("waits for a claim that is under way instead of making it again", async () => {
-    const store = await lab.store();
-    const { receiver, channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { receiver, channels } = await openChannels(journal, [1]);
     // A process that stored its call, and was killed before it sent it.
     const never = new Promise<never>(() => undefined);
     const dead = { acceptCall: () => never, outcome: () => never, accounts: () => [{ address: purse() }] };
-    const first = await lab.keeper(store, { keys: [authorizer()], engine: dead as never, isDoomed: true, sender: 16 });
+    const first = await lab.keeper(journal, {
+      keys: [authorizer()],
+      engine: dead as never,
+      isDoomed: true,
+      sender: 16,
+    });
     void first.claim();
-    await until(async () => (await store.keeperCalls(lab.client.chain.id)).length === 1);
-    const [call] = await store.keeperCalls(lab.client.chain.id);
-    const second = await lab.keeper(store, { keys: [authorizer()] });
+    await until(async () => (await journal.keeperCalls(lab.client.chain.id)).length === 1);
+    const [call] = await journal.keeperCalls(lab.client.chain.id);
+    const second = await lab.keeper(journal, { keys: [authorizer()] });
     const report = await second.claim();
     expect(report.claimed.map(({ channelId }) => channelId)).to.deep.equal(channels.map(({ id }) => id));
-    expect((await store.keeperCalls(lab.client.chain.id)).map(({ key }) => key)).to.deep.equal([call!.key]);
+    expect((await journal.keeperCalls(lab.client.chain.id)).map(({ key }) => key)).to.deep.equal([call!.key]);
     expect(await claimedOf(channels[0]!.id)).to.equal(2_000n);
     await second.sweep();
     expect(await lab.balanceOf(receiver)).to.equal(2_000n);
   });
 
   it("claims from another purse what is stuck in one that is empty, and the money comes once", async () => {
-    const store = await lab.store();
-    const { receiver, channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { receiver, channels } = await openChannels(journal, [1]);
     const empty = lab.accountOf(16).address;
     const fill = (wei: bigint) => lab.chain.request("hardhat_setBalance", [empty, `0x${wei.toString(16)}`]);
     await fill(0n);
-    const first = await lab.keeper(store, { keys: [authorizer()], sender: 16 });
+    const first = await lab.keeper(journal, { keys: [authorizer()], sender: 16 });
     const stuck = first.claim();
     // It is signed, and no node takes it.
-    const states = async () => (await store.count()) as Record<string, number | undefined>;
+    const states = async () => (await journal.count()) as Record<string, number | undefined>;
     await until(async () => ((await states()).batched ?? 0) + ((await states()).submitted ?? 0) === 1);
 
-    const second = await lab.keeper(store, { keys: [authorizer()] });
+    const second = await lab.keeper(journal, { keys: [authorizer()] });
     const report = await second.claim();
     expect(report.failed).to.deep.equal([]);
     expect(report.claimed).to.have.length(1);
@@ -178,9 +183,9 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("claims in time although the payer began to withdraw while it was down, and serves him no more", async () => {
-    const store = await lab.store();
-    const first = await lab.keeper(store, { keys: [authorizer()] });
-    const { shop, receiver, channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const first = await lab.keeper(journal, { keys: [authorizer()] });
+    const { shop, receiver, channels } = await openChannels(journal, [1]);
     const [{ id, config, index, buyer }] = channels as [(typeof channels)[number]];
     await first.claim();
     await first.sweep();
@@ -190,14 +195,14 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await lab.withdraw(index, config, 8_000n);
     await lab.sleepOnChain(MINUTES_8 - 60);
     // Claiming 3000 units is a loss here: a withdrawal makes it worth while.
-    const keeper = await lab.keeper(store, {
+    const keeper = await lab.keeper(journal, {
       keys: [authorizer()],
       policy: { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n },
     });
     await keeper.round();
     await until(async () => (await claimedOf(id)) === 5_000n);
-    await decided(store);
-    expect((await store.channels([id])).get(id)?.withdrawal?.amount).to.equal(8_000n);
+    await decided(journal);
+    expect((await journal.channels([id])).get(id)?.withdrawal?.amount).to.equal(8_000n);
     expect((await buyer.buy(shop.url)).status).to.equal(402);
     expect(keeper.alerts).to.deep.equal([]);
 
@@ -205,57 +210,57 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await lab.finalize(index, config);
     expect(await lab.onChain(id)).to.deep.equal([5_000n, 5_000n]);
     await keeper.round();
-    expect((await store.channels([id])).get(id)?.withdrawal).to.equal(undefined);
+    expect((await journal.channels([id])).get(id)?.withdrawal).to.equal(undefined);
     await keeper.sweep();
     expect(await lab.balanceOf(receiver)).to.equal(5_000n);
   });
 
   it("notices a withdrawal by its log, in the next round", async () => {
-    const store = await lab.store();
-    const { channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { channels } = await openChannels(journal, [1]);
     const [{ id, config, index }] = channels as [(typeof channels)[number]];
     const policy = { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
-    const keeper = await lab.keeper(store, { keys: [authorizer()], policy });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()], policy });
     await keeper.round();
     await lab.withdraw(index, config, 1n);
     await lab.sleepOnChain(1);
     // The next audit is a minute away.
     await keeper.round();
     await until(async () => (await claimedOf(id)) === 2_000n);
-    await decided(store);
-    expect(await store.cursor(`channels:${lab.client.chain.id}`)).to.equal(
+    await decided(journal);
+    expect(await journal.cursor(`channels:${lab.client.chain.id}`)).to.equal(
       `${(await lab.client.getBlockNumber()) - 1n}`,
     );
   });
 
   it("finds a withdrawal whose block its cursor has passed", async () => {
-    const store = await lab.store();
-    const { channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { channels } = await openChannels(journal, [1]);
     const [{ id, config, index }] = channels as [(typeof channels)[number]];
     await lab.withdraw(index, config, 1n);
-    await store.setCursor(`channels:${lab.client.chain.id}`, `${(await lab.client.getBlockNumber()) + 100n}`);
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    await journal.setCursor(`channels:${lab.client.chain.id}`, `${(await lab.client.getBlockNumber()) + 100n}`);
+    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
     await keeper.round();
     await until(async () => (await claimedOf(id)) === 2_000n);
   });
 
   it("sweeps what a keeper before it claimed and did not live to sweep", async () => {
-    const store = await lab.store();
-    const { receiver } = await openChannels(store, [1]);
-    const first = await lab.keeper(store, { keys: [authorizer()] });
+    const journal = await lab.journal();
+    const { receiver } = await openChannels(journal, [1]);
+    const first = await lab.keeper(journal, { keys: [authorizer()] });
     await first.claim();
     await first.close();
     expect(await lab.balanceOf(receiver)).to.equal(0n);
-    const keeper = await lab.keeper(store);
+    const keeper = await lab.keeper(journal);
     await keeper.round();
     await until(async () => (await lab.balanceOf(receiver)) === 2_000n);
   });
 
   it("takes it as done where somebody else claimed the same in the meantime", async () => {
-    const store = await lab.store();
-    const { shop, channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { shop, channels } = await openChannels(journal, [1]);
     const [{ id, buyer }] = channels as [(typeof channels)[number]];
-    const keeper = await lab.keeper(store, { keys: [authorizer()], pace: PATIENT });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()], pace: PATIENT });
     const pendingOf = (address: Address) => lab.client.getTransactionCount({ address, blockTag: "pending" });
     const facilitator = lab.accountOf(18).address;
     const [others, own] = await Promise.all([pendingOf(facilitator), pendingOf(purse())]);
@@ -265,16 +270,16 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await until(async () => (await pendingOf(facilitator)) > others);
     // Its claim shares a transaction with a sweep, so that its log alone says that it did something.
     await keeper.round();
-    await until(async () => (await store.count()).queued === 2, "a claim and a sweep in the queue");
+    await until(async () => (await journal.count()).queued === 2, "a claim and a sweep in the queue");
     keeper.engine.flush();
     await until(async () => (await pendingOf(purse())) > own);
     await lab.chain.request("evm_setAutomine", [true]);
     await lab.chain.request("evm_mine", []);
     expect(await claim).to.have.length(1);
-    await decided(store);
-    const row = (await store.channels([id])).get(id);
+    await decided(journal);
+    const row = (await journal.channels([id])).get(id);
     expect([keeper.alerts, row?.claimed, row?.fault]).to.deep.equal([[], 2_000n, undefined]);
-    expect((await store.keeperCalls(lab.client.chain.id)).map(({ claims }) => claims.length)).to.deep.equal([0]);
+    expect((await journal.keeperCalls(lab.client.chain.id)).map(({ claims }) => claims.length)).to.deep.equal([0]);
 
     await buyer.buy(shop.url);
     await keeper.round();
@@ -282,9 +287,9 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("claims vouchers that are signed in a form which servers take and the contract does not", async () => {
-    const store = await lab.store();
+    const journal = await lab.journal();
     const receiver = freshReceiver();
-    const shop = await lab.shop(store, receiver, authorizer());
+    const shop = await lab.shop(journal, receiver, authorizer());
     for (const [index, form] of [highS, rawV, compact].entries()) {
       const account = lab.accountOf(1 + index);
       const signTypedData: typeof account.signTypedData = async (terms) => {
@@ -296,22 +301,22 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     }
     const served = 1_000n * BigInt(shop.served());
     expect(served >= 4_000n).to.equal(true);
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
     await keeper.round();
-    await decided(store);
+    await decided(journal);
     await keeper.sweep();
     expect(keeper.alerts).to.deep.equal([]);
     expect(await lab.balanceOf(receiver)).to.equal(served);
   });
 
   it("leaves a bad voucher out, reports it, and claims the rest", async () => {
-    const store = await lab.store();
-    const { shop, channels } = await openChannels(store, [1, 2, 3, 4]);
+    const journal = await lab.journal();
+    const { shop, channels } = await openChannels(journal, [1, 2, 3, 4]);
     const bad = channels[2]!;
     const typedData = voucherTypedData(lab.client.chain.id, bad.id, 2_000n);
     const signature = await lab.accountOf(5).signTypedData(typedData);
     await shop.storage.updateChannel(bad.id, (current) => ({ ...current!, signature }));
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
     const report = await keeper.claim();
     expect(report.claimed.map(({ channelId }) => channelId)).to.have.members(
       channels.filter((one) => one !== bad).map(({ id }) => id),
@@ -322,7 +327,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(keeper.alerts.map(({ kind, channelId }) => [kind, channelId])).to.deep.equal([["bad-voucher", bad.id]]);
     // It is not tried again before it is time, or before there is a new voucher.
     await keeper.round();
-    const calls = await store.keeperCalls(lab.client.chain.id);
+    const calls = await journal.keeperCalls(lab.client.chain.id);
     expect(calls.filter(({ state, claims }) => state === "open" && claims.length > 0)).to.deep.equal([]);
     await bad.buyer.buy(shop.url);
     await keeper.round();
@@ -330,11 +335,11 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("claims what a channel holds where more was charged, and says so", async () => {
-    const store = await lab.store();
-    const { shop, channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { shop, channels } = await openChannels(journal, [1]);
     const [{ id }] = channels as [(typeof channels)[number]];
     await shop.storage.updateChannel(id, (current) => ({ ...current!, chargedCumulativeAmount: "2500" }));
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
     const report = await keeper.claim();
     expect(report.claimed).to.have.length(1);
     expect(report.bad).to.have.length(1);
@@ -342,10 +347,10 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("says which key is missing, and that a claim is in danger", async () => {
-    const store = await lab.store();
-    const { channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { channels } = await openChannels(journal, [1]);
     const [{ id, config, index }] = channels as [(typeof channels)[number]];
-    const keeper = await lab.keeper(store);
+    const keeper = await lab.keeper(journal);
     await lab.withdraw(index, config, 5_000n);
     await keeper.round();
     expect(keeper.alerts.map(({ kind, address }) => [kind, address])).to.deep.equal([
@@ -359,11 +364,11 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("claims and refunds in the receiver's own name where that is who sends", async () => {
-    const store = await lab.store();
+    const journal = await lab.journal();
     const receiver = lab.accountOf(16).address;
-    const { channels } = await openChannels(store, [1], receiver);
+    const { channels } = await openChannels(journal, [1], receiver);
     const [{ id, buyer }] = channels as [(typeof channels)[number]];
-    const keeper = await lab.keeper(store, { sender: 16 });
+    const keeper = await lab.keeper(journal, { sender: 16 });
     expect((await keeper.status()).authorizers[0]?.signs).to.equal("sender");
     expect((await keeper.claim()).claimed).to.have.length(1);
     expect(await claimedOf(id)).to.equal(2_000n);
@@ -373,16 +378,16 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("refunds what is not earned behind a claim of what is, and lets the payer go on", async () => {
-    const store = await lab.store();
-    const { shop, channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { shop, channels } = await openChannels(journal, [1]);
     const [{ id, index }] = channels as [(typeof channels)[number]];
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
     const failure = async (amount: bigint) => keeper.refund(id, amount).catch((error: unknown) => error);
     expect(await failure(8_001n)).to.be.instanceOf(ChannelError);
     const result = await keeper.refund(id);
     expect(result).to.deep.include({ channelId: id, amount: 8_000n, claimed: 2_000n });
     expect(await lab.onChain(id)).to.deep.equal([2_000n, 2_000n]);
-    expect(await store.channels([id]).then((rows) => rows.get(id)?.record)).to.deep.include({
+    expect(await journal.channels([id]).then((rows) => rows.get(id)?.record)).to.deep.include({
       balance: "2000",
       totalClaimed: "2000",
       refundNonce: 1,
@@ -393,22 +398,22 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   });
 
   it("refuses a refund while a request is in progress", async () => {
-    const store = await lab.store();
-    const { shop, channels } = await openChannels(store, [1]);
+    const journal = await lab.journal();
+    const { shop, channels } = await openChannels(journal, [1]);
     const [{ id }] = channels as [(typeof channels)[number]];
     const pendingRequest = { pendingId: "x", signedMaxClaimable: "3000", expiresAt: Date.now() + 60_000 };
     await shop.storage.updateChannel(id, (current) => ({ ...current!, pendingRequest }));
-    const keeper = await lab.keeper(store, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
     const error = await keeper.refund(id).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(ChannelError);
     expect((await shop.storage.get(id))?.pendingRequest?.pendingId).to.equal("x");
   });
 
   it("warns while its purse cannot pay for a claim", async () => {
-    const store = await lab.store();
-    await openChannels(store, [1]);
+    const journal = await lab.journal();
+    await openChannels(journal, [1]);
     await lab.chain.request("hardhat_setBalance", [lab.accountOf(15).address, "0x1"]);
-    const keeper = await lab.keeper(store, { keys: [authorizer()], sender: 15 });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()], sender: 15 });
     await keeper.round();
     expect(keeper.alerts).to.deep.include({
       kind: "purse-low",

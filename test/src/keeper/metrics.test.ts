@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { encodeFunctionData, type Hex } from "viem";
 import { batchSettlementAbi as abi } from "../../../src/channels/abi.ts";
-import { type Store, StoreError } from "../../../src/journal/index.ts";
+import { type Journal, JournalError } from "../../../src/journal/index.ts";
 import { keeperCall } from "../../../src/keeper/compose.ts";
 import { createKeeperMetrics, type KeeperMetrics } from "../../../src/keeper/index.ts";
 import { networks } from "../../../src/networks.ts";
@@ -21,9 +21,9 @@ describe("createKeeperMetrics", () => {
   after(() => lab.stop());
 
   /** Buyers 1 and 2, each of whom bought for 1000 units. */
-  async function openChannels(store: Store) {
+  async function openChannels(journal: Journal) {
     const receiver = freshAddress(4_000);
-    const shop = await lab.shop(store, receiver, lab.accountOf(17));
+    const shop = await lab.shop(journal, receiver, lab.accountOf(17));
     for (const index of [1, 2]) expect((await lab.buyer(index).buy(shop.url)).status).to.equal(200);
     const channels = await shop.storage.list();
     const of = (index: number) => {
@@ -49,16 +49,16 @@ describe("createKeeperMetrics", () => {
   const inUnits = (name: string) => `channels_${name}_units{token="${usdc.address}"}`;
 
   it("goes on without the journal, and says that it is away", async () => {
-    const store = await lab.store();
-    await openChannels(store);
+    const journal = await lab.journal();
+    await openChannels(journal);
     let isAway = false;
     const keeperCalls = (chainId: number) => {
       return isAway
-        ? Promise.reject(new StoreError("unavailable", "The database is away."))
-        : store.keeperCalls(chainId);
+        ? Promise.reject(new JournalError("unavailable", "The database is away."))
+        : journal.keeperCalls(chainId);
     };
     const metrics = createKeeperMetrics({
-      store: { ...store, keeperCalls },
+      journal: { ...journal, keeperCalls },
       client: lab.client,
       engine: { accounts: () => [] },
     });
@@ -72,9 +72,9 @@ describe("createKeeperMetrics", () => {
   });
 
   it("shows what is open, unclaimed, unswept and in danger", async () => {
-    const store = await lab.store();
-    const { of } = await openChannels(store);
-    const keeper = await lab.keeper(store);
+    const journal = await lab.journal();
+    const { of } = await openChannels(journal);
+    const keeper = await lab.keeper(journal);
     const { timestamp } = await lab.client.getBlock();
     const began = Date.now();
     const before = await scrape(keeper.metrics);
@@ -104,9 +104,9 @@ describe("createKeeperMetrics", () => {
   });
 
   it("counts claims, sweeps and refunds with their gas, and what failed", async () => {
-    const store = await lab.store();
-    const { receiver, of } = await openChannels(store);
-    const keeper = await lab.keeper(store, { keys: [lab.accountOf(17)] });
+    const journal = await lab.journal();
+    const { receiver, of } = await openChannels(journal);
+    const keeper = await lab.keeper(journal, { keys: [lab.accountOf(17)] });
     const purse = lab.accountOf(19).address;
     const firstBlock = await lab.client.getBlockNumber();
     await keeper.claim([of(1).id]);
@@ -118,7 +118,7 @@ describe("createKeeperMetrics", () => {
     const nowMs = Date.now();
     const when = { client: lab.client, nowMs, deadlineSeconds: BigInt(Math.ceil(nowMs / 1000) + 60) };
     const call = { data, gas: 100_000n, proof: undefined };
-    await store.storeKeeperCall(keeperCall(when, call, { claims: [], sweeps: [] }));
+    await journal.storeKeeperCall(keeperCall(when, call, { claims: [], sweeps: [] }));
     expect(await scrape(keeper.metrics)).to.include({ keeper_open_calls: 1 });
     await keeper.round();
     await until(() => keeper.alerts.some(({ kind }) => kind === "call-failed"));
@@ -151,9 +151,9 @@ describe("createKeeperMetrics", () => {
   });
 
   it("answers without the node", async () => {
-    const store = await lab.store();
-    await openChannels(store);
-    const keeper = await lab.keeper(store);
+    const journal = await lab.journal();
+    await openChannels(journal);
+    const keeper = await lab.keeper(journal);
     const { getBalance } = lab.client;
     Object.assign(lab.client, { getBalance: () => Promise.reject(new Error("away")) });
     try {

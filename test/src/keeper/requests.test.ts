@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { expect } from "chai";
 import type { Address } from "viem";
-import { openStore, type Store } from "../../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../../src/journal/index.ts";
 import type { ChannelKeeper } from "../../../src/keeper/index.ts";
 import { ChannelError } from "../../../src/keeper/index.ts";
 import { askKeeper, findKeepers, serveRequests } from "../../../src/keeper/requests.ts";
@@ -14,20 +14,20 @@ const channelId = `0x${"22".repeat(32)}` as const;
 const transaction = `0x${"33".repeat(32)}` as const;
 
 describe("askKeeper", () => {
-  let store: Store;
+  let journal: Journal;
   let clock: ReturnType<typeof createHandClock>;
   /** What the keepers of a test did, in order. */
   let done: string[];
   beforeEach(async () => {
-    store = await openStore(":memory:");
+    journal = await openJournal(":memory:");
     clock = createHandClock(1_000_000);
     done = [];
   });
-  afterEach(() => store.close());
+  afterEach(() => journal.close());
 
   const ask = (task: Parameters<typeof askKeeper>[1], signal?: AbortSignal) =>
-    askKeeper({ store, chainId, clock, signal }, task);
-  const isAsked = () => until(async () => (await store.cursor(`keeper-request:${chainId}`)) !== undefined);
+    askKeeper({ journal, chainId, clock, signal }, task);
+  const isAsked = () => until(async () => (await journal.cursor(`keeper-request:${chainId}`)) !== undefined);
   /** A keeper that is alive, as its lease says. */
   async function keeper(
     name = "a",
@@ -35,9 +35,9 @@ describe("askKeeper", () => {
     sender: Address = purse,
   ) {
     const place = { host: hostname(), pid: process.pid };
-    await store.acquireLease({ chainId, sender, owner: "engine", ttlMs: 60_000, place });
+    await journal.acquireLease({ chainId, sender, owner: "engine", ttlMs: 60_000, place });
     return serveRequests({
-      ...{ store, chainId, clock, senders: [sender] },
+      ...{ journal, chainId, clock, senders: [sender] },
       keeper: {
         claim: async (ids) => {
           done.push(`${name} claims ${ids?.length ?? "all"}`);
@@ -74,7 +74,7 @@ describe("askKeeper", () => {
 
   it("hands a claim, a sweep and a refund to a keeper, and brings back what it says", async () => {
     const serve = await keeper();
-    expect((await findKeepers(store, chainId)).map(({ senders }) => senders)).to.deep.equal([[purse]]);
+    expect((await findKeepers(journal, chainId)).map(({ senders }) => senders)).to.deep.equal([[purse]]);
     expect(await answered(ask({ kind: "claim", channelIds: [channelId] }), serve)).to.deep.equal({
       kind: "claim",
       report: { claimed: [{ channelId, totalClaimed: 2n ** 100n, transaction }], bad: [], withoutKey: [], failed: [] },
@@ -134,10 +134,10 @@ describe("askKeeper", () => {
     const stop = new AbortController();
     const asking = ask({ kind: "claim" }, stop.signal);
     await isAsked();
-    const old = await store.cursor(`keeper-request:${chainId}`);
+    const old = await journal.cursor(`keeper-request:${chainId}`);
     stop.abort();
     await answered(asking);
-    await store.setCursor(`keeper-request:${chainId}`, old!);
+    await journal.setCursor(`keeper-request:${chainId}`, old!);
     clock.set(clock.now() + 121_000);
     const serve = await keeper();
     const answer = await answered(ask({ kind: "claim", channelIds: [channelId, channelId] }), serve);
@@ -161,9 +161,9 @@ describe("askKeeper", () => {
     void serve();
     await taken;
     // Its key is free: it is no more.
-    const lease = (await store.senders(chainId))[0]!.lease!;
-    await store.releaseLease(lease);
-    expect(await findKeepers(store, chainId)).to.deep.equal([]);
+    const lease = (await journal.senders(chainId))[0]!.lease!;
+    await journal.releaseLease(lease);
+    expect(await findKeepers(journal, chainId)).to.deep.equal([]);
     expect(await answered(asking)).to.deep.equal({ kind: "unanswered" });
   });
 
@@ -171,10 +171,10 @@ describe("askKeeper", () => {
     const other = `0x${"44".repeat(20)}` as const;
     const serve = await keeper("a");
     await keeper("b", {}, other);
-    const sendersNow = async () => (await findKeepers(store, chainId)).flatMap(({ senders }) => senders).sort();
+    const sendersNow = async () => (await findKeepers(journal, chainId)).flatMap(({ senders }) => senders).sort();
     expect(await sendersNow()).to.deep.equal([purse, other]);
-    const lease = (await store.senders(chainId)).find(({ sender }) => sender === other)!.lease!;
-    await store.releaseLease(lease);
+    const lease = (await journal.senders(chainId)).find(({ sender }) => sender === other)!.lease!;
+    await journal.releaseLease(lease);
     expect(await sendersNow()).to.deep.equal([purse]);
     expect((await answered(ask({ kind: "claim" }), serve))?.kind).to.equal("claim");
     expect(done).to.deep.equal(["a claims all"]);
@@ -197,7 +197,7 @@ describe("askKeeper", () => {
     void serve();
     await taken;
     const askedAtMs = clock.now();
-    await store.releaseLease((await store.senders(chainId)).find(({ sender }) => sender === purse)!.lease!);
+    await journal.releaseLease((await journal.senders(chainId)).find(({ sender }) => sender === purse)!.lease!);
     expect(await answered(asking)).to.deep.equal({ kind: "unanswered" });
     expect(clock.now() - askedAtMs).to.be.below(60_000);
   });

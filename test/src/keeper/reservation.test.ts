@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Clock } from "../../../src/clock.ts";
-import { openStore, type Store } from "../../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../../src/journal/index.ts";
 import { requestOf } from "../../../src/keeper/reservation.ts";
 import { createChannelStorage } from "../../../src/keeper/storage.ts";
 import { networks } from "../../../src/networks.ts";
@@ -40,16 +40,16 @@ function handClock() {
 }
 
 describe("the requests of a channel storage", () => {
-  let store: Store;
+  let journal: Journal;
   beforeEach(async () => {
-    store = await openStore(":memory:");
+    journal = await openJournal(":memory:");
   });
-  afterEach(() => store.close());
+  afterEach(() => journal.close());
 
   /** A server process with a clock of its own. */
   function openServer() {
     const time = handClock();
-    const storage = createChannelStorage(store, { chainId, clock: time.clock });
+    const storage = createChannelStorage(journal, { chainId, clock: time.clock });
     const request = async () => (await storage.get(idOf(1)))?.pendingRequest;
     return {
       ...time,

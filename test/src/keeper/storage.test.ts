@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { ChannelStorage } from "@x402/evm/batch-settlement/server";
 import { expect } from "chai";
 import { Client } from "pg";
-import { type ChannelRecord, type Store, StoreError } from "../../../src/journal/index.ts";
+import { type ChannelRecord, type Journal, JournalError } from "../../../src/journal/index.ts";
 import { ChannelError } from "../../../src/keeper/errors.ts";
 import { changeRows } from "../../../src/keeper/rows.ts";
 import { createChannelStorage } from "../../../src/keeper/storage.ts";
@@ -66,17 +66,17 @@ type Database = {
 function describeStorage(name: string, { fresh, bytesOf }: Database): void {
   describe(`createChannelStorage on ${name}`, () => {
     let place: Place;
-    let store: Store;
+    let journal: Journal;
     let storage: ChannelStorage;
-    const opened: Store[] = [];
+    const opened: Journal[] = [];
 
     beforeEach(async () => {
       place = await fresh();
-      store = await openPlace(place);
-      storage = createChannelStorage(store, { chainId });
+      journal = await openPlace(place);
+      storage = createChannelStorage(journal, { chainId });
     });
     afterEach(async () => {
-      await Promise.all([store, ...opened.splice(0)].map((one) => one.close()));
+      await Promise.all([journal, ...opened.splice(0)].map((one) => one.close()));
     });
 
     /** Another server instance on the same database. */
@@ -88,7 +88,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
     const put = (record: ChannelRecord) => storage.updateChannel(record.channelId, () => record);
     const charge = (one: ChannelStorage, seed: number) =>
       one.updateChannel(idOf(seed), (current) => recordOf(seed, BigInt(current?.chargedCumulativeAmount ?? 0) + 1n));
-    const rowOf = async (seed: number) => (await store.channels([idOf(seed)])).get(idOf(seed));
+    const rowOf = async (seed: number) => (await journal.channels([idOf(seed)])).get(idOf(seed));
 
     describe("updateChannel", () => {
       it("adds, changes, leaves and deletes a record, and says which", async () => {
@@ -124,11 +124,11 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
       it("refuses what is no channel id, another chain's channel, and an amount that is none", async () => {
         const failed = async (work: Promise<unknown>) => work.catch((error: unknown) => error);
         expect(await failed(storage.get("0x12"))).to.be.instanceOf(ChannelError);
-        const elsewhere = createChannelStorage(store, { chainId: 1 });
+        const elsewhere = createChannelStorage(journal, { chainId: 1 });
         const error = await failed(elsewhere.updateChannel(idOf(1), () => recordOf(1, 1n)));
         expect(error).to.be.instanceOf(ChannelError);
         const bad = await failed(put(recordOf(1, 1n, { balance: "-1" })));
-        expect(bad).to.be.instanceOf(StoreError).with.property("kind", "invalid");
+        expect(bad).to.be.instanceOf(JournalError).with.property("kind", "invalid");
         expect(await storage.list()).to.deep.equal([]);
       });
 
@@ -249,7 +249,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
           [2, "0", 500n],
         ] as const) {
           await put(recordOf(seed, 500n, { totalClaimed: claimed }));
-          await changeRows(store, [idOf(seed)], 1, (row) => ({ ...row, claimed: known }));
+          await changeRows(journal, [idOf(seed)], 1, (row) => ({ ...row, claimed: known }));
           await storage.updateChannel(idOf(seed), () => undefined);
           expect(await rowOf(seed)).to.equal(undefined);
         }
@@ -271,7 +271,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
       it("makes the channel seem busy to a new request, and lets one that is under way finish", async () => {
         await put(recordOf(1, 3n));
         expect(await reserve("before")).to.equal("updated");
-        await changeRows(store, [idOf(1)], 1, (row) => ({ ...row, withdrawal }));
+        await changeRows(journal, [idOf(1)], 1, (row) => ({ ...row, withdrawal }));
         const committed = await storage.updateChannel(idOf(1), (current) => {
           expect(current?.pendingRequest?.pendingId).to.equal("before");
           const { pendingRequest: _, ...rest } = current!;
@@ -280,7 +280,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         expect(committed.status).to.equal("updated");
         expect(await reserve("behind")).to.equal("busy");
         expect((await storage.get(idOf(1)))?.pendingRequest).to.equal(undefined);
-        await changeRows(store, [idOf(1)], 1, (row) => ({ ...row, withdrawal: undefined }));
+        await changeRows(journal, [idOf(1)], 1, (row) => ({ ...row, withdrawal: undefined }));
         expect(await reserve("later")).to.equal("updated");
       });
 
@@ -299,7 +299,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         await Promise.all(Array.from({ length: 603 }, (_, seed) => put(recordOf(seed, 1n))));
         const ids = (await storage.list()).map(({ channelId }) => channelId);
         expect(new Set(ids).size).to.equal(603);
-        expect(await createChannelStorage(store, { chainId: 1 }).list()).to.deep.equal([]);
+        expect(await createChannelStorage(journal, { chainId: 1 }).list()).to.deep.equal([]);
       });
 
       const [channels, vouchers] = isLong ? [1_000, 1_000_000] : [50, 2_000];
@@ -321,25 +321,25 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
     describe("the journal", () => {
       it("knows since when something is unclaimed, and who is paid, channels gone included", async () => {
         const at = (nowMs: number) =>
-          createChannelStorage(store, { chainId, clock: { now: () => nowMs, sleep: async () => {} } });
+          createChannelStorage(journal, { chainId, clock: { now: () => nowMs, sleep: async () => {} } });
         const set = (nowMs: number, charged: bigint) => at(nowMs).updateChannel(idOf(1), () => recordOf(1, charged));
         await set(10, 0n);
         expect(await rowOf(1)).to.deep.include({ unclaimedSinceMs: undefined });
         await set(20, 5n);
         await set(30, 6n);
         expect(await rowOf(1)).to.deep.include({ unclaimedSinceMs: 20 });
-        expect(await store.listChannels({ chainId, only: "unclaimed", limit: 9 })).to.have.length(1);
-        await changeRows(store, [idOf(1)], 40, (row) => ({ ...row, claimed: 6n }));
+        expect(await journal.listChannels({ chainId, only: "unclaimed", limit: 9 })).to.have.length(1);
+        await changeRows(journal, [idOf(1)], 40, (row) => ({ ...row, claimed: 6n }));
         expect(await rowOf(1)).to.deep.include({ unclaimedSinceMs: undefined });
-        expect(await store.listChannels({ chainId, only: "unclaimed", limit: 9 })).to.deep.equal([]);
+        expect(await journal.listChannels({ chainId, only: "unclaimed", limit: 9 })).to.deep.equal([]);
 
         const { token } = configOf(1);
         const receiver = { chainId, receiver: payee, token, unswept: 0n, unsweptSinceMs: undefined };
-        expect(await store.channelReceivers(chainId)).to.deep.equal([receiver]);
-        await store.noteChannelReceivers([{ ...receiver, unswept: 2n ** 127n, unsweptSinceMs: 3 }]);
+        expect(await journal.channelReceivers(chainId)).to.deep.equal([receiver]);
+        await journal.noteChannelReceivers([{ ...receiver, unswept: 2n ** 127n, unsweptSinceMs: 3 }]);
         await put(recordOf(2, 1n));
         await storage.updateChannel(idOf(1), () => undefined);
-        expect(await store.channelReceivers(chainId)).to.deep.equal([
+        expect(await journal.channelReceivers(chainId)).to.deep.equal([
           { ...receiver, unswept: 2n ** 127n, unsweptSinceMs: 3 },
         ]);
       });
@@ -357,11 +357,11 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
           createdAtMs: 5,
           state: "open",
         } as const;
-        await store.storeKeeperCall(call);
-        await store.storeKeeperCall({ ...call, state: "mined" });
-        expect(await store.keeperCalls(chainId)).to.deep.equal([{ ...call, state: "mined" }]);
-        await store.removeKeeperCall("one");
-        expect(await store.keeperCalls(chainId)).to.deep.equal([]);
+        await journal.storeKeeperCall(call);
+        await journal.storeKeeperCall({ ...call, state: "mined" });
+        expect(await journal.keeperCalls(chainId)).to.deep.equal([{ ...call, state: "mined" }]);
+        await journal.removeKeeperCall("one");
+        expect(await journal.keeperCalls(chainId)).to.deep.equal([]);
       });
     });
   });

@@ -146,10 +146,10 @@ describe("quickenVouchers", () => {
     });
 
     it("sells to the official client what its vouchers cover, and the keeper claims it", async () => {
-      const store = await lab.store();
+      const journal = await lab.journal();
       const seller = lab.accountOf(4);
       const scheme: { asked?: () => number } = {};
-      const shop = await lab.shop(store, seller.address, seller, (one) => {
+      const shop = await lab.shop(journal, seller.address, seller, (one) => {
         scheme.asked = countOfficial(one);
         quickenVouchers(one);
       });
@@ -159,9 +159,9 @@ describe("quickenVouchers", () => {
       expect(scheme.asked?.()).to.equal(1);
       const [record] = await shop.storage.list();
       expect(record?.chargedCumulativeAmount).to.equal("4000");
-      const keeper = await lab.keeper(store, { keys: [seller] });
+      const keeper = await lab.keeper(journal, { keys: [seller] });
       await keeper.claim([record!.channelId as Hex]);
-      const [row] = (await store.channels([record!.channelId as Hex])).values();
+      const [row] = (await journal.channels([record!.channelId as Hex])).values();
       expect(row?.claimed).to.equal(4_000n);
     });
   });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Kysely, PostgresDialect, sql, type Transaction } from "kysely";
 import { type ClientConfig, type CustomTypesConfig, Pool, types } from "pg";
-import { StoreError } from "../../ports/errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { Backend, Write } from "../backend.ts";
 import { postgresDialect } from "../dialect.ts";
 import { checkVersion, migrate, SCHEMA_VERSION } from "../schema.ts";
@@ -140,7 +140,7 @@ function passwordOf(url: string): string {
     return decodeURIComponent(new URL(url).password);
   } catch {
     // The parser's error quotes the address, and with it the password.
-    throw new StoreError("invalid", "The address of the database cannot be read.", {
+    throw new JournalError("invalid", "The address of the database cannot be read.", {
       hint: "Write it as postgres://user:password@host:5432/database, special characters percent-encoded.",
     });
   }

@@ -1,4 +1,4 @@
-import { StoreError } from "../../ports/errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 
 // https://www.postgresql.org/docs/18/errcodes-appendix.html
 const SERIALIZATION_FAILURE = "40001";
@@ -28,22 +28,22 @@ export function isDisconnect(error: unknown): boolean {
   return code.startsWith("08") || code.startsWith("57P") || code === "25P03" || /^E[A-Z]+$/.test(code);
 }
 
-/** What went wrong as an error of the store, without the password and without the rows that PostgreSQL quotes. */
+/** What went wrong as an error of the journal, without the password and without the rows that PostgreSQL quotes. */
 export function fromPostgres(error: unknown, password: string, committing: boolean): unknown {
-  if (!(error instanceof Error) || error instanceof StoreError) return error;
+  if (!(error instanceof Error) || error instanceof JournalError) return error;
   const code = codeOf(error);
   const message = password === "" ? error.message : error.message.replaceAll(password, "***");
   const details = code === undefined ? message : `${message} (${code})`;
   const options = (hint: string) => ({ details, hint });
   if (isDisconnect(error)) {
     if (committing) {
-      return new StoreError(
+      return new JournalError(
         "indeterminate",
         "The database went away during a commit: whether it took place is unknown.",
         options("Read what was to be stored, then ask again."),
       );
     }
-    return new StoreError(
+    return new JournalError(
       "unavailable",
       "The database cannot be reached.",
       options("Look at DATABASE_URL and at the server, then start again."),
@@ -51,40 +51,40 @@ export function fromPostgres(error: unknown, password: string, committing: boole
   }
   if (code === undefined) return error;
   if (code === QUERY_CANCELED || (isTransient(error) && code !== UNIQUE_VIOLATION)) {
-    return new StoreError("busy", "The database's locks were held for too long.", options("Try again."));
+    return new JournalError("busy", "The database's locks were held for too long.", options("Try again."));
   }
   if (code === "25006" || code === "42501") {
-    return new StoreError(
+    return new JournalError(
       "read-only",
       "The database does not let this user write.",
       options("Grant the user the right to create and write tables, or connect to the primary server."),
     );
   }
   if (code.startsWith("53")) {
-    return new StoreError(
+    return new JournalError(
       "full",
       "The database has run out of a resource.",
       options("Free disk space or connections."),
     );
   }
   if (code.startsWith("28") || code.startsWith("3D")) {
-    return new StoreError(
+    return new JournalError(
       "unavailable",
       "The database refused the connection.",
       options("Look at the user, the password and the name of the database in DATABASE_URL."),
     );
   }
   if (code.startsWith("XX")) {
-    return new StoreError("corrupt", "The database is damaged.", options("Restore it from a backup."));
+    return new JournalError("corrupt", "The database is damaged.", options("Restore it from a backup."));
   }
   if (code.startsWith("22") || code.startsWith("23")) {
-    return new StoreError(
+    return new JournalError(
       "invalid",
       "What was to be stored contradicts the journal.",
       options("This is a fault of the caller: read the payments and batches concerned again."),
     );
   }
-  return new StoreError("unavailable", "The database failed.", options("Read the details."));
+  return new JournalError("unavailable", "The database failed.", options("Read the details."));
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type CompiledQuery, sql } from "kysely";
 import { gather, togetherOrAlone } from "../../../async/gather.ts";
 import { nodeTooOld } from "../../../nodeVersion.ts";
-import { StoreError } from "../../ports/errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import { type Backend, ROWS_PER_TRANSACTION, type Write } from "../backend.ts";
 import { sqliteDialect } from "../dialect.ts";
 import { checkVersion, migrate, SCHEMA_VERSION } from "../schema.ts";
@@ -31,7 +31,7 @@ export type SqliteOptions = {
 /** A journal in a file, or with `:memory:` in this process only. */
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Backend> {
   const tooOld = nodeTooOld("A journal in SQLite");
-  if (tooOld !== undefined) throw new StoreError("unavailable", tooOld.shortMessage, tooOld);
+  if (tooOld !== undefined) throw new JournalError("unavailable", tooOld.shortMessage, tooOld);
   const file = path === ":memory:" ? path : resolve(path);
   if (file !== ":memory:") await createFile(file);
   const { maxPageCount } = options;
@@ -152,7 +152,7 @@ async function createFile(path: string): Promise<void> {
     if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return;
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     const kind = code === "EROFS" || code === "EACCES" ? "read-only" : code === "ENOSPC" ? "full" : "unavailable";
-    throw new StoreError(kind, `The journal ${path} cannot be made.`, {
+    throw new JournalError(kind, `The journal ${path} cannot be made.`, {
       details: cause instanceof Error ? cause.message : String(cause),
       hint: "Give a path in a folder that can be written, on a disk with space.",
       cause,
@@ -160,6 +160,6 @@ async function createFile(path: string): Promise<void> {
   }
 }
 
-function foreignFile(path: string): StoreError {
-  return new StoreError("invalid", `${path} is a database of another program.`, { hint: "Give another path." });
+function foreignFile(path: string): JournalError {
+  return new JournalError("invalid", `${path} is a database of another program.`, { hint: "Give another path." });
 }

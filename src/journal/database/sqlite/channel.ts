@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { StoreError } from "../../ports/errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import { SqliteFailure } from "./errors.ts";
 import type { ConnectionName, Rows, SqlValue, WorkerAnswer, WorkerRequest, WorkerSettings } from "./protocol.ts";
 
@@ -20,7 +20,7 @@ export function openChannel(settings: WorkerSettings): Channel {
   worker.unref();
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
-  let ended: StoreError | undefined;
+  let ended: JournalError | undefined;
 
   worker.on("message", (answer: WorkerAnswer) => {
     const request = waiting.get(answer.id);
@@ -34,7 +34,7 @@ export function openChannel(settings: WorkerSettings): Channel {
   worker.on("exit", () => end(undefined));
 
   function end(cause: unknown): void {
-    ended ??= new StoreError("unavailable", "The journal's thread has ended.", {
+    ended ??= new JournalError("unavailable", "The journal's thread has ended.", {
       hint: "Open the journal again; the cause says what ended it.",
       cause,
     });

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { type Kysely, sql } from "kysely";
-import { StoreError } from "../../ports/errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { Tables } from "../tables.ts";
 
 /** A file of up to this size is read as a whole. */
@@ -10,7 +10,7 @@ const LARGE: ReadonlySet<string> = new Set(["payments", "history", "attempts", "
 
 /**
  * Looks whether the pages of a journal's file hold together, without a lock that would keep writers out.
- * @throws StoreError of the kind `corrupt`, with the first damage that was found.
+ * @throws JournalError of the kind `corrupt`, with the first damage that was found.
  */
 export async function findDamage(db: Kysely<Tables>, path: string, tables: readonly string[]): Promise<void> {
   const { size } = await stat(path);
@@ -22,7 +22,7 @@ export async function findDamage(db: Kysely<Tables>, path: string, tables: reado
     const { rows } = await sql<{ quick_check: string }>`${check}`.execute(db);
     const [first] = rows;
     if (first === undefined || first.quick_check === "ok") continue;
-    throw new StoreError("corrupt", "The journal's file is damaged.", {
+    throw new JournalError("corrupt", "The journal's file is damaged.", {
       details: `${path}: ${first.quick_check.split("\n").slice(0, 2).join(" ")}`,
       hint: "Restore it from a backup, or give another path; what settled is found on the chain by its nonces.",
     });

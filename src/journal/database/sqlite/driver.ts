@@ -7,7 +7,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import { StoreError } from "../../ports/errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { Tables } from "../tables.ts";
 import type { Channel } from "./channel.ts";
 import type { ConnectionName, SqlValue } from "./protocol.ts";
@@ -64,5 +64,5 @@ function driverOn(channel: Channel, name: ConnectionName): Driver {
 export function sqlValue(value: unknown): SqlValue {
   if (value === null || typeof value === "string" || typeof value === "bigint") return value;
   if (typeof value === "number" && Number.isSafeInteger(value)) return value;
-  throw new StoreError("invalid", "A value cannot be stored.", { details: `It is of type ${typeof value}.` });
+  throw new JournalError("invalid", "A value cannot be stored.", { details: `It is of type ${typeof value}.` });
 }

@@ -1,4 +1,4 @@
-import { StoreError } from "../../ports/errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { WorkerFailure } from "./protocol.ts";
 
 // Primary result codes, https://sqlite.org/rescode.html
@@ -30,14 +30,14 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED;
 }
 
-/** What SQLite said as an error of the store; errors that are not SQLite's stay as they are. */
+/** What SQLite said as an error of the journal; errors that are not SQLite's stay as they are. */
 export function fromSqlite(error: unknown, path: string): unknown {
   if (!(error instanceof SqliteFailure)) return error;
   const options = (hint: string) => ({ details: `${path}: ${error.message}`, hint, cause: error });
   switch (primaryCode(error)) {
     case BUSY:
     case LOCKED:
-      return new StoreError(
+      return new JournalError(
         "busy",
         "Another process kept the journal locked.",
         options(
@@ -45,35 +45,35 @@ export function fromSqlite(error: unknown, path: string): unknown {
         ),
       );
     case READONLY:
-      return new StoreError(
+      return new JournalError(
         "read-only",
         "The journal cannot be written.",
         options("Mend the permissions of the file."),
       );
     case FULL:
-      return new StoreError("full", "The journal's disk is full.", options("Free some space and start again."));
+      return new JournalError("full", "The journal's disk is full.", options("Free some space and start again."));
     case CORRUPT:
     case NOTADB:
-      return new StoreError(
+      return new JournalError(
         "corrupt",
         "The journal's file is damaged, or is no journal.",
         options("Restore it from a backup, or give another path; what settled is found on the chain by its nonces."),
       );
     case IOERR:
     case CANTOPEN:
-      return new StoreError(
+      return new JournalError(
         "unavailable",
         "The journal cannot be opened or read.",
         options("Look at the path, its permissions and the disk."),
       );
     case CONSTRAINT:
-      return new StoreError(
+      return new JournalError(
         "invalid",
         "What was to be stored contradicts the journal.",
         options("This is a fault of the caller: read the payments and batches concerned again."),
       );
     default:
-      return new StoreError("unavailable", "The journal failed.", options("Read the details."));
+      return new JournalError("unavailable", "The journal failed.", options("Read the details."));
   }
 }
 

@@ -1,4 +1,4 @@
-// What passes between the store and the thread that SQLite lives on.
+// What passes between the journal and the thread that SQLite lives on.
 
 /** Reads go through a connection of their own, so that they see what is committed while a transaction is under way. */
 export type ConnectionName = "writer" | "reader";

@@ -2,12 +2,12 @@ import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
 import { dayOf, earningOf } from "../../../journal/channels/earning.ts";
 import type { ChannelRow } from "../../../journal/ports/channelTypes.ts";
 import type { ChannelEvent } from "../../../journal/ports/ledgerTypes.ts";
-import type { Store } from "../../../journal/ports/types.ts";
+import type { Journal } from "../../../journal/ports/types.ts";
 import type { EarningsBook } from "./book.ts";
 import { chargedOf, everyChannel, everyRow, unclaimedOf } from "./channels.ts";
 
 type Port = {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly chainId: number;
   readonly token: Address;
   readonly book: EarningsBook;
@@ -39,7 +39,7 @@ type Account = {
 
 /** Adds what channels were charged, and where that is: unclaimed, unswept or paid out. The oldest of each goes on first. */
 export async function addChannels(port: Port): Promise<void> {
-  const { store, chainId, token, book, merchantOf } = port;
+  const { journal, chainId, token, book, merchantOf } = port;
   const add = (day: number, receiver: Address, amounts: Parameters<EarningsBook["add"]>[3]) =>
     book.add(day, receiver, merchantOf(receiver), amounts);
   const channels = await readChannels(port);
@@ -103,7 +103,7 @@ export async function addChannels(port: Port): Promise<void> {
     if (earlier > 0n) add(day, receiver, { earned: earlier });
   }
 
-  const due = (await store.channelReceivers(chainId)).filter((one) => isAddressEqual(one.token, token));
+  const due = (await journal.channelReceivers(chainId)).filter((one) => isAddressEqual(one.token, token));
   for (const [receiver, { claims, unread, earlier }] of accounts) {
     for (const { day, amount } of claims) if (amount > 0n) add(day, receiver, { unswept: amount });
     const { unswept = 0n, unsweptSinceMs } = due.find((one) => isAddressEqual(one.receiver, receiver)) ?? {};
@@ -115,9 +115,9 @@ export async function addChannels(port: Port): Promise<void> {
   }
 }
 
-async function readChannels({ store, chainId, token }: Port): Promise<ReadonlyMap<Hex, Channel>> {
+async function readChannels({ journal, chainId, token }: Port): Promise<ReadonlyMap<Hex, Channel>> {
   const channels = new Map<Hex, Channel>();
-  for await (const page of everyChannel(store, chainId)) {
+  for await (const page of everyChannel(journal, chainId)) {
     for (const row of page) {
       const { receiver, token: its } = row.record.channelConfig as { receiver: Address; token: Address };
       if (!isAddressEqual(its, token)) continue;
@@ -131,7 +131,7 @@ async function readChannels({ store, chainId, token }: Port): Promise<ReadonlyMa
       });
     }
   }
-  for await (const page of everyRow((query) => store.channelDays({ chainId, ...query }))) {
+  for await (const page of everyRow((query) => journal.channelDays({ chainId, ...query }))) {
     for (const { channelId, receiver, token: its, day, amount } of page) {
       if (!isAddressEqual(its, token)) continue;
       const channel = channels.get(channelId) ?? {
@@ -155,9 +155,9 @@ function claimedOf({ claimed, record }: ChannelRow): bigint {
 }
 
 /** Claims and sweeps in the order of the chain. */
-async function readEvents({ store, chainId, token }: Port): Promise<readonly ChannelEvent[]> {
+async function readEvents({ journal, chainId, token }: Port): Promise<readonly ChannelEvent[]> {
   const events: ChannelEvent[] = [];
-  for await (const page of everyRow((query) => store.channelEvents({ chainId, ...query }))) {
+  for await (const page of everyRow((query) => journal.channelEvents({ chainId, ...query }))) {
     for (const event of page) {
       const isWanted = event.kind === "claim" || event.kind === "sweep";
       if (isWanted && isAddressEqual(event.token, token))

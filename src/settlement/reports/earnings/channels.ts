@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { ChannelRow, ChannelStore } from "../../../journal/ports/channelTypes.ts";
+import type { ChannelJournal, ChannelRow } from "../../../journal/ports/channelTypes.ts";
 
 /** What was charged of a channel in all, in atomic units. */
 export function chargedOf({ record }: Pick<ChannelRow, "record">): bigint {
@@ -14,12 +14,12 @@ export function unclaimedOf(row: Pick<ChannelRow, "record" | "claimed">): bigint
 
 /** All channels of a chain, a page at a time. */
 export async function* everyChannel(
-  store: ChannelStore,
+  journal: ChannelJournal,
   chainId: number,
   only?: "unclaimed" | "withdrawing",
 ): AsyncGenerator<readonly ChannelRow[]> {
   for (let afterId: Hex | undefined; ; ) {
-    const page = await store.listChannels({
+    const page = await journal.listChannels({
       chainId,
       limit: PAGE,
       ...(only === undefined ? {} : { only }),

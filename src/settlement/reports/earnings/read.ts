@@ -1,7 +1,7 @@
 import { type Address, isAddressEqual } from "viem";
 import { decodeChannelCall } from "../../../channels/decode.ts";
 import { dayOf } from "../../../journal/channels/earning.ts";
-import { OPEN_STATES, type PaymentRow, type PaymentState, type Store } from "../../../journal/ports/types.ts";
+import { type Journal, OPEN_STATES, type PaymentRow, type PaymentState } from "../../../journal/ports/types.ts";
 import { readFees } from "../statement.ts";
 import {
   createEarningsBook,
@@ -43,7 +43,7 @@ export type Earnings = {
 };
 
 type Context = Required<Pick<EarningsQuery, "chainId" | "token">> & {
-  readonly store: Store;
+  readonly journal: Journal;
   readonly book: EarningsBook;
   readonly merchantOf: (payee: Address) => string | undefined;
 };
@@ -61,16 +61,16 @@ const PAID_STATES = ["settled", "settled-elsewhere", "already-used"] as const;
  * the chain. What a channel was charged before this journal kept days is earned on the day of its claim, or of its sweep.
  * @throws EarningsError where a day of the filter is none.
  */
-export async function readEarnings(store: Store, query: EarningsQuery): Promise<Earnings> {
+export async function readEarnings(journal: Journal, query: EarningsQuery): Promise<Earnings> {
   const { chainId, token, merchantOf = () => undefined } = query;
   const book = createEarningsBook(query);
-  const context: Context = { store, chainId, token, book, merchantOf };
+  const context: Context = { journal, chainId, token, book, merchantOf };
   await addPayments(context);
   await addChannels(context);
   const totals = book.totals();
   const { since, until, payees, merchants } = query;
   const isAll = [since, until, payees, merchants].every((one) => one === undefined);
-  const fees = isAll ? await readFees(store, chainId) : undefined;
+  const fees = isAll ? await readFees(journal, chainId) : undefined;
   const otherwise =
     fees === undefined ? undefined : { gas: fees.gasUsed - totals.gas, feeWei: fees.feesWei - totals.feeWei };
   const { earned, unclaimed, unswept, paidOut } = totals;
@@ -79,8 +79,8 @@ export async function readEarnings(store: Store, query: EarningsQuery): Promise<
 }
 
 async function addPayments(context: Context): Promise<void> {
-  const { store, chainId, token, book, merchantOf } = context;
-  const inState = (state: PaymentState) => everyRow((page) => store.list({ chainId, states: [state], ...page }));
+  const { journal, chainId, token, book, merchantOf } = context;
+  const inState = (state: PaymentState) => everyRow((page) => journal.list({ chainId, states: [state], ...page }));
   for (const state of OPEN_STATES) {
     for await (const rows of inState(state)) {
       for (const { work, bringer, acceptedAtMs } of rows) {
@@ -92,7 +92,7 @@ async function addPayments(context: Context): Promise<void> {
   }
   for (const state of PAID_STATES) {
     for await (const rows of inState(state)) {
-      const times = await store.enteredAt(rows.map(({ id }) => id));
+      const times = await journal.enteredAt(rows.map(({ id }) => id));
       for (const row of rows) {
         const day = dayOf(times.get(row.id) ?? row.updatedAtMs);
         if (row.work.kind === "call") addCall(context, row, day);

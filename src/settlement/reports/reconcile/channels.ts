@@ -4,7 +4,7 @@ import { readChannels, readReceivers, readUnswept } from "../../../chain/channel
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces } from "../../../chain/tokenLogs.ts";
 import type { ChannelEvent, ChannelParties } from "../../../journal/ports/ledgerTypes.ts";
-import type { Store } from "../../../journal/ports/types.ts";
+import type { Journal } from "../../../journal/ports/types.ts";
 import { chargedOf, everyChannel, everyRow } from "../earnings/channels.ts";
 import { channelCursor } from "../earnings/cursor.ts";
 import { noTallies, type Side, type Tally } from "./ledger.ts";
@@ -61,23 +61,23 @@ const GROUPS = { claim: "claims", sweep: "sweeps", refund: "givenBack", withdraw
  */
 export async function reconcileChannels(
   client: ChainClient,
-  store: Store,
+  journal: Journal,
   query: Query,
 ): Promise<ChannelReconciliation | undefined> {
   const { token, from, to, mostDifferences } = query;
   const chainId = client.chain.id;
   const isWanted = (receiver: Address) =>
     query.payees === undefined || query.payees.some((payee) => isAddressEqual(payee, receiver));
-  const receivers = (await store.channelReceivers(chainId)).filter((one) => {
+  const receivers = (await journal.channelReceivers(chainId)).filter((one) => {
     return isAddressEqual(one.token, token) && isWanted(one.receiver);
   });
   if (receivers.length === 0) return undefined;
   const isOwn = (one: { readonly receiver: Address; readonly token: Address }) =>
     isAddressEqual(one.token, token) && receivers.some(({ receiver }) => isAddressEqual(receiver, one.receiver));
 
-  const cursor = await store.cursor(channelCursor(chainId));
+  const cursor = await journal.cursor(channelCursor(chainId));
   const noted = new Map<string, ChannelEvent>();
-  for await (const page of everyRow((rows) => store.channelEvents({ chainId, ...rows }))) {
+  for await (const page of everyRow((rows) => journal.channelEvents({ chainId, ...rows }))) {
     for (const event of page) {
       const isInside = event.blockNumber >= from && event.blockNumber <= to;
       if (isInside && isOwn(event)) noted.set(nameOf(event), event);
@@ -98,7 +98,7 @@ export async function reconcileChannels(
   await inPieces({ from, to }, async (piece) => {
     const logs = await readChannelLogs(client, piece);
     const ids = logs.flatMap((log) => ("channelId" in log ? [log.channelId] : []));
-    const parties = await store.channelParties([...new Set(ids)]);
+    const parties = await journal.channelParties([...new Set(ids)]);
     for (const log of logs) {
       const event = eventOf(log, parties);
       if (event === undefined || !isOwn(event)) continue;
@@ -130,7 +130,7 @@ export async function reconcileChannels(
 
   async function readStates(): Promise<readonly ReceiverState[]> {
     const unclaimed = new Map<string, bigint>();
-    for await (const page of everyChannel(store, chainId)) {
+    for await (const page of everyChannel(journal, chainId)) {
       const own = page.filter(({ record: { channelConfig: config } }) => isOwn(config as ChannelParties));
       const found = await readChannels(
         client,

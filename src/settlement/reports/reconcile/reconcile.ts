@@ -2,7 +2,7 @@ import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
 import { authorizationId } from "../../../authorization/identity.ts";
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/tokenLogs.ts";
-import { OPEN_STATES, type PaymentRow, type Store } from "../../../journal/ports/types.ts";
+import { type Journal, OPEN_STATES, type PaymentRow } from "../../../journal/ports/types.ts";
 import { type Settlement, settlementOf } from "../earnings/terms.ts";
 import { addFlows, readBalances } from "./balances.ts";
 import { type ChannelReconciliation, reconcileChannels } from "./channels.ts";
@@ -64,16 +64,16 @@ const SHOWN_DIFFERENCES = 100;
  * journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
  * @throws ChainUnavailableError where the node does not answer.
  */
-export async function reconcile(client: ChainClient, store: Store, query: ReconcileQuery): Promise<Reconciliation> {
+export async function reconcile(client: ChainClient, journal: Journal, query: ReconcileQuery): Promise<Reconciliation> {
   const { token, fromBlock, toBlock } = query;
   const range: BlockRange = { from: fromBlock, to: toBlock };
-  const channels = await reconcileChannels(client, store, {
+  const channels = await reconcileChannels(client, journal, {
     ...range,
     token,
     payees: query.payees,
     mostDifferences: SHOWN_DIFFERENCES,
   });
-  const payees = query.payees ?? (await readPayees(store, client.chain.id, token));
+  const payees = query.payees ?? (await readPayees(journal, client.chain.id, token));
   const wanted = new Set(payees.map((payee) => payee.toLowerCase()));
   const ledger = createLedger();
   const differences: Difference[] = [];
@@ -96,7 +96,7 @@ export async function reconcile(client: ChainClient, store: Store, query: Reconc
     });
   }
 
-  for await (const row of paidRows(store, client.chain.id)) {
+  for await (const row of paidRows(journal, client.chain.id)) {
     const claim = settlementOf(row, token);
     if (claim === undefined || !wanted.has(claim.to.toLowerCase()) || matchedIds.has(row.id)) continue;
     if (claim.blockNumber < fromBlock || claim.blockNumber > toBlock) continue;
@@ -132,7 +132,7 @@ export async function reconcile(client: ChainClient, store: Store, query: Reconc
   async function matchAll(settlements: readonly Settlement[]): Promise<void> {
     const ids = settlements.map(({ from, nonce }) => authorizationId({ chainId: client.chain.id, token, from, nonce }));
     const byIdentity = new Map<string, PaymentRow[]>();
-    for (const row of await store.withIdentities(ids)) {
+    for (const row of await journal.withIdentities(ids)) {
       const variants = byIdentity.get(row.identity);
       if (variants === undefined) byIdentity.set(row.identity, [row]);
       else variants.push(row);
@@ -141,16 +141,16 @@ export async function reconcile(client: ChainClient, store: Store, query: Reconc
       const variants = byIdentity.get(ids[index] ?? "") ?? [];
       const paid = variants.find((row) => knows(row, settlement));
       const [first] = variants;
-      const journal = first === undefined ? undefined : { id: first.id, state: first.state };
+      const known = first === undefined ? undefined : { id: first.id, state: first.state };
       if (paid !== undefined) {
         matchedIds.add(paid.id);
         ledger.add("matched", settlement);
       } else if (variants.some(isOpen)) {
         ledger.add("undecided", settlement);
-        differ({ kind: "undecided", ...settlement, journal });
+        differ({ kind: "undecided", ...settlement, journal: known });
       } else {
         ledger.add("onlyOnChain", settlement);
-        differ({ kind: "only-on-chain", ...settlement, journal });
+        differ({ kind: "only-on-chain", ...settlement, journal: known });
       }
     }
   }
@@ -199,10 +199,10 @@ function isOpen({ state }: PaymentRow): boolean {
   return OPEN_STATES.some((open) => open === state);
 }
 
-async function* paidRows(store: Store, chainId: number): AsyncGenerator<PaymentRow, void> {
+async function* paidRows(journal: Journal, chainId: number): AsyncGenerator<PaymentRow, void> {
   for (const state of ["settled", "settled-elsewhere", "already-used"] as const) {
     for (let afterId = 0; ; ) {
-      const rows = await store.list({ chainId, states: [state], afterId, limit: ROWS_AT_ONCE });
+      const rows = await journal.list({ chainId, states: [state], afterId, limit: ROWS_AT_ONCE });
       yield* rows;
       const last = rows.at(-1);
       if (last === undefined || rows.length < ROWS_AT_ONCE) break;
@@ -211,11 +211,11 @@ async function* paidRows(store: Store, chainId: number): AsyncGenerator<PaymentR
   }
 }
 
-async function readPayees(store: Store, chainId: number, token: Address): Promise<Address[]> {
-  const receivers = (await store.channelReceivers(chainId)).filter((one) => isAddressEqual(one.token, token));
+async function readPayees(journal: Journal, chainId: number, token: Address): Promise<Address[]> {
+  const receivers = (await journal.channelReceivers(chainId)).filter((one) => isAddressEqual(one.token, token));
   const payees = new Set<Address>(receivers.map(({ receiver }) => getAddress(receiver)));
   for (let afterId = 0; ; ) {
-    const rows = await store.list({ chainId, afterId, limit: ROWS_AT_ONCE });
+    const rows = await journal.list({ chainId, afterId, limit: ROWS_AT_ONCE });
     for (const { work } of rows) {
       if (work.kind !== "authorization" || work.authorization.token.toLowerCase() !== token.toLowerCase()) continue;
       payees.add(work.authorization.to);

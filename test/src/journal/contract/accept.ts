@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { maxUint256 } from "viem";
-import { StoreError } from "../../../../src/journal/index.ts";
+import { JournalError } from "../../../../src/journal/index.ts";
 import type { Subject } from "../contract.ts";
 import { acceptSeeds, addressOf, chainId, hashOf, move, paymentOf } from "../fixtures.ts";
 
-export function describeAccept({ store, another }: Subject): void {
+export function describeAccept({ journal, another }: Subject): void {
   describe("accept", () => {
     it("keeps every term exactly, at any size", async () => {
       const authorization = paymentOf(1, { deadlineSeconds: maxUint256, acceptedBlock: 2n ** 80n, source: "line 7" });
@@ -27,7 +27,7 @@ export function describeAccept({ store, another }: Subject): void {
         consumedAtMs: undefined,
         bringer: undefined,
       };
-      const accepted = await store().accept([authorization, call], 5);
+      const accepted = await journal().accept([authorization, call], 5);
       const rows = accepted.map(({ row }) => row);
       expect(accepted.map(({ isNew }) => isNew)).to.deep.equal([true, true]);
       expect(rows[0]).to.deep.equal({
@@ -49,50 +49,50 @@ export function describeAccept({ store, another }: Subject): void {
     });
 
     it("gives the row that is there for the same terms, with its state of today", async () => {
-      const [first] = await acceptSeeds(store(), 1);
+      const [first] = await acceptSeeds(journal(), 1);
       if (first === undefined) throw new Error();
-      await move(store(), [first], "rejected", 9);
-      const [again] = await store().accept([{ ...paymentOf(1), source: "elsewhere" }], 20);
+      await move(journal(), [first], "rejected", 9);
+      const [again] = await journal().accept([{ ...paymentOf(1), source: "elsewhere" }], 20);
       expect(again?.isNew).to.equal(false);
       expect(again?.row).to.include({ id: first.id, state: "rejected", source: undefined, acceptedAtMs: 1 });
-      expect(await store().history(first.id)).to.have.length(2);
+      expect(await journal().history(first.id)).to.have.length(2);
     });
 
     it("makes one row of two equal payments in a call", async () => {
-      const accepted = await store().accept([paymentOf(1), paymentOf(2), paymentOf(1)], 1);
+      const accepted = await journal().accept([paymentOf(1), paymentOf(2), paymentOf(1)], 1);
       expect(accepted.map(({ isNew }) => isNew)).to.deep.equal([true, true, false]);
       expect(accepted[2]?.row).to.deep.equal(accepted[0]?.row);
-      expect(await store().count()).to.deep.equal({ queued: 2 });
+      expect(await journal().count()).to.deep.equal({ queued: 2 });
     });
 
     it("makes a row of each variant", async () => {
-      const accepted = await store().accept([paymentOf(1), paymentOf(1, { variant: 1 })], 1);
+      const accepted = await journal().accept([paymentOf(1), paymentOf(1, { variant: 1 })], 1);
       expect(accepted.map(({ isNew }) => isNew)).to.deep.equal([true, true]);
       expect(accepted[0]?.row.identity).to.equal(accepted[1]?.row.identity);
     });
 
     it("accepts nothing from an empty list", async () => {
-      expect(await store().accept([], 1)).to.deep.equal([]);
+      expect(await journal().accept([], 1)).to.deep.equal([]);
     });
 
     it("makes one row of 50 equal payments at once, over two instances", async () => {
       const other = await another();
       const calls = Array.from({ length: 50 }, (_, index) =>
-        (index % 2 ? store() : other).accept([paymentOf(1)], index),
+        (index % 2 ? journal() : other).accept([paymentOf(1)], index),
       );
       const accepted = (await Promise.all(calls)).flat();
       expect(new Set(accepted.map(({ row }) => row.id)).size).to.equal(1);
       expect(accepted.filter(({ isNew }) => isNew)).to.have.length(1);
-      expect(await store().count()).to.deep.equal({ queued: 1 });
+      expect(await journal().count()).to.deep.equal({ queued: 1 });
     });
 
     it("keeps the order of 2,500 payments in a call", async () => {
       const payments = Array.from({ length: 2_500 }, (_, index) => paymentOf(index));
-      const rows = (await store().accept(payments, 1)).map(({ row }) => row);
+      const rows = (await journal().accept(payments, 1)).map(({ row }) => row);
       expect(rows.map(({ identity }) => identity)).to.deep.equal(payments.map(({ identity }) => identity));
       const ids = rows.map(({ id }) => id);
       expect(ids).to.deep.equal([...ids].sort((a, b) => a - b));
-      expect(await store().history(ids[2_499] ?? 0)).to.have.length(1);
+      expect(await journal().history(ids[2_499] ?? 0)).to.have.length(1);
     });
 
     it("rejects a payment that cannot be stored, alone among those of the same moment", async () => {
@@ -103,11 +103,11 @@ export function describeAccept({ store, another }: Subject): void {
         { ...paymentOf(2), work: { kind: "call", chainId, to: "0x", data: "0x", gas: 1n } },
       ] as const;
       const calls = await Promise.allSettled([
-        store().accept([paymentOf(1)], 1),
-        ...bad.map((payment) => store().accept([payment], 1)),
+        journal().accept([paymentOf(1)], 1),
+        ...bad.map((payment) => journal().accept([payment], 1)),
         // SQLite and PostgreSQL refuse a fraction of a millisecond, in the transaction that the others share.
-        store().accept([paymentOf(3)], 1.5),
-        store().accept([paymentOf(4)], 1),
+        journal().accept([paymentOf(3)], 1.5),
+        journal().accept([paymentOf(4)], 1),
       ]);
       expect(calls.map(({ status }) => status)).to.deep.equal([
         "fulfilled",
@@ -117,13 +117,13 @@ export function describeAccept({ store, another }: Subject): void {
       ]);
       for (const call of calls) {
         if (call.status === "rejected")
-          expect(call.reason).to.be.instanceOf(StoreError).with.property("kind", "invalid");
+          expect(call.reason).to.be.instanceOf(JournalError).with.property("kind", "invalid");
       }
-      expect(await store().count()).to.deep.equal({ queued: 2 });
+      expect(await journal().count()).to.deep.equal({ queued: 2 });
     });
 
     it("keeps a source without what no database holds", async () => {
-      const [accepted] = await store().accept([paymentOf(1, { source: "a\0b\ud800c 😀 'quoted' \\" })], 1);
+      const [accepted] = await journal().accept([paymentOf(1, { source: "a\0b\ud800c 😀 'quoted' \\" })], 1);
       expect(accepted?.row.source).to.equal("a\uFFFDb\uFFFDc 😀 'quoted' \\");
     });
   });

@@ -1,136 +1,136 @@
 import { expect } from "chai";
-import type { Store } from "../../../../src/journal/index.ts";
+import type { Journal } from "../../../../src/journal/index.ts";
 import type { Subject } from "../contract.ts";
 import { acceptAll, acceptSeeds, batchOf, chainId, lease, move, paymentOf, request } from "../fixtures.ts";
 
-const claim = (store: Store, change: Partial<Parameters<Store["claim"]>[0]> = {}) =>
-  store.claim({ chainId, owner: "a", nowMs: 100, untilMs: 200, limit: 100, ...change });
+const claim = (journal: Journal, change: Partial<Parameters<Journal["claim"]>[0]> = {}) =>
+  journal.claim({ chainId, owner: "a", nowMs: 100, untilMs: 200, limit: 100, ...change });
 
-export function describeClaim({ store, another }: Subject): void {
+export function describeClaim({ journal, another }: Subject): void {
   describe("claim", () => {
     it("gives the earliest deadlines first, up to the limit", async () => {
       const deadlines = [50n, 2n ** 200n, 10n, 30n, 10n];
       const rows = await acceptAll(
-        store(),
+        journal(),
         deadlines.map((deadlineSeconds, seed) => paymentOf(seed, { deadlineSeconds })),
       );
-      const claimed = await claim(store(), { limit: 3 });
+      const claimed = await claim(journal(), { limit: 3 });
       expect(claimed).to.deep.equal([rows[2], rows[4], rows[3]]);
-      expect(await claim(store(), { owner: "b" })).to.deep.equal([rows[0], rows[1]]);
+      expect(await claim(journal(), { owner: "b" })).to.deep.equal([rows[0], rows[1]]);
     });
 
     it("skips what another owner claimed, until its time has passed", async () => {
-      const rows = await acceptSeeds(store(), 1, 2);
-      expect(await claim(store(), { untilMs: 200 })).to.deep.equal(rows);
-      expect(await claim(store(), { owner: "b", nowMs: 199 })).to.deep.equal([]);
-      expect(await claim(store(), { owner: "b", nowMs: 200 })).to.deep.equal(rows);
+      const rows = await acceptSeeds(journal(), 1, 2);
+      expect(await claim(journal(), { untilMs: 200 })).to.deep.equal(rows);
+      expect(await claim(journal(), { owner: "b", nowMs: 199 })).to.deep.equal([]);
+      expect(await claim(journal(), { owner: "b", nowMs: 200 })).to.deep.equal(rows);
     });
 
     it("gives an owner its own claims again, with a later end", async () => {
-      const rows = await acceptSeeds(store(), 1);
-      await claim(store(), { untilMs: 200 });
-      expect(await claim(store(), { untilMs: 300 })).to.deep.equal(rows);
-      expect(await claim(store(), { owner: "b", nowMs: 299 })).to.deep.equal([]);
+      const rows = await acceptSeeds(journal(), 1);
+      await claim(journal(), { untilMs: 200 });
+      expect(await claim(journal(), { untilMs: 300 })).to.deep.equal(rows);
+      expect(await claim(journal(), { owner: "b", nowMs: 299 })).to.deep.equal([]);
     });
 
     it("skips what is not due, but takes it at its time", async () => {
-      const rows = await acceptSeeds(store(), 1);
-      await store().transition(
+      const rows = await acceptSeeds(journal(), 1);
+      await journal().transition(
         rows.map(({ id }) => ({ paymentId: id, from: ["queued"], to: "queued", evidence: request, nextTryAtMs: 100 })),
         2,
       );
-      expect(await claim(store(), { nowMs: 99 })).to.deep.equal([]);
-      expect(await claim(store(), { nowMs: 100 })).to.have.length(1);
+      expect(await claim(journal(), { nowMs: 99 })).to.deep.equal([]);
+      expect(await claim(journal(), { nowMs: 100 })).to.have.length(1);
     });
 
     it("skips other chains and other states", async () => {
-      const rows = await acceptAll(store(), [paymentOf(1, { chainId: 8453 }), paymentOf(2)]);
-      await move(store(), rows.slice(1), "rejected");
-      expect(await claim(store())).to.deep.equal([]);
-      expect(await claim(store(), { chainId: 8453 })).to.deep.equal(rows.slice(0, 1));
+      const rows = await acceptAll(journal(), [paymentOf(1, { chainId: 8453 }), paymentOf(2)]);
+      await move(journal(), rows.slice(1), "rejected");
+      expect(await claim(journal())).to.deep.equal([]);
+      expect(await claim(journal(), { chainId: 8453 })).to.deep.equal(rows.slice(0, 1));
     });
 
     for (const state of ["batched", "submitted", "settled"] as const) {
       it(`skips an identity of which another variant is ${state}`, async () => {
-        const [first] = await acceptAll(store(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
+        const [first] = await acceptAll(journal(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
         if (first === undefined) throw new Error();
-        await move(store(), [first], state);
-        expect(await claim(store())).to.deep.equal([]);
-        await move(store(), [first], "rejected");
-        expect(await claim(store())).to.have.length(1);
+        await move(journal(), [first], state);
+        expect(await claim(journal())).to.deep.equal([]);
+        await move(journal(), [first], "rejected");
+        expect(await claim(journal())).to.have.length(1);
       });
     }
 
     it("names the settled ones that queued variants wait beside, once each", async () => {
       const variants = [1, 2, 3].map((variant) => paymentOf(1, { variant }));
-      const rows = await acceptAll(store(), [paymentOf(1), ...variants, paymentOf(2), paymentOf(2, { variant: 1 })]);
-      const winners = () => store().winners({ chainId, limit: 10 });
-      await move(store(), [rows[0]!, rows[4]!], "submitted");
+      const rows = await acceptAll(journal(), [paymentOf(1), ...variants, paymentOf(2), paymentOf(2, { variant: 1 })]);
+      const winners = () => journal().winners({ chainId, limit: 10 });
+      await move(journal(), [rows[0]!, rows[4]!], "submitted");
       expect(await winners()).to.deep.equal([]);
-      await move(store(), [rows[0]!, rows[4]!], "settled");
+      await move(journal(), [rows[0]!, rows[4]!], "settled");
       expect((await winners()).map(({ id }) => id)).to.deep.equal([rows[0]!.id, rows[4]!.id]);
-      expect(await store().winners({ chainId, limit: 1 })).to.have.length(1);
-      expect(await store().winners({ chainId: 8453, limit: 10 })).to.deep.equal([]);
-      await move(store(), [rows[1]!, rows[2]!, rows[3]!], "already-used");
+      expect(await journal().winners({ chainId, limit: 1 })).to.have.length(1);
+      expect(await journal().winners({ chainId: 8453, limit: 10 })).to.deep.equal([]);
+      await move(journal(), [rows[1]!, rows[2]!, rows[3]!], "already-used");
       expect((await winners()).map(({ id }) => id)).to.deep.equal([rows[4]!.id]);
     });
 
     it("gives 20 claimants at once disjoint payments, and all of them", async () => {
-      const rows = await acceptSeeds(store(), ...Array.from({ length: 100 }, (_, seed) => seed));
+      const rows = await acceptSeeds(journal(), ...Array.from({ length: 100 }, (_, seed) => seed));
       const other = await another();
       const owners = Array.from({ length: 20 }, (_, index) => `owner ${index}`);
       const claims = await Promise.all(
-        owners.map((owner, index) => claim(index % 2 ? store() : other, { owner, limit: 5 })),
+        owners.map((owner, index) => claim(index % 2 ? journal() : other, { owner, limit: 5 })),
       );
       const ids = claims.flat().map(({ id }) => id);
       expect(new Set(ids).size).to.equal(ids.length);
       // Whoever met rows that others were about to claim got fewer; the rest is still there.
-      for (const { id } of await claim(store(), { owner: "last" })) ids.push(id);
+      for (const { id } of await claim(journal(), { owner: "last" })) ids.push(id);
       expect(ids.sort((a, b) => a - b)).to.deep.equal(rows.map(({ id }) => id));
     });
 
     it("ends where the payment goes into a batch and comes back", async () => {
-      const rows = await acceptSeeds(store(), 1);
-      await claim(store(), { untilMs: 10_000 });
-      const held = await lease(store());
-      expect(await store().storeBatch(held, batchOf(0, rows), 10)).to.equal("stored");
-      await move(store(), rows, "queued");
-      expect(await claim(store(), { owner: "b" })).to.have.length(1);
+      const rows = await acceptSeeds(journal(), 1);
+      await claim(journal(), { untilMs: 10_000 });
+      const held = await lease(journal());
+      expect(await journal().storeBatch(held, batchOf(0, rows), 10)).to.equal("stored");
+      await move(journal(), rows, "queued");
+      expect(await claim(journal(), { owner: "b" })).to.have.length(1);
     });
   });
 
   describe("keepClaims", () => {
     it("gives an owner's claims a later end, and nobody else's", async () => {
-      const rows = await acceptSeeds(store(), 1, 2, 3);
+      const rows = await acceptSeeds(journal(), 1, 2, 3);
       const ids = rows.map(({ id }) => id);
-      await claim(store(), { limit: 1, untilMs: 200 });
-      await claim(store(), { owner: "b", limit: 1, untilMs: 200 });
-      await store().keepClaims(ids, "a", 300);
-      await store().keepClaims([], "a", 900);
-      expect(await claim(store(), { owner: "c", nowMs: 200, untilMs: 250 })).to.deep.equal(rows.slice(1));
-      expect(await claim(store(), { owner: "d", nowMs: 299, untilMs: 400 })).to.deep.equal(rows.slice(1));
-      expect(await claim(store(), { owner: "c", nowMs: 300, untilMs: 400 })).to.deep.equal(rows.slice(0, 1));
+      await claim(journal(), { limit: 1, untilMs: 200 });
+      await claim(journal(), { owner: "b", limit: 1, untilMs: 200 });
+      await journal().keepClaims(ids, "a", 300);
+      await journal().keepClaims([], "a", 900);
+      expect(await claim(journal(), { owner: "c", nowMs: 200, untilMs: 250 })).to.deep.equal(rows.slice(1));
+      expect(await claim(journal(), { owner: "d", nowMs: 299, untilMs: 400 })).to.deep.equal(rows.slice(1));
+      expect(await claim(journal(), { owner: "c", nowMs: 300, untilMs: 400 })).to.deep.equal(rows.slice(0, 1));
     });
 
     it("revives no claim that its owner has lost", async () => {
-      const rows = await acceptSeeds(store(), 1);
-      await claim(store(), { untilMs: 200 });
-      await claim(store(), { owner: "b", nowMs: 200, untilMs: 300 });
-      await store().keepClaims([rows[0]?.id ?? -1], "a", 900);
-      expect(await claim(store(), { owner: "c", nowMs: 300, untilMs: 400 })).to.deep.equal(rows);
+      const rows = await acceptSeeds(journal(), 1);
+      await claim(journal(), { untilMs: 200 });
+      await claim(journal(), { owner: "b", nowMs: 200, untilMs: 300 });
+      await journal().keepClaims([rows[0]?.id ?? -1], "a", 900);
+      expect(await claim(journal(), { owner: "c", nowMs: 300, untilMs: 400 })).to.deep.equal(rows);
     });
   });
 
   describe("release", () => {
     it("gives an owner's claims back, and nobody else's", async () => {
-      const rows = await acceptSeeds(store(), 1, 2);
-      await claim(store());
+      const rows = await acceptSeeds(journal(), 1, 2);
+      await claim(journal());
       const ids = rows.map(({ id }) => id);
-      await store().release(ids, "b");
-      expect(await claim(store(), { owner: "b" })).to.deep.equal([]);
-      await store().release(ids.slice(1), "a");
-      await store().release([], "a");
-      expect(await claim(store(), { owner: "b" })).to.deep.equal(rows.slice(1));
+      await journal().release(ids, "b");
+      expect(await claim(journal(), { owner: "b" })).to.deep.equal([]);
+      await journal().release(ids.slice(1), "a");
+      await journal().release([], "a");
+      expect(await claim(journal(), { owner: "b" })).to.deep.equal(rows.slice(1));
     });
   });
 }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Address } from "viem";
 import type { Clock } from "../../../../src/clock.ts";
-import type { HeldLease, Store } from "../../../../src/journal/index.ts";
+import type { HeldLease, Journal } from "../../../../src/journal/index.ts";
 import { silentLogger } from "../../../../src/logger.ts";
 import { createLeaseKeeper } from "../../../../src/settlement/sending/lease.ts";
 import type { Subject } from "../contract.ts";
@@ -21,21 +21,21 @@ const TTL_MS = 100;
 const MINUTES_10 = 600_000;
 
 /** A process: its time of day, which may be wrong, and its steady watch, both put forward by hand. */
-function processAt(store: Store, owner: string, timeOfDayMs: number) {
+function processAt(journal: Journal, owner: string, timeOfDayMs: number) {
   let elapsed = 0;
   const clock: Clock = { now: () => timeOfDayMs + elapsed, elapsed: () => elapsed, sleep: async () => undefined };
-  const options = { store, key: { chainId, sender }, owner, ttlMs: TTL_MS, clock, logger: silentLogger };
+  const options = { journal, key: { chainId, sender }, owner, ttlMs: TTL_MS, clock, logger: silentLogger };
   const pass = (ms: number): void => {
     elapsed += ms;
   };
   return { ...createLeaseKeeper(options), pass };
 }
 
-export function describeLeases({ store, another }: Subject): void {
+export function describeLeases({ journal, another }: Subject): void {
   const acquire = (
     owner: string,
     change: { chainId?: number; sender?: Address; abandoned?: HeldLease | undefined } = {},
-  ) => store().acquireLease({ chainId, sender, owner, ttlMs: TTL_MS, ...change });
+  ) => journal().acquireLease({ chainId, sender, owner, ttlMs: TTL_MS, ...change });
   const heldBy = async (asker: string): Promise<HeldLease> => {
     const answer = await acquire(asker);
     if ("lease" in answer) throw new Error("it was free");
@@ -49,14 +49,14 @@ export function describeLeases({ store, another }: Subject): void {
 
     it("says who has a key, where that runs, since when and for how long it was silent", async () => {
       const place = { host: "here", pid: 17 };
-      await store().acquireLease({ chainId, sender, owner: "a", ttlMs: TTL_MS, place });
+      await journal().acquireLease({ chainId, sender, owner: "a", ttlMs: TTL_MS, place });
       const { takenAtMs, silentForMs, ...held } = await heldBy("b");
       expect(held).to.deep.equal({ chainId, sender, owner: "a", epoch: 1, renewals: 1, ttlMs: TTL_MS, place });
       expect(silentForMs).to.be.at.least(0);
       await acquire("a");
       const renewed = await heldBy("b");
       expect(renewed).to.include({ renewals: 2, epoch: 1, takenAtMs });
-      expect((await store().senders(chainId))[0]?.lease).to.include({ owner: "a", renewals: 2 });
+      expect((await journal().senders(chainId))[0]?.lease).to.include({ owner: "a", renewals: 2 });
     });
 
     it("gives a key of another owner only to who has seen exactly this lease, unrenewed", async () => {
@@ -79,8 +79,8 @@ export function describeLeases({ store, another }: Subject): void {
     });
 
     it("gives a key that was given back, in a new epoch, to its old owner too", async () => {
-      const held = await lease(store(), { owner: "a" });
-      await store().releaseLease(held);
+      const held = await lease(journal(), { owner: "a" });
+      await journal().releaseLease(held);
       expect(await acquire("a")).to.have.nested.property("lease.epoch", 2);
     });
 
@@ -93,61 +93,61 @@ export function describeLeases({ store, another }: Subject): void {
     });
 
     it("frees what the former owner had claimed, of that chain alone", async () => {
-      const rows = await acceptSeeds(store(), 1, 2, 3);
-      const [elsewhere] = await acceptAll(store(), [paymentOf(4, { chainId: 8453 })]);
+      const rows = await acceptSeeds(journal(), 1, 2, 3);
+      const [elsewhere] = await acceptAll(journal(), [paymentOf(4, { chainId: 8453 })]);
       await acquire("a");
       const ids = async (owner: string, change: { limit?: number; chainId?: number } = {}) => {
         const query = { chainId, owner, nowMs: 1050, untilMs: 9000, limit: 10, ...change };
-        return (await store().claim(query)).map(({ id }) => id);
+        return (await journal().claim(query)).map(({ id }) => id);
       };
       expect(await ids("c", { limit: 1 })).to.deep.equal([rows[0]?.id]);
       expect(await ids("a")).to.deep.equal([rows[1]?.id, rows[2]?.id]);
       expect(await ids("a", { chainId: 8453 })).to.deep.equal([elsewhere?.id]);
       expect(await acquire("b")).to.have.property("heldBy");
       expect(await ids("b")).to.deep.equal([]);
-      await takeOver(store(), "b");
+      await takeOver(journal(), "b");
       expect(await ids("b")).to.deep.equal([rows[1]?.id, rows[2]?.id]);
       expect(await ids("b", { chainId: 8453 })).to.deep.equal([]);
     });
 
     it("frees nothing where an owner takes its own key again, or gave it back", async () => {
-      const rows = await acceptSeeds(store(), 1);
+      const rows = await acceptSeeds(journal(), 1);
       await acquire("a");
-      await store().claim({ chainId, owner: "a", nowMs: 1000, untilMs: 9000, limit: 10 });
-      const held = await lease(store(), { owner: "a" });
-      const claim = () => store().claim({ chainId, owner: "b", nowMs: 3000, untilMs: 9000, limit: 10 });
+      await journal().claim({ chainId, owner: "a", nowMs: 1000, untilMs: 9000, limit: 10 });
+      const held = await lease(journal(), { owner: "a" });
+      const claim = () => journal().claim({ chainId, owner: "b", nowMs: 3000, untilMs: 9000, limit: 10 });
       expect(await claim()).to.deep.equal([]);
-      await store().releaseLease(held);
+      await journal().releaseLease(held);
       await acquire("b");
       expect(await claim()).to.deep.equal([]);
-      await store().release([rows[0]?.id ?? -1], "a");
+      await journal().release([rows[0]?.id ?? -1], "a");
       expect(await claim()).to.deep.equal(rows);
     });
 
     it("leaves the claims of an owner alone who has another key, until that one is taken too", async () => {
-      const rows = await acceptSeeds(store(), 1);
+      const rows = await acceptSeeds(journal(), 1);
       await acquire("a");
       await acquire("a", { sender: addressOf(5) });
       await acquire("a", { chainId: 8453 });
-      await store().claim({ chainId, owner: "a", nowMs: 1050, untilMs: 9000, limit: 10 });
-      const claim = () => store().claim({ chainId, owner: "b", nowMs: 1150, untilMs: 9000, limit: 10 });
-      await takeOver(store(), "b");
+      await journal().claim({ chainId, owner: "a", nowMs: 1050, untilMs: 9000, limit: 10 });
+      const claim = () => journal().claim({ chainId, owner: "b", nowMs: 1150, untilMs: 9000, limit: 10 });
+      await takeOver(journal(), "b");
       expect(await claim()).to.deep.equal([]);
-      await takeOver(store(), "b", { sender: addressOf(5) });
+      await takeOver(journal(), "b", { sender: addressOf(5) });
       expect(await claim()).to.deep.equal(rows);
     });
 
     it("lets a former owner put nothing into a batch, and its next lease nothing that is in one", async () => {
-      const rows = await acceptSeeds(store(), 1, 2);
-      const claim = (owner: string) => store().claim({ chainId, owner, nowMs: 1050, untilMs: 9000, limit: 10 });
-      const old = await lease(store(), { owner: "a" });
+      const rows = await acceptSeeds(journal(), 1, 2);
+      const claim = (owner: string) => journal().claim({ chainId, owner, nowMs: 1050, untilMs: 9000, limit: 10 });
+      const old = await lease(journal(), { owner: "a" });
       await claim("a");
-      const next = await takeOver(store(), "b");
+      const next = await takeOver(journal(), "b");
       expect(await claim("b")).to.deep.equal(rows);
-      expect(await store().storeBatch(old, batchOf(0, rows), 1060)).to.equal("fenced");
-      expect(await store().storeBatch(next, batchOf(0, rows), 1110)).to.equal("stored");
-      const again = await takeOver(store(), "a");
-      expect(await store().storeBatch(again, batchOf(1, rows), 1210)).to.equal("payments-moved");
+      expect(await journal().storeBatch(old, batchOf(0, rows), 1060)).to.equal("fenced");
+      expect(await journal().storeBatch(next, batchOf(0, rows), 1110)).to.equal("stored");
+      const again = await takeOver(journal(), "a");
+      expect(await journal().storeBatch(again, batchOf(1, rows), 1210)).to.equal("payments-moved");
     });
 
     it("gives a key to one of ten owners at once, free or abandoned", async () => {
@@ -155,7 +155,7 @@ export function describeLeases({ store, another }: Subject): void {
       const race = async (abandoned: HeldLease | undefined) => {
         const answers = await Promise.all(
           Array.from({ length: 10 }, (_, index) =>
-            (index % 2 ? store() : other).acquireLease({ chainId, sender, owner: `${index}`, ttlMs: 100, abandoned }),
+            (index % 2 ? journal() : other).acquireLease({ chainId, sender, owner: `${index}`, ttlMs: 100, abandoned }),
           ),
         );
         return answers.filter((answer) => "lease" in answer).length;
@@ -167,9 +167,9 @@ export function describeLeases({ store, another }: Subject): void {
 
   describe("releaseLease", () => {
     it("does nothing for an owner who lost the key", async () => {
-      const old = await lease(store(), { owner: "a" });
-      await takeOver(store(), "b");
-      await store().releaseLease(old);
+      const old = await lease(journal(), { owner: "a" });
+      await takeOver(journal(), "b");
+      await journal().releaseLease(old);
       expect(await acquire("c")).to.have.nested.property("heldBy.owner", "b");
     });
   });
@@ -180,7 +180,7 @@ export function describeLeases({ store, another }: Subject): void {
       ["the second one's is behind", -MINUTES_10],
     ] as const) {
       it(`leave the key to the one that renews it, where ${whose}`, async () => {
-        const first = processAt(store(), "first", 1_900_000_000_000);
+        const first = processAt(journal(), "first", 1_900_000_000_000);
         const second = processAt(await another(), "second", 1_900_000_000_000 + aheadMs);
         expect(await first.keep()).to.equal(undefined);
         // Both look all the time, and the renewals come as late as they may.
@@ -196,7 +196,7 @@ export function describeLeases({ store, another }: Subject): void {
     }
 
     it("hand the key of a dead one over once it was seen unrenewed for its whole life, not a moment sooner", async () => {
-      const first = processAt(store(), "first", 1_900_000_000_000);
+      const first = processAt(journal(), "first", 1_900_000_000_000);
       const second = processAt(await another(), "second", 1_900_000_000_000 + MINUTES_10);
       await first.keep();
       expect(await second.keep()).to.include({ isAlive: false, quietForMs: 0 });
@@ -207,9 +207,9 @@ export function describeLeases({ store, another }: Subject): void {
       expect(second.holds()).to.include({ owner: "second", epoch: 2 });
     });
 
-    it("lets a stalled one store nothing after the key was taken, whatever its clocks say", async () => {
-      const rows = await acceptSeeds(store(), 1);
-      const first = processAt(store(), "first", 1_900_000_000_000);
+    it("lets a stalled one journal nothing after the key was taken, whatever its clocks say", async () => {
+      const rows = await acceptSeeds(journal(), 1);
+      const first = processAt(journal(), "first", 1_900_000_000_000);
       const second = processAt(await another(), "second", 1_900_000_000_000);
       await first.keep();
       await second.keep();
@@ -218,11 +218,11 @@ export function describeLeases({ store, another }: Subject): void {
       // It stood still, its watch included: it takes itself for the holder.
       const stale = first.holds();
       expect(stale).to.include({ owner: "first", epoch: 1 });
-      expect(await store().storeBatch(stale!, batchOf(0, rows), 1)).to.equal("fenced");
+      expect(await journal().storeBatch(stale!, batchOf(0, rows), 1)).to.equal("fenced");
       first.pass(TTL_MS);
       expect(first.holds()).to.equal(undefined);
       expect(await first.keep()).to.have.nested.property("lease.owner", "second");
-      expect(await store().storeBatch(second.holds()!, batchOf(0, rows), 1)).to.equal("stored");
+      expect(await journal().storeBatch(second.holds()!, batchOf(0, rows), 1)).to.equal("stored");
     });
   });
 }

@@ -1,13 +1,13 @@
 import { expect } from "chai";
-import type { ChannelEvent, ChannelRow, Store } from "../../../../src/journal/index.ts";
+import type { ChannelEvent, ChannelRow, Journal } from "../../../../src/journal/index.ts";
 import { configOf, idOf, payee, recordOf } from "../../../helpers/channelRecords.ts";
 import type { Subject } from "../contract.ts";
 import { acceptAll, chainId, hashOf, move, paymentOf } from "../fixtures.ts";
 
 const DAY_MS = 86_400_000;
 
-export function describeLedger({ store, another }: Subject): void {
-  const rowOf = async (seed: number) => (await store().channels([idOf(seed)])).get(idOf(seed));
+export function describeLedger({ journal, another }: Subject): void {
+  const rowOf = async (seed: number) => (await journal().channels([idOf(seed)])).get(idOf(seed));
   const contentOf = (seed: number, charged: bigint, claimed = 0n) => ({
     channelId: idOf(seed),
     chainId,
@@ -18,8 +18,8 @@ export function describeLedger({ store, another }: Subject): void {
     isDeleted: false,
   });
   const change = (before: ChannelRow | undefined, after: ReturnType<typeof contentOf> | undefined, nowMs: number) =>
-    store().changeChannels([{ before, after }], nowMs);
-  const daysOf = async (from: Store = store()) =>
+    journal().changeChannels([{ before, after }], nowMs);
+  const daysOf = async (from: Journal = journal()) =>
     (await from.channelDays({ chainId, afterId: 0, limit: 100 })).map(({ channelId, day, amount }) => {
       return [channelId, day, amount];
     });
@@ -45,7 +45,7 @@ export function describeLedger({ store, another }: Subject): void {
         [idOf(1), 13, 8n],
       ]);
       const { payer, token } = configOf(1);
-      expect(await store().channelParties([idOf(1), idOf(2)])).to.deep.equal(
+      expect(await journal().channelParties([idOf(1), idOf(2)])).to.deep.equal(
         new Map([[idOf(1), { payer, receiver: payee, token }]]),
       );
     });
@@ -86,43 +86,43 @@ export function describeLedger({ store, another }: Subject): void {
       ...rest,
     });
     const eventsOf = async () =>
-      (await store().channelEvents({ chainId, afterId: 0, limit: 100 })).map(({ id: _, ...event }) => event);
+      (await journal().channelEvents({ chainId, afterId: 0, limit: 100 })).map(({ id: _, ...event }) => event);
     const range = (from: bigint, to: bigint, logs: readonly ChannelEvent[]) => ({ chainId, from, to, logs });
 
     it("notes each log once, under the block that it is in now", async () => {
       const sweep = eventOf(2, 7n, { kind: "sweep", channelId: undefined, payer: undefined });
-      await store().noteChannelEvents([eventOf(1, 5n), sweep]);
-      await store().noteChannelEvents([eventOf(1, 6n)]);
+      await journal().noteChannelEvents([eventOf(1, 5n), sweep]);
+      await journal().noteChannelEvents([eventOf(1, 6n)]);
       expect(await eventsOf()).to.deep.equal([eventOf(1, 6n), sweep]);
-      expect(await store().channelEventsIn(chainId, [hashOf("tx 2"), hashOf("tx 9")])).to.deep.equal([sweep]);
-      expect(await store().channelEventsIn(8453, [hashOf("tx 2")])).to.deep.equal([]);
+      expect(await journal().channelEventsIn(chainId, [hashOf("tx 2"), hashOf("tx 9")])).to.deep.equal([sweep]);
+      expect(await journal().channelEventsIn(8453, [hashOf("tx 2")])).to.deep.equal([]);
     });
 
     it("forgets those of a range that the chain has no more, and no others", async () => {
-      await store().noteChannelEvents([1, 2, 3, 4].map((seed) => eventOf(seed, BigInt(seed))));
+      await journal().noteChannelEvents([1, 2, 3, 4].map((seed) => eventOf(seed, BigInt(seed))));
       // The third is there, but not of interest any more; the fourth is outside.
-      await store().noteChannelEvents([eventOf(5, 3n)], range(2n, 3n, [eventOf(3, 3n), eventOf(5, 3n)]));
+      await journal().noteChannelEvents([eventOf(5, 3n)], range(2n, 3n, [eventOf(3, 3n), eventOf(5, 3n)]));
       expect((await eventsOf()).map(({ logIndex }) => logIndex)).to.deep.equal([1, 3, 4, 5]);
-      await store().noteChannelEvents([], range(0n, 9n, [eventOf(1, 1n)]));
+      await journal().noteChannelEvents([], range(0n, 9n, [eventOf(1, 1n)]));
       expect(await eventsOf()).to.deep.equal([eventOf(1, 1n)]);
     });
   });
 
   describe("enteredAt", () => {
     it("says when a payment came into its state, not when more was known of it", async () => {
-      const [one, two] = await acceptAll(store(), [paymentOf(1), paymentOf(2)], 10);
-      await move(store(), [one!], "settled", 50);
-      await move(store(), [one!], "settled", 90);
-      expect(await store().enteredAt([one!.id, two!.id, 99])).to.deep.equal(
+      const [one, two] = await acceptAll(journal(), [paymentOf(1), paymentOf(2)], 10);
+      await move(journal(), [one!], "settled", 50);
+      await move(journal(), [one!], "settled", 90);
+      expect(await journal().enteredAt([one!.id, two!.id, 99])).to.deep.equal(
         new Map([
           [one!.id, 50],
           [two!.id, 10],
         ]),
       );
-      await move(store(), [one!], "submitted", 100);
-      await move(store(), [one!], "settled", 110);
-      expect(await store().enteredAt([one!.id])).to.deep.equal(new Map([[one!.id, 110]]));
-      expect(await store().enteredAt([])).to.deep.equal(new Map());
+      await move(journal(), [one!], "submitted", 100);
+      await move(journal(), [one!], "settled", 110);
+      expect(await journal().enteredAt([one!.id])).to.deep.equal(new Map([[one!.id, 110]]));
+      expect(await journal().enteredAt([])).to.deep.equal(new Map());
     });
   });
 }

@@ -43,7 +43,7 @@ type ModelPayment = {
   steps: number;
 };
 
-/** The store in a few lines, without durability. */
+/** The journal in a few lines, without durability. */
 function createModel() {
   const payments: ModelPayment[] = [];
   const keys = new Map<string, number>();
@@ -91,7 +91,7 @@ function createModel() {
       if (before !== who) for (const one of payments) if (one.claim?.owner === before) one.claim = undefined;
       return epoch;
     },
-    store: (who: string, epoch: number | undefined, txNonce: number, picks: readonly number[]): string => {
+    journal: (who: string, epoch: number | undefined, txNonce: number, picks: readonly number[]): string => {
       if (!holds(who, epoch)) return "fenced";
       // Its id is bound to the txNonce, so one that is there is either the same or in the way.
       const there = batches.get(txNonce);
@@ -137,11 +137,11 @@ export function describeModel(fresh: () => Promise<Place>): void {
   describe("any sequence of steps", () => {
     it("does what a model of it does", async () => {
       const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-        const store = await openPlace(await fresh());
+        const journal = await openPlace(await fresh());
         try {
-          await follow(store, steps);
+          await follow(journal, steps);
         } finally {
-          await store.close();
+          await journal.close();
         }
       });
       await fc.assert(property, { numRuns: process.env.TRIBUTARY_LONG === undefined ? 25 : 300 });
@@ -149,7 +149,7 @@ export function describeModel(fresh: () => Promise<Place>): void {
   });
 }
 
-async function follow(store: Awaited<ReturnType<typeof openPlace>>, steps: readonly Step[]): Promise<void> {
+async function follow(journal: Awaited<ReturnType<typeof openPlace>>, steps: readonly Step[]): Promise<void> {
   const model = createModel();
   const ids: number[] = [];
   const epochs = new Map<string, number>();
@@ -166,7 +166,7 @@ async function follow(store: Awaited<ReturnType<typeof openPlace>>, steps: reado
       case "accept": {
         const payment = paymentOf(one.seed, { variant: one.variant });
         const expected = model.accept(`${payment.identity} ${payment.digest}`, payment.identity);
-        const [accepted] = await store.accept([payment], nowMs);
+        const [accepted] = await journal.accept([payment], nowMs);
         if (expected.isNew) ids.push(accepted?.row.id ?? -1);
         expect(accepted).to.include({ isNew: expected.isNew }).and.have.nested.property("row.id", ids[expected.index]);
         break;
@@ -174,43 +174,43 @@ async function follow(store: Awaited<ReturnType<typeof openPlace>>, steps: reado
       case "claim": {
         const expected = model.claim(one.owner, nowMs, one.limit).map(idOf);
         const query = { chainId, owner: one.owner, nowMs, untilMs: nowMs + TTL_MS, limit: one.limit };
-        expect((await store.claim(query)).map(({ id }) => id)).to.deep.equal(expected);
+        expect((await journal.claim(query)).map(({ id }) => id)).to.deep.equal(expected);
         break;
       }
       case "lease": {
         const expected = model.lease(one.owner, one.watched);
         const abandoned = one.watched ? watched.get(one.owner) : undefined;
-        const answer = await store.acquireLease({ chainId, sender, owner: one.owner, ttlMs: TTL_MS, abandoned });
+        const answer = await journal.acquireLease({ chainId, sender, owner: one.owner, ttlMs: TTL_MS, abandoned });
         if ("heldBy" in answer) watched.set(one.owner, answer.heldBy);
         if (expected !== undefined) epochs.set(one.owner, expected);
         expect("lease" in answer ? answer.lease.epoch : undefined).to.equal(expected);
         break;
       }
       case "store": {
-        const expected = model.store(one.owner, epochs.get(one.owner), one.txNonce, one.picks);
+        const expected = model.journal(one.owner, epochs.get(one.owner), one.txNonce, one.picks);
         const paymentIds = one.picks.map(idOf);
         const name = `${one.txNonce} ${one.picks}`;
         const attempt = attemptOf(name, [], { paymentIds });
         const batch = { id: batchId(one.txNonce), chainId, sender, txNonce: one.txNonce, attempt };
-        expect(await store.storeBatch(leaseOf(one.owner), batch, nowMs)).to.equal(expected);
+        expect(await journal.storeBatch(leaseOf(one.owner), batch, nowMs)).to.equal(expected);
         break;
       }
       case "broadcast": {
         if (!model.hasBatch(one.txNonce)) break;
-        const hash = (await store.batch(batchId(one.txNonce)))?.attempts[0]?.hash ?? "0x";
+        const hash = (await journal.batch(batchId(one.txNonce)))?.attempts[0]?.hash ?? "0x";
         const expected = model.broadcast(one.owner, epochs.get(one.owner), one.txNonce);
-        expect(await store.markBroadcast(leaseOf(one.owner), hash, nowMs)).to.equal(expected);
+        expect(await journal.markBroadcast(leaseOf(one.owner), hash, nowMs)).to.equal(expected);
         break;
       }
       case "move": {
         const { from, to } = one;
         const expected = model.move(one.pick, from, to);
         const transition = { paymentId: idOf(one.pick), from: [from], to, evidence: request };
-        expect(await store.transition([transition], nowMs)).to.have.length(expected ? 1 : 0);
+        expect(await journal.transition([transition], nowMs)).to.have.length(expected ? 1 : 0);
         break;
       }
       case "consume":
-        expect(await store.consume(idOf(one.pick), nowMs)).to.equal(model.consume(one.pick));
+        expect(await journal.consume(idOf(one.pick), nowMs)).to.equal(model.consume(one.pick));
         break;
       case "wait":
         nowMs += one.ms;
@@ -218,10 +218,10 @@ async function follow(store: Awaited<ReturnType<typeof openPlace>>, steps: reado
     }
   }
   for (const [index, expected] of model.payments.entries()) {
-    const row = await store.payment(idOf(index));
+    const row = await journal.payment(idOf(index));
     const batch = expected.batch === undefined ? undefined : batchId(expected.batch);
     expect(row).to.include({ state: expected.state, identity: expected.identity, batchId: batch });
     expect(row?.consumedAtMs !== undefined).to.equal(expected.consumed);
-    expect(await store.history(idOf(index))).to.have.length(expected.steps);
+    expect(await journal.history(idOf(index))).to.have.length(expected.steps);
   }
 }

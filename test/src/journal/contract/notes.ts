@@ -2,14 +2,14 @@ import { expect } from "chai";
 import type { Subject } from "../contract.ts";
 import { addressOf, chainId } from "../fixtures.ts";
 
-export function describeNotes({ store, another }: Subject): void {
+export function describeNotes({ journal, another }: Subject): void {
   describe("strike", () => {
     it("counts, and keeps the latest end, by chain and payer", async () => {
       const payer = addressOf(1);
-      expect(await store().strikes(chainId, [payer])).to.deep.equal(new Map());
-      await store().strike(chainId, payer, 500);
-      await store().strike(chainId, payer, 300);
-      await store().strike(1, payer, 900);
+      expect(await journal().strikes(chainId, [payer])).to.deep.equal(new Map());
+      await journal().strike(chainId, payer, 500);
+      await journal().strike(chainId, payer, 300);
+      await journal().strike(1, payer, 900);
       const lower = `0x${payer.slice(2).toLowerCase()}` as const;
       const strikes = await (await another()).strikes(chainId, [payer, lower, addressOf(2)]);
       const entry = { strikes: 2, untilMs: 500 };
@@ -19,12 +19,12 @@ export function describeNotes({ store, another }: Subject): void {
           [lower, entry],
         ]),
       );
-      expect(await store().strikes(chainId, [])).to.deep.equal(new Map());
+      expect(await journal().strikes(chainId, [])).to.deep.equal(new Map());
     });
 
     it("counts every one of many at once", async () => {
-      await Promise.all(Array.from({ length: 20 }, (_, index) => store().strike(chainId, addressOf(1), index)));
-      expect([...(await store().strikes(chainId, [addressOf(1)])).values()]).to.deep.equal([
+      await Promise.all(Array.from({ length: 20 }, (_, index) => journal().strike(chainId, addressOf(1), index)));
+      expect([...(await journal().strikes(chainId, [addressOf(1)])).values()]).to.deep.equal([
         { strikes: 20, untilMs: 19 },
       ]);
     });
@@ -32,12 +32,12 @@ export function describeNotes({ store, another }: Subject): void {
 
   describe("setCursor", () => {
     it("keeps the last value by name", async () => {
-      expect(await store().cursor("block")).to.equal(undefined);
-      await store().setCursor("block", "1");
-      await store().setCursor("block", "2");
-      await store().setCursor("other", "");
+      expect(await journal().cursor("block")).to.equal(undefined);
+      await journal().setCursor("block", "1");
+      await journal().setCursor("block", "2");
+      await journal().setCursor("other", "");
       expect(await (await another()).cursor("block")).to.equal("2");
-      expect(await store().cursor("other")).to.equal("");
+      expect(await journal().cursor("other")).to.equal("");
     });
   });
 
@@ -46,21 +46,21 @@ export function describeNotes({ store, another }: Subject): void {
       const other = await another();
       const values = Array.from({ length: 10 }, (_, index) => `${index}`);
       const kept = await Promise.all(
-        values.map((value, index) => (index % 2 === 0 ? store() : other).setOnce("key", value)),
+        values.map((value, index) => (index % 2 === 0 ? journal() : other).setOnce("key", value)),
       );
       expect(new Set(kept).size).to.equal(1);
-      expect(await store().cursor("key")).to.equal(kept[0]);
+      expect(await journal().cursor("key")).to.equal(kept[0]);
     });
   });
 
   describe("unset", () => {
     it("removes a value that is still the same", async () => {
-      await store().setOnce("key", "mine");
-      await store().unset("key", "other");
-      await store().unset("none", "mine");
-      expect(await store().cursor("key")).to.equal("mine");
-      await store().unset("key", "mine");
-      expect(await store().setOnce("key", "other")).to.equal("other");
+      await journal().setOnce("key", "mine");
+      await journal().unset("key", "other");
+      await journal().unset("none", "mine");
+      expect(await journal().cursor("key")).to.equal("mine");
+      await journal().unset("key", "mine");
+      expect(await journal().setOnce("key", "other")).to.equal("other");
     });
   });
 
@@ -69,36 +69,36 @@ export function describeNotes({ store, another }: Subject): void {
       const other = await another();
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
-          (index % 2 === 0 ? store() : other).addWithin([{ name: "sum", amount: 2, most: 30 }]),
+          (index % 2 === 0 ? journal() : other).addWithin([{ name: "sum", amount: 2, most: 30 }]),
         ),
       );
       expect(answers.filter((full) => full === undefined)).to.have.length(15);
-      expect(await store().cursor("sum")).to.equal("30");
-      expect(await store().addWithin([{ name: "sum", amount: -30, most: 30 }])).to.equal(undefined);
-      expect(await store().cursor("sum")).to.equal("0");
+      expect(await journal().cursor("sum")).to.equal("30");
+      expect(await journal().addWithin([{ name: "sum", amount: -30, most: 30 }])).to.equal(undefined);
+      expect(await journal().cursor("sum")).to.equal("0");
     });
 
     it("adds to all or to none, says which is full, and leaves no trace of what is refused", async () => {
-      await store().addWithin([{ name: "b", amount: 5, most: 5 }]);
+      await journal().addWithin([{ name: "b", amount: 5, most: 5 }]);
       const both = [
         { name: "c", amount: 1, most: 9 },
         { name: "b", amount: 1, most: 5 },
       ];
-      expect(await store().addWithin(both)).to.equal(1);
-      expect(await store().cursor("c")).to.equal(undefined);
-      expect(await store().addWithin([])).to.equal(undefined);
+      expect(await journal().addWithin(both)).to.equal(1);
+      expect(await journal().cursor("c")).to.equal(undefined);
+      expect(await journal().addWithin([])).to.equal(undefined);
     });
   });
 
   describe("forgetNotes", () => {
     it("removes what begins so and sorts before, and nothing else", async () => {
       for (const name of ["day:2026-01-01:a", "day:2026-01-02:a", "day:2026-01-03:a", "dax:2026-01-01:a", "day"]) {
-        await store().setCursor(name, "1");
+        await journal().setCursor(name, "1");
       }
-      await store().forgetNotes("day:", "day:2026-01-02:");
-      expect(await store().cursor("day:2026-01-01:a")).to.equal(undefined);
+      await journal().forgetNotes("day:", "day:2026-01-02:");
+      expect(await journal().cursor("day:2026-01-01:a")).to.equal(undefined);
       for (const name of ["day:2026-01-02:a", "day:2026-01-03:a", "dax:2026-01-01:a", "day"]) {
-        expect(await store().cursor(name)).to.equal("1");
+        expect(await journal().cursor(name)).to.equal("1");
       }
     });
   });
@@ -111,7 +111,7 @@ export function describeNotes({ store, another }: Subject): void {
         ["a", 3],
         ["c", 4],
       ] as const) {
-        await store().keepResource({ key, value: `${key}${updatedAtMs}`, updatedAtMs }, 2);
+        await journal().keepResource({ key, value: `${key}${updatedAtMs}`, updatedAtMs }, 2);
       }
       expect(await (await another()).resources()).to.deep.equal([
         { key: "c", value: "c4", updatedAtMs: 4 },
@@ -121,9 +121,9 @@ export function describeNotes({ store, another }: Subject): void {
 
     it("makes room among those whose key begins alike, and gives those with some keys", async () => {
       for (const [index, key] of ["1:a", "0:a", "0:b", "0_c", "0:d"].entries()) {
-        await store().keepResource({ key, value: key, updatedAtMs: index }, 2, "0:");
+        await journal().keepResource({ key, value: key, updatedAtMs: index }, 2, "0:");
       }
-      const keys = async (asked?: string[]) => (await store().resources(asked)).map(({ key }) => key);
+      const keys = async (asked?: string[]) => (await journal().resources(asked)).map(({ key }) => key);
       expect(await keys()).to.deep.equal(["0:d", "0_c", "0:b", "1:a"]);
       expect(await keys(["1:a", "0:d", "none"])).to.deep.equal(["0:d", "1:a"]);
       expect(await keys([])).to.deep.equal([]);

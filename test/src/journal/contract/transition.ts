@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Evidence, PaymentState } from "../../../../src/journal/index.ts";
-import { StoreError } from "../../../../src/journal/index.ts";
+import { JournalError } from "../../../../src/journal/index.ts";
 import type { Subject } from "../contract.ts";
 import { acceptAll, acceptSeeds, batchOf, hashOf, lease, move, paymentOf, request, stateOf } from "../fixtures.ts";
 
@@ -44,20 +44,20 @@ const evidences: readonly Evidence[] = [
   request,
 ];
 
-export function describeTransition({ store, another }: Subject): void {
+export function describeTransition({ journal, another }: Subject): void {
   describe("transition", () => {
     for (const [index, evidence] of evidences.entries()) {
       it(`keeps the evidence of kind ${evidence.kind} (${index})`, async () => {
-        const rows = await acceptSeeds(store(), 1);
+        const rows = await acceptSeeds(journal(), 1);
         const paymentId = rows[0]?.id ?? 0;
-        const moved = await store().transition(
+        const moved = await journal().transition(
           [{ paymentId, from: ["queued"], to: "rejected", evidence, reason: "r" }],
           9,
         );
-        const row = await store().payment(paymentId);
+        const row = await journal().payment(paymentId);
         expect(moved).to.deep.equal([row]);
         expect(row?.evidence).to.deep.equal(evidence);
-        expect(await store().history(paymentId)).to.deep.equal([
+        expect(await journal().history(paymentId)).to.deep.equal([
           {
             paymentId,
             atMs: 1,
@@ -83,23 +83,23 @@ export function describeTransition({ store, another }: Subject): void {
         "cancelled",
         "queued",
       ];
-      const [row] = await acceptSeeds(store(), 1);
+      const [row] = await acceptSeeds(journal(), 1);
       const paymentId = row?.id ?? 0;
       let from: PaymentState = "queued";
       for (const to of states) {
         const reason = to === "rejected" ? { reason: "refused" } : {};
-        const [moved] = await store().transition([{ paymentId, from: [from], to, evidence: request, ...reason }], 2);
+        const [moved] = await journal().transition([{ paymentId, from: [from], to, evidence: request, ...reason }], 2);
         expect(moved).to.include({ state: to, reason: to === "rejected" ? "refused" : undefined });
         from = to;
       }
-      expect((await store().history(paymentId)).map(({ to }) => to)).to.deep.equal(["queued", ...states]);
+      expect((await journal().history(paymentId)).map(({ to }) => to)).to.deep.equal(["queued", ...states]);
     });
 
     it("applies those that find their payment as expected, and says which", async () => {
-      const rows = await acceptSeeds(store(), 1, 2, 3);
+      const rows = await acceptSeeds(journal(), 1, 2, 3);
       const [a, b, c] = rows.map(({ id }) => id);
-      await move(store(), rows.slice(1, 2), "expired", 5);
-      const moved = await store().transition(
+      await move(journal(), rows.slice(1, 2), "expired", 5);
+      const moved = await journal().transition(
         [
           { paymentId: a ?? 0, from: ["queued"], to: "cancelled", evidence: request },
           { paymentId: b ?? 0, from: ["queued", "submitted"], to: "cancelled", evidence: request },
@@ -113,46 +113,46 @@ export function describeTransition({ store, another }: Subject): void {
         [a, "cancelled"],
         [c, "rejected"],
       ]);
-      expect(await store().history(b ?? 0)).to.have.length(2);
-      expect((await store().history(c ?? 0)).map(({ to }) => to)).to.deep.equal(["queued", "submitted", "rejected"]);
-      expect(await store().transition([], 9)).to.deep.equal([]);
+      expect(await journal().history(b ?? 0)).to.have.length(2);
+      expect((await journal().history(c ?? 0)).map(({ to }) => to)).to.deep.equal(["queued", "submitted", "rejected"]);
+      expect(await journal().transition([], 9)).to.deep.equal([]);
     });
 
     it("applies one of a batch only while the payment is in that batch", async () => {
-      const rows = await acceptSeeds(store(), 1);
+      const rows = await acceptSeeds(journal(), 1);
       const batch = batchOf(0, rows);
-      await store().storeBatch(await lease(store()), batch, 2);
+      await journal().storeBatch(await lease(journal()), batch, 2);
       const back = { paymentId: rows[0]?.id ?? 0, from: ["batched"], to: "queued", evidence: request } as const;
-      expect(await store().transition([{ ...back, batchId: hashOf("other") }], 3)).to.deep.equal([]);
-      const [moved] = await store().transition([{ ...back, batchId: batch.id, nextTryAtMs: 44 }], 3);
+      expect(await journal().transition([{ ...back, batchId: hashOf("other") }], 3)).to.deep.equal([]);
+      const [moved] = await journal().transition([{ ...back, batchId: batch.id, nextTryAtMs: 44 }], 3);
       expect(moved).to.include({ state: "queued", batchId: undefined, nextTryAtMs: 44, tries: 1 });
     });
 
     it("keeps the batch of a payment that ends in it", async () => {
-      const rows = await acceptSeeds(store(), 1);
+      const rows = await acceptSeeds(journal(), 1);
       const batch = batchOf(0, rows);
-      await store().storeBatch(await lease(store()), batch, 2);
-      expect((await move(store(), rows, "settled"))[0]?.batchId).to.equal(batch.id);
+      await journal().storeBatch(await lease(journal()), batch, 2);
+      expect((await move(journal(), rows, "settled"))[0]?.batchId).to.equal(batch.id);
     });
 
     it("lets no second variant into flight", async () => {
-      const rows = await acceptAll(store(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
-      await move(store(), rows.slice(0, 1), "submitted");
+      const rows = await acceptAll(journal(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
+      await move(journal(), rows.slice(0, 1), "submitted");
       for (const state of ["batched", "submitted", "settled"] as const) {
-        expect(await move(store(), rows.slice(1), state)).to.deep.equal([]);
+        expect(await move(journal(), rows.slice(1), state)).to.deep.equal([]);
       }
-      expect(await move(store(), rows.slice(1), "already-used")).to.have.length(1);
+      expect(await move(journal(), rows.slice(1), "already-used")).to.have.length(1);
     });
 
     it("lets one variant take another's place in one call, in either order of ids", async () => {
-      const rows = await acceptAll(store(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
+      const rows = await acceptAll(journal(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
       for (const [leaving, entering] of [
         [rows[0], rows[1]],
         [rows[1], rows[0]],
       ]) {
         if (leaving === undefined || entering === undefined) throw new Error();
-        await move(store(), [leaving], "submitted");
-        const moved = await store().transition(
+        await move(journal(), [leaving], "submitted");
+        const moved = await journal().transition(
           [
             { paymentId: leaving.id, from: ["submitted"], to: "queued", evidence: request },
             { paymentId: entering.id, from: ["queued"], to: "submitted", evidence: request },
@@ -160,117 +160,120 @@ export function describeTransition({ store, another }: Subject): void {
           60,
         );
         expect(moved).to.have.length(2);
-        await move(store(), [entering], "queued");
+        await move(journal(), [entering], "queued");
       }
     });
 
     it("lets one variant into flight where two instances try at once", async () => {
-      const rows = await acceptAll(store(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
+      const rows = await acceptAll(journal(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
       const other = await another();
       const moved = await Promise.all([
-        move(store(), rows.slice(0, 1), "submitted"),
+        move(journal(), rows.slice(0, 1), "submitted"),
         move(other, rows.slice(1), "submitted"),
       ]);
       expect(moved.flat()).to.have.length(1);
     });
 
     it("applies a transition once where ten try at once", async () => {
-      const rows = await acceptSeeds(store(), 1);
+      const rows = await acceptSeeds(journal(), 1);
       const other = await another();
       const transition = { paymentId: rows[0]?.id ?? 0, from: ["queued"], to: "cancelled", evidence: request } as const;
       const moved = await Promise.all(
-        Array.from({ length: 10 }, (_, index) => (index % 2 ? store() : other).transition([transition], index)),
+        Array.from({ length: 10 }, (_, index) => (index % 2 ? journal() : other).transition([transition], index)),
       );
       expect(moved.flat()).to.have.length(1);
-      expect(await store().history(rows[0]?.id ?? 0)).to.have.length(2);
+      expect(await journal().history(rows[0]?.id ?? 0)).to.have.length(2);
     });
 
     it("holds a reason without what no database holds", async () => {
-      const rows = await acceptSeeds(store(), 1);
+      const rows = await acceptSeeds(journal(), 1);
       const paymentId = rows[0]?.id ?? 0;
-      await store().transition([{ paymentId, from: ["queued"], to: "rejected", reason: "a\0b", evidence: request }], 9);
-      expect((await store().payment(paymentId))?.reason).to.equal("a\uFFFDb");
+      await journal().transition(
+        [{ paymentId, from: ["queued"], to: "rejected", reason: "a\0b", evidence: request }],
+        9,
+      );
+      expect((await journal().payment(paymentId))?.reason).to.equal("a\uFFFDb");
     });
 
     it("fails for evidence that cannot be stored, alone among those of the same moment", async () => {
-      const rows = await acceptSeeds(store(), 1, 2);
+      const rows = await acceptSeeds(journal(), 1, 2);
       const bad = { kind: "reorg", blockNumber: 1n, blockHash: "0x12" } as const;
       const [wrong, right] = await Promise.allSettled([
-        store().transition([{ paymentId: rows[0]?.id ?? 0, from: ["queued"], to: "rejected", evidence: bad }], 2),
-        move(store(), rows.slice(1), "rejected"),
+        journal().transition([{ paymentId: rows[0]?.id ?? 0, from: ["queued"], to: "rejected", evidence: bad }], 2),
+        move(journal(), rows.slice(1), "rejected"),
       ]);
-      expect(wrong).to.have.property("reason").instanceOf(StoreError).with.property("kind", "invalid");
+      expect(wrong).to.have.property("reason").instanceOf(JournalError).with.property("kind", "invalid");
       expect(right.status).to.equal("fulfilled");
       for (const [index, row] of rows.entries()) {
-        expect(await stateOf(store(), row)).to.equal(index === 0 ? "queued" : "rejected");
+        expect(await stateOf(journal(), row)).to.equal(index === 0 ? "queued" : "rejected");
       }
     });
   });
 
   describe("consume", () => {
     it("is true once, for a payment that is settled", async () => {
-      const rows = await acceptSeeds(store(), 1);
+      const rows = await acceptSeeds(journal(), 1);
       const id = rows[0]?.id ?? 0;
-      expect(await store().consume(id, 5)).to.equal(false);
-      await move(store(), rows, "submitted");
-      expect(await store().consume(id, 5)).to.equal(false);
-      await move(store(), rows, "settled");
-      expect(await store().consume(id, 60)).to.equal(true);
-      expect(await store().consume(id, 61)).to.equal(false);
-      expect((await store().payment(id))?.consumedAtMs).to.equal(60);
+      expect(await journal().consume(id, 5)).to.equal(false);
+      await move(journal(), rows, "submitted");
+      expect(await journal().consume(id, 5)).to.equal(false);
+      await move(journal(), rows, "settled");
+      expect(await journal().consume(id, 60)).to.equal(true);
+      expect(await journal().consume(id, 61)).to.equal(false);
+      expect((await journal().payment(id))?.consumedAtMs).to.equal(60);
       // A reorg does not bring it back.
-      await move(store(), rows, "submitted");
-      await move(store(), rows, "settled");
-      expect(await store().consume(id, 62)).to.equal(false);
+      await move(journal(), rows, "submitted");
+      await move(journal(), rows, "settled");
+      expect(await journal().consume(id, 62)).to.equal(false);
     });
 
     it("is true for who brought it, as often as it may ask, and for nobody else", async () => {
-      const accepted = await store().accept([paymentOf(1, { bringer: "me" }), paymentOf(2), paymentOf(3)], 1);
+      const accepted = await journal().accept([paymentOf(1, { bringer: "me" }), paymentOf(2), paymentOf(3)], 1);
       const rows = accepted.map(({ row }) => row);
       const [id = 0, plain = 0, anew = 0] = rows.map((row) => row.id);
       const [me, you] = ["me", "you"].map((bringer) => ({ bringer, again: true }));
       const once = { bringer: "me", again: false };
       expect(rows.map(({ bringer }) => bringer)).to.deep.equal(["me", undefined, undefined]);
-      expect(await store().consume(id, 4, me)).to.equal(false);
-      await move(store(), rows, "submitted");
-      await move(store(), rows, "settled");
-      for (const by of [you, undefined]) expect(await store().consume(id, 5, by)).to.equal(false);
-      expect(await store().consume(id, 6, once)).to.equal(true);
-      expect(await store().consume(id, 7, once)).to.equal(false);
+      expect(await journal().consume(id, 4, me)).to.equal(false);
+      await move(journal(), rows, "submitted");
+      await move(journal(), rows, "settled");
+      for (const by of [you, undefined]) expect(await journal().consume(id, 5, by)).to.equal(false);
+      expect(await journal().consume(id, 6, once)).to.equal(true);
+      expect(await journal().consume(id, 7, once)).to.equal(false);
       expect(await (await another()).consume(id, 7, me)).to.equal(true);
-      for (const by of [you, undefined]) expect(await store().consume(id, 8, by)).to.equal(false);
-      expect((await store().payment(id))?.consumedAtMs).to.equal(6);
+      for (const by of [you, undefined]) expect(await journal().consume(id, 8, by)).to.equal(false);
+      expect((await journal().payment(id))?.consumedAtMs).to.equal(6);
       // What nobody with a name brought is nobody's with a name.
-      expect(await store().consume(plain, 6, me)).to.equal(false);
-      expect(await store().consume(plain, 6)).to.equal(true);
-      expect(await store().consume(plain, 7, me)).to.equal(false);
+      expect(await journal().consume(plain, 6, me)).to.equal(false);
+      expect(await journal().consume(plain, 6)).to.equal(true);
+      expect(await journal().consume(plain, 7, me)).to.equal(false);
       // Until somebody brings it anew.
       const again = { paymentId: anew, from: ["settled"], to: "queued", evidence: request, bringer: "you" } as const;
-      expect((await store().transition([again], 60))[0]?.bringer).to.equal("you");
-      await move(store(), rows.slice(2), "settled");
-      expect(await store().consume(anew, 9)).to.equal(false);
-      expect(await store().consume(anew, 9, you)).to.equal(true);
+      expect((await journal().transition([again], 60))[0]?.bringer).to.equal("you");
+      await move(journal(), rows.slice(2), "settled");
+      expect(await journal().consume(anew, 9)).to.equal(false);
+      expect(await journal().consume(anew, 9, you)).to.equal(true);
       // What a reorg took back is no success, whoever held it.
-      await move(store(), rows, "submitted");
-      expect(await store().consume(id, 10, me)).to.equal(false);
+      await move(journal(), rows, "submitted");
+      expect(await journal().consume(id, 10, me)).to.equal(false);
     });
 
     it("is true for what somebody else settled, and for nothing else", async () => {
-      const rows = await acceptSeeds(store(), 1, 2, 3);
-      await move(store(), rows.slice(0, 1), "settled-elsewhere");
-      await move(store(), rows.slice(1, 2), "already-used");
-      await move(store(), rows.slice(2, 3), "rejected");
-      const consumed = await Promise.all(rows.map(({ id }) => store().consume(id, 5)));
+      const rows = await acceptSeeds(journal(), 1, 2, 3);
+      await move(journal(), rows.slice(0, 1), "settled-elsewhere");
+      await move(journal(), rows.slice(1, 2), "already-used");
+      await move(journal(), rows.slice(2, 3), "rejected");
+      const consumed = await Promise.all(rows.map(({ id }) => journal().consume(id, 5)));
       expect(consumed).to.deep.equal([true, false, false]);
-      expect(await store().consume(12_345, 5)).to.equal(false);
+      expect(await journal().consume(12_345, 5)).to.equal(false);
     });
 
     it("is true for one of ten callers at once", async () => {
-      const rows = await acceptSeeds(store(), 1);
-      await move(store(), rows, "settled");
+      const rows = await acceptSeeds(journal(), 1);
+      await move(journal(), rows, "settled");
       const other = await another();
       const consumed = await Promise.all(
-        Array.from({ length: 10 }, (_, index) => (index % 2 ? store() : other).consume(rows[0]?.id ?? 0, index)),
+        Array.from({ length: 10 }, (_, index) => (index % 2 ? journal() : other).consume(rows[0]?.id ?? 0, index)),
       );
       expect(consumed.filter(Boolean)).to.have.length(1);
     });

@@ -5,11 +5,11 @@ import { postgresDialect } from "../../../../src/journal/database/dialect.ts";
 import { fromPostgres } from "../../../../src/journal/database/postgres/errors.ts";
 import { payloadsOf } from "../../../../src/journal/database/postgres/listen.ts";
 import type { Tables } from "../../../../src/journal/database/tables.ts";
-import { openStore, StoreError } from "../../../../src/journal/index.ts";
+import { JournalError, openJournal } from "../../../../src/journal/index.ts";
 import { selectWithNonce } from "../../../../src/journal/sending/survey.ts";
 import { sharedPostgres } from "../../../helpers/postgres.ts";
 import { until } from "../../../helpers/until.ts";
-import { describeStore } from "../contract.ts";
+import { describeJournal } from "../contract.ts";
 import { acceptSeeds, stateOf } from "../fixtures.ts";
 
 let database: Promise<string> | undefined;
@@ -25,18 +25,18 @@ function sharedDatabase(): Promise<string> {
   return database;
 }
 
-describeStore("PostgreSQL", async () => ({
+describeJournal("PostgreSQL", async () => ({
   url: await sharedDatabase(),
   options: { schema: newSchema(), poolSize: 5 },
 }));
 
-describe("openStore of a PostgreSQL database", () => {
-  const failure = async (url: string, schema = newSchema()): Promise<StoreError> => {
+describe("openJournal of a PostgreSQL database", () => {
+  const failure = async (url: string, schema = newSchema()): Promise<JournalError> => {
     try {
-      const store = await openStore(url, { schema });
-      await store.close();
+      const journal = await openJournal(url, { schema });
+      await journal.close();
     } catch (error) {
-      if (error instanceof StoreError) return error;
+      if (error instanceof JournalError) return error;
       throw error;
     }
     throw new Error("it opened");
@@ -50,7 +50,7 @@ describe("openStore of a PostgreSQL database", () => {
 
   it("finds a nonce without reading the whole table", async () => {
     const schema = newSchema();
-    await (await openStore(await sharedDatabase(), { schema })).close();
+    await (await openJournal(await sharedDatabase(), { schema })).close();
     const compiler = new Kysely<Tables>({
       dialect: {
         createAdapter: () => new PostgresAdapter(),
@@ -97,16 +97,16 @@ describe("openStore of a PostgreSQL database", () => {
 
   it("refuses a journal of a newer version", async () => {
     const schema = newSchema();
-    await (await openStore(await sharedDatabase(), { schema })).close();
+    await (await openJournal(await sharedDatabase(), { schema })).close();
     await query(`insert into ${schema}.schema_version values (999)`);
     expect((await failure(await sharedDatabase(), schema)).kind).to.equal("newer-version");
   });
 
   it("lets nobody change history", async () => {
     const schema = newSchema();
-    const store = await openStore(await sharedDatabase(), { schema });
-    await acceptSeeds(store, 1);
-    await store.close();
+    const journal = await openJournal(await sharedDatabase(), { schema });
+    await acceptSeeds(journal, 1);
+    await journal.close();
     for (const statement of [`update ${schema}.history set at_ms = 0`, `delete from ${schema}.history`]) {
       const error = await query(statement).catch((reason: unknown) => reason);
       expect(String(error)).to.contain("append-only");
@@ -115,7 +115,7 @@ describe("openStore of a PostgreSQL database", () => {
 
   it("keeps journals of different schemas apart", async () => {
     const [one, two] = await Promise.all(
-      [newSchema(), newSchema()].map(async (schema) => openStore(await sharedDatabase(), { schema })),
+      [newSchema(), newSchema()].map(async (schema) => openJournal(await sharedDatabase(), { schema })),
     );
     if (one === undefined || two === undefined) throw new Error();
     await acceptSeeds(one, 1);
@@ -126,7 +126,7 @@ describe("openStore of a PostgreSQL database", () => {
   it("tells another instance of thousands of changes, and again after its connections broke", async () => {
     const schema = newSchema();
     const url = await sharedDatabase();
-    const [writer, listener] = [await openStore(url, { schema }), await openStore(url, { schema })];
+    const [writer, listener] = [await openJournal(url, { schema }), await openJournal(url, { schema })];
     const heard = new Set<number>();
     listener.onChange((ids) => {
       for (const id of ids) heard.add(id);
@@ -149,20 +149,20 @@ describe("openStore of a PostgreSQL database", () => {
   });
 
   it("goes on after every connection broke, in the middle of work too", async () => {
-    const store = await openStore(await sharedDatabase(), { schema: newSchema() });
-    const rows = await acceptSeeds(store, 1);
+    const journal = await openJournal(await sharedDatabase(), { schema: newSchema() });
+    const rows = await acceptSeeds(journal, 1);
     await (await sharedPostgres()).breakConnections();
-    expect(await stateOf(store, rows[0] ?? raise())).to.equal("queued");
+    expect(await stateOf(journal, rows[0] ?? raise())).to.equal("queued");
     const work = Array.from({ length: 200 }, (_, index) =>
-      acceptSeeds(store, index).catch((reason: unknown) => reason),
+      acceptSeeds(journal, index).catch((reason: unknown) => reason),
     );
     await (await sharedPostgres()).breakConnections();
     for (const answer of await Promise.all(work)) {
       // Only a commit whose answer was lost is an error, and says so.
-      if (answer instanceof Error) expect(answer).to.be.instanceOf(StoreError).with.property("kind", "indeterminate");
+      if (answer instanceof Error) expect(answer).to.be.instanceOf(JournalError).with.property("kind", "indeterminate");
     }
-    expect(await acceptSeeds(store, 1)).to.have.length(1);
-    await store.close();
+    expect(await acceptSeeds(journal, 1)).to.have.length(1);
+    await journal.close();
   });
 });
 
@@ -180,7 +180,7 @@ describe("payloadsOf", () => {
 describe("fromPostgres", () => {
   const kindOf = (code: string, committing = false) => {
     const error = fromPostgres(Object.assign(new Error("what"), { code }), "secret", committing);
-    return error instanceof StoreError ? error.kind : undefined;
+    return error instanceof JournalError ? error.kind : undefined;
   };
 
   it("tells a lost commit from a lost connection", () => {

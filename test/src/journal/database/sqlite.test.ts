@@ -7,10 +7,10 @@ import { expect } from "chai";
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import { sqliteDialect } from "../../../../src/journal/database/dialect.ts";
 import type { Tables } from "../../../../src/journal/database/tables.ts";
-import { openStore, StoreError, type StoreOptions } from "../../../../src/journal/index.ts";
+import { JournalError, type JournalOptions, openJournal } from "../../../../src/journal/index.ts";
 import { selectWithNonce } from "../../../../src/journal/sending/survey.ts";
 import { idOf, recordOf } from "../../../helpers/channelRecords.ts";
-import { describeStore } from "../contract.ts";
+import { describeJournal } from "../contract.ts";
 import { acceptSeeds, chainId, hashOf, paymentOf, sender, stateOf, takeOver } from "../fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
@@ -20,17 +20,17 @@ function newFile(): string {
   return join(folder, `${files}.db`);
 }
 
-describeStore("a SQLite file", async () => ({ url: newFile(), options: {} }));
+describeJournal("a SQLite file", async () => ({ url: newFile(), options: {} }));
 
-describe("openStore of a SQLite file", () => {
+describe("openJournal of a SQLite file", () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const failure = async (url: string, options: StoreOptions = {}): Promise<StoreError> => {
+  const failure = async (url: string, options: JournalOptions = {}): Promise<JournalError> => {
     try {
-      const store = await openStore(url, options);
-      await store.close();
+      const journal = await openJournal(url, options);
+      await journal.close();
     } catch (error) {
-      if (error instanceof StoreError) return error;
+      if (error instanceof JournalError) return error;
       throw error;
     }
     throw new Error("it opened");
@@ -38,16 +38,16 @@ describe("openStore of a SQLite file", () => {
 
   it("makes the folder and a file that only its owner can read", async () => {
     const path = join(folder, "a", "b", "journal.db");
-    const store = await openStore(path);
-    await acceptSeeds(store, 1);
+    const journal = await openJournal(path);
+    await acceptSeeds(journal, 1);
     for (const suffix of ["", "-wal", "-shm"]) expect(statSync(path + suffix).mode & 0o777).to.equal(0o600);
     expect(statSync(join(folder, "a")).mode & 0o777).to.equal(0o700);
-    await store.close();
+    await journal.close();
   });
 
   it("writes ahead and waits for the disk", async () => {
     const path = newFile();
-    await (await openStore(path)).close();
+    await (await openJournal(path)).close();
     const database = new DatabaseSync(path);
     expect({ ...database.prepare("pragma journal_mode").get() }).to.deep.equal({ journal_mode: "wal" });
     database.close();
@@ -57,11 +57,11 @@ describe("openStore of a SQLite file", () => {
 
   it("takes a path, sqlite: before it, or a file: URL", async () => {
     const path = newFile();
-    const store = await openStore(path);
-    await acceptSeeds(store, 1);
-    await store.close();
+    const journal = await openJournal(path);
+    await acceptSeeds(journal, 1);
+    await journal.close();
     for (const url of [`sqlite:${path}`, `sqlite://${path}`, pathToFileURL(path).href]) {
-      const again = await openStore(url);
+      const again = await openJournal(url);
       expect(await again.count()).to.deep.equal({ queued: 1 });
       await again.close();
     }
@@ -69,7 +69,7 @@ describe("openStore of a SQLite file", () => {
 
   it("finds a nonce without reading the whole table", async () => {
     const path = newFile();
-    await (await openStore(path)).close();
+    await (await openJournal(path)).close();
     const compiler = new Kysely<Tables>({
       dialect: {
         createAdapter: () => new SqliteAdapter(),
@@ -88,18 +88,18 @@ describe("openStore of a SQLite file", () => {
   });
 
   it("changes at most 1,000 rows in a transaction, however many it is asked for and by however many", async () => {
-    const store = await openStore(newFile());
+    const journal = await openJournal(newFile());
     // Listeners are told once for each transaction.
     const sizes: number[] = [];
-    store.onChange((ids) => sizes.push(ids.length));
+    journal.onChange((ids) => sizes.push(ids.length));
     const payments = Array.from({ length: 2_600 }, (_, seed) => paymentOf(seed));
-    const rows = (await store.accept(payments, 1)).map(({ row }) => row);
+    const rows = (await journal.accept(payments, 1)).map(({ row }) => row);
     expect([...sizes.splice(0)]).to.deep.equal([1_000, 1_000, 600]);
     expect(rows.map(({ identity }) => identity)).to.deep.equal(payments.map(({ identity }) => identity));
 
     const evidence = { kind: "request", by: "an operator" } as const;
     const cancel = (some: typeof rows) =>
-      store.transition(
+      journal.transition(
         some.map(({ id }) => ({ paymentId: id, from: ["queued"], to: "cancelled", evidence })),
         2,
       );
@@ -113,16 +113,20 @@ describe("openStore of a SQLite file", () => {
     ]);
     expect(Math.max(...sizes)).to.be.at.most(1_000);
     expect(sizes.reduce((sum, size) => sum + size, 0)).to.equal(2_600);
-    expect(await store.count()).to.deep.equal({ cancelled: 2_600 });
-    await store.close();
+    expect(await journal.count()).to.deep.equal({ cancelled: 2_600 });
+    await journal.close();
   });
 
   it("keeps a journal in memory", async () => {
-    const store = await openStore(":memory:");
-    const rows = await acceptSeeds(store, 1, 2, 3);
-    const answers = await Promise.all([...rows.map((row) => stateOf(store, row)), store.consume(1, 1), store.count()]);
+    const journal = await openJournal(":memory:");
+    const rows = await acceptSeeds(journal, 1, 2, 3);
+    const answers = await Promise.all([
+      ...rows.map((row) => stateOf(journal, row)),
+      journal.consume(1, 1),
+      journal.count(),
+    ]);
     expect(answers).to.deep.equal(["queued", "queued", "queued", false, { queued: 3 }]);
-    await store.close();
+    await journal.close();
   });
 
   it("refuses an address of something else, without quoting it", async () => {
@@ -134,7 +138,7 @@ describe("openStore of a SQLite file", () => {
 
   it("upgrades a journal of the first version, with what is in it", async () => {
     const url = newFile();
-    const first = await openStore(url);
+    const first = await openJournal(url);
     const [row] = await acceptSeeds(first, 1);
     await first.close();
     const database = new DatabaseSync(url);
@@ -149,7 +153,7 @@ describe("openStore of a SQLite file", () => {
     database.exec(`insert into leases values (${chainId}, '${sender}', 'a', 7, 1)`);
     database.exec("delete from schema_version where version > 1");
     database.close();
-    const upgraded = await openStore(url);
+    const upgraded = await openJournal(url);
     expect(await stateOf(upgraded, row!)).to.equal("queued");
     expect((await upgraded.payment(row?.id ?? 0))?.bringer).to.equal(undefined);
     expect(await upgraded.resources()).to.deep.equal([]);
@@ -160,7 +164,7 @@ describe("openStore of a SQLite file", () => {
 
   it("refuses a journal of a newer version", async () => {
     const path = newFile();
-    await (await openStore(path)).close();
+    await (await openJournal(path)).close();
     const database = new DatabaseSync(path);
     database.exec("insert into schema_version values (999)");
     database.close();
@@ -178,9 +182,9 @@ describe("openStore of a SQLite file", () => {
 
   it("refuses a journal with a damaged page in its middle, before anything is done with it", async () => {
     const path = newFile();
-    const store = await openStore(path);
-    await acceptSeeds(store, ...Array.from({ length: 300 }, (_, index) => index));
-    await store.close();
+    const journal = await openJournal(path);
+    await acceptSeeds(journal, ...Array.from({ length: 300 }, (_, index) => index));
+    await journal.close();
     const bytes = readFileSync(path);
     const middle = Math.floor(bytes.length / 2 / 4_096) * 4_096;
     bytes.fill(0xa5, middle - 8 * 4_096, middle + 8 * 4_096);
@@ -189,7 +193,7 @@ describe("openStore of a SQLite file", () => {
     expect(error).to.include({ kind: "corrupt" });
     expect(error.shortMessage).to.match(/^The journal's file is damaged/);
     // Whoever only reads may still look at what is left.
-    await (await openStore(path, { check: false })).close();
+    await (await openJournal(path, { check: false })).close();
   });
 
   it("refuses the database of another program, and leaves it alone", async () => {
@@ -212,23 +216,23 @@ describe("openStore of a SQLite file", () => {
 
   it("reads a journal that cannot be written, and says so to who writes", async () => {
     const path = newFile();
-    const store = await openStore(path);
-    await acceptSeeds(store, 1);
-    await store.close();
+    const journal = await openJournal(path);
+    await acceptSeeds(journal, 1);
+    await journal.close();
     // The write version in the header: above 2, SQLite opens a file for reading only.
     const bytes = readFileSync(path);
     bytes[18] = 3;
     writeFileSync(path, bytes);
-    const locked = await openStore(path);
+    const locked = await openJournal(path);
     expect(await locked.count()).to.deep.equal({ queued: 1 });
     const error = await acceptSeeds(locked, 2).catch((reason: unknown) => reason);
-    expect(error).to.be.instanceOf(StoreError).with.property("kind", "read-only");
+    expect(error).to.be.instanceOf(JournalError).with.property("kind", "read-only");
     await locked.close();
   });
 
   it("says that the disk is full, stores no half of a request, and goes on when there is space", async () => {
     const path = newFile();
-    const small = await openStore(path, { maxPageCount: 80 });
+    const small = await openJournal(path, { maxPageCount: 80 });
     let stored = 0;
     let error: unknown;
     for (; error === undefined && stored < 10_000; stored += 40) {
@@ -238,11 +242,11 @@ describe("openStore of a SQLite file", () => {
         (reason: unknown) => reason,
       );
     }
-    expect(error).to.be.instanceOf(StoreError).with.property("kind", "full");
+    expect(error).to.be.instanceOf(JournalError).with.property("kind", "full");
     const before = await small.count();
     expect(before).to.deep.equal({ queued: stored - 40 });
     await small.close();
-    const large = await openStore(path);
+    const large = await openJournal(path);
     expect(await large.count()).to.deep.equal(before);
     await acceptSeeds(large, 99_999);
     await large.close();
@@ -250,101 +254,101 @@ describe("openStore of a SQLite file", () => {
 
   it("remembers that the disk is full until a probe finds room, whatever small writes say", async () => {
     const path = newFile();
-    const store = await openStore(path, { maxPageCount: 120 });
-    await store.probe();
-    expect(store.fault()).to.equal(undefined);
+    const journal = await openJournal(path, { maxPageCount: 120 });
+    await journal.probe();
+    expect(journal.fault()).to.equal(undefined);
     const filler = new DatabaseSync(path, { timeout: 60_000 });
     filler.exec("create table filler (bytes blob)");
     filler.exec(`insert into filler values (zeroblob(${120 * 4_096}))`);
-    const full = await store.probe().catch((reason: unknown) => reason);
-    expect(full).to.be.instanceOf(StoreError).with.property("kind", "full");
-    await store.setCursor("small", "1");
-    expect(store.fault()).to.equal(full);
+    const full = await journal.probe().catch((reason: unknown) => reason);
+    expect(full).to.be.instanceOf(JournalError).with.property("kind", "full");
+    await journal.setCursor("small", "1");
+    expect(journal.fault()).to.equal(full);
     filler.exec("drop table filler");
-    await store.probe();
-    expect(store.fault()).to.equal(undefined);
+    await journal.probe();
+    expect(journal.fault()).to.equal(undefined);
     filler.close();
-    await store.close();
+    await journal.close();
   });
 
   it("remembers the last failed write until one succeeds", async () => {
     const path = newFile();
-    const store = await openStore(path, { busyTimeoutMs: 50 });
+    const journal = await openJournal(path, { busyTimeoutMs: 50 });
     const other = new DatabaseSync(path);
     other.exec("begin immediate");
-    const error = await store.setCursor("a", "1").catch((reason: unknown) => reason);
-    expect(error).to.be.instanceOf(StoreError).with.property("kind", "busy");
-    expect(store.fault()).to.equal(error);
+    const error = await journal.setCursor("a", "1").catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(JournalError).with.property("kind", "busy");
+    expect(journal.fault()).to.equal(error);
     other.exec("rollback");
-    await store.setCursor("a", "1");
-    expect(store.fault()).to.equal(undefined);
+    await journal.setCursor("a", "1");
+    expect(journal.fault()).to.equal(undefined);
     other.close();
-    await store.close();
+    await journal.close();
   });
 
   it("reads and keeps the event loop free while another process has the file locked, then gives up", async () => {
     const path = newFile();
-    const store = await openStore(path, { busyTimeoutMs: 600 });
-    const rows = await acceptSeeds(store, 1);
+    const journal = await openJournal(path, { busyTimeoutMs: 600 });
+    const rows = await acceptSeeds(journal, 1);
     const other = new DatabaseSync(path);
     other.exec("begin immediate");
     let ticks = 0;
     const timer = setInterval(() => {
       ticks += 1;
     }, 10);
-    const late = acceptSeeds(store, 2).catch((reason: unknown) => reason);
-    expect(await store.payment(rows[0]?.id ?? 0)).to.deep.equal(rows[0]);
+    const late = acceptSeeds(journal, 2).catch((reason: unknown) => reason);
+    expect(await journal.payment(rows[0]?.id ?? 0)).to.deep.equal(rows[0]);
     expect(await late)
-      .to.be.instanceOf(StoreError)
+      .to.be.instanceOf(JournalError)
       .with.property("kind", "busy");
     clearInterval(timer);
     expect(ticks).to.be.at.least(2);
-    const patient = await openStore(path, { busyTimeoutMs: 600_000 });
+    const patient = await openJournal(path, { busyTimeoutMs: 600_000 });
     const waiting = acceptSeeds(patient, 3);
     setTimeout(() => other.exec("rollback"), 100);
     expect(await waiting).to.have.length(1);
-    expect(await store.count()).to.deep.equal({ queued: 2 });
+    expect(await journal.count()).to.deep.equal({ queued: 2 });
     await patient.close();
     other.close();
-    await store.close();
+    await journal.close();
   });
 
   it("reads a channel while another process has the file locked, and rewrites it as soon as that lets go", async () => {
     const path = newFile();
-    const store = await openStore(path);
+    const journal = await openJournal(path);
     const id = idOf(1);
     const content = { withdrawal: undefined, fault: undefined, isDeleted: false } as const;
     const added = { ...content, channelId: id, chainId, record: recordOf(1, 7n), claimed: 0n };
-    await store.changeChannels([{ before: undefined, after: added }], 1);
-    const before = (await store.channels([id])).get(id)!;
+    await journal.changeChannels([{ before: undefined, after: added }], 1);
+    const before = (await journal.channels([id])).get(id)!;
 
     const other = new DatabaseSync(path);
     other.exec("begin immediate");
-    const rewritten = store.changeChannels([{ before, after: { ...before, claimed: 5n } }], 2);
-    expect((await store.channels([id])).get(id)).to.deep.equal(before);
+    const rewritten = journal.changeChannels([{ before, after: { ...before, claimed: 5n } }], 2);
+    expect((await journal.channels([id])).get(id)).to.deep.equal(before);
     setTimeout(() => other.exec("rollback"), 50);
     expect([...(await rewritten)]).to.deep.equal([id]);
-    expect((await store.channels([id])).get(id)).to.deep.include({ claimed: 5n });
+    expect((await journal.channels([id])).get(id)).to.deep.include({ claimed: 5n });
     // Not from what it was before.
-    expect((await store.changeChannels([{ before, after: { ...before, claimed: 6n } }], 3)).size).to.equal(0);
-    expect((await store.channels([id])).get(id)).to.deep.include({ claimed: 5n });
+    expect((await journal.changeChannels([{ before, after: { ...before, claimed: 6n } }], 3)).size).to.equal(0);
+    expect((await journal.channels([id])).get(id)).to.deep.include({ claimed: 5n });
 
     other.exec("update channels set record = '{}'");
     other.close();
-    const error = await store.channels([id]).catch((reason: unknown) => reason);
-    expect(error).to.be.instanceOf(StoreError).with.property("kind", "corrupt");
-    await store.close();
-    for (const late of [store.channels([id]), store.changeChannels([{ before, after: before }], 4)]) {
+    const error = await journal.channels([id]).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(JournalError).with.property("kind", "corrupt");
+    await journal.close();
+    for (const late of [journal.channels([id]), journal.changeChannels([{ before, after: before }], 4)]) {
       const closed = await late.catch((reason: unknown) => reason);
-      expect(closed).to.be.instanceOf(StoreError).with.property("kind", "closed");
+      expect(closed).to.be.instanceOf(JournalError).with.property("kind", "closed");
     }
   });
 
   it("lets nobody change history", async () => {
     const path = newFile();
-    const store = await openStore(path);
-    await acceptSeeds(store, 1);
-    await store.close();
+    const journal = await openJournal(path);
+    await acceptSeeds(journal, 1);
+    await journal.close();
     const database = new DatabaseSync(path);
     for (const statement of ["update history set at_ms = 0", "delete from history"]) {
       expect(() => database.exec(statement)).to.throw("append-only");
@@ -354,8 +358,8 @@ describe("openStore of a SQLite file", () => {
 
   it("says that a row cannot be read, without what is in it", async () => {
     const path = newFile();
-    const store = await openStore(path);
-    await store.accept([paymentOf(1)], 1);
+    const journal = await openJournal(path);
+    await journal.accept([paymentOf(1)], 1);
     const database = new DatabaseSync(path);
     for (const [column, text] of [
       ["work", '{"kind":"authorization","authorization":{"signature":"0x5ec7e7"}}'],
@@ -365,11 +369,11 @@ describe("openStore of a SQLite file", () => {
       database.exec("begin");
       database.prepare(`update payments set ${column} = ?`).run(text ?? "");
       database.exec("commit");
-      const error = await store.payment(1).catch((reason: unknown) => reason);
-      expect(error).to.be.instanceOf(StoreError).with.property("kind", "corrupt");
+      const error = await journal.payment(1).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(JournalError).with.property("kind", "corrupt");
       expect(String(error)).not.to.contain("5ec7e7");
     }
     database.close();
-    await store.close();
+    await journal.close();
   });
 });

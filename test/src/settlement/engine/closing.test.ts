@@ -3,7 +3,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { connectChain } from "../../../../src/chain/client.ts";
-import { openStore } from "../../../../src/journal/index.ts";
+import { openJournal } from "../../../../src/journal/index.ts";
 import { EngineBusyError, EngineClosedError, SenderHeldError } from "../../../../src/settlement/engine/engine.ts";
 import type { KeyWait } from "../../../../src/settlement/engine/takeKeys.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
@@ -42,10 +42,10 @@ describe("createSettlementEngine: waiting and closing", () => {
       const outcome = engine
         .submit({ authorization: authorization! }, { signal: leaving.signal })
         .catch((e: unknown) => e);
-      await until(async () => (await lab.store.count()).queued === 1);
+      await until(async () => (await lab.journal.count()).queued === 1);
       leaving.abort(new Error("the client is gone"));
       expect(await outcome).to.have.property("message", "the client is gone");
-      expect((await lab.store.count()).queued).to.equal(1);
+      expect((await lab.journal.count()).queued).to.equal(1);
     });
 
     it("refuses more callers than may wait", async () => {
@@ -60,10 +60,10 @@ describe("createSettlementEngine: waiting and closing", () => {
 
     it("learns outcomes of payments that another engine settles", async () => {
       const folder = await mkdtemp(join(tmpdir(), "tributary-"));
-      const [one, two] = await Promise.all([1, 2].map(() => openStore(join(folder, "journal.db"))));
+      const [one, two] = await Promise.all([1, 2].map(() => openJournal(join(folder, "journal.db"))));
       const [sending, waiting] = [
-        await openEngineLab(anvil, { store: one! }),
-        await openEngineLab(anvil, { store: two! }),
+        await openEngineLab(anvil, { journal: one! }),
+        await openEngineLab(anvil, { journal: two! }),
       ];
       lab.later(async () => {
         await Promise.all([sending.close(), waiting.close()]);
@@ -98,7 +98,7 @@ describe("createSettlementEngine: waiting and closing", () => {
       await anvil.mine();
       expect(rowOf(await outcome).state).to.equal("settled");
       await closed;
-      const { lease } = (await lab.store.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
+      const { lease } = (await lab.journal.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
       expect(lease).to.equal(undefined);
     });
 
@@ -109,7 +109,7 @@ describe("createSettlementEngine: waiting and closing", () => {
       await until(async () => (await pool()) === 1);
       await engine.close({ finishWithinMs: 200 });
       expect(await outcome).to.be.instanceOf(EngineClosedError);
-      expect((await lab.store.count()).submitted).to.equal(1);
+      expect((await lab.journal.count()).submitted).to.equal(1);
       const after = await engine.outcome(1).catch((error: unknown) => error);
       expect(after).to.be.instanceOf(EngineClosedError);
       expect(await engine.drain().catch((error: unknown) => error)).to.be.instanceOf(EngineClosedError);
@@ -127,7 +127,7 @@ describe("createSettlementEngine: waiting and closing", () => {
       isDead = true;
       await sleep(50);
       await engine.close({ finishWithinMs: 100 });
-      expect((await lab.store.count()).submitted).to.equal(1);
+      expect((await lab.journal.count()).submitted).to.equal(1);
     });
   });
 
@@ -168,23 +168,23 @@ describe("createSettlementEngine: waiting and closing", () => {
       await until(async () => (await pool()) === 1);
       await anvil.mine();
       expect((await engine.outcome(row!.id)).state).to.equal("settled");
-      const { epoch } = (await lab.store.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
+      const { epoch } = (await lab.journal.senders(84532)).find(({ sender }) => sender === lab.account.address)!;
       expect(epoch).to.equal(1);
     });
 
     it("sends nothing after it was lost", async () => {
       const engine = await lab.start();
       const key = { chainId: 84532, sender: lab.account.address };
-      const held = (await lab.store.senders(84532)).find(({ sender }) => sender === key.sender)!;
+      const held = (await lab.journal.senders(84532)).find(({ sender }) => sender === key.sender)!;
       // Somebody takes over as after a stop that was longer than the lease.
-      await lab.store.releaseLease(held.lease!);
-      await lab.store.acquireLease({ ...key, owner: "the other", ttlMs: 3_600_000 });
+      await lab.journal.releaseLease(held.lease!);
+      await lab.journal.acquireLease({ ...key, owner: "the other", ttlMs: 3_600_000 });
       await acceptAll(engine, await lab.payments(1));
       await until(() => engine.accounts()[0]?.paused === "no-lease");
       await sleep(200);
       expect(await lab.openBatches()).to.deep.equal([]);
       expect(await pool()).to.equal(0);
-      expect((await lab.store.count()).queued).to.equal(1);
+      expect((await lab.journal.count()).queued).to.equal(1);
     });
   });
 });

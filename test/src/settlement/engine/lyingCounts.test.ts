@@ -44,7 +44,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
     return { client, tell, lies: () => lies };
   }
   const batches = () =>
-    lab.store.batches({
+    lab.journal.batches({
       chainId: 84532,
       sender: lab.account.address,
       states: ["open", "mined", "final", "lost"],

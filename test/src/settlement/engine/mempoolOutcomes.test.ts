@@ -30,7 +30,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     for (let round = 0; round < 3; round += 1) {
       await until(async () => {
         const open = await lab.openBatches();
-        return open.length > 0 && (await pool()) === open.length && (await lab.store.count()).queued === undefined;
+        return open.length > 0 && (await pool()) === open.length && (await lab.journal.count()).queued === undefined;
       });
       sizes.push((await lab.openBatches()).map(({ attempts }) => attempts.at(-1)!.paymentIds.length));
       // The pre-flight was good; in the block the router reverts.
@@ -42,7 +42,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     }
     for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
     expect(sizes).to.deep.equal([[4], [2, 2], [1, 1, 1, 1]]);
-    const reasons = (await lab.store.history(rows[0]!.id)).map(({ reason }) => reason);
+    const reasons = (await lab.journal.history(rows[0]!.id)).map(({ reason }) => reason);
     expect(reasons.filter((reason) => reason !== undefined)).to.deep.equal(["batch-reverted:2", "batch-reverted:1"]);
   });
 
@@ -74,7 +74,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     const [first, ...others] = await Promise.all(rows.map(({ id }) => engine.outcome(id)));
     expect([first!.state, first!.reason]).to.deep.equal(["rejected", "bad-signature"]);
     for (const { state } of others) expect(state).to.equal("settled");
-    expect((await lab.store.strikes(84532, [payer.address])).get(payer.address)?.strikes).to.equal(1);
+    expect((await lab.journal.strikes(84532, [payer.address])).get(payer.address)?.strikes).to.equal(1);
   });
 
   it("a payment is not called expired while its transaction may still be mined", async () => {
@@ -107,7 +107,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     await until(async () => (await pool()) === 1);
     await anvil.mine();
     await until(async () => (await lab.row(row!.id)).state === "settled");
-    const why = (await lab.store.history(row!.id)).map(({ evidence }) =>
+    const why = (await lab.journal.history(row!.id)).map(({ evidence }) =>
       evidence.kind === "returned" ? evidence.why : "",
     );
     expect(why).to.include("the transaction that used its nonce left the chain");

@@ -73,7 +73,7 @@ describe("createSettlementEngine: outcomes", () => {
       return evidence.kind === "transfer" && evidence.level === "final";
     });
     expect(await lab.states(id)).to.deep.equal(["queued", "batched", "submitted", "settled", "settled"]);
-    const mined = await lab.store.batches({ chainId: 84532, sender: lab.account.address, states: ["final"] });
+    const mined = await lab.journal.batches({ chainId: 84532, sender: lab.account.address, states: ["final"] });
     const fees = (await Promise.all(rows.map((row) => lab.row(row.id)))).map(({ evidence }) =>
       evidence.kind === "transfer" ? evidence.feeShareWei : 0n,
     );
@@ -116,7 +116,7 @@ describe("createSettlementEngine: outcomes", () => {
       reason: "already-used",
       message: "its nonce was used or cancelled before it was submitted",
     });
-    expect(await lab.store.count()).to.deep.equal({});
+    expect(await lab.journal.count()).to.deep.equal({});
   });
 
   it("already-used: a variant's nonce is gone with the transaction of the one that settled", async () => {
@@ -137,7 +137,7 @@ describe("createSettlementEngine: outcomes", () => {
       use: "used-by-variant",
       transactionHash: winner?.evidence.kind === "transfer" ? winner.evidence.transactionHash : undefined,
     });
-    expect(await lab.store.count()).to.deep.equal({ settled: 1, "already-used": 1 });
+    expect(await lab.journal.count()).to.deep.equal({ settled: 1, "already-used": 1 });
   });
 
   it("already-used: a variant that was refused before, and is asked for again after another one settled", async () => {
@@ -185,7 +185,7 @@ describe("createSettlementEngine: outcomes", () => {
     const engine = await lab.start();
     const [admission] = await engine.accept([{ authorization: { ...a!, signature: b!.signature } }]);
     expect(admission).to.include({ status: "refused", reason: "bad-signature" });
-    expect(await lab.store.count()).to.deep.equal({});
+    expect(await lab.journal.count()).to.deep.equal({});
   });
 
   it("underfunded: rejected at once by default", async () => {
@@ -283,7 +283,7 @@ describe("createSettlementEngine: outcomes", () => {
     const [row] = await acceptAll(quiet, await lab.payments(1, { validBefore }));
     await quiet.close();
     const evidence = { kind: "deadline", blockNumber: 1n, blockTimestamp: validBefore, final: false } as const;
-    await lab.store.transition([{ paymentId: row!.id, from: ["queued"], to: "expired", evidence }], lab.clock.now());
+    await lab.journal.transition([{ paymentId: row!.id, from: ["queued"], to: "expired", evidence }], lab.clock.now());
     await lab.start({}, { chain: { client: await connectChain(node.rpcUrl) } });
     const seen = looks;
     await until(() => looks > seen + 20);
@@ -315,11 +315,11 @@ describe("createSettlementEngine: outcomes", () => {
   it("gas-capped: rejected, and the payer gets a strike that doubles", async () => {
     const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
     const pay = () => lab.sign(payer, { to: lab.payee(), value: 10n });
-    const strikes = async () => (await lab.store.strikes(84532, [payer.address])).get(payer.address);
+    const strikes = async () => (await lab.journal.strikes(84532, [payer.address])).get(payer.address);
     const authorization = await pay();
     const before = lab.clock.now();
     // It accepts at the door, and burns afterwards.
-    const patient = await openEngineLab(chain, { store: lab.store });
+    const patient = await openEngineLab(chain, { journal: lab.journal });
     const holder = await patient.start(PATIENT);
     const [row] = await acceptAll(holder, [authorization]);
     await lab.setCode(payer.address, BURNING_CODE);
@@ -339,7 +339,7 @@ describe("createSettlementEngine: outcomes", () => {
   it("gas-capped: a held payer's payments wait until the strike is over, others go on, the next strike is longer", async () => {
     const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
     const engine = await lab.start({ strikeMs: 60_000 });
-    await lab.store.strike(84532, payer.address, lab.clock.now() + 50_000);
+    await lab.journal.strike(84532, payer.address, lab.clock.now() + 50_000);
     const authorization = await lab.sign(payer, { to: lab.payee(), value: 10n });
     const [held, ...others] = await acceptAll(engine, [authorization, ...(await lab.payments(2))]);
     for (const { id } of others) expect((await engine.outcome(id)).state).to.equal("settled");
@@ -347,7 +347,7 @@ describe("createSettlementEngine: outcomes", () => {
     await lab.setCode(payer.address, BURNING_CODE);
     lab.clock.jump(50_000);
     expect((await engine.outcome(held!.id)).reason).to.equal("gas-capped");
-    const { strikes, untilMs } = (await lab.store.strikes(84532, [payer.address])).get(payer.address)!;
+    const { strikes, untilMs } = (await lab.journal.strikes(84532, [payer.address])).get(payer.address)!;
     expect(strikes).to.equal(2);
     expect(untilMs - lab.clock.now()).to.be.within(60_001, 120_000);
   });
@@ -365,7 +365,7 @@ describe("createSettlementEngine: outcomes", () => {
     const engine = await lab.start({}, { senders: [stingy] });
     const rows = await acceptAll(engine, await lab.payments(12));
     for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
-    const steps = (await Promise.all(rows.map(({ id }) => lab.store.history(id)))).flat();
+    const steps = (await Promise.all(rows.map(({ id }) => lab.journal.history(id)))).flat();
     const returned = steps.filter(({ evidence }) => evidence.kind === "returned");
     expect(returned.length > 0 && returned.length < 12).to.equal(true);
     expect(returned[0]!.evidence).to.include({ why: "the transaction ended before it" });

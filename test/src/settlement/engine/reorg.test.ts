@@ -2,8 +2,8 @@ import { expect } from "chai";
 import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../../src/chain/client.ts";
-import { openStore } from "../../../../src/journal/index.ts";
-import type { BatchRow, HistoryRow, PaymentRow, Store } from "../../../../src/journal/ports/types.ts";
+import { openJournal } from "../../../../src/journal/index.ts";
+import type { BatchRow, HistoryRow, Journal, PaymentRow } from "../../../../src/journal/ports/types.ts";
 import { type PaymentTerms, signPayment } from "../../../../src/local/payments.ts";
 import { createSettlementEngine, type SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
 import { type Anvil, CHAIN_ID, startAnvil } from "../../../helpers/anvil.ts";
@@ -76,7 +76,7 @@ describe("reorgs and finality", () => {
       const again = await lab.mineUntil(payment.id, (row) => row.state === "settled" && row.batchId !== first.id);
       const second = await lab.batchOf(again);
       expect(second.txNonce).to.equal(first.txNonce + 1);
-      expect((await lab.store.batch(first.id))?.state).to.equal("lost");
+      expect((await lab.journal.batch(first.id))?.state).to.equal("lost");
       expect(await lab.isOnChain(again)).to.equal(true);
       const steps = await lab.stepsOf(payment);
       const way = [
@@ -100,7 +100,7 @@ describe("reorgs and finality", () => {
     // Blocks on top of it: one less than three deep.
     await lab.mine(1);
     await lab.rest();
-    expect((await lab.store.payment(payment.id))?.state).to.equal("submitted");
+    expect((await lab.journal.payment(payment.id))?.state).to.equal("submitted");
     await lab.mine(1);
     await lab.until(payment.id, (row) => row.state !== "submitted");
   });
@@ -111,12 +111,12 @@ describe("reorgs and finality", () => {
     // Safe is 8 blocks behind, final 16: the block before is not enough.
     await lab.mine(7);
     await lab.rest();
-    expect(lab.levelOf(await lab.store.payment(payment.id))).to.equal("included");
+    expect(lab.levelOf(await lab.journal.payment(payment.id))).to.equal("included");
     await lab.mine(1);
     await lab.until(payment.id, (row) => lab.levelOf(row) === "safe");
     await lab.mine(7);
     await lab.rest();
-    expect(lab.levelOf(await lab.store.payment(payment.id))).to.equal("safe");
+    expect(lab.levelOf(await lab.journal.payment(payment.id))).to.equal("safe");
     await lab.mine(1);
     const final = await lab.until(payment.id, (row) => lab.levelOf(row) === "final");
     expect((await lab.batchOf(final)).state).to.equal("final");
@@ -134,7 +134,7 @@ describe("reorgs and finality", () => {
     while (proved === undefined) {
       const final = await lab.blockAt("finalized");
       await lab.rest();
-      const row = await lab.store.payment(payment.id);
+      const row = await lab.journal.payment(payment.id);
       const isProved = row?.evidence.kind === "deadline" && row.evidence.final;
       if (final.timestamp < validBefore) expect(isProved, `final block at ${final.timestamp}`).to.equal(false);
       if (isProved) proved = row;
@@ -154,14 +154,14 @@ type Lab = Awaited<ReturnType<typeof openLab>>;
 /** An engine on a node that mines only when told to. The engine's time goes up to twenty times as fast as the wall's. */
 async function openLab(anvil: Anvil) {
   const client = await connectChain(anvil.rpcUrl, { expectedChainId: CHAIN_ID });
-  const store: Store = await openStore(":memory:");
+  const journal: Journal = await openJournal(":memory:");
   const [, payer, , , , sending] = anvil.accounts;
   if (payer === undefined || sending === undefined) throw new Error("accounts missing");
   const account = privateKeyToAccount(sending.privateKey);
   const startMs = GENESIS_SECONDS * 1000;
   const clock = startPacedClock(() => anvil.request("eth_chainId"), { startMs, speed: SPEED });
   const engine: SettlementEngine = await createSettlementEngine({
-    store,
+    journal,
     chain: { client },
     senders: [account],
     clock,
@@ -196,7 +196,7 @@ async function openLab(anvil: Anvil) {
   const watch = (id: number, wanted: (row: PaymentRow) => boolean, between = async () => undefined as unknown) =>
     until(
       async () => {
-        const row = await store.payment(id);
+        const row = await journal.payment(id);
         if (row !== undefined && wanted(row)) return row;
         await between();
       },
@@ -214,12 +214,12 @@ async function openLab(anvil: Anvil) {
     return admission.row;
   }
   async function stepsOf({ id }: Pick<PaymentRow, "id">): Promise<string[]> {
-    return (await store.history(id)).map(
+    return (await journal.history(id)).map(
       ({ from, to, evidence }: HistoryRow) => `${from ?? ""}>${to} ${evidence.kind}`,
     );
   }
   return {
-    store,
+    journal,
     mine,
     accept,
     until: (id: number, wanted: (row: PaymentRow) => boolean) => watch(id, wanted),
@@ -240,7 +240,7 @@ async function openLab(anvil: Anvil) {
       return watch(id, ({ state }) => state === "settled");
     },
     batchOf: async ({ batchId }: PaymentRow): Promise<BatchRow> => {
-      const batch = await store.batch((batchId ?? "0x") as Hex);
+      const batch = await journal.batch((batchId ?? "0x") as Hex);
       if (batch === undefined) throw new Error("no batch");
       return batch;
     },
@@ -274,7 +274,7 @@ async function openLab(anvil: Anvil) {
     close: async () => {
       await engine.close();
       clock.stop();
-      await store.close();
+      await journal.close();
     },
   };
 }

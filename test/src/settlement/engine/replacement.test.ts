@@ -60,12 +60,12 @@ describe("createSettlementEngine: replacement", () => {
     expect(await pool()).to.equal(1);
     await anvil.mine();
     const { transactionHash } = await settled(engine, row!.id);
-    const [mined] = await lab.store.batches({
+    const [mined] = await lab.journal.batches({
       ...{ chainId: 84532, sender: lab.account.address, states: ["mined", "final"] },
     });
     expect(mined?.id).to.equal(batch.id);
     expect(mined?.attempts.map(({ hash }) => hash)).to.include(transactionHash);
-    expect(await lab.store.lastTxNonce(84532, lab.account.address)).to.equal(0);
+    expect(await lab.journal.lastTxNonce(84532, lab.account.address)).to.equal(0);
   });
 
   it("only sends the same bytes again at the fee ceiling", async () => {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { verifySignatureOffline } from "../../../../src/authorization/verify.ts";
 import { connectChain } from "../../../../src/chain/client.ts";
 import type { Clock } from "../../../../src/clock.ts";
-import type { Store } from "../../../../src/journal/index.ts";
+import type { Journal } from "../../../../src/journal/index.ts";
 import { networks } from "../../../../src/networks.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
@@ -214,7 +214,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect((await sizes()).sort()).to.deep.equal([1, 2, 2]);
       await anvil.mine();
       await engine.drain();
-      expect((await lab.store.count()).settled).to.equal(5);
+      expect((await lab.journal.count()).settled).to.equal(5);
     });
 
     it("takes what a dead engine had claimed once the claim is over", async () => {
@@ -222,7 +222,7 @@ describe("createSettlementEngine: scheduling", () => {
       const [row] = await acceptAll(patient, await lab.payments(1));
       await patient.close();
       const nowMs = lab.clock.now();
-      await lab.store.claim({ chainId: 84532, owner: "dead", nowMs, untilMs: nowMs + 60_000, limit: 10 });
+      await lab.journal.claim({ chainId: 84532, owner: "dead", nowMs, untilMs: nowMs + 60_000, limit: 10 });
       const engine = await lab.start();
       await sleep(200);
       expect((await lab.row(row!.id)).state).to.equal("queued");
@@ -237,16 +237,16 @@ describe("createSettlementEngine: scheduling", () => {
     it("leave alone what another one is working on, however long, and take it seconds after its death", async () => {
       let kept = 0;
       let isDead = false;
-      const slow: Store = {
-        ...lab.store,
+      const slow: Journal = {
+        ...lab.journal,
         storeBatch: () => new Promise<never>(() => undefined),
         keepClaims: async (...args) => {
           if (isDead) return;
-          await lab.store.keepClaims(...args);
+          await lab.journal.keepClaims(...args);
           kept += 1;
         },
       };
-      const first = await lab.start({}, { store: slow });
+      const first = await lab.start({}, { journal: slow });
       const [row] = await acceptAll(first, await lab.payments(1));
       lab.clock.jump(1_000);
       await until(() => kept > 0);
@@ -274,7 +274,7 @@ describe("createSettlementEngine: scheduling", () => {
       const authorizations = await lab.payments(isLong ? 2_000 : 400);
       const turns = watchTurns();
       await acceptAll(engine, authorizations);
-      await until(async () => (await lab.store.count()).queued === undefined);
+      await until(async () => (await lab.journal.count()).queued === undefined);
       const longest = turns.stop();
       // Checking their signatures at one go would be a turn that takes more than that.
       const before = process.threadCpuUsage();
@@ -285,7 +285,7 @@ describe("createSettlementEngine: scheduling", () => {
       const mining = setInterval(() => void anvil.mine(), 50);
       lab.later(async () => clearInterval(mining));
       await engine.drain();
-      expect((await lab.store.count()).settled).to.equal(authorizations.length);
+      expect((await lab.journal.count()).settled).to.equal(authorizations.length);
     });
 
     it("answers a submission with the look that follows its block", async () => {
@@ -314,7 +314,7 @@ describe("createSettlementEngine: scheduling", () => {
 
     it("says little while the journal is down, and goes on when it is back", async () => {
       let isDown = false;
-      const store = new Proxy(lab.store, {
+      const journal = new Proxy(lab.journal, {
         get: (target, name) => {
           const method: unknown = Reflect.get(target, name);
           if (name === "onChange" || name === "close") return method;
@@ -324,7 +324,7 @@ describe("createSettlementEngine: scheduling", () => {
           };
         },
       });
-      const engine = await lab.start({}, { store });
+      const engine = await lab.start({}, { journal });
       const [row] = await acceptAll(engine, await lab.payments(1));
       await until(async () => (await pool()) === 1);
       isDown = true;
@@ -361,9 +361,9 @@ describe("createSettlementEngine: scheduling", () => {
 
   describe("after a takeover", () => {
     it("sends at once what the former engine had claimed, which sends nothing when it wakes up", async () => {
-      const stopped = stoppedBeforeStoring(lab.store, lab.clock);
-      const { store, clock } = stopped;
-      const first = await lab.start({ leaseTtlMs: 600 }, { store, clock });
+      const stopped = stoppedBeforeStoring(lab.journal, lab.clock);
+      const { journal, clock } = stopped;
+      const first = await lab.start({ leaseTtlMs: 600 }, { journal, clock });
       const rows = await acceptAll(first, await lab.payments(3));
       await stopped.reached;
       const second = await lab.start({}, {}, {});
@@ -377,7 +377,7 @@ describe("createSettlementEngine: scheduling", () => {
       for (const { id } of rows) expect((await second.outcome(id)).state).to.equal("settled");
       await sleep(200);
       expect(await pool()).to.equal(0);
-      expect(await lab.store.lastTxNonce(lab.client.chain.id, lab.account.address)).to.equal(0);
+      expect(await lab.journal.lastTxNonce(lab.client.chain.id, lab.account.address)).to.equal(0);
       const [row] = rows;
       if (row?.work.kind !== "authorization") throw new Error("no authorization");
       expect(await lab.balanceOf(row.work.authorization.to)).to.equal(3_003n);
@@ -385,19 +385,19 @@ describe("createSettlementEngine: scheduling", () => {
   });
 });
 
-/** A store and a clock for an engine that stands still, time included, from its first signed batch until it is woken up. */
-function stoppedBeforeStoring(store: Store, running: Clock) {
+/** A journal and a clock for an engine that stands still, time included, from its first signed batch until it is woken up. */
+function stoppedBeforeStoring(journal: Journal, running: Clock) {
   let stoppedAtMs: number | undefined;
   let stop: () => void = () => undefined;
   let wakeUp: () => void = () => undefined;
-  let tell: (answer: Awaited<ReturnType<Store["storeBatch"]>>) => void = () => undefined;
+  let tell: (answer: Awaited<ReturnType<Journal["storeBatch"]>>) => void = () => undefined;
   const reached = new Promise<void>((resolve) => {
     stop = resolve;
   });
   const awake = new Promise<void>((resolve) => {
     wakeUp = resolve;
   });
-  const told = new Promise<Awaited<ReturnType<Store["storeBatch"]>>>((resolve) => {
+  const told = new Promise<Awaited<ReturnType<Journal["storeBatch"]>>>((resolve) => {
     tell = resolve;
   });
   const clock: Clock = {
@@ -407,16 +407,16 @@ function stoppedBeforeStoring(store: Store, running: Clock) {
       if (stoppedAtMs !== undefined) await awake;
     },
   };
-  const storeBatch: Store["storeBatch"] = async (...batch) => {
+  const storeBatch: Journal["storeBatch"] = async (...batch) => {
     stoppedAtMs = clock.now();
     stop();
     await awake;
-    const answer = await store.storeBatch(...batch);
+    const answer = await journal.storeBatch(...batch);
     tell(answer);
     return answer;
   };
   return {
-    store: { ...store, storeBatch },
+    journal: { ...journal, storeBatch },
     clock,
     reached,
     /** What it hears of the batch that it was about to store. */

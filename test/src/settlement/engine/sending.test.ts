@@ -52,9 +52,9 @@ describe("createSettlementEngine: sending", () => {
     await until(async () => (await pool()) === 2);
     await sleep(150);
     expect((await lab.openBatches()).map(({ txNonce }) => txNonce)).to.deep.equal([0, 1]);
-    expect((await lab.store.count()).queued).to.equal(2);
+    expect((await lab.journal.count()).queued).to.equal(2);
     await anvil.mine();
-    await until(async () => (await lab.store.count()).settled === 4);
+    await until(async () => (await lab.journal.count()).settled === 4);
     await until(async () => (await pool()) === 1);
     await anvil.mine();
     for (const { id } of rows) await settled(engine, id);
@@ -142,7 +142,7 @@ describe("createSettlementEngine: sending", () => {
     expect((await lab.row(row!.id)).state).to.equal("submitted");
     await anvil.mine();
     const step = await until(async () =>
-      (await lab.store.history(row!.id)).find(({ evidence }) => evidence.kind === "returned"),
+      (await lab.journal.history(row!.id)).find(({ evidence }) => evidence.kind === "returned"),
     );
     expect(step.evidence).to.deep.equal({
       kind: "returned",
@@ -225,7 +225,7 @@ describe("createSettlementEngine: sending", () => {
     await settled(engine, row!.id);
     expect(lost >= 1).to.equal(true);
     expect(
-      (await lab.store.batches({ chainId: 84532, sender: lab.account.address, states: ["mined", "final"] }))[0]
+      (await lab.journal.batches({ chainId: 84532, sender: lab.account.address, states: ["mined", "final"] }))[0]
         ?.attempts,
     ).to.have.length(1);
   });
@@ -282,8 +282,8 @@ describe("createSettlementEngine: sending", () => {
     lab.later(mute.stop);
     const client = await connectChain(mute.rpcUrl, { transport: { retryCount: 0 } });
     // The process dies between storing and sending: the journal refuses to note a broadcast.
-    const store = { ...lab.store, markBroadcast: async () => new Promise<never>(() => undefined) };
-    const first = await lab.start(HELD, { chain: { client }, store });
+    const journal = { ...lab.journal, markBroadcast: async () => new Promise<never>(() => undefined) };
+    const first = await lab.start(HELD, { chain: { client }, journal });
     const [row] = await acceptAll(first, await lab.payments(1));
     await until(async () => (await lab.row(row!.id)).state === "batched");
     const [batch] = await lab.openBatches();
@@ -301,7 +301,7 @@ describe("createSettlementEngine: sending", () => {
     const rows = await acceptAll(engine, await lab.payments(3));
     await submitted(rows[0]!.id);
     await sleep(600);
-    expect((await lab.store.count()).submitted).to.equal(3);
+    expect((await lab.journal.count()).submitted).to.equal(3);
     await anvil.mine();
     for (const { id } of rows) await settled(engine, id);
   });

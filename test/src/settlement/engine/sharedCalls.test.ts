@@ -121,7 +121,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     const sizes: number[][] = [];
     for (const [round, batches] of [1, 2, 4].entries()) {
       await until(
-        async () => (await lab.openBatches()).length === batches && (await lab.store.count()).queued === undefined,
+        async () => (await lab.openBatches()).length === batches && (await lab.journal.count()).queued === undefined,
       );
       sizes.push((await lab.openBatches()).map(({ attempts }) => attempts[0]!.paymentIds.length));
       await until(() => lab.said("transaction handed out").length === 2 ** (round + 1) - 1);

@@ -28,7 +28,7 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
   });
 
   const strikesOf = async (account: Address) =>
-    (await lab.store.strikes(lab.client.chain.id, [account])).get(account)?.strikes ?? 0;
+    (await lab.journal.strikes(lab.client.chain.id, [account])).get(account)?.strikes ?? 0;
   const handedOut = () => lab.said("transaction handed out").length;
 
   describe("payers who drain", () => {
@@ -58,7 +58,7 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
       expect(block.gasUsed < 50n * 45_000n + 200_000n, `${block.gasUsed}`).to.equal(true);
       expect(await strikesOf(payer.address)).to.equal(1);
       // A quarter of what code that burns gas waits.
-      const entry = (await lab.store.strikes(lab.client.chain.id, [payer.address])).get(payer.address);
+      const entry = (await lab.journal.strikes(lab.client.chain.id, [payer.address])).get(payer.address);
       expect(entry!.untilMs - Date.now()).to.be.within(0, 150_000);
       // What they have left waits or is refused, and nothing of it is sent, with money or without.
       await lab.mint(payer.address, 200n);
@@ -134,7 +134,7 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
       await lab.setCode(trap, "0x00");
       // Whoever shared with it goes alone.
       await until(() => handedOut() >= 2 + shared.attempts[0]!.paymentIds.length);
-      const burnt = (await lab.store.batch(shared.id))!.receipt!.gasUsed;
+      const burnt = (await lab.journal.batch(shared.id))!.receipt!.gasUsed;
       expect(burnt < 8n * 110_000n, `${burnt}`).to.equal(true);
       expect(new Set(await sizes())).to.deep.equal(new Set([1]));
       expect(await strikesOf(stranger)).to.equal(1);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../../src/chain/client.ts";
-import { openStore } from "../../../../src/journal/index.ts";
+import { openJournal } from "../../../../src/journal/index.ts";
 import { createSettlementEngine, SenderHeldError } from "../../../../src/settlement/engine/engine.ts";
 import { type Blow, type DuelReport, duel } from "../../../fault/duel.ts";
 import { GENESIS_SECONDS } from "../../../fault/time.ts";
@@ -53,11 +53,11 @@ for (const database of ["SQLite", "PostgreSQL"] as const) {
       const client = await connectChain(anvil.rpcUrl, { expectedChainId: CHAIN_ID });
       const account = privateKeyToAccount(anvil.accounts[5]!.privateKey);
       const journal = await newJournal();
-      const [one, two] = [await openStore(journal), await openStore(journal)];
+      const [one, two] = [await openJournal(journal), await openJournal(journal)];
       const options = { chain: { client }, senders: [account] };
-      const engine = await createSettlementEngine({ ...options, store: one });
+      const engine = await createSettlementEngine({ ...options, journal: one });
       try {
-        const error = await createSettlementEngine({ ...options, store: two }).then(
+        const error = await createSettlementEngine({ ...options, journal: two }).then(
           () => undefined,
           (reason: unknown) => reason,
         );
@@ -72,7 +72,7 @@ for (const database of ["SQLite", "PostgreSQL"] as const) {
         await engine.close();
       }
       // Closed in good order, the first one leaves the key at once.
-      await (await createSettlementEngine({ ...options, store: two })).close();
+      await (await createSettlementEngine({ ...options, journal: two })).close();
       await one.close();
       await two.close();
     });

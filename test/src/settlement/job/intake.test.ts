@@ -1,34 +1,34 @@
 import { expect } from "chai";
 import { type Clock, systemClock } from "../../../../src/clock.ts";
-import { openStore, type Store, settlePayments } from "../../../../src/settlement/index.ts";
+import { type Journal, openJournal, settlePayments } from "../../../../src/settlement/index.ts";
 import { LOOK_MS } from "../../../../src/settlement/job/ledger.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../../../helpers/chainLab.ts";
 
 describe("settlePayments with more payments than it may have open", () => {
   let lab: ChainLab;
-  let store: Store;
+  let journal: Journal;
 
   before(async () => {
     lab = await openChainLab();
   });
   after(() => lab.chain.stop());
   beforeEach(async () => {
-    store = await openStore(":memory:");
+    journal = await openJournal(":memory:");
   });
-  afterEach(() => store.close());
+  afterEach(() => journal.close());
 
   it("accepts no more of them while some of it is decided", async () => {
     const payee = freshAddress(7_100);
     const payments = await lab.pay(1_100, payee);
     const open: number[] = [];
-    const accept: Store["accept"] = async (...args) => {
-      const { queued = 0, batched = 0, submitted = 0 } = await store.count();
+    const accept: Journal["accept"] = async (...args) => {
+      const { queued = 0, batched = 0, submitted = 0 } = await journal.count();
       open.push(queued + batched + submitted);
-      return store.accept(...args);
+      return journal.accept(...args);
     };
     const { results } = await settlePayments(lab.client, payments, {
       senders: [lab.account],
-      journal: { ...store, accept },
+      journal: { ...journal, accept },
       maxOpen: 50,
       policy: { fullBatch: 50, lingerMs: 50 },
     });
@@ -54,14 +54,14 @@ describe("settlePayments with more payments than it may have open", () => {
       },
     };
     const pausesBefore: number[] = [];
-    const accept: Store["accept"] = (...args) => {
+    const accept: Journal["accept"] = (...args) => {
       pausesBefore.push(pauses);
-      return store.accept(...args);
+      return journal.accept(...args);
     };
     // No batch is full, so that nothing is sent before everything is accepted. The engine pauses for other times.
     await settlePayments(lab.client, payments, {
       senders: [lab.account],
-      journal: { ...store, accept },
+      journal: { ...journal, accept },
       maxOpen: 50,
       clock,
       policy: { pollMs: LOOK_MS + 1 },

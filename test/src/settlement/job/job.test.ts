@@ -7,11 +7,11 @@ import type { PaymentState } from "../../../../src/journal/index.ts";
 import {
   type JobOptions,
   type JobPayment,
-  openStore,
+  type Journal,
+  JournalError,
+  openJournal,
   SenderHeldError,
   type SettlementReport,
-  type Store,
-  StoreError,
   settlePayments,
   startEngine,
   summarise,
@@ -34,11 +34,11 @@ const WAIT_MS = 60_000;
 
 describe("settlePayments", () => {
   let lab: ChainLab;
-  let store: Store;
+  let journal: Journal;
   let fresh = 500;
   const nextPayee = () => freshAddress(fresh++);
   const settle = (payments: readonly JobPayment[], options: Partial<JobOptions> = {}) =>
-    settlePayments(lab.client, payments, { journal: store, senders: [lab.account], waitMs: 300_000, ...options });
+    settlePayments(lab.client, payments, { journal: journal, senders: [lab.account], waitMs: 300_000, ...options });
   /** Settles through a node that misbehaves as `fault` says. */
   const settleThrough = async (
     fault: (request: NodeRequest) => Fault,
@@ -48,7 +48,7 @@ describe("settlePayments", () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, fault);
     try {
       const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
-      return await settlePayments(client, payments, { journal: store, senders: [lab.account], ...options });
+      return await settlePayments(client, payments, { journal: journal, senders: [lab.account], ...options });
     } finally {
       await node.stop();
     }
@@ -80,7 +80,7 @@ describe("settlePayments", () => {
     clock.stop();
     return job;
   };
-  const countOf = async (state: PaymentState) => (await store.count())[state] ?? 0;
+  const countOf = async (state: PaymentState) => (await journal.count())[state] ?? 0;
   const named = ({ results }: SettlementReport) =>
     results.map(({ outcome }) => (outcome.status === "rejected" ? outcome.reason : outcome.status));
 
@@ -89,9 +89,9 @@ describe("settlePayments", () => {
   });
   after(() => lab.chain.stop());
   beforeEach(async () => {
-    store = await openStore(":memory:");
+    journal = await openJournal(":memory:");
   });
-  afterEach(() => store.close());
+  afterEach(() => journal.close());
 
   it("settles payments and reports them in the order of the input, with shares that add up to the gas", async () => {
     const payee = nextPayee();
@@ -127,7 +127,7 @@ describe("settlePayments", () => {
     );
     expect(again.transactions).to.deep.equal([]);
 
-    const other = await openStore(":memory:");
+    const other = await openJournal(":memory:");
     const elsewhere = await settle(payments, { journal: other });
     await other.close();
     expect(elsewhere.results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal(
@@ -218,16 +218,16 @@ describe("settlePayments", () => {
     const payee = nextPayee();
     const [left, mine] = await lab.pay(2, payee);
     const engine = await startEngine({
-      store,
+      journal,
       chain: { client: lab.client },
       senders: [lab.account],
       policy: { lingerMs: 60_000, maxLingerMs: 60_000 },
     });
     await engine.accept([{ authorization: left!.authorization }]);
     await engine.close();
-    expect(await store.count()).to.deep.equal({ queued: 1 });
+    expect(await journal.count()).to.deep.equal({ queued: 1 });
     await settle([mine!]);
-    expect(await store.count()).to.deep.equal({ settled: 2 });
+    expect(await journal.count()).to.deep.equal({ settled: 2 });
     expect(await lab.balanceOf(payee)).to.equal(left!.authorization.value + mine!.authorization.value);
   });
 
@@ -237,7 +237,7 @@ describe("settlePayments", () => {
     const report = await settle(payments, { senders: [broke] });
     expect(report.stopped?.shortMessage).to.equal("The sender cannot pay for the transaction's gas.");
     expect(report.results.map(({ outcome }) => outcome.status)).to.deep.equal(["not-attempted", "not-attempted"]);
-    expect(await store.count()).to.deep.equal({});
+    expect(await journal.count()).to.deep.equal({});
   });
 
   it("keeps a payer away whose code burns gas, and settles the others in one transaction", async () => {
@@ -251,7 +251,7 @@ describe("settlePayments", () => {
 
   it("refuses to send beside another engine with the key", async () => {
     const engine = await startEngine({
-      store,
+      journal,
       chain: { client: lab.client },
       senders: [lab.account],
       policy: { leaseTtlMs: 1_000 },
@@ -267,7 +267,7 @@ describe("settlePayments", () => {
   it("waits for the lease of an engine that died, and goes on", async () => {
     const payments = await lab.pay(1, nextPayee());
     const request = { chainId: lab.client.chain.id, sender: lab.account.address, owner: "dead" };
-    await store.acquireLease({ ...request, ttlMs: 1_500 });
+    await journal.acquireLease({ ...request, ttlMs: 1_500 });
     const waits: number[] = [];
     const startedAt = performance.now();
     const report = await settle(payments, { onHeld: ({ waitMs }) => waits.push(waitMs) });
@@ -280,7 +280,7 @@ describe("settlePayments", () => {
     const still = await openChainLab({ blockTimeSeconds: 3_600 });
     try {
       const payments = await still.pay(3, nextPayee());
-      const options = { journal: store, senders: [still.account] };
+      const options = { journal: journal, senders: [still.account] };
       const isSent = async () => (await countOf("submitted")) === 3;
       const first = await inVain(isSent, (more) => settlePayments(still.client, payments, { ...options, ...more }));
       expect(first.results.map(({ outcome }) => outcome.status)).to.deep.equal(Array(3).fill("pending"));
@@ -351,9 +351,9 @@ describe("settlePayments", () => {
       await settle([]);
       const other = await openChainLab();
       try {
-        const options = { journal: store, senders: [other.account] };
+        const options = { journal: journal, senders: [other.account] };
         const error = await settlePayments(other.client, [], options).catch((cause: unknown) => cause);
-        expect(error).to.be.instanceOf(StoreError);
+        expect(error).to.be.instanceOf(JournalError);
         expect(error).to.have.property("shortMessage", "The journal is of another chain with the id 84532.");
       } finally {
         await other.chain.stop();
@@ -364,15 +364,15 @@ describe("settlePayments", () => {
       await withFolder(async (folder) => {
         const payments = await lab.pay(100, nextPayee());
         const path = `${folder}/journal.db`;
-        await (await openStore(path)).close();
+        await (await openJournal(path)).close();
         const database = new DatabaseSync(path, { readOnly: true });
         const empty = Number(database.prepare("pragma page_count").get()?.page_count);
         database.close();
         // There is room for the journal's own notes, and not for so many payments.
-        const full = await openStore(path, { maxPageCount: empty + 3 });
+        const full = await openJournal(path, { maxPageCount: empty + 3 });
         const count = await lab.transactionCount();
         const report = await settle(payments, { journal: full }).finally(() => full.close());
-        expect(report.stopped).to.be.instanceOf(StoreError).and.to.have.property("kind", "full");
+        expect(report.stopped).to.be.instanceOf(JournalError).and.to.have.property("kind", "full");
         expect(new Set(named(report))).to.deep.equal(new Set(["not-attempted"]));
         expect(await lab.transactionCount()).to.equal(count);
       });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { authorizationId, termsDigest } from "../../../../src/authorization/identity.ts";
 import { type ChainClient, connectChain } from "../../../../src/chain/client.ts";
-import { openStore, type PaymentState, type Store } from "../../../../src/journal/index.ts";
+import { type Journal, openJournal, type PaymentState } from "../../../../src/journal/index.ts";
 import type { NewPayment } from "../../../../src/journal/ports/types.ts";
 import { startLocalChain } from "../../../../src/local/index.ts";
 import { createOutcomeWatch } from "../../../../src/settlement/outcome/watch.ts";
@@ -16,7 +16,7 @@ const NEWCOMER = 2;
 describe("createOutcomeWatch", () => {
   let chain: Awaited<ReturnType<typeof startLocalChain>>;
   let client: ChainClient;
-  let store: Store;
+  let journal: Journal;
   let nowMs = NOW_MS;
   let nextNonce = 1;
   const clock = { now: () => nowMs, sleep: async () => undefined };
@@ -27,17 +27,17 @@ describe("createOutcomeWatch", () => {
   });
   beforeEach(async () => {
     nowMs = NOW_MS;
-    store = await openStore(":memory:");
+    journal = await openJournal(":memory:");
   });
-  afterEach(() => store.close());
+  afterEach(() => journal.close());
   after(() => chain.stop());
 
   function open(maxWatched?: number) {
-    const apply = async (transitions: Parameters<Store["transition"]>[0]) => {
-      for (const row of await store.transition(transitions, nowMs)) watch.note(row);
+    const apply = async (transitions: Parameters<Journal["transition"]>[0]) => {
+      for (const row of await journal.transition(transitions, nowMs)) watch.note(row);
     };
     const bound = maxWatched === undefined ? {} : { maxWatched };
-    const watch = createOutcomeWatch({ store, client, clock, policy: DEFAULT_POLICY, apply, ...bound });
+    const watch = createOutcomeWatch({ journal, client, clock, policy: DEFAULT_POLICY, apply, ...bound });
     return watch;
   }
 
@@ -58,16 +58,16 @@ describe("createOutcomeWatch", () => {
         source: undefined,
       };
     });
-    const rows = (await store.accept(payments, nowMs)).map(({ row }) => row);
+    const rows = (await journal.accept(payments, nowMs)).map(({ row }) => row);
     const evidence = { kind: "deadline", blockNumber: 1n, blockTimestamp: NOW, final: false } as const;
-    return store.transition(
+    return journal.transition(
       rows.map(({ id }) => ({ paymentId: id, from: ["queued"], to: state, evidence })),
       nowMs,
     );
   }
 
   const isProved = async (id: number) => {
-    const row = await store.payment(id);
+    const row = await journal.payment(id);
     return row?.evidence.kind === "deadline" && row.evidence.final;
   };
   const horizonAt = async (timestamp: bigint) => {

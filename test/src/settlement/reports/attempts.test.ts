@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { attemptsOf, type BatchRow, openStore, readAttempts } from "../../../../src/settlement/index.ts";
+import { attemptsOf, type BatchRow, openJournal, readAttempts } from "../../../../src/settlement/index.ts";
 import { acceptSeeds, attemptOf, batchOf, chainId, hashOf, lease, sender } from "../../journal/fixtures.ts";
 
 describe("attemptsOf", () => {
@@ -43,16 +43,16 @@ describe("attemptsOf", () => {
 
 describe("readAttempts", () => {
   it("gives those of every batch that a payment was in, oldest first", async () => {
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     try {
-      const rows = await acceptSeeds(store, 1, 2);
+      const rows = await acceptSeeds(journal, 1, 2);
       const [row] = rows;
-      const held = await lease(store);
-      expect(await readAttempts(store, await store.history(row!.id))).to.deep.equal([]);
+      const held = await lease(journal);
+      expect(await readAttempts(journal, await journal.history(row!.id))).to.deep.equal([]);
       const first = batchOf(1, rows);
-      await store.storeBatch(held, first, 2);
-      await store.storeAttempt(held, first.id, attemptOf("replacement", rows.slice(1)));
-      await store.concludeBatch(
+      await journal.storeBatch(held, first, 2);
+      await journal.storeAttempt(held, first.id, attemptOf("replacement", rows.slice(1)));
+      await journal.concludeBatch(
         held,
         {
           batchId: first.id,
@@ -65,8 +65,8 @@ describe("readAttempts", () => {
         },
         3,
       );
-      await store.storeBatch(held, batchOf(2, rows.slice(0, 1)), 4);
-      const attempts = await readAttempts(store, await store.history(row!.id));
+      await journal.storeBatch(held, batchOf(2, rows.slice(0, 1)), 4);
+      const attempts = await readAttempts(journal, await journal.history(row!.id));
       expect(attempts.map(({ hash, txNonce, fate }) => [hash, txNonce, fate])).to.deep.equal([
         [hashOf("tx 1"), 1, "txnonce-lost"],
         [hashOf("tx replacement"), 1, "txnonce-lost"],
@@ -74,7 +74,7 @@ describe("readAttempts", () => {
       ]);
       expect(attempts[1]?.paymentIds).to.deep.equal([rows[1]?.id]);
     } finally {
-      await store.close();
+      await journal.close();
     }
   });
 });

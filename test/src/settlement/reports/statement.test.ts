@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { openStore } from "../../../../src/journal/index.ts";
+import { openJournal } from "../../../../src/journal/index.ts";
 import { createTotals, readStatement, type StatementLine } from "../../../../src/settlement/reports/statement.ts";
 import { fakePayment, nonceAt } from "../../../helpers/payments.ts";
 
@@ -9,7 +9,7 @@ const HASH = `0x${"ab".repeat(32)}` as const;
 
 describe("readStatement", () => {
   it("goes through pages in the order of acceptance and adds up", async () => {
-    const store = await openStore(":memory:");
+    const journal = await openJournal(":memory:");
     const count = 2_345;
     const payments = Array.from({ length: count }, (_, index) => {
       const authorization = { ...fakePayment({ nonce: nonceAt(index), value: 10n }) };
@@ -22,7 +22,7 @@ describe("readStatement", () => {
         source: undefined,
       };
     });
-    await store.accept(payments, 1_000);
+    await journal.accept(payments, 1_000);
     const evidence = {
       kind: "transfer",
       transactionHash: HASH,
@@ -33,11 +33,11 @@ describe("readStatement", () => {
       feeShareWei: 1n,
       level: "final",
     } as const;
-    await store.transition([{ paymentId: 2, from: ["queued"], to: "settled", evidence }], 2_000);
+    await journal.transition([{ paymentId: 2, from: ["queued"], to: "settled", evidence }], 2_000);
 
     const totals = createTotals();
     const lines: StatementLine[] = [];
-    for await (const line of readStatement(store, { etherMicroUsd: ETHER })) {
+    for await (const line of readStatement(journal, { etherMicroUsd: ETHER })) {
       totals.add(line);
       lines.push(line);
     }
@@ -46,16 +46,16 @@ describe("readStatement", () => {
     // A cost is never shown as nothing.
     expect(lines[1]?.feeShareNanoUsd).to.equal(1n);
     expect(lines[2]).to.include({ state: "queued", gasShare: undefined, feeShareNanoUsd: undefined });
-    const sum = await totals.finish(store);
+    const sum = await totals.finish(journal);
     expect(sum).to.include({ payments: count, settled: 1, feeSharesWei: 1n, feesWei: 0n, transactions: 0 });
     expect([...sum.settledValue.values()]).to.deep.equal([10n]);
-    await store.close();
+    await journal.close();
   });
 
   it("is empty for an empty journal, and for a chain that the journal does not know", async () => {
-    const store = await openStore(":memory:");
-    for await (const line of readStatement(store, { chainId: 1, etherMicroUsd: ETHER })) expect.fail(String(line.id));
-    expect(await createTotals().finish(store, 1)).to.include({ payments: 0, settled: 0 });
-    await store.close();
+    const journal = await openJournal(":memory:");
+    for await (const line of readStatement(journal, { chainId: 1, etherMicroUsd: ETHER })) expect.fail(String(line.id));
+    expect(await createTotals().finish(journal, 1)).to.include({ payments: 0, settled: 0 });
+    await journal.close();
   });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
 import { type Address, getAddress } from "viem";
-import type { Store } from "../../../../../src/journal/index.ts";
+import type { Journal } from "../../../../../src/journal/index.ts";
 import { networks } from "../../../../../src/networks.ts";
 import { settlePayments } from "../../../../../src/settlement/job/job.ts";
 import {
@@ -41,19 +41,20 @@ describe("readEarnings", () => {
     next += 1;
     return getAddress(freshAddress(next));
   };
-  const ask = (store: Store, query: Partial<EarningsQuery> = {}) => readEarnings(store, { chainId, token, ...query });
-  const compare = async (store: Store) =>
-    reconcile(lab.client, store, { token, fromBlock: 0n, toBlock: await lab.client.getBlockNumber() });
-  const settle = async (store: Store, payee: Address, count: number) => {
+  const ask = (journal: Journal, query: Partial<EarningsQuery> = {}) =>
+    readEarnings(journal, { chainId, token, ...query });
+  const compare = async (journal: Journal) =>
+    reconcile(lab.client, journal, { token, fromBlock: 0n, toBlock: await lab.client.getBlockNumber() });
+  const settle = async (journal: Journal, payee: Address, count: number) => {
     const payments = await lab.pay(count, payee);
-    await settlePayments(lab.client, payments, { journal: store, senders: [lab.account] });
+    await settlePayments(lab.client, payments, { journal: journal, senders: [lab.account] });
     return payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
   };
   const authorizer = () => lab.accountOf(17);
-  const decided = (store: Store) =>
-    until(async () => (await store.keeperCalls(chainId)).every(({ state }) => state === "mined"));
-  const feesOf = async (store: Store) => {
-    const { totals, otherwise } = await ask(store);
+  const decided = (journal: Journal) =>
+    until(async () => (await journal.keeperCalls(chainId)).every(({ state }) => state === "mined"));
+  const feesOf = async (journal: Journal) => {
+    const { totals, otherwise } = await ask(journal);
     return { gas: totals.gas + (otherwise?.gas ?? 0n), feeWei: totals.feeWei + (otherwise?.feeWei ?? 0n) };
   };
 
@@ -62,15 +63,15 @@ describe("readEarnings", () => {
     ["PostgreSQL", async () => (await sharedPostgres()).createDatabase()],
   ] as const) {
     it(`adds up to the unit what reconcile and the balances say, over batches and channels, on ${name}`, async () => {
-      const store = await lab.store(await place());
+      const journal = await lab.journal(await place());
       const [seller, other] = [fresh(), fresh()];
-      const batched = await settle(store, seller, 3);
-      const elsewhere = await settle(store, other, 2);
-      const shop = await lab.shop(store, seller, authorizer());
+      const batched = await settle(journal, seller, 3);
+      const elsewhere = await settle(journal, other, 2);
+      const shop = await lab.shop(journal, seller, authorizer());
       const [one, two] = [lab.buyer(1), lab.buyer(2)];
       for (const buyer of [one, one, two]) expect((await buyer.buy(shop.url)).status).to.equal(200);
 
-      const before = await ask(store, { payees: [seller] });
+      const before = await ask(journal, { payees: [seller] });
       expect(before.totals).to.include({
         earned: batched + 3n * PRICE,
         onItsWay: 0n,
@@ -80,18 +81,18 @@ describe("readEarnings", () => {
       });
       expect(await lab.balanceOf(seller)).to.equal(batched);
 
-      const keeper = await lab.keeper(store, { keys: [authorizer()] });
+      const keeper = await lab.keeper(journal, { keys: [authorizer()] });
       await keeper.claim();
-      const claimed = await ask(store, { payees: [seller] });
+      const claimed = await ask(journal, { payees: [seller] });
       expect(claimed.totals).to.include({ unclaimed: 0n, unswept: 3n * PRICE, paidOut: batched });
       await keeper.sweep();
       for (const buyer of [one, two, two]) await buyer.buy(shop.url);
       await keeper.round();
-      await decided(store);
+      await decided(journal);
       for (const buyer of [two]) await buyer.buy(shop.url);
 
-      const { rows, totals, otherwise } = await ask(store);
-      const own = (await ask(store, { payees: [seller] })).totals;
+      const { rows, totals, otherwise } = await ask(journal);
+      const own = (await ask(journal, { payees: [seller] })).totals;
       expect(own).to.include({ earned: batched + 7n * PRICE, unclaimed: PRICE, unswept: 0n });
       expect(own.paidOut).to.equal(batched + 6n * PRICE);
       expect(await lab.balanceOf(seller)).to.equal(own.paidOut);
@@ -99,7 +100,7 @@ describe("readEarnings", () => {
       expect(totals.earned).to.equal(totals.unclaimed + totals.unswept + totals.paidOut);
       expect(new Set(rows.map(({ payee }) => payee))).to.deep.equal(new Set([seller, other]));
 
-      const chain = await compare(store);
+      const chain = await compare(journal);
       expect(chain.drift, JSON.stringify(chain.channels?.differences.map(String))).to.equal(0);
       const channels = chain.channels!;
       expect(totals.paidOut).to.equal(chain.matched.value + channels.sweeps.matched.value);
@@ -134,12 +135,12 @@ describe("readEarnings", () => {
   }
 
   it("counts what somebody else claims and sweeps, and what the server gives back before a keeper looks", async () => {
-    const store = await lab.store();
+    const journal = await lab.journal();
     const seller = fresh();
-    const shop = await lab.shop(store, seller, authorizer());
+    const shop = await lab.shop(journal, seller, authorizer());
     const [one, two] = [lab.buyer(1), lab.buyer(2)];
     for (const buyer of [one, one, two]) await buyer.buy(shop.url);
-    const keeper = await lab.keeper(store, { policy: { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n } });
+    const keeper = await lab.keeper(journal, { policy: { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n } });
     await keeper.round();
     // The official manager claims and sweeps; a refund by the server claims, too, and its channel is forgotten.
     await shop.manager.claimAndSettle();
@@ -147,20 +148,20 @@ describe("readEarnings", () => {
     await two.refund(shop.url);
     await keeper.round();
 
-    const { totals } = await ask(store);
-    const chain = await compare(store);
+    const { totals } = await ask(journal);
+    const chain = await compare(journal);
     expect(chain.drift).to.equal(0);
     expect(chain.channels?.givenBack.matched.count).to.equal(1);
     expect(totals).to.include({ earned: 4n * PRICE, unclaimed: 0n, unswept: PRICE, paidOut: 3n * PRICE });
     expect(await lab.balanceOf(seller)).to.equal(3n * PRICE);
-    expect(await feesOf(store)).to.deep.equal({ gas: 0n, feeWei: 0n });
+    expect(await feesOf(journal)).to.deep.equal({ gas: 0n, feeWei: 0n });
   });
 
   it("adds up in a journal that an earlier version kept, and takes up what that did where it is told to", async () => {
     const folder = await mkdtemp(join(tmpdir(), "tributary-earnings-"));
     try {
       const path = join(folder, "journal.db");
-      const before = await lab.store(path);
+      const before = await lab.journal(path);
       const seller = fresh();
       const shop = await lab.shop(before, seller, authorizer());
       const [one, two] = [lab.buyer(1), lab.buyer(2)];
@@ -177,32 +178,32 @@ describe("readEarnings", () => {
       forgetLedger(path);
 
       // Three were claimed and swept by then and two are claimed; one more is unclaimed.
-      const store = await lab.store(path);
-      const upgraded = await ask(store);
+      const journal = await lab.journal(path);
+      const upgraded = await ask(journal);
       expect(upgraded.totals).to.include({ earned: 3n * PRICE, unclaimed: PRICE, unswept: 2n * PRICE, paidOut: 0n });
       expect(upgraded.difference).to.equal(0n);
 
       const policy = { rewindBlocks: 1n };
-      const next = await lab.keeper(store, { keys: [authorizer()], policy });
+      const next = await lab.keeper(journal, { keys: [authorizer()], policy });
       await next.sweep();
-      const swept = await ask(store);
+      const swept = await ask(journal);
       expect(swept.totals).to.include({ earned: 3n * PRICE, unclaimed: PRICE, unswept: 0n, paidOut: 2n * PRICE });
       await next.claim();
       await next.sweep();
       await next.round();
       await next.close();
-      const later = await ask(store);
+      const later = await ask(journal);
       expect(later.totals).to.include({ earned: 3n * PRICE, unclaimed: 0n, unswept: 0n, paidOut: 3n * PRICE });
       expect(later.difference).to.equal(0n);
-      expect((await compare(store)).drift).to.be.above(0);
+      expect((await compare(journal)).drift).to.be.above(0);
 
-      const reader = await lab.keeper(store, { policy, firstBlock: 0n });
+      const reader = await lab.keeper(journal, { policy, firstBlock: 0n });
       await reader.round();
-      const whole = await ask(store);
+      const whole = await ask(journal);
       expect(whole.totals).to.include({ earned: 6n * PRICE, unclaimed: 0n, unswept: 0n, paidOut: 6n * PRICE });
       expect(whole.difference).to.equal(0n);
       expect(await lab.balanceOf(seller)).to.equal(6n * PRICE);
-      const chain = await compare(store);
+      const chain = await compare(journal);
       expect(chain.drift).to.equal(0);
       expect(chain.channels?.sweeps.matched.value).to.equal(6n * PRICE);
 
@@ -210,56 +211,56 @@ describe("readEarnings", () => {
       await lab.chain.request("hardhat_mine", ["0x2"]);
       await reader.round();
       const head = await lab.client.getBlockNumber();
-      await store.noteChannelEvents([], { chainId, from: 0n, to: head, logs: [] });
+      await journal.noteChannelEvents([], { chainId, from: 0n, to: head, logs: [] });
       await reader.round();
-      expect(await store.channelEvents({ chainId, afterId: 0, limit: 10 })).to.deep.equal([]);
+      expect(await journal.channelEvents({ chainId, afterId: 0, limit: 10 })).to.deep.equal([]);
     } finally {
       await rm(folder, { recursive: true });
     }
   });
 
   it("says what was claimed where no keeper has read, and what was swept of channels that are not known", async () => {
-    const store = await lab.store();
+    const journal = await lab.journal();
     const seller = fresh();
-    const shop = await lab.shop(store, seller, authorizer());
+    const shop = await lab.shop(journal, seller, authorizer());
     const [one, two] = [lab.buyer(1), lab.buyer(2)];
     for (const buyer of [one, one]) await buyer.buy(shop.url);
     await shop.manager.claim();
     const policy = { rewindBlocks: 1n, maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
-    const keeper = await lab.keeper(store, { keys: [authorizer()], policy });
+    const keeper = await lab.keeper(journal, { keys: [authorizer()], policy });
     await lab.chain.request("evm_mine", []);
     await keeper.round();
-    const claimed = await ask(store);
+    const claimed = await ask(journal);
     expect(claimed.totals).to.include({ earned: 2n * PRICE, unclaimed: 0n, unswept: 2n * PRICE, paidOut: 0n });
     expect(claimed.difference).to.equal(0n);
     await shop.manager.settle();
     await keeper.sweep();
-    expect((await ask(store)).difference).to.equal(2n * PRICE);
-    const reader = await lab.keeper(store, { policy, firstBlock: 0n, sender: 16 });
+    expect((await ask(journal)).difference).to.equal(2n * PRICE);
+    const reader = await lab.keeper(journal, { policy, firstBlock: 0n, sender: 16 });
     await reader.round();
-    expect((await ask(store)).totals).to.include({ earned: 2n * PRICE, paidOut: 2n * PRICE });
+    expect((await ask(journal)).totals).to.include({ earned: 2n * PRICE, paidOut: 2n * PRICE });
 
     // Another server of the same seller, with a journal of its own.
-    const other = await lab.store();
+    const other = await lab.journal();
     const booth = await lab.shop(other, seller, authorizer());
     await two.buy(booth.url);
     await booth.manager.claim();
     await keeper.sweep();
-    const foreign = await ask(store);
+    const foreign = await ask(journal);
     expect(foreign.totals).to.include({ earned: 2n * PRICE, paidOut: 3n * PRICE });
     expect(foreign.difference).to.equal(-PRICE);
-    expect((await ask(store, { payees: [seller] })).difference).to.equal(undefined);
+    expect((await ask(journal, { payees: [seller] })).difference).to.equal(undefined);
   });
 
   it("has what is on its way apart, and filters by day, payee and merchant", async () => {
-    const store = await lab.store();
+    const journal = await lab.journal();
     const [shop, other] = [fresh(), fresh()];
-    const sum = await settle(store, shop, 2);
+    const sum = await settle(journal, shop, 2);
     const [open] = await lab.pay(1, other);
     const { authorizationId, termsDigest } = await import("../../../../../src/authorization/index.ts");
     const { authorization } = open!;
     const day = Date.UTC(2026, 0, 31, 23, 59, 59, 999);
-    await store.accept(
+    await journal.accept(
       [
         {
           identity: authorizationId(authorization),
@@ -273,19 +274,19 @@ describe("readEarnings", () => {
       ],
       day,
     );
-    const { rows, totals } = await ask(store, { merchantOf: (payee) => (payee === shop ? "shop" : undefined) });
+    const { rows, totals } = await ask(journal, { merchantOf: (payee) => (payee === shop ? "shop" : undefined) });
     expect(totals).to.include({ onItsWay: authorization.value, earned: sum, paidOut: sum });
     expect(rows[0]).to.include({ day: "2026-01-31", payee: other, merchant: "kiosk", earned: 0n });
     expect(rows[1]).to.include({ payee: shop, merchant: "shop", earned: sum });
-    const earned = async (query: Partial<EarningsQuery>) => (await ask(store, query)).rows.map(({ payee }) => payee);
+    const earned = async (query: Partial<EarningsQuery>) => (await ask(journal, query)).rows.map(({ payee }) => payee);
     expect(await earned({ until: "2026-01-31" })).to.deep.equal([other]);
     expect(await earned({ since: "2026-02-01" })).to.deep.equal([shop]);
     expect(await earned({ since: "2026-01-31", until: "2026-01-31" })).to.deep.equal([other]);
     expect(await earned({ payees: [shop] })).to.deep.equal([shop]);
     expect(await earned({ merchants: ["kiosk"] })).to.deep.equal([other]);
-    expect((await ask(store, { merchants: ["kiosk"] })).otherwise).to.equal(undefined);
+    expect((await ask(journal, { merchants: ["kiosk"] })).otherwise).to.equal(undefined);
     for (const query of [{ since: "2026-02-30" }, { since: "2026-02-02", until: "2026-02-01" }]) {
-      const error = await ask(store, query).catch((cause: unknown) => cause);
+      const error = await ask(journal, query).catch((cause: unknown) => cause);
       expect(error).to.be.instanceOf(EarningsError);
     }
   });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { encodeFunctionData, getAddress } from "viem";
 import { mockUSDCArtifact } from "../../../../../src/contracts/MockUSDC.ts";
-import { openStore, type Store } from "../../../../../src/journal/index.ts";
+import { type Journal, openJournal } from "../../../../../src/journal/index.ts";
 import { sender } from "../../../../../src/local/transaction.ts";
 import { settlePayments } from "../../../../../src/settlement/job/job.ts";
 import { reconcile } from "../../../../../src/settlement/reports/reconcile/reconcile.ts";
@@ -9,20 +9,20 @@ import { type ChainLab, freshAddress, openChainLab } from "../../../../helpers/c
 
 describe("reconcile", () => {
   let lab: ChainLab;
-  let store: Store;
+  let journal: Journal;
   before(async () => {
     lab = await openChainLab();
   });
   after(() => lab.chain.stop());
   beforeEach(async () => {
-    store = await openStore(":memory:");
+    journal = await openJournal(":memory:");
   });
-  afterEach(() => store.close());
+  afterEach(() => journal.close());
 
-  const settle = (payments: Awaited<ReturnType<ChainLab["pay"]>>, journal = store) =>
-    settlePayments(lab.client, payments, { journal, senders: [lab.account] });
+  const settle = (payments: Awaited<ReturnType<ChainLab["pay"]>>, on = journal) =>
+    settlePayments(lab.client, payments, { journal: on, senders: [lab.account] });
   const compare = async (terms: Partial<Parameters<typeof reconcile>[2]> = {}) =>
-    reconcile(lab.client, store, {
+    reconcile(lab.client, journal, {
       token: lab.chain.usdc,
       fromBlock: 0n,
       toBlock: await lab.client.getBlockNumber(),
@@ -55,7 +55,7 @@ describe("reconcile", () => {
   it("tells what is only on the chain, for its payee and its payer", async () => {
     const payee = getAddress(freshAddress(2_502));
     await settle(await lab.pay(2, payee));
-    const other = await openStore(":memory:");
+    const other = await openJournal(":memory:");
     const [unknown] = await lab.pay(1, payee);
     await settle([unknown!], other);
     await other.close();
@@ -85,7 +85,7 @@ describe("reconcile", () => {
     const at = await lab.client.getBlock();
     const claimed = (await lab.pay(1, payee))[0]!.authorization;
     const { authorizationId, termsDigest } = await import("../../../../../src/authorization/index.ts");
-    await store.accept(
+    await journal.accept(
       [
         {
           identity: authorizationId(claimed),
@@ -108,7 +108,7 @@ describe("reconcile", () => {
       feeShareWei: 1n,
       level: "included",
     } as const;
-    await store.transition([{ paymentId: 3, from: ["queued"], to: "settled", evidence }], Date.now());
+    await journal.transition([{ paymentId: 3, from: ["queued"], to: "settled", evidence }], Date.now());
 
     const result = await compare();
     expect(result.onlyInJournal).to.deep.equal({ count: 1, value: claimed.value });
@@ -136,7 +136,7 @@ describe("reconcile", () => {
     const payee = getAddress(freshAddress(2_506));
     const payments = await lab.pay(1, payee);
     await settle(payments);
-    await store.transition(
+    await journal.transition(
       [
         {
           paymentId: 1,

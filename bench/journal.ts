@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openStore, type PaymentRow, type Store } from "../src/journal/index.ts";
+import { type Journal, openJournal, type PaymentRow } from "../src/journal/index.ts";
 import { startPostgres } from "../test/helpers/postgres.ts";
 import { attemptOf, batchOf, chainId, lease, paymentOf, request } from "../test/src/journal/fixtures.ts";
 import { round, type Subject } from "./lib/results.ts";
@@ -25,8 +25,8 @@ type Intake = {
 type Spread = { readonly p50: number; readonly p99: number; readonly max: number };
 type Lifecycle = { readonly perSecond: number; readonly medianMs: Readonly<Record<string, number>> };
 
-export const store: Subject = {
-  name: "store",
+export const journal: Subject = {
+  name: "journal",
   title: "Journal",
   run: async ({ full, tell }) => {
     const seconds = full ? SECONDS.full : SECONDS.quick;
@@ -39,7 +39,7 @@ export const store: Subject = {
           journal === "SQLite"
             ? join(folder, "journal.db")
             : await (await startPostgres({ durable: true })).createDatabase();
-        const opened = await openStore(place);
+        const opened = await openJournal(place);
         try {
           measured.push({ journal, ...(await measure(opened, seconds)) });
         } finally {
@@ -53,7 +53,7 @@ export const store: Subject = {
   },
 };
 
-async function measure(opened: Store, seconds: number): Promise<{ intakes: Intake[]; lifecycle: Lifecycle }> {
+async function measure(opened: Journal, seconds: number): Promise<{ intakes: Intake[]; lifecycle: Lifecycle }> {
   const accept = acceptor(opened);
   for (let left = WARM_UP; left > 0; left -= 1) await accept();
   const intakes: Intake[] = [];
@@ -63,7 +63,7 @@ async function measure(opened: Store, seconds: number): Promise<{ intakes: Intak
 }
 
 /** Accepts one new payment at each call. */
-function acceptor(opened: Store): () => Promise<PaymentRow> {
+function acceptor(opened: Journal): () => Promise<PaymentRow> {
   let seeds = 0;
   return async () => {
     seeds += 1;
@@ -124,7 +124,7 @@ async function flatOut(accept: () => Promise<PaymentRow>, seconds: number): Prom
 }
 
 /** Payments through claim, batch, broadcast and conclusion, 300 to a batch. */
-async function lifecycle(opened: Store, seconds: number): Promise<Lifecycle> {
+async function lifecycle(opened: Journal, seconds: number): Promise<Lifecycle> {
   const held = await lease(opened, { ttlMs: 1e13 });
   const times: Record<string, number[]> = {};
   const timed = async <T>(name: string, work: Promise<T>): Promise<T> => {
