@@ -17,13 +17,19 @@ export type RpcServer = {
 };
 
 /**
+ * How long a connection may idle. Longer than clients keep theirs: one that is closed while the client reuses it, as Node's
+ * five seconds do on a busy machine, fails a request that was sent once.
+ */
+const KEEP_ALIVE_MS = 65_000;
+
+/**
  * Serves `request` over HTTP and WebSocket on 127.0.0.1. Hardhat's own server is not used: it crashes the process when
  * the port is taken, does not hand out the chain behind it, and cannot be closed while a client is connected.
  *
  * @throws PortUnavailableError if the port cannot be had.
  */
 export async function serveRpc(node: DevelopmentNode, request: Request, port: number): Promise<RpcServer> {
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
     handle(request, incoming, outgoing).catch(() => outgoing.destroy());
   });
   await new Promise<void>((resolve, reject) => {

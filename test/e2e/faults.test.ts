@@ -140,8 +140,8 @@ describe("a facilitator in trouble", () => {
     expect(ready.status).to.equal(503);
     expect(await ready.json())
       .to.have.property("problem")
-      .that.matches(/^the node's newest block is 5\d s old, more than 16 s$/);
-    expect(served.facilitator.warnings.join()).to.match(/newest block is 5\d s old.*this machine's clock is ahead/);
+      .that.matches(/^the node's newest block is \d\d+ s old, more than 16 s$/);
+    expect(served.facilitator.warnings.join()).to.match(/newest block is \d\d+ s old.*this machine's clock is ahead/);
     const patient = await lab.serve({ clock: late, maxHeadAgeSeconds: Number.POSITIVE_INFINITY });
     expect((await patient.get("/ready")).status).to.equal(200);
 

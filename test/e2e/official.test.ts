@@ -1,5 +1,4 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { RequestListener, Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
@@ -21,6 +20,7 @@ import { vectors } from "../helpers/authorizations.ts";
 import { PATIENT } from "../helpers/engineLab.ts";
 import { type ExampleDesk, openExampleDesk } from "../helpers/examples.ts";
 import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../helpers/facilitator.ts";
+import { listen } from "../helpers/listen.ts";
 import { openTcpGate } from "../helpers/tcpGate.ts";
 import { until } from "../helpers/until.ts";
 
@@ -67,11 +67,10 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     },
   });
 
-  async function listen(handler: Parameters<typeof createServer>[1]): Promise<string> {
-    const server = createServer(handler);
+  async function serve(handler: RequestListener): Promise<string> {
+    const { server, url } = await listen(handler);
     servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return url;
   }
   async function expressServer(
     payTo: Address,
@@ -83,13 +82,13 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     app.get("/weather", (_request, response) => {
       response.json({ weather: "sunny" });
     });
-    return listen(app);
+    return serve(app);
   }
   async function honoServer(payTo: Address): Promise<string> {
     const app = new Hono();
     app.use(honoMiddleware(routes(payTo), resourceServer()));
     app.get("/weather", (c) => c.json({ weather: "sunny" }));
-    return listen(getRequestListener(app.fetch));
+    return serve(getRequestListener(app.fetch));
   }
   const receiptOf = (response: Response): SettleResponse =>
     decodePaymentResponseHeader(
@@ -190,7 +189,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     app.get("/weather", (_request, response) => {
       response.json({ weather: "sunny" });
     });
-    const response = await buyWith(buyers[6]!)(`${await listen(app)}/weather`);
+    const response = await buyWith(buyers[6]!)(`${await serve(app)}/weather`);
     expect(heard).to.deep.equal(["settlement_pending", undefined]);
     expect(response.status).to.equal(200);
     expect(receiptOf(response)).to.include({ success: true });
@@ -233,7 +232,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
       c.header("X-PAYMENT-RESPONSE", Buffer.from(JSON.stringify(settled.body)).toString("base64"));
       return c.json({ weather: "sunny" });
     });
-    return listen(getRequestListener(app.fetch));
+    return serve(getRequestListener(app.fetch));
   }
 
   it("sells to a v2 client through a v1 server", async () => {
@@ -324,7 +323,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
     });
     app.use(honoMiddleware({ "GET /weather": { ...routes(payTo)["GET /weather"], extensions: declared } }, server));
     app.get("/weather", (c) => c.json({ weather: "sunny" }));
-    const url = await listen(getRequestListener(app.fetch));
+    const url = await serve(getRequestListener(app.fetch));
     const client = withBazaar(new HTTPFacilitatorClient({ url: facilitator.url }));
     const list = () => client.extensions[BAZAAR.key as "bazaar"].listResources({ limit: 10 });
     expect((await list()).items.filter(({ resource }) => resource.startsWith(url))).to.have.length(0);

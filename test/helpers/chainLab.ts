@@ -1,5 +1,3 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import {
   type Address,
   encodeFunctionData,
@@ -19,6 +17,7 @@ import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { type LocalChainOptions, startLocalChain } from "../../src/local/index.ts";
 import { sender } from "../../src/local/transaction.ts";
 import type { JobPayment } from "../../src/settlement/index.ts";
+import { listen } from "./listen.ts";
 
 export type ChainLab = Awaited<ReturnType<typeof openChainLab>>;
 
@@ -96,7 +95,7 @@ export type Fault =
 
 /** A node in front of another one that misbehaves as `fault` says. */
 export async function startFaultyNode(rpcUrl: string, fault: (request: NodeRequest) => Fault) {
-  const server: Server = createServer((incoming, response) => {
+  const { server, url } = await listen((incoming, response) => {
     const parts: Buffer[] = [];
     incoming.on("data", (part: Buffer) => parts.push(part));
     incoming.on("end", () => {
@@ -126,10 +125,8 @@ export async function startFaultyNode(rpcUrl: string, fault: (request: NodeReque
       response.end(JSON.stringify(Array.isArray(body) ? answers : answers[0]));
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
   return {
-    rpcUrl: `http://127.0.0.1:${port}`,
+    rpcUrl: url,
     stop: () =>
       new Promise<void>((resolve) => {
         server.closeAllConnections();

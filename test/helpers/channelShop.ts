@@ -1,5 +1,3 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { decodePaymentRequiredHeader } from "@x402/core/http";
 import { type FacilitatorClient, HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import type { Network, PaymentRequired, SettleResponse } from "@x402/core/types";
@@ -19,6 +17,7 @@ import express from "express";
 import type { Address, LocalAccount } from "viem";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { networks } from "../../src/networks.ts";
+import { listen } from "./listen.ts";
 
 const network: Network = networks.baseSepolia.caip2;
 
@@ -69,12 +68,10 @@ export async function openChannelShop(
     if (typeof amount === "string") setSettlementOverrides(response, { amount });
     response.json({ served });
   });
-  const server: Server = createServer(app);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const { server, url } = await listen(app);
   const manager: BatchSettlementChannelManager = scheme.createChannelManager(facilitator, network, asset.address);
   return {
-    url: `http://127.0.0.1:${port}/resource`,
+    url: `${url}/resource`,
     scheme,
     manager,
     served: () => served,
