@@ -8,10 +8,12 @@ import { manifest } from "./package/project.ts";
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const readme = read("README.md");
+const GAS_PAGE = "docs/performance.md";
 
-/** Rows of the README's table whose header begins with `header`, as cells. */
-function table(header: string): string[][] {
-  const lines = readme.slice(readme.indexOf(`| ${header}`)).split("\n");
+/** Rows of the page's table whose header begins with `header`, as cells. */
+function table(page: string, header: string): string[][] {
+  const text = read(page);
+  const lines = text.slice(text.indexOf(`| ${header}`)).split("\n");
   return lines.slice(2, lines.indexOf("")).map((line) =>
     line
       .split("|")
@@ -20,7 +22,7 @@ function table(header: string): string[][] {
   );
 }
 
-/** The README's gas figures, out of the snapshot that the gas tests compare with. */
+/** The gas figures of the page on performance, out of the snapshot that the gas tests compare with. */
 function gasSection(): string {
   const snapshot: Record<string, Record<string, number>> = JSON.parse(read("test/gas/snapshot.json"));
   const figure = (scenario: string, name: string) =>
@@ -44,47 +46,64 @@ function gasSection(): string {
 }
 
 describe("README", () => {
-  it("lists every command", () => {
-    const listed = table("command").flatMap(([cell = ""]) => [...cell.matchAll(/`([a-z]+)/g)].map(([, name]) => name));
+  it("has 200 lines at most", () => {
+    expect(readme.split("\n").length - 1).to.be.at.most(200);
+  });
+
+  it("lists every command, five of them first", () => {
+    const first = table("README.md", "command").map(([cell = ""]) => /`([a-z]+)/.exec(cell)?.[1]);
+    expect(first).to.deep.equal(["demo", "local", "settle", "facilitator", "pay"]);
+    const list = readme.slice(readme.indexOf("The rest,"), readme.indexOf("In a checkout"));
+    const rest = [...list.matchAll(/`([a-z]+)`/g)].map(([, name]) => name);
+    expect([...first, ...rest].sort()).to.deep.equal(commands.map(({ name }) => name).sort());
+  });
+});
+
+describe("pages", () => {
+  it("describe every command", () => {
+    const listed = table("docs/commands.md", "command").flatMap(([cell = ""]) =>
+      [...cell.matchAll(/`([a-z]+)/g)].map(([, name]) => name),
+    );
     expect([...new Set(listed)].sort()).to.deep.equal(commands.map(({ name }) => name).sort());
   });
 
-  it("says for which commands Node 20 will do", () => {
-    const [what = ""] = table("what | needs").find(([, needs]) => needs === "Node 20") ?? [];
+  it("say for which commands Node 20 will do", () => {
+    const [what = ""] = table("docs/install.md", "what | needs").find(([, needs]) => needs === "Node 20") ?? [];
     const [, names = ""] = what.split("the commands ");
     const listed = [...names.matchAll(/`([a-z]+)`/g)].map(([, name]) => name);
     const marked = commands.filter(({ runsOnNode20 }) => runsOnNode20).map(({ name }) => name);
     expect(listed.sort()).to.deep.equal(marked.sort());
   });
 
-  it("says which versions of viem were tried", () => {
+  it("say which versions of viem were tried", () => {
     const { devDependencies } = manifest;
     const versions = ["viem-oldest", "viem", "viem-newest"].map((name) => devDependencies[name]?.split("@").at(-1));
-    expect(readme).to.include(`${versions[0]}, ${versions[1]} and ${versions[2]} were tried.`);
+    expect(read("docs/install.md")).to.include(`${versions[0]}, ${versions[1]} and ${versions[2]} were tried.`);
   });
 
-  it("installs the packed file, here and in docs, and never the package of this name that the registry has", () => {
+  it("install the packed file, and never the package of this name that the registry has", () => {
     const pages = ["README.md", ...globSync("docs/**/*.md", { cwd: root })];
     const installs = pages.flatMap((page) => read(page).match(/npm (?:install|i|add) [^`\n#]*/g) ?? []);
     const ours = installs.filter((line) => /\btributary\b/.test(line)).map((line) => line.trim());
     expect(new Set(ours)).to.deep.equal(new Set([`npm install ./tributary-${manifest.version}.tgz viem`]));
   });
 
-  it("lists every exit code as --help does", () => {
-    const rows = table("exit code");
+  it("list every exit code as --help does", () => {
+    const rows = table("docs/commands.md", "exit code");
     expect(rows.map(([code]) => Number(code))).to.deep.equal(Object.values(EXIT));
     for (const [code, meaning] of rows) expect(exitCodesHelp).to.include(`${code}  ${meaning}`);
   });
 
-  it("repeats the gas figures of the snapshot", () => {
-    const [before = "", rest = ""] = readme.split(/(?<=<!-- gas.*-->\n)/);
+  it("repeat the gas figures of the snapshot", () => {
+    const page = read(GAS_PAGE);
+    const [before = "", rest = ""] = page.split(/(?<=<!-- gas.*-->\n)/);
     const updated = `${before}\n${gasSection()}\n${rest.slice(rest.indexOf("<!-- /gas -->"))}`;
-    if (process.env.UPDATE_GAS_SNAPSHOT === "1") writeFileSync(join(root, "README.md"), updated);
-    else expect(readme).to.equal(updated);
+    if (process.env.UPDATE_GAS_SNAPSHOT === "1") writeFileSync(join(root, GAS_PAGE), updated);
+    else expect(page).to.equal(updated);
   });
 
   for (const page of ["README.md", "SECURITY.md", ...globSync("docs/**/*.md", { cwd: root }).sort()]) {
-    it(`links to files that exist: ${page}`, () => {
+    it(`link to files that exist: ${page}`, () => {
       const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = ""]) =>
         join(root, page, "..", link),
       );
