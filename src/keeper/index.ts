@@ -1,13 +1,13 @@
 // What `import … from "tributary/keeper"` gives: a merchant's side of x402 channels (scheme batch-settlement).
-export type { KeeperActivity } from "./activity.ts";
-export type { AuthorizerKey } from "./authority.ts";
-export type { BadVoucher } from "./compose.ts";
-export { ChannelError } from "./errors.ts";
+export type { KeeperActivity } from "./calls/activity.ts";
+export type { AuthorizerKey } from "./calls/authority.ts";
+export type { BadVoucher } from "./calls/compose.ts";
+export type { RefundResult } from "./calls/refund.ts";
+export { ChannelError } from "./channels/errors.ts";
+export { type ChannelStorageOptions, createChannelStorage } from "./channels/storage.ts";
+export { quickenVouchers } from "./channels/vouchers.ts";
+export { DEFAULT_KEEPER_POLICY, type KeeperPolicy, KeeperPolicyError } from "./due/policy.ts";
+export type { KeeperWaiting } from "./due/waiting.ts";
 export { createChannelKeeper } from "./keeper.ts";
 export { createKeeperMetrics, type KeeperMetrics } from "./metrics.ts";
-export { DEFAULT_KEEPER_POLICY, type KeeperPolicy, KeeperPolicyError } from "./policy.ts";
-export type { RefundResult } from "./refund.ts";
-export { type ChannelStorageOptions, createChannelStorage } from "./storage.ts";
 export type { ChannelKeeper, ClaimReport, KeeperAlert, KeeperOptions, KeeperStatus, SweepReport } from "./types.ts";
-export { quickenVouchers } from "./vouchers.ts";
-export type { KeeperWaiting } from "./waiting.ts";

@@ -5,7 +5,7 @@ import { batchSettlementAbi as abi } from "../channels/abi.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Journal, KeeperCall, PaymentRow } from "../journal/index.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
-import { everyChannel, unclaimedOf } from "./rows.ts";
+import { everyChannel, unclaimedOf } from "./channels/rows.ts";
 import type { KeeperAlert } from "./types.ts";
 
 /** What a keeper counts, for Prometheus. Nothing in it names a channel, a payer or a receiver. */

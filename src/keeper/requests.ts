@@ -4,8 +4,8 @@ import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/index.ts";
-import { ChannelError } from "./errors.ts";
-import type { RefundResult } from "./refund.ts";
+import type { RefundResult } from "./calls/refund.ts";
+import { ChannelError } from "./channels/errors.ts";
 import type { ChannelKeeper, ClaimReport, SweepReport } from "./types.ts";
 
 // A keeper holds its purse's key alone. So whoever wants something claimed beside it asks it, in the journal: a request lies

@@ -1,7 +1,7 @@
 import type { Address } from "viem";
 import type { ChannelRow, Journal } from "../journal/index.ts";
-import type { Authority } from "./authority.ts";
-import { everyChannel, unclaimedOf } from "./rows.ts";
+import type { Authority } from "./calls/authority.ts";
+import { everyChannel, unclaimedOf } from "./channels/rows.ts";
 import type { KeeperStatus } from "./types.ts";
 
 type Authorizers = Map<Address, { signs: "key" | "sender" | "missing"; channels: number; unclaimed: bigint }>;

@@ -4,13 +4,13 @@ import type { Clock } from "../clock.ts";
 import type { ChannelReceiver, Journal } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
-import type { KeeperActivity } from "./activity.ts";
-import type { AuthorizerKey } from "./authority.ts";
-import type { BadVoucher } from "./compose.ts";
+import type { KeeperActivity } from "./calls/activity.ts";
+import type { AuthorizerKey } from "./calls/authority.ts";
+import type { BadVoucher } from "./calls/compose.ts";
+import type { RefundResult } from "./calls/refund.ts";
+import type { KeeperPolicy } from "./due/policy.ts";
+import type { KeeperWaiting } from "./due/waiting.ts";
 import type { KeeperMetrics } from "./metrics.ts";
-import type { KeeperPolicy } from "./policy.ts";
-import type { RefundResult } from "./refund.ts";
-import type { KeeperWaiting } from "./waiting.ts";
 
 /** Everything that a keeper works with. It closes none of it. */
 export type KeeperOptions = {

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from "commander";
 import type { Hex } from "viem";
 import type { ChannelRow } from "../../journal/index.ts";
+import { chargedOf, unclaimedOf } from "../../keeper/channels/rows.ts";
 import type { KeeperActivity } from "../../keeper/index.ts";
-import { chargedOf, unclaimedOf } from "../../keeper/rows.ts";
 import { formatAmount, formatEtherBriefly } from "../../money.ts";
 import { time } from "../output/paymentText.ts";
 

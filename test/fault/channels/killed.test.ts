@@ -6,7 +6,7 @@ import type { Hex, LocalAccount } from "viem";
 import { readChannelState } from "../../../src/chain/channels.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
 import { type Journal, openJournal } from "../../../src/journal/index.ts";
-import { chargedOf } from "../../../src/keeper/rows.ts";
+import { chargedOf } from "../../../src/keeper/channels/rows.ts";
 import { networks } from "../../../src/networks.ts";
 import { readEarnings } from "../../../src/settlement/reports/earnings/index.ts";
 import { reconcile } from "../../../src/settlement/reports/reconcile/reconcile.ts";

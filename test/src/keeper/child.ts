@@ -1,7 +1,7 @@
 // What another server process does to channels: `node child.ts TASK PLACE ARGUMENT`, one line of JSON per thing done.
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createChannelStorage } from "../../../src/keeper/storage.ts";
+import { createChannelStorage } from "../../../src/keeper/channels/storage.ts";
 import { networks } from "../../../src/networks.ts";
 import { idOf, recordOf, reserved } from "../../helpers/channelRecords.ts";
 import { openPlace, type Place } from "../journal/fixtures.ts";

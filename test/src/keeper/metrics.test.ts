@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { encodeFunctionData, type Hex } from "viem";
 import { batchSettlementAbi as abi } from "../../../src/channels/abi.ts";
 import { type Journal, JournalError } from "../../../src/journal/index.ts";
-import { keeperCall } from "../../../src/keeper/compose.ts";
+import { keeperCall } from "../../../src/keeper/calls/compose.ts";
 import { createKeeperMetrics, type KeeperMetrics } from "../../../src/keeper/index.ts";
 import { networks } from "../../../src/networks.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";

@@ -1,10 +1,10 @@
 import { type Address, getAddress } from "viem";
 import { z } from "zod";
-import type { ChannelReceiver, ChannelRow, Journal } from "../journal/index.ts";
-import { formatAmount } from "../money.ts";
+import type { ChannelReceiver, ChannelRow, Journal } from "../../journal/index.ts";
+import { formatAmount } from "../../money.ts";
+import { unclaimedOf } from "../channels/rows.ts";
 import { isHeldBack, netOf, sum } from "./choose.ts";
 import { claimCost, type Prices, rowCost, sweepCost } from "./prices.ts";
-import { unclaimedOf } from "./rows.ts";
 
 /** Money that a keeper leaves where it is for now, and why. */
 export type KeeperWaiting = {

@@ -1,25 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { type Address, encodeFunctionData, getAddress, type Hex } from "viem";
-import { type ChainChannel, readChannels } from "../chain/channels.ts";
-import { findBadRows } from "../chain/claims.ts";
-import type { ChainClient } from "../chain/client.ts";
-import { hasCode, readCodes } from "../chain/facts.ts";
-import { preflightCall } from "../chain/preflightCall.ts";
-import { readWorth } from "../chain/worth.ts";
-import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { type ChannelCall, claimCall, isSelfSigned, sweepCall, transactionGasOf } from "../channels/calls.ts";
-import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
+import { type ChainChannel, readChannels } from "../../chain/channels.ts";
+import { findBadRows } from "../../chain/claims.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { hasCode, readCodes } from "../../chain/facts.ts";
+import { preflightCall } from "../../chain/preflightCall.ts";
+import { readWorth } from "../../chain/worth.ts";
+import { batchSettlementAbi as abi } from "../../channels/abi.ts";
+import { type ChannelCall, claimCall, isSelfSigned, sweepCall, transactionGasOf } from "../../channels/calls.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS } from "../../channels/gas.ts";
 import {
   BATCH_SETTLEMENT_ADDRESS,
   type ChannelConfig,
   claimBatchTypedData,
   type VoucherClaim,
-} from "../channels/index.ts";
-import { claimableSignature } from "../channels/signature.ts";
-import { budgetGas } from "../gas/budget.ts";
-import type { ChannelRow, KeeperCall } from "../journal/index.ts";
+} from "../../channels/index.ts";
+import { claimableSignature } from "../../channels/signature.ts";
+import { budgetGas } from "../../gas/budget.ts";
+import type { ChannelRow, KeeperCall } from "../../journal/index.ts";
+import { chargedOf } from "../channels/rows.ts";
 import type { Authority } from "./authority.ts";
-import { chargedOf } from "./rows.ts";
 
 export type ComposePort = {
   readonly client: ChainClient;

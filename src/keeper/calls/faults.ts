@@ -1,8 +1,8 @@
-import type { Clock } from "../clock.ts";
-import type { ChannelRow, Journal } from "../journal/index.ts";
+import type { Clock } from "../../clock.ts";
+import type { ChannelRow, Journal } from "../../journal/index.ts";
+import { changeRows, chargedOf, unclaimedOf } from "../channels/rows.ts";
 import type { CallResult } from "./calls.ts";
 import type { BadVoucher } from "./compose.ts";
-import { changeRows, chargedOf, unclaimedOf } from "./rows.ts";
 
 type FaultPort = { readonly journal: Journal; readonly clock: Clock };
 

@@ -1,13 +1,13 @@
 import { expect } from "chai";
-import { connectChain } from "../../../src/chain/client.ts";
-import { claimCall } from "../../../src/channels/calls.ts";
-import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
-import { type DataFeeInputs, dataFee, sampleTransaction } from "../../../src/fees/index.ts";
-import { DEFAULT_KEEPER_POLICY } from "../../../src/keeper/policy.ts";
-import { callDataOf, claimCost, FREE_DATA, readPrices } from "../../../src/keeper/prices.ts";
-import { type ChainLab, openChainLab, startDataFeeNode } from "../../helpers/chainLab.ts";
-import { channelOf, idOf, rowOf } from "../../helpers/channelPayloads.ts";
-import { payerOf } from "../../helpers/facilitator.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { claimCall } from "../../../../src/channels/calls.ts";
+import { BATCH_SETTLEMENT_ADDRESS } from "../../../../src/channels/index.ts";
+import { type DataFeeInputs, dataFee, sampleTransaction } from "../../../../src/fees/index.ts";
+import { DEFAULT_KEEPER_POLICY } from "../../../../src/keeper/due/policy.ts";
+import { callDataOf, claimCost, FREE_DATA, readPrices } from "../../../../src/keeper/due/prices.ts";
+import { type ChainLab, openChainLab, startDataFeeNode } from "../../../helpers/chainLab.ts";
+import { channelOf, idOf, rowOf } from "../../../helpers/channelPayloads.ts";
+import { payerOf } from "../../../helpers/facilitator.ts";
 
 const inputs: DataFeeInputs = {
   l1BaseFee: 10_000_000_000n,

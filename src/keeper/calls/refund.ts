@@ -1,19 +1,19 @@
 import { encodeFunctionData, type Hex } from "viem";
-import { readChannelState } from "../chain/channels.ts";
-import { hasCode } from "../chain/facts.ts";
-import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { isSelfSigned, refundCall, transactionGasOf } from "../channels/calls.ts";
-import { CLAIM_GAS, CLAIM_ROW_GAS, REFUND_GAS } from "../channels/gas.ts";
-import { claimBatchTypedData, refundTypedData } from "../channels/index.ts";
-import { walletGas } from "../gas/budget.ts";
-import type { ChannelRow, KeeperCall } from "../journal/index.ts";
+import { readChannelState } from "../../chain/channels.ts";
+import { hasCode } from "../../chain/facts.ts";
+import { batchSettlementAbi as abi } from "../../channels/abi.ts";
+import { isSelfSigned, refundCall, transactionGasOf } from "../../channels/calls.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS, REFUND_GAS } from "../../channels/gas.ts";
+import { claimBatchTypedData, refundTypedData } from "../../channels/index.ts";
+import { walletGas } from "../../gas/budget.ts";
+import type { ChannelRow, KeeperCall } from "../../journal/index.ts";
+import { ChannelError } from "../channels/errors.ts";
+import { isBusy, requestOf, reservedUntil, stripped } from "../channels/reservation.ts";
+import { changeRows, chargedOf } from "../channels/rows.ts";
+import type { WatchPort } from "../channels/watch.ts";
 import type { Authority } from "./authority.ts";
 import type { CallRunner } from "./calls.ts";
 import { type ComposePort, claimOf, configOf, keeperCall } from "./compose.ts";
-import { ChannelError } from "./errors.ts";
-import { isBusy, requestOf, reservedUntil, stripped } from "./reservation.ts";
-import { changeRows, chargedOf } from "./rows.ts";
-import type { WatchPort } from "./watch.ts";
 
 export type RefundResult = {
   readonly channelId: Hex;

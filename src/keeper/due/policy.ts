@@ -1,5 +1,5 @@
-import { TributaryError } from "../errors.ts";
-import { DEFAULT_SIGNER_GAS } from "../gas/budget.ts";
+import { TributaryError } from "../../errors.ts";
+import { DEFAULT_SIGNER_GAS } from "../../gas/budget.ts";
 
 /** What a merchant decides about claims and sweeps. Times in milliseconds, amounts in atomic units of a dollar token. */
 export type KeeperPolicy = {

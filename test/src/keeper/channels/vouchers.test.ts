@@ -7,12 +7,12 @@ import {
 } from "@x402/evm/batch-settlement/server";
 import { expect } from "chai";
 import { type Hex, zeroAddress } from "viem";
-import type { ChannelConfig } from "../../../src/channels/index.ts";
-import { quickenVouchers } from "../../../src/keeper/index.ts";
-import { authorizer, type ChannelBody, channelOf, idOf, voucherBody } from "../../helpers/channelPayloads.ts";
-import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
-import { highS } from "../../helpers/signatureForms.ts";
-import { fundedAccount } from "../../helpers/usdc.ts";
+import type { ChannelConfig } from "../../../../src/channels/index.ts";
+import { quickenVouchers } from "../../../../src/keeper/index.ts";
+import { authorizer, type ChannelBody, channelOf, idOf, voucherBody } from "../../../helpers/channelPayloads.ts";
+import { type KeeperLab, openKeeperLab } from "../../../helpers/keeperLab.ts";
+import { highS } from "../../../helpers/signatureForms.ts";
+import { fundedAccount } from "../../../helpers/usdc.ts";
 
 const payer = fundedAccount(1);
 const stranger = fundedAccount(2);

@@ -1,12 +1,12 @@
 import { expect } from "chai";
 import { type Address, type Hex, zeroAddress } from "viem";
-import { MAX_SIGNERS_GAS } from "../../../src/gas/budget.ts";
-import type { ChannelFault, ChannelRow } from "../../../src/journal/index.ts";
-import { type ComposePort, composeClaims } from "../../../src/keeper/compose.ts";
-import { DEFAULT_KEEPER_POLICY } from "../../../src/keeper/policy.ts";
-import { ACCEPT_ALL } from "../../helpers/chainLab.ts";
-import { type ChannelDesk, openChannelDesk } from "../../helpers/channelDesk.ts";
-import { authorizer, depositBody, idOf, rowOf } from "../../helpers/channelPayloads.ts";
+import { MAX_SIGNERS_GAS } from "../../../../src/gas/budget.ts";
+import type { ChannelFault, ChannelRow } from "../../../../src/journal/index.ts";
+import { type ComposePort, composeClaims } from "../../../../src/keeper/calls/compose.ts";
+import { DEFAULT_KEEPER_POLICY } from "../../../../src/keeper/due/policy.ts";
+import { ACCEPT_ALL } from "../../../helpers/chainLab.ts";
+import { type ChannelDesk, openChannelDesk } from "../../../helpers/channelDesk.ts";
+import { authorizer, depositBody, idOf, rowOf } from "../../../helpers/channelPayloads.ts";
 
 /** INVALID: takes all gas that it is given. */
 const BURN: Hex = "0xfe";

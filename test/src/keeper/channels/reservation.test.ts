@@ -1,11 +1,11 @@
 import { expect } from "chai";
-import type { Clock } from "../../../src/clock.ts";
-import { type Journal, openJournal } from "../../../src/journal/index.ts";
-import { requestOf } from "../../../src/keeper/reservation.ts";
-import { createChannelStorage } from "../../../src/keeper/storage.ts";
-import { networks } from "../../../src/networks.ts";
-import { idOf, recordOf, reserved } from "../../helpers/channelRecords.ts";
-import { until } from "../../helpers/until.ts";
+import type { Clock } from "../../../../src/clock.ts";
+import { type Journal, openJournal } from "../../../../src/journal/index.ts";
+import { requestOf } from "../../../../src/keeper/channels/reservation.ts";
+import { createChannelStorage } from "../../../../src/keeper/channels/storage.ts";
+import { networks } from "../../../../src/networks.ts";
+import { idOf, recordOf, reserved } from "../../../helpers/channelRecords.ts";
+import { until } from "../../../helpers/until.ts";
 
 const { chainId } = networks.baseSepolia;
 const LEASE_MS = 15_000;

@@ -1,12 +1,12 @@
-import { readChannelLogs } from "../chain/channelLogs.ts";
-import { type ChainChannel, readChannels, readUnswept } from "../chain/channels.ts";
-import type { ChainClient } from "../chain/client.ts";
-import { inPieces } from "../chain/tokenLogs.ts";
-import type { Clock } from "../clock.ts";
-import type { ChannelRow, Journal } from "../journal/index.ts";
-import { channelCursor, channelCursorStart } from "../settlement/reports/earnings/cursor.ts";
+import { readChannelLogs } from "../../chain/channelLogs.ts";
+import { type ChainChannel, readChannels, readUnswept } from "../../chain/channels.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { inPieces } from "../../chain/tokenLogs.ts";
+import type { Clock } from "../../clock.ts";
+import type { ChannelRow, Journal } from "../../journal/index.ts";
+import { channelCursor, channelCursorStart } from "../../settlement/reports/earnings/cursor.ts";
+import type { KeeperPolicy } from "../due/policy.ts";
 import { noteRange } from "./events.ts";
-import type { KeeperPolicy } from "./policy.ts";
 import { unsynced } from "./reservation.ts";
 import { changeRows, everyChannel, type RowContent } from "./rows.ts";
 

@@ -1,9 +1,9 @@
 import type { ChannelStorage, ChannelUpdateResult } from "@x402/evm/batch-settlement/server";
 import type { Hex } from "viem";
-import { gather, type Settled } from "../async/gather.ts";
-import { channelIdOf } from "../channels/index.ts";
-import { type Clock, systemClock } from "../clock.ts";
-import type { ChannelChange, ChannelJournal, ChannelRecord, ChannelRow } from "../journal/index.ts";
+import { gather, type Settled } from "../../async/gather.ts";
+import { channelIdOf } from "../../channels/index.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import type { ChannelChange, ChannelJournal, ChannelRecord, ChannelRow } from "../../journal/index.ts";
 import { ChannelError } from "./errors.ts";
 import {
   awaitsDeposit,

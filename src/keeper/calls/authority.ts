@@ -1,5 +1,5 @@
 import { type Address, isAddressEqual, type LocalAccount } from "viem";
-import type { ChannelConfig } from "../channels/index.ts";
+import type { ChannelConfig } from "../../channels/index.ts";
 
 /** A receiver authorizer's key: it signs claims and refunds, and sends nothing. */
 export type AuthorizerKey = Pick<LocalAccount, "address" | "signTypedData">;

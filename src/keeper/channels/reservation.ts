@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Hex } from "viem";
-import { type Clock, systemClock } from "../clock.ts";
-import type { ChannelJournal, ChannelRecord } from "../journal/index.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import type { ChannelJournal, ChannelRecord } from "../../journal/index.ts";
 import { changeRows } from "./rows.ts";
 
 // Requests in progress on channels: all that depends on the official `Channel.pendingRequest` is here. Whoever wants a channel

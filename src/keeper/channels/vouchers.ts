@@ -2,15 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { PaymentRequirements } from "@x402/core/types";
 import type { BatchSettlementEvmScheme, Channel } from "@x402/evm/batch-settlement/server";
 import { type Hex, isHex, size, zeroAddress } from "viem";
-import { recoverSigner } from "../authorization/recover.ts";
-import { findSignatureDefect } from "../authorization/signature.ts";
+import { recoverSigner } from "../../authorization/recover.ts";
+import { findSignatureDefect } from "../../authorization/signature.ts";
 import {
   type ChannelConfig,
   channelIdOf,
   MAX_WITHDRAW_DELAY_SECONDS,
   MIN_WITHDRAW_DELAY_SECONDS,
-} from "../channels/index.ts";
-import { hashVoucher } from "../channels/typedData.ts";
+} from "../../channels/index.ts";
+import { hashVoucher } from "../../channels/typedData.ts";
 
 type BeforeVerify = NonNullable<BatchSettlementEvmScheme["schemeHooks"]["onBeforeVerify"]>;
 type Context = Parameters<BeforeVerify>[0];

@@ -1,9 +1,9 @@
 import type { Address } from "viem";
-import { CANONICAL_CHANNEL_GAS, claimGas } from "../gas/index.ts";
-import type { ChannelReceiver, ChannelRow } from "../journal/index.ts";
+import { CANONICAL_CHANNEL_GAS, claimGas } from "../../gas/index.ts";
+import type { ChannelReceiver, ChannelRow } from "../../journal/index.ts";
+import { chargedOf, unclaimedOf } from "../channels/rows.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { claimCost, costOf, type Prices, rowCost, sweepCost } from "./prices.ts";
-import { chargedOf, unclaimedOf } from "./rows.ts";
 
 /** Why a claim is made: the first of these that holds. */
 export type ClaimReason = "withdrawal" | "asked" | "age" | "payer's debt" | "channels" | "value";

@@ -1,18 +1,18 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { CANONICAL_CHANNEL_GAS, claimGas } from "../../../src/gas/index.ts";
-import type { ChannelRow } from "../../../src/journal/index.ts";
-import { type ClaimReason, chooseClaims, chooseSweeps } from "../../../src/keeper/choose.ts";
+import { CANONICAL_CHANNEL_GAS, claimGas } from "../../../../src/gas/index.ts";
+import type { ChannelRow } from "../../../../src/journal/index.ts";
+import { unclaimedOf } from "../../../../src/keeper/channels/rows.ts";
+import { type ClaimReason, chooseClaims, chooseSweeps } from "../../../../src/keeper/due/choose.ts";
 import {
   DEFAULT_KEEPER_POLICY,
   type KeeperPolicy,
   KeeperPolicyError,
   resolveKeeperPolicy,
-} from "../../../src/keeper/policy.ts";
-import { costOf, FREE_DATA } from "../../../src/keeper/prices.ts";
-import { unclaimedOf } from "../../../src/keeper/rows.ts";
-import { networks } from "../../../src/networks.ts";
-import { idOf, payee, recordOf } from "../../helpers/channelRecords.ts";
+} from "../../../../src/keeper/due/policy.ts";
+import { costOf, FREE_DATA } from "../../../../src/keeper/due/prices.ts";
+import { networks } from "../../../../src/networks.ts";
+import { idOf, payee, recordOf } from "../../../helpers/channelRecords.ts";
 
 const { chainId, usdc } = networks.baseSepolia;
 const NOW = 1_000_000_000;

@@ -1,14 +1,14 @@
 import { isAddressEqual } from "viem";
-import { describe } from "../async/steady.ts";
-import { alarm } from "../clock.ts";
-import type { KeeperCall, PaymentRow } from "../journal/index.ts";
-import type { Logger } from "../logger.ts";
-import type { SettlementEngine } from "../settlement/engine/engine.ts";
-import { isDecided } from "../settlement/engine/waiters.ts";
+import { describe } from "../../async/steady.ts";
+import { alarm } from "../../clock.ts";
+import type { KeeperCall, PaymentRow } from "../../journal/index.ts";
+import type { Logger } from "../../logger.ts";
+import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import { isDecided } from "../../settlement/engine/waiters.ts";
+import { noteTransaction } from "../channels/events.ts";
+import { changeRows } from "../channels/rows.ts";
+import { lookAt, lookAtReceivers, type WatchPort } from "../channels/watch.ts";
 import { activitiesOf, type KeeperActivity } from "./activity.ts";
-import { noteTransaction } from "./events.ts";
-import { changeRows } from "./rows.ts";
-import { lookAt, lookAtReceivers, type WatchPort } from "./watch.ts";
 
 /** How long a call is waited for behind the time in which it may be sent: what was sent then is mined by now, or stuck. */
 const RUN_LONGER_MS = 30_000;

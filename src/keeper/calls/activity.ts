@@ -1,5 +1,5 @@
 import type { Address, Hex } from "viem";
-import type { ChannelEvent, KeeperCall, PaymentRow } from "../journal/index.ts";
+import type { ChannelEvent, KeeperCall, PaymentRow } from "../../journal/index.ts";
 
 /** Something that a keeper's call did, once it is mined. */
 export type KeeperActivity = {

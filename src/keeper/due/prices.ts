@@ -1,9 +1,9 @@
-import type { ChainClient } from "../chain/client.ts";
-import { readDataFeeInputs } from "../chain/dataFee.ts";
-import { readGasPrice } from "../chain/fees.ts";
-import { dataCostsOf } from "../channels/dataCosts.ts";
-import type { DataFeeInputs } from "../fees/index.ts";
-import { CANONICAL_CHANNEL_GAS, claimGas } from "../gas/index.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { readDataFeeInputs } from "../../chain/dataFee.ts";
+import { readGasPrice } from "../../chain/fees.ts";
+import { dataCostsOf } from "../../channels/dataCosts.ts";
+import type { DataFeeInputs } from "../../fees/index.ts";
+import { CANONICAL_CHANNEL_GAS, claimGas } from "../../gas/index.ts";
 import type { KeeperPolicy } from "./policy.ts";
 
 /** Wei that the data of a keeper's calls costs on an OP-stack chain, nothing elsewhere. */
