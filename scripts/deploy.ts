@@ -5,7 +5,7 @@ import { Command } from "commander";
 import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
-import { readRouterCode } from "../src/chain/routerCode.ts";
+import { readRouterCode } from "../src/chain/facts/routerCode.ts";
 import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
 import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";

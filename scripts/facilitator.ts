@@ -3,7 +3,7 @@ import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import type { ChainClient } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
-import { readRouterCode } from "../src/chain/routerCode.ts";
+import { readRouterCode } from "../src/chain/facts/routerCode.ts";
 import { untilBegunAnew } from "../src/cli/connect/beginning.ts";
 import { connect, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
 import { connectNodes, feesOf, nodeOption } from "../src/cli/connect/engine.ts";

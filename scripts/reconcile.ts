@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { Address } from "viem";
-import { readHead } from "../src/chain/facts.ts";
+import { readHead } from "../src/chain/facts/facts.ts";
 import { connect, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
 import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
 import { UsageError } from "../src/cli/exit/errors.ts";

@@ -4,7 +4,7 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { randomNonce, signAuthorization } from "../src/authorization/sign.ts";
 import type { ChainClient } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
-import { readRouterCode } from "../src/chain/routerCode.ts";
+import { readRouterCode } from "../src/chain/facts/routerCode.ts";
 import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
 import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";

@@ -3,10 +3,10 @@
 export * from "./authorization/index.ts";
 export * from "./batch/index.ts";
 export { type ChainClient, connectChain } from "./chain/client.ts";
-export { readDataFeeInputs } from "./chain/dataFee.ts";
 export * from "./chain/errors.ts";
-export { type RouterCode, readRouterCode } from "./chain/routerCode.ts";
-export { type ChainVerdict, type VerifyOnChainOptions, verifySignatureOnChain } from "./chain/verify.ts";
+export { type RouterCode, readRouterCode } from "./chain/facts/routerCode.ts";
+export { type ChainVerdict, type VerifyOnChainOptions, verifySignatureOnChain } from "./chain/facts/verify.ts";
+export { readDataFeeInputs } from "./chain/fees/dataFee.ts";
 export * from "./channels/index.ts";
 export {
   CREATE_X_ADDRESS,

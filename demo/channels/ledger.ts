@@ -1,6 +1,6 @@
 import type { Address, Hex } from "viem";
-import { readChannels, readUnswept } from "../../src/chain/channels.ts";
 import type { ChainClient } from "../../src/chain/client.ts";
+import { readChannels, readUnswept } from "../../src/chain/facts/channels.ts";
 import type { ChannelRecord } from "../../src/settlement/index.ts";
 import type { Measurement } from "../measure.ts";
 import { readSettled } from "../sale/ledger.ts";

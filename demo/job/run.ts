@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { privateKeyToAccount } from "viem/accounts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { type ChainClient, connectChain } from "../../src/chain/client.ts";
-import { readFacts } from "../../src/chain/facts.ts";
+import { readFacts } from "../../src/chain/facts/facts.ts";
 import { readPayments } from "../../src/cli/input/input.ts";
 import { formatPayment, paymentFormats } from "../../src/cli/input/paymentFormats.ts";
 import { reserveResults } from "../../src/cli/input/resultsFile.ts";

@@ -1,6 +1,6 @@
 import { type Address, type Hex, isAddressEqual, parseAbiItem } from "viem";
-import { BALANCES_PER_CALL, readBalances } from "../../src/chain/balances.ts";
 import type { ChainClient } from "../../src/chain/client.ts";
+import { BALANCES_PER_CALL, readBalances } from "../../src/chain/facts/balances.ts";
 
 /** What the chain itself holds of a sale, asked of nobody who took part in it. */
 export type Settled = {

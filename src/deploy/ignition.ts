@@ -1,5 +1,5 @@
 import { type Hex, hexToBigInt, hexToNumber, isHex, type LocalAccount } from "viem";
-import { feeBoundsOf } from "../chain/fees.ts";
+import { feeBoundsOf } from "../chain/fees/fees.ts";
 import { ROUTER_SALT } from "../deployment.ts";
 import { DeploymentFailedError } from "./errors.ts";
 import type { DeploymentJournal } from "./journal.ts";

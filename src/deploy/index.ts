@@ -1,8 +1,8 @@
 import { type Address, encodeFunctionData, type Hex, type LocalAccount, parseAbi } from "viem";
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { type Fees, suggestFees } from "../chain/fees.ts";
-import { type RouterCode, readRouterCode } from "../chain/routerCode.ts";
+import { type RouterCode, readRouterCode } from "../chain/facts/routerCode.ts";
+import { type Fees, suggestFees } from "../chain/fees/fees.ts";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { CREATE_X_ADDRESS, ROUTER_ADDRESS, ROUTER_SALT } from "../deployment.ts";
 import { formatEtherBriefly } from "../money.ts";

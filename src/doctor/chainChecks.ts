@@ -1,7 +1,7 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../chain/client.ts";
+import { readRouterCode } from "../chain/facts/routerCode.ts";
 import { MULTICALL3_ADDRESS } from "../chain/multicall3.ts";
-import { readRouterCode } from "../chain/routerCode.ts";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
 import { networkOf, networks } from "../networks.ts";

@@ -4,7 +4,7 @@ import { randomNonce, signAuthorization } from "../authorization/sign.ts";
 import type { TokenDomain } from "../authorization/typedData.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { preflightAuthorization, preflightBatch } from "../chain/preflight.ts";
+import { preflightAuthorization, preflightBatch } from "../chain/sending/preflight.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
 import { encodeSettle } from "../router/encode.ts";
 import type { Refusal } from "../router/reason.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../chain/client.ts";
-import { suggestFees } from "../chain/fees.ts";
+import { suggestFees } from "../chain/fees/fees.ts";
 import { formatEtherBriefly } from "../money.ts";
 import { checked } from "./ask.ts";
 import { type DoctorCheck, failed, passed, warned } from "./report.ts";

@@ -1,8 +1,8 @@
 import { type Hex, keccak256 } from "viem";
 import type { Erc6492Wrapper } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
-import { hasCode } from "../chain/facts.ts";
-import { readWorth } from "../chain/worth.ts";
+import { hasCode } from "../chain/facts/facts.ts";
+import { readWorth } from "../chain/fees/worth.ts";
 import { alarm } from "../clock.ts";
 import { budgetGas } from "../gas/budget.ts";
 import type { SettlePort } from "./settle.ts";

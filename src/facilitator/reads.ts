@@ -5,7 +5,7 @@ import { unavailable } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { askContract, ContractFaultError } from "../chain/contract.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
-import { DEFAULT_ERC1271_GAS } from "../chain/verify.ts";
+import { DEFAULT_ERC1271_GAS } from "../chain/facts/verify.ts";
 
 /** What an official scheme hears of a read that reverted. It hands that on, which says nothing to whoever pays. */
 export const REVERTED = "the call reverted";

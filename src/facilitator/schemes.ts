@@ -1,7 +1,7 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
 import type { LocalAccount } from "viem";
 import type { ChainClient } from "../chain/client.ts";
-import { readRouterCode } from "../chain/routerCode.ts";
+import { readRouterCode } from "../chain/facts/routerCode.ts";
 import { systemClock } from "../clock.ts";
 import type { Journal } from "../journal/ports/types.ts";
 import { type Logger, silentLogger } from "../logger.ts";

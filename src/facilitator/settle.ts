@@ -2,7 +2,7 @@ import { type Address, type Hex, isAddressEqual } from "viem";
 import { authorizationId, termsDigest } from "../authorization/identity.ts";
 import { isErc6492, normaliseSignature, unwrapErc6492 } from "../authorization/signature.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
-import { hasCode } from "../chain/facts.ts";
+import { hasCode } from "../chain/facts/facts.ts";
 import { alarm, type Clock } from "../clock.ts";
 import type { Journal, PaymentRow } from "../journal/ports/types.ts";
 import type { Logger } from "../logger.ts";

@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 import { startSteady } from "../async/steady.ts";
 import { ask } from "../chain/ask.ts";
-import { readHead } from "../chain/facts.ts";
+import { readHead } from "../chain/facts/facts.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import { systemClock } from "../clock.ts";
 import type { ChannelRow, KeeperCall } from "../journal/index.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
 import { type PlanLimits, planBatches } from "../batch/index.ts";
-import { feeBoundsOf } from "../chain/fees.ts";
+import { feeBoundsOf } from "../chain/fees/fees.ts";
 import { TributaryError } from "../errors.ts";
 import { CIRCLE_USDC_GAS, ROUTER_GAS } from "../gas/index.ts";
 import type { FeePolicy } from "./sending/fees.ts";

@@ -11,7 +11,7 @@ import {
 } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
-import { GAS_PRICE_ORACLE_ADDRESS } from "../../src/chain/dataFee.ts";
+import { GAS_PRICE_ORACLE_ADDRESS } from "../../src/chain/fees/dataFee.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { type LocalChainOptions, startLocalChain } from "../../src/local/index.ts";

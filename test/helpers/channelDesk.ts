@@ -1,4 +1,4 @@
-import { readChannelState } from "../../src/chain/channels.ts";
+import { readChannelState } from "../../src/chain/facts/channels.ts";
 import type { ChannelConfig } from "../../src/channels/index.ts";
 import { parseMerchantKeys } from "../../src/facilitator/index.ts";
 import { freshAddress } from "./chainLab.ts";

@@ -2,7 +2,7 @@ import { type Address, type Hex, keccak256, numberToHex } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { connectChain } from "../../src/chain/client.ts";
-import { findReceipt } from "../../src/chain/submit.ts";
+import { findReceipt } from "../../src/chain/sending/submit.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { type Journal, openJournal, type PaymentRow } from "../../src/journal/index.ts";
 import type { Request } from "../../src/local/node.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { type Address, getAddress, type Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { readChannelState } from "../../src/chain/channels.ts";
+import { readChannelState } from "../../src/chain/facts/channels.ts";
 import { channelIdOf } from "../../src/channels/index.ts";
 import { type Journal, openJournal } from "../../src/journal/index.ts";
 import { createChannelStorage } from "../../src/keeper/index.ts";

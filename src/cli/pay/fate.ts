@@ -1,8 +1,8 @@
 import type { Hex } from "viem";
 import { type ChainClient, connectChain } from "../../chain/client.ts";
-import { readUsed } from "../../chain/facts.ts";
+import { readUsed } from "../../chain/facts/facts.ts";
 import { readHorizon } from "../../chain/horizon.ts";
-import { findNonceUses } from "../../chain/uses.ts";
+import { findNonceUses } from "../../chain/logs/uses.ts";
 import { TributaryError } from "../../errors.ts";
 import { DEFAULT_POLICY } from "../../settlement/policy.ts";
 import type { OpenAuthorization } from "./openPayments.ts";

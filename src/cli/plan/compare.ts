@@ -1,7 +1,7 @@
 import { formatGwei } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
-import { readDataFeeInputs } from "../../chain/dataFee.ts";
-import { readGasPrice } from "../../chain/fees.ts";
+import { readDataFeeInputs } from "../../chain/fees/dataFee.ts";
+import { readGasPrice } from "../../chain/fees/fees.ts";
 import {
   type ChannelCost,
   type CompareReason,

@@ -1,6 +1,6 @@
 import type { ChainClient } from "../../chain/client.ts";
-import { readDataFeeInputs } from "../../chain/dataFee.ts";
-import { readGasPrice } from "../../chain/fees.ts";
+import { readDataFeeInputs } from "../../chain/fees/dataFee.ts";
+import { readGasPrice } from "../../chain/fees/fees.ts";
 import type { Clock } from "../../clock.ts";
 import type { DataFeeInputs } from "../../fees/index.ts";
 import type { FacilitatorPolicy } from "../policy.ts";

@@ -1,7 +1,7 @@
 import type { Network, SettleResponse } from "@x402/core/types";
 import { type Address, type Hex, parseEventLogs } from "viem";
-import { readChannelState } from "../../chain/channels.ts";
 import type { ChainClient } from "../../chain/client.ts";
+import { readChannelState } from "../../chain/facts/channels.ts";
 import { batchSettlementAbi as abi } from "../../channels/abi.ts";
 import { BATCH_SETTLEMENT_ADDRESS, type ChannelState } from "../../channels/index.ts";
 import type { Clock } from "../../clock.ts";

@@ -1,5 +1,5 @@
 import { type Address, isAddressEqual, type LocalAccount } from "viem";
-import type { BadRow } from "../../chain/claims.ts";
+import type { BadRow } from "../../chain/sending/claims.ts";
 import { type ChannelConfig, channelIdOf, type VoucherClaim } from "../../channels/index.ts";
 import type { ChannelJournal } from "../../journal/index.ts";
 import type { Caller } from "../admission/types.ts";

@@ -1,7 +1,7 @@
 import type { SettleResponse } from "@x402/core/types";
 import type { Hex } from "viem";
-import { readChannels } from "../../chain/channels.ts";
-import { type BadRow, findBadRows } from "../../chain/claims.ts";
+import { readChannels } from "../../chain/facts/channels.ts";
+import { type BadRow, findBadRows } from "../../chain/sending/claims.ts";
 import { claimCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, type VoucherClaim } from "../../channels/index.ts";
 import { NOBODY } from "../admission/types.ts";

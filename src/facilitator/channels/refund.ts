@@ -1,6 +1,6 @@
 import type { SettleResponse } from "@x402/core/types";
 import { keccak256 } from "viem";
-import { readChannelState } from "../../chain/channels.ts";
+import { readChannelState } from "../../chain/facts/channels.ts";
 import { refundCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, refundTypedData } from "../../channels/index.ts";
 import { NOBODY } from "../admission/types.ts";

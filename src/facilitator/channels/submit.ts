@@ -1,9 +1,9 @@
 import type { Address, Hex, Log } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
-import { hasCode } from "../../chain/facts.ts";
-import { preflightCall } from "../../chain/preflightCall.ts";
-import { findReceipt } from "../../chain/submit.ts";
-import { readWorth } from "../../chain/worth.ts";
+import { hasCode } from "../../chain/facts/facts.ts";
+import { readWorth } from "../../chain/fees/worth.ts";
+import { preflightCall } from "../../chain/sending/preflightCall.ts";
+import { findReceipt } from "../../chain/sending/submit.ts";
 import { type ChannelCall, transactionGasOf } from "../../channels/calls.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";

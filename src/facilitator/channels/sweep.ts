@@ -1,6 +1,6 @@
 import type { SettleResponse } from "@x402/core/types";
 import { isAddressEqual } from "viem";
-import { readUnswept } from "../../chain/channels.ts";
+import { readUnswept } from "../../chain/facts/channels.ts";
 import { sweepCall } from "../../channels/calls.ts";
 import { type Asked, channelEvents, failed, succeeded, undone } from "./answers.ts";
 import { CHANNEL_REASON } from "./reasons.ts";

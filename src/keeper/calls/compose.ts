@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { type Address, encodeFunctionData, getAddress, type Hex } from "viem";
-import { type ChainChannel, readChannels } from "../../chain/channels.ts";
-import { findBadRows } from "../../chain/claims.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import { hasCode, readCodes } from "../../chain/facts.ts";
-import { preflightCall } from "../../chain/preflightCall.ts";
-import { readWorth } from "../../chain/worth.ts";
+import { type ChainChannel, readChannels } from "../../chain/facts/channels.ts";
+import { hasCode, readCodes } from "../../chain/facts/facts.ts";
+import { readWorth } from "../../chain/fees/worth.ts";
+import { findBadRows } from "../../chain/sending/claims.ts";
+import { preflightCall } from "../../chain/sending/preflightCall.ts";
 import { batchSettlementAbi as abi } from "../../channels/abi.ts";
 import { type ChannelCall, claimCall, isSelfSigned, sweepCall, transactionGasOf } from "../../channels/calls.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../../channels/gas.ts";

@@ -1,6 +1,6 @@
 import { encodeFunctionData, type Hex } from "viem";
-import { readChannelState } from "../../chain/channels.ts";
-import { hasCode } from "../../chain/facts.ts";
+import { readChannelState } from "../../chain/facts/channels.ts";
+import { hasCode } from "../../chain/facts/facts.ts";
 import { batchSettlementAbi as abi } from "../../channels/abi.ts";
 import { isSelfSigned, refundCall, transactionGasOf } from "../../channels/calls.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS, REFUND_GAS } from "../../channels/gas.ts";

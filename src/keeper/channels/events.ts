@@ -1,8 +1,8 @@
 import { getAddress, type Hex } from "viem";
 import { ask } from "../../chain/ask.ts";
-import { type ChannelLog, decodeChannelLogs, readTimestamps } from "../../chain/channelLogs.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import type { BlockRange } from "../../chain/tokenLogs.ts";
+import { type ChannelLog, decodeChannelLogs, readTimestamps } from "../../chain/logs/channelLogs.ts";
+import type { BlockRange } from "../../chain/logs/tokenLogs.ts";
 import type { ChannelEvent, Journal } from "../../journal/index.ts";
 
 type EventPort = { readonly journal: Journal; readonly client: ChainClient };

@@ -1,7 +1,7 @@
-import { readChannelLogs } from "../../chain/channelLogs.ts";
-import { type ChainChannel, readChannels, readUnswept } from "../../chain/channels.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import { inPieces } from "../../chain/tokenLogs.ts";
+import { type ChainChannel, readChannels, readUnswept } from "../../chain/facts/channels.ts";
+import { readChannelLogs } from "../../chain/logs/channelLogs.ts";
+import { inPieces } from "../../chain/logs/tokenLogs.ts";
 import type { Clock } from "../../clock.ts";
 import type { ChannelRow, Journal } from "../../journal/index.ts";
 import { channelCursor, channelCursorStart } from "../../settlement/reports/earnings/cursor.ts";

@@ -1,6 +1,6 @@
 import type { ChainClient } from "../../chain/client.ts";
-import { readDataFeeInputs } from "../../chain/dataFee.ts";
-import { readGasPrice } from "../../chain/fees.ts";
+import { readDataFeeInputs } from "../../chain/fees/dataFee.ts";
+import { readGasPrice } from "../../chain/fees/fees.ts";
 import { dataCostsOf } from "../../channels/dataCosts.ts";
 import type { DataFeeInputs } from "../../fees/index.ts";
 import { CANONICAL_CHANNEL_GAS, claimGas } from "../../gas/index.ts";

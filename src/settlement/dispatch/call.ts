@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 import { encodeTransfer } from "../../authorization/encode.ts";
 import type { PlannedBatch } from "../../batch/index.ts";
-import type { PreparedCall } from "../../chain/preflight.ts";
+import type { PreparedCall } from "../../chain/sending/preflight.ts";
 import { encodeSettle } from "../../router/index.ts";
 
 /** What carries a batch, whoever sends it. */

@@ -1,8 +1,8 @@
 import type { Hex } from "viem";
 import { ask } from "../../chain/ask.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
-import { readHead } from "../../chain/facts.ts";
-import { preflightCall } from "../../chain/preflightCall.ts";
+import { readHead } from "../../chain/facts/facts.ts";
+import { preflightCall } from "../../chain/sending/preflightCall.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/types.ts";
 import { decodeRefusal } from "../../router/index.ts";
 import { REVERTED, revertedReason } from "../outcome/conclude.ts";

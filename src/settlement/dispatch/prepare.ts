@@ -4,7 +4,7 @@ import { type Plan, type PlanLimits, type PlannablePayment, planBatches, tokenKe
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainMismatchError } from "../../chain/errors.ts";
-import { type Head, hasCode, readFacts, readHead } from "../../chain/facts.ts";
+import { type Head, hasCode, readFacts, readHead } from "../../chain/facts/facts.ts";
 import { fiatProxyArtifact } from "../../contracts/FiatProxy.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import { CIRCLE_USDC_GAS, type GasModel, MOCK_USDC_GAS, ROUTER_GAS } from "../../gas/index.ts";

@@ -1,5 +1,5 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
-import { BALANCES_PER_CALL, readBalances } from "../../chain/balances.ts";
+import { BALANCES_PER_CALL, readBalances } from "../../chain/facts/balances.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import { OPEN_STATES, type PaymentRow } from "../../journal/ports/types.ts";
 import { type DispatchPort, dispatch, hasRoom } from "../dispatch/dispatch.ts";

@@ -5,7 +5,7 @@ import type { SignedAuthorization } from "../../authorization/types.ts";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts";
-import { readFacts } from "../../chain/facts.ts";
+import { readFacts } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import type { Journal, LogProof, NewPayment, PaymentRow, Work } from "../../journal/ports/types.ts";

@@ -1,9 +1,9 @@
 import { authorizationId } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { ask } from "../../chain/ask.ts";
-import { readBalances } from "../../chain/balances.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import { readUsed } from "../../chain/facts.ts";
+import { readBalances } from "../../chain/facts/balances.ts";
+import { readUsed } from "../../chain/facts/facts.ts";
 import type { Exposure } from "./exposure.ts";
 
 export type FundsPort = { readonly client: ChainClient; readonly exposure: Exposure };

@@ -7,7 +7,7 @@ import { tokenKey } from "../../batch/index.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { askContract, ContractFaultError } from "../../chain/contract.ts";
 import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts";
-import { verifySignatureOnChain } from "../../chain/verify.ts";
+import { verifySignatureOnChain } from "../../chain/facts/verify.ts";
 import { knownTokenDomain } from "../../networks.ts";
 
 /** What the token would say of a signature: the form of it that it takes, or why it takes none. */

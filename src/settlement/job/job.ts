@@ -2,7 +2,7 @@ import type { LocalAccount } from "viem";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError, TransactionRefusedError } from "../../chain/errors.ts";
-import { hasCode } from "../../chain/facts.ts";
+import { hasCode } from "../../chain/facts/facts.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import type { TributaryError } from "../../errors.ts";

@@ -1,6 +1,6 @@
 import type { TransactionReceipt } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
-import type { NonceUse } from "../../chain/uses.ts";
+import type { NonceUse } from "../../chain/logs/uses.ts";
 import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../../journal/ports/types.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { isUsedUp, readCallOutcomes } from "../dispatch/sharedCalls.ts";

@@ -2,7 +2,7 @@ import { authorizationId } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
-import { findNonceUses, type NonceUse } from "../../chain/uses.ts";
+import { findNonceUses, type NonceUse } from "../../chain/logs/uses.ts";
 import { layersOf } from "./layers.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 

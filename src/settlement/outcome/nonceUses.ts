@@ -1,8 +1,8 @@
 import { authorizationId } from "../../authorization/identity.ts";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import { readFacts } from "../../chain/facts.ts";
-import { findNonceUses, type NonceUse } from "../../chain/uses.ts";
+import { readFacts } from "../../chain/facts/facts.ts";
+import { findNonceUses, type NonceUse } from "../../chain/logs/uses.ts";
 import type { PaymentRow } from "../../journal/ports/types.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { authorizationOf } from "./conclude.ts";

@@ -1,7 +1,7 @@
 import type { Address, Hex, TransactionReceipt } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import { readHorizon } from "../../chain/horizon.ts";
-import { findReceipt } from "../../chain/submit.ts";
+import { findReceipt } from "../../chain/sending/submit.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/types.ts";
 import { findConsumer } from "./consumer.ts";
 

@@ -1,7 +1,7 @@
 import type { TransactionReceipt } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
-import { findReceipt } from "../../chain/submit.ts";
+import { findReceipt } from "../../chain/sending/submit.ts";
 
 /**
  * The receipt of a transaction that two readings agree about: a single one may be wrong, and what follows from it is for good.

@@ -11,7 +11,7 @@ import {
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { ask, unavailable } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import { findReceipt } from "../../chain/submit.ts";
+import { findReceipt } from "../../chain/sending/submit.ts";
 import { ierc3009Artifact } from "../../contracts/IERC3009.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import {

@@ -2,7 +2,7 @@ import { authorizationId, termsDigest } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainMismatchError } from "../../chain/errors.ts";
-import { readFacts } from "../../chain/facts.ts";
+import { readFacts } from "../../chain/facts/facts.ts";
 import { domainOf, verifySubmissions } from "../intake/verify.ts";
 import { outcomeOfRefusal } from "../job/outcome.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome } from "../outcome/results.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
-import type { BroadcastAnswer } from "../../chain/broadcast.ts";
 import type { ChainClient } from "../../chain/client.ts";
+import type { BroadcastAnswer } from "../../chain/sending/broadcast.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicy } from "../policy.ts";

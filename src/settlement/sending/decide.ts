@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { BroadcastAnswer } from "../../chain/broadcast.ts";
+import type { BroadcastAnswer } from "../../chain/sending/broadcast.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/types.ts";
 import { MAX_STRAY } from "./txCounts.ts";
 

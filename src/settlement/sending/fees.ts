@@ -1,4 +1,4 @@
-import { type FeeBounds, type Fees, type Market, offer } from "../../chain/fees.ts";
+import { type FeeBounds, type Fees, type Market, offer } from "../../chain/fees/fees.ts";
 
 /** Bounds of what is offered per gas, in wei, and the step of a replacement in thousandths. */
 export type FeePolicy = FeeBounds & {

@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 import { describe } from "../../async/steady.ts";
-import { broadcastToAll } from "../../chain/broadcast.ts";
-import { type Fees, offer, readMarket } from "../../chain/fees.ts";
+import { type Fees, offer, readMarket } from "../../chain/fees/fees.ts";
+import { broadcastToAll } from "../../chain/sending/broadcast.ts";
 import type { Attempt, BatchRow, Lease } from "../../journal/ports/types.ts";
 import { consumerOf, findMined, type MinedAttempt } from "../outcome/observe.ts";
 import { createBalanceWatch } from "./balance.ts";

@@ -1,7 +1,7 @@
 import { type Address, encodeAbiParameters, type Hex, keccak256, type LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
-import type { Fees } from "../../chain/fees.ts";
-import { signTransaction } from "../../chain/submit.ts";
+import type { Fees } from "../../chain/fees/fees.ts";
+import { signTransaction } from "../../chain/sending/submit.ts";
 import type { Attempt } from "../../journal/ports/types.ts";
 import type { Composition } from "./types.ts";
 

@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { BroadcastAnswer } from "../../chain/broadcast.ts";
+import type { BroadcastAnswer } from "../../chain/sending/broadcast.ts";
 import type { BatchRow } from "../../journal/ports/types.ts";
 
 /** What this process remembers of an open batch: nothing that must survive it. */

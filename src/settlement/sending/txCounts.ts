@@ -1,8 +1,8 @@
 import { type Address, isAddressEqual } from "viem";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
+import { nextTxNonce } from "../../chain/sending/submit.ts";
 import { transactionSigner } from "../../chain/signer.ts";
-import { nextTxNonce } from "../../chain/submit.ts";
 import type { Journal } from "../../journal/ports/types.ts";
 import type { Logger } from "../../logger.ts";
 import { findConsumer } from "../outcome/consumer.ts";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Address, concatHex, type Hex } from "viem";
-import { findBadRows, MAX_CLAIM_CALLS, NOT_EXAMINED } from "../../../src/chain/claims.ts";
 import { connectChain } from "../../../src/chain/client.ts";
+import { findBadRows, MAX_CLAIM_CALLS, NOT_EXAMINED } from "../../../src/chain/sending/claims.ts";
 import type { VoucherClaim } from "../../../src/channels/index.ts";
 import { ACCEPT_ALL, freshAddress, startFaultyNode } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";

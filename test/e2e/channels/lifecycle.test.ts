@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { readChannelState } from "../../../src/chain/channels.ts";
+import { readChannelState } from "../../../src/chain/facts/channels.ts";
 import { channelIdOf } from "../../../src/channels/index.ts";
 import { parseMerchantKeys } from "../../../src/facilitator/merchants.ts";
 import { networks } from "../../../src/networks.ts";

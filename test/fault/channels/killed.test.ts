@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Hex, LocalAccount } from "viem";
-import { readChannelState } from "../../../src/chain/channels.ts";
+import { readChannelState } from "../../../src/chain/facts/channels.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../../src/channels/index.ts";
 import { type Journal, openJournal } from "../../../src/journal/index.ts";
 import { chargedOf } from "../../../src/keeper/channels/rows.ts";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../src/chain/client.ts";
-import { readRouterCode } from "../../../src/chain/routerCode.ts";
+import { readRouterCode } from "../../../src/chain/facts/routerCode.ts";
 import { settlementRouterArtifact } from "../../../src/contracts/SettlementRouter.ts";
 import { DeploymentRefusedError, deployRouter, estimateDeployment } from "../../../src/deploy/index.ts";
 import { CREATE_X_ADDRESS, ROUTER_ADDRESS } from "../../../src/deployment.ts";

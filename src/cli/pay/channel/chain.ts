@@ -1,8 +1,8 @@
 import type { Hex } from "viem";
 import { ask } from "../../../chain/ask.ts";
-import { readChannelState } from "../../../chain/channels.ts";
 import type { ChainClient } from "../../../chain/client.ts";
-import { readHead, readUsed } from "../../../chain/facts.ts";
+import { readChannelState } from "../../../chain/facts/channels.ts";
+import { readHead, readUsed } from "../../../chain/facts/facts.ts";
 import { readHorizon } from "../../../chain/horizon.ts";
 import type { ChannelConfig } from "../../../channels/index.ts";
 import type { Deposit } from "../channelPayment.ts";

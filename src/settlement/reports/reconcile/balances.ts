@@ -1,6 +1,6 @@
 import { type Address, getAddress } from "viem";
 import type { ChainClient } from "../../../chain/client.ts";
-import { type BlockRange, inPieces, readTransfers } from "../../../chain/tokenLogs.ts";
+import { type BlockRange, inPieces, readTransfers } from "../../../chain/logs/tokenLogs.ts";
 import { settlementLensArtifact } from "../../../contracts/SettlementLens.ts";
 import type { Balances, Ledger } from "./ledger.ts";
 

@@ -1,8 +1,8 @@
 import { type Address, type Hex, isAddressEqual } from "viem";
-import { type ChannelLog, readChannelLogs } from "../../../chain/channelLogs.ts";
-import { readChannels, readReceivers, readUnswept } from "../../../chain/channels.ts";
 import type { ChainClient } from "../../../chain/client.ts";
-import { type BlockRange, inPieces } from "../../../chain/tokenLogs.ts";
+import { readChannels, readReceivers, readUnswept } from "../../../chain/facts/channels.ts";
+import { type ChannelLog, readChannelLogs } from "../../../chain/logs/channelLogs.ts";
+import { type BlockRange, inPieces } from "../../../chain/logs/tokenLogs.ts";
 import type { ChannelEvent, ChannelParties } from "../../../journal/ports/ledgerTypes.ts";
 import type { Journal } from "../../../journal/ports/types.ts";
 import { chargedOf, everyChannel, everyRow } from "../earnings/channels.ts";

@@ -1,7 +1,7 @@
 import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
 import { authorizationId } from "../../../authorization/identity.ts";
 import type { ChainClient } from "../../../chain/client.ts";
-import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/tokenLogs.ts";
+import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/logs/tokenLogs.ts";
 import { type Journal, OPEN_STATES, type PaymentRow } from "../../../journal/ports/types.ts";
 import { type Settlement, settlementOf } from "../earnings/terms.ts";
 import { addFlows, readBalances } from "./balances.ts";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { numberToHex } from "viem";
 import { type ChainClient, connectChain } from "../../../../src/chain/client.ts";
-import { signTransaction } from "../../../../src/chain/submit.ts";
+import { signTransaction } from "../../../../src/chain/sending/submit.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import type { SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";

@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
-import { dataFee, sampleTransaction } from "../fees/index.ts";
-import type { CallWorth } from "../gas/budget.ts";
-import type { ChainClient } from "./client.ts";
+import { dataFee, sampleTransaction } from "../../fees/index.ts";
+import type { CallWorth } from "../../gas/budget.ts";
+import type { ChainClient } from "../client.ts";
 import { readDataFeeInputs } from "./dataFee.ts";
 import { readGasPrice } from "./fees.ts";
 

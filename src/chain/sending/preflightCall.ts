@@ -1,8 +1,8 @@
 import { BaseError, type Hex } from "viem";
-import { unavailable } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
+import { unavailable } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
+import { revertDataOf } from "../reverts.ts";
 import type { PreparedCall } from "./preflight.ts";
-import { revertDataOf } from "./reverts.ts";
 
 /** `ErrOutOfGas` of go-ethereum, which comes without data under a code that stands for much else (-32000). */
 const OUT_OF_GAS = "out of gas";

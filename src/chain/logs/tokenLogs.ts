@@ -1,6 +1,6 @@
 import { type Address, getAddress, type Hex, numberToHex, pad, parseAbi, type RpcLog, toEventSelector } from "viem";
-import { unavailable } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
+import { unavailable } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
 
 /** A `Transfer` of a token as a log tells it. */
 export type TransferLog = {

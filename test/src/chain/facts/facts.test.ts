@@ -1,9 +1,9 @@
 import { expect } from "chai";
-import { authorizationId } from "../../../src/authorization/identity.ts";
-import { connectChain } from "../../../src/chain/client.ts";
-import { ChainMismatchError, ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { hasCode, readFacts, readHead } from "../../../src/chain/facts.ts";
-import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+import { authorizationId } from "../../../../src/authorization/identity.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { ChainMismatchError, ChainUnavailableError } from "../../../../src/chain/errors.ts";
+import { hasCode, readFacts, readHead } from "../../../../src/chain/facts/facts.ts";
+import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../../helpers/chainLab.ts";
 
 describe("readFacts", () => {
   let lab: ChainLab;

@@ -1,8 +1,8 @@
 import { size } from "viem";
-import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
-import { ROUTER_ADDRESS } from "../deployment.ts";
-import { ask } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
+import { settlementRouterArtifact } from "../../contracts/SettlementRouter.ts";
+import { ROUTER_ADDRESS } from "../../deployment.ts";
+import { ask } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
 
 /** What a chain has at the router's address. `differs` means: do not send anything there. */
 export type RouterCode =

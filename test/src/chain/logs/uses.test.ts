@@ -1,11 +1,11 @@
 import { expect } from "chai";
-import { encodeTransfer } from "../../../src/authorization/encode.ts";
-import { authorizationId } from "../../../src/authorization/identity.ts";
-import { connectChain } from "../../../src/chain/client.ts";
-import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { findNonceUses } from "../../../src/chain/uses.ts";
-import { sender } from "../../../src/local/transaction.ts";
-import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+import { encodeTransfer } from "../../../../src/authorization/encode.ts";
+import { authorizationId } from "../../../../src/authorization/identity.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { ChainUnavailableError } from "../../../../src/chain/errors.ts";
+import { findNonceUses } from "../../../../src/chain/logs/uses.ts";
+import { sender } from "../../../../src/local/transaction.ts";
+import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../../helpers/chainLab.ts";
 
 describe("findNonceUses", () => {
   let lab: ChainLab;

@@ -1,11 +1,11 @@
 import { type Address, BaseError, ContractFunctionZeroDataError } from "viem";
-import { type AuthorizationIdentity, authorizationId } from "../authorization/identity.ts";
-import type { Authorization } from "../authorization/types.ts";
-import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
-import { ask, unavailable } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
-import { ChainMismatchError } from "./errors.ts";
-import { isRevert } from "./reverts.ts";
+import { type AuthorizationIdentity, authorizationId } from "../../authorization/identity.ts";
+import type { Authorization } from "../../authorization/types.ts";
+import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
+import { ask, unavailable } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
+import { ChainMismatchError } from "../errors.ts";
+import { isRevert } from "../reverts.ts";
 
 /** A block as an answer's point in time: `timestamp` in Unix seconds, `baseFeePerGas` in wei. */
 export type Head = { readonly number: bigint; readonly timestamp: bigint; readonly baseFeePerGas: bigint };

@@ -12,11 +12,11 @@ import {
   slice,
 } from "viem";
 import { call, getCode } from "viem/actions";
-import { unwrapErc6492 } from "../authorization/signature.ts";
-import { hashAuthorization, type TokenDomain } from "../authorization/typedData.ts";
-import type { SignedAuthorization } from "../authorization/types.ts";
-import { verifySignatureOffline } from "../authorization/verify.ts";
-import { ChainUnavailableError } from "./errors.ts";
+import { unwrapErc6492 } from "../../authorization/signature.ts";
+import { hashAuthorization, type TokenDomain } from "../../authorization/typedData.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import { verifySignatureOffline } from "../../authorization/verify.ts";
+import { ChainUnavailableError } from "../errors.ts";
 
 /** Gas that a payer's `isValidSignature` may use unless the caller says otherwise. */
 export const DEFAULT_ERC1271_GAS = 1_000_000n;

@@ -2,12 +2,12 @@ import { expect } from "chai";
 import { AbiCoder } from "ethers";
 import { network } from "hardhat";
 import { type Address, concatHex, createPublicClient, custom, type Hex, padHex } from "viem";
-import { signAuthorization } from "../../../src/authorization/sign.ts";
-import { authorizationTypedData } from "../../../src/authorization/typedData.ts";
-import type { Authorization, SignedAuthorization } from "../../../src/authorization/types.ts";
-import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { DEFAULT_ERC1271_GAS, verifySignatureOnChain } from "../../../src/chain/verify.ts";
-import { authorizationArgs, deployUsdc, fundedAccount, makeAuthorization } from "../../helpers/usdc.ts";
+import { signAuthorization } from "../../../../src/authorization/sign.ts";
+import { authorizationTypedData } from "../../../../src/authorization/typedData.ts";
+import type { Authorization, SignedAuthorization } from "../../../../src/authorization/types.ts";
+import { ChainUnavailableError } from "../../../../src/chain/errors.ts";
+import { DEFAULT_ERC1271_GAS, verifySignatureOnChain } from "../../../../src/chain/facts/verify.ts";
+import { authorizationArgs, deployUsdc, fundedAccount, makeAuthorization } from "../../../helpers/usdc.ts";
 
 const domain = { name: "USDC", version: "2" };
 const key = fundedAccount(11);

@@ -10,12 +10,12 @@ import {
   type TransactionReceipt,
   toEventSelector,
 } from "viem";
-import { authorizationId } from "../authorization/identity.ts";
-import type { SignedAuthorization } from "../authorization/types.ts";
-import { readDirectOutcome } from "../router/outcome.ts";
-import { ask } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
-import { ChainUnavailableError } from "./errors.ts";
+import { authorizationId } from "../../authorization/identity.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import { readDirectOutcome } from "../../router/outcome.ts";
+import { ask } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
+import { ChainUnavailableError } from "../errors.ts";
 
 /** How a nonce that is no longer free came to be used. */
 export type NonceUse =

@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { parseGwei } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { type BroadcastAnswer, broadcastToAll } from "../../../src/chain/broadcast.ts";
-import { connectChain } from "../../../src/chain/client.ts";
-import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { findReceipt, nextTxNonce, signTransaction } from "../../../src/chain/submit.ts";
-import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { ChainUnavailableError } from "../../../../src/chain/errors.ts";
+import { type BroadcastAnswer, broadcastToAll } from "../../../../src/chain/sending/broadcast.ts";
+import { findReceipt, nextTxNonce, signTransaction } from "../../../../src/chain/sending/submit.ts";
+import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../../helpers/chainLab.ts";
 
 const fees = { maxFeePerGas: parseGwei("2"), maxPriorityFeePerGas: parseGwei("0.001") };
 

@@ -1,9 +1,9 @@
 import { expect } from "chai";
-import { connectChain } from "../../../src/chain/client.ts";
-import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { preflightAuthorization, preflightBatch } from "../../../src/chain/preflight.ts";
-import { encodeSettle } from "../../../src/router/index.ts";
-import { BURNING_CODE, type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { ChainUnavailableError } from "../../../../src/chain/errors.ts";
+import { preflightAuthorization, preflightBatch } from "../../../../src/chain/sending/preflight.ts";
+import { encodeSettle } from "../../../../src/router/index.ts";
+import { BURNING_CODE, type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../../helpers/chainLab.ts";
 
 const BATCH_ID = `0x${"cd".repeat(32)}` as const;
 

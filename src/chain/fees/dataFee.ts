@@ -1,8 +1,8 @@
 import { type Address, parseAbi } from "viem";
-import type { DataFeeInputs } from "../fees/index.ts";
-import { ask } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
-import { hasCode } from "./facts.ts";
+import type { DataFeeInputs } from "../../fees/index.ts";
+import { ask } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
+import { hasCode } from "../facts/facts.ts";
 
 /** The predeploy of OP-stack chains that says what data costs (OP-stack specification, "Predeploys"). */
 export const GAS_PRICE_ORACLE_ADDRESS: Address = "0x420000000000000000000000000000000000000F";

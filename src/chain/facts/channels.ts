@@ -1,9 +1,9 @@
 import type { Address, Hex } from "viem";
-import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { BATCH_SETTLEMENT_ADDRESS as address, type ChannelState } from "../channels/index.ts";
-import { ask } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
-import { MULTICALL3_ADDRESS } from "./multicall3.ts";
+import { batchSettlementAbi as abi } from "../../channels/abi.ts";
+import { BATCH_SETTLEMENT_ADDRESS as address, type ChannelState } from "../../channels/index.ts";
+import { ask } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
+import { MULTICALL3_ADDRESS } from "../multicall3.ts";
 
 /** Whether x402's channel contracts are on this chain. */
 export async function hasChannels(client: ChainClient): Promise<boolean> {

@@ -1,12 +1,12 @@
 import { type Address, decodeFunctionResult, encodeFunctionData, type Hex, size, slice } from "viem";
-import { encodeTransfer } from "../authorization/encode.ts";
-import type { SignedAuthorization } from "../authorization/types.ts";
-import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
-import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
-import { decodeRefusal, type Refusal } from "../router/reason.ts";
-import { unavailable } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
-import { isRevert } from "./reverts.ts";
+import { encodeTransfer } from "../../authorization/encode.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
+import { settlementRouterArtifact } from "../../contracts/SettlementRouter.ts";
+import { decodeRefusal, type Refusal } from "../../router/reason.ts";
+import { unavailable } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
+import { isRevert } from "../reverts.ts";
 
 /** What a batch would do if it were mined now. `failed` holds positions in the batch. */
 export type Preflight =

@@ -1,7 +1,7 @@
 import type { Address } from "viem";
-import { settlementLensArtifact } from "../contracts/SettlementLens.ts";
-import { ask } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
+import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
+import { ask } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
 
 /** The most owners per eth_call: they travel inside creation code, which EIP-3860 bounds to 49,152 bytes. */
 export const BALANCES_PER_CALL = 800;

@@ -1,8 +1,8 @@
 import { type Address, decodeEventLog, type Hex, isAddressEqual, type Log, type RpcLog, toEventSelector } from "viem";
-import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { BATCH_SETTLEMENT_ADDRESS } from "../channels/index.ts";
-import { ask } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
+import { batchSettlementAbi as abi } from "../../channels/abi.ts";
+import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
+import { ask } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
 import { type BlockRange, readLogs } from "./tokenLogs.ts";
 
 type Place = {

@@ -1,5 +1,5 @@
 import { BaseError, type Hex, RpcRequestError } from "viem";
-import type { ChainClient } from "./client.ts";
+import type { ChainClient } from "../client.ts";
 
 /**
  * What a node made of signed bytes. Only `insufficient-funds`, `fee-too-low` and `invalid` say for certain that this node

@@ -1,6 +1,6 @@
-import { feeCeilingsOf } from "../networks.ts";
-import { unavailable } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
+import { feeCeilingsOf } from "../../networks.ts";
+import { unavailable } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
 
 /** EIP-1559 fees of a transaction, in wei per gas. */
 export type Fees = { readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint };

@@ -1,16 +1,16 @@
 import { type Address, encodeFunctionData, type Hex, size } from "viem";
-import { recoverSigner } from "../authorization/recover.ts";
-import { findSignatureDefect } from "../authorization/signature.ts";
-import { batchSettlementAbi as abi } from "../channels/abi.ts";
-import { isSelfSigned, transactionGasOf } from "../channels/calls.ts";
-import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
-import { BATCH_SETTLEMENT_ADDRESS, channelIdOf, type VoucherClaim } from "../channels/index.ts";
-import { nameChannelRevert } from "../channels/reverts.ts";
-import { hashVoucher } from "../channels/typedData.ts";
-import { walletGas } from "../gas/budget.ts";
-import { readChannels } from "./channels.ts";
-import type { ChainClient } from "./client.ts";
-import { readCodes } from "./facts.ts";
+import { recoverSigner } from "../../authorization/recover.ts";
+import { findSignatureDefect } from "../../authorization/signature.ts";
+import { batchSettlementAbi as abi } from "../../channels/abi.ts";
+import { isSelfSigned, transactionGasOf } from "../../channels/calls.ts";
+import { CLAIM_GAS, CLAIM_ROW_GAS } from "../../channels/gas.ts";
+import { BATCH_SETTLEMENT_ADDRESS, channelIdOf, type VoucherClaim } from "../../channels/index.ts";
+import { nameChannelRevert } from "../../channels/reverts.ts";
+import { hashVoucher } from "../../channels/typedData.ts";
+import { walletGas } from "../../gas/budget.ts";
+import type { ChainClient } from "../client.ts";
+import { readChannels } from "../facts/channels.ts";
+import { readCodes } from "../facts/facts.ts";
 import { preflightCall } from "./preflightCall.ts";
 
 /** A row of a claim that makes the whole claim fail, or may do so. */

@@ -6,10 +6,10 @@ import {
   type TransactionReceipt,
   TransactionReceiptNotFoundError,
 } from "viem";
-import { ask, unavailable } from "./ask.ts";
-import type { ChainClient } from "./client.ts";
-import { ChainUnavailableError } from "./errors.ts";
-import type { Fees } from "./fees.ts";
+import { ask, unavailable } from "../ask.ts";
+import type { ChainClient } from "../client.ts";
+import { ChainUnavailableError } from "../errors.ts";
+import type { Fees } from "../fees/fees.ts";
 
 /** A transaction that is signed and not yet broadcast. Its hash is final: keep it before the bytes leave. */
 export type SignedTransaction = {

@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { encodeFunctionResult, isHex, parseAbi, toFunctionSelector } from "viem";
-import { connectChain } from "../../../src/chain/client.ts";
-import { GAS_PRICE_ORACLE_ADDRESS, readDataFeeInputs } from "../../../src/chain/dataFee.ts";
-import { ChainUnavailableError } from "../../../src/chain/errors.ts";
-import { readGasPrice, readMarket, suggestFees } from "../../../src/chain/fees.ts";
-import { signTransaction } from "../../../src/chain/submit.ts";
-import { type ChainLab, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { ChainUnavailableError } from "../../../../src/chain/errors.ts";
+import { GAS_PRICE_ORACLE_ADDRESS, readDataFeeInputs } from "../../../../src/chain/fees/dataFee.ts";
+import { readGasPrice, readMarket, suggestFees } from "../../../../src/chain/fees/fees.ts";
+import { signTransaction } from "../../../../src/chain/sending/submit.ts";
+import { type ChainLab, openChainLab, startFaultyNode } from "../../../helpers/chainLab.ts";
 
 describe("fees", () => {
   let lab: ChainLab;

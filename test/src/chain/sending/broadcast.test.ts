@@ -1,7 +1,11 @@
 import { expect } from "chai";
 import { HttpRequestError, RpcRequestError } from "viem";
-import { type BroadcastAnswer, broadcastToAll, classifyBroadcastError } from "../../../src/chain/broadcast.ts";
-import type { ChainClient } from "../../../src/chain/client.ts";
+import type { ChainClient } from "../../../../src/chain/client.ts";
+import {
+  type BroadcastAnswer,
+  broadcastToAll,
+  classifyBroadcastError,
+} from "../../../../src/chain/sending/broadcast.ts";
 
 const url = "http://127.0.0.1/nonce-too-low";
 const said = (message: string) => new RpcRequestError({ body: {}, error: { code: -32000, message }, url });
