@@ -37,6 +37,7 @@ import { authorizerKeyFromEnvironment } from "../src/cli/options/secrets.ts";
 import { namedSigner } from "../src/cli/options/signer.ts";
 import { formatTable, notice, printJson, printLine } from "../src/cli/output/output.ts";
 import { listenForStop } from "../src/cli/process/stopSignals.ts";
+import { withoutTwins } from "../src/facilitator/callers/merchants.ts";
 import {
   createFacilitator,
   createJsonLogger,
@@ -47,7 +48,6 @@ import {
   parseMerchantKeys,
   serveFacilitator,
 } from "../src/facilitator/index.ts";
-import { withoutTwins } from "../src/facilitator/merchants.ts";
 import { DEFAULT_JOURNAL_PATH, type Journal } from "../src/journal/index.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";

@@ -9,12 +9,12 @@ import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { startEngine } from "../settlement/engine/start.ts";
 import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { createAdmission } from "./admission/admission.ts";
-import { createSignatureChecks } from "./checks.ts";
-import { createExactScheme } from "./exact.ts";
-import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./policy.ts";
-import { createSettler } from "./settle.ts";
-import { createTokens, usualTerms } from "./tokens.ts";
-import { verifyFunded } from "./verify.ts";
+import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./admission/policy.ts";
+import { createSignatureChecks } from "./exact/checks.ts";
+import { createExactScheme } from "./exact/exact.ts";
+import { createSettler } from "./exact/settle.ts";
+import { verifyFunded } from "./exact/verify.ts";
+import { createTokens, usualTerms } from "./node/tokens.ts";
 
 export type SharedExactSchemes = {
   readonly v2: SchemeNetworkFacilitator;

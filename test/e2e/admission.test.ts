@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Address, zeroAddress } from "viem";
+import { UNBOUNDED } from "../../src/facilitator/admission/policy.ts";
 import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts";
-import { UNBOUNDED } from "../../src/facilitator/policy.ts";
 import { networks } from "../../src/networks.ts";
 import { channelOf, claimBody, depositBody, rowOf, sweepBody } from "../helpers/channelPayloads.ts";
 import { PATIENT, until } from "../helpers/engineLab.ts";

@@ -1,7 +1,7 @@
 import { type Capacity, createCapacity, type Full, type Seat } from "../../src/facilitator/admission/capacity.ts";
 import type { Caller } from "../../src/facilitator/admission/types.ts";
-import { parseMerchants } from "../../src/facilitator/merchants.ts";
-import type { Endpoint } from "../../src/facilitator/request.ts";
+import { parseMerchants } from "../../src/facilitator/callers/merchants.ts";
+import type { Endpoint } from "../../src/facilitator/wire/request.ts";
 
 /** Somebody without an API key, at an address. */
 export const at = (address: string): Caller => ({ merchant: undefined, address });

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
 import { authorizationId } from "../../src/authorization/identity.ts";
-import { REASON } from "../../src/facilitator/reasons.ts";
+import { REASON } from "../../src/facilitator/wire/reasons.ts";
 import { openJournal } from "../../src/journal/index.ts";
 import { deriveAccounts, startLocalChain } from "../../src/local/index.ts";
 import { type CliResult, runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { FacilitatorOptions, ServeOptions } from "../../facilitator/index.ts";
-import { readPublicUrl } from "../../facilitator/statusUrl.ts";
+import { readPublicUrl } from "../../facilitator/wire/statusUrl.ts";
 import { AddressRangeError, createAddressSet } from "../../http/addresses.ts";
 import { isThisMachine } from "../../http/names.ts";
 import { DEFAULT_CONNECTION_BOUNDS } from "../../http/server.ts";

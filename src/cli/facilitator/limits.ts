@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type FacilitatorPolicy, resolveFacilitatorPolicy, UNBOUNDED } from "../../facilitator/policy.ts";
+import { type FacilitatorPolicy, resolveFacilitatorPolicy, UNBOUNDED } from "../../facilitator/admission/policy.ts";
 import { UsageError } from "../exit/errors.ts";
 import { integer } from "../options/options.ts";
 

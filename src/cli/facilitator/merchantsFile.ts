@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { type Merchant, parseMerchants } from "../../facilitator/merchants.ts";
+import { type Merchant, parseMerchants } from "../../facilitator/callers/merchants.ts";
 import { asUsage, UsageError } from "../exit/errors.ts";
 
 /**

@@ -3,11 +3,11 @@ import { type Address, getAddress, isAddress, isAddressEqual, zeroAddress } from
 import { MAX_WITHDRAW_DELAY_SECONDS, MIN_WITHDRAW_DELAY_SECONDS } from "../../channels/index.ts";
 import { networkOf } from "../../networks.ts";
 import type { Admission } from "../admission/admission.ts";
+import type { FacilitatorPolicy } from "../admission/policy.ts";
 import { isNetworkOf } from "../admission/rules.ts";
 import type { Ask, Caller } from "../admission/types.ts";
-import type { FacilitatorPolicy } from "../policy.ts";
-import type { Tokens } from "../tokens.ts";
-import { propertyOf } from "../wire.ts";
+import type { Tokens } from "../node/tokens.ts";
+import { propertyOf } from "../wire/body.ts";
 import type { Draft } from "./wire.ts";
 
 export type FillPort = {

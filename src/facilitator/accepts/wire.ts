@@ -1,6 +1,6 @@
 import type { Address } from "viem";
 import { z } from "zod";
-import { address, explain, name, propertyOf, type Reading, uint256 } from "../wire.ts";
+import { address, explain, name, propertyOf, type Reading, uint256 } from "../wire/body.ts";
 
 // What servers by others send to /accepts: requirements as they would show them to a buyer, which may lack what a scheme
 // needs; or, as thirdweb's do, a price and a route to make one of. Unknown fields are let through.

@@ -2,7 +2,6 @@ import { isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/types.ts";
-import type { FacilitatorPolicy } from "../policy.ts";
 import {
   checkIdentifier,
   claimHolder,
@@ -13,6 +12,7 @@ import {
 } from "./claims.ts";
 import { createFloor, readPrices } from "./floor.ts";
 import { createGasBook } from "./gas.ts";
+import type { FacilitatorPolicy } from "./policy.ts";
 import { createDailyCounts, type Quota } from "./quota.ts";
 import { findFault } from "./rules.ts";
 import type { Ask, Caller, Fault, Ticket } from "./types.ts";

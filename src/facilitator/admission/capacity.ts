@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Endpoint, PaymentEndpoint } from "../request.ts";
+import type { Endpoint, PaymentEndpoint } from "../wire/request.ts";
 import { createProjection, type Projection } from "./projection.ts";
 import { createShares } from "./shares.ts";
 import { createSlots } from "./slots.ts";

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { isValidPaymentId, PAYMENT_IDENTIFIER } from "@x402/extensions/payment-identifier";
 import type { Address } from "viem";
 import type { Journal } from "../../journal/ports/types.ts";
-import type { Merchant } from "../merchants.ts";
-import { type ExactRequest, propertyOf, type Reading } from "../wire.ts";
+import type { Merchant } from "../callers/merchants.ts";
+import { type ExactRequest, propertyOf, type Reading } from "../wire/body.ts";
 
 // What ties a name that a caller chose to one request, in the journal: a merchant's Idempotency-Key, which may hear its
 // success again, and a buyer's payment-identifier, which may not.

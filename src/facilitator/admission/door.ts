@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
-import { createAuthenticator, type Merchant } from "../merchants.ts";
-import { type Endpoint, type Refusal, type Status, unexpected } from "../request.ts";
-import { createLimiter, type RateLimit } from "./limit.ts";
+import { createLimiter, type RateLimit } from "../callers/limit.ts";
+import { createAuthenticator, type Merchant } from "../callers/merchants.ts";
+import { type Endpoint, type Refusal, type Status, unexpected } from "../wire/request.ts";
 import type { Caller } from "./types.ts";
 
 export type DoorPort = {

@@ -3,8 +3,8 @@ import { readDataFeeInputs } from "../../chain/fees/dataFee.ts";
 import { readGasPrice } from "../../chain/fees/fees.ts";
 import type { Clock } from "../../clock.ts";
 import type { DataFeeInputs } from "../../fees/index.ts";
-import type { FacilitatorPolicy } from "../policy.ts";
 import type { Expected } from "./gas.ts";
+import type { FacilitatorPolicy } from "./policy.ts";
 
 /** How long a price of gas is good for, and how long it has to do where the node does not answer. */
 const GOOD_FOR_MS = 15_000;

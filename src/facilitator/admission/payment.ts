@@ -1,5 +1,5 @@
 import { isErc6492 } from "../../authorization/signature.ts";
-import type { ExactRequest } from "../wire.ts";
+import type { ExactRequest } from "../wire/body.ts";
 import { fingerprintOf } from "./claims.ts";
 import type { Ask } from "./types.ts";
 

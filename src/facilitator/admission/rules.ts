@@ -1,7 +1,7 @@
 import { isAddressEqual, zeroAddress } from "viem";
 import { networkOf } from "../../networks.ts";
-import type { FacilitatorPolicy } from "../policy.ts";
-import { REASON } from "../reasons.ts";
+import { REASON } from "../wire/reasons.ts";
+import type { FacilitatorPolicy } from "./policy.ts";
 import type { Ask, Fault } from "./types.ts";
 
 export type RuleContext = {

@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import type { Merchant } from "../merchants.ts";
+import type { Merchant } from "../callers/merchants.ts";
 import type { Undo } from "./claims.ts";
 
 /** Who asks. */

@@ -5,7 +5,7 @@ import { readChannelState } from "../../chain/facts/channels.ts";
 import { batchSettlementAbi as abi } from "../../channels/abi.ts";
 import { BATCH_SETTLEMENT_ADDRESS, type ChannelState } from "../../channels/index.ts";
 import type { Clock } from "../../clock.ts";
-import { REASON } from "../reasons.ts";
+import { REASON } from "../wire/reasons.ts";
 import type { CallOutcome } from "./submit.ts";
 
 /** How long a node may take to know the block that it just gave a receipt of, and how often it is asked. */

@@ -1,7 +1,7 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
 import { Counter, Histogram, type Registry } from "prom-client";
 import type { Clock } from "../../clock.ts";
-import { REASON } from "../reasons.ts";
+import { REASON } from "../wire/reasons.ts";
 
 /** What /verify and /settle of the scheme batch-settlement are about. What a caller makes up is `other`. */
 const KINDS: ReadonlySet<unknown> = new Set(["deposit", "voucher", "claim", "settle", "refund"]);

@@ -1,7 +1,7 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
 import { type Admission, createAdmission } from "../admission/admission.ts";
+import type { FacilitatorPolicy } from "../admission/policy.ts";
 import { NOBODY } from "../admission/types.ts";
-import type { FacilitatorPolicy } from "../policy.ts";
 import { askOfVerify } from "./ask.ts";
 import { type ChannelPort, type ChannelSettleOptions, createChannelSettler } from "./settle.ts";
 import { verifyChannelPayment } from "./verify.ts";

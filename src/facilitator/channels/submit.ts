@@ -12,10 +12,10 @@ import { budgetGas } from "../../gas/budget.ts";
 import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
+import type { FacilitatorPolicy } from "../admission/policy.ts";
 import type { Fault, Ticket } from "../admission/types.ts";
-import { lastHash } from "../place.ts";
-import type { FacilitatorPolicy } from "../policy.ts";
-import { REASON } from "../reasons.ts";
+import { lastHash } from "../exact/place.ts";
+import { REASON } from "../wire/reasons.ts";
 
 export type SubmitPort = {
   readonly engine: SettlementEngine;

@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { JournalError } from "../../journal/ports/errors.ts";
 import type { Journal } from "../../journal/ports/types.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
-import { describeError } from "../log.ts";
+import { describeError } from "./log.ts";
 import { type SharedBounds, sharedLook } from "./shared.ts";
 
 export type ReadinessPort = {

@@ -3,7 +3,7 @@ import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { readChannelState } from "../../../src/chain/facts/channels.ts";
 import { channelIdOf } from "../../../src/channels/index.ts";
-import { parseMerchantKeys } from "../../../src/facilitator/merchants.ts";
+import { parseMerchantKeys } from "../../../src/facilitator/callers/merchants.ts";
 import { networks } from "../../../src/networks.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../../helpers/channelShop.ts";

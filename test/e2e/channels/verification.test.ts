@@ -1,6 +1,6 @@
 import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
 import { expect } from "chai";
-import { createVerificationReads } from "../../../src/facilitator/reads.ts";
+import { createVerificationReads } from "../../../src/facilitator/node/reads.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ChannelDesk, type Deep, ERR, openChannelDesk } from "../../helpers/channelDesk.ts";
 import {

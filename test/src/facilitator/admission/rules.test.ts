@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { type Address, zeroAddress } from "viem";
+import { resolveFacilitatorPolicy } from "../../../../src/facilitator/admission/policy.ts";
 import { findFault } from "../../../../src/facilitator/admission/rules.ts";
 import type { Ask } from "../../../../src/facilitator/admission/types.ts";
-import { resolveFacilitatorPolicy } from "../../../../src/facilitator/policy.ts";
 import { networks } from "../../../../src/networks.ts";
 
 const { chainId, caip2, usdc } = networks.base;

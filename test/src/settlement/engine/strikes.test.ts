@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Address, encodeFunctionData, erc20Abi, type Hex, keccak256, toEventSelector } from "viem";
 import { encodeTransfer } from "../../../../src/authorization/encode.ts";
-import { FACILITATOR_ENGINE } from "../../../../src/facilitator/policy.ts";
+import { FACILITATOR_ENGINE } from "../../../../src/facilitator/admission/policy.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import type { CallSubmission } from "../../../../src/settlement/intake/admit.ts";
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";

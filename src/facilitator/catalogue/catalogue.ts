@@ -1,0 +1,329 @@
+import { createHash } from "node:crypto";
+import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
+import { BAZAAR, extractDiscoveryInfo, sanitizeResourceServiceMetadata } from "@x402/extensions/bazaar";
+import { isAddressEqual } from "viem";
+import type { Clock } from "../../clock.ts";
+import type { Journal, ResourceRow } from "../../journal/ports/types.ts";
+import type { Logger } from "../../logger.ts";
+import type { Caller } from "../admission/types.ts";
+import { requestName } from "../callers/bringers.ts";
+import { type ExactRequest, propertyOf } from "../wire/body.ts";
+import { createDeclarationCheck } from "./declaration.ts";
+import { publicUrl } from "./publicUrl.ts";
+
+/** One resource as /discovery/resources lists it. All of it was written by strangers. */
+export type CataloguedResource = {
+  readonly resource: string;
+  readonly type: string;
+  readonly x402Version: number;
+  readonly accepts: readonly Readonly<Record<string, unknown>>[];
+  readonly lastUpdated: string;
+  readonly description?: string;
+  readonly mimeType?: string;
+  readonly serviceName?: string;
+  readonly tags?: readonly string[];
+  readonly iconUrl?: string;
+  readonly extensions?: Readonly<Record<string, unknown>>;
+  /** Its description once more, where some clients look for it in x402 v2; in v1 they do in `accepts`. */
+  readonly metadata?: { readonly description: string };
+};
+
+export type CatalogueFilter = {
+  readonly type?: string | undefined;
+  readonly payTo?: string | undefined;
+  readonly scheme?: string | undefined;
+  readonly network?: string | undefined;
+  /** Key of an extension that the resource has. */
+  readonly extensions?: string | undefined;
+};
+
+/** What became of a declaration, in the words of the header EXTENSION-RESPONSES. */
+export type DeclarationResponse = {
+  readonly status: "success" | "processing" | "rejected";
+  readonly rejectedReason?: string;
+};
+
+/** Resources that were paid for here. Nothing in it throws for what a stranger wrote. */
+export type Catalogue = {
+  /** What is to be said of a payment's declaration before it settles; undefined where it has none. */
+  readonly check: (
+    payload: PaymentPayload,
+    requirements: PaymentRequirements,
+    request: ExactRequest,
+  ) => DeclarationResponse | undefined;
+  /**
+   * Lists the resource of a payment that settled, if its server declared one that is valid and this caller may change what is
+   * listed of it.
+   */
+  readonly add: (
+    payload: PaymentPayload,
+    requirements: PaymentRequirements,
+    request: ExactRequest,
+    caller: Caller,
+  ) => Promise<DeclarationResponse | undefined>;
+  /**
+   * The newest first: as many as are asked for, but not more than {@link MOST_PAGE} characters of them at once. `limit` is how
+   * many this page could have: whoever adds it to the offset finds the next one.
+   */
+  readonly list: (
+    query: CatalogueFilter & { readonly limit: number; readonly offset: number },
+  ) => Promise<{ readonly items: readonly CataloguedResource[]; readonly total: number; readonly limit: number }>;
+  /** Those that have every word of a text somewhere, the newest first. */
+  readonly search: (
+    query: CatalogueFilter & { readonly text: string; readonly limit: number },
+  ) => Promise<{ readonly items: readonly CataloguedResource[]; readonly hasMore: boolean }>;
+};
+
+const MOST_RESOURCES = 1_000;
+const MOST_TEXT = 500;
+/** Characters of entries in one answer. A usual entry has some 1,500; strangers may have listed ones of 40,000. */
+const MOST_PAGE = 4_000_000;
+/** How often an entry is written at most: one that changed, and one that did not. */
+const CHANGED_MS = 5_000;
+const SAME_MS = 60_000;
+/** How long a list that was read is good for: other processes add to it, too. */
+const READ_AGAIN_MS = 5_000;
+
+export type CataloguePort = {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What a payment must come to so that its resource is listed, in atomic units: spam costs money. */
+  readonly minimum: bigint;
+  /** Whether resources on this machine are listed: on a development chain, where they are tried out. */
+  readonly loopback: boolean;
+};
+
+/**
+ * The Bazaar's catalogue, kept in the journal. A resource enters it with a payment that settled and was worth something; its
+ * declaration is validated by the official package, within bounds on work; it has to be on the public internet; nobody
+ * replaces the entry of another payee, and a payee's only who has at least the authority of who listed it
+ * ({@link Listing}). The oldest make room: those of merchants for each other, and those of everybody else.
+ */
+export function createCatalogue({ journal, clock, logger, minimum, loopback }: CataloguePort): Catalogue {
+  const check = createDeclarationCheck(clock);
+  const written = new Map<string, { readonly text: string; readonly atMs: number }>();
+  let known: { readonly atMs: number; readonly items: Promise<readonly Sized[]> } | undefined;
+
+  const read = (): Promise<readonly Sized[]> => {
+    if (known !== undefined && clock.now() - known.atMs < READ_AGAIN_MS) return known.items;
+    const items = journal.resources().then((rows) => listed(rows).map(sized));
+    known = { atMs: clock.now(), items };
+    items.catch(() => {
+      known = undefined;
+    });
+    return items;
+  };
+
+  /** The declaration's verdict, as a refusal or what else there is to say. */
+  const judge = (declared: unknown, { version }: ExactRequest, look: boolean): DeclarationResponse | undefined => {
+    if (declared === undefined || declared === null) return undefined;
+    const verdict = check(declared, version, { look });
+    if (verdict === undefined || verdict.isValid) return { status: verdict === undefined ? "processing" : "success" };
+    return { status: "rejected", rejectedReason: verdict.reason };
+  };
+
+  return {
+    check: (payload, requirements, request) => {
+      // Whoever has not paid cannot make us look closer. It is listed when it is paid for.
+      const response = judge(declaredIn(payload, requirements, request), request, false);
+      return response?.status === "success" ? { status: "processing" } : response;
+    },
+    add: async (payload, requirements, request, caller) => {
+      const declared = declaredIn(payload, requirements, request);
+      if (declared !== undefined && declared !== null && request.authorization.value < minimum) {
+        return no(`only payments of ${minimum} or more list a resource`);
+      }
+      if (priceIn(payload) > request.authorization.value) return no("the payment is less than the declared price");
+      const response = judge(declared, request, true);
+      if (response?.status !== "success") return response;
+      const found = describe(payload, requirements, request, declared, loopback);
+      if (found === undefined) return no("the resource has no usable URL, or none on the public internet");
+      const nowMs = clock.now();
+      const owner = ownerOf(caller, request);
+      const text = JSON.stringify([found.entry, owner]);
+      const before = written.get(found.key);
+      const pauseMs = before?.text === text ? SAME_MS : CHANGED_MS;
+      if (before !== undefined && nowMs - before.atMs < pauseMs) return response;
+      try {
+        const [standing] = listed(await journal.resources(RANKS.map((rank) => `${rank}:${found.key}`)));
+        if (standing !== undefined && !mayReplace(owner, standing.owner)) {
+          return no("it was listed by another caller; the payee's merchant may change that, by its API key");
+        }
+        const entry: CataloguedResource = { ...found.entry, lastUpdated: new Date(nowMs).toISOString() };
+        const value = JSON.stringify({ entry, owner } satisfies Omit<Listing, "key">);
+        const among = `${owner.rank}:`;
+        await journal.keepResource({ key: `${among}${found.key}`, value, updatedAtMs: nowMs }, MOST_RESOURCES, among);
+      } catch {
+        logger.warn("a resource was not kept in the catalogue", { resource: found.entry.resource });
+        return no("the catalogue is not available");
+      }
+      written.delete(found.key);
+      written.set(found.key, { text, atMs: nowMs });
+      const [oldest] = written.keys();
+      if (written.size > MOST_RESOURCES && oldest !== undefined) written.delete(oldest);
+      known = undefined;
+      return response;
+    },
+    list: async ({ limit, offset, ...filter }) => {
+      const matching = (await read()).filter(({ entry }) => fits(entry, filter));
+      const asked = matching.slice(offset, offset + limit);
+      const items = pageOf(asked);
+      return { items, total: matching.length, limit: items.length < asked.length ? items.length : limit };
+    },
+    search: async ({ text, limit, ...filter }) => {
+      const words = text.toLowerCase().split(/\s+/);
+      const matching = (await read()).filter(({ entry }) => {
+        const { resource, description, serviceName, tags = [] } = entry;
+        const said = [resource, description, serviceName, ...tags].join(" ").toLowerCase();
+        return fits(entry, filter) && words.every((word) => said.includes(word));
+      });
+      const items = pageOf(matching.slice(0, limit));
+      return { items, hasMore: matching.length > items.length };
+    },
+  };
+}
+
+/** Who listed a resource. Ranks: 2, a merchant for whom the payee is its own; 1, another merchant; 0, somebody without a key. */
+type Owner = { readonly rank: (typeof RANKS)[number]; readonly name: string };
+const RANKS = [0, 1, 2] as const;
+
+/** An entry as it is kept, under a key that says what it is about, and with who listed it. */
+type Listing = { readonly key: string; readonly entry: CataloguedResource; readonly owner: Owner };
+
+function ownerOf({ merchant, address }: Caller, { required }: ExactRequest): Owner {
+  if (merchant === undefined) return { rank: 0, name: requestName(address, "") };
+  const isOwn = merchant.receivers.some((receiver) => isAddressEqual(receiver, required.payTo));
+  return { rank: isOwn ? 2 : 1, name: merchant.id };
+}
+
+/**
+ * Whether one who lists a resource replaces what another listed of it: with more authority, or as the same one, by its
+ * id or, without a key, by its address. Merchants whose own the payee is are equals.
+ */
+function mayReplace(owner: Owner, before: Owner): boolean {
+  if (owner.rank !== before.rank) return owner.rank > before.rank;
+  return owner.rank === 2 || owner.name === before.name;
+}
+
+/** The entries that count, the newest first: of several about one thing, that of the highest rank. */
+function listed(rows: readonly ResourceRow[]): readonly Listing[] {
+  const best = new Map<string, Listing>();
+  for (const { key: place, value } of rows) {
+    const key = place.slice(place.indexOf(":") + 1);
+    const { entry, owner }: Omit<Listing, "key"> = JSON.parse(value);
+    const other = best.get(key);
+    if (other === undefined || owner.rank > other.owner.rank) best.set(key, { key, entry, owner });
+  }
+  return rows.flatMap(({ key: place }) => {
+    const [rank, key = ""] = place.split(":");
+    const listing = best.get(key);
+    return listing !== undefined && String(listing.owner.rank) === rank ? [listing] : [];
+  });
+}
+
+/** An entry as it is shown, and how many characters it takes. */
+type Sized = { readonly entry: CataloguedResource; readonly size: number };
+
+/** Says the description where clients look for it: beside the entry, and as their version of x402 has it. */
+function sized({ entry: kept }: Listing): Sized {
+  const { description } = kept;
+  const again =
+    description === undefined
+      ? {}
+      : kept.x402Version === 2
+        ? { metadata: { description } }
+        : { accepts: kept.accepts.map((accepted) => ({ ...accepted, description })) };
+  const entry = { ...kept, ...again };
+  return { entry, size: JSON.stringify(entry).length };
+}
+
+/** The first entries that fit into one answer, and one in any case. */
+function pageOf(entries: readonly Sized[]): readonly CataloguedResource[] {
+  let size = 0;
+  const end = entries.findIndex((one, index) => {
+    size += one.size;
+    return size > MOST_PAGE && index > 0;
+  });
+  return (end < 0 ? entries : entries.slice(0, end)).map(({ entry }) => entry);
+}
+
+/** The price that a payment of x402 v2 says the server declared; 0 where it says none. */
+function priceIn({ accepted }: PaymentPayload): bigint {
+  const amount = propertyOf(accepted, "amount");
+  return typeof amount === "string" && /^[0-9]{1,78}$/.test(amount) ? BigInt(amount) : 0n;
+}
+
+function no(rejectedReason: string): DeclarationResponse {
+  return { status: "rejected", rejectedReason };
+}
+
+function fits(one: CataloguedResource, { type, payTo, scheme, network, extensions }: CatalogueFilter): boolean {
+  return (
+    (type === undefined || one.type === type) &&
+    (extensions === undefined || Object.hasOwn(one.extensions ?? {}, extensions)) &&
+    one.accepts.some(
+      (accepted) =>
+        (payTo === undefined || String(accepted.payTo).toLowerCase() === payTo.toLowerCase()) &&
+        (scheme === undefined || accepted.scheme === scheme) &&
+        (network === undefined || accepted.network === network),
+    )
+  );
+}
+
+/** What a payment declares of its resource: in x402 v2 the client repeats it from the server, in v1 it is the server's. */
+function declaredIn(payload: PaymentPayload, requirements: PaymentRequirements, { version }: ExactRequest): unknown {
+  return version === 2 ? propertyOf(payload.extensions, BAZAAR.key) : propertyOf(requirements, "outputSchema");
+}
+
+function describe(
+  payload: PaymentPayload,
+  requirements: PaymentRequirements,
+  { required, version }: ExactRequest,
+  declared: unknown,
+  loopback: boolean,
+): { readonly key: string; readonly entry: Omit<CataloguedResource, "lastUpdated"> } | undefined {
+  try {
+    const found = extractDiscoveryInfo(payload, requirements, false);
+    const url = found === null ? undefined : publicUrl(found.resourceUrl, { loopback });
+    if (found === null || url === undefined) return undefined;
+    const { input } = found.discoveryInfo;
+    const amount = required.amount.toString();
+    const accepted = {
+      scheme: required.scheme,
+      network: required.network,
+      asset: required.asset,
+      payTo: required.payTo,
+      ...(version === 2 ? { amount } : { maxAmountRequired: amount }),
+      extra: required.domain,
+    };
+    const entry = {
+      resource: url,
+      type: input.type,
+      x402Version: version,
+      accepts: [accepted],
+      ...optionalText("description", found.description),
+      ...optionalText("mimeType", found.mimeType),
+      ...(version === 2 ? serviceOf(payload, loopback) : {}),
+      extensions: { [BAZAAR.key]: version === 2 ? declared : { info: found.discoveryInfo } },
+    };
+    // One URL may have many MCP tools.
+    const tool = input.type === "mcp" ? input.toolName : "";
+    const parts = [entry.type, url, tool, required.payTo.toLowerCase(), required.network];
+    return { key: createHash("sha256").update(JSON.stringify(parts)).digest("hex"), entry };
+  } catch {
+    // A URL that is none, or a v1 declaration of another shape.
+    return undefined;
+  }
+}
+
+function optionalText<Key extends string>(key: Key, text: unknown): Partial<Record<Key, string>> {
+  if (typeof text !== "string" || text === "") return {};
+  return { [key]: text.slice(0, MOST_TEXT) } as Partial<Record<Key, string>>;
+}
+
+/** What a service says of itself, by the official rules; its icon is held to ours, too. */
+function serviceOf({ resource }: PaymentPayload, loopback: boolean) {
+  const { iconUrl, ...rest } = sanitizeResourceServiceMetadata(resource);
+  return iconUrl !== undefined && publicUrl(iconUrl, { loopback }) !== undefined ? { ...rest, iconUrl } : rest;
+}

@@ -1,0 +1,138 @@
+import { propertyOf } from "../wire/body.ts";
+
+/** A schema cannot be used, and why. */
+export class SchemaError extends Error {
+  override readonly name = "SchemaError";
+}
+
+type Plain = Readonly<Record<string, unknown>>;
+/** A schema, and whether it says exactly what it was made from: else it may allow more, and never less. */
+type Copy = { readonly schema: Plain | boolean; readonly isExact: boolean };
+
+/** Keywords that look at a value once, by how large it and they are. */
+const PLAIN = [
+  "type",
+  "enum",
+  "const",
+  "required",
+  "minimum",
+  "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "minLength",
+  "maxLength",
+  "minItems",
+  "maxItems",
+  "minProperties",
+  "maxProperties",
+  "dependentRequired",
+];
+/** Keywords that say nothing of a value. */
+const REMARKS = ["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "format"];
+const REMARKS_TOO = ["$schema", "$comment", "$defs", "definitions", "contentMediaType", "contentEncoding"];
+const SILENT: ReadonlySet<string> = new Set([...REMARKS, ...REMARKS_TOO]);
+
+/** How many values there are in something: itself and everything in it. */
+export function sizeOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 1;
+  let size = 1;
+  for (const one of Object.values(value)) size += sizeOf(one);
+  return size;
+}
+
+/**
+ * A JSON Schema (2020-12) of a stranger as one whose work is bounded by its size times that of what it is held against:
+ * references within it are followed, and what costs more than that is left out, such as regular expressions. What is left out makes
+ * it allow more, never less.
+ * @param most Values that it may have, its references followed.
+ * @throws SchemaError where it is larger, refers to something outside or nowhere, or is no schema.
+ */
+export function boundedSchema(root: unknown, most: number): Plain | boolean {
+  let left = most;
+
+  function copy(node: unknown, following: readonly string[]): Copy {
+    spend(1);
+    if (typeof node === "boolean") return { schema: node, isExact: true };
+    if (typeof node !== "object" || node === null || Array.isArray(node))
+      throw new SchemaError("a schema is no object");
+    const schema: Record<string, unknown> = {};
+    let isExact = true;
+    const take = (made: Copy): Plain | boolean => {
+      isExact &&= made.isExact;
+      return made.schema;
+    };
+    const list = (value: unknown): Copy[] => {
+      if (!Array.isArray(value)) throw new SchemaError("a list of schemas is none");
+      return value.map((one) => copy(one, following));
+    };
+    const has = (key: string): boolean => Object.hasOwn(node, key);
+
+    for (const [key, value] of Object.entries(node)) {
+      if (PLAIN.includes(key)) {
+        spend(sizeOf(value));
+        schema[key] = value;
+      } else if (key === "properties" || key === "dependentSchemas") {
+        if (typeof value !== "object" || value === null) throw new SchemaError(`${key} is no object`);
+        const entries = Object.entries(value).map(([name, one]) => [name, take(copy(one, following))] as const);
+        schema[key] = Object.fromEntries(entries);
+      } else if (key === "items" || key === "propertyNames") {
+        schema[key] = take(copy(value, following));
+      } else if (key === "additionalProperties") {
+        // What is left out here takes some properties for its own.
+        if (has("patternProperties")) isExact = false;
+        else schema[key] = take(copy(value, following));
+      } else if (key === "allOf" || key === "anyOf" || key === "prefixItems") {
+        schema[key] = list(value).map(take);
+      } else if (key === "oneOf") {
+        const parts = list(value);
+        // Parts that allow more may do so both.
+        schema[parts.every((part) => part.isExact) ? "oneOf" : "anyOf"] = parts.map(take);
+      } else if (key === "not") {
+        const part = copy(value, following);
+        if (part.isExact) schema[key] = part.schema;
+        else isExact = false;
+      } else if (!SILENT.has(key) && key !== "$ref") {
+        isExact = false;
+      }
+    }
+    const reference = propertyOf(node, "$ref");
+    if (reference !== undefined) {
+      if (typeof reference !== "string" || !reference.startsWith("#")) {
+        throw new SchemaError("the schema has an external reference");
+      }
+      // Round in circles, it would have no end.
+      if (following.includes(reference)) isExact = false;
+      else {
+        const target = take(copy(resolve(root, reference), [...following, reference]));
+        schema.allOf = [...((schema.allOf as unknown[] | undefined) ?? []), target];
+      }
+    }
+    return { schema, isExact };
+  }
+
+  function spend(size: number): void {
+    left -= size;
+    if (left < 0) throw new SchemaError(`the schema has more than ${most} parts, its references followed`);
+  }
+
+  return copy(root, []).schema;
+}
+
+/** What a reference within a schema points to. */
+function resolve(root: unknown, reference: string): unknown {
+  if (reference === "#") return root;
+  let found: unknown = root;
+  for (const part of reference.startsWith("#/") ? reference.slice(2).split("/") : [""]) {
+    found = propertyOf(found, decode(part).replaceAll("~1", "/").replaceAll("~0", "~"));
+  }
+  if (found === undefined) throw new SchemaError("the schema has a reference to nowhere");
+  return found;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new SchemaError("the schema has a reference that cannot be read");
+  }
+}

@@ -1,0 +1,55 @@
+import type { Clock } from "../../clock.ts";
+import { fingerprintOf } from "../admission/claims.ts";
+import type { ExactRequest } from "../wire/body.ts";
+import { REASON } from "../wire/reasons.ts";
+import type { Verdict } from "./verify.ts";
+
+/** Requests whose every word was verified a moment ago. Nothing that the chain says is remembered. */
+export type SignatureChecks = {
+  readonly note: (request: ExactRequest) => void;
+  /**
+   * What is left to say of a request that was noted: whether its time has come, and is not over. Undefined where it was not
+   * noted, or too long ago: then it is to be verified.
+   */
+  readonly recall: (request: ExactRequest) => Verdict | undefined;
+};
+
+/** How long a check is good for: servers settle soon after they verify. */
+const GOOD_FOR_MS = 60_000;
+const REMEMBERED = 10_000;
+/** As the official packages have it. */
+const MARGIN_SECONDS = 6n;
+
+/**
+ * Spares /settle the signature check that /verify has just made of the very same request: the same payload, signature and
+ * requirements. Whoever settles looks at the chain again.
+ */
+export function createSignatureChecks(clock: Clock, chainId: number): SignatureChecks {
+  const noted = new Map<string, number>();
+  const keyOf = (request: ExactRequest): string => {
+    const { version, accepted, required } = request;
+    const rest = [version, accepted.scheme, accepted.network, required.network, required.domain];
+    return `${fingerprintOf(request, chainId)} ${JSON.stringify(rest)}`;
+  };
+  return {
+    note: (request) => {
+      const key = keyOf(request);
+      noted.delete(key);
+      noted.set(key, clock.now());
+      const [oldest] = noted.keys();
+      if (noted.size > REMEMBERED && oldest !== undefined) noted.delete(oldest);
+    },
+    recall: (request) => {
+      const notedMs = noted.get(keyOf(request));
+      if (notedMs === undefined || clock.now() - notedMs > GOOD_FOR_MS) return undefined;
+      const { validAfter, validBefore } = request.authorization;
+      const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+      if (validBefore < nowSeconds + MARGIN_SECONDS) return no(REASON.validBefore);
+      return validAfter > nowSeconds ? no(REASON.validAfter) : { isValid: true };
+    },
+  };
+}
+
+function no(reason: string): Verdict {
+  return { isValid: false, reason, message: undefined };
+}

@@ -1,0 +1,142 @@
+import type {
+  Network,
+  PaymentPayload,
+  PaymentRequirements,
+  SchemeNetworkFacilitator,
+  SettleResponse,
+  VerifyResponse,
+} from "@x402/core/types";
+import type { Address } from "viem";
+import type { Caller } from "../admission/types.ts";
+import { named } from "../callers/bringers.ts";
+import type { TokenTerms } from "../node/tokens.ts";
+import { type ExactRequest, isPermit2, networkEcho, payerOf, type Reading, readExact } from "../wire/body.ts";
+import { REASON, reasonFor } from "../wire/reasons.ts";
+import type { StatusUrl } from "../wire/statusUrl.ts";
+import type { BatchPlace } from "./place.ts";
+import type { Settlement, SettleOptions, Settler } from "./settle.ts";
+import type { Verdict } from "./verify.ts";
+
+/** What the scheme needs of the facilitator around it. */
+export type ExactSchemePort = {
+  readonly verify: (request: ExactRequest, caller?: Caller) => Promise<Verdict>;
+  readonly settle: Settler;
+  /** Where the status of a payment is asked for: receipts name it. Undefined where nobody can ask. */
+  readonly statusUrl?: StatusUrl | undefined;
+  /** The sending keys, for /supported. */
+  readonly addresses: () => readonly Address[];
+  /** Domain and decimals of the token that is usually paid with, for /supported: some servers take them from there. */
+  readonly token?: TokenTerms | undefined;
+  /**
+   * Of the request that is being handled: who asks and waits for it, and its id. Without a caller, whoever sends the very same
+   * payload and requirements soon after an answer that was not final counts as the same.
+   */
+  readonly options?: () => SettleOptions;
+};
+
+/**
+ * The scheme `exact` for EIP-3009 tokens: verification is that of @x402/evm, settlement shares transactions. Register it
+ * in an `x402Facilitator` in the place of the official one, once for each version.
+ */
+export function createExactScheme(version: 1 | 2, port: ExactSchemePort): SchemeNetworkFacilitator {
+  return {
+    scheme: "exact",
+    caipFamily: "eip155:*",
+    getExtra: () => (port.token === undefined ? undefined : { ...port.token }),
+    getSigners: () => [...port.addresses()],
+    verify: async (payload, requirements) => {
+      const read = readPayload(version, payload, requirements);
+      if (!read.ok) return invalid(version, read.reason, read.problem, payerOf(payload));
+      const verdict = await port.verify(read.value, port.options?.().caller);
+      const payer = read.value.authorization.from;
+      return verdict.isValid ? { isValid: true, payer } : invalid(version, verdict.reason, verdict.message, payer);
+    },
+    settle: async (payload, requirements) => {
+      const network = networkEcho(payload) as Network;
+      const read = readPayload(version, payload, requirements);
+      if (!read.ok) {
+        return unsettled(
+          version,
+          { status: "failed", reason: read.reason, message: read.problem },
+          network,
+          payerOf(payload),
+        );
+      }
+      const options = port.options?.() ?? {};
+      const caller = named(options.caller, payload, requirements);
+      const settlement = await port.settle(read.value, { ...options, caller });
+      const { from } = read.value.authorization;
+      const where = port.statusUrl?.(read.value);
+      if (settlement.status === "failed") return unsettled(version, settlement, network, from);
+      if (settlement.status === "pending") {
+        return { ...unsettled(version, settlement, network, from), ...receipt(version, undefined, where) };
+      }
+      const { transaction, place } = settlement;
+      return { success: true, payer: from, transaction, network, ...receipt(version, place, where) };
+    },
+  };
+}
+
+/**
+ * What tells a payment from the others of its transaction: its place, and where its status is. Some servers hand on only
+ * `extensions` of a receipt, which v1 has none of.
+ */
+function receipt(version: 1 | 2, place: BatchPlace | undefined, payment: string | undefined) {
+  const extra = { ...(place && { batch: { ...place } }), ...(payment !== undefined && { payment }) };
+  return {
+    ...(Object.keys(extra).length === 0 ? {} : { extra }),
+    ...(version === 2 && payment !== undefined ? { extensions: { tributary: { payment } } } : {}),
+  };
+}
+
+function readPayload(
+  version: 1 | 2,
+  payload: PaymentPayload,
+  requirements: PaymentRequirements,
+): (Reading<ExactRequest> & { ok: true }) | { readonly ok: false; readonly reason: string; readonly problem: string } {
+  if (isPermit2(payload)) {
+    return { ok: false, reason: REASON.unsupportedPayload, problem: "only EIP-3009 authorizations are settled here" };
+  }
+  const read = readExact(payload, requirements);
+  if (!read.ok) return { ok: false, reason: REASON.invalidPayload, problem: read.problem };
+  if (read.value.version === version) return read;
+  return { ok: false, reason: REASON.invalidVersion, problem: `the payload is of x402 version ${read.value.version}` };
+}
+
+function invalid(
+  version: 1 | 2,
+  reason: string,
+  message: string | undefined,
+  payer: string | undefined,
+): VerifyResponse {
+  return {
+    isValid: false,
+    invalidReason: reasonFor(version, reason),
+    ...(message === undefined ? {} : { invalidMessage: message }),
+    ...(payer === undefined ? {} : { payer }),
+  };
+}
+
+function unsettled(
+  version: 1 | 2,
+  settlement: Settlement & { status: "failed" | "pending" },
+  network: Network,
+  payer: string | undefined,
+): SettleResponse {
+  const { reason, message } = settlement.status === "pending" ? unclear(settlement) : settlement;
+  return {
+    success: false,
+    errorReason: reasonFor(version, reason),
+    ...(message === undefined ? {} : { errorMessage: message }),
+    transaction: settlement.transaction ?? "",
+    network,
+    ...(payer === undefined ? {} : { payer }),
+  };
+}
+
+/** The official words for a payment that is on its way are for one with a transaction. */
+function unclear({ transaction }: Settlement & { status: "pending" }): { reason: string; message: string } {
+  return transaction === undefined
+    ? { reason: REASON.settleError, message: "its outcome is not known yet; ask for its status" }
+    : { reason: REASON.pending, message: "sent, and not mined yet; it may still settle" };
+}

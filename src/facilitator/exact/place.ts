@@ -1,0 +1,53 @@
+import type { Hex } from "viem";
+import type { BatchRow, Journal, PaymentRow } from "../../journal/ports/types.ts";
+
+/** Where a payment is in the transaction that settled it, which it shares with others. `logIndex` is its Transfer's. */
+export type BatchPlace = {
+  readonly id: Hex;
+  readonly index: number;
+  readonly size: number;
+  readonly logIndex: number;
+  readonly authorizationNonce: Hex;
+};
+
+/** Batches that are remembered: their payments are answered at the same moment. */
+const REMEMBERED = 32;
+
+/** Reads settled payments' places from the journal; undefined where another transaction than ours settled it. */
+export function createPlaces(journal: Journal): (row: PaymentRow) => Promise<BatchPlace | undefined> {
+  const batches = new Map<string, Promise<BatchRow | undefined>>();
+
+  /** A batch that has this attempt. A mined attempt does not change any more. */
+  async function batchWith(id: Hex, hash: Hex): Promise<BatchRow | undefined> {
+    const key = `${id} ${hash}`;
+    const known = batches.get(key);
+    if (known !== undefined) return known;
+    const read = journal.batch(id);
+    batches.set(key, read);
+    const [oldest] = batches.keys();
+    if (batches.size > REMEMBERED && oldest !== undefined) batches.delete(oldest);
+    read.catch(() => batches.delete(key));
+    return read;
+  }
+
+  return async ({ id, evidence, batchId, work }) => {
+    if (evidence.kind !== "transfer" || batchId === undefined || work.kind !== "authorization") return undefined;
+    const batch = await batchWith(batchId as Hex, evidence.transactionHash);
+    const attempt = batch?.attempts.find(({ hash }) => hash === evidence.transactionHash);
+    if (batch === undefined || attempt === undefined) return undefined;
+    return {
+      id: batch.id,
+      index: attempt.paymentIds.indexOf(id),
+      size: attempt.paymentIds.length,
+      logIndex: evidence.logIndex,
+      authorizationNonce: work.authorization.nonce,
+    };
+  };
+}
+
+/** The transaction that decided a payment, or the last one that it was sent in. */
+export async function lastHash(journal: Journal, { evidence, batchId }: PaymentRow): Promise<Hex | undefined> {
+  if ("transactionHash" in evidence && evidence.transactionHash !== undefined) return evidence.transactionHash;
+  const batch = batchId === undefined ? undefined : await journal.batch(batchId as Hex);
+  return batch?.attempts.at(-1)?.hash;
+}

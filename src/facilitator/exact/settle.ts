@@ -1,0 +1,363 @@
+import { type Address, type Hex, isAddressEqual } from "viem";
+import { authorizationId, termsDigest } from "../../authorization/identity.ts";
+import { isErc6492, normaliseSignature, unwrapErc6492 } from "../../authorization/signature.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+import { hasCode } from "../../chain/facts/facts.ts";
+import { alarm, type Clock } from "../../clock.ts";
+import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
+import type { Logger } from "../../logger.ts";
+import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import { isDecided } from "../../settlement/engine/waiters.ts";
+import type { Admission } from "../../settlement/intake/admit.ts";
+import type { Seat } from "../admission/capacity.ts";
+import { askOf } from "../admission/payment.ts";
+import { type Ask, type Caller, NOBODY, type Ticket } from "../admission/types.ts";
+import {
+  type Bringer,
+  bringerOf,
+  CallerGoneError,
+  createTurns,
+  isBringer,
+  mayBringAnew,
+  mayHear,
+  type TurnedAway,
+} from "../callers/bringers.ts";
+import { authorizationOf, type ExactRequest } from "../wire/body.ts";
+import { REASON, reasonOfRow } from "../wire/reasons.ts";
+import type { SignatureChecks } from "./checks.ts";
+import { deployWallet } from "./deploy.ts";
+import { type BatchPlace, createPlaces, lastHash } from "./place.ts";
+import { explained, refuseBinding, type VerifyPort, verifyExact, verifyFunded } from "./verify.ts";
+
+/** What /settle says of a payment, in the words of x402 v2. */
+export type Settlement =
+  | {
+      readonly status: "settled";
+      readonly transaction: Hex;
+      /** Where it is in its batch; undefined of a payment that somebody else's transaction settled. */
+      readonly place: BatchPlace | undefined;
+      readonly row: PaymentRow;
+    }
+  /** Nothing final is known; with the transaction that it was sent in, if there is one. */
+  | { readonly status: "pending"; readonly transaction: Hex | undefined }
+  | {
+      readonly status: "failed";
+      readonly reason: string;
+      readonly message?: string | undefined;
+      readonly transaction?: Hex;
+    };
+
+export type SettlePort = VerifyPort & {
+  readonly engine: SettlementEngine;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly checks: SignatureChecks;
+  /** Aborts when waiting callers must be answered now, because the facilitator stops. */
+  readonly stopping: AbortSignal;
+};
+
+export type SettleOptions = {
+  /** Aborts when the caller is gone: its turn is held for it, as after an answer that says nothing final. */
+  readonly signal?: AbortSignal | undefined;
+  /** Kept with the payment, for reports. */
+  readonly source?: string | undefined;
+  /** Who asks; somebody of whom nothing is known where it is left out. */
+  readonly caller?: Caller | undefined;
+  /** The payer's own id of the payment. */
+  readonly identifier?: string | undefined;
+  /** Its place among the requests that are inside. */
+  readonly seat?: Pick<Seat, "waits" | "keep"> | undefined;
+  /** Told the payment's number in the journal, once it has one. */
+  readonly onPayment?: ((id: number) => void) | undefined;
+};
+
+/** What the answer to one request depends on. */
+type Asking = {
+  readonly startedMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly source: string | undefined;
+  readonly caller: Caller;
+  readonly bringer: Bringer;
+  readonly seat: SettleOptions["seat"];
+  readonly onPayment: SettleOptions["onPayment"];
+};
+
+/** One that waits for a payment; whether others of the same bringer wait for it, too. */
+type Waiting = Asking & { readonly isShared: () => boolean };
+
+/** What the journal has of a payment, and whether it is new there. */
+type Accepted = Admission & { readonly status: "accepted" };
+
+export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;
+
+/**
+ * Settles payments through the engine, with at most one success for each: it is taken from the journal before it is told, and
+ * told to nobody but who brought the payment ({@link createTurns}). Everybody else hears where it stands.
+ */
+export function createSettler(port: SettlePort): Settler {
+  const { engine, journal, client, clock, policy, checks, admission } = port;
+  const placeOf = createPlaces(journal);
+  const turns = createTurns(clock, policy.holdMs);
+  const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
+
+  return async (request, { signal, source, caller = NOBODY, identifier, seat, onPayment } = {}) => {
+    const startedMs = clock.now();
+    const ask = askOf(request, client.chain.id, identifier);
+    const bringer = bringerOf(caller, await admission.hold(ask, caller));
+    const asking: Asking = { startedMs, signal, source, caller, bringer, seat, onPayment };
+    const signed = authorizationOf(request, client.chain.id);
+    const identity = authorizationId(signed);
+    const digest = termsDigest(signed);
+    const known = (await journal.variants(identity)).find((row) => row.digest === digest);
+    if (known !== undefined) onPayment?.(known.id);
+    if (known === undefined) {
+      const isWrapped = isErc6492(signed.signature);
+      // A wallet that is to be deployed is looked at anew.
+      const recalled = isWrapped ? undefined : checks.recall(request);
+      const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped, caller }));
+      if (!verdict.isValid) {
+        const { reason, message } = await explained(port, request, verdict);
+        return failed(reason, message);
+      }
+    } else {
+      const refusal = refuseBinding(request, client.chain.id);
+      if (refusal !== undefined) return failed(refusal.reason, refusal.message);
+      if (!(await isSigned(known, signed)))
+        return failed(REASON.signature, "the signature is another one than was accepted");
+    }
+    const turn = turns.enter(`${identity}/${digest}`, bringer, known);
+    if (turn === "busy" || turn === "stranger") return turnAway(turn, known);
+    return turn.run(
+      (noteStored, isShared) => settleOne(ask, request, signed, { ...asking, isShared }, known, noteStored),
+      (settlement) => settlement.status !== "pending",
+    );
+  };
+
+  /** Takes in a payment that is new here, or is brought anew, and waits for what becomes of it. */
+  async function settleOne(
+    ask: Ask,
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    asking: Waiting,
+    known: PaymentRow | undefined,
+    noteStored: () => void,
+  ): Promise<Settlement> {
+    if (known !== undefined && !(await isBroughtAnew(known, request, asking))) {
+      noteStored();
+      return conclude(known, asking);
+    }
+    // Nobody waits for it any more, and nothing of it is stored yet.
+    if (asking.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
+    const ticket = await admission.admit(ask, asking.caller);
+    if ("reason" in ticket) return failed(ticket.reason, ticket.message);
+    const row = await (known === undefined
+      ? bring(ticket, request, signed, asking)
+      : bringAnew(ticket, known, asking.bringer));
+    if (!("id" in row)) return row;
+    asking.onPayment?.(row.id);
+    noteStored();
+    let settlement: Settlement | undefined;
+    try {
+      settlement = await conclude(row, asking);
+      return settlement;
+    } finally {
+      const mayBeUnsent = settlement === undefined || settlement.status === "failed";
+      if (mayBeUnsent && (await isNeverSent(row.id))) await ticket.unsent();
+    }
+  }
+
+  /** Takes in a payment that is new here, for its bringer. */
+  async function bring(
+    ticket: Ticket,
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    asking: Asking,
+  ): Promise<PaymentRow | Settlement> {
+    const accepted = await acceptWith(ticket, request, signed, asking);
+    if (!("isNew" in accepted)) return accepted;
+    const { row, isNew } = accepted;
+    if (isNew || isBringer(asking.bringer, row)) return row;
+    // Another process was faster.
+    await ticket.unsent();
+    return turnAway("stranger", row);
+  }
+
+  /** {@link accept}; what was counted for a payment that is not accepted is given back. */
+  async function acceptWith(
+    ticket: Ticket,
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    asking: Asking,
+  ): Promise<Accepted | Settlement> {
+    let isAccepted = false;
+    try {
+      const accepted = await accept(request, signed, asking);
+      isAccepted = "isNew" in accepted;
+      return accepted;
+    } finally {
+      if (!isAccepted) await ticket.release();
+    }
+  }
+
+  /** Stores a payment whose verification has passed; or why not. */
+  async function accept(
+    request: ExactRequest,
+    signed: SignedAuthorization,
+    { source, caller, bringer, startedMs }: Asking,
+  ): Promise<Accepted | Settlement> {
+    const wrapper = unwrapErc6492(signed.signature);
+    if (wrapper !== undefined && !(await hasCode(client, signed.from))) {
+      const isDeployed = await deployWallet(port, signed, wrapper, remaining(startedMs));
+      if (!isDeployed) return failed(REASON.deploymentFailed, "the payer's wallet could not be deployed");
+    }
+    const admission = await engine.acceptOne({
+      authorization: signed,
+      source,
+      bringer: bringer.merchant,
+      alone: caller.merchant?.unbatched === true || isAlone(signed.to),
+      payerOpenCap: port.admission.openCapOf(caller),
+      recoveredUnder: request.required.domain,
+    });
+    return admission.status === "refused" ? refused(request, admission) : admission;
+  }
+
+  /** What the engine would not take. The official verification, with its simulation, knows the right word for most. */
+  async function refused(
+    request: ExactRequest,
+    { reason, message }: Admission & { status: "refused" },
+  ): Promise<Settlement> {
+    if (reason === "already-used") return failed(REASON.nonceUsed, message);
+    if (reason === "expired") return failed(REASON.validBefore, message);
+    if (reason === "payer-cap") return failed(REASON.invalidState, message);
+    if (reason === "underfunded") return failed(REASON.insufficientBalance, message);
+    if (reason === "undeployed-wallet") return failed(REASON.factoryNotAllowed, message);
+    const verdict = await verifyExact(port, request, { simulate: true });
+    if (!verdict.isValid) return failed(verdict.reason, message);
+    return failed(reason === "missing-token" ? REASON.notSupported : REASON.signature, message);
+  }
+
+  /**
+   * Whether a payment that moved nothing would do so now, for who brings it again: its payer may have got their money since,
+   * or its caller went away before it was sent.
+   */
+  async function isBroughtAnew(row: PaymentRow, request: ExactRequest, { bringer, caller }: Asking): Promise<boolean> {
+    return mayBringAnew(bringer, row) && (await verifyFunded(port, request, caller)).isValid;
+  }
+
+  async function bringAnew(ticket: Ticket, row: PaymentRow, bringer: Bringer): Promise<PaymentRow | Settlement> {
+    const isQueued = await engine.retry(row.id, { bringer: bringer.merchant ?? null });
+    const now = (await journal.payment(row.id)) ?? row;
+    if (isQueued) return now;
+    // Another process was faster.
+    await ticket.unsent();
+    return mayHear(bringer, now) ? now : turnAway("stranger", now);
+  }
+
+  /** What somebody hears who did not bring a payment, or while another request of its bringer waits. */
+  async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<Settlement> {
+    if (row === undefined) return failed(REASON.duplicate, "this payment is being settled for another caller");
+    if (why === "busy" || !isDecided(row)) {
+      return failed(REASON.duplicate, "this payment is being settled for another caller", await lastHash(journal, row));
+    }
+    if (row.state === "settled" || row.state === "settled-elsewhere") {
+      return failed(REASON.nonceUsed, "its success is told to who brought it, once", transactionOf(row));
+    }
+    const { reason, message } = reasonOfRow(row);
+    return failed(reason, message, transactionOf(row));
+  }
+
+  /** Whether a payment was decided without a transaction. */
+  async function isNeverSent(id: number): Promise<boolean> {
+    const row = await journal.payment(id);
+    return row !== undefined && isDecided(row) && transactionOf(row) === undefined;
+  }
+
+  /** Waits for a stored payment and takes its success, if nobody has. */
+  async function conclude(row: PaymentRow, asking: Waiting): Promise<Settlement> {
+    const { caller, bringer, signal } = asking;
+    if (!isDecided(row)) asking.seat?.waits();
+    const decided = isDecided(row) ? row : await decide(row, asking);
+    if (!("id" in decided)) return decided;
+    const transaction = transactionOf(decided);
+    if (decided.state === "settled-elsewhere" && (policy.strict || caller.merchant?.strict === true)) {
+      return failed(REASON.nonceUsed, "somebody else submitted it", transaction);
+    }
+    if (decided.state !== "settled" && decided.state !== "settled-elsewhere") {
+      const { reason, message } = reasonOfRow(decided);
+      return failed(reason, message, transaction);
+    }
+    if (transaction === undefined) return failed(REASON.settleError, "the journal does not say where it was settled");
+    const place = await placeOf(decided);
+    if (signal?.aborted === true) throw new CallerGoneError("the caller is gone");
+    // From here on nobody else gets it, whether or not this answer arrives.
+    if (!(await journal.consume(decided.id, clock.now(), { bringer: bringer.merchant, again: bringer.again }))) {
+      return failed(REASON.nonceUsed, "its success was told before", transaction);
+    }
+    return { status: "settled", transaction, place, row: decided };
+  }
+
+  /** The decided row, or the answer for a caller who cannot wait any longer. */
+  async function decide(row: PaymentRow, asking: Waiting): Promise<PaymentRow | Settlement> {
+    const { startedMs, signal } = asking;
+    const timeout = alarm(clock, remaining(startedMs));
+    const signals = [timeout.signal, port.stopping, ...(signal === undefined ? [] : [signal])];
+    try {
+      return await engine.outcome(row.id, { signal: AbortSignal.any(signals) });
+    } catch (error) {
+      if (signal?.aborted === true) {
+        if (!asking.isShared()) await giveUp(row, asking);
+        throw new CallerGoneError("the caller is gone");
+      }
+      if (
+        !timeout.signal.aborted &&
+        !port.stopping.aborted &&
+        !(error instanceof Error && error.name === "EngineClosedError")
+      ) {
+        throw error;
+      }
+    } finally {
+      timeout.clear();
+    }
+    // Never sent, and never will be: the payer may sign anew.
+    if (await engine.cancel(row.id))
+      return failed(REASON.settleError, "it was not sent in time and is taken back; nothing moved");
+    const now = (await journal.payment(row.id)) ?? row;
+    if (isDecided(now)) return now;
+    return { status: "pending", transaction: await lastHash(journal, now) };
+  }
+
+  /**
+   * Takes a payment that nobody waits for any more out of the queue: it leaves its place to others, until somebody brings it
+   * anew. One that is on its way keeps its place until it is through.
+   */
+  async function giveUp(row: PaymentRow, { seat, startedMs }: Asking): Promise<void> {
+    if ((await engine.cancel(row.id)) || seat === undefined) return;
+    const timeout = alarm(clock, remaining(startedMs));
+    const signal = AbortSignal.any([timeout.signal, port.stopping]);
+    seat.keep(engine.outcome(row.id, { signal }).finally(timeout.clear));
+  }
+
+  function remaining(startedMs: number): number {
+    return Math.max(0, policy.answerWithinMs - (clock.now() - startedMs));
+  }
+}
+
+/**
+ * Whether a request carries the signature that a journalled payment was accepted with. Terms alone are public once they are
+ * mined, and so is the signature; but nobody can take a success with terms that he merely heard of.
+ */
+async function isSigned(row: PaymentRow, signed: SignedAuthorization): Promise<boolean> {
+  const stored = row.work.kind === "authorization" ? row.work.authorization.signature : undefined;
+  if (stored === undefined) return true;
+  const bare = unwrapErc6492(signed.signature)?.signature ?? signed.signature;
+  return [bare, signed.signature, normaliseSignature(bare)].some((one) => one.toLowerCase() === stored.toLowerCase());
+}
+
+function transactionOf({ evidence }: PaymentRow): Hex | undefined {
+  return "transactionHash" in evidence ? evidence.transactionHash : undefined;
+}
+
+function failed(reason: string, message?: string, transaction?: Hex): Settlement & { status: "failed" } {
+  return { status: "failed", reason, message, ...(transaction === undefined ? {} : { transaction }) };
+}

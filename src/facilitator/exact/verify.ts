@@ -1,0 +1,162 @@
+import type { PaymentPayload, PaymentRequirements, VerifyResponse } from "@x402/core/types";
+import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
+import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
+import { type Address, isAddressEqual } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
+import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { Admission } from "../admission/admission.ts";
+import { askOf } from "../admission/payment.ts";
+import type { FacilitatorPolicy } from "../admission/policy.ts";
+import { isNetworkOf } from "../admission/rules.ts";
+import { type Caller, NOBODY } from "../admission/types.ts";
+import { createVerificationReads, REVERTED } from "../node/reads.ts";
+import { authorizationOf, type ExactRequest } from "../wire/body.ts";
+import { REASON } from "../wire/reasons.ts";
+import type { SignatureChecks } from "./checks.ts";
+
+/** What verification says, in the words of x402 v2. */
+export type Verdict =
+  | { readonly isValid: true }
+  | { readonly isValid: false; readonly reason: string; readonly message: string | undefined };
+
+export type VerifyPort = {
+  readonly client: ChainClient;
+  readonly policy: FacilitatorPolicy;
+  readonly addresses: () => readonly Address[];
+  readonly admission: Admission;
+};
+
+/**
+ * Verifies a payment as the official packages do, after the operator's own rules.
+ * @param simulate Whether the transfer is simulated, too.
+ * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
+ */
+export async function verifyExact(
+  { client, policy, addresses, admission }: VerifyPort,
+  request: ExactRequest,
+  { simulate, caller = NOBODY }: { readonly simulate: boolean; readonly caller?: Caller },
+): Promise<Verdict> {
+  const fault = await admission.fault(askOf(request, client.chain.id), caller);
+  if (fault !== undefined) return no(fault.reason, fault.message);
+  const reads = createVerificationReads(client, { simulate, addresses });
+  const config = { eip6492AllowedFactories: [...policy.factories] };
+  const scheme =
+    request.version === 1 ? new ExactEvmSchemeV1(reads.signer, config) : new ExactEvmScheme(reads.signer, config);
+  const { payload, requirements } = officialForm(request);
+  let answer: VerifyResponse;
+  try {
+    answer = await scheme.verify(payload, requirements);
+  } catch (error) {
+    throw reads.failure() ?? error;
+  }
+  const failure = reads.failure();
+  if (failure !== undefined) throw failure;
+  if (answer.isValid) return { isValid: true };
+  return { isValid: false, reason: answer.invalidReason ?? REASON.verifyError, message: answer.invalidMessage };
+}
+
+/**
+ * {@link verifyExact} with a simulation, for /verify: whether the payment would settle now, beside what its payer has
+ * unsettled here.
+ */
+export async function verifyFunded(
+  port: VerifyPort & {
+    readonly engine: Pick<SettlementEngine, "covers" | "beyondCaps" | "refusal">;
+    readonly checks: SignatureChecks;
+  },
+  request: ExactRequest,
+  caller: Caller = NOBODY,
+): Promise<Verdict> {
+  const verdict = await verifyExact(port, request, { simulate: true, caller });
+  if (!verdict.isValid) return explained(port, request, verdict);
+  port.checks.note(request);
+  await port.admission.checkBudgets(askOf(request, port.client.chain.id), caller);
+  const payment = authorizationOf(request, port.client.chain.id);
+  const beyond = port.engine.beyondCaps(payment, port.admission.openCapOf(caller));
+  if (beyond !== undefined) return no(REASON.invalidState, beyond);
+  if (await port.engine.covers(payment)) return verdict;
+  return explained(port, request, no(REASON.insufficientBalance, undefined));
+}
+
+/** A refusal after which the simulation says nothing, or no more than that it reverted, in the words that /settle has for it. */
+export async function explained(
+  port: Pick<VerifyPort, "client"> & { readonly engine: Pick<SettlementEngine, "refusal"> },
+  request: ExactRequest,
+  verdict: Verdict & { isValid: false },
+): Promise<Verdict & { isValid: false }> {
+  const { reason, message } = verdict;
+  if (message !== REVERTED && (message !== undefined || !Object.hasOwn(PLAIN_WORDS, reason))) return verdict;
+  const submission = {
+    authorization: authorizationOf(request, port.client.chain.id),
+    recoveredUnder: request.required.domain,
+  };
+  // The verdict stands, even if the node has nothing to add.
+  const refusal = await port.engine.refusal(submission).catch(() => undefined);
+  const isOfWallet = refusal?.reason === "undeployed-wallet" && reason !== REASON.factoryNotAllowed;
+  return no(reason, (isOfWallet ? undefined : refusal?.message) ?? PLAIN_WORDS[reason] ?? message);
+}
+
+/** For what the engine does not look at: a wallet that is not deployed yet, or a node that went silent. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  [REASON.insufficientBalance]: "the payer's balance does not cover it beside unsettled payments",
+  [REASON.nonceUsed]: "its nonce was used or cancelled before it was submitted",
+  [REASON.simulationFailed]: "the token refuses the transfer",
+};
+
+/**
+ * Whether a payment that is in the journal already pays what is asked now: the same network, token, payee and amount. Its
+ * signature was verified when it was accepted; time does not matter any more.
+ */
+export function refuseBinding(request: ExactRequest, chainId: number): (Verdict & { isValid: false }) | undefined {
+  const { accepted, required, authorization } = request;
+  if (accepted.scheme !== "exact" || required.scheme !== "exact") return no("invalid_exact_evm_scheme", undefined);
+  if (accepted.network !== required.network || !isNetworkOf(required.network, chainId)) {
+    return no(REASON.networkMismatch, undefined);
+  }
+  if (!isAddressEqual(authorization.to, required.payTo)) return no(REASON.recipientMismatch, undefined);
+  if (authorization.value !== required.amount) return no(REASON.valueMismatch, undefined);
+  return undefined;
+}
+
+function no(reason: string, message: string | undefined): Verdict & { isValid: false } {
+  return { isValid: false, reason, message };
+}
+
+/** The request as the official classes take it: what was parsed, and nothing that was not. */
+function officialForm({ version, accepted, authorization, signature, required }: ExactRequest): {
+  payload: PaymentPayload;
+  requirements: PaymentRequirements;
+} {
+  const { from, to, value, validAfter, validBefore, nonce } = authorization;
+  const exact = {
+    signature,
+    authorization: {
+      from,
+      to,
+      value: value.toString(),
+      validAfter: validAfter.toString(),
+      validBefore: validBefore.toString(),
+      nonce,
+    },
+  };
+  const requirements = {
+    scheme: required.scheme,
+    // The packages type a v1 name as CAIP-2, too.
+    network: required.network as PaymentRequirements["network"],
+    asset: required.asset,
+    payTo: required.payTo,
+    amount: required.amount.toString(),
+    maxAmountRequired: required.amount.toString(),
+    maxTimeoutSeconds: 60,
+    extra: { ...required.domain },
+  };
+  const network = accepted.network as PaymentRequirements["network"];
+  const payload = {
+    x402Version: version,
+    scheme: accepted.scheme,
+    network,
+    accepted: { ...requirements, scheme: accepted.scheme, network },
+    payload: exact,
+  };
+  return { payload, requirements };
+}

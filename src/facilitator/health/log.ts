@@ -1,0 +1,35 @@
+import { pino } from "pino";
+import { TributaryError } from "../../errors.ts";
+import type { Logger } from "../../logger.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/** Fields that must never be logged, should one of them be handed over by mistake. */
+const SECRET = ["signature", "privateKey", "key", "raw", "*.signature", "*.privateKey", "*.raw"];
+
+/** One line of JSON for each event, on stderr unless `write` is given. */
+export function createJsonLogger(level: LogLevel, write?: (line: string) => void): Logger {
+  const target = write === undefined ? pino.destination({ fd: 2, sync: true }) : { write };
+  const log = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths: SECRET, remove: true } },
+    target,
+  );
+  const at =
+    (method: "debug" | "info" | "warn" | "error") =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      log[method](withoutBigints(fields), message);
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function withoutBigints(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === "bigint" ? value.toString() : value]),
+  );
+}
+
+/** An error in one line, without what a node's URL may hold. */
+export function describeError(error: unknown): string {
+  if (error instanceof TributaryError) return error.shortMessage;
+  return error instanceof Error ? error.name : "unknown";
+}

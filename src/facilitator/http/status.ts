@@ -1,0 +1,86 @@
+import { type Address, getAddress, type Hex } from "viem";
+import { authorizationId } from "../../authorization/identity.ts";
+import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
+import { isDecided } from "../../settlement/engine/waiters.ts";
+
+/** What the journal knows of one payer's nonce, as JSON: for whoever lost an answer. */
+export type PaymentStatus = {
+  readonly network: string;
+  readonly asset: Address;
+  readonly payer: Address;
+  readonly nonce: Hex;
+  /** One for each set of terms that the payer signed under this nonce; at most one of them ever settles. */
+  readonly payments: readonly PaymentVariant[];
+};
+
+type PaymentVariant = {
+  readonly state: PaymentRow["state"];
+  /** Whether nothing but a reorg changes the state any more. */
+  readonly decided: boolean;
+  /** Whether it is proved at a final block that it can never settle: the payer may safely pay again. */
+  readonly neverSettles: boolean;
+  /** Whether its one success was told. */
+  readonly successTold: boolean;
+  readonly payTo: Address | undefined;
+  readonly amount: string | undefined;
+  readonly validBefore: string;
+  readonly reason: string | undefined;
+  readonly batchId: string | undefined;
+  readonly evidence: unknown;
+  readonly history: readonly {
+    readonly at: string;
+    readonly state: string;
+    readonly reason: string | undefined;
+    readonly evidence: unknown;
+  }[];
+};
+
+/** Reads the status of a payment; undefined where the journal has none. */
+export async function readPaymentStatus(
+  journal: Journal,
+  at: {
+    readonly network: string;
+    readonly chainId: number;
+    readonly asset: Address;
+    readonly payer: Address;
+    readonly nonce: Hex;
+  },
+): Promise<PaymentStatus | undefined> {
+  const { network, chainId, asset, payer, nonce } = at;
+  const identity = authorizationId({ chainId, token: asset, from: payer, nonce });
+  const rows = await journal.variants(identity);
+  if (rows.length === 0) return undefined;
+  const payments = await Promise.all(rows.map((row) => describeVariant(journal, row)));
+  return { network, asset: getAddress(asset), payer: getAddress(payer), nonce, payments };
+}
+
+async function describeVariant(journal: Journal, row: PaymentRow): Promise<PaymentVariant> {
+  const { state, reason, evidence, batchId, work, consumedAtMs } = row;
+  const authorization = work.kind === "authorization" ? work.authorization : undefined;
+  const history = await journal.history(row.id);
+  return {
+    state,
+    decided: isDecided(row),
+    neverSettles: state === "expired" && evidence.kind === "deadline" && evidence.final,
+    successTold: consumedAtMs !== undefined,
+    payTo: authorization?.to,
+    amount: authorization?.value.toString(),
+    validBefore: row.deadlineSeconds.toString(),
+    reason,
+    batchId,
+    evidence: plain(evidence),
+    history: history.map((step) => ({
+      at: new Date(step.atMs).toISOString(),
+      state: step.to,
+      reason: step.reason,
+      evidence: plain(step.evidence),
+    })),
+  };
+}
+
+/** The same with bigints as decimal strings. */
+function plain(value: object): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? item.toString() : item)),
+  );
+}

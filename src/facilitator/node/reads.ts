@@ -1,0 +1,104 @@
+import type { FacilitatorEvmSigner } from "@x402/evm";
+import type { Abi, Address, Hex } from "viem";
+import { createCollector } from "../../async/collector.ts";
+import { unavailable } from "../../chain/ask.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { askContract, ContractFaultError } from "../../chain/contract.ts";
+import { ChainUnavailableError } from "../../chain/errors.ts";
+import { DEFAULT_ERC1271_GAS } from "../../chain/facts/verify.ts";
+
+/** What an official scheme hears of a read that reverted. It hands that on, which says nothing to whoever pays. */
+export const REVERTED = "the call reverted";
+
+/** What an official scheme asks the chain in one verification, and whether every answer came. */
+export type VerificationReads = {
+  /** A signer that reads and cannot write. */
+  readonly signer: FacilitatorEvmSigner;
+  /** The first read that failed for another reason than a revert: then the verdict says nothing about the payment. */
+  readonly failure: () => Error | undefined;
+};
+
+/**
+ * The reads of one verification. Each is an eth_call of its own, because calls inside one multicall see each other's changes
+ * and spend each other's gas; the client's transport sends what many verifications ask at the same time as one JSON-RPC
+ * batch. The official code takes a read that fails for a verdict; so failures are noted here.
+ * @param options.simulate Whether the transfer is simulated; if not, it counts as good, and the engine's pre-flight decides.
+ */
+export function createVerificationReads(
+  client: ChainClient,
+  options: { readonly simulate: boolean; readonly addresses: () => readonly Address[] },
+): VerificationReads {
+  const codes = new Map<string, Promise<Hex | undefined>>();
+  let failure: Error | undefined;
+
+  const failed = (error: unknown): Error => {
+    if (error instanceof ContractFaultError) return new Error(REVERTED);
+    // Without the cause: it holds the node's URL, and its text would become part of an answer.
+    const known = error instanceof ChainUnavailableError ? error : unavailable("what was asked", error);
+    failure ??= known;
+    return new Error(known.shortMessage);
+  };
+  const refuse = (): never => {
+    throw new Error("verification sends nothing");
+  };
+
+  return {
+    failure: () => failure,
+    signer: {
+      getAddresses: options.addresses,
+      getCode: ({ address }) => {
+        const known = codes.get(address.toLowerCase());
+        if (known !== undefined) return known;
+        const asked = readCode(client, address).catch((error: unknown) => {
+          throw failed(unavailable("an account's code", error));
+        });
+        codes.set(address.toLowerCase(), asked);
+        return asked;
+      },
+      readContract: async ({ address, abi, functionName, args = [] }) => {
+        if (!options.simulate && functionName === "transferWithAuthorization") return undefined;
+        return readContract(client, { address, abi, functionName, args }).catch((error: unknown) => {
+          throw failed(error);
+        });
+      },
+      verifyTypedData: refuse,
+      writeContract: refuse,
+      sendTransaction: refuse,
+      waitForTransactionReceipt: refuse,
+    },
+  };
+}
+
+const codeReaders = new WeakMap<ChainClient, (address: Address) => Promise<{ readonly code: Hex | undefined }>>();
+
+/** An account's code. What many verifications ask while an answer is on its way goes together in the next request. */
+async function readCode(client: ChainClient, address: Address): Promise<Hex | undefined> {
+  const known = codeReaders.get(client);
+  const read =
+    known ??
+    createCollector<Address, { readonly code: Hex | undefined }>((addresses) =>
+      Promise.all(
+        addresses.map((one) =>
+          client.getCode({ address: one }).then(
+            (code) => ({ code }),
+            (error: unknown) => (error instanceof Error ? error : new Error("the code was not read")),
+          ),
+        ),
+      ),
+    );
+  if (known === undefined) codeReaders.set(client, read);
+  return (await read(address)).code;
+}
+
+/** What a read may use: a simulated transfer, perhaps with the deployment of a wallet before it. */
+const READ_GAS = 5_000_000n;
+
+/** {@link askContract} by the interface that x402 signers have. */
+export function readContract(
+  client: ChainClient,
+  { address, abi, functionName, args }: Parameters<FacilitatorEvmSigner["readContract"]>[0],
+): Promise<unknown> {
+  const gas = functionName === "isValidSignature" ? DEFAULT_ERC1271_GAS : READ_GAS;
+  // The official packages type an ABI as anything.
+  return askContract(client, "what a contract says", { address, abi: abi as Abi, functionName, args, gas });
+}

@@ -1,0 +1,110 @@
+import type { x402Facilitator } from "@x402/core/facilitator";
+import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
+import { readPaymentIdentifier } from "../admission/claims.ts";
+import { type ExactRequest, isPermit2, networkEcho, payerOf, propertyOf, readEnvelope, readExact } from "./body.ts";
+import { REASON, reasonFor } from "./reasons.ts";
+
+/** Where payments are posted to. */
+export type PaymentEndpoint = "verify" | "settle";
+/** Where anything is posted to. */
+export type Endpoint = PaymentEndpoint | "accepts";
+export type Status = 200 | 400 | 401 | 403 | 409 | 413 | 415 | 429 | 500 | 503;
+
+/** A request of /verify or /settle that can be handled. */
+export type Call = {
+  readonly endpoint: PaymentEndpoint;
+  readonly requestId: string;
+  readonly payload: PaymentPayload;
+  readonly requirements: PaymentRequirements;
+  /** Undefined of a payload that its scheme will refuse. */
+  readonly exact: ExactRequest | undefined;
+  /** The payer's own id of the payment, by the extension payment-identifier. */
+  readonly identifier: string | undefined;
+};
+
+/** Why a request is not handled, as an answer says it. */
+export type Refusal = {
+  readonly status: Status;
+  readonly reason: string;
+  readonly message: string;
+  readonly network?: string;
+  readonly payer?: string | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+};
+
+/** Reads who handles a request, and that the scheme can read it: malformed is 400, unsupported a business answer. */
+export function readCall(
+  x402: x402Facilitator,
+  body: unknown,
+  endpoint: PaymentEndpoint,
+  requestId: string,
+): Call | Refusal {
+  const rawPayload = propertyOf(body, "paymentPayload");
+  const rawRequirements = propertyOf(body, "paymentRequirements");
+  const echo = { network: networkEcho(rawPayload), payer: payerOf(rawPayload) };
+  const malformed = (message: string, reason: string = REASON.invalidPayload): Refusal => {
+    return { status: 400, reason, message, ...echo };
+  };
+  const envelope = readEnvelope(body);
+  if (!envelope.ok) {
+    const version = propertyOf(rawPayload, "x402Version");
+    const isVersion = typeof version === "number" && version !== 1 && version !== 2;
+    return malformed(envelope.problem, isVersion ? REASON.invalidVersion : REASON.invalidPayload);
+  }
+  const { version, scheme, network } = envelope.value;
+  const kinds = x402.getSupported().kinds.filter((kind) => kind.x402Version === version);
+  const no = (reason: string, message: string): Refusal => {
+    return { status: 200, reason: reasonFor(version, reason), message, ...echo };
+  };
+  if (!kinds.some((kind) => kind.scheme === scheme))
+    return no(REASON.unsupportedScheme, "this scheme is not served here");
+  if (!kinds.some((kind) => kind.network === network))
+    return no(REASON.invalidNetwork, "this network is not served here");
+  const isExact = !isPermit2(rawPayload) && scheme === "exact";
+  const exact = isExact ? readExact(rawPayload, rawRequirements) : undefined;
+  if (exact?.ok === false) return malformed(exact.problem);
+  const identifier = readPaymentIdentifier(rawPayload);
+  if (!identifier.ok) return malformed(identifier.problem);
+  return {
+    endpoint,
+    requestId,
+    // Read above, in every part that is used.
+    payload: rawPayload as PaymentPayload,
+    requirements: rawRequirements as PaymentRequirements,
+    exact: exact?.value,
+    identifier: identifier.value,
+  };
+}
+
+/** What a line of the log says of the payment that a request is about. */
+export function paymentFields({ exact, payload, requirements }: Call): Readonly<Record<string, unknown>> {
+  if (exact === undefined) {
+    const { payTo: payee, amount, asset } = requirements;
+    return { payer: payerOf(payload), payee: addressIn(payee), amount: digitsIn(amount), asset: addressIn(asset) };
+  }
+  const { from: payer, to: payee, value: amount, nonce } = exact.authorization;
+  return { payer, payee, amount, asset: exact.required.asset, nonce };
+}
+
+/** Nobody has read these when they are logged: a stranger may have put anything there, as much as a body holds. */
+function addressIn(value: unknown): string | undefined {
+  return typeof value === "string" && /^0x[0-9a-fA-F]{40}$/.test(value) ? value : undefined;
+}
+
+function digitsIn(value: unknown): string | undefined {
+  return typeof value === "string" && /^[0-9]{1,78}$/.test(value) ? value : undefined;
+}
+
+/** A well-formed answer of an endpoint that says no. */
+export function failure(endpoint: Endpoint, { reason, message, network = "", payer }: Omit<Refusal, "status">) {
+  if (endpoint === "accepts") return { error: message };
+  const named = payer === undefined ? {} : { payer };
+  return endpoint === "verify"
+    ? { isValid: false, invalidReason: reason, invalidMessage: message, ...named }
+    : { success: false, errorReason: reason, errorMessage: message, transaction: "", network, ...named };
+}
+
+/** The reason of an endpoint for what is not the payment's fault. */
+export function unexpected(endpoint: Endpoint): string {
+  return endpoint === "settle" ? REASON.settleError : REASON.verifyError;
+}
