@@ -1,5 +1,5 @@
 import { type Capacity, createCapacity, type Full, type Seat } from "../../src/facilitator/admission/capacity.ts";
-import type { Caller } from "../../src/facilitator/admission/types.ts";
+import type { Caller } from "../../src/facilitator/callers/caller.ts";
 import { parseMerchants } from "../../src/facilitator/callers/merchants.ts";
 import type { Endpoint } from "../../src/facilitator/wire/request.ts";
 

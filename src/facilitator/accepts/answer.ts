@@ -1,5 +1,5 @@
 import { AmountError, parseAmount } from "../../money.ts";
-import type { Caller } from "../admission/types.ts";
+import type { Caller } from "../callers/caller.ts";
 import { type FillPort, fill, notServed } from "./fill.ts";
 import { isRoute, type Price, readDraft, readList, readRoute } from "./wire.ts";
 

@@ -2,6 +2,7 @@ import { isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/types.ts";
+import type { Caller } from "../callers/caller.ts";
 import {
   checkIdentifier,
   claimHolder,
@@ -15,7 +16,7 @@ import { createGasBook } from "./gas.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
 import { createDailyCounts, type Quota } from "./quota.ts";
 import { findFault } from "./rules.ts";
-import type { Ask, Caller, Fault, Ticket } from "./types.ts";
+import type { Ask, Fault, Ticket } from "./types.ts";
 
 export type AdmissionPort = {
   readonly journal: Journal;

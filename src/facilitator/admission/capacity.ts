@@ -1,9 +1,9 @@
 import type { Clock } from "../../clock.ts";
+import type { Caller } from "../callers/caller.ts";
 import type { Endpoint, PaymentEndpoint } from "../wire/request.ts";
 import { createProjection, type Projection } from "./projection.ts";
 import { createShares } from "./shares.ts";
 import { createSlots } from "./slots.ts";
-import type { Caller } from "./types.ts";
 
 /**
  * Lets in what is expected to be answered in time, and refuses the rest before anything of it is read. As the projected delay

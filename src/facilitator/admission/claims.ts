@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { isValidPaymentId, PAYMENT_IDENTIFIER } from "@x402/extensions/payment-identifier";
 import type { Address } from "viem";
 import type { Journal } from "../../journal/ports/types.ts";
 import type { Merchant } from "../callers/merchants.ts";
-import { type ExactRequest, propertyOf, type Reading } from "../wire/body.ts";
+import type { ExactRequest, Reading } from "../wire/body.ts";
 
 // What ties a name that a caller chose to one request, in the journal: a merchant's Idempotency-Key, which may hear its
 // success again, and a buyer's payment-identifier, which may not.
@@ -45,24 +44,6 @@ export function holderOf(merchant: Merchant, idempotencyKey: string): string {
 export async function claimHolder(journal: Journal, holder: string, fingerprint: string): Promise<void> {
   if ((await journal.setOnce(`idempotency:${holder}`, fingerprint)) === fingerprint) return;
   throw new ClaimConflictError("this Idempotency-Key belongs to another payment");
-}
-
-/**
- * The id of the extension payment-identifier, undefined where there is none. It is missing where it is required, or
- * malformed: that is the caller's fault.
- */
-export function readPaymentIdentifier(paymentPayload: unknown): Reading<string | undefined> {
-  const extension = propertyOf(propertyOf(paymentPayload, "extensions"), PAYMENT_IDENTIFIER);
-  if (extension === undefined || extension === null) return { ok: true, value: undefined };
-  const info = propertyOf(extension, "info");
-  const id = propertyOf(info, "id");
-  const isRequired = propertyOf(info, "required") === true;
-  if (id === undefined || id === null) {
-    if (isRequired) return { ok: false, problem: `extensions.${PAYMENT_IDENTIFIER}: an id is required` };
-    return { ok: true, value: undefined };
-  }
-  if (typeof id === "string" && isValidPaymentId(id)) return { ok: true, value: id };
-  return { ok: false, problem: `extensions.${PAYMENT_IDENTIFIER}: the id is malformed` };
 }
 
 /** A payer's own id of a payment: one payer's ids are nobody else's. */

@@ -1,8 +1,8 @@
 import type { Clock } from "../../clock.ts";
+import type { Caller } from "../callers/caller.ts";
 import { createLimiter, type RateLimit } from "../callers/limit.ts";
 import { createAuthenticator, type Merchant } from "../callers/merchants.ts";
 import { type Endpoint, type Refusal, type Status, unexpected } from "../wire/request.ts";
-import type { Caller } from "./types.ts";
 
 export type DoorPort = {
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-import type { Caller } from "./types.ts";
+import type { Caller } from "../callers/caller.ts";
 
 /** Who has how many requests inside, and who has its share: merchants equally, everybody without a key together as one more. */
 export type Shares = {

@@ -2,7 +2,7 @@ import { type Address, isAddressEqual, type LocalAccount } from "viem";
 import type { BadRow } from "../../chain/sending/claims.ts";
 import { type ChannelConfig, channelIdOf, type VoucherClaim } from "../../channels/index.ts";
 import type { ChannelJournal } from "../../journal/index.ts";
-import type { Caller } from "../admission/types.ts";
+import type { Caller } from "../callers/caller.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 
 /** Who may have something signed by the facilitator's own key, as the receiver authorizer of channels. */

@@ -4,11 +4,11 @@ import { readChannels } from "../../chain/facts/channels.ts";
 import { type BadRow, findBadRows } from "../../chain/sending/claims.ts";
 import { claimCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, type VoucherClaim } from "../../channels/index.ts";
-import { NOBODY } from "../admission/types.ts";
+import { NOBODY } from "../callers/caller.ts";
 import { type Asked, failed, succeeded, undone } from "./answers.ts";
 import { authorityFor, findOvercharged } from "./authority.ts";
+import type { ChannelSettlePort, Submitting } from "./port.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
-import type { ChannelSettlePort, Submitting } from "./settle.ts";
 import type { ClaimPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.claimSimulation, failed: CHANNEL_REASON.claimFailed };

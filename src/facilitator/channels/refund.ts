@@ -3,11 +3,11 @@ import { keccak256 } from "viem";
 import { readChannelState } from "../../chain/facts/channels.ts";
 import { refundCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, refundTypedData } from "../../channels/index.ts";
-import { NOBODY } from "../admission/types.ts";
+import { NOBODY } from "../callers/caller.ts";
 import { type Asked, channelEvents, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import { authorityFor, findOvercharged } from "./authority.ts";
+import type { ChannelSettlePort, Submitting } from "./port.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
-import type { ChannelSettlePort, Submitting } from "./settle.ts";
 import { awaitCall, type CallOutcome, findCall, submitCall, withTicket } from "./submit.ts";
 import type { RefundPayload } from "./wire.ts";
 

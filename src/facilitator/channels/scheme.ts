@@ -1,9 +1,10 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
 import { type Admission, createAdmission } from "../admission/admission.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";
-import { NOBODY } from "../admission/types.ts";
+import { NOBODY } from "../callers/caller.ts";
 import { askOfVerify } from "./ask.ts";
-import { type ChannelPort, type ChannelSettleOptions, createChannelSettler } from "./settle.ts";
+import type { ChannelPort, ChannelSettleOptions } from "./port.ts";
+import { createChannelSettler } from "./settle.ts";
 import { verifyChannelPayment } from "./verify.ts";
 import { readForVerify } from "./wire.ts";
 

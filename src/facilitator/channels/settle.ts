@@ -1,45 +1,17 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { bytesToHex, type Hex, keccak256 } from "viem";
-import type { ChannelCall } from "../../channels/calls.ts";
-import type { Seat } from "../admission/capacity.ts";
-import { type Caller, type Fault, NOBODY, type Ticket } from "../admission/types.ts";
 import { named } from "../callers/bringers.ts";
+import { NOBODY } from "../callers/caller.ts";
 import { networkEcho } from "../wire/body.ts";
 import { type Asked, failed } from "./answers.ts";
 import { askOfSettle } from "./ask.ts";
 import { settleClaim } from "./claim.ts";
 import { createDepositSettler } from "./deposit.ts";
+import type { ChannelPort, ChannelSettleOptions, ChannelSettlePort, Submitting } from "./port.ts";
 import { settleRefund } from "./refund.ts";
-import { type CallOutcome, type SubmitPort, submitCall } from "./submit.ts";
+import { type CallOutcome, submitCall } from "./submit.ts";
 import { settleSweep } from "./sweep.ts";
-import type { ChannelVerifyPort } from "./verify.ts";
 import { type ChannelRequirements, readForSettle, type SettlePayload } from "./wire.ts";
-
-export type ChannelSettleOptions = {
-  /** Aborts when the caller is gone. */
-  readonly signal?: AbortSignal | undefined;
-  /** Kept with the call, for reports. */
-  readonly source?: string | undefined;
-  /** Who asks; somebody of whom nothing is known where it is left out. */
-  readonly caller?: Caller | undefined;
-  /** Its place among the requests that are inside. */
-  readonly seat?: Pick<Seat, "waits"> | undefined;
-};
-
-/** What carrying out one request needs to know beside it. */
-export type Submitting = ChannelSettleOptions & {
-  /** Lets the call in that is about to be submitted. `amount`: what it moves, where that had to be looked up. */
-  readonly admit: (amount?: bigint) => Promise<Ticket | Fault>;
-  /** Who may hear the success again. */
-  readonly holder: string | undefined;
-};
-
-export type ChannelPort = SubmitPort & ChannelVerifyPort;
-
-export type ChannelSettlePort = ChannelPort & {
-  /** Submits a call that may be repeated; who asks for the same one at the same time shares it. */
-  readonly submitOnce: (call: ChannelCall, options: Submitting, amount: bigint) => Promise<CallOutcome>;
-};
 
 /** How long a call that may be repeated may wait to be sent, in seconds. */
 const PATIENCE_SECONDS = 600n;

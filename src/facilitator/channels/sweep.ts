@@ -3,8 +3,8 @@ import { isAddressEqual } from "viem";
 import { readUnswept } from "../../chain/facts/channels.ts";
 import { sweepCall } from "../../channels/calls.ts";
 import { type Asked, channelEvents, failed, succeeded, undone } from "./answers.ts";
+import type { ChannelSettlePort, Submitting } from "./port.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
-import type { ChannelSettlePort, Submitting } from "./settle.ts";
 import type { SweepPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.settleSimulation, failed: CHANNEL_REASON.settleFailed };

@@ -3,7 +3,7 @@ import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator
 import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Admission } from "../admission/admission.ts";
-import { type Caller, NOBODY } from "../admission/types.ts";
+import { type Caller, NOBODY } from "../callers/caller.ts";
 import { createVerificationReads } from "../node/reads.ts";
 import { REASON } from "../wire/reasons.ts";
 import { askOfVerify } from "./ask.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { fingerprintOf } from "../admission/claims.ts";
 import type { ExactRequest } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
-import type { Verdict } from "./verify.ts";
+import { no, type Verdict } from "./verdict.ts";
 
 /** Requests whose every word was verified a moment ago. Nothing that the chain says is remembered. */
 export type SignatureChecks = {
@@ -48,8 +48,4 @@ export function createSignatureChecks(clock: Clock, chainId: number): SignatureC
       return validAfter > nowSeconds ? no(REASON.validAfter) : { isValid: true };
     },
   };
-}
-
-function no(reason: string): Verdict {
-  return { isValid: false, reason, message: undefined };
 }

@@ -1,11 +1,25 @@
-import { type Hex, keccak256 } from "viem";
+import { type Address, type Hex, keccak256 } from "viem";
 import type { Erc6492Wrapper } from "../../authorization/signature.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { ChainClient } from "../../chain/client.ts";
 import { hasCode } from "../../chain/facts/facts.ts";
 import { readWorth } from "../../chain/fees/worth.ts";
+import type { Clock } from "../../clock.ts";
 import { alarm } from "../../clock.ts";
 import { budgetGas } from "../../gas/budget.ts";
-import type { SettlePort } from "./settle.ts";
+import type { Logger } from "../../logger.ts";
+import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { FacilitatorPolicy } from "../admission/policy.ts";
+
+export type DeployPort = {
+  readonly client: ChainClient;
+  readonly engine: Pick<SettlementEngine, "submitCall">;
+  readonly clock: Clock;
+  readonly policy: Pick<FacilitatorPolicy, "etherMicroUsd" | "gasFloor" | "maxDeploymentGas">;
+  /** The sending keys. */
+  readonly addresses: () => readonly Address[];
+  readonly logger: Logger;
+};
 
 /**
  * Deploys the wallet of a payer with an ERC-6492 signature. Its factory is on the operator's list, and a simulation of
@@ -13,7 +27,7 @@ import type { SettlePort } from "./settle.ts";
  * @returns Whether the wallet has code now.
  */
 export async function deployWallet(
-  { client, engine, clock, policy, addresses, logger }: SettlePort,
+  { client, engine, clock, policy, addresses, logger }: DeployPort,
   signed: SignedAuthorization,
   { factory, factoryData }: Erc6492Wrapper,
   withinMs: number,

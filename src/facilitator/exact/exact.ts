@@ -7,15 +7,15 @@ import type {
   VerifyResponse,
 } from "@x402/core/types";
 import type { Address } from "viem";
-import type { Caller } from "../admission/types.ts";
 import { named } from "../callers/bringers.ts";
+import type { Caller } from "../callers/caller.ts";
 import type { TokenTerms } from "../node/tokens.ts";
 import { type ExactRequest, isPermit2, networkEcho, payerOf, type Reading, readExact } from "../wire/body.ts";
 import { REASON, reasonFor } from "../wire/reasons.ts";
 import type { StatusUrl } from "../wire/statusUrl.ts";
 import type { BatchPlace } from "./place.ts";
 import type { Settlement, SettleOptions, Settler } from "./settle.ts";
-import type { Verdict } from "./verify.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** What the scheme needs of the facilitator around it. */
 export type ExactSchemePort = {

@@ -11,7 +11,7 @@ import { isDecided } from "../../settlement/engine/waiters.ts";
 import type { Admission } from "../../settlement/intake/admit.ts";
 import type { Seat } from "../admission/capacity.ts";
 import { askOf } from "../admission/payment.ts";
-import { type Ask, type Caller, NOBODY, type Ticket } from "../admission/types.ts";
+import type { Ask, Ticket } from "../admission/types.ts";
 import {
   type Bringer,
   bringerOf,
@@ -22,6 +22,7 @@ import {
   mayHear,
   type TurnedAway,
 } from "../callers/bringers.ts";
+import { type Caller, NOBODY } from "../callers/caller.ts";
 import { authorizationOf, type ExactRequest } from "../wire/body.ts";
 import { REASON, reasonOfRow } from "../wire/reasons.ts";
 import type { SignatureChecks } from "./checks.ts";

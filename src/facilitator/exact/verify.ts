@@ -8,16 +8,12 @@ import type { Admission } from "../admission/admission.ts";
 import { askOf } from "../admission/payment.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";
 import { isNetworkOf } from "../admission/rules.ts";
-import { type Caller, NOBODY } from "../admission/types.ts";
+import { type Caller, NOBODY } from "../callers/caller.ts";
 import { createVerificationReads, REVERTED } from "../node/reads.ts";
 import { authorizationOf, type ExactRequest } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
 import type { SignatureChecks } from "./checks.ts";
-
-/** What verification says, in the words of x402 v2. */
-export type Verdict =
-  | { readonly isValid: true }
-  | { readonly isValid: false; readonly reason: string; readonly message: string | undefined };
+import { no, type Verdict } from "./verdict.ts";
 
 export type VerifyPort = {
   readonly client: ChainClient;
@@ -116,10 +112,6 @@ export function refuseBinding(request: ExactRequest, chainId: number): (Verdict 
   if (!isAddressEqual(authorization.to, required.payTo)) return no(REASON.recipientMismatch, undefined);
   if (authorization.value !== required.amount) return no(REASON.valueMismatch, undefined);
   return undefined;
-}
-
-function no(reason: string, message: string | undefined): Verdict & { isValid: false } {
-  return { isValid: false, reason, message };
 }
 
 /** The request as the official classes take it: what was parsed, and nothing that was not. */

@@ -6,7 +6,7 @@ import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import type { CapacityView } from "../admission/capacity.ts";
 import { createChannelMetrics } from "../channels/metrics.ts";
 import type { Settlement } from "../exact/settle.ts";
-import type { Verdict } from "../exact/verify.ts";
+import type { Verdict } from "../exact/verdict.ts";
 import type { Endpoint } from "../wire/request.ts";
 import { sharedLook } from "./shared.ts";
 

@@ -17,8 +17,8 @@ import { ClaimConflictError, MalformedHeaderError } from "../admission/claims.ts
 import type { Knock } from "../admission/door.ts";
 import { askOf } from "../admission/payment.ts";
 import { QuotaError } from "../admission/quota.ts";
-import type { Caller } from "../admission/types.ts";
 import { CallerGoneError, requestName } from "../callers/bringers.ts";
+import type { Caller } from "../callers/caller.ts";
 import type { DeclarationResponse } from "../catalogue/catalogue.ts";
 import type { SettleOptions } from "../exact/settle.ts";
 import { aside } from "../health/aside.ts";

@@ -1,7 +1,7 @@
 import type { x402Facilitator } from "@x402/core/facilitator";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
-import { readPaymentIdentifier } from "../admission/claims.ts";
 import { type ExactRequest, isPermit2, networkEcho, payerOf, propertyOf, readEnvelope, readExact } from "./body.ts";
+import { readPaymentIdentifier } from "./identifier.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 
 /** Where payments are posted to. */

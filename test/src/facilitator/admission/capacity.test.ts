@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { type CapacityOptions, createCapacity, type Seat } from "../../../../src/facilitator/admission/capacity.ts";
-import type { Caller } from "../../../../src/facilitator/admission/types.ts";
+import type { Caller } from "../../../../src/facilitator/callers/caller.ts";
 import { at, merchant, quantile, simulateMachine } from "../../../helpers/simulatedMachine.ts";
 
 const ADMIT_WITHIN_MS = 10_000;

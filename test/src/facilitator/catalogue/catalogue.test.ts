@@ -2,7 +2,7 @@ import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { declareDiscoveryExtension } from "@x402/extensions/bazaar";
 import { expect } from "chai";
 import type { Address } from "viem";
-import { type Caller, NOBODY } from "../../../../src/facilitator/admission/types.ts";
+import { type Caller, NOBODY } from "../../../../src/facilitator/callers/caller.ts";
 import { parseMerchantKeys } from "../../../../src/facilitator/callers/merchants.ts";
 import { createCatalogue } from "../../../../src/facilitator/catalogue/catalogue.ts";
 import { readExact } from "../../../../src/facilitator/wire/body.ts";
