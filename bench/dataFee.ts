@@ -193,9 +193,9 @@ async function predictedAndCharged(
     }
     await holdBaseFee(chain);
     await chain.request("evm_mine");
-    const quote = await quoteSettlement(client, payments, { from: account.address, etherMicroUsd: 3_000_000_000n });
+    const quote = await quoteSettlement(client, { payments, sender: account.address, etherMicroUsd: 3_000_000_000n });
     await holdBaseFee(chain);
-    const report = await settlePayments(client, payments, { senders: [account] });
+    const report = await settlePayments(client, { payments, senders: [account] });
     const price = quote.total?.price;
     if (price === undefined || report.stopped !== undefined) throw new Error("the payments did not settle");
     const charged = report.transactions.reduce(

@@ -12,7 +12,7 @@ const client = await connectChain(RPC_URL);
 const journal = await openJournal(DATABASE_URL);
 const senders = [privateKeyToAccount(PRIVATE_KEY as `0x${string}`)];
 
-const { v2, v1 } = await createSharedExactSchemes({ client, journal, senders }); // was: new ExactEvmScheme(signer)
+const { v2, v1 } = await createSharedExactSchemes(client, { journal, senders }); // was: new ExactEvmScheme(signer)
 const facilitator = new x402Facilitator().register("eip155:84532", v2).registerV1("base-sepolia" as "a:b", v1);
 
 const app = new Hono();

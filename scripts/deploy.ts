@@ -106,7 +106,8 @@ export async function deployTo(
     const development = await isDevelopmentChain(client, options.rpcUrl);
     if (!development && options.yes !== true) await confirm(client, account);
     const ignitionFolder = options.deploymentDir ?? (development ? undefined : "ignition");
-    const deployment = await deployRouter(client, account, {
+    const deployment = await deployRouter(client, {
+      sender: account,
       rpcUrl: options.rpcUrl,
       ignitionFolder,
       ...(development ? {} : PATIENCE),
@@ -130,7 +131,7 @@ export async function deployTo(
 }
 
 async function confirm(client: ChainClient, account: LocalAccount): Promise<void> {
-  const { costWei } = await estimateDeployment(client, account.address);
+  const { costWei } = await estimateDeployment(client, { sender: account.address });
   const name = networkOf(client.chain.id)?.title ?? "a network that tributary does not know";
   const what = `${name} (chain ${client.chain.id}) from ${account.address}, for up to ${formatEtherBriefly(costWei, "up")} ETH`;
   if (!process.stdin.isTTY) {

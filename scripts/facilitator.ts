@@ -283,8 +283,7 @@ async function listen({
   readonly merchants: readonly Merchant[];
 }) {
   const { rateLimit, payerCap, confirmations } = options;
-  const creating = createFacilitator({
-    client,
+  const creating = createFacilitator(client, {
     nodes: await connectNodes(client, options.node),
     journal,
     senders: [sender],

@@ -74,7 +74,7 @@ async function inspectOneOf(
 ): Promise<{ readonly hash: Hex; readonly inspection: Inspection }> {
   const found: { readonly hash: Hex; readonly inspection: Inspection }[] = [];
   for (const hash of hashes) {
-    const inspection = await inspectSettlement(client, hash, router === undefined ? {} : { router });
+    const inspection = await inspectSettlement(client, { hash, ...(router === undefined ? {} : { router }) });
     if (inspection.status === "settlement") return { hash, inspection };
     found.push({ hash, inspection });
   }

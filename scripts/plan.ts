@@ -3,7 +3,7 @@ import type { Address } from "viem";
 import { connect, requireSomeOn, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
 import { UsageError } from "../src/cli/exit/errors.ts";
 import { EXIT } from "../src/cli/exit/exitCodes.ts";
-import { readPayments } from "../src/cli/input/input.ts";
+import { type LinePayment, readPayments } from "../src/cli/input/input.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
@@ -81,14 +81,15 @@ async function runPlan(file: string | undefined, options: Options, command: Comm
   const client = await connect(options);
   requireSomeOn(client, input.payments);
   const progress = startProgress("payments", input.payments.length);
-  const quote = await quoteSettlement(client, input.payments, {
+  const quote = await quoteSettlement(client, {
+    payments: input.payments,
     etherMicroUsd: options.ethUsd,
     limits: {
       ...(options.maxGas === undefined ? {} : { maxGasPerTransaction: BigInt(options.maxGas) }),
       ...(options.minValue === undefined ? {} : { minimumValue: BigInt(options.minValue) }),
     },
     ...(options.router === undefined ? {} : { router: options.router }),
-    ...(options.from === undefined ? {} : { from: options.from }),
+    ...(options.from === undefined ? {} : { sender: options.from }),
     ...(options.gasPrice === undefined ? {} : { gasPriceWei: options.gasPrice }),
     onProgress: (done) => progress.update(done),
   }).finally(() => progress.stop());
@@ -102,7 +103,7 @@ async function runPlan(file: string | undefined, options: Options, command: Comm
   process.exitCode = input.refused.length === 0 && isSettled ? EXIT.done : EXIT.unsettled;
 }
 
-function toJson({ excluded, ...quote }: SettlementQuote, refused: readonly RefusedLine[]) {
+function toJson({ excluded, ...quote }: SettlementQuote<LinePayment>, refused: readonly RefusedLine[]) {
   return {
     ...quote,
     dataFeeInputs: quote.dataFeeInputs ?? null,

@@ -73,7 +73,8 @@ async function runReconcile(options: Options): Promise<void> {
   const result = await withJournal(options, async (journal) => {
     const progress = startProgress("blocks", Number(toBlock - fromBlock + 1n));
     try {
-      return await reconcile(client, journal, {
+      return await reconcile(client, {
+        journal,
         token,
         fromBlock,
         toBlock,

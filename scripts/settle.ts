@@ -133,13 +133,14 @@ async function settleFile(file: string, options: Options): Promise<void> {
       notice("stopping: no more payments are taken in");
     });
     const report = await asUsageAsync(
-      settlePayments(client, input.payments, {
+      settlePayments(client, {
+        payments: input.payments,
         journal: journal,
         senders: [account],
         nodes: await connectNodes(client, options.node),
         policy: policyOf(options),
         waitMs: options.wait * 1000,
-        sourceOf: (line) => `${named}:${line}`,
+        sourceOf: ({ line }) => `${named}:${line}`,
         onProgress: ({ decided }) => progress.update(decided),
         onHeld: tellHeld,
         onStop: tellStopping,
@@ -156,7 +157,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
         forget();
       });
 
-    const summary = summarise(report.results, report.transactions);
+    const summary = summarise(report);
     if (options.json === true) {
       const { routerUsed, stopped, transactions } = report;
       printJson({

@@ -103,7 +103,7 @@ async function tryNetwork(options: Options, transcript: Transcript | undefined):
 
   const payments = await signPayments(client, account, usdc, to, options);
   const predicted = transcript === undefined ? null : await predictSettlement(client, payments, account.address);
-  const report = await settlePayments(client, payments, { senders: [account] });
+  const report = await settlePayments(client, { payments, senders: [account] });
   const balances = await readBalances(client, usdc.address, { payer: account.address, payee: to }, report);
   const used = sumOf(report.transactions);
   const explorer = development ? undefined : networkOf(client.chain.id)?.explorerUrl;
@@ -200,9 +200,9 @@ async function signPayments(
   const validBefore = (timestamp > now ? timestamp : now) + 3600n;
   const terms = { chainId: client.chain.id, token: usdc.address, from: account.address, to, value: amount };
   return Promise.all(
-    Array.from({ length: count }, async (_, index) => {
+    Array.from({ length: count }, async () => {
       const authorization = { ...terms, validAfter: 0n, validBefore, nonce: randomNonce() };
-      return { line: index + 1, authorization: await signAuthorization(account, authorization, usdc) };
+      return { authorization: await signAuthorization(account, authorization, usdc) };
     }),
   );
 }

@@ -130,8 +130,7 @@ async function sell(
   try {
     const facilitatorJournal = await openJournal(":memory:");
     closers.push(() => facilitatorJournal.close());
-    const facilitator = await createFacilitator({
-      client,
+    const facilitator = await createFacilitator(client, {
       journal: facilitatorJournal,
       senders: [setting.facilitator],
       policy: DEMO_FACILITATOR,
@@ -156,9 +155,9 @@ async function sell(
     });
     closers.push(shop.close);
 
-    const engine = await startEngine({ journal, chain: { client }, senders: [setting.keeper], policy: KEEPER_ENGINE });
+    const engine = await startEngine(client, { journal, senders: [setting.keeper], policy: KEEPER_ENGINE });
     closers.push(() => engine.close());
-    const keeper = createChannelKeeper({ journal, client, engine, keys: [authorizer], isWatching: false });
+    const keeper = createChannelKeeper(client, { journal, engine, keys: [authorizer], isWatching: false });
     closers.push(() => keeper.close());
 
     const { url } = shop;

@@ -49,7 +49,8 @@ async function play(chain: LocalChain): Promise<JobDemo> {
   const settle = () =>
     withProgress("settling", PAYMENTS, async ({ update }) => {
       const input = await readPayments(file, {});
-      return settlePayments(client, input.payments, {
+      return settlePayments(client, {
+        payments: input.payments,
         senders: [privateKeyToAccount(keyOf(chain))],
         journal: `${file}.journal.db`,
         policy: { pollMs: 50 },
@@ -62,7 +63,7 @@ async function play(chain: LocalChain): Promise<JobDemo> {
   results.write(report.results, []);
   const again = await settle();
 
-  const summary = summarise(report.results, report.transactions);
+  const summary = summarise(report);
   const checks = check({
     cast,
     report,
@@ -71,7 +72,7 @@ async function play(chain: LocalChain): Promise<JobDemo> {
     after: after.balances,
     supply: { before: before.supply, after: after.supply },
     routerBalance: after.routerBalance,
-    again: summarise(again.results, again.transactions),
+    again: summarise(again),
     oneByOne,
     multicall,
   });

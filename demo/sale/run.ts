@@ -107,7 +107,7 @@ async function sell(
   try {
     const journal = await openJournal(":memory:");
     closers.push(() => journal.close());
-    const facilitator = await createFacilitator({ client, journal, senders: [sender], policy: DEMO_FACILITATOR });
+    const facilitator = await createFacilitator(client, { journal, senders: [sender], policy: DEMO_FACILITATOR });
     closers.push(() => facilitator.close({ graceMs: 0 }));
     const served = await serveFacilitator(facilitator, { port: 0 });
     closers.push(() => served.close({ graceMs: 0 }));

@@ -31,6 +31,8 @@ export type RouterDeployment =
     };
 
 export type DeployRouterOptions = {
+  /** Pays for the deployment. It gets no right over the router: nobody has one. */
+  readonly sender: LocalAccount;
   readonly rpcUrl: string;
   /**
    * Ignition's folder, which keeps the journal of a real network's deployment in `deployments/chain-<id>`. Undefined for a
@@ -56,16 +58,13 @@ const createXAbi = parseAbi(["function deployCreate2(bytes32 salt, bytes initCod
  * @throws DeploymentRefusedError where CreateX is missing, other code is at the address, or the account cannot pay;
  * IgnitionUnavailableError where Hardhat or Ignition is not installed; DeploymentFailedError where it did not come out.
  */
-export async function deployRouter(
-  client: ChainClient,
-  account: LocalAccount,
-  options: DeployRouterOptions,
-): Promise<RouterDeployment> {
+export async function deployRouter(client: ChainClient, options: DeployRouterOptions): Promise<RouterDeployment> {
+  const { sender: account } = options;
   if (isDeployed(await readRouterCode(client))) return { status: "already-deployed", address: ROUTER_ADDRESS };
-  await estimateDeployment(client, account.address);
+  await estimateDeployment(client, { sender: account.address });
   const journal = openDeploymentJournal(client.chain.id, options.ignitionFolder);
   try {
-    return await runWithJournal(client, account, options, journal);
+    return await runWithJournal(client, options, journal);
   } catch (error) {
     if (!(error instanceof DeploymentFailedError)) throw error;
     // Somebody else deployed it meanwhile, so that CreateX refused: what was wanted is there.
@@ -80,13 +79,12 @@ export async function deployRouter(
     return { status: "deployed", address: ROUTER_ADDRESS, transactionHash: undefined, staleJournal: undefined };
   }
   const anew = openDeploymentJournal(client.chain.id, options.ignitionFolder, { anew: true });
-  return runWithJournal(client, account, options, anew);
+  return runWithJournal(client, options, anew);
 }
 
 async function runWithJournal(
   client: ChainClient,
-  account: LocalAccount,
-  { rpcUrl, confirmations = 1, pollingIntervalMs = 100 }: DeployRouterOptions,
+  { sender: account, rpcUrl, confirmations = 1, pollingIntervalMs = 100 }: DeployRouterOptions,
   journal: DeploymentJournal,
 ): Promise<RouterDeployment> {
   const chainId = client.chain.id;
@@ -122,9 +120,12 @@ async function nothingWaits(client: ChainClient, address: Address): Promise<bool
 /**
  * What deploying the router costs now.
  *
- * @throws DeploymentRefusedError where CreateX is missing or `from` cannot pay.
+ * @throws DeploymentRefusedError if CreateX is missing or `sender` cannot pay.
  */
-export async function estimateDeployment(client: ChainClient, from: Address): Promise<DeploymentEstimate> {
+export async function estimateDeployment(
+  client: ChainClient,
+  { sender: from }: { readonly sender: Address },
+): Promise<DeploymentEstimate> {
   const [createX, balance, fees] = await Promise.all([
     ask("the code of CreateX", client.getCode({ address: CREATE_X_ADDRESS })),
     ask(`the balance of ${from}`, client.getBalance({ address: from })),

@@ -40,7 +40,6 @@ import { createTokens, usualTerms } from "./node/tokens.ts";
 import { createStatusUrl } from "./wire/statusUrl.ts";
 
 export type FacilitatorOptions = {
-  readonly client: ChainClient;
   /** Further nodes: signed bytes are handed to them too, and they are asked where one node contradicts itself. */
   readonly nodes?: readonly ChainClient[] | undefined;
   readonly journal: Journal;
@@ -113,8 +112,8 @@ export type Facilitator = {
  * MerchantsError where two merchants have one id or key; AddressRangeError where a trusted proxy is no address;
  * PublicUrlError where `publicUrl` is none.
  */
-export async function createFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
-  const { client, journal, senders } = options;
+export async function createFacilitator(client: ChainClient, options: FacilitatorOptions): Promise<Facilitator> {
+  const { journal, senders } = options;
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const chainId = client.chain.id;
@@ -128,24 +127,20 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<Fa
   const addresses = (): readonly Address[] => senders.map(({ address }) => address);
   const warnings = await findWarnings({ client, addresses: addresses(), batches, clock, maxHeadAgeSeconds });
   for (const warning of warnings) logger.warn(warning);
-  const engine = await startEngine(
-    {
-      journal,
-      chain: { client, nodes: options.nodes ?? [] },
-      senders,
-      policy: { ...FACILITATOR_ENGINE, ...options.engine },
-      clock,
-      logger,
+  const engine = await startEngine(client, {
+    journal,
+    nodes: options.nodes ?? [],
+    senders,
+    policy: { ...FACILITATOR_ENGINE, ...options.engine },
+    clock,
+    logger,
+    onHeld: ({ waitMs, lease: { sender, owner, place } }) => {
+      logger.warn("a key is leased to another process: watching whether it is alive", {
+        ...{ sender, owner, waitMs },
+        ...place,
+      });
     },
-    {
-      onWait: ({ waitMs, lease: { sender, owner, place } }) => {
-        logger.warn("a key is leased to another process: watching whether it is alive", {
-          ...{ sender, owner, waitMs },
-          ...place,
-        });
-      },
-    },
-  );
+  });
 
   const stopping = new AbortController();
   const checks = createSignatureChecks(clock, chainId);

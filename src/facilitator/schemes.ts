@@ -29,21 +29,22 @@ export type SharedExactSchemes = {
  * concurrent settlements share transactions.
  * @throws SenderHeldError where another engine sends from a key.
  */
-export async function createSharedExactSchemes(options: {
-  readonly client: ChainClient;
-  readonly journal: Journal;
-  readonly senders: readonly LocalAccount[];
-  readonly policy?: Partial<FacilitatorPolicy>;
-  readonly engine?: EnginePolicyOptions;
-  readonly logger?: Logger;
-}): Promise<SharedExactSchemes> {
-  const { client, journal, senders, logger = silentLogger } = options;
+export async function createSharedExactSchemes(
+  client: ChainClient,
+  options: {
+    readonly journal: Journal;
+    readonly senders: readonly LocalAccount[];
+    readonly policy?: Partial<FacilitatorPolicy>;
+    readonly engine?: EnginePolicyOptions;
+    readonly logger?: Logger;
+  },
+): Promise<SharedExactSchemes> {
+  const { journal, senders, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
   const token = await usualTerms(createTokens(client, policy.assets));
   const batches = (await readRouterCode(client)).status === "matches";
-  const engine = await startEngine({
+  const engine = await startEngine(client, {
     journal,
-    chain: { client },
     senders,
     policy: { ...FACILITATOR_ENGINE, ...options.engine },
     logger,

@@ -1,6 +1,7 @@
 import type { Address, Hex } from "viem";
 import { startSteady } from "../async/steady.ts";
 import { ask } from "../chain/ask.ts";
+import type { ChainClient } from "../chain/client.ts";
 import { readHead } from "../chain/facts/facts.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import { systemClock } from "../clock.ts";
@@ -33,8 +34,8 @@ const REQUESTS_MS = 500;
  * before a payer can take it back, claims and sweeps for its value otherwise, and says what stands in the way.
  * @throws KeeperPolicyError where the policy is out of its range.
  */
-export function createChannelKeeper(options: KeeperOptions): ChannelKeeper {
-  const { journal, client, engine, keys, metrics, clock = systemClock, logger = silentLogger } = options;
+export function createChannelKeeper(client: ChainClient, options: KeeperOptions): ChannelKeeper {
+  const { journal, engine, keys, metrics, clock = systemClock, logger = silentLogger } = options;
   const policy = resolveKeeperPolicy(options.policy);
   const chainId = client.chain.id;
   const closing = new AbortController();

@@ -28,13 +28,15 @@ const ALERTS: Readonly<Record<KeeperAlert["kind"], true>> = {
 };
 
 /** Metrics of one keeper: give them to `createChannelKeeper`, and let `render` answer a scrape. */
-export function createKeeperMetrics(port: {
-  readonly journal: Journal;
-  readonly client: ChainClient;
-  readonly engine: Pick<SettlementEngine, "accounts">;
-  readonly clock?: Clock;
-}): KeeperMetrics {
-  const { journal, client, engine, clock = systemClock } = port;
+export function createKeeperMetrics(
+  client: ChainClient,
+  port: {
+    readonly journal: Journal;
+    readonly engine: Pick<SettlementEngine, "accounts">;
+    readonly clock?: Clock;
+  },
+): KeeperMetrics {
+  const { journal, engine, clock = systemClock } = port;
   const chainId = client.chain.id;
   const registry = new Registry();
   const gauge = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>

@@ -1,5 +1,4 @@
 import type { Address, Hex } from "viem";
-import type { ChainClient } from "../chain/client.ts";
 import type { Clock } from "../clock.ts";
 import type { ChannelReceiver, Journal } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
@@ -16,7 +15,6 @@ import type { KeeperMetrics } from "./metrics.ts";
 export type KeeperOptions = {
   /** Where the servers' channels are, see `createChannelStorage`. */
   readonly journal: Journal;
-  readonly client: ChainClient;
   /** Sends and pays for the gas; on the same store. */
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome" | "accounts">;
   /** The receiver authorizers' keys. */

@@ -16,7 +16,10 @@ export async function settleLocally(
 ): Promise<SettlementReport> {
   if (account === undefined) throw new LocalChainError("The local chain has no account to send from.");
   const client = await connectChain(rpcUrl);
-  const numbered = payments.map((authorization, index) => ({ line: index + 1, authorization }));
   const senders = [privateKeyToAccount(account.privateKey)];
-  return settlePayments(client, numbered, { senders, policy: { pollMs: POLL_MILLISECONDS } });
+  return settlePayments(client, {
+    payments: payments.map((authorization) => ({ authorization })),
+    senders,
+    policy: { pollMs: POLL_MILLISECONDS },
+  });
 }

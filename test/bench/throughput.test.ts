@@ -53,7 +53,7 @@ describe("throughput", () => {
   function byJob(payments: readonly SignedAuthorization[]): Promise<number> {
     const job = payments.map((authorization, index) => ({ line: index + 1, authorization }));
     return timed(payments.length, async () => {
-      const { results } = await settlePayments(lab.client, job, { senders: [lab.account] });
+      const { results } = await settlePayments(lab.client, { payments: job, senders: [lab.account] });
       return results.filter(({ outcome }) => outcome.status === "settled").length;
     });
   }

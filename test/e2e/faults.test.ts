@@ -160,7 +160,7 @@ describe("a facilitator in trouble", () => {
     const said: string[] = [];
     const quiet = (): void => undefined;
     const logger = { debug: quiet, info: quiet, error: quiet, warn: (message: string) => void said.push(message) };
-    const facilitator = await createFacilitator({ client, journal, senders: [broke], clock, logger });
+    const facilitator = await createFacilitator(client, { journal, senders: [broke], clock, logger });
     const served = await serveFacilitator(facilitator, { port: 0 });
     expect(facilitator.warnings[0]).to.equal(
       `${broke.address} has no ether for gas: it sends nothing until it has some`,

@@ -89,7 +89,7 @@ describe("clients and servers by others", () => {
 
     it("are said by the schemes alone, too", async () => {
       const journal = await openJournal(":memory:");
-      const schemes = await createSharedExactSchemes({ client: lab.client, journal, senders: [buyer] });
+      const schemes = await createSharedExactSchemes(lab.client, { journal, senders: [buyer] });
       for (const scheme of [schemes.v1, schemes.v2]) {
         expect(scheme.getExtra(networks.baseSepolia.caip2)).to.deep.equal({ name: "USDC", version: "2", decimals: 6 });
       }
@@ -166,7 +166,7 @@ describe("clients and servers by others", () => {
 
     it("say nothing of a status that nobody serves", async () => {
       const journal = await openJournal(":memory:");
-      const schemes = await createSharedExactSchemes({ client: lab.client, journal, senders: [SENDER] });
+      const schemes = await createSharedExactSchemes(lab.client, { journal, senders: [SENDER] });
       const { paymentPayload, paymentRequirements } = bodyV2(await authorize(buyer));
       const receipt = await schemes.v2.settle(paymentPayload as never, paymentRequirements as never);
       expect(receipt.extra).to.have.all.keys("batch");

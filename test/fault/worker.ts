@@ -58,9 +58,8 @@ async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[
   const journal = await openJournal(life.journal);
   const account = privateKeyToAccount(life.assignment.senderKey);
   const engine = await insist(() =>
-    startEngine({
+    startEngine(client, {
       journal: mortal(journal, life.kill, () => tell({ kind: "dying" })),
-      chain: { client },
       senders: [account],
       policy: policyOf(life.assignment),
       clock,

@@ -12,11 +12,11 @@ import {
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import { GAS_PRICE_ORACLE_ADDRESS } from "../../src/chain/fees/dataFee.ts";
+import type { LinePayment } from "../../src/cli/input/input.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { type LocalChainOptions, startLocalChain } from "../../src/local/index.ts";
 import { sender } from "../../src/local/transaction.ts";
-import type { JobPayment } from "../../src/settlement/index.ts";
 import { listen } from "./listen.ts";
 
 export type ChainLab = Awaited<ReturnType<typeof openChainLab>>;
@@ -44,7 +44,7 @@ export async function openChainLab(options: LocalChainOptions = {}) {
     router: ROUTER_ADDRESS,
     keyOf: (index: number) => chain.accounts[index]!,
     /** Payments in turn by accounts 1 to 5 to one payee, 1000 units and more. */
-    pay: async (count: number, to: Address, terms: { firstValue?: bigint } = {}): Promise<JobPayment[]> =>
+    pay: async (count: number, to: Address, terms: { firstValue?: bigint } = {}): Promise<LinePayment[]> =>
       Promise.all(
         Array.from({ length: count }, async (_, index) => {
           const value = (terms.firstValue ?? 1000n) + BigInt(index);

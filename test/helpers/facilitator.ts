@@ -2,7 +2,7 @@ import { type Address, type Hex, keccak256, numberToHex } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { signAuthorization } from "../../src/authorization/sign.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
-import { connectChain } from "../../src/chain/client.ts";
+import { type ChainClient, connectChain } from "../../src/chain/client.ts";
 import {
   createFacilitator,
   type Facilitator,
@@ -22,7 +22,10 @@ export const PAYEE: Address = "0x00000000000000000000000000000000000Fee01";
 /** Where a facilitator under test works: a chain that mines at an interval, and keys. */
 export type FacilitatorLab = Awaited<ReturnType<typeof openFacilitatorLab>>;
 
-type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders">> & { readonly journal?: Journal };
+type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders">> & {
+  readonly client?: ChainClient;
+  readonly journal?: Journal;
+};
 
 /** A local chain and the means to run facilitators on it. Close it with `stop`. */
 export async function openFacilitatorLab(options: { blockTimeSeconds?: number; bare?: false } = {}) {
@@ -74,9 +77,14 @@ export async function openFacilitatorLab(options: { blockTimeSeconds?: number; b
     return client.readContract({ address: usdc.address, abi, functionName: "balanceOf", args: [owner] });
   }
 
-  async function start(account: PrivateKeyAccount, { journal: given, ...change }: Change) {
+  async function start(account: PrivateKeyAccount, { client: through = client, journal: given, ...change }: Change) {
     const journal = given ?? (await openJournal(":memory:"));
-    const facilitator: Facilitator = await createFacilitator({ client, journal, clock, senders: [account], ...change });
+    const facilitator: Facilitator = await createFacilitator(through, {
+      journal,
+      clock,
+      senders: [account],
+      ...change,
+    });
     const served = await serveFacilitator(facilitator, { port: 0 });
     let closed: Promise<void> | undefined;
     const close = (): Promise<void> => {

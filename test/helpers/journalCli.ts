@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
+import type { LinePayment } from "../../src/cli/input/input.ts";
 import { type Journal, openJournal } from "../../src/journal/index.ts";
-import type { JobPayment } from "../../src/settlement/index.ts";
 import { cleanEnvironment } from "./cli.ts";
 
 const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
 
 /** Writes payments into a file, one to a line. */
-export function writePayments(folder: string, payments: readonly JobPayment[], name = "payments.jsonl"): string {
+export function writePayments(folder: string, payments: readonly LinePayment[], name = "payments.jsonl"): string {
   const file = join(folder, name);
   writeFileSync(file, payments.map(({ authorization }) => lineOf(authorization)).join(""));
   return file;

@@ -53,7 +53,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
   async function openFacilitator() {
     const journal = await openJournal(":memory:");
     const { client } = lab;
-    const served = await createFacilitator({ client, journal, senders: [accountOf(18)] });
+    const served = await createFacilitator(client, { journal, senders: [accountOf(18)] });
     const { url, close } = await serveFacilitator(served, { port: 0 });
     return {
       url,
@@ -113,19 +113,17 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
       const alerts: KeeperAlert[] = [];
       const activities: KeeperActivity[] = [];
       const waits: KeeperWaiting[] = [];
-      const engine = await startEngine({
+      const engine = await startEngine(lab.client, {
         journal,
-        chain: { client: lab.client },
         senders: [accountOf(sender)],
         ...(owner === undefined ? {} : { owner }),
         clock,
         policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600, ...pace },
       });
-      const metrics = createKeeperMetrics({ journal, client: lab.client, engine });
-      const keeper = createChannelKeeper({
+      const metrics = createKeeperMetrics(lab.client, { journal, engine });
+      const keeper = createChannelKeeper(lab.client, {
         journal,
         metrics,
-        client: lab.client,
         engine,
         keys: [],
         onAlert: (alert) => alerts.push(alert),

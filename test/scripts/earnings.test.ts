@@ -27,7 +27,7 @@ describe("earnings command", () => {
     const journal = await lab.journal(file);
     const seller = getAddress(freshAddress(3_100));
     const payments = await lab.pay(2, seller);
-    await settlePayments(lab.client, payments, { journal: journal, senders: [lab.account] });
+    await settlePayments(lab.client, { payments, journal: journal, senders: [lab.account] });
     const settled = payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
     const shop = await lab.shop(journal, seller, lab.accountOf(17));
     for (const index of [1, 2]) expect((await lab.buyer(index).buy(shop.url)).status).to.equal(200);

@@ -73,7 +73,7 @@ describe("settle with a large file", () => {
         // Nothing is left for an engine either.
         const journal = await openJournal(journalFile);
         expect(await journal.count()).to.deep.equal({ settled: COUNT });
-        const report = await settlePayments(client, [], { journal: journal, senders: [sender] });
+        const report = await settlePayments(client, { payments: [], journal: journal, senders: [sender] });
         expect(report.transactions).to.deep.equal([]);
         await journal.close();
       });

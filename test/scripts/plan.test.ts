@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
-import type { JobPayment } from "../../src/settlement/index.ts";
+import type { LinePayment } from "../../src/cli/input/input.ts";
 import { type ChainLab, freshAddress, openChainLab, startDataFeeNode } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
 
@@ -13,7 +13,7 @@ describe("plan", () => {
   });
   after(() => lab.chain.stop());
 
-  const plan = (payments: readonly JobPayment[], args: readonly string[] = [], rpcUrl = lab.chain.rpcUrl) =>
+  const plan = (payments: readonly LinePayment[], args: readonly string[] = [], rpcUrl = lab.chain.rpcUrl) =>
     withFolder(async (folder) => {
       const file = join(folder, "payments.jsonl");
       writeFileSync(file, payments.map(({ authorization }) => serialiseAuthorization(authorization)).join("\n"));

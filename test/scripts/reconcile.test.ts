@@ -16,7 +16,7 @@ describe("reconcile command", () => {
 
   const settleOutside = async (payee: `0x${string}`): Promise<void> => {
     const other = await openJournal(":memory:");
-    await settlePayments(lab.client, await lab.pay(1, payee), { journal: other, senders: [lab.account] });
+    await settlePayments(lab.client, { payments: await lab.pay(1, payee), journal: other, senders: [lab.account] });
     await other.close();
   };
 

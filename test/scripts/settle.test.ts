@@ -5,9 +5,9 @@ import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
 import type { Address } from "viem";
 import { serialiseAuthorization } from "../../src/authorization/serialise.ts";
+import type { LinePayment } from "../../src/cli/input/input.ts";
 import { formatPayment, paymentFormats } from "../../src/cli/input/paymentFormats.ts";
 import { networks } from "../../src/networks.ts";
-import type { JobPayment } from "../../src/settlement/index.ts";
 import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
 
@@ -19,7 +19,7 @@ function write(folder: string, lines: readonly string[]): string {
   return file;
 }
 
-function bare(payments: readonly JobPayment[]): string[] {
+function bare(payments: readonly LinePayment[]): string[] {
   return payments.map(({ authorization }) => serialiseAuthorization(authorization));
 }
 
@@ -49,7 +49,7 @@ function attemptsIn(journal: string): number {
   }
 }
 
-function total(payments: readonly JobPayment[]): bigint {
+function total(payments: readonly LinePayment[]): bigint {
   return payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
 }
 

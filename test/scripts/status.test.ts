@@ -2,7 +2,7 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { authorizationId } from "../../src/authorization/index.ts";
-import type { JobPayment } from "../../src/settlement/index.ts";
+import type { LinePayment } from "../../src/cli/input/input.ts";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
 import { lineOf, writePayments } from "../helpers/journalCli.ts";
@@ -17,7 +17,7 @@ describe("status", () => {
   /** A journal with four settled payments and one of a payer who has nothing. */
   async function withSettled(
     payee: number,
-    body: (journal: string, payments: readonly JobPayment[], folder: string) => Promise<void>,
+    body: (journal: string, payments: readonly LinePayment[], folder: string) => Promise<void>,
   ): Promise<void> {
     await withFolder(async (folder) => {
       const journal = join(folder, "journal.db");

@@ -48,6 +48,9 @@ export type Erc1271Defect = "rejected" | "call-failed" | "out-of-gas";
 export type EcdsaDefect = "mismatch" | "high-s" | "bad-v" | "unrecoverable" | "not-65-bytes" | "broken-erc6492";
 
 export type VerifyOnChainOptions = {
+  readonly authorization: SignedAuthorization;
+  /** The token's EIP-712 domain, such as {@link knownTokenDomain} gives it. */
+  readonly domain: TokenDomain;
   /** Gas for the payer's `isValidSignature`, below 2^32; what uses it up is `out-of-gas`. */
   readonly erc1271Gas?: bigint;
   /** Block to ask at; the latest by default. */
@@ -55,16 +58,12 @@ export type VerifyOnChainOptions = {
 };
 
 /**
- * Asks the chain whether the token would accept the signature of `signed`. Balance, nonce and time are not looked at.
+ * Asks the chain whether the token would accept the signature of `authorization`. Balance, nonce and time are not looked at.
  *
  * @throws ChainUnavailableError if the chain cannot be asked: nothing is known of the signature, which may well be good.
  */
-export async function verifySignatureOnChain(
-  client: Client,
-  signed: SignedAuthorization,
-  domain: TokenDomain,
-  options: VerifyOnChainOptions = {},
-): Promise<ChainVerdict> {
+export async function verifySignatureOnChain(client: Client, options: VerifyOnChainOptions): Promise<ChainVerdict> {
+  const { authorization: signed, domain } = options;
   const at = options.blockNumber === undefined ? {} : { blockNumber: options.blockNumber };
   const code = await ask("the payer's code", () => getCode(client, { address: signed.from, ...at }));
   const wrapper = unwrapErc6492(signed.signature);

@@ -103,26 +103,23 @@ export async function openKeeper(
   const { debug, lease } = options;
   try {
     const engine = await asUsageAsync(
-      startEngine(
-        {
-          journal,
-          chain: { client },
-          senders: [sender],
-          logger: stderrLogger(debug === true),
-          policy: {
-            ...ENGINE_POLICY,
-            leaseTtlMs: lease * 1000,
-            fees: feesOf(options),
-          },
+      startEngine(client, {
+        journal,
+        senders: [sender],
+        logger: stderrLogger(debug === true),
+        policy: {
+          ...ENGINE_POLICY,
+          leaseTtlMs: lease * 1000,
+          fees: feesOf(options),
         },
-        { onWait: tellHeld, ...(signal === undefined ? {} : { signal }) },
-      ),
+        onHeld: tellHeld,
+        ...(signal === undefined ? {} : { signal }),
+      }),
     );
-    const metrics = createKeeperMetrics({ journal, client, engine });
-    const keeper = createChannelKeeper({
+    const metrics = createKeeperMetrics(client, { journal, engine });
+    const keeper = createChannelKeeper(client, {
       metrics,
       journal,
-      client,
       engine,
       keys,
       logger: stderrLogger(debug === true),

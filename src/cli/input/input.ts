@@ -2,12 +2,18 @@ import { createReadStream } from "node:fs";
 import type { Address } from "viem";
 import { readAuthorizations } from "../../authorization/index.ts";
 import type { Network } from "../../networks.ts";
-import type { JobPayment, RefusedLine } from "../../settlement/index.ts";
+import type { JobPayment, PaymentResult, RefusedLine } from "../../settlement/index.ts";
 import { UsageError } from "../exit/errors.ts";
 import { notice } from "../output/output.ts";
 
+/** A payment and the line of the input, from 1, that it came from. */
+export type LinePayment = JobPayment & { readonly line: number };
+
+/** What became of a line's payment. */
+export type LineResult = PaymentResult<LinePayment>;
+
 /** A file of payments: those to settle, and the lines that hold none, each with its reason. */
-export type PaymentsInput = { readonly payments: readonly JobPayment[]; readonly refused: readonly RefusedLine[] };
+export type PaymentsInput = { readonly payments: readonly LinePayment[]; readonly refused: readonly RefusedLine[] };
 
 /** How many refused lines are told one by one. All of them are in the results. */
 const SHOWN = 20;
@@ -21,7 +27,7 @@ export async function readPayments(
   file: string,
   options: { readonly network?: Network | undefined; readonly token?: Address | undefined; readonly strict?: boolean },
 ): Promise<PaymentsInput> {
-  const payments: JobPayment[] = [];
+  const payments: LinePayment[] = [];
   const refused: RefusedLine[] = [];
   const context = {
     ...(options.network === undefined ? {} : { network: options.network }),

@@ -1,8 +1,9 @@
 import { closeSync, fsyncSync, ftruncateSync, renameSync, rmSync, writeSync } from "node:fs";
 import { ForeignFileError, openDraft } from "../../files.ts";
-import { type PaymentResult, type RefusedLine, serialiseRefusedLine, serialiseResult } from "../../settlement/index.ts";
+import { type RefusedLine, serialiseRefusedLine, serialiseResult } from "../../settlement/index.ts";
 import { CommandError, UsageError } from "../exit/errors.ts";
 import { EXIT } from "../exit/exitCodes.ts";
+import type { LineResult } from "./input.ts";
 
 /** The file of a job's results, with its room on the disk already taken. */
 export type ResultsFile = {
@@ -11,7 +12,7 @@ export type ResultsFile = {
    * Writes every line's result, in the order of the lines, and puts the file in place only when it is whole and on disk.
    * @throws CommandError where the disk refuses it nevertheless.
    */
-  readonly write: (results: readonly PaymentResult[], refused: readonly RefusedLine[]) => void;
+  readonly write: (results: readonly LineResult[], refused: readonly RefusedLine[]) => void;
   /** Gives the room back where there is nothing to write. What was at `path` before is still there. */
   readonly discard: () => void;
 };
@@ -73,7 +74,7 @@ function unsafe({ shortMessage, hint }: ForeignFileError): UsageError {
 }
 
 /** Writes from the start of the file on, some hundred lines at a time, and returns the bytes written. */
-function writeLines(file: number, lines: readonly (PaymentResult | RefusedLine)[]): number {
+function writeLines(file: number, lines: readonly (LineResult | RefusedLine)[]): number {
   const perChunk = 500;
   let position = 0;
   for (let i = 0; i < lines.length; i += perChunk) {

@@ -2,6 +2,7 @@ import { formatGwei } from "viem";
 import type { BatchPrice } from "../../fees/index.ts";
 import { formatAmount, formatEtherBriefly } from "../../money.ts";
 import type { SettlementQuote } from "../../settlement/index.ts";
+import type { LinePayment } from "../input/input.ts";
 import { formatTable } from "./output.ts";
 import { counted, NO_ROUTER } from "./summary.ts";
 
@@ -10,7 +11,7 @@ const SHOWN_BATCHES = 20;
 const SHOWN_LINES = 12;
 
 /** A quote for people, line by line. Amounts are of a token with six decimals, as USDC has. */
-export function formatQuote(quote: SettlementQuote, isChainsPrice: boolean): string[] {
+export function formatQuote(quote: SettlementQuote<LinePayment>, isChainsPrice: boolean): string[] {
   const lines = [...batchTable(quote), ...totals(quote), ...warnings(quote), ...excluded(quote), ""];
   const gas = `${formatGwei(quote.gasPriceWei)} gwei per gas (${isChainsPrice ? "the chain's price now" : "--gas-price"})`;
   const data = quote.dataFeeInputs === undefined ? "no data fee on this chain" : "data fee of the OP stack included";
@@ -93,7 +94,7 @@ function warnings({ total, payments, value, belowCost }: SettlementQuote): strin
   ];
 }
 
-function excluded(quote: SettlementQuote): string[] {
+function excluded(quote: SettlementQuote<LinePayment>): string[] {
   if (quote.excluded.length === 0) return [];
   const groups = new Map<string, { lines: number[]; message: string }>();
   for (const { line, outcome } of quote.excluded) {

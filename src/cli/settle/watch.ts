@@ -65,16 +65,15 @@ export async function runWatch(options: WatchOptions): Promise<ExitCode> {
 
   const log = await openDecidedLog(journal, options.out, prefix);
   const engine = await asUsageAsync(
-    startEngine(
-      {
-        journal,
-        chain: { client, nodes: options.nodes },
-        senders: options.senders,
-        policy: { ...WATCH_POLICY, ...options.policy },
-        logger: options.logger,
-      },
-      { onWait: tellHeld, signal: stop.signal },
-    ),
+    startEngine(client, {
+      journal,
+      nodes: options.nodes,
+      senders: options.senders,
+      policy: { ...WATCH_POLICY, ...options.policy },
+      logger: options.logger,
+      onHeld: tellHeld,
+      signal: stop.signal,
+    }),
   );
   const ended = new AbortController();
   const background = Promise.all([writeResults(log, ended.signal), tellStatus(options, engine, log, ended.signal)]);

@@ -7,7 +7,7 @@ import type { Cost } from "./transcript.ts";
 
 /** The gas that a deployment should take; null where that cannot be told, which the deployment itself will say better. */
 export async function predictDeployment(client: ChainClient, from: Address): Promise<bigint | null> {
-  return estimateDeployment(client, from).then(
+  return estimateDeployment(client, { sender: from }).then(
     ({ gas }) => gas,
     () => null,
   );
@@ -20,7 +20,7 @@ export async function predictSettlement(
   from: Address,
 ): Promise<(Cost & { readonly gasPriceWei: bigint }) | null> {
   // Dollars are left out of the transcript, so the price of ether does not matter.
-  const { total, gasPriceWei } = await quoteSettlement(client, payments, { from, etherMicroUsd: 0n });
+  const { total, gasPriceWei } = await quoteSettlement(client, { payments, sender: from, etherMicroUsd: 0n });
   if (total === undefined) return null;
   const { transactions, gas, price } = total;
   return { transactions, gas, feeWei: price.totalWei, dataFeeWei: price.dataWei, gasPriceWei };

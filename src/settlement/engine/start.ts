@@ -1,15 +1,29 @@
+import type { ChainClient } from "../../chain/client.ts";
 import { requireSameChain } from "../../journal/binding.ts";
 import { createSettlementEngine, type EngineOptions, type SettlementEngine } from "./engine.ts";
-import type { Patience } from "./takeKeys.ts";
+import type { KeyWait } from "./takeKeys.ts";
+
+/** What an engine works with on one chain. It closes none of it. */
+export type StartEngineOptions = Omit<EngineOptions, "chain"> & {
+  /** Further nodes: signed bytes are handed to them too, and they are asked where one node contradicts itself. */
+  readonly nodes?: readonly ChainClient[] | undefined;
+  /** Told once when another engine, dead or alive, holds a key, and how long it takes at most until that is known. */
+  readonly onHeld?: ((wait: KeyWait) => void) | undefined;
+  /** Ends the wait for a key. */
+  readonly signal?: AbortSignal | undefined;
+};
 
 /**
- * {@link createSettlementEngine} on a journal of this chain and no other, patient where another engine holds a key: it watches
- * the lease, and takes the key once that was not renewed for its whole life. It gives up as soon as the lease is renewed,
- * because then its owner is alive.
- * @throws JournalError where the journal is of another chain with this id; SenderHeldError where another engine is sending from a
- * key, or `signal` aborts while it waits.
+ * Starts an engine on a journal of this chain and no other: takes the keys' leases, takes up whatever the journal holds open, and
+ * settles what is submitted. If another engine holds a key, it watches the lease and takes the key once the lease has not been
+ * renewed for its whole life. It gives up as soon as the lease is renewed, because then its owner is alive.
+ * @throws JournalError if the journal cannot be used or is of another chain with this id; SenderHeldError if another engine sends
+ * from a key, or `signal` aborts while it waits; ChainUnavailableError if the node does not answer; EnginePolicyError or
+ * PlanLimitsError if the policy is out of its range.
  */
-export async function startEngine(options: EngineOptions, patience: Patience = {}): Promise<SettlementEngine> {
-  await requireSameChain(options.journal, options.chain.client);
-  return createSettlementEngine(options, patience);
+export async function startEngine(client: ChainClient, options: StartEngineOptions): Promise<SettlementEngine> {
+  const { nodes, onHeld, signal, ...rest } = options;
+  await requireSameChain(rest.journal, client);
+  const chain = { client, ...(nodes === undefined ? {} : { nodes }) };
+  return createSettlementEngine({ ...rest, chain }, { ...(onHeld === undefined ? {} : { onWait: onHeld }), signal });
 }

@@ -83,7 +83,7 @@ async function verifyOnChain(
   domain: TokenDomain,
 ): Promise<SignatureVerdict | ChainUnavailableError> {
   try {
-    const verdict = await verifySignatureOnChain(client, authorization, domain);
+    const verdict = await verifySignatureOnChain(client, { authorization, domain });
     if (verdict.status === "valid") return { status: "valid", signature: verdict.signature };
     if (verdict.status === "invalid" && verdict.reason === "out-of-gas") {
       const message = "the payer's code used up its gas on the signature";

@@ -20,8 +20,10 @@ import { acceptPayments } from "./intake.ts";
 import { createJobLedger, type JobLedger, LOOK_MS } from "./ledger.ts";
 import { type MinedTransaction, readMined, rememberStart } from "./transactions.ts";
 
-/** What a job works with and may decide. Times in milliseconds. */
-export type JobOptions = {
+/** What a job settles, what it works with and what it may decide. Times in milliseconds. */
+export type JobOptions<Payment extends JobPayment = JobPayment> = {
+  /** Any number: memory holds them, one outcome each, and no more than a few thousand rows of the journal. */
+  readonly payments: readonly Payment[];
   /** The keys to send from: each is this job's alone while it runs. */
   readonly senders: readonly LocalAccount[];
   /**
@@ -37,7 +39,7 @@ export type JobOptions = {
   /** With more payments open than this (by default 20,000) the rest waits outside of the journal: it needs less memory there. */
   readonly maxOpen?: number;
   /** Names a payment in the journal, for reports. */
-  readonly sourceOf?: (line: number) => string;
+  readonly sourceOf?: (payment: Payment) => string;
   readonly onProgress?: (progress: JobProgress) => void;
   /** Told when another engine holds a key, dead or alive, and how long it takes at most until that is known. */
   readonly onHeld?: (wait: KeyWait) => void;
@@ -55,8 +57,8 @@ export type JobStop = { readonly transactions: number; readonly waitMs: number }
 export type JobProgress = { readonly payments: number; readonly decided: number };
 
 /** What a job did. Results are in the order of the input and as many. */
-export type SettlementReport = {
-  readonly results: readonly PaymentResult[];
+export type SettlementReport<Payment extends JobPayment = JobPayment> = {
+  readonly results: readonly PaymentResult<Payment>[];
   /** The transactions that this run saw mined, those of an earlier run that were still open included. */
   readonly transactions: readonly MinedTransaction[];
   /** Whether batches go through the router; without it payments go to the token one by one. */
@@ -93,33 +95,30 @@ const MAX_OPEN = 20_000;
  *
  * A node that fails or a journal that cannot be written ends the job: `stopped` says why, and the results tell apart what
  * settled, what may still settle and what was not sent.
- * @param payments Any number: memory holds them, one outcome each, and no more than a few thousand rows of the journal.
  * @throws SenderHeldError where another engine sends from one of the keys; JournalError where the journal cannot be opened or
  * read, or is of another chain; ChainUnavailableError where the node does not answer from the start; EnginePolicyError and
  * PlanLimitsError where the policy is out of its range.
  */
-export async function settlePayments(
+export async function settlePayments<Payment extends JobPayment>(
   client: ChainClient,
-  payments: readonly JobPayment[],
-  options: JobOptions,
-): Promise<SettlementReport> {
+  options: JobOptions<Payment>,
+): Promise<SettlementReport<Payment>> {
   const { journal: given = ":memory:" } = options;
-  if (typeof given !== "string") return settleOn(given, client, payments, options);
+  if (typeof given !== "string") return settleOn(given, client, options);
   const journal = await openJournal(given);
   try {
-    return await settleOn(journal, client, payments, options);
+    return await settleOn(journal, client, options);
   } finally {
     await journal.close();
   }
 }
 
-async function settleOn(
+async function settleOn<Payment extends JobPayment>(
   journal: Journal,
   client: ChainClient,
-  payments: readonly JobPayment[],
-  options: JobOptions,
-): Promise<SettlementReport> {
-  const { senders, signal, sourceOf } = options;
+  options: JobOptions<Payment>,
+): Promise<SettlementReport<Payment>> {
+  const { payments, senders, signal, sourceOf } = options;
   const clock = options.clock ?? systemClock;
   const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy }, client.chain.id);
   const ledger = createJobLedger({ journal, clock }, payments);
@@ -132,7 +131,7 @@ async function settleOn(
       stopped ??= error;
     });
   };
-  const report = async (transactions: readonly MinedTransaction[]): Promise<SettlementReport> => {
+  const report = async (transactions: readonly MinedTransaction[]): Promise<SettlementReport<Payment>> => {
     const message = stopped?.shortMessage ?? "not sent in this run";
     const results = await ledger.results({ status: "not-attempted", message });
     return { results, transactions, routerUsed, stopped };
@@ -148,21 +147,23 @@ async function settleOn(
 
   const start = await rememberStart(journal, client.chain.id, senders);
   const { nodes, logger, onHeld } = options;
-  const engine = await startEngine(
-    {
-      journal,
-      chain: { client, ...(nodes === undefined ? {} : { nodes }) },
-      senders,
-      policy,
-      clock,
-      ...(logger === undefined ? {} : { logger }),
-    },
-    { ...(onHeld === undefined ? {} : { onWait: onHeld }), signal },
-  );
+  const engine = await startEngine(client, {
+    journal,
+    ...(nodes === undefined ? {} : { nodes }),
+    senders,
+    policy,
+    clock,
+    ...(logger === undefined ? {} : { logger }),
+    ...(onHeld === undefined ? {} : { onHeld }),
+    signal,
+  });
   try {
     const { lookbackBlocks } = policy;
     const { maxOpen = MAX_OPEN } = options;
-    const sourceAt = (position: number) => sourceOf?.(payments[position]?.line ?? 0);
+    const sourceAt = (position: number): string | undefined => {
+      const payment = payments[position];
+      return payment === undefined ? undefined : sourceOf?.(payment);
+    };
     await unlessStopped(() =>
       acceptPayments({
         client,
@@ -198,7 +199,7 @@ async function untilDecided(
     readonly policy: EnginePolicy;
     readonly tell: () => void;
   },
-  { waitMs = WAIT_MS, signal }: JobOptions,
+  { waitMs = WAIT_MS, signal }: Pick<JobOptions, "waitMs" | "signal">,
 ): Promise<void> {
   const { client, clock, ledger, engine, policy } = port;
   const patienceMs = Math.min(PUT_OFF_MS, waitMs);

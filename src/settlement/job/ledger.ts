@@ -7,7 +7,7 @@ import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } f
 import { isPutOff, outcomeOf } from "./outcome.ts";
 
 /** What a job knows of its payments, which are named by their position in the input. Memory holds one outcome of each. */
-export type JobLedger = {
+export type JobLedger<Payment extends JobPayment = JobPayment> = {
   readonly authorizationAt: (position: number) => SignedAuthorization;
   /** The positions that have neither an outcome nor a row of the journal to wait for. */
   readonly rest: () => number[];
@@ -25,7 +25,7 @@ export type JobLedger = {
   /** Whether all that is open was put off, and nothing happened for `ms`, or nothing is due within that time. */
   readonly isPutOffFor: (ms: number) => boolean;
   /** Every payment's result when the job ends; `notSent` for those that no engine has. */
-  readonly results: (notSent: PaymentOutcome) => Promise<PaymentResult[]>;
+  readonly results: (notSent: PaymentOutcome) => Promise<PaymentResult<Payment>[]>;
 };
 
 /** The longest time between two looks, in milliseconds. */
@@ -34,10 +34,10 @@ const STATES: readonly PaymentState[] = OPEN_STATES;
 /** Rows that are looked at in one go. */
 const LOOK_AT_ONCE = 2_000;
 
-export function createJobLedger(
+export function createJobLedger<Payment extends JobPayment>(
   { journal, clock }: { readonly journal: Journal; readonly clock: Clock },
-  payments: readonly JobPayment[],
-): JobLedger {
+  payments: readonly Payment[],
+): JobLedger<Payment> {
   const outcomes = new Array<PaymentOutcome | undefined>(payments.length).fill(undefined);
   /** The payments that wait for their outcome: row id to position. */
   const open = new Map<number, number>();
@@ -141,9 +141,7 @@ export function createJobLedger(
           last[position] = outcomeOf(row, whenSent(row), batch?.attempts.at(-1)?.hash);
         }
       }
-      return payments.map(({ line, authorization }, position) => {
-        return { line, authorization, outcome: last[position] ?? notSent };
-      });
+      return payments.map((payment, position) => ({ ...payment, outcome: last[position] ?? notSent }));
     },
   };
 }

@@ -9,8 +9,12 @@ export type RefusedLine = {
   readonly message: string;
 };
 
-/** A result as one line of JSON: what was authorized, by its identity, and what became of it. Amounts are strings. */
-export function serialiseResult({ line, authorization, outcome }: PaymentResult): string {
+/**
+ * A result as one line of JSON: what was authorized, by its identity, and what became of it, with the line of the file that it
+ * came from if there is one. Amounts are strings, in atomic units.
+ */
+export function serialiseResult(result: PaymentResult & { readonly line?: number }): string {
+  const { line, authorization, outcome } = result;
   const { chainId, token, from, to, value, nonce } = authorization;
   const network = networkOf(chainId)?.caip2 ?? `eip155:${chainId}`;
   return toJsonLine({ line, network, token, from, to, value, nonce, ...outcome });

@@ -22,11 +22,12 @@ export type SettlementSummary = {
 
 export type Tally = { readonly count: number; readonly value: bigint };
 
-/** Adds up a job's results. Every payment is counted exactly once. */
-export function summarise(
-  results: readonly PaymentResult[],
-  transactions: readonly MinedTransaction[],
-): SettlementSummary {
+/** Adds up the report of {@link settlePayments}. Every payment is counted exactly once. */
+export function summarise(report: {
+  readonly results: readonly PaymentResult[];
+  readonly transactions: readonly MinedTransaction[];
+}): SettlementSummary {
+  const { results, transactions } = report;
   const tallies = new Map<string, Tally>();
   const reasons = new Set<string>();
   for (const { outcome, authorization } of results) {

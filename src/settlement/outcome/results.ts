@@ -41,11 +41,11 @@ export type PaymentOutcome =
   /** Sent, and not known to be mined: it may settle at any moment. Run again to learn; it is not failed. */
   | { readonly status: "pending"; readonly transactionHash: Hex };
 
-/** A payment of a job and the line of the input, from 1, that it came from. */
-export type JobPayment = { readonly line: number; readonly authorization: SignedAuthorization };
+/** A payment of a job. What else the caller keeps with it (an order's number, a line of a file) comes back with its result. */
+export type JobPayment = { readonly authorization: SignedAuthorization };
 
-/** What became of one payment of a job. */
-export type PaymentResult = JobPayment & { readonly outcome: PaymentOutcome };
+/** One payment of a job, as it was given, and what became of it. */
+export type PaymentResult<Payment extends JobPayment = JobPayment> = Payment & { readonly outcome: PaymentOutcome };
 
 /** The outcome of what a job has already, behind another signature that is good too. */
 export const DUPLICATE: PaymentOutcome & { status: "rejected" } = {

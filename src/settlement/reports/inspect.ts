@@ -50,6 +50,13 @@ export type InspectedBatch = {
   readonly items: readonly InspectedItem[];
 };
 
+export type InspectOptions = {
+  /** The transaction's. */
+  readonly hash: Hex;
+  /** The router to look for; the deployed one by default. Events of others are not believed. */
+  readonly router?: Address;
+};
+
 /** What is known of a transaction hash. */
 export type Inspection =
   | { readonly status: "unknown" }
@@ -81,14 +88,10 @@ export type Inspection =
 /**
  * Reads what a transaction carried and what became of each item, from its calldata and its own logs. Where another
  * contract called the router or the token, the logs alone tell: then of an item that failed only payer and nonce are known.
- * @param options.router The router to look for; the deployed one by default. Events of others are not believed.
  * @throws ChainUnavailableError where the node does not answer.
  */
-export async function inspectSettlement(
-  client: ChainClient,
-  hash: Hex,
-  options: { readonly router?: Address } = {},
-): Promise<Inspection> {
+export async function inspectSettlement(client: ChainClient, options: InspectOptions): Promise<Inspection> {
+  const { hash, router = ROUTER_ADDRESS } = options;
   const transaction = await findTransaction(client, hash);
   if (transaction === undefined) return { status: "unknown" };
   const receipt = await findReceipt(client, hash);
@@ -104,7 +107,7 @@ export async function inspectSettlement(
     };
   }
 
-  const found = readBatches(transaction, receipt, client.chain.id, options.router ?? ROUTER_ADDRESS);
+  const found = readBatches(transaction, receipt, client.chain.id, router);
   const succeeded = receipt.status === "success";
   if (found.length === 0) return { status: "no-settlement", to: checksummed(transaction.to), succeeded };
   const batches = shareGas(found, receipt.gasUsed);

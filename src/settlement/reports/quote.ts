@@ -14,9 +14,10 @@ import { type JobPayment, type PaymentOutcome, type PaymentResult, rejectionOf }
 import { DEFAULT_POLICY } from "../policy.ts";
 import { sortOut } from "./sortOut.ts";
 
-export type QuoteOptions = SettlementPolicy & {
-  /** Who would send. It matters only where the sender is a payer too. */
-  readonly from?: Address;
+export type QuoteOptions<Payment extends JobPayment = JobPayment> = SettlementPolicy & {
+  readonly payments: readonly Payment[];
+  /** Who would send. It matters only if the sender is a payer too. */
+  readonly sender?: Address;
   /** Price of gas in wei; the chain's by default. */
   readonly gasPriceWei?: bigint;
   /** Price of one ether in millionths of a dollar. */
@@ -45,7 +46,7 @@ export type QuotedBatch = {
 export type QuoteTotal = { readonly transactions: number; readonly gas: bigint; readonly price: BatchPrice };
 
 /** What settling some payments would take, had it been done at `head`. */
-export type SettlementQuote = {
+export type SettlementQuote<Payment extends JobPayment = JobPayment> = {
   readonly head: Head;
   readonly routerUsed: boolean;
   readonly gasPriceWei: bigint;
@@ -62,21 +63,21 @@ export type SettlementQuote = {
   /** How many of the payments are worth less than what settling one of them costs on average. */
   readonly belowCost: number;
   /** What is in no batch and why, in the order of the input. */
-  readonly excluded: readonly PaymentResult[];
+  readonly excluded: readonly PaymentResult<Payment>[];
 };
 
 /**
  * Plans a settlement, pre-flights every batch of it and prices it. Sends nothing and needs no key.
  * @throws ChainUnavailableError where the node does not answer, PlanLimitsError where a limit is out of its range.
  */
-export async function quoteSettlement(
+export async function quoteSettlement<Payment extends JobPayment>(
   client: ChainClient,
-  payments: readonly JobPayment[],
-  options: QuoteOptions,
-): Promise<SettlementQuote> {
+  options: QuoteOptions<Payment>,
+): Promise<SettlementQuote<Payment>> {
+  const { payments } = options;
   const { mine, others } = await sortOut(client, payments);
   const nowSeconds = BigInt(Math.floor(Date.now() / 1000));
-  const sender = options.from === undefined ? {} : { sender: options.from };
+  const sender = options.sender === undefined ? {} : { sender: options.sender };
   const prepared = await prepareSettlement(client, mine, { ...options, ...sender, nowSeconds });
   const dataFeeInputs = await readDataFeeInputs(client);
   const gasPriceWei = options.gasPriceWei ?? (await readGasPrice(client));
@@ -88,7 +89,7 @@ export async function quoteSettlement(
   }
   const ready: SignedAuthorization[] = [];
   const batches: QuotedBatch[] = [];
-  for await (const screened of screenBatches(client, prepared, options.from ?? zeroAddress)) {
+  for await (const screened of screenBatches(client, prepared, options.sender ?? zeroAddress)) {
     if (screened.status === "excluded") outcomes.set(screened.payment, screened.outcome);
     else {
       ready.push(...screened.payments);
@@ -99,7 +100,7 @@ export async function quoteSettlement(
 
   const value = sum(batches.map((batch) => batch.value));
   const total = batches.length === 0 ? undefined : totalOf(batches, ready.length, value, prices);
-  const excluded = payments.flatMap((payment): PaymentResult[] => {
+  const excluded = payments.flatMap((payment): PaymentResult<Payment>[] => {
     const outcome = others.get(payment) ?? outcomes.get(payment.authorization);
     return outcome === undefined ? [] : [{ ...payment, outcome }];
   });
@@ -121,7 +122,7 @@ export async function quoteSettlement(
 async function explainUnplanned(
   client: ChainClient,
   { plan, original }: PreparedSettlement,
-  { lookbackBlocks = DEFAULT_POLICY.lookbackBlocks }: QuoteOptions,
+  { lookbackBlocks = DEFAULT_POLICY.lookbackBlocks }: Pick<QuoteOptions, "lookbackBlocks">,
 ): Promise<Map<SignedAuthorization, PaymentOutcome>> {
   const outcomes = new Map<SignedAuthorization, PaymentOutcome>();
   for (const { payment, validFromSeconds } of plan.deferred) {

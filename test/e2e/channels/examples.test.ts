@@ -88,9 +88,9 @@ describe("the examples with channels", () => {
 
   async function claimAndSweep(journalFile: string, payTo: Address): Promise<bigint> {
     const journal = await openJournal(journalFile);
-    const engine = await startEngine({ journal, chain: { client: lab.client }, senders: [accountOf(PURSE)] });
+    const engine = await startEngine(lab.client, { journal, senders: [accountOf(PURSE)] });
     const keys = [accountOf(AUTHORIZER)];
-    const keeper = createChannelKeeper({ journal, client: lab.client, engine, keys, isWatching: false });
+    const keeper = createChannelKeeper(lab.client, { journal, engine, keys, isWatching: false });
     await keeper.claim();
     await keeper.sweep();
     await keeper.close();

@@ -203,7 +203,8 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     // The journal knows of every unit of it, whoever claimed it and died.
     const token = networks.baseSepolia.usdc.address;
     const chain = await until(async () => {
-      const found = await reconcile(lab.client, journal, {
+      const found = await reconcile(lab.client, {
+        journal,
         token,
         fromBlock: 0n,
         toBlock: await lab.client.getBlockNumber(),

@@ -69,16 +69,14 @@ async function serve(life: ServerLife, journal: Journal): Promise<string> {
 
 async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, journal: Journal): Promise<string> {
   const client = await connectChain(rpcUrl, { pollingIntervalMs: 20 });
-  const engine = await startEngine({
+  const engine = await startEngine(client, {
     journal,
-    chain: { client },
     senders: [privateKeyToAccount(senderKey)],
     owner,
     policy: { ...FAST, lingerMs: 20, leaseTtlMs: 600 },
   });
-  createChannelKeeper({
+  createChannelKeeper(client, {
     journal,
-    client,
     engine,
     keys: [privateKeyToAccount(authorizerKey)],
     policy: EAGER,

@@ -92,7 +92,7 @@ describe("dataCostsOf", () => {
     const costs = dataCostsOf(traffic, bytes);
     for (const count of [1, 60]) {
       const start = await lab.client.getBlockNumber();
-      const report = await settlePayments(lab.client, await pay(count, payee(2)), { senders: [lab.account] });
+      const report = await settlePayments(lab.client, { payments: await pay(count, payee(2)), senders: [lab.account] });
       expect(report.results.every(({ outcome }) => outcome.status === "settled")).to.equal(true);
       const sent = await sentBy(lab.account, start);
       expect(sent).to.have.length(1);

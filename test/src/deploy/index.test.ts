@@ -35,7 +35,7 @@ describe("deployRouter", () => {
     const { client, account, options } = await connect();
     expect(await readRouterCode(client)).to.deep.equal({ status: "missing" });
 
-    const deployment = await deployRouter(client, account, options);
+    const deployment = await deployRouter(client, { sender: account, ...options });
     expect(deployment).to.include({ status: "deployed", address: ROUTER_ADDRESS, staleJournal: undefined });
     expect(await client.getCode({ address: ROUTER_ADDRESS })).to.equal(settlementRouterArtifact.deployedBytecode);
     const hash = deployment.status === "deployed" ? deployment.transactionHash : undefined;
@@ -44,16 +44,16 @@ describe("deployRouter", () => {
     expect(receipt.to).to.equal(CREATE_X_ADDRESS.toLowerCase());
 
     const txNonce = await client.getTransactionCount({ address: account.address });
-    const again = await deployRouter(client, account, options);
+    const again = await deployRouter(client, { sender: account, ...options });
     expect(again).to.deep.equal({ status: "already-deployed", address: ROUTER_ADDRESS });
     expect(await client.getTransactionCount({ address: account.address })).to.equal(txNonce);
   });
 
   it("estimates what the deployment then uses", async () => {
     const { client, account, options } = await connect();
-    const { gas, fees, costWei } = await estimateDeployment(client, account.address);
+    const { gas, fees, costWei } = await estimateDeployment(client, { sender: account.address });
     expect(costWei).to.equal(gas * fees.maxFeePerGas);
-    const deployment = await deployRouter(client, account, options);
+    const deployment = await deployRouter(client, { sender: account, ...options });
     const hash = deployment.status === "deployed" ? deployment.transactionHash : undefined;
     const { gasUsed } = await client.getTransactionReceipt({ hash: hash! });
     expect(Number(gasUsed))
@@ -64,7 +64,10 @@ describe("deployRouter", () => {
   it("comes out when two do it at once", async () => {
     const { client, account, options } = await connect();
     const other = privateKeyToAccount(chain.accounts[4]!.privateKey);
-    const both = await Promise.all([deployRouter(client, account, options), deployRouter(client, other, options)]);
+    const both = await Promise.all([
+      deployRouter(client, { sender: account, ...options }),
+      deployRouter(client, { sender: other, ...options }),
+    ]);
     expect(both.map(({ address }) => address)).to.deep.equal([ROUTER_ADDRESS, ROUTER_ADDRESS]);
     expect(both.map(({ status }) => status)).to.include("deployed");
     expect(await readRouterCode(client)).to.deep.equal({ status: "matches" });
@@ -73,7 +76,7 @@ describe("deployRouter", () => {
   it("refuses where CreateX is missing", async () => {
     const { client, account, options } = await connect();
     await chain.request("hardhat_setCode", [CREATE_X_ADDRESS, "0x"]);
-    const { shortMessage, hint } = await refusalOf(deployRouter(client, account, options));
+    const { shortMessage, hint } = await refusalOf(deployRouter(client, { sender: account, ...options }));
     expect(shortMessage).to.equal("CreateX, which deploys the router, is not on chain 84532.");
     expect(hint).to.contain("Check --rpc-url.");
   });
@@ -81,7 +84,7 @@ describe("deployRouter", () => {
   it("refuses an account that cannot pay, and says what it needs", async () => {
     const { client, account, options } = await connect();
     await chain.request("hardhat_setBalance", [account.address, "0x1"]);
-    const { shortMessage, details } = await refusalOf(deployRouter(client, account, options));
+    const { shortMessage, details } = await refusalOf(deployRouter(client, { sender: account, ...options }));
     expect(shortMessage).to.equal(`${account.address} cannot pay for the deployment.`);
     expect(details).to.match(/^It has 0\.000000000000000001 ETH and needs about 0\.0000\d+ ETH\.$/);
   });
@@ -90,7 +93,7 @@ describe("deployRouter", () => {
     const { client, account, options } = await connect();
     await chain.request("hardhat_setCode", [ROUTER_ADDRESS, "0x6001"]);
     expect(await readRouterCode(client)).to.deep.equal({ status: "differs", bytes: 2 });
-    const { shortMessage } = await refusalOf(deployRouter(client, account, options));
+    const { shortMessage } = await refusalOf(deployRouter(client, { sender: account, ...options }));
     expect(shortMessage).to.equal(`${ROUTER_ADDRESS} has other code than this version's router.`);
   });
 });

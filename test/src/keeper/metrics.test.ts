@@ -57,9 +57,8 @@ describe("createKeeperMetrics", () => {
         ? Promise.reject(new JournalError("unavailable", "The database is away."))
         : journal.keeperCalls(chainId);
     };
-    const metrics = createKeeperMetrics({
+    const metrics = createKeeperMetrics(lab.client, {
       journal: { ...journal, keeperCalls },
-      client: lab.client,
       engine: { accounts: () => [] },
     });
     expect(await scrape(metrics)).to.include({ journal_up: 1, channels: 2, keeper_open_calls: 0 });

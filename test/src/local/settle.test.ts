@@ -12,11 +12,9 @@ describe("LocalChain.settle", () => {
         const signed = await Promise.all(payers.map((payer) => chain.sign(payer, { to: PAYEE, value: 5n })));
         const { results, transactions, stopped } = await chain.settle(signed);
         expect(stopped).to.equal(undefined);
-        expect(results.map(({ line, outcome }) => [line, outcome.status])).to.deep.equal([
-          [1, "settled"],
-          [2, "settled"],
-          [3, "settled"],
-        ]);
+        expect(results.map(({ authorization, outcome }) => [authorization, outcome.status])).to.deep.equal(
+          signed.map((one) => [one, "settled"]),
+        );
         expect(transactions.map(({ kind }) => kind)).to.deep.equal(bare ? ["direct", "direct", "direct"] : ["router"]);
       } finally {
         await chain.stop();

@@ -8,7 +8,8 @@ import { addFlows, readBalances } from "./balances.ts";
 import { type ChannelReconciliation, reconcileChannels } from "./channels.ts";
 import { createLedger, type Party, type Tally } from "./ledger.ts";
 
-export type ReconcileQuery = {
+export type ReconcileOptions = {
+  readonly journal: Journal;
   readonly token: Address;
   /** Both included. */
   readonly fromBlock: bigint;
@@ -64,8 +65,8 @@ const SHOWN_DIFFERENCES = 100;
  * journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
  * @throws ChainUnavailableError where the node does not answer.
  */
-export async function reconcile(client: ChainClient, journal: Journal, query: ReconcileQuery): Promise<Reconciliation> {
-  const { token, fromBlock, toBlock } = query;
+export async function reconcile(client: ChainClient, query: ReconcileOptions): Promise<Reconciliation> {
+  const { journal, token, fromBlock, toBlock } = query;
   const range: BlockRange = { from: fromBlock, to: toBlock };
   const channels = await reconcileChannels(client, journal, {
     ...range,

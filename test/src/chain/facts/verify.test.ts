@@ -69,7 +69,7 @@ describe("verifySignatureOnChain", () => {
     it("is valid by ECDSA, and the token agrees", async () => {
       const token = await networkHelpers.loadFixture(fixture);
       const signed = await signAuthorization(key, token.authorize(key.address), domain);
-      expect(await verifySignatureOnChain(client, signed, domain)).to.deep.equal({
+      expect(await verifySignatureOnChain(client, { authorization: signed, domain })).to.deep.equal({
         status: "valid",
         by: "ecdsa",
         signature: signed.signature,
@@ -80,7 +80,7 @@ describe("verifySignatureOnChain", () => {
     it("is invalid with another's signature, named, and the token agrees", async () => {
       const token = await networkHelpers.loadFixture(fixture);
       const signed = await signAs(token.authorize(fundedAccount(13).address));
-      expect(await verifySignatureOnChain(client, signed, domain)).to.deep.equal({
+      expect(await verifySignatureOnChain(client, { authorization: signed, domain })).to.deep.equal({
         status: "invalid",
         by: "ecdsa",
         reason: "mismatch",
@@ -93,7 +93,8 @@ describe("verifySignatureOnChain", () => {
       const { authorize } = await networkHelpers.loadFixture(fixture);
       const authorization = authorize(key.address);
       const { signature } = await signAs(authorization);
-      const verdict = (other: Hex) => verifySignatureOnChain(client, { ...authorization, signature: other }, domain);
+      const verdict = (other: Hex) =>
+        verifySignatureOnChain(client, { authorization: { ...authorization, signature: other }, domain });
       const invalid = { status: "invalid", by: "ecdsa" };
       expect(await verdict("0x")).to.deep.equal({ ...invalid, reason: "not-65-bytes" });
       expect(await verdict(`${signature}00`)).to.deep.equal({ ...invalid, reason: "not-65-bytes" });
@@ -108,7 +109,7 @@ describe("verifySignatureOnChain", () => {
       const token = await networkHelpers.loadFixture(fixture);
       const wallet = await viem.deployContract("OwnerWallet", [key.address]);
       const signed = await signAs(token.authorize(wallet.address));
-      expect(await verifySignatureOnChain(client, signed, domain)).to.deep.equal({
+      expect(await verifySignatureOnChain(client, { authorization: signed, domain })).to.deep.equal({
         status: "valid",
         by: "erc1271",
         signature: signed.signature,
@@ -120,7 +121,7 @@ describe("verifySignatureOnChain", () => {
       const token = await networkHelpers.loadFixture(fixture);
       const wallet = await viem.deployContract("OwnerWallet", [payee]);
       const signed = await signAs(token.authorize(wallet.address));
-      expect(await verifySignatureOnChain(client, signed, domain)).to.deep.equal({
+      expect(await verifySignatureOnChain(client, { authorization: signed, domain })).to.deep.equal({
         status: "invalid",
         by: "erc1271",
         reason: "rejected",
@@ -152,7 +153,7 @@ describe("verifySignatureOnChain", () => {
         const authorization = token.authorize(address);
         const signature = await fundedAccount(14).signTypedData(authorizationTypedData(authorization, domain));
         const signed = { ...authorization, signature };
-        const verdict = await verifySignatureOnChain(client, signed, domain);
+        const verdict = await verifySignatureOnChain(client, { authorization: signed, domain });
         expect(verdict).to.deep.equal(
           expected === "valid"
             ? { status: "valid", by: "erc1271", signature }
@@ -178,10 +179,10 @@ describe("verifySignatureOnChain", () => {
       await networkHelpers.setCode(address, code);
       const signed = { ...authorize(address), signature: "0x" as const };
       const verdict = async (erc1271Gas: bigint) =>
-        (await verifySignatureOnChain(client, signed, domain, { erc1271Gas })).status;
+        (await verifySignatureOnChain(client, { authorization: signed, domain, erc1271Gas })).status;
       expect(await verdict(300_002n)).to.equal("invalid");
       expect(await verdict(300_006n)).to.equal("valid");
-      expect((await verifySignatureOnChain(client, signed, domain)).status).to.equal("valid");
+      expect((await verifySignatureOnChain(client, { authorization: signed, domain })).status).to.equal("valid");
       expect(DEFAULT_ERC1271_GAS).to.equal(1_000_000n);
     });
 
@@ -190,7 +191,7 @@ describe("verifySignatureOnChain", () => {
       const { address } = fundedAccount(14);
       await networkHelpers.setCode(address, answering(word(magic)));
       const signed = { ...authorize(address), signature: `0x${"ab".repeat(8192)}` as const };
-      expect((await verifySignatureOnChain(client, signed, domain)).status).to.equal("valid");
+      expect((await verifySignatureOnChain(client, { authorization: signed, domain })).status).to.equal("valid");
     });
   });
 
@@ -202,7 +203,7 @@ describe("verifySignatureOnChain", () => {
       const wallet = await viem.deployContract("DelegateWallet");
       await delegate(wallet.address);
       const signed = await signAuthorization(key, token.authorize(key.address), domain);
-      expect(await verifySignatureOnChain(client, signed, domain)).to.deep.equal({
+      expect(await verifySignatureOnChain(client, { authorization: signed, domain })).to.deep.equal({
         status: "valid",
         by: "erc1271",
         signature: signed.signature,
@@ -215,7 +216,7 @@ describe("verifySignatureOnChain", () => {
       for (const target of [token.implementation.address, payee]) {
         await delegate(target);
         const signed = await signAuthorization(key, token.authorize(key.address), domain);
-        const verdict = await verifySignatureOnChain(client, signed, domain);
+        const verdict = await verifySignatureOnChain(client, { authorization: signed, domain });
         expect(verdict).to.include({ status: "invalid", by: "erc1271" });
         expect(await tokenTakes(token, signed)).to.equal(false);
       }
@@ -231,7 +232,7 @@ describe("verifySignatureOnChain", () => {
       const { signature, ...authorization } = await signAs(token.authorize(wallet));
       const factoryData: Hex = "0xabcdef";
       const wrapped = { ...authorization, signature: wrap(factory.address, factoryData, signature) };
-      const verdict = await verifySignatureOnChain(client, wrapped, domain);
+      const verdict = await verifySignatureOnChain(client, { authorization: wrapped, domain });
       expect(verdict).to.have.property("status", "counterfactual");
       expect(verdict).to.include({ factoryData, signature });
       expect(String(verdict.status === "counterfactual" && verdict.factory).toLowerCase()).to.equal(
@@ -239,7 +240,7 @@ describe("verifySignatureOnChain", () => {
       );
 
       await factory.write.deploy([key.address, salt]);
-      expect(await verifySignatureOnChain(client, wrapped, domain)).to.deep.equal({
+      expect(await verifySignatureOnChain(client, { authorization: wrapped, domain })).to.deep.equal({
         status: "valid",
         by: "erc1271",
         signature,
@@ -254,8 +255,10 @@ describe("verifySignatureOnChain", () => {
     const blockNumber = await client.getBlockNumber();
     await networkHelpers.mine();
     await networkHelpers.setCode(key.address, revert);
-    expect((await verifySignatureOnChain(client, signed, domain)).status).to.equal("invalid");
-    expect((await verifySignatureOnChain(client, signed, domain, { blockNumber })).status).to.equal("valid");
+    expect((await verifySignatureOnChain(client, { authorization: signed, domain })).status).to.equal("invalid");
+    expect((await verifySignatureOnChain(client, { authorization: signed, domain, blockNumber })).status).to.equal(
+      "valid",
+    );
   });
 
   describe("a node that does not answer", () => {
@@ -284,7 +287,7 @@ describe("verifySignatureOnChain", () => {
     for (const [what, answer, subject] of nodes) {
       it(`throws what is no verdict, ${what}, and tells no secret`, async () => {
         const signed = await signedBy();
-        const error = await verifySignatureOnChain(clientThat(answer), signed, domain).catch(
+        const error = await verifySignatureOnChain(clientThat(answer), { authorization: signed, domain }).catch(
           (thrown: unknown) => thrown,
         );
         expect(error).to.be.instanceOf(ChainUnavailableError);

@@ -26,7 +26,8 @@ describe("settlePayments with more payments than it may have open", () => {
       open.push(queued + batched + submitted);
       return journal.accept(...args);
     };
-    const { results } = await settlePayments(lab.client, payments, {
+    const { results } = await settlePayments(lab.client, {
+      payments,
       senders: [lab.account],
       journal: { ...journal, accept },
       maxOpen: 50,
@@ -59,7 +60,8 @@ describe("settlePayments with more payments than it may have open", () => {
       return journal.accept(...args);
     };
     // No batch is full, so that nothing is sent before everything is accepted. The engine pauses for other times.
-    await settlePayments(lab.client, payments, {
+    await settlePayments(lab.client, {
+      payments,
       senders: [lab.account],
       journal: { ...journal, accept },
       maxOpen: 50,

@@ -3,10 +3,10 @@ import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../../src/chain/client.ts";
 import { ChainUnavailableError, TransactionRefusedError } from "../../../../src/chain/errors.ts";
+import type { LinePayment } from "../../../../src/cli/input/input.ts";
 import type { PaymentState } from "../../../../src/journal/index.ts";
 import {
   type JobOptions,
-  type JobPayment,
   type Journal,
   JournalError,
   openJournal,
@@ -37,18 +37,18 @@ describe("settlePayments", () => {
   let journal: Journal;
   let fresh = 500;
   const nextPayee = () => freshAddress(fresh++);
-  const settle = (payments: readonly JobPayment[], options: Partial<JobOptions> = {}) =>
-    settlePayments(lab.client, payments, { journal: journal, senders: [lab.account], waitMs: 300_000, ...options });
+  const settle = (payments: readonly LinePayment[], options: Partial<JobOptions<LinePayment>> = {}) =>
+    settlePayments(lab.client, { payments, journal: journal, senders: [lab.account], waitMs: 300_000, ...options });
   /** Settles through a node that misbehaves as `fault` says. */
   const settleThrough = async (
     fault: (request: NodeRequest) => Fault,
-    payments: readonly JobPayment[],
-    options: Partial<JobOptions> = {},
+    payments: readonly LinePayment[],
+    options: Partial<JobOptions<LinePayment>> = {},
   ) => {
     const node = await startFaultyNode(lab.chain.rpcUrl, fault);
     try {
       const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
-      return await settlePayments(client, payments, { journal: journal, senders: [lab.account], ...options });
+      return await settlePayments(client, { payments, journal: journal, senders: [lab.account], ...options });
     } finally {
       await node.stop();
     }
@@ -56,7 +56,7 @@ describe("settlePayments", () => {
   /** Runs a job that waits for what does not come: its time goes by once it has done what it can. */
   const inVain = async (
     isDone: () => Promise<boolean> | boolean,
-    run: (options: Partial<JobOptions>) => Promise<SettlementReport>,
+    run: (options: Partial<JobOptions<LinePayment>>) => Promise<SettlementReport>,
   ): Promise<SettlementReport> => {
     const clock = startPacedClock(() => lab.chain.request("eth_chainId"));
     // A transaction keeps its hash and the job its key, however much time goes by.
@@ -108,7 +108,7 @@ describe("settlePayments", () => {
     expect(await lab.balanceOf(payee)).to.equal(
       payments.reduce((sum, { authorization }) => sum + authorization.value, 0n),
     );
-    const { transactions, gasUsed, settledNow } = summarise(report.results, report.transactions);
+    const { transactions, gasUsed, settledNow } = summarise(report);
     expect([transactions, settledNow.count]).to.deep.equal([1, 30]);
     const shares = report.results.map(({ outcome }) => (outcome.status === "settled" ? (outcome.gasShare ?? 0n) : 0n));
     expect(shares.reduce((sum, share) => sum + share, 0n)).to.equal(gasUsed);
@@ -217,9 +217,8 @@ describe("settlePayments", () => {
   it("takes up what another run left in the queue", async () => {
     const payee = nextPayee();
     const [left, mine] = await lab.pay(2, payee);
-    const engine = await startEngine({
+    const engine = await startEngine(lab.client, {
       journal,
-      chain: { client: lab.client },
       senders: [lab.account],
       policy: { lingerMs: 60_000, maxLingerMs: 60_000 },
     });
@@ -250,12 +249,7 @@ describe("settlePayments", () => {
   });
 
   it("refuses to send beside another engine with the key", async () => {
-    const engine = await startEngine({
-      journal,
-      chain: { client: lab.client },
-      senders: [lab.account],
-      policy: { leaseTtlMs: 1_000 },
-    });
+    const engine = await startEngine(lab.client, { journal, senders: [lab.account], policy: { leaseTtlMs: 1_000 } });
     const error = await settle(await lab.pay(1, nextPayee())).catch((cause: unknown) => cause);
     await engine.close();
     expect(error).to.be.instanceOf(SenderHeldError);
@@ -282,11 +276,11 @@ describe("settlePayments", () => {
       const payments = await still.pay(3, nextPayee());
       const options = { journal: journal, senders: [still.account] };
       const isSent = async () => (await countOf("submitted")) === 3;
-      const first = await inVain(isSent, (more) => settlePayments(still.client, payments, { ...options, ...more }));
+      const first = await inVain(isSent, (more) => settlePayments(still.client, { payments, ...options, ...more }));
       expect(first.results.map(({ outcome }) => outcome.status)).to.deep.equal(Array(3).fill("pending"));
       const hashes = first.results.map(({ outcome }) => "transactionHash" in outcome && outcome.transactionHash);
       await still.chain.request("evm_mine");
-      const second = await settlePayments(still.client, payments, options);
+      const second = await settlePayments(still.client, { payments, ...options });
       expect(second.results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal(
         Array(3).fill("before"),
       );
@@ -342,7 +336,7 @@ describe("settlePayments", () => {
     it("is in memory by default: the chain alone tells the next call what settled", async () => {
       const payments = await lab.pay(2, nextPayee());
       for (const when of ["now", "elsewhere"]) {
-        const { results } = await settlePayments(lab.client, payments, { senders: [lab.account] });
+        const { results } = await settlePayments(lab.client, { payments, senders: [lab.account] });
         expect(results.map(({ outcome }) => "when" in outcome && outcome.when)).to.deep.equal([when, when]);
       }
     });
@@ -352,7 +346,7 @@ describe("settlePayments", () => {
       const other = await openChainLab();
       try {
         const options = { journal: journal, senders: [other.account] };
-        const error = await settlePayments(other.client, [], options).catch((cause: unknown) => cause);
+        const error = await settlePayments(other.client, { payments: [], ...options }).catch((cause: unknown) => cause);
         expect(error).to.be.instanceOf(JournalError);
         expect(error).to.have.property("shortMessage", "The journal is of another chain with the id 84532.");
       } finally {

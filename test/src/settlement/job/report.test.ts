@@ -60,7 +60,7 @@ describe("summarise", () => {
       payments: 3,
       settled: 3,
     };
-    expect(summarise(results, [transaction])).to.deep.equal({
+    expect(summarise({ results, transactions: [transaction] })).to.deep.equal({
       payments: 11,
       settledNow: { count: 3, value: 6n },
       settledBefore: { count: 1, value: 4n },
@@ -81,7 +81,7 @@ describe("summarise", () => {
   });
 
   it("has no gas per payment where none settled", () => {
-    expect(summarise([], [])).to.deep.include({ payments: 0, gasPerPayment: undefined });
+    expect(summarise({ results: [], transactions: [] })).to.deep.include({ payments: 0, gasPerPayment: undefined });
   });
 });
 

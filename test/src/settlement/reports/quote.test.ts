@@ -25,7 +25,8 @@ describe("quoteSettlement", () => {
     const elsewhere = { ...drained, chainId: 8453 };
     const extra = [drained, elsewhere].map((authorization, index) => ({ line: index + 6, authorization }));
     const seen: number[] = [];
-    const quote = await quoteSettlement(lab.client, [...good, ...extra], {
+    const quote = await quoteSettlement(lab.client, {
+      payments: [...good, ...extra],
       etherMicroUsd,
       onProgress: (done) => seen.push(done),
     });
@@ -40,7 +41,11 @@ describe("quoteSettlement", () => {
   it("adds the data fee of an OP-stack chain, more of it one by one", async () => {
     const node = await startDataFeeNode(lab.chain.rpcUrl);
     const client = await connectChain(node.rpcUrl);
-    const quote = await quoteSettlement(client, await lab.pay(20, freshAddress(2)), { etherMicroUsd, gasPriceWei: 5n });
+    const quote = await quoteSettlement(client, {
+      payments: await lab.pay(20, freshAddress(2)),
+      etherMicroUsd,
+      gasPriceWei: 5n,
+    });
     await node.stop();
     const data = quote.total?.price.dataWei ?? 0n;
     expect(data > 0n).to.equal(true);
@@ -50,7 +55,7 @@ describe("quoteSettlement", () => {
 
   it("has no total where nothing can settle", async () => {
     const authorization = await lab.chain.sign(lab.keyOf(15), { to: freshAddress(3), value: 5n });
-    const quote = await quoteSettlement(lab.client, [{ line: 1, authorization }], { etherMicroUsd });
+    const quote = await quoteSettlement(lab.client, { payments: [{ line: 1, authorization }], etherMicroUsd });
     expect(quote).to.deep.include({ payments: 0, total: undefined, oneByOne: undefined, belowCost: 0 });
   });
 
@@ -59,7 +64,7 @@ describe("quoteSettlement", () => {
     const { authorization } = genuine!;
     const forged = { ...authorization, value: authorization.value + 1n };
     const copies = [forged, authorization, authorization].map((one, i) => ({ line: i + 1, authorization: one }));
-    const quote = await quoteSettlement(lab.client, copies, { etherMicroUsd });
+    const quote = await quoteSettlement(lab.client, { payments: copies, etherMicroUsd });
     expect(quote).to.deep.include({ payments: 1, value: authorization.value });
     const why = quote.excluded.map(({ line, outcome }) => [line, "reason" in outcome && outcome.reason]);
     expect(why).to.deep.equal([
@@ -74,7 +79,7 @@ describe("quoteSettlement", () => {
     );
     const client = await connectChain(node.rpcUrl, { transport: { retryCount: 0 } });
     const payments = await lab.pay(1, freshAddress(4));
-    const error = await quoteSettlement(client, payments, { etherMicroUsd }).catch((caught: unknown) => caught);
+    const error = await quoteSettlement(client, { payments, etherMicroUsd }).catch((caught: unknown) => caught);
     await node.stop();
     expect(error).to.be.instanceOf(ChainUnavailableError);
   });

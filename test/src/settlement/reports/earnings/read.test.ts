@@ -44,10 +44,10 @@ describe("readEarnings", () => {
   const ask = (journal: Journal, query: Partial<EarningsQuery> = {}) =>
     readEarnings(journal, { chainId, token, ...query });
   const compare = async (journal: Journal) =>
-    reconcile(lab.client, journal, { token, fromBlock: 0n, toBlock: await lab.client.getBlockNumber() });
+    reconcile(lab.client, { journal, token, fromBlock: 0n, toBlock: await lab.client.getBlockNumber() });
   const settle = async (journal: Journal, payee: Address, count: number) => {
     const payments = await lab.pay(count, payee);
-    await settlePayments(lab.client, payments, { journal: journal, senders: [lab.account] });
+    await settlePayments(lab.client, { payments, journal: journal, senders: [lab.account] });
     return payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
   };
   const authorizer = () => lab.accountOf(17);

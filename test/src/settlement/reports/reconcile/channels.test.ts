@@ -23,8 +23,9 @@ describe("reconcile, of channels", () => {
     return getAddress(freshAddress(next));
   };
   const authorizer = () => lab.accountOf(17);
-  const compare = async (journal: Journal, terms: Partial<Parameters<typeof reconcile>[2]> = {}) =>
-    reconcile(lab.client, journal, {
+  const compare = async (journal: Journal, terms: Partial<Parameters<typeof reconcile>[1]> = {}) =>
+    reconcile(lab.client, {
+      journal,
       token: usdc.address,
       fromBlock: 0n,
       toBlock: await lab.client.getBlockNumber(),

@@ -20,9 +20,10 @@ describe("reconcile", () => {
   afterEach(() => journal.close());
 
   const settle = (payments: Awaited<ReturnType<ChainLab["pay"]>>, on = journal) =>
-    settlePayments(lab.client, payments, { journal: on, senders: [lab.account] });
-  const compare = async (terms: Partial<Parameters<typeof reconcile>[2]> = {}) =>
-    reconcile(lab.client, journal, {
+    settlePayments(lab.client, { payments, journal: on, senders: [lab.account] });
+  const compare = async (terms: Partial<Parameters<typeof reconcile>[1]> = {}) =>
+    reconcile(lab.client, {
+      journal,
       token: lab.chain.usdc,
       fromBlock: 0n,
       toBlock: await lab.client.getBlockNumber(),
