@@ -10,7 +10,7 @@ import { hasChannels } from "../chain/facts/channels.ts";
 import { readRouterCode } from "../chain/facts/routerCode.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { type AddressSet, createAddressSet } from "../http/addresses.ts";
-import type { Journal } from "../journal/ports/types.ts";
+import type { Journal } from "../journal/ports/journal.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";

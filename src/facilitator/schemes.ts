@@ -3,7 +3,7 @@ import type { LocalAccount } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { readRouterCode } from "../chain/facts/routerCode.ts";
 import { systemClock } from "../clock.ts";
-import type { Journal } from "../journal/ports/types.ts";
+import type { Journal } from "../journal/ports/journal.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import { startEngine } from "../settlement/engine/start.ts";

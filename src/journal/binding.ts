@@ -1,7 +1,7 @@
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { JournalError } from "./ports/errors.ts";
-import type { Journal } from "./ports/types.ts";
+import { JournalError } from "./errors.ts";
+import type { Journal } from "./ports/journal.ts";
 
 /** The chain that a journal is of and the one that a node is on, each by the hash of its first block. */
 export type Binding = { readonly isSame: boolean; readonly recorded: string; readonly node: string };

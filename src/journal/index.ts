@@ -1,4 +1,14 @@
+export { isOutage, JournalError, type JournalErrorKind } from "./errors.ts";
 export { DEFAULT_JOURNAL_PATH, type JournalOptions, openJournal } from "./open.ts";
+export type {
+  Attempt,
+  BatchKind,
+  BatchRow,
+  BatchState,
+  JournalConflict,
+  NewBatch,
+  ReceiptRow,
+} from "./ports/batches.ts";
 export type {
   ChannelChange,
   ChannelEarning,
@@ -8,31 +18,19 @@ export type {
   ChannelRecord,
   ChannelRow,
   ChannelWithdrawal,
-  KeeperCall,
-} from "./ports/channelTypes.ts";
-export { isOutage, JournalError, type JournalErrorKind } from "./ports/errors.ts";
-export type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "./ports/ledgerTypes.ts";
+} from "./ports/channels.ts";
+export type { Evidence, SettlementLevel } from "./ports/evidence.ts";
+export type { Journal } from "./ports/journal.ts";
+export type { KeeperCall } from "./ports/keeperCalls.ts";
+export type { HeldLease, Lease, LeasePlace, SenderRow } from "./ports/leases.ts";
+export type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "./ports/ledger.ts";
 export {
-  type Attempt,
-  type BatchKind,
-  type BatchRow,
-  type BatchState,
   CLAIMING_STATES,
-  type Evidence,
-  type HeldLease,
   type HistoryRow,
-  type Journal,
-  type JournalConflict,
-  type Lease,
-  type LeasePlace,
-  type NewBatch,
   type NewPayment,
   OPEN_STATES,
   type PaymentRow,
   type PaymentState,
-  type ReceiptRow,
-  type SenderRow,
-  type SettlementLevel,
   type Transition,
-  type Work,
-} from "./ports/types.ts";
+} from "./ports/payments.ts";
+export type { Work } from "./ports/work.ts";

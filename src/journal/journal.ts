@@ -1,19 +1,22 @@
 import { gather, togetherOrAlone } from "../async/gather.ts";
+import { catalogueMethods } from "./catalogue.ts";
 import { channelMethods } from "./channels/channels.ts";
+import { keeperCallMethods } from "./channels/keeperCalls.ts";
 import { ledgerMethods } from "./channels/ledger.ts";
 import { type Backend, ROWS_PER_TRANSACTION } from "./database/backend.ts";
 import { watchWrites } from "./database/health.ts";
 import { createLifecycle } from "./database/lifecycle.ts";
+import { JournalError, type JournalErrorKind } from "./errors.ts";
 import { noteMethods } from "./notes.ts";
 import { type Accepted, acceptAll } from "./payments/accept.ts";
-import { paymentMethods } from "./payments/payments.ts";
+import { findMethods } from "./payments/find.ts";
+import { queueMethods } from "./payments/queue.ts";
 import { type AcceptedPayment, acceptedPayment } from "./payments/rows.ts";
 import { applyTransitions, prepareTransition } from "./payments/transitions.ts";
-import { JournalError, type JournalErrorKind } from "./ports/errors.ts";
-import type { Journal } from "./ports/types.ts";
+import type { Journal } from "./ports/journal.ts";
 import { batchMethods } from "./sending/batches.ts";
 import { leaseMethods } from "./sending/leases.ts";
-import { surveyMethods } from "./sending/survey.ts";
+import { strikeMethods } from "./sending/strikes.ts";
 
 /** Errors that have nothing to do with the payments of one call. */
 const concerningAll: ReadonlySet<JournalErrorKind> = new Set(["busy", "unavailable", "indeterminate", "closed"]);
@@ -60,13 +63,16 @@ export function createJournal(database: Backend): Journal {
       inPieces(transitions.map(prepareTransition), (some) =>
         tracked.write((transaction) => applyTransitions(transaction, some, nowMs), some.length),
       ),
-    ...paymentMethods(tracked),
-    ...leaseMethods(tracked),
+    ...findMethods(tracked),
+    ...queueMethods(tracked),
     ...batchMethods(tracked),
+    ...leaseMethods(tracked),
+    ...strikeMethods(tracked),
     ...noteMethods(tracked),
-    ...surveyMethods(tracked),
     ...channelMethods(tracked),
     ...ledgerMethods(tracked),
+    ...keeperCallMethods(tracked),
+    ...catalogueMethods(tracked),
     fault: methods.fault,
     probe: () => track(methods.probe),
     onChange: backend.onChange,

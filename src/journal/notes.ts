@@ -1,66 +1,10 @@
 import { sql } from "kysely";
-import { getAddress } from "viem";
 import type { Backend } from "./database/backend.ts";
-import type { Journal } from "./ports/types.ts";
+import type { NoteJournal } from "./ports/notes.ts";
 
-type NoteMethods = Pick<
-  Journal,
-  | "strikes"
-  | "strike"
-  | "cursor"
-  | "setCursor"
-  | "setOnce"
-  | "unset"
-  | "addWithin"
-  | "forgetNotes"
-  | "keepResource"
-  | "resources"
->;
-
-/** Strikes of payers, small values by name, and the resources of a catalogue. */
-export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
+/** Small values by name. */
+export function noteMethods({ read, write, dialect }: Backend): NoteJournal {
   return {
-    strikes: async (chainId, payers) => {
-      if (payers.length === 0) return new Map();
-      return read(async (db) => {
-        const rows = await db
-          .selectFrom("strikes")
-          .selectAll()
-          .where("chain_id", "=", chainId)
-          .where(dialect.isOneOf("payer", [...new Set(payers.map((payer) => getAddress(payer)))]))
-          .execute();
-        const byPayer = new Map(rows.map(({ payer, strikes, until_ms }) => [payer, { strikes, untilMs: until_ms }]));
-        // Under the payer as it was given, whatever its case.
-        const found = payers.map((payer) => [payer, byPayer.get(getAddress(payer))] as const);
-        return new Map(found.flatMap(([payer, entry]) => (entry === undefined ? [] : [[payer, entry] as const])));
-      });
-    },
-
-    strike: async (chainId, payer, untilMs, forgetBeforeMs = 0) => {
-      await write(({ db }) =>
-        db
-          .insertInto("strikes")
-          .values({ chain_id: chainId, payer: getAddress(payer), strikes: 1, until_ms: untilMs })
-          .onConflict((conflict) =>
-            conflict.columns(["chain_id", "payer"]).doUpdateSet(({ eb, ref }) => ({
-              strikes: eb
-                .case()
-                .when("strikes.until_ms", "<", forgetBeforeMs)
-                .then(1)
-                .else(eb("strikes.strikes", "+", 1))
-                .end(),
-              until_ms: eb
-                .case()
-                .when("strikes.until_ms", ">", ref("excluded.until_ms"))
-                .then(ref("strikes.until_ms"))
-                .else(ref("excluded.until_ms"))
-                .end(),
-            })),
-          )
-          .execute(),
-      );
-    },
-
     cursor: (name) =>
       read(async (db) => {
         const row = await db.selectFrom("cursors").select("value").where("name", "=", name).executeTakeFirst();
@@ -135,37 +79,5 @@ export function noteMethods({ read, write, dialect }: Backend): NoteMethods {
           .execute(),
       );
     },
-
-    keepResource: async ({ key, value, updatedAtMs }, most, among = "") => {
-      const row = { value, updated_at_ms: updatedAtMs };
-      await write(async ({ db }) => {
-        await db
-          .insertInto("resources")
-          .values({ key, ...row })
-          .onConflict((conflict) => conflict.column("key").doUpdateSet(row))
-          .execute();
-        const kept = db
-          .selectFrom("resources")
-          .select("key")
-          .where(startsWith(among))
-          .orderBy("updated_at_ms", "desc")
-          .orderBy("key")
-          .limit(most);
-        await db.deleteFrom("resources").where(startsWith(among)).where("key", "not in", kept).execute();
-      });
-    },
-
-    resources: (keys) =>
-      read(async (db) => {
-        let query = db.selectFrom("resources").selectAll().orderBy("updated_at_ms", "desc").orderBy("key");
-        if (keys !== undefined) query = query.where(dialect.isOneOf("key", keys));
-        const rows = await query.execute();
-        return rows.map(({ key, value, updated_at_ms: updatedAtMs }) => ({ key, value, updatedAtMs }));
-      }),
   };
-}
-
-/** The condition that a key begins so. */
-function startsWith(text: string) {
-  return sql<boolean>`substr(key, 1, ${sql.lit(text.length)}) = ${sql.lit(text)}`;
 }

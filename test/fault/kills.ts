@@ -1,4 +1,4 @@
-import type { Journal } from "../../src/journal/ports/types.ts";
+import type { Journal } from "../../src/journal/ports/journal.ts";
 import { randomOf } from "./random.ts";
 import type { Theme } from "./themes.ts";
 

@@ -4,7 +4,7 @@ import { encodeFunctionData, parseAbi, TimeoutError } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import { openJournal } from "../../src/journal/index.ts";
-import type { Journal } from "../../src/journal/ports/types.ts";
+import type { Journal } from "../../src/journal/ports/journal.ts";
 import type { Logger } from "../../src/logger.ts";
 import { networks } from "../../src/networks.ts";
 import type { SettlementEngine } from "../../src/settlement/engine/engine.ts";

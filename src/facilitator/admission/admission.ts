@@ -1,7 +1,7 @@
 import { isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
 import type { Caller } from "../callers/caller.ts";
 import {
   checkIdentifier,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Address } from "viem";
-import type { Journal } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
 import type { Merchant } from "../callers/merchants.ts";
 import type { ExactRequest, Reading } from "../wire/body.ts";
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
 import type { Undo } from "./claims.ts";
 
 const DAY_MS = 86_400_000;

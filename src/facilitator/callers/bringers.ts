@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../clock.ts";
-import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { type Caller, NOBODY } from "./caller.ts";
 
 /** Who brings a payment: its success is told to nobody else. */

@@ -1,7 +1,7 @@
 import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { keccak256 } from "viem";
 import { depositCall } from "../../channels/calls.ts";
-import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 import { bringerOf, CallerGoneError, createTurns, mayBringAnew, type TurnedAway } from "../callers/bringers.ts";
 import { NOBODY } from "../callers/caller.ts";

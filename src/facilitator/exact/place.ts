@@ -1,5 +1,7 @@
 import type { Hex } from "viem";
-import type { BatchRow, Journal, PaymentRow } from "../../journal/ports/types.ts";
+import type { BatchRow } from "../../journal/ports/batches.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 
 /** Where a payment is in the transaction that settled it, which it shares with others. `logIndex` is its Transfer's. */
 export type BatchPlace = {

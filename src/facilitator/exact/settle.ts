@@ -4,7 +4,8 @@ import { isErc6492, normaliseSignature, unwrapErc6492 } from "../../authorizatio
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { hasCode } from "../../chain/facts/facts.ts";
 import { alarm, type Clock } from "../../clock.ts";
-import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";

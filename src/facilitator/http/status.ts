@@ -1,6 +1,7 @@
 import { type Address, getAddress, type Hex } from "viem";
 import { authorizationId } from "../../authorization/identity.ts";
-import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 
 /** What the journal knows of one payer's nonce, as JSON: for whoever lost an answer. */

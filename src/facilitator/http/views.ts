@@ -4,7 +4,7 @@ import type { Hex } from "viem";
 import { getAddress } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import { packageVersion } from "../../files.ts";
-import type { Journal } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
 import { networkOf } from "../../networks.ts";
 import type { CapacityView } from "../admission/capacity.ts";
 import type { Catalogue } from "../catalogue/catalogue.ts";

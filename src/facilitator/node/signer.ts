@@ -3,7 +3,8 @@ import { type Abi, type Address, concatHex, encodeFunctionData, type Hex, keccak
 import type { ChainClient } from "../../chain/client.ts";
 import { alarm, type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { readContract } from "./reads.ts";
 

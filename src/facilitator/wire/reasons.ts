@@ -1,4 +1,4 @@
-import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 
 /**
  * Why a payment is not valid or did not settle, in the words of the official packages: the shipped strings of x402 v2 as they

@@ -5,25 +5,16 @@ import type { Backend, Write } from "../database/backend.ts";
 import { decodeInteger } from "../database/codec.ts";
 import type { Dialect } from "../database/dialect.ts";
 import type { ChannelTable, Tables } from "../database/tables.ts";
-import type { ChannelChange, ChannelJournal, ChannelReceiver, ChannelRow } from "../ports/channelTypes.ts";
-import type { ChannelDay } from "../ports/ledgerTypes.ts";
-import {
-  decodeCall,
-  decodeFault,
-  decodeRecord,
-  decodeWithdrawal,
-  encodeCall,
-  encodeFault,
-  encodeRecord,
-  encodeWithdrawal,
-} from "./codec.ts";
+import type { ChannelChange, ChannelJournal, ChannelReceiver, ChannelRow } from "../ports/channels.ts";
+import type { ChannelDay } from "../ports/ledger.ts";
+import { decodeFault, decodeRecord, decodeWithdrawal, encodeFault, encodeRecord, encodeWithdrawal } from "./codec.ts";
 import { earnedBy } from "./earning.ts";
 import { addDays } from "./ledger.ts";
 
 /** So many rows are read by the shortest way, at most: it may hold up whatever else the process does. */
 const FEW = 64;
 
-/** Channels, their receivers, and a keeper's calls. */
+/** Channels and their receivers. */
 export function channelMethods({ read, readOne, write, writeOne, compile, dialect }: Backend): ChannelJournal {
   const select = (db: Kysely<Tables>, channelIds: readonly Hex[]) =>
     db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds));
@@ -86,30 +77,12 @@ export function channelMethods({ read, readOne, write, writeOne, compile, dialec
       if (receivers.length > 0) await write((transaction) => noteReceivers(transaction, receivers));
     },
 
-    keeperCalls: (chainId) =>
+    countChannels: (chainId) =>
       read(async (db) => {
-        const query = db.selectFrom("keeper_calls").selectAll().where("chain_id", "=", chainId);
-        const rows = await query.orderBy("created_at_ms").orderBy("key").execute();
-        return rows.map(({ key, state, call, created_at_ms: createdAtMs }) => {
-          return { key, chainId, ...decodeCall(call), createdAtMs, state };
-        });
+        const query = db.selectFrom("channels").select(({ fn }) => fn.countAll<number>().as("channels"));
+        const row = await query.where("chain_id", "=", chainId).where("is_deleted", "=", 0).executeTakeFirst();
+        return row?.channels ?? 0;
       }),
-
-    storeKeeperCall: async (call) => {
-      const { key, chainId: chain_id, state, createdAtMs: created_at_ms, ...terms } = call;
-      const values = { key, chain_id, state, call: encodeCall(terms), created_at_ms };
-      await write(({ db }) =>
-        db
-          .insertInto("keeper_calls")
-          .values(values)
-          .onConflict((conflict) => conflict.column("key").doUpdateSet({ state }))
-          .execute(),
-      );
-    },
-
-    removeKeeperCall: async (key) => {
-      await write(({ db }) => db.deleteFrom("keeper_calls").where("key", "=", key).execute());
-    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { address, count, decode, encode, hash, hex, integer, proof } from "../database/codec.ts";
-import type { ChannelFault, ChannelRecord, ChannelWithdrawal, KeeperCall } from "../ports/channelTypes.ts";
+import type { ChannelFault, ChannelRecord, ChannelWithdrawal } from "../ports/channels.ts";
+import type { KeeperCall } from "../ports/keeperCalls.ts";
 
 const amount = z.string().regex(/^[0-9]+$/);
 

@@ -1,4 +1,4 @@
-import type { ChannelEarning, ChannelRecord, ChannelRow } from "../ports/channelTypes.ts";
+import type { ChannelEarning, ChannelRecord, ChannelRow } from "../ports/channels.ts";
 
 const DAY_MS = 86_400_000;
 

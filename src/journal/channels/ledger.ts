@@ -3,7 +3,7 @@ import type { Hex } from "viem";
 import type { Backend, Write } from "../database/backend.ts";
 import { decodeInteger } from "../database/codec.ts";
 import type { ChannelEventTable, Tables } from "../database/tables.ts";
-import type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "../ports/ledgerTypes.ts";
+import type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "../ports/ledger.ts";
 import { decodeRecord } from "./codec.ts";
 
 const dayColumns = {
@@ -91,25 +91,6 @@ export function ledgerMethods({ read, write, dialect }: Backend): LedgerJournal 
       await write(async (transaction) => {
         if (instead !== undefined) await forgetOthers(transaction, instead);
         if (news.length > 0) await noteEvents(transaction, news);
-      });
-    },
-
-    enteredAt: async (paymentIds) => {
-      if (paymentIds.length === 0) return new Map();
-      return read(async (db) => {
-        const rows = await db
-          .selectFrom("history")
-          .innerJoin("payments", "payments.id", "history.payment_id")
-          .select(({ fn }) => ["payments.id", fn.max<number>("history.at_ms").as("at_ms")])
-          .where(dialect.isOneOf("payments.id", paymentIds))
-          .whereRef("history.to_state", "=", "payments.state")
-          // A step may repeat the state, with better evidence.
-          .where(({ eb, or }) =>
-            or([eb("history.from_state", "is", null), eb("history.from_state", "<>", eb.ref("history.to_state"))]),
-          )
-          .groupBy("payments.id")
-          .execute();
-        return new Map(rows.map(({ id, at_ms }) => [id, at_ms]));
       });
     },
   };

@@ -1,7 +1,9 @@
 import type { Address, Hex } from "viem";
 import { z } from "zod";
-import { JournalError } from "../ports/errors.ts";
-import type { Evidence, ReceiptRow, Work } from "../ports/types.ts";
+import { JournalError } from "../errors.ts";
+import type { ReceiptRow } from "../ports/batches.ts";
+import type { Evidence } from "../ports/evidence.ts";
+import type { Work } from "../ports/work.ts";
 
 // Integers of any size travel as decimal strings, and a field that is undefined as null, so that it is there again.
 export const integer = z.codec(z.string().regex(/^(0|-?[1-9][0-9]*)$/), z.bigint(), {

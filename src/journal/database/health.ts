@@ -1,9 +1,7 @@
 import { sql } from "kysely";
-import { isOutage, type JournalError } from "../ports/errors.ts";
-import type { Journal } from "../ports/types.ts";
+import { isOutage, type JournalError } from "../errors.ts";
+import type { HealthJournal } from "../ports/health.ts";
 import type { Backend } from "./backend.ts";
-
-type HealthMethods = Pick<Journal, "fault" | "probe">;
 
 /** A probe's row, under a name that nothing else has. */
 const PROBE = "probe";
@@ -14,7 +12,7 @@ const ROOM_BYTES = 65_536;
  * Notes how writes end, and reads that find no database, whoever makes them. Success says that the journal works, but for two faults that a small write may not
  * meet: a full disk, which a probe has to disprove, and a damaged file, which nothing here does.
  */
-export function watchWrites(backend: Backend): { readonly backend: Backend; readonly methods: HealthMethods } {
+export function watchWrites(backend: Backend): { readonly backend: Backend; readonly methods: HealthJournal } {
   let fault: JournalError | undefined;
 
   async function noted<T>(work: () => Promise<T>): Promise<T> {

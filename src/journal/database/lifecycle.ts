@@ -1,4 +1,4 @@
-import { closedError } from "../ports/errors.ts";
+import { closedError } from "../errors.ts";
 
 export type Lifecycle = {
   /** Runs work, unless it is closed. */

@@ -1,6 +1,6 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
-import { JournalError } from "../ports/errors.ts";
-import { CLAIMING_STATES, type PaymentState } from "../ports/types.ts";
+import { JournalError } from "../errors.ts";
+import { CLAIMING_STATES, type PaymentState } from "../ports/payments.ts";
 import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";
 import { watchLeases } from "./leaseSchema.ts";

@@ -1,7 +1,8 @@
 import type { Generated } from "kysely";
 import type { Address, Hex } from "viem";
-import type { ChannelEvent } from "../ports/ledgerTypes.ts";
-import type { BatchKind, BatchState, PaymentState } from "../ports/types.ts";
+import type { BatchKind, BatchState } from "../ports/batches.ts";
+import type { ChannelEvent } from "../ports/ledger.ts";
+import type { PaymentState } from "../ports/payments.ts";
 
 // Integers beyond 2^53 are decimals in text columns; JSON columns are text too (see codec.ts).
 

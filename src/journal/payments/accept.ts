@@ -1,5 +1,5 @@
 import type { Write } from "../database/backend.ts";
-import type { PaymentRow } from "../ports/types.ts";
+import type { PaymentRow } from "../ports/payments.ts";
 import { addSteps } from "./history.ts";
 import { type AcceptedPayment, paymentRow } from "./rows.ts";
 

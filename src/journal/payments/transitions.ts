@@ -1,7 +1,7 @@
 import type { Write } from "../database/backend.ts";
 import { encodeEvidence } from "../database/codec.ts";
 import { textColumn } from "../database/dialect.ts";
-import { CLAIMING_STATES, type PaymentRow, type PaymentState, type Transition } from "../ports/types.ts";
+import { CLAIMING_STATES, type PaymentRow, type PaymentState, type Transition } from "../ports/payments.ts";
 import { addSteps } from "./history.ts";
 import { type NewStep, paymentRow, type StoredPayment } from "./rows.ts";
 

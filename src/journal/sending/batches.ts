@@ -3,38 +3,19 @@ import { getAddress, type Hex } from "viem";
 import type { Backend, Write } from "../database/backend.ts";
 import { decodePaymentIds, decodeReceipt, encodeEvidence, encodeReceipt } from "../database/codec.ts";
 import type { AttemptTable, BatchTable, Tables } from "../database/tables.ts";
+import { JournalError } from "../errors.ts";
 import { batchEvidence, batchRow, newAttempt } from "../payments/rows.ts";
 import { applyTransitions, moveAll, prepareTransition } from "../payments/transitions.ts";
-import { JournalError } from "../ports/errors.ts";
-import {
-  type BatchRow,
-  CLAIMING_STATES,
-  type Journal,
-  type JournalConflict,
-  type Lease,
-  type NewBatch,
-  type PaymentState,
-} from "../ports/types.ts";
+import type { BatchJournal, BatchRow, JournalConflict, NewBatch } from "../ports/batches.ts";
+import type { Lease } from "../ports/leases.ts";
+import { CLAIMING_STATES, type PaymentState } from "../ports/payments.ts";
 import { holds } from "./leases.ts";
-
-type BatchMethods = Pick<
-  Journal,
-  | "storeBatch"
-  | "storeAttempt"
-  | "markBroadcast"
-  | "concludeBatch"
-  | "batches"
-  | "batch"
-  | "batchWithHash"
-  | "minedBatches"
-  | "lastTxNonce"
->;
 
 const IN_FLIGHT: ReadonlySet<PaymentState> = new Set(CLAIMING_STATES);
 const ON_ITS_WAY: ReadonlySet<PaymentState> = new Set(["batched", "submitted"]);
 
 /** Batches and their attempts, each change fenced by the lease of the key. */
-export function batchMethods({ read, write, dialect }: Backend): BatchMethods {
+export function batchMethods({ read, write, dialect }: Backend): BatchJournal {
   return {
     storeBatch: async (lease, batch, nowMs) => {
       const row = newAttempt(batch.id, batch.attempt);

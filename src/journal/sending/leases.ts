@@ -2,16 +2,14 @@ import { type Selectable, sql } from "kysely";
 import { getAddress } from "viem";
 import type { Backend, Write } from "../database/backend.ts";
 import type { LeaseTable } from "../database/tables.ts";
-import type { HeldLease, Journal, Lease } from "../ports/types.ts";
-
-type LeaseMethods = Pick<Journal, "acquireLease" | "releaseLease">;
+import type { HeldLease, Lease, LeaseJournal } from "../ports/leases.ts";
 
 /** Leases of sending keys. */
-export function leaseMethods({ write }: Backend): LeaseMethods {
+export function leaseMethods({ read, write, dialect }: Backend): LeaseJournal {
   return {
     acquireLease: ({ chainId, sender: given, owner, ttlMs, place, abandoned }) =>
       write(async (transaction) => {
-        const { db, dialect } = transaction;
+        const { db } = transaction;
         const sender = getAddress(given);
         const none = { owner: null, epoch: 0, renewals: 0, ttl_ms: 0, host: null, pid: null };
         await db
@@ -55,11 +53,45 @@ export function leaseMethods({ write }: Backend): LeaseMethods {
           .execute(),
       );
     },
+
+    senders: (chainId) =>
+      read(async (db) => {
+        const query = db
+          .selectFrom("leases")
+          .selectAll("leases")
+          .select((one) => [
+            dialect.nowMs.as("now_ms"),
+            one
+              .selectFrom("batches")
+              .select(({ fn }) => fn.countAll<number>().as("open"))
+              .whereRef("batches.chain_id", "=", "leases.chain_id")
+              .whereRef("batches.sender", "=", "leases.sender")
+              .where("batches.state", "=", sql.lit("open" as const))
+              .as("open"),
+            one
+              .selectFrom("batches")
+              .select(({ fn }) => fn.max<number | null>("batches.tx_nonce").as("last"))
+              .whereRef("batches.chain_id", "=", "leases.chain_id")
+              .whereRef("batches.sender", "=", "leases.sender")
+              .as("last"),
+          ])
+          .orderBy("leases.chain_id")
+          .orderBy("leases.sender");
+        const rows = await (chainId === undefined ? query : query.where("leases.chain_id", "=", chainId)).execute();
+        return rows.map((row) => ({
+          chainId: row.chain_id,
+          sender: row.sender,
+          epoch: row.epoch,
+          lease: heldLease(row),
+          openBatches: row.open ?? 0,
+          lastTxNonce: row.last ?? undefined,
+        }));
+      }),
   };
 }
 
 /** A row of the table, read together with the database's time, as a lease. */
-export function heldLease(row: Selectable<LeaseTable> & { readonly now_ms: number }): HeldLease | undefined {
+function heldLease(row: Selectable<LeaseTable> & { readonly now_ms: number }): HeldLease | undefined {
   const { owner, host, pid } = row;
   if (owner === null) return undefined;
   return {

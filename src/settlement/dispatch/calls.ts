@@ -3,7 +3,7 @@ import { ask } from "../../chain/ask.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { readHead } from "../../chain/facts/facts.ts";
 import { preflightCall } from "../../chain/sending/preflightCall.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/types.ts";
+import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { decodeRefusal } from "../../router/index.ts";
 import { REVERTED, revertedReason } from "../outcome/conclude.ts";
 import { readStrikes } from "../outcome/strikes.ts";

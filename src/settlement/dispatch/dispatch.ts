@@ -1,5 +1,5 @@
 import type { SignedAuthorization } from "../../authorization/types.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/types.ts";
+import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { authorizationOf } from "../outcome/conclude.ts";
 import type { PaymentOutcome } from "../outcome/results.ts";

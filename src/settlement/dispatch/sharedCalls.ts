@@ -14,7 +14,8 @@ import type { ChainClient } from "../../chain/client.ts";
 import { MULTICALL3_ADDRESS } from "../../chain/multicall3.ts";
 import { isRevert } from "../../chain/reverts.ts";
 import { byteLength, countBytes, MAX_TRANSACTION_GAS } from "../../gas/index.ts";
-import type { PaymentRow, Work } from "../../journal/ports/types.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
+import type { Work } from "../../journal/ports/work.ts";
 import type { ItemOutcome } from "../../router/index.ts";
 import type { Composition } from "../sending/types.ts";
 

@@ -1,4 +1,4 @@
-import type { PaymentRow, PaymentState } from "../../journal/ports/types.ts";
+import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 import type { Strikes } from "../outcome/strikes.ts";
 
 // How much of one payer may be on its way at once. Whatever is on its way may fail together when the payer moves their money

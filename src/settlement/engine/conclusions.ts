@@ -6,7 +6,11 @@ import { showsUse } from "../../chain/logs/uses.ts";
 import { preflightAuthorization } from "../../chain/sending/preflight.ts";
 import { findReceipt } from "../../chain/sending/submit.ts";
 import type { Clock } from "../../clock.ts";
-import type { Attempt, BatchRow, Evidence, Journal, Lease, PaymentRow, Transition } from "../../journal/ports/types.ts";
+import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
+import type { Evidence } from "../../journal/ports/evidence.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { Lease } from "../../journal/ports/leases.ts";
+import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { recompose } from "../dispatch/compose.ts";
 import {

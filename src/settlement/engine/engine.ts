@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createCollector } from "../../async/collector.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import { OPEN_STATES, type PaymentRow, type Transition } from "../../journal/ports/types.ts";
+import { OPEN_STATES, type PaymentRow, type Transition } from "../../journal/ports/payments.ts";
 import { type Logger, silentLogger } from "../../logger.ts";
 import { createQueue } from "../dispatch/schedule.ts";
 import { createStanding } from "../dispatch/standing.ts";

@@ -1,5 +1,5 @@
 import { TributaryError } from "../../errors.ts";
-import type { HeldLease } from "../../journal/ports/types.ts";
+import type { HeldLease } from "../../journal/ports/leases.ts";
 
 /** An engine that was closed, or that another engine keeps from sending. */
 export class EngineClosedError extends TributaryError {

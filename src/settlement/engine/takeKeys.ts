@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { HeldLease } from "../../journal/ports/types.ts";
+import type { HeldLease } from "../../journal/ports/leases.ts";
 import type { Rival } from "../sending/lease.ts";
 import type { Sender } from "../sending/types.ts";
 import { SenderHeldError } from "./errors.ts";

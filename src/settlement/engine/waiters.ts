@@ -1,4 +1,4 @@
-import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 
 /** Callers that wait for payments to be decided. */
 export type Waiters = {

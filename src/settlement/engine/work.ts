@@ -1,7 +1,7 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
 import { BALANCES_PER_CALL, readBalances } from "../../chain/facts/balances.ts";
 import { readHorizon } from "../../chain/horizon.ts";
-import { OPEN_STATES, type PaymentRow } from "../../journal/ports/types.ts";
+import { OPEN_STATES, type PaymentRow } from "../../journal/ports/payments.ts";
 import { type DispatchPort, dispatch, hasRoom } from "../dispatch/dispatch.ts";
 import { nextDispatchMs, type Queue } from "../dispatch/schedule.ts";
 import type { Exposure } from "../intake/exposure.ts";

@@ -8,7 +8,9 @@ import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts
 import { readFacts } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import type { Journal, LogProof, NewPayment, PaymentRow, Work } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { NewPayment, PaymentRow } from "../../journal/ports/payments.ts";
+import type { LogProof, Work } from "../../journal/ports/work.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { beyondCaps, createAdded, type Spending } from "./caps.ts";
 import type { Exposure } from "./exposure.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
 import type { AuthorizationIdentity } from "../../authorization/identity.ts";
-import { OPEN_STATES, type PaymentRow } from "../../journal/ports/types.ts";
+import { OPEN_STATES, type PaymentRow } from "../../journal/ports/payments.ts";
 
 /** What is remembered of an open payment: there may be many. */
 export type OpenPayment = AuthorizationIdentity & { readonly value: bigint };

@@ -1,4 +1,6 @@
-import type { Evidence, Journal, Transition } from "../../journal/ports/types.ts";
+import type { Evidence } from "../../journal/ports/evidence.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { Transition } from "../../journal/ports/payments.ts";
 
 /** Winners whose variants are closed together. */
 const AT_ONCE = 500;

@@ -1,7 +1,8 @@
 import { type Hex, isHex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { Clock } from "../../clock.ts";
-import { type Journal, OPEN_STATES, type PaymentRow, type PaymentState } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import { OPEN_STATES, type PaymentRow, type PaymentState } from "../../journal/ports/payments.ts";
 import { isDecided } from "../engine/waiters.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "../outcome/results.ts";
 import { isPutOff, outcomeOf } from "./outcome.ts";

@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Admission } from "../intake/admit.ts";
 import type { PaymentOutcome, RejectionReason } from "../outcome/results.ts";
 

@@ -1,5 +1,6 @@
 import type { Address, Hex, LocalAccount } from "viem";
-import type { BatchRow, Journal } from "../../journal/ports/types.ts";
+import type { BatchRow } from "../../journal/ports/batches.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
 
 /** A transaction of a job that was mined. Fees in wei; `feeWei` counts the data fee of an OP-stack chain too. */
 export type MinedTransaction = {

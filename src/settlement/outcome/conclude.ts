@@ -1,7 +1,9 @@
 import type { TransactionReceipt } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { NonceUse } from "../../chain/logs/uses.ts";
-import type { Attempt, BatchRow, Evidence, PaymentRow, ReceiptRow, Transition } from "../../journal/ports/types.ts";
+import type { Attempt, BatchRow, ReceiptRow } from "../../journal/ports/batches.ts";
+import type { Evidence } from "../../journal/ports/evidence.ts";
+import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { isUsedUp, readCallOutcomes } from "../dispatch/sharedCalls.ts";
 import { dataFeeOf, shareOf } from "./receipt.ts";

@@ -1,17 +1,11 @@
 import type { Hex } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
-import type {
-  BatchRow,
-  Evidence,
-  Journal,
-  Lease,
-  MinedBatch,
-  PaymentRow,
-  PaymentState,
-  SettlementLevel,
-  Transition,
-} from "../../journal/ports/types.ts";
+import type { BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
+import type { Evidence, SettlementLevel } from "../../journal/ports/evidence.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { Lease } from "../../journal/ports/leases.ts";
+import type { PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { hashOfBlock } from "./observe.ts";
 

@@ -3,7 +3,7 @@ import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
 import { findNonceUses, type NonceUse } from "../../chain/logs/uses.ts";
-import type { PaymentRow } from "../../journal/ports/types.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { authorizationOf } from "./conclude.ts";
 import { layersOf } from "./layers.ts";

@@ -1,5 +1,6 @@
 import type { Address, TransactionReceipt } from "viem";
-import type { Attempt, PaymentRow, Transition } from "../../journal/ports/types.ts";
+import type { Attempt } from "../../journal/ports/batches.ts";
+import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { isUsedUp, signersOf } from "../dispatch/sharedCalls.ts";
 import { authorizationOf, REVERTED } from "./conclude.ts";
 import { type StrikePort, strike } from "./strikes.ts";

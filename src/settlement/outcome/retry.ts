@@ -1,4 +1,4 @@
-import type { PaymentState } from "../../journal/ports/types.ts";
+import type { PaymentState } from "../../journal/ports/payments.ts";
 import type { RefusalReason } from "../../router/index.ts";
 
 /** What to do with a payment next. */

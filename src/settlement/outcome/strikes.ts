@@ -1,7 +1,8 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { Journal, PaymentRow } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { authorizationOf } from "./conclude.ts";
 

@@ -1,6 +1,7 @@
 import type { DropReason } from "../../batch/index.ts";
 import { readHorizon } from "../../chain/horizon.ts";
-import type { Evidence, PaymentRow, Transition } from "../../journal/ports/types.ts";
+import type { Evidence } from "../../journal/ports/evidence.ts";
+import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { RefusalReason } from "../../router/index.ts";
 import type { HeldPayers, PreparePort } from "../dispatch/compose.ts";
 import { authorizationOf, concludeRefusal, concludeUse, maxItemsOf, quarantined, USE_UNKNOWN } from "./conclude.ts";

@@ -1,7 +1,9 @@
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
 import type { Clock } from "../../clock.ts";
-import type { Evidence, Journal, PaymentRow, PaymentState, Transition } from "../../journal/ports/types.ts";
+import type { Evidence } from "../../journal/ports/evidence.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { concludeUse } from "./conclude.ts";
 import { lookUpUses, readUsed } from "./nonceUses.ts";

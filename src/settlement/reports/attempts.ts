@@ -1,5 +1,7 @@
 import { type Address, type Hex, isHex } from "viem";
-import type { BatchKind, BatchRow, HistoryRow, Journal, ReceiptRow } from "../../journal/ports/types.ts";
+import type { BatchKind, BatchRow, ReceiptRow } from "../../journal/ports/batches.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { HistoryRow } from "../../journal/ports/payments.ts";
 
 /**
  * What became of a signed transaction. `waiting` is the last of a batch that is open, `replaced` one before it: either may still

@@ -1,7 +1,10 @@
 import { type Address, type Hex, isAddressEqual, isHex, zeroAddress } from "viem";
 import { type DecodedChannelCall, decodeChannelCall } from "../../channels/decode.ts";
-import type { ChannelEvent } from "../../journal/ports/ledgerTypes.ts";
-import type { BatchKind, Journal, PaymentRow, PaymentState, SettlementLevel } from "../../journal/ports/types.ts";
+import type { BatchKind } from "../../journal/ports/batches.ts";
+import type { SettlementLevel } from "../../journal/ports/evidence.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { ChannelEvent } from "../../journal/ports/ledger.ts";
+import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 
 /** One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction. */
 export type StatementLine = {

@@ -1,7 +1,7 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { BroadcastAnswer } from "../../chain/sending/broadcast.ts";
-import type { Attempt, BatchRow } from "../../journal/ports/types.ts";
+import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicy } from "../policy.ts";
 

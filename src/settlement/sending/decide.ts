@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
 import type { BroadcastAnswer } from "../../chain/sending/broadcast.ts";
-import type { Attempt, BatchRow } from "../../journal/ports/types.ts";
+import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import { MAX_STRAY } from "./txCounts.ts";
 
 /** What is known of one open batch, all read at about one time. */

@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import type { Address } from "viem";
 import { type Clock, elapsedMs } from "../../clock.ts";
-import type { HeldLease, Journal, Lease, LeasePlace } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { HeldLease, Lease, LeasePlace } from "../../journal/ports/leases.ts";
 import type { Logger } from "../../logger.ts";
 
 /** Another engine that has a key, as far as this process has seen it. */

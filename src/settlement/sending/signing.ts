@@ -2,7 +2,7 @@ import { type Address, encodeAbiParameters, type Hex, keccak256, type LocalAccou
 import type { ChainClient } from "../../chain/client.ts";
 import type { Fees } from "../../chain/fees/fees.ts";
 import { signTransaction } from "../../chain/sending/submit.ts";
-import type { Attempt } from "../../journal/ports/types.ts";
+import type { Attempt } from "../../journal/ports/batches.ts";
 import type { Composition } from "./types.ts";
 
 /** Signs a composition as an attempt that no node has seen yet. */

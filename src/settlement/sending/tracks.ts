@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
 import type { BroadcastAnswer } from "../../chain/sending/broadcast.ts";
-import type { BatchRow } from "../../journal/ports/types.ts";
+import type { BatchRow } from "../../journal/ports/batches.ts";
 
 /** What this process remembers of an open batch: nothing that must survive it. */
 export type Track = {

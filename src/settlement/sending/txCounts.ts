@@ -3,7 +3,7 @@ import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { nextTxNonce } from "../../chain/sending/submit.ts";
 import { transactionSigner } from "../../chain/signer.ts";
-import type { Journal } from "../../journal/ports/types.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
 import type { Logger } from "../../logger.ts";
 import { findConsumer } from "../outcome/consumer.ts";
 

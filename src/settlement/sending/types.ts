@@ -1,7 +1,10 @@
 import type { Address, Hex, LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { BatchKind, BatchRow, Journal, Lease, PaymentRow } from "../../journal/ports/types.ts";
+import type { BatchKind, BatchRow } from "../../journal/ports/batches.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { Lease } from "../../journal/ports/leases.ts";
+import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { MinedAttempt } from "../outcome/observe.ts";
 import type { EnginePolicy } from "../policy.ts";

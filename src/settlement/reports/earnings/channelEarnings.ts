@@ -1,8 +1,8 @@
 import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
 import { dayOf, earningOf } from "../../../journal/channels/earning.ts";
-import type { ChannelRow } from "../../../journal/ports/channelTypes.ts";
-import type { ChannelEvent } from "../../../journal/ports/ledgerTypes.ts";
-import type { Journal } from "../../../journal/ports/types.ts";
+import type { ChannelRow } from "../../../journal/ports/channels.ts";
+import type { Journal } from "../../../journal/ports/journal.ts";
+import type { ChannelEvent } from "../../../journal/ports/ledger.ts";
 import type { EarningsBook } from "./book.ts";
 import { chargedOf, everyChannel, everyRow, unclaimedOf } from "./channels.ts";
 

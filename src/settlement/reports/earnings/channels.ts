@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { ChannelJournal, ChannelRow } from "../../../journal/ports/channelTypes.ts";
+import type { ChannelJournal, ChannelRow } from "../../../journal/ports/channels.ts";
 
 /** What was charged of a channel in all, in atomic units. */
 export function chargedOf({ record }: Pick<ChannelRow, "record">): bigint {

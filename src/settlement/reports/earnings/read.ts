@@ -1,7 +1,8 @@
 import { type Address, isAddressEqual } from "viem";
 import { decodeChannelCall } from "../../../channels/decode.ts";
 import { dayOf } from "../../../journal/channels/earning.ts";
-import { type Journal, OPEN_STATES, type PaymentRow, type PaymentState } from "../../../journal/ports/types.ts";
+import type { Journal } from "../../../journal/ports/journal.ts";
+import { OPEN_STATES, type PaymentRow, type PaymentState } from "../../../journal/ports/payments.ts";
 import { readFees } from "../statement.ts";
 import {
   createEarningsBook,

@@ -1,5 +1,5 @@
 import type { Address, Hex } from "viem";
-import type { PaymentRow } from "../../../journal/ports/types.ts";
+import type { PaymentRow } from "../../../journal/ports/payments.ts";
 
 /** A settlement as the token's logs prove it, or as a row claims it. */
 export type Settlement = {

@@ -6,7 +6,7 @@ import { fromPostgres } from "../../../../src/journal/database/postgres/errors.t
 import { payloadsOf } from "../../../../src/journal/database/postgres/listen.ts";
 import type { Tables } from "../../../../src/journal/database/tables.ts";
 import { JournalError, openJournal } from "../../../../src/journal/index.ts";
-import { selectWithNonce } from "../../../../src/journal/sending/survey.ts";
+import { selectWithNonce } from "../../../../src/journal/payments/find.ts";
 import { sharedPostgres } from "../../../helpers/postgres.ts";
 import { until } from "../../../helpers/until.ts";
 import { describeJournal } from "../contract.ts";

@@ -8,7 +8,7 @@ import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryComp
 import { sqliteDialect } from "../../../../src/journal/database/dialect.ts";
 import type { Tables } from "../../../../src/journal/database/tables.ts";
 import { JournalError, type JournalOptions, openJournal } from "../../../../src/journal/index.ts";
-import { selectWithNonce } from "../../../../src/journal/sending/survey.ts";
+import { selectWithNonce } from "../../../../src/journal/payments/find.ts";
 import { idOf, recordOf } from "../../../helpers/channelRecords.ts";
 import { describeJournal } from "../contract.ts";
 import { acceptSeeds, chainId, hashOf, paymentOf, sender, stateOf, takeOver } from "../fixtures.ts";

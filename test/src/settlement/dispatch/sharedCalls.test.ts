@@ -2,7 +2,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { type Address, type Hex, keccak256, numberToHex, size, type TransactionReceipt } from "viem";
 import { MAX_TRANSACTION_GAS } from "../../../../src/gas/index.ts";
-import type { LogProof, PaymentRow } from "../../../../src/journal/ports/types.ts";
+import type { PaymentRow } from "../../../../src/journal/ports/payments.ts";
+import type { LogProof } from "../../../../src/journal/ports/work.ts";
 import { composeCalls, packCalls, readCallOutcomes } from "../../../../src/settlement/dispatch/sharedCalls.ts";
 
 const CONTRACT: Address = "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003";

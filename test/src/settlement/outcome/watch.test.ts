@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { authorizationId, termsDigest } from "../../../../src/authorization/identity.ts";
 import { type ChainClient, connectChain } from "../../../../src/chain/client.ts";
 import { type Journal, openJournal, type PaymentState } from "../../../../src/journal/index.ts";
-import type { NewPayment } from "../../../../src/journal/ports/types.ts";
+import type { NewPayment } from "../../../../src/journal/ports/payments.ts";
 import { startLocalChain } from "../../../../src/local/index.ts";
 import { createOutcomeWatch } from "../../../../src/settlement/outcome/watch.ts";
 import { DEFAULT_POLICY } from "../../../../src/settlement/policy.ts";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
-import type { Attempt, BatchRow } from "../../../../src/journal/ports/types.ts";
+import type { Attempt, BatchRow } from "../../../../src/journal/ports/batches.ts";
 import { type BatchView, decideBatch, findGaps } from "../../../../src/settlement/sending/decide.ts";
 
 const policy = { confirmations: 2, rebroadcastAfterMs: 8_000, replaceAfterMs: 20_000 };

@@ -1,6 +1,5 @@
 import type { Channel } from "@x402/evm/batch-settlement/server";
 import type { Address, Hex } from "viem";
-import type { LogProof } from "./types.ts";
 
 /** What the official server package keeps of a channel: its newest voucher, and the chain as it last knew it. */
 export type ChannelRecord = Channel;
@@ -64,27 +63,6 @@ export type ChannelReceiver = {
   readonly unsweptSinceMs: number | undefined;
 };
 
-/** A call that a keeper has decided on: written before it is handed to the engine, so that a restart finds it. */
-export type KeeperCall = {
-  /** Also the engine's key of the call. */
-  readonly key: string;
-  readonly chainId: number;
-  readonly to: Address;
-  readonly data: Hex;
-  readonly gas: bigint;
-  /** Of a call that may share a transaction, see `Work`. */
-  readonly proof?: LogProof | undefined;
-  readonly deadlineSeconds: bigint;
-  /** What it is to claim, in all, by channel. */
-  readonly claims: readonly { readonly channelId: Hex; readonly totalClaimed: bigint }[];
-  readonly sweeps: readonly { readonly receiver: Address; readonly token: Address }[];
-  /** Channels whose rest it is to give back. */
-  readonly refunds?: readonly Hex[] | undefined;
-  readonly createdAtMs: number;
-  /** `open` until it was mined or given up, `mined` until its block is final. */
-  readonly state: "open" | "mined";
-};
-
 /** The part of the journal that holds channels. Every method is one atomic, durable transaction. */
 export type ChannelJournal = {
   readonly channels: (channelIds: readonly Hex[]) => Promise<ReadonlyMap<Hex, ChannelRow>>;
@@ -102,9 +80,6 @@ export type ChannelJournal = {
   readonly changeChannels: (changes: readonly ChannelChange[], nowMs: number) => Promise<ReadonlySet<Hex>>;
   readonly channelReceivers: (chainId: number) => Promise<readonly ChannelReceiver[]>;
   readonly noteChannelReceivers: (receivers: readonly ChannelReceiver[]) => Promise<void>;
-  /** Calls that are not final, oldest first. */
-  readonly keeperCalls: (chainId: number) => Promise<readonly KeeperCall[]>;
-  /** Stores a call, or its new state. */
-  readonly storeKeeperCall: (call: KeeperCall) => Promise<void>;
-  readonly removeKeeperCall: (key: string) => Promise<void>;
+  /** How many channels there are that their server has not given up. It reads the whole table. */
+  readonly countChannels: (chainId: number) => Promise<number>;
 };

@@ -67,6 +67,4 @@ export type LedgerJournal = {
       readonly logs: readonly Pick<ChannelEvent, "transactionHash" | "logIndex">[];
     },
   ) => Promise<void>;
-  /** When payments came into the state that they are in, in Unix milliseconds. */
-  readonly enteredAt: (paymentIds: readonly number[]) => Promise<ReadonlyMap<number, number>>;
 };

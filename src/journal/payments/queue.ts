@@ -1,86 +1,18 @@
 import { sql } from "kysely";
 import type { Backend } from "../database/backend.ts";
-import { CLAIMING_STATES, type Journal, type PaymentState } from "../ports/types.ts";
-import { historyRow, paymentRow } from "./rows.ts";
+import { CLAIMING_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
+import { paymentRow } from "./rows.ts";
 
-type PaymentMethods = Pick<
-  Journal,
-  | "payment"
-  | "variants"
-  | "history"
-  | "list"
-  | "count"
-  | "changed"
-  | "claim"
-  | "keepClaims"
-  | "winners"
-  | "release"
-  | "consume"
->;
+type QueueMethods = Pick<PaymentJournal, "claim" | "keepClaims" | "release" | "consume">;
 
 /** The states whose payment has moved the money, once. */
 const PAID_STATES: readonly PaymentState[] = ["settled", "settled-elsewhere"];
 
 const CLAIMING = CLAIMING_STATES.map((state) => sql.lit(state));
 
-/** Reading, claiming and consuming payments. */
-export function paymentMethods({ read, write, dialect }: Backend): PaymentMethods {
+/** Claiming queued payments, and consuming paid ones. */
+export function queueMethods({ write, dialect }: Backend): QueueMethods {
   return {
-    payment: (id) =>
-      read(async (db) => {
-        const row = await db.selectFrom("payments").selectAll().where("id", "=", id).executeTakeFirst();
-        return row === undefined ? undefined : paymentRow(row);
-      }),
-
-    variants: (identity) =>
-      read(async (db) => {
-        const query = db.selectFrom("payments").selectAll().where("identity", "=", identity).orderBy("id");
-        return (await query.execute()).map(paymentRow);
-      }),
-
-    history: (paymentId) =>
-      read(async (db) => {
-        const query = db.selectFrom("history").selectAll().where("payment_id", "=", paymentId).orderBy("id");
-        return (await query.execute()).map(historyRow);
-      }),
-
-    list: ({ chainId, states, afterId, limit }) =>
-      read(async (db) => {
-        if (states?.length === 0) return [];
-        // The ids first, from an index alone: what is sorted for a page of many stays small.
-        let ids = db.selectFrom("payments").select("id").orderBy("id").limit(limit);
-        if (chainId !== undefined) ids = ids.where("chain_id", "=", chainId);
-        if (states !== undefined) ids = ids.where("state", "in", states);
-        if (afterId !== undefined) ids = ids.where("id", ">", afterId);
-        const query = db.selectFrom("payments").selectAll().where("id", "in", ids).orderBy("id");
-        return (await query.execute()).map(paymentRow);
-      }),
-
-    count: (chainId) =>
-      read(async (db) => {
-        let query = db
-          .selectFrom("payments")
-          .select(({ fn }) => ["state", fn.countAll<number>().as("payments")])
-          .groupBy("state");
-        if (chainId !== undefined) query = query.where("chain_id", "=", chainId);
-        const counts: Partial<Record<PaymentState, number>> = {};
-        for (const { state, payments } of await query.execute()) counts[state] = payments;
-        return counts;
-      }),
-
-    changed: async (ids, sinceMs) => {
-      if (ids.length === 0) return [];
-      return read(async (db) => {
-        const query = db
-          .selectFrom("payments")
-          .selectAll()
-          .where(dialect.isOneOf("id", ids))
-          .where("updated_at_ms", ">", sinceMs)
-          .orderBy("id");
-        return (await query.execute()).map(paymentRow);
-      });
-    },
-
     claim: ({ chainId, owner, nowMs, untilMs, limit }) =>
       write(async ({ db }) => {
         const claimed = await db
@@ -118,23 +50,6 @@ export function paymentMethods({ read, write, dialect }: Backend): PaymentMethod
           .returningAll()
           .execute();
         return claimed.sort((a, b) => a.deadline_rank - b.deadline_rank || a.id - b.id).map(paymentRow);
-      }),
-
-    winners: ({ chainId, limit }) =>
-      read(async (db) => {
-        const query = db
-          .selectFrom("payments as queued")
-          .innerJoin("payments as winner", "winner.identity", "queued.identity")
-          .selectAll("winner")
-          .distinct()
-          .where("queued.state", "=", sql.lit("queued" as const))
-          .where("queued.chain_id", "=", chainId)
-          .where("winner.state", "=", sql.lit("settled" as const))
-          // Says nothing new, but in the words of the index of what is in flight, which then answers for each queued one.
-          .where("winner.state", "in", CLAIMING)
-          .orderBy("winner.id")
-          .limit(limit);
-        return (await query.execute()).map(paymentRow);
       }),
 
     keepClaims: async (paymentIds, owner, untilMs) => {

@@ -1,0 +1,156 @@
+import { type Kysely, sql } from "kysely";
+import type { Hex } from "viem";
+import type { Backend } from "../database/backend.ts";
+import type { Dialect } from "../database/dialect.ts";
+import { nonceOf } from "../database/schema.ts";
+import type { Tables } from "../database/tables.ts";
+import { CLAIMING_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
+import { historyRow, paymentRow } from "./rows.ts";
+
+type FindMethods = Pick<
+  PaymentJournal,
+  | "payment"
+  | "variants"
+  | "history"
+  | "enteredAt"
+  | "list"
+  | "count"
+  | "changed"
+  | "winners"
+  | "withIdentities"
+  | "withNonce"
+  | "withSource"
+>;
+
+const CLAIMING = CLAIMING_STATES.map((state) => sql.lit(state));
+
+/** Payments by nonce, in the words of the index of it. */
+export function selectWithNonce(db: Kysely<Tables>, dialect: Dialect, nonce: Hex) {
+  return db.selectFrom("payments").selectAll().where(nonceOf(dialect), "=", nonce.toLowerCase()).orderBy("id");
+}
+
+/** Reading payments. */
+export function findMethods({ read, dialect }: Backend): FindMethods {
+  return {
+    payment: (id) =>
+      read(async (db) => {
+        const row = await db.selectFrom("payments").selectAll().where("id", "=", id).executeTakeFirst();
+        return row === undefined ? undefined : paymentRow(row);
+      }),
+
+    variants: (identity) =>
+      read(async (db) => {
+        const query = db.selectFrom("payments").selectAll().where("identity", "=", identity).orderBy("id");
+        return (await query.execute()).map(paymentRow);
+      }),
+
+    history: (paymentId) =>
+      read(async (db) => {
+        const query = db.selectFrom("history").selectAll().where("payment_id", "=", paymentId).orderBy("id");
+        return (await query.execute()).map(historyRow);
+      }),
+
+    list: ({ chainId, states, afterId, limit }) =>
+      read(async (db) => {
+        if (states?.length === 0) return [];
+        // The ids first, from an index alone: what is sorted for a page of many stays small.
+        let ids = db.selectFrom("payments").select("id").orderBy("id").limit(limit);
+        if (chainId !== undefined) ids = ids.where("chain_id", "=", chainId);
+        if (states !== undefined) ids = ids.where("state", "in", states);
+        if (afterId !== undefined) ids = ids.where("id", ">", afterId);
+        const query = db.selectFrom("payments").selectAll().where("id", "in", ids).orderBy("id");
+        return (await query.execute()).map(paymentRow);
+      }),
+
+    count: (chainId) =>
+      read(async (db) => {
+        let query = db
+          .selectFrom("payments")
+          .select(({ fn }) => ["state", fn.countAll<number>().as("payments")])
+          .groupBy("state");
+        if (chainId !== undefined) query = query.where("chain_id", "=", chainId);
+        const counts: Partial<Record<PaymentState, number>> = {};
+        for (const { state, payments } of await query.execute()) counts[state] = payments;
+        return counts;
+      }),
+
+    enteredAt: async (paymentIds) => {
+      if (paymentIds.length === 0) return new Map();
+      return read(async (db) => {
+        const rows = await db
+          .selectFrom("history")
+          .innerJoin("payments", "payments.id", "history.payment_id")
+          .select(({ fn }) => ["payments.id", fn.max<number>("history.at_ms").as("at_ms")])
+          .where(dialect.isOneOf("payments.id", paymentIds))
+          .whereRef("history.to_state", "=", "payments.state")
+          // A step may repeat the state, with better evidence.
+          .where(({ eb, or }) =>
+            or([eb("history.from_state", "is", null), eb("history.from_state", "<>", eb.ref("history.to_state"))]),
+          )
+          .groupBy("payments.id")
+          .execute();
+        return new Map(rows.map(({ id, at_ms }) => [id, at_ms]));
+      });
+    },
+
+    changed: async (ids, sinceMs) => {
+      if (ids.length === 0) return [];
+      return read(async (db) => {
+        const query = db
+          .selectFrom("payments")
+          .selectAll()
+          .where(dialect.isOneOf("id", ids))
+          .where("updated_at_ms", ">", sinceMs)
+          .orderBy("id");
+        return (await query.execute()).map(paymentRow);
+      });
+    },
+
+    winners: ({ chainId, limit }) =>
+      read(async (db) => {
+        const query = db
+          .selectFrom("payments as queued")
+          .innerJoin("payments as winner", "winner.identity", "queued.identity")
+          .selectAll("winner")
+          .distinct()
+          .where("queued.state", "=", sql.lit("queued" as const))
+          .where("queued.chain_id", "=", chainId)
+          .where("winner.state", "=", sql.lit("settled" as const))
+          // Says nothing new, but in the words of the index of what is in flight, which then answers for each queued one.
+          .where("winner.state", "in", CLAIMING)
+          .orderBy("winner.id")
+          .limit(limit);
+        return (await query.execute()).map(paymentRow);
+      }),
+
+    withIdentities: async (identities) => {
+      if (identities.length === 0) return [];
+      return read(async (db) => {
+        const among = dialect.isOneOf("identity", identities);
+        const rows = await db.selectFrom("payments").selectAll().where(among).execute();
+        return rows.sort((a, b) => a.id - b.id).map(paymentRow);
+      });
+    },
+
+    withNonce: (nonce) =>
+      read(async (db) => {
+        const rows = await selectWithNonce(db, dialect, nonce).execute();
+        return rows.map(paymentRow).filter(({ work }) => work.kind === "authorization");
+      }),
+
+    withSource: (source, limit) =>
+      read(async (db) => {
+        const part = sql<string>`cast(${`${source}:`} as text)`;
+        const rows = await db
+          .selectFrom("payments")
+          .selectAll()
+          .where(({ eb, or }) =>
+            or([eb("source", "=", source), sql<boolean>`substr(${eb.ref("source")}, 1, length(${part})) = ${part}`]),
+          )
+          .orderBy("id", "desc")
+          .limit(limit)
+          .execute();
+        return rows.reverse().map(paymentRow);
+      }),
+  };
+}

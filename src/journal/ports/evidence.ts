@@ -1,0 +1,61 @@
+import type { Hex } from "viem";
+
+/** How sure a settlement is: mined, in a safe block, in a final block. */
+export type SettlementLevel = "included" | "safe" | "final";
+
+/** Why a payment is in its state: what was seen, where. Kept with every step of its history. */
+export type Evidence =
+  | { readonly kind: "accepted"; readonly block: bigint }
+  /** The token's own logs in a receipt. `gasShare` and `feeShareWei` are this payment's part of the transaction. */
+  | {
+      readonly kind: "transfer";
+      readonly transactionHash: Hex;
+      readonly blockNumber: bigint;
+      readonly blockHash: Hex;
+      readonly logIndex: number;
+      readonly gasShare: bigint;
+      readonly feeShareWei: bigint;
+      readonly level: SettlementLevel;
+    }
+  /** A call other than an authorization was mined. Gas and fee are its part of the transaction's. */
+  | {
+      readonly kind: "receipt";
+      readonly transactionHash: Hex;
+      readonly blockNumber: bigint;
+      readonly blockHash: Hex;
+      readonly gasUsed: bigint;
+      readonly feeWei: bigint;
+      readonly level: SettlementLevel;
+    }
+  /** The token refused it in a mined transaction, or in a pre-flight (without a transaction). */
+  | {
+      readonly kind: "refusal";
+      readonly reason: string;
+      readonly message: string;
+      readonly transactionHash: Hex | undefined;
+      readonly blockNumber: bigint;
+      readonly data: Hex;
+    }
+  /** Its nonce is used, cancelled or spent on a variant; the transaction where it could be found. */
+  | {
+      readonly kind: "nonce-use";
+      readonly use: "settled" | "used-by-variant" | "cancelled" | "unknown";
+      readonly transactionHash: Hex | undefined;
+      readonly blockNumber: bigint;
+      readonly logIndex: number | undefined;
+    }
+  /** Negative proof: at this final block `validBefore` had passed and the nonce was unused. The payer may safely pay again. */
+  | {
+      readonly kind: "deadline";
+      readonly blockNumber: bigint;
+      readonly blockTimestamp: bigint;
+      readonly final: boolean;
+    }
+  /** It went into this batch, under this attempt. */
+  | { readonly kind: "batch"; readonly batchId: string; readonly transactionHash: Hex }
+  /** Every attempt's txNonce was consumed by another transaction at confirmed depth, or the batch ended before this item. */
+  | { readonly kind: "returned"; readonly why: string; readonly transactionHash: Hex | undefined }
+  /** The block that it settled in is no longer in the chain. */
+  | { readonly kind: "reorg"; readonly blockNumber: bigint; readonly blockHash: Hex }
+  /** An operator or a caller asked for it. */
+  | { readonly kind: "request"; readonly by: string };

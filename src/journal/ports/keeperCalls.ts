@@ -1,0 +1,32 @@
+import type { Address, Hex } from "viem";
+import type { LogProof } from "./work.ts";
+
+/** A call that a keeper has decided on: written before it is handed to the engine, so that a restart finds it. */
+export type KeeperCall = {
+  /** Also the engine's key of the call. */
+  readonly key: string;
+  readonly chainId: number;
+  readonly to: Address;
+  readonly data: Hex;
+  readonly gas: bigint;
+  /** Of a call that may share a transaction, see `Work`. */
+  readonly proof?: LogProof | undefined;
+  readonly deadlineSeconds: bigint;
+  /** What it is to claim, in all, by channel. */
+  readonly claims: readonly { readonly channelId: Hex; readonly totalClaimed: bigint }[];
+  readonly sweeps: readonly { readonly receiver: Address; readonly token: Address }[];
+  /** Channels whose rest it is to give back. */
+  readonly refunds?: readonly Hex[] | undefined;
+  readonly createdAtMs: number;
+  /** `open` until it was mined or given up, `mined` until its block is final. */
+  readonly state: "open" | "mined";
+};
+
+/** What a keeper has decided to send. */
+export type KeeperCallJournal = {
+  /** Calls that are not final, oldest first. */
+  readonly keeperCalls: (chainId: number) => Promise<readonly KeeperCall[]>;
+  /** Stores a call, or its new state. */
+  readonly storeKeeperCall: (call: KeeperCall) => Promise<void>;
+  readonly removeKeeperCall: (key: string) => Promise<void>;
+};

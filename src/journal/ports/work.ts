@@ -1,0 +1,37 @@
+import type { Address, Hex } from "viem";
+import type { AuthorizationIdentity } from "../../authorization/identity.ts";
+import type { SignedAuthorization } from "../../authorization/types.ts";
+
+/** What the engine carries: an authorization, or any other call of a contract. */
+export type Work =
+  | {
+      readonly kind: "authorization";
+      readonly authorization: SignedAuthorization;
+      readonly payerHasCode: boolean;
+      /** Whether it goes in a transaction of its own. */
+      readonly alone?: true;
+    }
+  /** `gas` is the explicit gas of its transaction; of a call with a `proof`, that of the call alone. */
+  | {
+      readonly kind: "call";
+      readonly chainId: number;
+      readonly to: Address;
+      readonly data: Hex;
+      readonly gas: bigint;
+      /** For a call that does not depend on its caller and runs no stranger's code: it may share a transaction. */
+      readonly proof?: LogProof | undefined;
+      /** Strangers who can make it fail behind a pre-flight that it passed: where it does, they get a strike. */
+      readonly signers?: readonly Address[];
+      /** What it takes from a payer, by an EIP-3009 authorization. */
+      readonly spends?: (AuthorizationIdentity & { readonly value: bigint }) | undefined;
+    };
+
+/**
+ * A log that a call makes if and only if it did what it should: its contract, its topics and the words of its data, where
+ * null and what is left out match anything.
+ */
+export type LogProof = {
+  readonly address: Address;
+  readonly topics: readonly (Hex | null)[];
+  readonly data?: readonly (Hex | null)[] | undefined;
+};
