@@ -1,6 +1,7 @@
 import { formatTable } from "../src/cli/output/output.ts";
 import { usd } from "../src/cli/output/quoteText.ts";
 import { paint, widthOf } from "../src/cli/output/terminal.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import { priceBatch } from "../src/fees/index.ts";
 import { formatAmount } from "../src/money.ts";
 import type { Measurement } from "./measure.ts";
@@ -40,7 +41,7 @@ export function formatGas(ways: readonly (Measurement & { readonly name: string 
   });
   const columns = [{ title: "" }, right("transactions"), right("gas"), right("gas per payment"), right("")];
   // They are shown indented.
-  return formatTable(columns, rows, widthOf(process.stdout, 2)).split("\n");
+  return formatTable(columns, rows, widthOf(currentRun().stdout, 2)).split("\n");
 }
 
 export function gasPerPayment({ gasUsed, settled }: Measurement): bigint | undefined {

@@ -1,5 +1,6 @@
 import { notice } from "../src/cli/output/output.ts";
 import { startProgress } from "../src/cli/output/progress.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 
 export type Reporter = {
   readonly update: (done: number) => void;
@@ -15,7 +16,7 @@ export async function withProgress<Answer>(
   total: number,
   work: (reporter: Reporter) => Promise<Answer>,
 ): Promise<Answer> {
-  if (process.stderr.isTTY !== true) {
+  if (currentRun().stderr.isTTY !== true) {
     notice(`${what} …`);
     let toldAtMs = Date.now();
     const update = (done: number): void => {

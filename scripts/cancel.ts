@@ -5,6 +5,7 @@ import { findPayments } from "../src/cli/input/findPayments.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import type { Journal, PaymentRow } from "../src/journal/index.ts";
 
 type Options = { readonly journal?: string; readonly json?: true };
@@ -30,7 +31,7 @@ async function runCancel(payments: readonly string[], options: Options): Promise
         const refusal = await cancel(journal, row);
         if (options.json === true) printJson({ id: row.id, cancelled: refusal === undefined, why: refusal ?? null });
         else printLine(`payment ${row.id}: ${refusal ?? "taken out of the queue"}`);
-        if (refusal !== undefined) process.exitCode = EXIT.unsettled;
+        if (refusal !== undefined) currentRun().exitCode = EXIT.unsettled;
       }
     }
   });

@@ -1,4 +1,3 @@
-import { keepHeapSmall } from "../src/cli/process/memory.ts";
 import type { CommandEntry } from "../src/cli/program.ts";
 
 /** Every command, in the order of `tributary --help`. A new one is one more entry. */
@@ -57,10 +56,8 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "settle",
     summary: "settle a file of signed payments",
-    load: async () => {
-      keepHeapSmall();
-      return (await import("./settle.ts")).settleCommand();
-    },
+    load: async () => (await import("./settle.ts")).settleCommand(),
+    holdsMuch: true,
   },
   {
     name: "status",

@@ -11,6 +11,7 @@ import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { integer, jsonOption, usdcAmount } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 
 type Options = {
   readonly buyers?: number;
@@ -55,7 +56,7 @@ async function runDemo(options: Options, command: Command): Promise<void> {
     const seconds = (Date.now() - startedAt) / 1000;
     if (isText) print(format(seconds));
     else printJson({ ...demo, seconds });
-    process.exitCode = demo.checks.every(({ holds }) => holds) ? EXIT.done : EXIT.check;
+    currentRun().exitCode = demo.checks.every(({ holds }) => holds) ? EXIT.done : EXIT.check;
   };
 
   if (options.job === true) {

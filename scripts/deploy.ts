@@ -12,6 +12,7 @@ import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
 import { resolveSigner } from "../src/cli/options/signer.ts";
 import { notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import {
   DeploymentRefusedError,
   deployRouter,
@@ -75,7 +76,7 @@ async function runDeploy(options: Options): Promise<void> {
     printLine("its code equals the artifact");
     if (verification !== undefined) printLine(describeVerification(verification));
   }
-  if (verification?.status === "failed") process.exitCode = EXIT.check;
+  if (verification?.status === "failed") currentRun().exitCode = EXIT.check;
 }
 
 /** Connects to the node of the network that was named. */
@@ -134,10 +135,10 @@ async function confirm(client: ChainClient, account: LocalAccount): Promise<void
   const { costWei } = await estimateDeployment(client, { sender: account.address });
   const name = networkOf(client.chain.id)?.title ?? "a network that tributary does not know";
   const what = `${name} (chain ${client.chain.id}) from ${account.address}, for up to ${formatEtherBriefly(costWei, "up")} ETH`;
-  if (!process.stdin.isTTY) {
+  if (!currentRun().stdin.isTTY) {
     throw new UsageError(`This would deploy to ${what}, and there is no terminal to ask on.`, { hint: "Pass --yes." });
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = createInterface({ input: currentRun().stdin, output: currentRun().stderr });
   try {
     terminal.setPrompt(`Deploy the router to ${what}? [y/N] `);
     terminal.prompt();
@@ -155,7 +156,7 @@ type Verification = VerificationOutcome | { readonly status: "failed"; readonly 
 async function verify(client: ChainClient, rpcUrl: string): Promise<Verification> {
   const development = await isDevelopmentChain(client, rpcUrl);
   try {
-    const apiKey = process.env.ETHERSCAN_API_KEY;
+    const apiKey = currentRun().env.ETHERSCAN_API_KEY;
     return await verifyRouter({ chainId: client.chain.id, rpcUrl, apiKey, development });
   } catch (error) {
     // The router is there: that its source code is not on the explorer is no reason to hide it.

@@ -7,6 +7,7 @@ import { address, isLoopback, jsonOption, keystoreOption, network, rpcUrlOption 
 import { namedSigner } from "../src/cli/options/signer.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
 import { paint } from "../src/cli/output/terminal.ts";
+import { currentRun, type Output } from "../src/cli/process/surroundings.ts";
 import { type DoctorReport, runDoctor } from "../src/doctor/index.ts";
 import { keystoreAddress } from "../src/keystore.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
@@ -37,7 +38,7 @@ export function doctorCommand(): Command {
       const report = await runDoctor({ ...options, signer, nowSeconds: BigInt(Math.floor(Date.now() / 1000)) });
       if (json === true) printJson(report);
       else for (const line of formatReport(report)) printLine(line);
-      process.exitCode = report.healthy ? EXIT.done : EXIT.check;
+      currentRun().exitCode = report.healthy ? EXIT.done : EXIT.check;
     });
 }
 
@@ -54,7 +55,7 @@ async function signerAddress(keystore: string | undefined, rpcUrl: string): Prom
 const TONES = { ok: "good", warn: "open", fail: "bad" } as const;
 
 /** One line for each check, and one more for how to mend it. */
-export function formatReport({ checks }: DoctorReport, stream: NodeJS.WriteStream = process.stdout): string[] {
+export function formatReport({ checks }: DoctorReport, stream: Output = currentRun().stdout): string[] {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, status, found, fix }) => {
     const line = `${paint(TONES[status], status.padEnd(4), stream)}  ${name.padEnd(width)}  ${found}`;

@@ -37,6 +37,7 @@ import { authorizerKeyFromEnvironment } from "../src/cli/options/secrets.ts";
 import { namedSigner } from "../src/cli/options/signer.ts";
 import { formatTable, notice, printJson, printLine } from "../src/cli/output/output.ts";
 import { listenForStop } from "../src/cli/process/stopSignals.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import { withoutTwins } from "../src/facilitator/callers/merchants.ts";
 import {
   createFacilitator,
@@ -337,7 +338,7 @@ function channelAuthority(): LocalAccount | undefined {
 /** The merchants of the file and of `MERCHANT_KEYS`. */
 async function merchantsOf({ merchants: path, merchantsOnly }: Options): Promise<readonly Merchant[]> {
   const listed = path === undefined ? [] : await readMerchants(path);
-  const keys = process.env.MERCHANT_KEYS ?? "";
+  const keys = currentRun().env.MERCHANT_KEYS ?? "";
   const merchants = asUsage(() => withoutTwins([...listed, ...(keys === "" ? [] : parseMerchantKeys(keys))]));
   if (merchants.length > 0 || merchantsOnly !== true) return merchants;
   throw new UsageError("Only merchants are to be served, and there are none.", {

@@ -5,6 +5,7 @@ import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption } from "../src/cli/options/options.ts";
 import { readPassphrase } from "../src/cli/options/secrets.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import { createKeystore, keystoreAddress, readKeystore } from "../src/keystore.ts";
 
 type NewOptions = { readonly out?: string; readonly json?: true };
@@ -44,7 +45,7 @@ async function runNew({ out, json }: NewOptions): Promise<void> {
 }
 
 async function runShow(file: string, { reveal, json }: ShowOptions): Promise<void> {
-  if (reveal === true && (json === true || !process.stdout.isTTY)) {
+  if (reveal === true && (json === true || !currentRun().stdout.isTTY)) {
     throw new UsageError("--reveal prints a private key, and only on a terminal.", {
       hint: "Leave out --json and do not redirect the output.",
     });

@@ -34,6 +34,7 @@ import {
 } from "../src/cli/pay/openPayments.ts";
 import { type Answer, askPrice, type Purchase } from "../src/cli/pay/request.ts";
 import { sendPayment } from "../src/cli/pay/send.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
@@ -162,7 +163,7 @@ async function buy(purchase: Purchase, options: Options): Promise<void> {
       notice(`${url} answered ${status} without asking for a payment`);
       printVerbatim(body);
     }
-    if (!ok) process.exitCode = EXIT.failure;
+    if (!ok) currentRun().exitCode = EXIT.failure;
     return;
   }
   const { asked, offer } = readOffer(first, url, options.scheme);

@@ -10,6 +10,7 @@ import { printJson, printLine } from "../src/cli/output/output.ts";
 import { startProgress } from "../src/cli/output/progress.ts";
 import { formatQuote } from "../src/cli/output/quoteText.ts";
 import { type CompareCommandOptions, runCompare } from "../src/cli/plan/compare.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import type { Network } from "../src/networks.ts";
 import { quoteSettlement, type RefusedLine, type SettlementQuote } from "../src/settlement/index.ts";
 
@@ -100,7 +101,7 @@ async function runPlan(file: string | undefined, options: Options, command: Comm
     if (input.refused.length > 0) printLine(`bad lines in the file, left out: ${input.refused.length}`);
   }
   const isSettled = quote.excluded.every(({ outcome }) => outcome.status === "settled");
-  process.exitCode = input.refused.length === 0 && isSettled ? EXIT.done : EXIT.unsettled;
+  currentRun().exitCode = input.refused.length === 0 && isSettled ? EXIT.done : EXIT.unsettled;
 }
 
 function toJson({ excluded, ...quote }: SettlementQuote<LinePayment>, refused: readonly RefusedLine[]) {

@@ -10,6 +10,7 @@ import { address, addresses, integer, jsonOption, network, rpcUrlOption } from "
 import { formatTable, printJson, printLine } from "../src/cli/output/output.ts";
 import { startProgress } from "../src/cli/output/progress.ts";
 import { paint } from "../src/cli/output/terminal.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import { formatAmount } from "../src/money.ts";
 import { type Network, networkOf } from "../src/networks.ts";
 import type { ChannelReconciliation } from "../src/settlement/reports/reconcile/channels.ts";
@@ -91,8 +92,8 @@ async function runReconcile(options: Options): Promise<void> {
   const isOpen = [result, channels?.claims, channels?.sweeps, channels?.givenBack].some(
     (one) => (one?.undecided.count ?? 0) > 0,
   );
-  if (result.drift > 0) process.exitCode = EXIT.check;
-  else if (isOpen) process.exitCode = EXIT.unknown;
+  if (result.drift > 0) currentRun().exitCode = EXIT.check;
+  else if (isOpen) currentRun().exitCode = EXIT.unknown;
 }
 
 function describe(result: Reconciliation): string[] {

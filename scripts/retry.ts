@@ -7,6 +7,7 @@ import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
 import { counted } from "../src/cli/output/summary.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import type { Journal, PaymentRow, Transition } from "../src/journal/index.ts";
 
 type Options = {
@@ -60,7 +61,7 @@ async function runRetry(payments: readonly string[], options: Options): Promise<
       if (options.json === true) printJson(answer);
       else printLine(`payment ${answer.id}: ${answer.why}`);
     }
-    if (answers.some(({ requeued }) => !requeued)) process.exitCode = EXIT.unsettled;
+    if (answers.some(({ requeued }) => !requeued)) currentRun().exitCode = EXIT.unsettled;
   });
 }
 

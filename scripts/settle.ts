@@ -21,6 +21,7 @@ import { notice, printJson, printLine } from "../src/cli/output/output.ts";
 import { startProgress } from "../src/cli/output/progress.ts";
 import { formatSummary } from "../src/cli/output/summary.ts";
 import { listenForStop } from "../src/cli/process/stopSignals.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import { runWatch, tellHeld, tellStopping } from "../src/cli/settle/watch.ts";
 import type { Journal } from "../src/journal/index.ts";
 import type { Network } from "../src/networks.ts";
@@ -97,7 +98,7 @@ async function watch(from: string, options: Options): Promise<void> {
   const senders = [await resolveSigner({ ...options, chainId: client.chain.id })];
   const nodes = await connectNodes(client, options.node);
   await closing(await openEngineJournal(options, client), async (journal) => {
-    process.exitCode = await runWatch({
+    currentRun().exitCode = await runWatch({
       from,
       client,
       nodes,
@@ -173,7 +174,7 @@ async function settleFile(file: string, options: Options): Promise<void> {
     results.write(report.results, input.refused);
     if (options.json !== true) printLine(`results: ${results.path}`);
     if (report.stopped !== undefined) reportError(report.stopped, false);
-    process.exitCode = exitCodeOf(report, input.refused, signal.aborted);
+    currentRun().exitCode = exitCodeOf(report, input.refused, signal.aborted);
   });
 }
 

@@ -6,7 +6,7 @@ import type { ChainClient } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/facts/routerCode.ts";
 import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
+import { EXIT, type ExitCode } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import {
   address,
@@ -19,6 +19,7 @@ import {
 } from "../src/cli/options/options.ts";
 import { resolveSigner } from "../src/cli/options/signer.ts";
 import { notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { currentRun } from "../src/cli/process/surroundings.ts";
 import { costOf, predictDeployment, predictSettlement, sumOf } from "../src/cli/smoke/cost.ts";
 import { type Cost, now, openTranscript, type Transcript } from "../src/cli/smoke/transcript.ts";
 import { ROUTER_ADDRESS } from "../src/deployment.ts";
@@ -123,7 +124,7 @@ async function tryNetwork(options: Options, transcript: Transcript | undefined):
     endedAt: now(),
   });
   if (report.stopped !== undefined) throw report.stopped;
-  process.exitCode = exitCodeOf(report);
+  currentRun().exitCode = exitCodeOf(report);
 }
 
 /** Balances before the first and after the last of the transactions; undefined where there are none, or the node tells no more. */
@@ -164,7 +165,7 @@ async function examine(
     signer: account.address,
     nowSeconds: BigInt(Math.floor(Date.now() / 1000)),
   });
-  for (const line of formatReport(report, process.stderr)) notice(line);
+  for (const line of formatReport(report, currentRun().stderr)) notice(line);
   await transcript?.note({ checks: report.checks });
   const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));
   if (failed.length === 0) return;
@@ -247,7 +248,7 @@ function tell(
   }
 }
 
-function exitCodeOf(report: SettlementReport): number {
+function exitCodeOf(report: SettlementReport): ExitCode {
   const statuses = report.results.map(({ outcome }) => outcome.status);
   if (statuses.includes("pending")) return EXIT.unknown;
   return statuses.every((status) => status === "settled") ? EXIT.done : EXIT.unsettled;

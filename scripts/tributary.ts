@@ -5,5 +5,11 @@ import * as nodeModule from "node:module";
 nodeModule.enableCompileCache?.();
 const { stopWithNpm } = await import("../src/cli/process/npmParent.ts");
 stopWithNpm();
-const [{ run }, { commands }] = await Promise.all([import("../src/cli/program.ts"), import("./commands.ts")]);
-await run(process.argv.slice(2), commands);
+const [{ askedCommand, run }, { keepHeapSmall }, { commands }] = await Promise.all([
+  import("../src/cli/program.ts"),
+  import("../src/cli/process/memory.ts"),
+  import("./commands.ts"),
+]);
+const argv = process.argv.slice(2);
+if (askedCommand(argv, commands)?.holdsMuch === true) keepHeapSmall();
+process.exitCode = await run(argv, commands);

@@ -118,9 +118,9 @@ describe(".env.example", () => {
     const sources = globSync(["scripts/*.ts", "src/cli/**/*.ts"], { cwd: root }).map((file) => read(file));
     const readHere = sources.flatMap((text) => [
       ...[...text.matchAll(/\.env\("([A-Z_]+)"\)/g)].map(([, name = ""]) => name),
-      ...[...text.matchAll(/process\.env\.([A-Z_]+)/g)].map(([, name = ""]) => name),
+      ...[...text.matchAll(/\benv\.([A-Z_]+)/g)].map(([, name = ""]) => name),
     ]);
-    const internal = ["DEBUG"];
+    const internal = ["DEBUG", "FORCE_COLOR"];
     expect([...named].sort()).to.deep.equal([...new Set(readHere)].filter((name) => !internal.includes(name)).sort());
   });
 });

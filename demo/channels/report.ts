@@ -4,6 +4,7 @@ import { formatTable } from "../../src/cli/output/output.ts";
 import { percent, usd } from "../../src/cli/output/quoteText.ts";
 import { counted } from "../../src/cli/output/summary.ts";
 import { widthOf } from "../../src/cli/output/terminal.ts";
+import { currentRun } from "../../src/cli/process/surroundings.ts";
 import type { LocalChain } from "../../src/local/index.ts";
 import { formatAmount } from "../../src/money.ts";
 import { type Check, formatChecks, formatEnd, formatGas, indented, thousands, usualPrice } from "../figures.ts";
@@ -76,7 +77,7 @@ export function describeChannelSetting(
       "all on this machine",
     "",
     ...indented(
-      formatTable([{ title: "role" }, { title: "played by" }], roles, widthOf(process.stdout, 2)).split("\n"),
+      formatTable([{ title: "role" }, { title: "played by" }], roles, widthOf(currentRun().stdout, 2)).split("\n"),
     ),
     "",
   ];

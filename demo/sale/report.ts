@@ -1,6 +1,7 @@
 import type { Address } from "viem";
 import { formatTable } from "../../src/cli/output/output.ts";
 import { widthOf } from "../../src/cli/output/terminal.ts";
+import { currentRun } from "../../src/cli/process/surroundings.ts";
 import type { LocalChain } from "../../src/local/index.ts";
 import { formatAmount } from "../../src/money.ts";
 import { type Check, formatChecks, formatEnd, formatGas, formatMoney, indented, thousands } from "../figures.ts";
@@ -48,7 +49,7 @@ export function describeSetting(
     `Tributary demo: ${thousands(requests)} calls of an API, sold at $${formatAmount(price, 6)} each, all on this machine`,
     "",
     ...indented(
-      formatTable([{ title: "role" }, { title: "played by" }], roles, widthOf(process.stdout, 2)).split("\n"),
+      formatTable([{ title: "role" }, { title: "played by" }], roles, widthOf(currentRun().stdout, 2)).split("\n"),
     ),
     "",
   ];

@@ -3,11 +3,13 @@ import { packageVersion } from "../files.ts";
 import { formatAmount } from "../money.ts";
 import { nodeTooOld } from "../nodeVersion.ts";
 import { reportError, UsageError } from "./exit/errors.ts";
-import { exitCodesHelp } from "./exit/exitCodes.ts";
+import { type ExitCode, exitCodesHelp } from "./exit/exitCodes.ts";
+import { readEnvironment } from "./options/environment.ts";
 import { gwei, usdcAmount } from "./options/options.ts";
 import { refuseSecrets } from "./options/refuseSecrets.ts";
 import { notice, surviveClosedOutput } from "./output/output.ts";
-import { wasShortened } from "./output/table.ts";
+import { widthOf } from "./output/terminal.ts";
+import { currentRun, inRun, type Surroundings } from "./process/surroundings.ts";
 
 /** A command of `tributary`. Its code is loaded only when it is asked for. */
 export type CommandEntry = {
@@ -19,26 +21,44 @@ export type CommandEntry = {
   readonly takesHash?: true;
   /** Whether Node 20 will do: the command opens no journal and starts no Hardhat. */
   readonly runsOnNode20?: true;
+  /** Whether it may hold much, and garbage is better collected sooner. */
+  readonly holdsMuch?: true;
 };
 
-/** Runs the command line `argv` (without the program's name) and leaves the exit code in `process.exitCode`. */
-export async function run(argv: readonly string[], commands: readonly CommandEntry[]): Promise<void> {
+/**
+ * Runs the command line `argv` (without the program's name) and resolves with its exit code.
+ * @param around What it has instead of this process's streams, environment and signals.
+ */
+export function run(
+  argv: readonly string[],
+  commands: readonly CommandEntry[],
+  around?: Surroundings,
+): Promise<ExitCode> {
+  return inRun(() => runHere(argv, commands), around);
+}
+
+async function runHere(argv: readonly string[], commands: readonly CommandEntry[]): Promise<ExitCode> {
   surviveClosedOutput();
-  const debug = argv.includes("--debug") || (process.env.DEBUG ?? "") !== "";
+  const here = currentRun();
+  const debug = argv.includes("--debug") || (here.env.DEBUG ?? "") !== "";
   try {
-    const words = argv.filter((word) => !word.startsWith("-"));
-    const asked = words[0] === "help" ? words[1] : words[0];
-    refuseSecrets(
-      argv,
-      commands.some((entry) => entry.name === asked && entry.takesHash === true),
-    );
-    const program = await buildProgram(asked, commands);
+    const entry = askedCommand(argv, commands);
+    refuseSecrets(argv, entry?.takesHash === true);
+    const program = await buildProgram(entry?.name, commands);
     await program.parseAsync([...argv], { from: "user" });
-    if (wasShortened())
+    if (here.wasShortened)
       notice("notice: shortened to fit the terminal; --json, a pipe or a wider terminal shows it whole");
+    return here.exitCode;
   } catch (error) {
-    process.exitCode = reportError(error, debug);
+    return reportError(error, debug);
   }
+}
+
+/** The command that `argv` asks for, or asks help about. */
+export function askedCommand(argv: readonly string[], commands: readonly CommandEntry[]): CommandEntry | undefined {
+  const words = argv.filter((word) => !word.startsWith("-"));
+  const asked = words[0] === "help" ? words[1] : words[0];
+  return commands.find(({ name }) => name === asked);
 }
 
 /** The program with the code of the command `asked`; of the others only what `--help` and suggestions need. */
@@ -67,9 +87,17 @@ function requireNewNode(command: string): void {
 
 /** Settings that commander does not hand down to commands that are built elsewhere. */
 function prepare(command: Command): void {
+  const { stdout, stderr, env } = currentRun();
   command.exitOverride();
   command.showSuggestionAfterError();
   command.showHelpAfterError("hint: add --help for usage");
+  command.configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text),
+    getOutHelpWidth: () => widthOf(stdout) ?? 80,
+    getErrHelpWidth: () => widthOf(stderr) ?? 80,
+  });
+  readEnvironment(command, env);
   command.addOption(new Option("--debug", "show the whole error, stack included"));
   for (const option of command.options) {
     const inItsUnit = describeDefault(option);

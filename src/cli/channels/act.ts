@@ -5,6 +5,7 @@ import { EXIT } from "../exit/exitCodes.ts";
 import { examples } from "../options/examples.ts";
 import { addresses, usdcAmount } from "../options/options.ts";
 import { printJson, printLine } from "../output/output.ts";
+import { currentRun } from "../process/surroundings.ts";
 import { carryOut } from "./byHand.ts";
 import { type KeeperCommandOptions, withKeeperOptions } from "./open.ts";
 import { channelId, channelIds } from "./text.ts";
@@ -34,8 +35,8 @@ async function runClaim(ids: readonly Hex[], options: KeeperCommandOptions): Pro
     for (const id of failed) printLine(`${id}: not claimed; run the command again`);
     if (claimed.length + bad.length + withoutKey.length + failed.length === 0) printLine("nothing to claim");
   }
-  if (failed.length > 0) process.exitCode = EXIT.unknown;
-  else if (bad.length + withoutKey.length > 0) process.exitCode = EXIT.unsettled;
+  if (failed.length > 0) currentRun().exitCode = EXIT.unknown;
+  else if (bad.length + withoutKey.length > 0) currentRun().exitCode = EXIT.unsettled;
 }
 
 /** `channels sweep`: sends receivers what was claimed for them. */
@@ -59,7 +60,7 @@ async function runSweep(options: KeeperCommandOptions & { readonly receiver?: re
     for (const { receiver } of report.failed) printLine(`${receiver}: not swept; run the command again`);
     if (report.swept.length + report.failed.length === 0) printLine("nothing to sweep");
   }
-  if (report.failed.length > 0) process.exitCode = EXIT.unknown;
+  if (report.failed.length > 0) currentRun().exitCode = EXIT.unknown;
 }
 
 /** `channels refund`: gives a payer back what is not earned. */

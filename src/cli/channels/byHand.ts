@@ -9,6 +9,7 @@ import { CommandError, UsageError } from "../exit/errors.ts";
 import { EXIT } from "../exit/exitCodes.ts";
 import { namedSigner } from "../options/signer.ts";
 import { notice } from "../output/output.ts";
+import { currentRun } from "../process/surroundings.ts";
 import { type KeeperCommandOptions, openKeeper } from "./open.ts";
 
 type Report<Kind extends KeeperTask["kind"]> = Extract<KeeperAnswer, { readonly kind: Kind }>["report"];
@@ -56,7 +57,8 @@ export async function carryOut<Task extends KeeperTask>(
 async function asked(journal: Journal, chainId: number, task: KeeperTask): Promise<KeeperAnswer | undefined> {
   const stop = new AbortController();
   const end = () => stop.abort();
-  for (const signal of SIGNALS) process.on(signal, end);
+  const { signals } = currentRun();
+  for (const signal of SIGNALS) signals.on(signal, end);
   try {
     const answer = await asUsage(askKeeper({ journal, chainId, clock: systemClock, signal: stop.signal }, task));
     if (answer === undefined && stop.signal.aborted) {
@@ -64,7 +66,7 @@ async function asked(journal: Journal, chainId: number, task: KeeperTask): Promi
     }
     return answer;
   } finally {
-    for (const signal of SIGNALS) process.off(signal, end);
+    for (const signal of SIGNALS) signals.off(signal, end);
   }
 }
 

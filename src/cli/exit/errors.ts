@@ -1,7 +1,9 @@
+import { inspect } from "node:util";
 import { CommanderError } from "commander";
 import { TributaryError } from "../../errors.ts";
 import { notice } from "../output/output.ts";
 import { paint, type Tone } from "../output/terminal.ts";
+import { currentRun } from "../process/surroundings.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
 
 /** An error that decides the exit code of its command. */
@@ -67,10 +69,10 @@ export function reportError(error: unknown, debug: boolean): ExitCode {
     say("bad", "error", error instanceof Error ? error.message : String(error));
     say("title", "hint", "This is a bug in tributary. Run again with --debug and report what it prints.");
   }
-  if (debug) console.error(error);
+  if (debug) currentRun().stderr.write(`${inspect(error)}\n`);
   return error instanceof CommandError ? error.exitCode : EXIT.failure;
 }
 
 function say(tone: Tone, label: string, text: string): void {
-  notice(`${paint(tone, `${label}:`, process.stderr)} ${text}`);
+  notice(`${paint(tone, `${label}:`, currentRun().stderr)} ${text}`);
 }

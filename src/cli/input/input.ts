@@ -5,6 +5,7 @@ import type { Network } from "../../networks.ts";
 import type { JobPayment, PaymentResult, RefusedLine } from "../../settlement/index.ts";
 import { UsageError } from "../exit/errors.ts";
 import { notice } from "../output/output.ts";
+import { currentRun } from "../process/surroundings.ts";
 
 /** A payment and the line of the input, from 1, that it came from. */
 export type LinePayment = JobPayment & { readonly line: number };
@@ -66,7 +67,7 @@ export async function readPayments(
 }
 
 function open(file: string): AsyncIterable<Uint8Array | string> {
-  return file === "-" ? process.stdin : createReadStream(file);
+  return file === "-" ? currentRun().stdin : createReadStream(file);
 }
 
 function isFileError(error: unknown): error is NodeJS.ErrnoException {

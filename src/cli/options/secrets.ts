@@ -1,15 +1,16 @@
 import * as Mnemonic from "ox/Mnemonic";
 import { type Hex, isHex } from "viem";
 import { UsageError } from "../exit/errors.ts";
+import { currentRun } from "../process/surroundings.ts";
 
 /** The private key that sends, if there is one in the environment. It is never part of an error. */
 export function privateKeyFromEnvironment(): Hex | undefined {
-  return readKey("PRIVATE_KEY", process.env.PRIVATE_KEY);
+  return readKey("PRIVATE_KEY", currentRun().env.PRIVATE_KEY);
 }
 
 /** The private key of a receiver authorizer, if there is one in the environment. */
 export function authorizerKeyFromEnvironment(): Hex | undefined {
-  return readKey("RECEIVER_AUTHORIZER_KEY", process.env.RECEIVER_AUTHORIZER_KEY);
+  return readKey("RECEIVER_AUTHORIZER_KEY", currentRun().env.RECEIVER_AUTHORIZER_KEY);
 }
 
 function readKey(name: string, variable: string | undefined): Hex | undefined {
@@ -22,7 +23,7 @@ function readKey(name: string, variable: string | undefined): Hex | undefined {
 
 /** The BIP-39 mnemonic in the environment, if there is one. */
 export function mnemonicFromEnvironment(): string | undefined {
-  const text = process.env.MNEMONIC?.trim().replace(/\s+/g, " ");
+  const text = currentRun().env.MNEMONIC?.trim().replace(/\s+/g, " ");
   if (text === undefined || text === "") return undefined;
   if (Mnemonic.validate(text, Mnemonic.english)) return text;
   throw new UsageError("MNEMONIC is not a valid mnemonic.", {
@@ -32,9 +33,10 @@ export function mnemonicFromEnvironment(): string | undefined {
 
 /** The keystore's passphrase: `KEYSTORE_PASSPHRASE`, else asked for on the terminal (twice for a new one). */
 export async function readPassphrase(use: "existing" | "new"): Promise<string> {
-  const fromEnvironment = process.env.KEYSTORE_PASSPHRASE;
+  const { env, stdin } = currentRun();
+  const fromEnvironment = env.KEYSTORE_PASSPHRASE;
   if (fromEnvironment !== undefined && fromEnvironment !== "") return fromEnvironment;
-  if (!process.stdin.isTTY) {
+  if (stdin.isTTY !== true) {
     throw new UsageError("The keystore needs a passphrase, and there is no terminal to ask on.", {
       hint: "Set KEYSTORE_PASSPHRASE in the environment.",
     });
@@ -49,8 +51,9 @@ export async function readPassphrase(use: "existing" | "new"): Promise<string> {
 
 async function ask(message: string): Promise<string> {
   const { default: password } = await import("@inquirer/password");
+  const { stdin, stderr } = currentRun();
   try {
-    return await password({ message, mask: "*" }, { output: process.stderr });
+    return await password({ message, mask: "*" }, { input: stdin, output: stderr });
   } catch (cause) {
     throw new UsageError("No passphrase was given.", { cause });
   }

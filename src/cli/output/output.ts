@@ -1,26 +1,26 @@
 import { once } from "node:events";
+import { currentRun } from "../process/surroundings.ts";
 import { fold, widthOf } from "./terminal.ts";
 
 export { type Column, formatTable } from "./table.ts";
-
-let closed = false;
 
 /**
  * Keeps a command alive whose reader went away (`tributary settle … | head`): it finishes what it does, unheard. Call it
  * once, before anything is printed.
  */
 export function surviveClosedOutput(): void {
-  for (const stream of [process.stdout, process.stderr]) {
+  const run = currentRun();
+  for (const stream of [run.stdout, run.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;
-      if (stream === process.stdout) closed = true;
+      if (stream === run.stdout) run.isOutputClosed = true;
     });
   }
 }
 
 /** Whether nobody reads stdout any more, so that a command that only prints may end. */
 export function isOutputClosed(): boolean {
-  return closed;
+  return currentRun().isOutputClosed;
 }
 
 /** Prints text for people on stdout, one line or more, folded between words where the terminal is narrower. */
@@ -30,17 +30,15 @@ export function printLine(line = ""): void {
 
 /** Prints a line on stdout as it is: what somebody else wrote, or a machine reads. */
 export function printVerbatim(line: string): void {
-  if (!closed) process.stdout.write(`${line}\n`);
+  const { stdout, isOutputClosed } = currentRun();
+  if (!isOutputClosed) stdout.write(`${line}\n`);
 }
 
 /** Prints one line on stdout and waits while the reader is slower. For long output. */
 export async function streamLine(line: string): Promise<void> {
-  if (closed || process.stdout.write(`${line}\n`)) return;
-  await Promise.race([
-    once(process.stdout, "drain"),
-    once(process.stdout, "close"),
-    once(process.stdout, "error"),
-  ]).catch(() => undefined);
+  const { stdout, isOutputClosed } = currentRun();
+  if (isOutputClosed || stdout.write(`${line}\n`)) return;
+  await Promise.race([once(stdout, "drain"), once(stdout, "close"), once(stdout, "error")]).catch(() => undefined);
 }
 
 /** Prints `value` as one line of JSON, with bigints as decimal strings. */
@@ -55,5 +53,6 @@ export function toJson(value: unknown): string {
 
 /** Tells the person at the terminal something that is no result: on stderr, so that pipes stay clean. */
 export function notice(text: string): void {
-  console.error(fold(text, widthOf(process.stderr)));
+  const { stderr } = currentRun();
+  stderr.write(`${fold(text, widthOf(stderr))}\n`);
 }

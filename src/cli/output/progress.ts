@@ -1,5 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { STOP_SIGNALS } from "../process/stopSignals.ts";
+import { currentRun } from "../process/surroundings.ts";
 import { describeSeconds } from "./duration.ts";
 import { createEstimate } from "./timeLeft.ts";
 
@@ -11,9 +12,10 @@ export type Progress = { readonly update: (done: number) => void; readonly stop:
  * listen for the signal ends by it all the same.
  */
 export function startProgress(what: string, total: number): Progress {
-  if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+  const { stderr, signals } = currentRun();
+  if (stderr.isTTY !== true) return { update: () => undefined, stop: () => undefined };
   const bar = new SingleBar({
-    stream: process.stderr,
+    stream: stderr,
     format: `${what} {bar} {value}/{total}{left}`,
     hideCursor: true,
     clearOnComplete: true,
@@ -22,14 +24,14 @@ export function startProgress(what: string, total: number): Progress {
   });
   const estimate = createEstimate(total, () => performance.now());
   const stop = (): void => {
-    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+    for (const signal of STOP_SIGNALS) signals.off(signal, onSignal);
     bar.stop();
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     stop();
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+    if (signals.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  for (const signal of STOP_SIGNALS) signals.on(signal, onSignal);
   bar.start(total, 0, { left: "" });
   return {
     update: (done) => {

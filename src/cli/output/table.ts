@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { currentRun } from "../process/surroundings.ts";
 import { fold, lengthOf, paint, widthOf } from "./terminal.ts";
 
 export type Column = {
@@ -18,13 +19,6 @@ const LEAST_TEXT = 24;
 const HASH = /0x[0-9a-fA-F]{64,}/g;
 const HASH_OR_ADDRESS = /0x[0-9a-fA-F]{40,}/g;
 
-let shortened = false;
-
-/** Whether an address or a hash was shortened, so that the reader can be told where to find it whole. */
-export function wasShortened(): boolean {
-  return shortened;
-}
-
 /**
  * A table without lines, for people. In a terminal it is made to fit: sentences are folded between words, then hashes and
  * addresses are shortened, then spare columns are left out; where all that is not enough, each row becomes a block of lines.
@@ -38,7 +32,7 @@ export function formatTable(columns: readonly Column[], rows: readonly Row[], wi
   for (const way of [...ways, ...ways.slice(-1).map(withoutSpare)]) {
     const widths = widthsIn(way, width);
     if (widths === undefined) continue;
-    shortened ||= way !== sheet && holdsLess(way, sheet);
+    if (way !== sheet && holdsLess(way, sheet)) currentRun().wasShortened = true;
     return draw(way, widths);
   }
   return columns.some(({ title }) => title !== "") ? drawBlocks(sheet, width) : draw(sheet);
@@ -118,7 +112,7 @@ function drawBlocks({ columns, rows }: Sheet, width: number): string {
     const lines = row.map((cell, index) => {
       const { title = "", isWhole = false } = columns[index] ?? {};
       const text = isWhole || longest(cell.split(/\s+/)) <= space ? cell : shortenIn(cell, HASH_OR_ADDRESS);
-      shortened ||= text !== cell;
+      if (text !== cell) currentRun().wasShortened = true;
       const gap = " ".repeat(inset - lengthOf(title));
       return `${paint("title", title)}${gap}${fold(text, space).replaceAll("\n", `\n${" ".repeat(inset)}`)}`;
     });

@@ -1,5 +1,7 @@
+import { WriteStream } from "node:tty";
 import { styleText } from "node:util";
 import { Help } from "commander";
+import { currentRun, type Output } from "../process/surroundings.ts";
 
 /** What colour says beside the words. It never says anything that they do not. */
 export type Tone = "good" | "bad" | "open" | "title" | "faint";
@@ -7,16 +9,24 @@ export type Tone = "good" | "bad" | "open" | "title" | "faint";
 const STYLES = { good: "green", bad: "red", open: "yellow", title: "bold", faint: "dim" } as const;
 
 /** `text` in the colour of a tone, where the stream is a terminal that has colours. NO_COLOR and FORCE_COLOR are respected. */
-export function paint(tone: Tone, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  return text === "" ? "" : styleText(STYLES[tone], text, { stream });
+export function paint(tone: Tone, text: string, stream: Output = currentRun().stdout): string {
+  return text === "" || !hasColours(stream) ? text : styleText(STYLES[tone], text, { validateStream: false });
+}
+
+/** `styleText` would look into the environment of the process. */
+function hasColours(stream: Output): boolean {
+  const { env } = currentRun();
+  if (env.FORCE_COLOR === undefined && stream.isTTY !== true) return false;
+  return WriteStream.prototype.getColorDepth(env) > 2;
 }
 
 /**
  * Columns of the stream's terminal; undefined where it is none, and nothing is to be shortened or folded.
  * @param inset Columns that are taken already.
  */
-export function widthOf(stream: NodeJS.WriteStream = process.stdout, inset = 0): number | undefined {
-  return stream.isTTY && stream.columns > inset ? stream.columns - inset : undefined;
+export function widthOf(stream: Output = currentRun().stdout, inset = 0): number | undefined {
+  const { isTTY = false, columns = 0 } = stream;
+  return isTTY && columns > inset ? columns - inset : undefined;
 }
 
 /** Columns that text takes, without its colours. */

@@ -1,6 +1,7 @@
 import { CommandError } from "../exit/errors.ts";
 import { EXIT } from "../exit/exitCodes.ts";
 import { describeUrl } from "../options/options.ts";
+import { currentRun } from "../process/surroundings.ts";
 
 /** What somebody wants to buy: one request of a server. */
 export type Purchase = { readonly url: string; readonly method: string; readonly data?: string | undefined };
@@ -32,13 +33,14 @@ export async function sendHeaders(
 ): Promise<Answer | { readonly lost: string }> {
   const interrupted = new AbortController();
   const onSignal = (): void => interrupted.abort();
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  const { signals } = currentRun();
+  for (const signal of SIGNALS) signals.on(signal, onSignal);
   try {
     return await request(purchase, headers, interrupted.signal);
   } catch {
     return { lost: interrupted.signal.aborted ? "it was interrupted" : "the answer to the payment did not arrive" };
   } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+    for (const signal of SIGNALS) signals.off(signal, onSignal);
   }
 }
 

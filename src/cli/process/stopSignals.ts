@@ -1,3 +1,5 @@
+import { currentRun } from "./surroundings.ts";
+
 /** What asks a command to stop: Ctrl-C, a service manager, a terminal that is closed. */
 export const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const satisfies readonly NodeJS.Signals[];
 
@@ -14,14 +16,15 @@ export type StopRequest = {
 export function listenForStop(): StopRequest {
   const controller = new AbortController();
   const { signal: stop } = controller;
+  const { signals } = currentRun();
   const asked = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
   const onSignal = (): void => controller.abort();
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  for (const signal of STOP_SIGNALS) signals.on(signal, onSignal);
   return {
     signal: stop,
     asked,
     forget: () => {
-      for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+      for (const signal of STOP_SIGNALS) signals.off(signal, onSignal);
     },
   };
 }

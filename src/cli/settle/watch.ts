@@ -21,6 +21,7 @@ import { createLineSplitter, readNewLines, type TailedLine, type TailPosition } 
 import { notice, printJson, printLine } from "../output/output.ts";
 import { counted } from "../output/summary.ts";
 import { listenForStop } from "../process/stopSignals.ts";
+import { currentRun } from "../process/surroundings.ts";
 
 export type WatchOptions = {
   /** A folder whose `*.jsonl` files are read as they grow, or `-` for standard input. */
@@ -174,11 +175,12 @@ async function readFile(intake: Intake, folder: string, name: string): Promise<v
 }
 
 async function readStdin(intake: Intake): Promise<void> {
+  const { stdin } = currentRun();
   const split = createLineSplitter();
-  const stop = (): unknown => process.stdin.destroy();
+  const stop = (): unknown => stdin.destroy();
   intake.signal.addEventListener("abort", stop, { once: true });
   try {
-    for await (const bytes of process.stdin) {
+    for await (const bytes of stdin) {
       await takeAll(intake, [...split.push(bytes)]);
       if (intake.signal.aborted) return;
     }

@@ -9,6 +9,7 @@ import { printLine, streamLine, toJson } from "../output/output.ts";
 import { paintState } from "../output/paymentState.ts";
 import { evidenceText, paymentJson } from "../output/paymentText.ts";
 import { fold, widthOf } from "../output/terminal.ts";
+import { currentRun } from "../process/surroundings.ts";
 import { STATES } from "./states.ts";
 
 export type FileOptions = {
@@ -86,7 +87,7 @@ export async function showFile(journal: Journal, file: string, options: FileOpti
     if (lines > shown.length)
       printLine(`… and ${lines - shown.length} more lines (--all shows them, and so does --json)`);
   }
-  if (unknown > 0) process.exitCode = EXIT.unknown;
+  if (unknown > 0) currentRun().exitCode = EXIT.unknown;
 }
 
 const UNKNOWN = "not in the journal";

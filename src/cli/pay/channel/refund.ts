@@ -7,6 +7,7 @@ import { type ChainClient, connectChain } from "../../../chain/client.ts";
 import { CommandError, UsageError } from "../../exit/errors.ts";
 import { EXIT } from "../../exit/exitCodes.ts";
 import { notice, printJson, printLine } from "../../output/output.ts";
+import { currentRun } from "../../process/surroundings.ts";
 import { baseOf } from "../channelPayment.ts";
 import { shown } from "../offer.ts";
 import { findOpenVouchers, noteCharged } from "../openPayments.ts";
@@ -132,7 +133,8 @@ async function ask(
   let last: Last = "not sent";
   const interrupted = new AbortController();
   const onSignal = (): void => interrupted.abort();
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  const { signals } = currentRun();
+  for (const signal of SIGNALS) signals.on(signal, onSignal);
   try {
     const response = await scheme.refund(url, {
       ...(amount === undefined ? {} : { amount: amount.toString() }),
@@ -153,7 +155,7 @@ async function ask(
   } catch (cause) {
     throw failure(cause, last);
   } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+    for (const signal of SIGNALS) signals.off(signal, onSignal);
   }
 }
 
