@@ -33,9 +33,9 @@ export function doctorCommand(): Command {
     .addOption(keystoreOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("doctor", "doctor --network baseSepolia --rpc-url https://sepolia.base.org"))
-    .action(async ({ json, keystore, ...options }: Options) => {
-      const signer = options.signer ?? (await signerAddress(keystore, options.rpcUrl));
-      const report = await runDoctor({ ...options, signer, nowSeconds: BigInt(Math.floor(Date.now() / 1000)) });
+    .action(async ({ json, keystore, signer, ...options }: Options) => {
+      const sender = signer ?? (await signerAddress(keystore, options.rpcUrl));
+      const report = await runDoctor({ ...options, sender });
       if (json === true) printJson(report);
       else for (const line of formatReport(report)) printLine(line);
       currentRun().exitCode = report.healthy ? EXIT.done : EXIT.check;

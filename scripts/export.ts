@@ -10,7 +10,7 @@ import { counted } from "../src/cli/output/summary.ts";
 import { formatAmount, formatEtherBriefly } from "../src/money.ts";
 import type { Network } from "../src/networks.ts";
 import {
-  createTotals,
+  createStatementTotals,
   readStatement,
   type StatementLine,
   type StatementTotals,
@@ -56,7 +56,7 @@ async function runExport(options: Options): Promise<void> {
   await withJournal(options, async (journal) => {
     const sink = await openLines(options.out, options.force === true);
     try {
-      const totals = createTotals();
+      const totals = createStatementTotals();
       if (format === "csv") await sink.write(csvLine(COLUMNS));
       for await (const line of readStatement(journal, { chainId, etherMicroUsd: options.ethUsd })) {
         totals.add(line);

@@ -12,7 +12,8 @@ import { formatQuote } from "../src/cli/output/quoteText.ts";
 import { type CompareCommandOptions, runCompare } from "../src/cli/plan/compare.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 import type { Network } from "../src/networks.ts";
-import { quoteSettlement, type RefusedLine, type SettlementQuote } from "../src/settlement/index.ts";
+import { quoteSettlement, type SettlementQuote } from "../src/settlement/index.ts";
+import type { RefusedLine } from "../src/settlement/job/results.ts";
 
 type Options = CompareCommandOptions & {
   readonly compare?: true;

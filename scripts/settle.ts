@@ -25,7 +25,8 @@ import { currentRun } from "../src/cli/process/surroundings.ts";
 import { runWatch, tellHeld, tellStopping } from "../src/cli/settle/watch.ts";
 import type { Journal } from "../src/journal/index.ts";
 import type { Network } from "../src/networks.ts";
-import { type RefusedLine, type SettlementReport, settlePayments, summarise } from "../src/settlement/index.ts";
+import { type SettlementReport, settlePayments, summarise } from "../src/settlement/index.ts";
+import type { RefusedLine } from "../src/settlement/job/results.ts";
 
 type Options = PolicyOptions & {
   readonly rpcUrl: string;

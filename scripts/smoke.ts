@@ -162,8 +162,7 @@ async function examine(
   const report = await runDoctor({
     rpcUrl: options.rpcUrl,
     network: options.network,
-    signer: account.address,
-    nowSeconds: BigInt(Math.floor(Date.now() / 1000)),
+    sender: account.address,
   });
   for (const line of formatReport(report, currentRun().stderr)) notice(line);
   await transcript?.note({ checks: report.checks });

@@ -16,15 +16,23 @@ import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
 /** A viem public client that knows its chain. */
 export type ChainClient = PublicClient<Transport, Chain>;
 
+export type ConnectOptions = {
+  /** Refuses any other chain. */
+  readonly expectedChainId?: number;
+  /** Settings of viem's `http` transport. Default: batches of 100 calls, 20 s for an answer, two retries. */
+  readonly transport?: HttpTransportConfig;
+  /** How often viem asks again where it waits for something. Default 500. */
+  readonly pollingIntervalMs?: number;
+};
+
 /**
  * Connects to a node and asks it which chain it is.
  * @param rpcUrls One URL, or several of which the later ones stand in for the earlier.
- * @param expectedChainId Refuses any other chain.
- * @throws ChainUnavailableError where no node answers, ChainMismatchError where it is another chain.
+ * @throws ChainUnavailableError if no node answers, ChainMismatchError if it is another chain than the expected one.
  */
 export async function connectChain(
   rpcUrls: string | readonly string[],
-  options: { expectedChainId?: number; transport?: HttpTransportConfig; pollingIntervalMs?: number } = {},
+  options: ConnectOptions = {},
 ): Promise<ChainClient> {
   const urls = typeof rpcUrls === "string" ? [rpcUrls] : rpcUrls;
   // One HTTP request carries what is asked within one tick.

@@ -38,7 +38,7 @@ export type DeployRouterOptions = {
    * Ignition's folder, which keeps the journal of a real network's deployment in `deployments/chain-<id>`. Undefined for a
    * development chain: the journal then lives in a temporary folder for as long as the deployment takes.
    */
-  readonly ignitionFolder: string | undefined;
+  readonly ignitionFolder?: string | undefined;
   /** Blocks, its own included, that the transaction must be in. Default 1; a public network deserves more. */
   readonly confirmations?: number;
   readonly pollingIntervalMs?: number;

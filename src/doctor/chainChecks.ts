@@ -4,7 +4,7 @@ import { readRouterCode } from "../chain/facts/routerCode.ts";
 import { MULTICALL3_ADDRESS } from "../chain/multicall3.ts";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
-import { networkOf, networks } from "../networks.ts";
+import { type Network, networkOf, networks } from "../networks.ts";
 import { answerOf, checked } from "./ask.ts";
 import { type DoctorCheck, failed, passed, warned } from "./report.ts";
 
@@ -113,4 +113,17 @@ export function judgeClock(aheadSeconds: number, development: boolean): DoctorCh
       ? "Set the machine's clock by NTP: authorizations that it makes may be expired on the chain."
       : "Set the machine's clock by NTP, or use a node that is in sync (--rpc-url).";
   return skew > SKEW_FAILURE_SECONDS ? failed(name, found, fix) : warned(name, found, fix);
+}
+
+/** A wrong chain id is the commonest mistake: an RPC URL of another network. */
+export function judgeChainId(chainId: number, expected: Network | undefined): DoctorCheck {
+  const name = "chain id";
+  const found = networkOf(chainId);
+  const shown = `${chainId}${found === undefined ? "" : ` (${found.title})`}`;
+  if (expected !== undefined && expected.chainId !== chainId) {
+    const fix = `Point --rpc-url (RPC_URL) at a node of ${expected.title}, chain id ${expected.chainId}.`;
+    return failed(name, `${shown}, not ${expected.chainId}`, fix);
+  }
+  if (found !== undefined) return passed(name, shown);
+  return warned(name, `${shown}, a network that tributary does not know`, "Pass --token; check that the URL is right.");
 }

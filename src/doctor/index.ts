@@ -3,7 +3,14 @@ import { type ChainClient, connectChain } from "../chain/client.ts";
 import { isDevelopmentChain } from "../chain/development.ts";
 import { ChainUnavailableError } from "../chain/errors.ts";
 import { knownTokenDomain, type Network, networkOf } from "../networks.ts";
-import { checkChannels, checkClock, checkGasPriceOracle, checkMulticall3, checkRouter } from "./chainChecks.ts";
+import {
+  checkChannels,
+  checkClock,
+  checkGasPriceOracle,
+  checkMulticall3,
+  checkRouter,
+  judgeChainId,
+} from "./chainChecks.ts";
 import { checkDryRun, checkOverload, makeProbe } from "./dryRun.ts";
 import { type DoctorCheck, type DoctorReport, failed, passed, reportOf, warned } from "./report.ts";
 import { checkBalance, checkTxNonce } from "./signerChecks.ts";
@@ -18,9 +25,9 @@ export type DoctorOptions = {
   /** Default: the network's USDC. */
   readonly token?: Address | undefined;
   /** The account that would send; its key is not needed. */
-  readonly signer?: Address | undefined;
-  /** The machine's time in Unix seconds. */
-  readonly nowSeconds: bigint;
+  readonly sender?: Address | undefined;
+  /** The time that the chain's clock is compared with, in Unix seconds. Default: the machine's. */
+  readonly nowSeconds?: bigint;
 };
 
 /**
@@ -37,7 +44,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   // On a wrong chain every other answer would be about something else.
   if (chain.status === "fail") return reportOf(chainId, [reached, chain]);
 
-  const { signer, nowSeconds } = options;
+  const { sender, nowSeconds = BigInt(Math.floor(Date.now() / 1000)) } = options;
   const token = options.token ?? networkOf(chainId)?.usdc.address;
   const development = await isDevelopmentChain(client, options.rpcUrl);
   const router = await checkRouter(client);
@@ -46,8 +53,8 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
     checkChannels(client),
     checkGasPriceOracle(client, development),
     checkClock(client, nowSeconds, development),
-    checkBalance(client, signer),
-    ...(signer === undefined ? [] : [checkTxNonce(client, signer)]),
+    checkBalance(client, sender),
+    ...(sender === undefined ? [] : [checkTxNonce(client, sender)]),
   ]);
   const payments =
     token === undefined
@@ -78,19 +85,6 @@ async function checkPayments(
     ? await checkDryRun(client, probe)
     : warned("dry run", "not tried without the router", "Deploy the router first: tributary deploy.");
   return [...checks, ...overloads, dryRun];
-}
-
-/** A wrong chain id is the commonest mistake: an RPC URL of another network. */
-export function judgeChainId(chainId: number, expected: Network | undefined): DoctorCheck {
-  const name = "chain id";
-  const found = networkOf(chainId);
-  const shown = `${chainId}${found === undefined ? "" : ` (${found.title})`}`;
-  if (expected !== undefined && expected.chainId !== chainId) {
-    const fix = `Point --rpc-url (RPC_URL) at a node of ${expected.title}, chain id ${expected.chainId}.`;
-    return failed(name, `${shown}, not ${expected.chainId}`, fix);
-  }
-  if (found !== undefined) return passed(name, shown);
-  return warned(name, `${shown}, a network that tributary does not know`, "Pass --token; check that the URL is right.");
 }
 
 async function connect(rpcUrl: string): Promise<{ readonly client: ChainClient } | DoctorCheck> {

@@ -1,4 +1,6 @@
 // What `import … from "tributary/keeper"` gives: a merchant's side of x402 channels (scheme batch-settlement).
+export type { Clock } from "../clock.ts";
+export type { Logger } from "../logger.ts";
 export type { KeeperActivity } from "./calls/activity.ts";
 export type { AuthorizerKey } from "./calls/authority.ts";
 export type { BadVoucher } from "./calls/compose.ts";

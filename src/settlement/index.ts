@@ -1,14 +1,55 @@
-export * from "../journal/index.ts";
+// What `import … from "tributary/settlement"` gives: jobs, the engine and its journal, and what can be read of both afterwards.
+export type { Clock } from "../clock.ts";
 export {
-  createSettlementEngine,
+  type Attempt,
+  type BatchKind,
+  type BatchRow,
+  type BatchState,
+  type ChannelChange,
+  type ChannelDay,
+  type ChannelEarning,
+  type ChannelEvent,
+  type ChannelFault,
+  type ChannelJournal,
+  type ChannelParties,
+  type ChannelReceiver,
+  type ChannelRecord,
+  type ChannelRow,
+  type ChannelWithdrawal,
+  DEFAULT_JOURNAL_PATH,
+  type Evidence,
+  type HeldLease,
+  type HistoryRow,
+  type Journal,
+  type JournalConflict,
+  JournalError,
+  type JournalErrorKind,
+  type JournalOptions,
+  type KeeperCall,
+  type Lease,
+  type LeasePlace,
+  type LedgerJournal,
+  type NewBatch,
+  type NewPayment,
+  OPEN_STATES,
+  openJournal,
+  type PaymentRow,
+  type PaymentState,
+  type ReceiptRow,
+  type SenderRow,
+  type SettlementLevel,
+  type Transition,
+  type Work,
+} from "../journal/index.ts";
+export type { Logger } from "../logger.ts";
+export {
   EngineBusyError,
   EngineClosedError,
-  type EngineOptions,
   SenderHeldError,
   type SettlementEngine,
 } from "./engine/engine.ts";
-export { startEngine } from "./engine/start.ts";
-export type { KeyWait, Patience } from "./engine/takeKeys.ts";
+export { type StartEngineOptions, startEngine } from "./engine/start.ts";
+export type { KeyWait } from "./engine/takeKeys.ts";
 export {
   type Admission,
   type AdmissionRefusal,
@@ -16,7 +57,6 @@ export {
   type CallSubmission,
   type Submission,
 } from "./intake/admit.ts";
-export { retryRuleOfReason } from "./intake/retryRequest.ts";
 export {
   type JobOptions,
   type JobProgress,
@@ -24,11 +64,10 @@ export {
   type SettlementReport,
   settlePayments,
 } from "./job/job.ts";
-export { type RefusedLine, serialiseRefusedLine, serialiseResult } from "./job/results.ts";
+export { serialiseResult } from "./job/results.ts";
 export { type SettlementSummary, summarise, type Tally } from "./job/summary.ts";
 export type { MinedTransaction } from "./job/transactions.ts";
 export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome/results.ts";
-export { type RetryRule, retryRuleOfState } from "./outcome/retry.ts";
 export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError, type EnginePolicyOptions } from "./policy.ts";
 export { type AttemptFate, attemptsOf, readAttempts, type TransactionAttempt } from "./reports/attempts.ts";
 export * from "./reports/earnings/index.ts";
@@ -36,6 +75,7 @@ export {
   type InspectedBatch,
   type InspectedItem,
   type Inspection,
+  type InspectOptions,
   inspectSettlement,
 } from "./reports/inspect.ts";
 export {
@@ -45,4 +85,20 @@ export {
   quoteSettlement,
   type SettlementQuote,
 } from "./reports/quote.ts";
+export type { ChannelDifference, ChannelReconciliation, ReceiverState } from "./reports/reconcile/channels.ts";
+export type { Party } from "./reports/reconcile/ledger.ts";
+export {
+  type Difference,
+  type ReconcileOptions,
+  type Reconciliation,
+  reconcile,
+} from "./reports/reconcile/reconcile.ts";
+export {
+  createStatementTotals,
+  readStatement,
+  type StatementKind,
+  type StatementLine,
+  type StatementOptions,
+  type StatementTotals,
+} from "./reports/statement.ts";
 export type { FeePolicy } from "./sending/fees.ts";

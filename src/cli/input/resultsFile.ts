@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, ftruncateSync, renameSync, rmSync, writeSync } from "node:fs";
 import { ForeignFileError, openDraft } from "../../files.ts";
-import { type RefusedLine, serialiseRefusedLine, serialiseResult } from "../../settlement/index.ts";
+import { type RefusedLine, serialiseRefusedLine, serialiseResult } from "../../settlement/job/results.ts";
 import { CommandError, UsageError } from "../exit/errors.ts";
 import { EXIT } from "../exit/exitCodes.ts";
 import type { LineResult } from "./input.ts";

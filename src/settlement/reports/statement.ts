@@ -66,13 +66,20 @@ const BATCHES_PER_PAGE = 20;
 const REMEMBERED = 1_000;
 const WEI_PER_ETHER = 10n ** 18n;
 
+export type StatementOptions = {
+  /** Default: every chain of the journal. */
+  readonly chainId?: number | undefined;
+  /** Price of one ether in millionths of a dollar. */
+  readonly etherMicroUsd: bigint;
+};
+
 /**
  * Every payment of a journal in the order in which they were accepted, a page at a time.
- * @param etherMicroUsd Price of one ether in millionths of a dollar.
+ * @throws JournalError if the journal cannot be read.
  */
 export async function* readStatement(
   journal: Journal,
-  { chainId, etherMicroUsd }: { readonly chainId?: number | undefined; readonly etherMicroUsd: bigint },
+  { chainId, etherMicroUsd }: StatementOptions,
 ): AsyncGenerator<StatementLine, void> {
   const facts = new Map<string, BatchFacts>();
   for (let afterId = 0; ; ) {
@@ -88,7 +95,7 @@ export async function* readStatement(
 }
 
 /** Adds up lines as they pass, and at the end all transactions of the journal. */
-export function createTotals(): {
+export function createStatementTotals(): {
   readonly add: (line: StatementLine) => void;
   readonly finish: (journal: Journal, chainId?: number) => Promise<StatementTotals>;
 } {

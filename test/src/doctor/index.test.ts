@@ -39,7 +39,7 @@ describe("runDoctor", () => {
   afterEach(() => chain.stop());
 
   const doctor = async (options: Partial<Parameters<typeof runDoctor>[0]> = {}) =>
-    runDoctor({ rpcUrl: chain.rpcUrl, signer: chain.accounts[0]!.address, nowSeconds: await chain.now(), ...options });
+    runDoctor({ rpcUrl: chain.rpcUrl, sender: chain.accounts[0]!.address, nowSeconds: await chain.now(), ...options });
 
   it("finds everything well on the local chain, and sends nothing", async () => {
     const before = await chain.request("eth_blockNumber");
@@ -126,14 +126,14 @@ describe("runDoctor", () => {
   });
 
   it("warns without a signer, and fails with one that has nothing", async () => {
-    const nobody = await doctor({ signer: undefined });
+    const nobody = await doctor({ sender: undefined });
     expect(nobody.healthy).to.equal(true);
     expect(check(nobody, "signer")?.status).to.equal("warn");
     expect(check(nobody, "txNonce")).to.equal(undefined);
 
     const poor = chain.accounts[6]!.address;
     await chain.request("hardhat_setBalance", [poor, "0x0"]);
-    const report = await doctor({ signer: poor });
+    const report = await doctor({ sender: poor });
     expect(check(report, "signer")).to.include({ status: "fail", fix: `Send ether to ${poor}.` });
   });
 

@@ -1,8 +1,7 @@
 import { expect } from "chai";
 import { domainSeparator } from "viem";
-import { judgeClock } from "../../../src/doctor/chainChecks.ts";
+import { judgeChainId, judgeClock } from "../../../src/doctor/chainChecks.ts";
 import { judgeRefusal } from "../../../src/doctor/dryRun.ts";
-import { judgeChainId } from "../../../src/doctor/index.ts";
 import { judgeBalance } from "../../../src/doctor/signerChecks.ts";
 import { judgeDomain } from "../../../src/doctor/tokenChecks.ts";
 import { networks } from "../../../src/networks.ts";

@@ -4,10 +4,10 @@ import {
   type MinedTransaction,
   type PaymentOutcome,
   type PaymentResult,
-  serialiseRefusedLine,
   serialiseResult,
   summarise,
 } from "../../../../src/settlement/index.ts";
+import { serialiseRefusedLine } from "../../../../src/settlement/job/results.ts";
 import { rejectionOf } from "../../../../src/settlement/outcome/results.ts";
 
 const HASH = `0x${"11".repeat(32)}` as const;

@@ -1,6 +1,10 @@
 import { expect } from "chai";
 import { openJournal } from "../../../../src/journal/index.ts";
-import { createTotals, readStatement, type StatementLine } from "../../../../src/settlement/reports/statement.ts";
+import {
+  createStatementTotals,
+  readStatement,
+  type StatementLine,
+} from "../../../../src/settlement/reports/statement.ts";
 import { fakePayment, nonceAt } from "../../../helpers/payments.ts";
 
 /** Two dollars for one ether, in millionths. */
@@ -35,7 +39,7 @@ describe("readStatement", () => {
     } as const;
     await journal.transition([{ paymentId: 2, from: ["queued"], to: "settled", evidence }], 2_000);
 
-    const totals = createTotals();
+    const totals = createStatementTotals();
     const lines: StatementLine[] = [];
     for await (const line of readStatement(journal, { etherMicroUsd: ETHER })) {
       totals.add(line);
@@ -55,7 +59,7 @@ describe("readStatement", () => {
   it("is empty for an empty journal, and for a chain that the journal does not know", async () => {
     const journal = await openJournal(":memory:");
     for await (const line of readStatement(journal, { chainId: 1, etherMicroUsd: ETHER })) expect.fail(String(line.id));
-    expect(await createTotals().finish(journal, 1)).to.include({ payments: 0, settled: 0 });
+    expect(await createStatementTotals().finish(journal, 1)).to.include({ payments: 0, settled: 0 });
     await journal.close();
   });
 });
