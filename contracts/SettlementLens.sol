@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IERC3009} from "./interfaces/IERC3009.sol";
 
 /// @title SettlementLens
-/// @notice Reads what a planner needs to know about many payments in one `eth_call`, all at one block.
+/// @notice Reads what a planner needs to know about many payments in one `eth_call`, at one block.
 /// @dev Never deployed: its creation code travels with the call.
 contract SettlementLens {
     /// @notice The identity of an authorization within one token.
@@ -13,43 +13,43 @@ contract SettlementLens {
         bytes32 nonce;
     }
 
-    /// @notice The block that the answers are of.
+    /// @notice The block at which the answers were read.
     struct Head {
         uint256 number;
         uint256 timestamp;
         uint256 baseFee;
     }
 
-    /// @dev An `eth_call` that creates a contract returns what would be its code, of at most 24,576 bytes (EIP-170).
+    /// @dev An `eth_call` that creates a contract returns what would become its code: 24,576 bytes at most (EIP-170).
     uint256 internal constant MAX_ANSWER_BYTES = 1024;
 
     /// @notice The `eth_call` has too little gas for the attempt.
     error NotEnoughGas(uint256 gasLeft, uint256 gasAllowance);
 
-    /// @notice Makes one call and says what came of it. The state that it changes ends with the `eth_call`.
-    /// @param gasAllowance Gas that the call gets, no more and no less.
-    /// @return success Whether the call returned.
-    /// @return gasUsed What it used of its gas, refunds not counted, the caller's own few hundred included.
-    /// @return answer What it returned, or its revert data: the first `MAX_ANSWER_BYTES` of it.
+    /// @notice Makes one call and returns its result. State changes last no longer than the `eth_call`.
+    /// @param gasAllowance Exactly the gas that the call gets.
+    /// @return success Whether the call returned without reverting.
+    /// @return gasUsed Gas that the call used before refunds, with a few hundred of this function's own.
+    /// @return answer The first `MAX_ANSWER_BYTES` bytes of the return or revert data.
     function attempt(
         address target,
         uint256 gasAllowance,
         bytes calldata data
     ) external returns (bool success, uint256 gasUsed, bytes memory answer) {
         uint256 before = gasleft();
-        // EIP-150 would cut the allowance quietly.
+        // EIP-150 would cut the allowance without an error.
         if (before - before / 64 < gasAllowance + 100_000) revert NotEnoughGas(before, gasAllowance);
         (success, answer) = target.call{gas: gasAllowance}(data);
         gasUsed = before - gasleft();
         if (answer.length > MAX_ANSWER_BYTES) {
             assembly ("memory-safe") {
-                // Shortening keeps the rest allocated and unused.
+                // The rest stays allocated and unused.
                 mstore(answer, MAX_ANSWER_BYTES)
             }
         }
     }
 
-    /// @notice Which of these nonces are used or cancelled. Reverts where the token knows no `authorizationState`.
+    /// @notice Which of these nonces are used or cancelled. Reverts if the token has no `authorizationState`.
     function authorizationStates(
         IERC3009 token,
         Authorization[] calldata authorizations
@@ -61,9 +61,9 @@ contract SettlementLens {
         }
     }
 
-    /// @notice Token balances of these accounts in atomic units, and what there is to know about each: bit 0 is set where it
-    /// has code (an EIP-7702 delegation counts), bit 1 where the token says that it blocks it. Reverts where the token
-    /// knows no `balanceOf`; one that knows no `isBlacklisted` blocks nobody.
+    /// @notice Token balances of these accounts in atomic units, and flags for each: bit 0 is set if the account has
+    /// code (an EIP-7702 delegation counts), bit 1 if the token blocks it. Reverts if the token has no `balanceOf`; a
+    /// token without `isBlacklisted` blocks nobody.
     function accounts(
         IBalances token,
         address[] calldata owners

@@ -9,14 +9,14 @@ import {BatchFormat} from "./libraries/BatchFormat.sol";
 contract SettlementRouter is ISettlementRouter {
     // --- Constants ---
 
-    /// @dev Most bytes of an item's revert data that are copied and logged, so that a long one (a "return bomb") costs
-    /// its payer's allowance and not the batch. Circle's longest reason takes 132 bytes.
+    /// @dev The most revert data of an item that is copied and logged. Longer data (a "return bomb") costs its item's
+    /// allowance and not the batch. Circle's longest reason takes 132 bytes.
     uint256 internal constant MAX_REASON_BYTES = 256;
 
     /// @dev Gas that must be left beside an item's allowance before the item starts. It pays for building the call (a
     /// wide one of 8 KiB included), for the failure event and for the event and the bitmap at the end of the largest
-    /// batch: 11,000 at most, as measured in SettlementRouterReserve.t.sol. The rest is for the gas schedules of years to
-    /// come, which this contract cannot follow. What is not used is not paid.
+    /// batch: 11,000 at most, as measured in SettlementRouterReserve.t.sol. The rest is a margin for future gas
+    /// schedules, since this contract cannot be changed. Unused gas is not paid.
     uint256 internal constant RESERVE_GAS = 20_000;
 
     /// @dev transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)
@@ -25,7 +25,7 @@ contract SettlementRouter is ISettlementRouter {
     /// @dev transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)
     uint256 internal constant TRANSFER_BYTES = 0xcf092995;
 
-    /// @dev Where the data of compact calls lies in memory: the first free byte, which `_allocateCompactCall` takes. A
+    /// @dev Where the data of compact calls lies in memory: the first free byte, allocated by `_allocateCompactCall`. A
     /// constant, because an offset on the stack would cost each item some 50 gas in additions.
     uint256 internal constant COMPACT_CALL = 0x80;
 
@@ -48,12 +48,13 @@ contract SettlementRouter is ISettlementRouter {
 
         // Every sum and product below is of numbers under 2^32 and of calldata positions, which gas bounds.
         unchecked {
-            // Calldata positions, all absolute: `item` is the item to come, the last ones are where one fits still.
+            // Absolute calldata positions. `item` is the next item; `lastPayee` and `lastCompact` are the last
+            // positions at which one still fits.
             uint256 payees = _start(batch) + BatchFormat.HEADER_BYTES;
             uint256 item = payees + payeeCount * BatchFormat.PAYEE_BYTES;
             uint256 lastPayee = item - BatchFormat.PAYEE_BYTES;
             uint256 end = _start(batch) + batch.length;
-            // An encoder may let `batch` overlap with the arguments before it: then it can end below 134.
+            // If an encoder lets `batch` overlap with the arguments before it, it can end below position 134.
             uint256 lastCompact = end < BatchFormat.COMPACT_BYTES ? 0 : end - BatchFormat.COMPACT_BYTES;
 
             while (true) {
@@ -97,14 +98,16 @@ contract SettlementRouter is ISettlementRouter {
         emit BatchSettled(msg.sender, batchId, attempted, failed);
     }
 
-    /// @dev Settles compact items from `item` (number `index`) on, up to the first that the token refuses, that cannot
-    /// start or that is not plain: past the end, wide, malformed, short of gas. The answer names that item.
+    /// @dev Settles compact items, starting with the one at `item` (number `index`), and stops at the first item that
+    /// the token refuses or that is not plain: past the end, wide, malformed, or short of gas. Returns that item's
+    /// number and position.
     ///
-    /// One branch tells whether an item is plain, and `_settleOther` finds out why one is not. The memory of the call:
+    /// One branch decides whether an item is plain; `_settleOther` finds out why it is not. The memory of the call:
     ///
-    ///   00 selector | 04 from | 24 to | 44 value | 64 validAfter | 84 validBefore | a4 nonce | c4 v | e4 r | 104 s | 124
+    ///   00 selector | 04 from | 24 to | 44 value | 64 validAfter | 84 validBefore | a4 nonce | c4 v | e4 r | 104 s |
+    /// 124
     ///
-    /// What is shorter than a word is copied to the word's end; the rest of the word stays zero from item to item.
+    /// A field shorter than a word is copied to the word's end; the rest of the word stays zero from item to item.
     function _settlePlain(
         address token,
         uint256 allowance,
@@ -117,7 +120,8 @@ contract SettlementRouter is ISettlementRouter {
         uint256 item
     ) private returns (uint256, uint256, bool refused) {
         uint256 flags = BatchFormat.WIDE_BIT | BatchFormat.RESERVED_BITS;
-        // Not only a shortcut: a function with an early return is not inlined, so that the loop has the stack to itself.
+        // More than a shortcut: the compiler inlines no function with an early return, so the loop has the stack to
+        // itself.
         if (_head(item) & flags != 0) return (index, item, false);
 
         uint256 mask = BatchFormat.PAYEE_MASK;
@@ -139,7 +143,7 @@ contract SettlementRouter is ISettlementRouter {
                 calldatacopy(add(COMPACT_CALL, 0x80), add(item, 30), 4)
                 calldatacopy(add(COMPACT_CALL, 0xa0), add(item, 34), 4)
                 mstore(add(COMPACT_CALL, 0xa4), calldataload(add(item, 38)))
-                // Above bit 14 the head of a plain item has nothing.
+                // The head of a plain item has no bit set above bit 14.
                 mstore(add(COMPACT_CALL, 0xc4), add(27, shr(14, head)))
                 calldatacopy(add(COMPACT_CALL, 0xe4), add(item, 70), 64)
                 if iszero(call(allowance, token, 0, COMPACT_CALL, 0x124, 0, 0)) {
@@ -153,8 +157,8 @@ contract SettlementRouter is ISettlementRouter {
         return (index, item, refused);
     }
 
-    /// @dev Settles the item at calldata position `item` if it is a wide one. Reverts if it is malformed, answers 0 for
-    /// `next` if the gas is short.
+    /// @dev Settles the item at calldata position `item` if it is wide. Reverts if it is malformed; returns 0 as `next`
+    /// if there is not enough gas.
     function _settleOther(
         bytes calldata batch,
         address token,
@@ -163,7 +167,7 @@ contract SettlementRouter is ISettlementRouter {
     ) private returns (uint256 next, bool refused) {
         next = _checkItem(batch, index, item);
         uint256 head = _head(item);
-        // A compact item without a flaw was held up by the gas.
+        // A compact item that is well formed was stopped by the gas.
         if (head & BatchFormat.WIDE_BIT == 0) return (0, false);
 
         // Positions and 32-bit numbers.
@@ -177,7 +181,7 @@ contract SettlementRouter is ISettlementRouter {
 
     // --- Reading the batch ---
 
-    /// @dev Checks the header and that the table of payees is there.
+    /// @dev Checks the header, and that the batch is long enough for its table of payees.
     function _readHeader(bytes calldata batch) private pure returns (uint256 payeeCount, uint256 itemCount) {
         _requireLength(batch, BatchFormat.HEADER_BYTES);
         uint256 header = _load(_start(batch));
@@ -194,7 +198,7 @@ contract SettlementRouter is ISettlementRouter {
     function _checkItem(bytes calldata batch, uint256 index, uint256 item) private pure returns (uint256 next) {
         // Positions and 16-bit numbers. No item starts before the batch.
         unchecked {
-            // A head that lies beyond the end is no head: length first.
+            // Length first: bytes beyond the end of the batch are not a head.
             _requireLength(batch, item + BatchFormat.HEAD_BYTES - _start(batch));
             uint256 head = _head(item);
             if (head & BatchFormat.RESERVED_BITS != 0) revert ReservedBitSet(index, head);
@@ -239,15 +243,15 @@ contract SettlementRouter is ISettlementRouter {
 
     // --- Calling the token ---
 
-    /// @dev Gas to have left before an item with this allowance starts. A call forwards at most g − ⌊g / 64⌋ of the gas
-    /// g that is left (EIP-150), and g ≥ allowance + ⌊allowance / 63⌋ + 1 makes that at least the allowance. An absurd
-    /// allowance overflows here and reverts.
+    /// @dev The gas that must be left before an item with this allowance starts. A call forwards at most g − ⌊g / 64⌋
+    /// of the gas g that is left (EIP-150), which is at least the allowance if g ≥ allowance + ⌊allowance / 63⌋ + 1. A
+    /// huge allowance overflows here and reverts.
     function _gasFloor(uint256 allowance) private pure returns (uint256) {
         return allowance + allowance / 63 + 1 + RESERVE_GAS;
     }
 
-    /// @dev Takes the memory for the data of compact calls, all zero but for the selector. It must be the first to
-    /// allocate; that the compiler keeps no memory before it either is asserted.
+    /// @dev Allocates the memory for the data of compact calls: the selector, then zeros. It must be the first
+    /// allocation; the assertion also catches a compiler that reserves memory before it.
     function _allocateCompactCall() private pure {
         uint256 free;
         assembly ("memory-safe") {
@@ -261,7 +265,7 @@ contract SettlementRouter is ISettlementRouter {
         }
     }
 
-    /// @dev Calls the overload that the wide item at calldata position `item` asks for. The call's data is built behind
+    /// @dev Calls the overload that the wide item at calldata position `item` names. The call's data is built behind
     /// the free memory pointer, which does not move:
     ///
     ///   00 selector | 04 from | 24 to | 44 value | 64 validAfter | 84 validBefore | a4 nonce
@@ -291,7 +295,7 @@ contract SettlementRouter is ISettlementRouter {
                 let length := shr(240, calldataload(add(item, 154)))
                 let padded := and(add(length, 0x1f), not(0x1f))
                 mstore(add(data, 0xc4), 0xe0)
-                // Zero the last word before the copy: memory behind the free pointer may hold an earlier item.
+                // Zero the last word before the copy, because memory behind the free pointer may hold an earlier item.
                 mstore(add(add(data, 0xe4), padded), 0)
                 mstore(add(data, 0xe4), length)
                 calldatacopy(add(data, 0x104), add(item, 156), length)
@@ -303,8 +307,8 @@ contract SettlementRouter is ISettlementRouter {
 
     // --- Reporting ---
 
-    /// @dev Emits AuthorizationFailed with a bounded copy of the last call's revert data. In assembly because Solidity
-    /// would copy all of it, and into new memory each time. Log data, behind the free memory pointer:
+    /// @dev Emits AuthorizationFailed with a bounded copy of the last call's revert data. It is assembly because
+    /// Solidity would copy all of the data, into new memory each time. Log data, behind the free memory pointer:
     ///
     ///   00 index | 20 offset (40) | 40 length | 60 reason, padded with zeros
     function _emitFailure(uint256 index, uint256 payer, uint256 nonce) private {
@@ -318,7 +322,7 @@ contract SettlementRouter is ISettlementRouter {
             let padded := and(add(length, 0x1f), not(0x1f))
             mstore(data, index)
             mstore(add(data, 0x20), 0x40)
-            // Zero the last word first, as above.
+            // Zero the last word first, as in `_callWide`.
             mstore(add(data, add(0x40, padded)), 0)
             mstore(add(data, 0x40), length)
             returndatacopy(add(data, 0x60), 0, length)
@@ -327,11 +331,11 @@ contract SettlementRouter is ISettlementRouter {
     }
 
     function _setBit(bytes memory bitmap, uint256 index) private pure {
-        // A byte with one bit set fits a bytes1.
+        // The shift is by 7 at most, so the result fits one byte.
         bitmap[index >> 3] |= bytes1(uint8(1 << (index & 7)));
     }
 
-    /// @dev Shortens `bitmap`. `length` must not be above its length.
+    /// @dev Shortens `bitmap` to `length`, which must not exceed its present length.
     function _truncate(bytes memory bitmap, uint256 length) private pure {
         assembly ("memory-safe") {
             mstore(bitmap, length)

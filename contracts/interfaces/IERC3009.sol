@@ -8,7 +8,8 @@ interface IERC3009 {
     /// @notice Emitted by the token when a nonce is used up by a transfer. EIP-3009, "Events".
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
 
-    /// @notice Executes a transfer that `from` authorized with an ECDSA signature. EIP-3009, "transferWithAuthorization".
+    /// @notice Executes a transfer that `from` authorized with an ECDSA signature. EIP-3009,
+    /// "transferWithAuthorization".
     function transferWithAuthorization(
         address from,
         address to,

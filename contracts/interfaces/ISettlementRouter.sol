@@ -2,37 +2,37 @@
 pragma solidity ^0.8.4;
 
 /// @title ISettlementRouter
-/// @notice Carries many signed EIP-3009 authorizations to one token in one transaction.
+/// @notice Settles many signed EIP-3009 authorizations of one token in one transaction.
 ///
-/// Trust boundary: the router has no storage, no owner and no way to change, and it never holds tokens, allowances or
-/// ether. Anyone may call it. A payer trusts it with nothing: each authorization names its payer, payee and value under
-/// the payer's own signature, which the token checks. Success emits nothing here, because the token's own
+/// Trust boundary: the router has no storage, no owner and no upgrade, and it never holds tokens, allowances or ether.
+/// Anyone may call it. A payer trusts it with nothing: each authorization names its payer, payee and value under the
+/// payer's own signature, which the token checks. The router emits nothing for a success, because the token's own
 /// `AuthorizationUsed` and `Transfer` prove it.
 ///
-/// Assumed of the token: it implements EIP-3009, and a call that returns without reverting has settled. A token that
-/// breaks this can only lie about itself; read outcomes from its logs.
+/// Assumptions about the token: it implements EIP-3009, and a call that returns without reverting has settled. A token
+/// that breaks this can only lie about itself; read outcomes from its logs.
 ///
 /// @dev Warning: the batch id is a label. Anyone may use any id any number of times, so it proves nothing.
-/// @dev Warning: a token that calls back may settle another batch inside an item. Nothing here is shared between the
-/// two, but their logs interleave in one transaction.
+/// @dev Warning: a token that calls back may settle another batch inside an item. The two batches share no state, but
+/// their logs interleave in one transaction.
 interface ISettlementRouter {
-    /// @notice Emitted for an item whose call to the token reverted. Its neighbours are not affected.
+    /// @notice Emitted for an item whose call to the token reverted. Other items are not affected.
     /// @param index Position of the item in the batch, from 0.
     /// @param payer The authorization's `from`.
     /// @param nonce The authorization's nonce.
-    /// @param reason The first `MAX_REASON_BYTES` bytes of the revert data. Empty means that the item ran out of its gas
-    /// allowance (or that code of the payer or the token reverted with nothing), never a bad signature. The reverse does
-    /// not hold: USDC reports a payer whose own code ran out of gas as an invalid signature.
+    /// @param reason The first `MAX_REASON_BYTES` bytes of the revert data. Empty data means that the item used up its
+    /// gas allowance (or that code of the payer or the token reverted without data), never a bad signature. The reverse
+    /// does not hold: if a payer's own code runs out of gas, USDC reports an invalid signature.
     event AuthorizationFailed(uint256 index, address indexed payer, bytes32 indexed nonce, bytes reason);
 
     /// @notice Emitted once per batch, after its items.
     /// @param caller Who called the router.
     /// @param batchId The label that the caller chose.
-    /// @param attempted How many items were attempted: all of them, unless the gas ran short.
+    /// @param attempted How many items were attempted: all of them, unless there was not enough gas.
     /// @param failed How many of those failed.
     event BatchSettled(address indexed caller, bytes32 indexed batchId, uint256 attempted, uint256 failed);
 
-    /// @notice The token address has no code, so that every call to it would seem to succeed.
+    /// @notice The token address has no code, so every call to it would seem to succeed.
     error TokenWithoutCode(address token);
 
     /// @notice The batch's first byte is not the version that this router reads.
@@ -41,8 +41,8 @@ interface ISettlementRouter {
     /// @notice The batch has no items.
     error EmptyBatch();
 
-    /// @notice The batch ends before the part that starts at some offset does.
-    /// @param needed The length that the batch should at least have.
+    /// @notice The batch ends in the middle of its header, its payees or an item.
+    /// @param needed The least length that the batch should have.
     /// @param length The length that it has.
     error TruncatedBatch(uint256 needed, uint256 length);
 
@@ -54,18 +54,18 @@ interface ISettlementRouter {
     /// @notice A reserved bit of an item's head is set.
     error ReservedBitSet(uint256 index, uint256 head);
 
-    /// @notice An item names a payee beyond the table.
+    /// @notice An item's payee index is beyond the table of payees.
     error PayeeOutOfRange(uint256 index, uint256 payee, uint256 payeeCount);
 
-    /// @notice The signature of a wide item is longer than the router carries, or not 65 bytes long in the (v, r, s) form.
+    /// @notice The signature of a wide item is longer than allowed, or is not 65 bytes long in the (v, r, s) form.
     error InvalidSignatureLength(uint256 index, uint256 length, uint256 allowed);
 
-    /// @notice Settles a batch of authorizations on one token. An item that the token refuses fails alone.
+    /// @notice Settles a batch of authorizations of one token. An item that the token refuses fails alone.
     ///
-    /// Before each item the router makes sure that the item's gas allowance can be forwarded whole (EIP-150 keeps back a
-    /// 64th) and that the rest of its own work stays paid for. It stops, without reverting, at the first item for which
-    /// that is not so; that item and those after it are untouched. A malformed part of the batch reverts the whole call
-    /// when it is reached.
+    /// Before each item the router checks that it can forward the item's whole gas allowance (EIP-150 keeps back a
+    /// 64th) and still finish its own work. It stops, without reverting, at the first item for which it cannot; that
+    /// item and those after it are untouched. A malformed part of the batch reverts the whole call when the router
+    /// reaches it.
     ///
     /// The batch is packed, big-endian, without padding:
     ///
@@ -76,8 +76,8 @@ interface ISettlementRouter {
     ///
     /// compact  head u16 | from address | value u64 | validAfter u32 | validBefore u32 | nonce b32 | r b32 | s b32
     ///          (134 bytes)
-    /// wide     head u16 | gasAllowance u32 | from address | value u256 | validAfter u256 | validBefore u256 | nonce b32
-    ///          | signatureLength u16 | signature (signatureLength bytes)
+    /// wide     head u16 | gasAllowance u32 | from address | value u256 | validAfter u256 | validBefore u256 | nonce
+    /// b32          | signatureLength u16 | signature (signatureLength bytes)
     ///          (156 bytes and the signature)
     ///
     /// head     bit 15      0 compact, 1 wide
@@ -88,12 +88,12 @@ interface ISettlementRouter {
     ///          bits 11-0   index of the payee in the table
     /// ```
     ///
-    /// @param token The EIP-3009 token that all items of the batch are for.
+    /// @param token The EIP-3009 token of all items in the batch.
     /// @param batchId A label that the caller chooses.
-    /// @param gasAllowance Gas that each compact item may use at most, in the token and all that the token calls.
-    /// A wide item carries its own.
+    /// @param gasAllowance The most gas that each compact item may use, in the token and everything the token calls. A
+    /// wide item carries its own allowance.
     /// @param batch The packed batch.
-    /// @return attempted How many items were attempted, from the first on.
+    /// @return attempted How many items were attempted, counted from the first.
     /// @return failures A bitmap of ceil(attempted / 8) bytes: item `i` failed if bit `i & 7` (from the least
     /// significant) of byte `i >> 3` is set. An `eth_call` of this function is the pre-flight of a whole batch.
     function settle(

@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @title FiatProxy
-/// @notice Upgradeable proxy with the habits of the one in front of USDC: its admin manages it and cannot use the
-/// token, everybody else reaches the token only.
+/// @notice Upgradeable proxy that behaves like the one in front of USDC: its admin manages it and cannot use the token;
+/// everybody else reaches only the token.
 /// @dev Implementation and admin live in their ERC-1967 slots, so a local chain can place this runtime code with two
-/// storage words and no constructor. Without an admin (zero) it cannot be upgraded.
+/// storage words and no constructor. If the admin is zero it cannot be upgraded.
 contract FiatProxy {
     /// @dev keccak256("eip1967.proxy.implementation") - 1
     bytes32 private constant _IMPLEMENTATION_SLOT = 0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc;
@@ -56,7 +56,7 @@ contract FiatProxy {
         }
     }
 
-    /// @dev Ends the call with the implementation's answer. It may use all memory, since nothing runs after it.
+    /// @dev Ends the call with the implementation's answer. It may overwrite memory, since nothing runs after it.
     function _delegate() private {
         address target = implementation();
         assembly {

@@ -12,12 +12,13 @@ import {UsdcRoles} from "./usdc/UsdcRoles.sol";
 /// @dev No constructor and no immutables: the runtime code works wherever it is placed, alone or behind a proxy.
 /// @dev Left out: the rescuer (`rescuer`, `updateRescuer`, `rescueERC20`) and the initializers of later versions, whose
 /// effect `initialize` has here. Upgrades are the proxy's business.
-/// @dev Left out too: what solc 0.6.12 lets through and 0.8 does not. An address argument with dirty upper bytes and a `v`
-/// above 255 revert here with empty data; the deployed token accepts the call, or says what ECRecover finds wrong with it.
-/// @dev Warning: anybody may initialize it first. It holds no value; never deploy it where money is.
+/// @dev Also left out: calldata that solc 0.6.12 accepts and 0.8 does not. An address argument with dirty upper bytes
+/// and a `v` above 255 revert here with empty data; the deployed token accepts the call, or reverts with ECRecover's
+/// message.
+/// @dev Warning: anybody may initialize it first. It is for tests; never deploy it on a chain with real money.
 contract MockUSDC is UsdcRoles, UsdcMinters, UsdcAuthorizations {
     /// @inheritdoc IUSDC
-    /// @dev The token's own address is blocked from the start, so that nobody strands units there.
+    /// @dev The token's own address is blocked from the start, so that no units get stuck there.
     function initialize(
         string memory tokenName,
         string memory tokenSymbol,

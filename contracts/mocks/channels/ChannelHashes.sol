@@ -27,8 +27,8 @@ library ChannelHashes {
     );
 
     /// @notice The separator of the domain of this contract on this chain.
-    /// @dev Computed at every call, and handed on to the other functions: no constructor runs where a local chain places
-    /// the code.
+    /// @dev Computed at every call and passed to the other functions, because no constructor runs when a local chain
+    /// places the code.
     function domainSeparator() internal view returns (bytes32) {
         return
             keccak256(

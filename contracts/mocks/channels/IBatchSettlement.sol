@@ -2,8 +2,8 @@
 pragma solidity ^0.8.4;
 
 /// @title IBatchSettlement
-/// @notice What a client sees of x402BatchSettlement: unidirectional payment channels, x402 scheme `batch-settlement` on
-/// EVM. A payer deposits once and signs cumulative vouchers; the receiver's side claims the newest one and sweeps.
+/// @notice What a client sees of x402BatchSettlement: unidirectional payment channels, x402 scheme `batch-settlement`
+/// on EVM. A payer deposits once and signs cumulative vouchers; the receiver's side claims the newest one and sweeps.
 /// @dev Amounts are atomic units of the channel's token. No error carries an argument.
 interface IBatchSettlement {
     /// @notice The terms of a channel, which never change. Their EIP-712 hash is the channel's id.
@@ -23,13 +23,13 @@ interface IBatchSettlement {
         bytes32 salt;
     }
 
-    /// @notice The payer's word that up to `maxClaimableAmount` may be claimed of the channel in all.
+    /// @notice The payer's promise that up to `maxClaimableAmount` may be claimed from the channel in total.
     struct Voucher {
         ChannelConfig channel;
         uint128 maxClaimableAmount;
     }
 
-    /// @notice One row of a claim: the voucher with its signature, and what shall have been claimed in all afterwards.
+    /// @notice One row of a claim: the voucher with its signature, and the channel's total claimed afterwards.
     struct VoucherClaim {
         Voucher voucher;
         bytes signature;
@@ -38,41 +38,41 @@ interface IBatchSettlement {
 
     /* EVENTS */
 
-    /// @notice The first deposit reached a channel that held nothing and of which nothing was ever claimed. A channel that
-    /// was closed can be created again.
+    /// @notice A channel that was empty, and from which nothing was ever claimed, received its first deposit. A channel
+    /// that was closed can be created again.
     event ChannelCreated(bytes32 indexed channelId, ChannelConfig config);
 
-    /// @notice A refund or withdrawal left nothing in a channel of which nothing was ever claimed.
+    /// @notice A refund or withdrawal emptied a channel from which nothing was ever claimed.
     event ChannelClosed(bytes32 indexed channelId, ChannelConfig config);
 
-    /// @notice `amount` was added to a channel, which holds `newBalance` now.
+    /// @notice `amount` was added to a channel, which now holds `newBalance`.
     event Deposited(bytes32 indexed channelId, address indexed sender, uint128 amount, uint128 newBalance);
 
-    /// @notice `claimAmount` more was claimed of a channel, `newTotalClaimed` in all.
+    /// @notice `claimAmount` more was claimed from a channel, `newTotalClaimed` in total.
     event Claimed(bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed);
 
-    /// @notice What was claimed for `receiver` and not swept yet went to it.
+    /// @notice Everything claimed for `receiver` and not yet swept was sent to it.
     event Settled(address indexed receiver, address indexed token, address indexed sender, uint128 amount);
 
     /// @notice The receiver's side gave `amount` back to the payer.
     event Refunded(bytes32 indexed channelId, address indexed sender, uint128 amount);
 
-    /// @notice The payer's side asked for `amount` back; it can have it at `finalizeAfter` (Unix seconds).
+    /// @notice The payer's side asked for `amount` back, which it can take from `finalizeAfter` (Unix seconds) on.
     event WithdrawInitiated(bytes32 indexed channelId, uint128 amount, uint40 finalizeAfter);
 
-    /// @notice A withdrawal ended with `amount` going to the payer, 0 if everything was claimed meanwhile.
+    /// @notice A withdrawal ended and sent `amount` to the payer; 0 if everything was claimed meanwhile.
     event WithdrawFinalized(bytes32 indexed channelId, address indexed sender, uint128 amount);
 
     /* ERRORS */
 
-    /// @notice A config lacks one of payer, receiver, receiver authorizer and token; or somebody else than the payer's side
-    /// starts a withdrawal.
+    /// @notice A config lacks the payer, the receiver, the receiver authorizer or the token; or the caller who starts a
+    /// withdrawal is neither payer nor payer authorizer.
     error InvalidChannel();
 
     /// @notice The delay is below 15 minutes or above 30 days.
     error WithdrawDelayOutOfRange();
 
-    /// @notice A deposit of nothing.
+    /// @notice The deposit is zero.
     error ZeroDeposit();
 
     /// @notice The collector is the zero address.
@@ -81,13 +81,13 @@ interface IBatchSettlement {
     /// @notice The channel would hold 2^128 or more.
     error DepositOverflow();
 
-    /// @notice After the collector's work this contract does not hold exactly `amount` more.
+    /// @notice The collector did not bring exactly `amount` to this contract.
     error DepositCollectionFailed();
 
-    /// @notice A claim without rows.
+    /// @notice The claim has no rows.
     error EmptyBatch();
 
-    /// @notice The caller of `claim` is neither receiver nor receiver authorizer of a row.
+    /// @notice The caller of `claim` is neither receiver nor receiver authorizer of some row.
     error NotAuthorizedToClaim();
 
     /// @notice The rows of a signed claim name different receiver authorizers.
@@ -99,19 +99,19 @@ interface IBatchSettlement {
     /// @notice A row claims more than the channel holds.
     error ClaimExceedsBalance();
 
-    /// @notice A voucher, claim or refund is signed by somebody else.
+    /// @notice A voucher, claim or refund is not signed by the account that has to sign it.
     error InvalidSignature();
 
-    /// @notice A withdrawal of nothing.
+    /// @notice The withdrawal is zero.
     error NothingToWithdraw();
 
     /// @notice The channel has a withdrawal that is not finalized.
     error WithdrawalAlreadyPending();
 
-    /// @notice A withdrawal asks for more than is neither claimed nor gone.
+    /// @notice The withdrawal asks for more than the channel holds unclaimed.
     error WithdrawAmountExceedsAvailable();
 
-    /// @notice Somebody else than the payer's side ends a withdrawal.
+    /// @notice The caller who ends a withdrawal is neither payer nor payer authorizer.
     error NotAuthorizedToFinalizeWithdraw();
 
     /// @notice The channel has no withdrawal to finalize.
@@ -126,17 +126,17 @@ interface IBatchSettlement {
     /// @notice The signed refund is not the channel's next one.
     error InvalidRefundNonce();
 
-    /// @notice A refund of nothing.
+    /// @notice The refund is zero.
     error ZeroRefund();
 
-    /// @notice A token or collector calls back.
+    /// @notice A token or collector called back.
     error ReentrancyGuardReentrantCall();
 
     /* PAYER'S DEPOSIT */
 
-    /// @notice Adds `amount` to the channel of these terms; creates it if need be. Anyone may call.
-    /// @param collector Fetches the tokens, see IDepositCollector.
-    /// @param collectorData What the collector needs for that.
+    /// @notice Adds `amount` to the channel with these terms, and creates it if needed. Anyone may call.
+    /// @param collector The contract that fetches the tokens, see IDepositCollector.
+    /// @param collectorData What the collector needs to fetch them.
     function deposit(
         ChannelConfig calldata config,
         uint128 amount,
@@ -146,33 +146,35 @@ interface IBatchSettlement {
 
     /* CLAIM AND SETTLE */
 
-    /// @notice Records what each row claims; moves no tokens. All rows, or none. Callable by who is receiver or receiver
+    /// @notice Records what each row claims, all rows or none; moves no tokens. The caller must be receiver or receiver
     /// authorizer of every row.
-    /// @dev A row whose `totalClaimed` is not above the recorded one is skipped unread: a claim can be repeated.
+    /// @dev A row whose `totalClaimed` is not above the recorded one is skipped without checks, so a claim can be
+    /// repeated.
     function claim(VoucherClaim[] calldata voucherClaims) external;
 
-    /// @notice The same for rows of one receiver authorizer, which signed the batch. Anyone may call.
+    /// @notice The same for rows of one receiver authorizer, who signed the batch. Anyone may call.
     function claimWithSignature(VoucherClaim[] calldata voucherClaims, bytes calldata authorizerSignature) external;
 
-    /// @notice Sends `receiver` what was claimed for it and not swept yet; does nothing if that is nothing. Anyone may call.
+    /// @notice Sends `receiver` what was claimed for it and not yet swept; does nothing if that is zero. Anyone may
+    /// call.
     function settle(address receiver, address token) external;
 
     /* PAYER'S WITHDRAWAL */
 
     /// @notice Announces that the payer wants `amount` back. Callable by payer and payer authorizer.
-    /// @dev Warning: vouchers that are signed and not claimed are not set aside. Whoever holds them has to claim within the
-    /// channel's delay.
+    /// @dev Warning: nothing is set aside for vouchers that are signed and not claimed. Their holder has to claim them
+    /// within the channel's delay.
     function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external;
 
-    /// @notice After the delay, pays the payer what was announced or, if less is left, that. Callable by payer and payer
-    /// authorizer.
+    /// @notice After the delay, sends the payer what was announced, or what is left if that is less. Callable by payer
+    /// and payer authorizer.
     function finalizeWithdraw(ChannelConfig calldata config) external;
 
     /* RECEIVER'S REFUND */
 
-    /// @notice Gives `amount`, or what is left if that is less, back to the payer at once. Callable by receiver and receiver
-    /// authorizer.
-    /// @dev Uses up a refund nonce even if nothing is left, and so voids signed refunds. A pending withdrawal shrinks by
+    /// @notice Gives `amount`, or what is left if that is less, back to the payer at once. Callable by receiver and
+    /// receiver authorizer.
+    /// @dev Uses a refund nonce even if nothing is left, which voids signed refunds. A pending withdrawal shrinks by
     /// what was refunded, or ends.
     function refund(ChannelConfig calldata config, uint128 amount) external;
 
@@ -186,15 +188,15 @@ interface IBatchSettlement {
 
     /* BATCH */
 
-    /// @notice Calls this contract once for each item, for the caller; all succeed, or none.
+    /// @notice Calls this contract once for each item, on behalf of the caller; all calls succeed, or none.
     function multicall(bytes[] calldata data) external returns (bytes[] memory results);
 
     /* VIEWS */
 
-    /// @notice What a channel holds (deposits less refunds and withdrawals), and what was claimed of that in all.
+    /// @notice What a channel holds (deposits less refunds and withdrawals), and how much of that was claimed in total.
     function channels(bytes32 channelId) external view returns (uint128 balance, uint128 totalClaimed);
 
-    /// @notice A channel's withdrawal under way; `initiatedAt` (Unix seconds) is 0 if there is none.
+    /// @notice A channel's pending withdrawal; `initiatedAt` (Unix seconds) is 0 if there is none.
     function pendingWithdrawals(bytes32 channelId) external view returns (uint128 amount, uint40 initiatedAt);
 
     /// @notice The nonce of a channel's next refund.
@@ -218,7 +220,7 @@ interface IBatchSettlement {
     /// @notice What the receiver authorizer signs for a claim of these rows; their voucher signatures do not count.
     function getClaimBatchDigest(VoucherClaim[] calldata voucherClaims) external view returns (bytes32);
 
-    /// @notice ERC-5267: the EIP-712 domain, of the fields name, version, chainId and verifyingContract.
+    /// @notice The EIP-712 domain (ERC-5267), with the fields name, version, chainId and verifyingContract.
     function eip712Domain()
         external
         view

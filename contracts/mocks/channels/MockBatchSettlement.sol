@@ -12,11 +12,11 @@ import {IBatchSettlement} from "./IBatchSettlement.sol";
 import {IDepositCollector} from "./IDepositCollector.sol";
 
 /// @title MockBatchSettlement
-/// @notice Double of x402BatchSettlement for local chains and tests: written from its interface, it answers the same way
-/// at the same address: functions, events, errors and their precedence, EIP-712 domain, rules of time.
+/// @notice Double of x402BatchSettlement for local chains and tests. Written from its interface, it answers the same
+/// way at the same address: functions, events, errors and their precedence, EIP-712 domain, time rules.
 /// @dev No constructor and no immutables: the runtime code works wherever it is placed, under that address's domain.
-/// @dev Assumes of the token that a transfer moves exactly the amount it names; a deposit that does not fails.
-/// @dev Warning: it is not the audited contract, and holds no value; never deploy it where money is.
+/// @dev Assumes that a transfer of the token moves exactly the amount it names; otherwise the deposit fails.
+/// @dev Warning: this is not the audited contract. It is for tests; never deploy it on a chain with real money.
 contract MockBatchSettlement is IBatchSettlement, Multicall {
     using SafeERC20 for IERC20;
 
@@ -162,7 +162,7 @@ contract MockBatchSettlement is IBatchSettlement, Multicall {
         require(pendingWithdrawals[id].initiatedAt == 0, WithdrawalAlreadyPending());
         require(amount <= _available(id), WithdrawAmountExceedsAvailable());
 
-        // A block's time fits 40 bits for another 34,000 years.
+        // A block's timestamp fits 40 bits for another 34,000 years.
         uint40 time = uint40(block.timestamp);
         pendingWithdrawals[id] = Withdrawal(amount, time);
         emit WithdrawInitiated(id, amount, time + config.withdrawDelay);
@@ -306,7 +306,7 @@ contract MockBatchSettlement is IBatchSettlement, Multicall {
         for (uint256 i; i < ids.length; ++i) ids[i] = ChannelHashes.channelId(domain, voucherClaims[i].voucher.channel);
     }
 
-    /// @dev What the payer can have back: a channel never holds less than was claimed of it.
+    /// @dev What the payer can take back. The difference cannot underflow: a channel never holds less than was claimed.
     function _available(bytes32 id) private view returns (uint128) {
         return channels[id].balance - channels[id].totalClaimed;
     }

@@ -8,12 +8,12 @@ import {IUSDC} from "../usdc/IUSDC.sol";
 import {IDepositCollector} from "./IDepositCollector.sol";
 
 /// @title MockDepositCollector
-/// @notice Double of x402's ERC3009DepositCollector for local chains and tests: fetches a deposit by an EIP-3009
-/// authorization whose payee it is, and hands the tokens on.
+/// @notice Double of x402's ERC3009DepositCollector for local chains and tests. It fetches a deposit by an EIP-3009
+/// authorization to itself, and passes the tokens on.
 /// @dev `collectorData` is `abi.encode(uint256 validAfter, uint256 validBefore, uint256 salt, bytes signature)`. The
 /// authorization's nonce is `keccak256(abi.encode(channelId, salt))`, so the payer's signature names the channel.
-/// @dev The address it serves is a constant and not an immutable, which code that a local chain places would lack.
-/// @dev Warning: never deploy it where money is.
+/// @dev The address it serves is a constant, because code that a local chain places has no immutables.
+/// @dev Warning: it is for tests; never deploy it on a chain with real money.
 contract MockDepositCollector is IDepositCollector {
     using SafeERC20 for IERC20;
 
@@ -21,7 +21,7 @@ contract MockDepositCollector is IDepositCollector {
     // solhint-disable-next-line const-name-snakecase
     address public constant x402BatchSettlement = 0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003;
 
-    /// @notice Somebody else than the settlement contract calls. Otherwise anyone could deposit for a channel of theirs.
+    /// @notice The caller is not the settlement contract. Without this check anyone could take a payer's deposit.
     error OnlyX402BatchSettlement();
 
     /// @inheritdoc IDepositCollector

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title BombToken
-/// @notice Token that reverts everything with a long run of ones, so that whoever copies it pays for the memory.
+/// @notice Token that reverts every call with a long run of ones, so that whoever copies them pays for the memory.
 contract BombToken {
     /// @notice How many bytes it reverts with.
     uint256 public immutable reasonBytes;
@@ -14,7 +14,7 @@ contract BombToken {
     fallback() external {
         uint256 length = reasonBytes;
         assembly {
-            // As much of it as anybody keeps; the rest is zeros.
+            // Ones as far as anybody reads; the rest is zeros.
             for {
                 let offset := 0
             } lt(offset, 0x200) {

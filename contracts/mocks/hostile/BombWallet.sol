@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title BombWallet
-/// @notice Account whose answer to every question is a long run of ones, so that whoever copies it pays for the memory.
+/// @notice Account that answers every call with a long run of ones, so that whoever copies them pays for the memory.
 contract BombWallet {
     /// @notice How many bytes it answers.
     uint256 public immutable answerBytes;
@@ -14,7 +14,7 @@ contract BombWallet {
     fallback() external {
         uint256 length = answerBytes;
         assembly {
-            // As much of it as anybody keeps; the rest is zeros.
+            // Ones as far as anybody reads; the rest is zeros.
             for {
                 let offset := 0
             } lt(offset, 0x200) {

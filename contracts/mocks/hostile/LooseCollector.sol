@@ -7,20 +7,20 @@ import {IBatchSettlement} from "../channels/IBatchSettlement.sol";
 import {IDepositCollector} from "../channels/IDepositCollector.sol";
 
 /// @title LooseCollector
-/// @notice A collector that brings what it was told to, out of its own pocket, or calls back into its caller.
+/// @notice Collector that pays a preset amount from its own balance, or calls back into its caller.
 contract LooseCollector is IDepositCollector {
     IERC20 private _token;
     uint256 private _amount;
     bool private _callsBack;
 
-    /// @notice From now on every collection brings `amount` units of `token`.
+    /// @notice Makes every later collection pay `amount` units of `token`.
     function bring(IERC20 token, uint256 amount) external {
         _token = token;
         _amount = amount;
         _callsBack = false;
     }
 
-    /// @notice From now on every collection sweeps instead.
+    /// @notice Makes every later collection call the caller's `settle` instead.
     function callBack() external {
         _callsBack = true;
     }

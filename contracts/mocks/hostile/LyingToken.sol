@@ -16,20 +16,20 @@ contract LyingToken {
         OtherValue
     }
 
-    /// @notice What it does.
+    /// @notice How it lies.
     Lie public immutable lie;
 
-    /// @notice As EIP-3009 has it.
+    /// @notice The event of EIP-3009.
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
 
-    /// @notice As ERC-20 has it.
+    /// @notice The event of ERC-20.
     event Transfer(address indexed from, address indexed to, uint256 value);
 
     constructor(Lie lie_) {
         lie = lie_;
     }
 
-    /// @notice The overload of EIP-3009.
+    /// @notice The (v, r, s) overload of EIP-3009.
     function transferWithAuthorization(
         address from,
         address to,

@@ -2,9 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @title RecordingToken
-/// @notice Token that only records what it was called with, and refuses as each authorization's nonce tells it to.
-/// @dev The nonce's last byte, modulo 8: 4 reverts with the hash of the call's data followed by zeros, as long as the
-/// byte before it says (in steps of 4 bytes); 5 reverts with nothing; 6 burns all gas. Anything else succeeds.
+/// @notice Token that records every call and moves nothing; the authorization's nonce tells it how to refuse.
+/// @dev The nonce's last byte, modulo 8, decides: 4 reverts with the hash of the calldata followed by zeros, in a
+/// length that the byte before it gives in steps of 4 bytes; 5 reverts without data; 6 burns all gas. Anything else
+/// succeeds.
 contract RecordingToken {
     /// @notice A call that succeeded.
     /// @param gasAtEntry Gas that was left when the call began.

@@ -2,32 +2,32 @@
 pragma solidity 0.8.37;
 
 /// @title ReentrantToken
-/// @notice Token that calls `target` with data chosen beforehand from every call but those that come of that, and
-/// records every call.
+/// @notice Token that calls back: every call from outside makes it call `target` with preset data. It records all
+/// calls.
 contract ReentrantToken {
-    /// @dev Set while the call back runs.
+    /// @dev Set while the callback runs.
     bool private transient _inside;
 
-    /// @notice Whom it calls back, and with what.
+    /// @notice The callback's target.
     address public target;
-    /// @notice See `target`.
+    /// @notice The callback's data.
     bytes public data;
 
     /// @notice A call into the token.
-    /// @param nonce The authorization's.
-    /// @param inside Whether it came while the call back ran.
+    /// @param nonce The authorization's nonce.
+    /// @param inside Whether the call came from inside the callback.
     event Called(bytes32 nonce, bool inside);
 
-    /// @notice What came of the call back.
+    /// @notice The callback's result.
     event CalledBack(bool success, bytes answer);
 
-    /// @notice Sets whom it calls back, and with what.
+    /// @notice Sets the callback's target and data.
     function arm(address newTarget, bytes calldata newData) external {
         target = newTarget;
         data = newData;
     }
 
-    /// @notice The overload of EIP-3009.
+    /// @notice The (v, r, s) overload of EIP-3009.
     function transferWithAuthorization(
         address,
         address,

@@ -3,12 +3,12 @@ pragma solidity ^0.8.4;
 
 /// @title IUSDC
 /// @notice What a client sees of USDC: ERC-20, EIP-3009, EIP-2612, the minters and the four roles.
-/// @dev Every failure is an `Error(string)`; which string wins where several conditions fail follows from the order in
-/// which each function lists its checks.
+/// @dev Every failure is an `Error(string)`. If several conditions fail, the first in the order that a function lists
+/// wins.
 interface IUSDC {
     /* EVENTS */
 
-    /// @notice `value` units went from `from` to `to`; the zero address stands for minting and burning.
+    /// @notice `value` units moved from `from` to `to`; a zero address means minting or burning.
     event Transfer(address indexed from, address indexed to, uint256 value);
 
     /// @notice `spender` may now spend `value` units of `owner`.
@@ -76,7 +76,7 @@ interface IUSDC {
     /// @dev Checks in order: paused; caller, then `to` blocklisted; `to` zero; balance.
     function transfer(address to, uint256 value) external returns (bool);
 
-    /// @notice Moves `value` units of `from` to `to` out of the caller's allowance, however large that is.
+    /// @notice Moves `value` units of `from` to `to` and takes them off the caller's allowance, even a maximal one.
     /// @dev Checks in order: paused; caller, `from`, `to` blocklisted; allowance; zero addresses; balance.
     function transferFrom(address from, address to, uint256 value) external returns (bool);
 
@@ -107,7 +107,8 @@ interface IUSDC {
         bytes32 s
     ) external;
 
-    /// @notice The same with the signature in one piece: r, s, v of an account without code, anything of one with code.
+    /// @notice The same with the signature in one piece: r, s, v for an account without code, anything for one with
+    /// code.
     function transferWithAuthorization(
         address from,
         address to,
@@ -119,7 +120,7 @@ interface IUSDC {
     ) external;
 
     /// @notice Executes a transfer that `from` signed and only `to` may submit.
-    /// @dev Checks as in `transferWithAuthorization`, the caller's after the blocklist.
+    /// @dev Checks as in `transferWithAuthorization`; the caller is checked after the blocklist.
     function receiveWithAuthorization(
         address from,
         address to,
@@ -143,8 +144,8 @@ interface IUSDC {
         bytes memory signature
     ) external;
 
-    /// @notice Revokes an authorization that was not executed yet; `authorizer` signs that too.
-    /// @dev Checks in order: paused; nonce unused; signature. The blocklist is not looked at.
+    /// @notice Revokes an authorization that was not executed yet; `authorizer` signs the revocation.
+    /// @dev Checks in order: paused; nonce unused; signature. The blocklist is ignored.
     function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external;
 
     /// @notice The same with the signature in one piece.
@@ -153,8 +154,8 @@ interface IUSDC {
     /* EIP-2612 */
 
     /// @notice Sets an allowance that `owner` signed.
-    /// @dev Checks in order: paused; `block.timestamp <= deadline`; signature; `spender` zero. The blocklist is not
-    /// looked at.
+    /// @dev Checks in order: paused; `block.timestamp <= deadline`; signature; `spender` zero. The blocklist is
+    /// ignored.
     function permit(
         address owner,
         address spender,
@@ -170,7 +171,7 @@ interface IUSDC {
 
     /* MINTERS */
 
-    /// @notice Creates `amount` units for `to` out of the caller's minter allowance.
+    /// @notice Creates `amount` units for `to` from the caller's minter allowance.
     /// @dev Checks in order: paused; caller a minter; caller, then `to` blocklisted; `to` zero; amount zero; allowance.
     function mint(address to, uint256 amount) external returns (bool);
 
@@ -178,10 +179,11 @@ interface IUSDC {
     /// @dev Checks in order: paused; caller a minter; caller blocklisted; amount zero; balance.
     function burn(uint256 amount) external;
 
-    /// @notice Makes `minter` a minter and sets (not adds) what it may mint. Master minter only, not while paused.
+    /// @notice Makes `minter` a minter and sets (does not add to) what it may mint. Master minter only, not while
+    /// paused.
     function configureMinter(address minter, uint256 minterAllowedAmount) external returns (bool);
 
-    /// @notice Takes that right away. Master minter only, also while paused.
+    /// @notice Removes a minter. Master minter only, also while paused.
     function removeMinter(address minter) external returns (bool);
 
     /// @notice Appoints the master minter. Owner only.
@@ -207,7 +209,7 @@ interface IUSDC {
     /// @notice Appoints the blacklister. Owner only.
     function updateBlacklister(address newBlacklister) external;
 
-    /// @notice Hands over the owner's role. Owner only.
+    /// @notice Appoints the owner. Owner only.
     function transferOwnership(address newOwner) external;
 
     /* VIEWS */
@@ -215,10 +217,10 @@ interface IUSDC {
     /// @notice First field of the EIP-712 domain; `USDC` on Base Sepolia, `USD Coin` on Base.
     function name() external view returns (string memory);
 
-    /// @notice Ticker.
+    /// @notice Ticker symbol.
     function symbol() external view returns (string memory);
 
-    /// @notice Digits behind the point: 6.
+    /// @notice Decimal places: 6.
     function decimals() external view returns (uint8);
 
     /// @notice ISO code of the currency behind the token: USD.

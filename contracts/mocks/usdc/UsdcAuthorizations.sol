@@ -158,7 +158,7 @@ abstract contract UsdcAuthorizations is UsdcTransfers {
     }
 
     /// @inheritdoc IUSDC
-    /// @dev Computed at every call: no constructor ever runs where the code is placed by a local chain.
+    /// @dev Computed at every call, because no constructor runs when a local chain places the code.
     function DOMAIN_SEPARATOR() public view returns (bytes32) {
         return
             keccak256(
@@ -166,7 +166,7 @@ abstract contract UsdcAuthorizations is UsdcTransfers {
             );
     }
 
-    /// @dev Transfer and receive differ in their type hash only.
+    /// @dev Transfer and receive differ only in their type hash.
     function _execute(
         bytes32 typeHash,
         address from,

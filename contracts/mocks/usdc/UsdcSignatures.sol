@@ -4,15 +4,15 @@ pragma solidity 0.8.37;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 
 /// @title UsdcSignatures
-/// @notice Who signed: an account without code by ECDSA, one with code by its own word (ERC-1271), never both.
+/// @notice Checks signatures: by ECDSA for an account without code, by ERC-1271 for one with code, never by both.
 library UsdcSignatures {
-    /// @dev Half the order of secp256k1: of the two equivalent signatures only the one with the lower s counts.
+    /// @dev Half the order of secp256k1: only the one of two equivalent signatures with the lower s is valid.
     uint256 private constant _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
-    /// @notice Whether `signature` over `digest` is one of `signer`.
-    /// @dev Reverts on an ECDSA signature that is malformed or recovers to nobody; answers false where it recovers to
-    /// somebody else. Warning: the answer of an account with code is copied whole, as the deployed token does, so that
-    /// account decides how much gas this takes.
+    /// @notice Whether `signature` over `digest` is by `signer`.
+    /// @dev Reverts if an ECDSA signature is malformed or recovers to the zero address; returns false if it recovers to
+    /// another account. Warning: the answer of an account with code is copied whole, as the deployed token does, so
+    /// that account decides how much gas this takes.
     function isValid(address signer, bytes32 digest, bytes memory signature) internal view returns (bool) {
         if (signer.code.length == 0) return recover(digest, signature) == signer;
 

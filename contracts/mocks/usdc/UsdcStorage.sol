@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IUSDC} from "./IUSDC.sol";
 
 /// @title UsdcStorage
-/// @notice State of the mock, slot by slot where the deployed token keeps it, and the checks every operation shares.
+/// @notice State of the mock, in the same slots as the deployed token's, and the checks that all operations share.
 /// @dev The slots matter to clients: `eth_call` state overrides write balances (slot 9) and allowances (slot 10).
 abstract contract UsdcStorage is IUSDC {
     /// @dev Highest bit of a balance slot: the account is on the blocklist.
@@ -79,7 +79,7 @@ abstract contract UsdcStorage is IUSDC {
 
     /* INTERNAL */
 
-    /// @dev Writes a balance. A blocked account keeps the one it has, whatever path leads here.
+    /// @dev Writes a balance. The balance of a blocked account never changes, whatever path leads here.
     function _setBalance(address account, uint256 balance) internal {
         require(balance < _BLOCKED, "FiatTokenV2_2: Balance exceeds (2^255 - 1)");
         require(!isBlacklisted(account), "FiatTokenV2_2: Account is blacklisted");
@@ -91,9 +91,9 @@ abstract contract UsdcStorage is IUSDC {
         _balanceWords[account] = blocked ? balance | _BLOCKED : balance;
     }
 
-    /// @dev Checked sum that fails with a string, not with the compiler's panic.
+    /// @dev Checked sum that reverts with a string instead of the compiler's panic.
     function _sum(uint256 a, uint256 b) internal pure returns (uint256 c) {
-        // Wraps exactly when the result is below a term, which the next line rejects.
+        // The sum wraps exactly if it is below a term, which the next line rejects.
         unchecked {
             c = a + b;
         }

@@ -6,7 +6,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title DelegateWallet
 /// @notice Code for an account to delegate to (EIP-7702): the account's own key keeps signing for it.
-/// @dev Without it a delegated account could not pay any more: it has code, so the token asks for ERC-1271.
+/// @dev Without this code a delegated account could not pay: it has code, so the token asks it by ERC-1271.
 contract DelegateWallet is IERC1271 {
     receive() external payable {}
 

@@ -4,12 +4,12 @@ pragma solidity 0.8.37;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 
 /// @title HashWallet
-/// @notice Smart account that accepts one signature, of any length, for everything: the one it was told to expect.
+/// @notice Smart account that accepts one preset signature, of any length, for every message.
 contract HashWallet is IERC1271 {
-    /// @notice Hash of the signature that it accepts.
+    /// @notice Hash of the accepted signature.
     bytes32 public expected;
 
-    /// @notice Sets the signature that it accepts.
+    /// @notice Sets the accepted signature.
     function expect(bytes calldata signature) external {
         expected = keccak256(signature);
     }

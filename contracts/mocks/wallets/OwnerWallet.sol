@@ -5,9 +5,9 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title OwnerWallet
-/// @notice The plainest smart account: what its owner's key signed, it signed.
+/// @notice The simplest smart account: its owner's ECDSA signatures are its own.
 contract OwnerWallet is IERC1271 {
-    /// @notice Account whose ECDSA signatures count as the wallet's.
+    /// @notice The account whose signatures the wallet accepts.
     address public immutable owner;
 
     constructor(address owner_) {
