@@ -1,6 +1,6 @@
-// A buyer with the official client that pays through a channel where it is offered one, and may be killed at any time: what it
-// signs is in a file before it is sent, and a run that finds such a payment sends the same one again instead of signing
-// another. One process at a time may use the file.
+// A buyer with the official client that pays through a channel if the seller offers one. It may be killed at any time: it
+// writes what it signs to a file before it sends it, and a later run that finds a payment there sends the same one again
+// instead of signing another. One process at a time may use the file.
 // Run: PRIVATE_KEY=0x… node examples/channel-buyer.ts http://127.0.0.1:4021/weather, or with `refund` behind the URL
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import type { PaymentPayload } from "@x402/core/types";
@@ -15,11 +15,11 @@ import { privateKeyToAccount } from "viem/accounts";
 const { RPC_URL = "http://127.0.0.1:8545", PRIVATE_KEY, STATE = "channel-buyer.json" } = process.env;
 const [url = "http://127.0.0.1:4021/weather", command] = process.argv.slice(2);
 
-/** What the buyer knows of its channels, and by URL what it signed and has no answer to. */
+/** What the buyer knows of its channels, and by URL the payments that it signed and got no answer to. */
 type State = { channels: Record<string, BatchSettlementClientContext>; open: Record<string, PaymentPayload> };
 const state: State = existsSync(STATE) ? JSON.parse(readFileSync(STATE, "utf8")) : { channels: {}, open: {} };
 
-/** Writes it whole or not at all; once this has returned it survives a crash. */
+/** Writes the file completely or not at all; after it returns the file survives a crash. */
 function save(): void {
   const file = openSync(`${STATE}.new`, "w", 0o600);
   writeSync(file, JSON.stringify(state));
@@ -30,7 +30,7 @@ function save(): void {
 
 const chain = createPublicClient({ transport: http(RPC_URL) });
 const account = privateKeyToAccount(PRIVATE_KEY as Hex);
-// The packages type ABIs and EIP-712 messages as records of anything.
+// The packages type ABIs and EIP-712 messages as plain records.
 const signer = toClientEvmSigner(account as Parameters<typeof toClientEvmSigner>[0], {
   readContract: (args) => chain.readContract(args as Parameters<typeof chain.readContract>[0]),
 });
@@ -65,7 +65,7 @@ async function buy(isLast = false): Promise<Response> {
   if (response.ok) forget();
   if (!recovered || isLast) return response;
 
-  // The server showed what it has charged, and the voucher of this buyer's that allows it.
+  // The server showed what it has charged, and this buyer's voucher that allows it.
   forget();
   if (earlier !== undefined && chargedOf(payment) > chargedBefore(payment)) {
     throw new Error("The payment of an earlier run was charged, and its answer is lost. Run again to buy once more.");
@@ -73,7 +73,7 @@ async function buy(isLast = false): Promise<Response> {
   return buy(true);
 }
 
-/** Asks the price and signs a payment, which is on disk before anybody hears of it. The answer itself if it costs nothing. */
+/** Asks for the price and signs a payment, which is on disk before it is sent. Returns the answer itself if it is free. */
 async function sign(): Promise<PaymentPayload | Response> {
   const priced = await fetch(url);
   if (priced.status !== 402) return priced;
@@ -84,7 +84,7 @@ async function sign(): Promise<PaymentPayload | Response> {
   return payment;
 }
 
-/** The payment of an earlier run as it is to be sent now, or another one where that can do nothing any more. */
+/** The payment of an earlier run, ready to be sent again, or a new one if that can no longer settle. */
 async function revive(payment: PaymentPayload): Promise<PaymentPayload | Response> {
   const { channelConfig, deposit, voucher, authorization } = payment.payload as Payload;
   const { number: blockNumber, timestamp } = await chain.getBlock();
@@ -97,7 +97,7 @@ async function revive(payment: PaymentPayload): Promise<PaymentPayload | Respons
       blockNumber,
     });
     if (balance >= BigInt(voucher.maxClaimableAmount)) {
-      // The deposit was made for this voucher, which is good without it now.
+      // The deposit was made, so the voucher is valid without it.
       state.channels[voucher.channelId] = { ...state.channels[voucher.channelId], balance: `${balance}` };
       return { ...payment, payload: { type: "voucher", channelConfig, voucher } };
     }
@@ -118,7 +118,7 @@ async function revive(payment: PaymentPayload): Promise<PaymentPayload | Respons
   return sign();
 }
 
-/** What of a payment's payload is read here: the scheme exact has an `authorization`, a channel the others. */
+/** The part of a payment's payload that is read here: `authorization` in the scheme exact, the others in a channel. */
 type Payload = {
   readonly authorization?: { readonly from: Address; readonly nonce: Hex; readonly validBefore: string };
   readonly channelConfig?: unknown;
@@ -126,12 +126,12 @@ type Payload = {
   readonly deposit?: { readonly authorization: { readonly erc3009Authorization: { readonly validBefore: string } } };
 };
 
-/** What had been charged in its channel before a voucher was signed. */
+/** What had been charged in a payment's channel before its voucher was signed. */
 function chargedBefore({ payload, accepted }: PaymentPayload): bigint {
   return BigInt((payload as Payload).voucher?.maxClaimableAmount ?? 0) - BigInt(accepted.amount);
 }
 
-/** What has been charged in the channel of a payment, as far as this buyer knows. */
+/** What has been charged in a payment's channel, as far as this buyer knows. */
 function chargedOf({ payload }: PaymentPayload): bigint {
   return BigInt(state.channels[(payload as Payload).voucher?.channelId ?? ""]?.chargedCumulativeAmount ?? 0);
 }

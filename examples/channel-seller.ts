@@ -1,6 +1,6 @@
-// A resource server that sells one answer for $0.001, through payment channels (scheme batch-settlement) and by single
-// payments (exact), with the official middleware. What its channels owe is in the journal: `tributary channels keep` with the
-// same key and the same journal claims it.
+// A resource server that sells one answer for $0.001 with the official middleware, through payment channels (scheme
+// batch-settlement) and by single payments (exact). The journal holds what its channels owe, and `tributary channels keep`
+// with the same key and the same journal claims it.
 // Run: PAY_TO=0x… RECEIVER_AUTHORIZER_KEY=0x… FACILITATOR_URL=http://127.0.0.1:4022 node examples/channel-seller.ts
 import { setTimeout as pause } from "node:timers/promises";
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
@@ -38,7 +38,7 @@ const routes = {
   },
 };
 
-// The middleware answers 500 while it cannot ask the facilitator what it supports, so this sells nothing before that.
+// The middleware answers 500 until the facilitator has said what it supports, so wait for that.
 for (let said = ""; ; await pause(500)) {
   try {
     await facilitator.getSupported();

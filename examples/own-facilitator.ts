@@ -1,4 +1,4 @@
-// A facilitator of your own, built on the official x402Facilitator, that only swaps its scheme `exact` for ours: concurrent
+// A facilitator of your own, built on the official x402Facilitator, with its scheme `exact` replaced by ours: concurrent
 // settlements then share transactions. Run: RPC_URL=http://127.0.0.1:8545 PRIVATE_KEY=0x… node examples/own-facilitator.ts
 import { serve } from "@hono/node-server";
 import { x402Facilitator } from "@x402/core/facilitator";

@@ -1,5 +1,5 @@
-// A resource server that sells one answer for $0.001, with the official middleware. The line of this project is the
-// facilitator's address; with an API key of that facilitator, it can ask again for a payment whose answer it did not hear.
+// A resource server that sells one answer for $0.001 with the official middleware. Only the facilitator's address is ours.
+// With an API key of that facilitator, the server can ask again for a payment whose answer it did not hear.
 // Run: FACILITATOR_URL=http://127.0.0.1:4022 FACILITATOR_KEY=… PAY_TO=0x… npm run resource-server
 import { setTimeout as pause } from "node:timers/promises";
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
@@ -17,7 +17,7 @@ const prices = {
   "GET /weather": { accepts: { scheme: "exact", network: "eip155:84532", payTo: PAY_TO, price: "$0.001" } },
 } as const;
 
-// The middleware answers 500 while it cannot ask the facilitator what it supports, so this sells nothing before that.
+// The middleware answers 500 until the facilitator has said what it supports, so wait for that.
 for (let said = ""; ; await pause(500)) {
   try {
     await facilitator.getSupported();

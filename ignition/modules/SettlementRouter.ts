@@ -3,7 +3,7 @@ import { IgnitionUnavailableError } from "../../src/deploy/errors.ts";
 import { INSTALL_IGNITION } from "../../src/deploy/packages.ts";
 
 const { buildModule } = await import("@nomicfoundation/hardhat-ignition/modules").catch((error: unknown) => {
-  // Whoever lacks the optional peers learns what to install, not which file lacked what.
+  // If the optional peers are missing, say what to install instead of which file was not found.
   const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
   throw new IgnitionUnavailableError(
     `tributary/ignition needs Hardhat 3 with Ignition, which ${isMissing ? "is not installed" : "cannot be loaded here"}.`,
@@ -12,7 +12,7 @@ const { buildModule } = await import("@nomicfoundation/hardhat-ignition/modules"
 });
 
 /**
- * Deploys the checked-in artifact, never a fresh compile: the router's address follows from these very bytes. Run it with
+ * Deploys the checked-in artifact, never a fresh compile, because the router's address follows from its bytes. Run it with
  * the `create2` strategy and the salt in src/deployment.ts, as `tributary deploy` does.
  */
 export const settlementRouterModule = buildModule("SettlementRouter", (m) => ({
