@@ -16,6 +16,19 @@ const layers: readonly (readonly string[])[] = [
   ["local", "deploy", "doctor", "facilitator", "keeper"],
   ["cli"],
 ];
+/** Rooms of src/settlement, lowest first, by the life of a payment. Here types, too, are imported downwards only. */
+const settlementRooms = [
+  "policy.ts",
+  "port.ts",
+  "outcome",
+  "sending",
+  "dispatch",
+  "intake",
+  "engine",
+  "job",
+  "reports",
+  "index.ts",
+];
 /** What a pure module may not import: anything that reads a clock, a file or the network. */
 const pure = new Set([...(layers[0] ?? []), ...(layers[1] ?? []), "batch"]);
 /** The only modules that load Hardhat, and only when they are asked to. */
@@ -43,6 +56,16 @@ function importsOf(from: string): Import[] {
   }));
 }
 
+/** Imports of a module from others of the repository, those of types alone included. */
+function importsWithTypesOf(from: string): Import[] {
+  const statements = readFileSync(join(root, from), "utf8").matchAll(/^(?:import|export)\b[^;"]*?from "(\.[^"]+)";/gm);
+  return [...statements].map(([, specifier = ""]) => ({
+    from,
+    to: normalize(join(dirname(from), specifier)),
+    dynamic: false,
+  }));
+}
+
 const partOf = (path: string) => relative("src", path).split("/")[0] ?? "";
 const layerOf = (path: string) => layers.findIndex((layer) => layer.includes(partOf(path)));
 const isSource = (path: string) => path.startsWith("src/");
@@ -62,6 +85,17 @@ describe("architecture", () => {
   it("imports downwards only", () => {
     const upwards = imports.filter(({ from, to }) => isSource(from) && isSource(to) && layerOf(to) > layerOf(from));
     expect(upwards.map(describeImport)).to.deep.equal([]);
+  });
+
+  it("keeps the order of the rooms of settlement", () => {
+    const inside = readdirSync(join(root, "src/settlement"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .flatMap((file) => importsWithTypesOf(join("src/settlement", file)))
+      .filter(({ to }) => to.startsWith("src/settlement/"));
+    const roomOf = (path: string) => settlementRooms.indexOf(relative("src/settlement", path).split("/")[0] ?? "");
+    expect(inside.length).to.be.above(100);
+    expect(inside.filter(({ from }) => roomOf(from) < 0).map(describeImport)).to.deep.equal([]);
+    expect(inside.filter(({ from, to }) => roomOf(to) > roomOf(from)).map(describeImport)).to.deep.equal([]);
   });
 
   it("imports neither commands nor tests into src/", () => {

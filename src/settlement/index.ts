@@ -68,7 +68,13 @@ export { serialiseResult } from "./job/results.ts";
 export { type SettlementSummary, summarise, type Tally } from "./job/summary.ts";
 export type { MinedTransaction } from "./job/transactions.ts";
 export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome/results.ts";
-export { DEFAULT_POLICY, type EnginePolicy, EnginePolicyError, type EnginePolicyOptions } from "./policy.ts";
+export {
+  DEFAULT_POLICY,
+  type EnginePolicy,
+  EnginePolicyError,
+  type EnginePolicyOptions,
+  type FeePolicy,
+} from "./policy.ts";
 export { type AttemptFate, attemptsOf, readAttempts, type TransactionAttempt } from "./reports/attempts.ts";
 export * from "./reports/earnings/index.ts";
 export {
@@ -101,4 +107,3 @@ export {
   type StatementOptions,
   type StatementTotals,
 } from "./reports/statement.ts";
-export type { FeePolicy } from "./sending/fees.ts";

@@ -1,9 +1,14 @@
 import type { Address } from "viem";
 import { type PlanLimits, planBatches } from "../batch/index.ts";
-import { feeBoundsOf } from "../chain/fees/fees.ts";
+import { type FeeBounds, feeBoundsOf } from "../chain/fees/fees.ts";
 import { TributaryError } from "../errors.ts";
 import { CIRCLE_USDC_GAS, ROUTER_GAS } from "../gas/index.ts";
-import type { FeePolicy } from "./sending/fees.ts";
+
+/** Bounds of what is offered per gas, in wei, and the step of a replacement in thousandths. */
+export type FeePolicy = FeeBounds & {
+  /** Nodes want at least 100 (10 %); 125 leaves room for their rounding. */
+  readonly bumpPermille: bigint;
+};
 
 /** What an operator decides. Times in milliseconds, gas prices in wei. */
 export type EnginePolicy = {

@@ -5,12 +5,14 @@ import { readHead } from "../../chain/facts/facts.ts";
 import { preflightCall } from "../../chain/sending/preflightCall.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { decodeRefusal } from "../../router/index.ts";
+import { signersOf } from "../outcome/callOutcomes.ts";
 import { REVERTED, revertedReason } from "../outcome/conclude.ts";
 import { readStrikes } from "../outcome/strikes.ts";
-import { bySize, excluded, postponed } from "../outcome/transitions.ts";
+import { excluded, postponed } from "../outcome/transitions.ts";
 import type { Sender } from "../sending/types.ts";
-import type { DispatchPort } from "./dispatch.ts";
-import { composeCalls, isShareable, packCalls, screenCalls, signersOf } from "./sharedCalls.ts";
+import { bySize } from "./bySize.ts";
+import type { DispatchPort } from "./port.ts";
+import { composeCalls, isShareable, packCalls, screenCalls } from "./sharedCalls.ts";
 
 type CallsPort = DispatchPort & {
   /** A sender with room. */

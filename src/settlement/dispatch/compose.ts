@@ -1,33 +1,20 @@
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { PlannedBatch } from "../../batch/index.ts";
-import type { ChainClient } from "../../chain/client.ts";
-import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { authorizationOf } from "../outcome/conclude.ts";
-import { heldOf, payersOf, readStrikes } from "../outcome/strikes.ts";
-import type { EnginePolicy } from "../policy.ts";
+import { type HeldAccounts, heldOf, payersOf, readStrikes } from "../outcome/strikes.ts";
+import type { SettlementPort } from "../port.ts";
 import type { Composition } from "../sending/types.ts";
 import { callOf } from "./call.ts";
 import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
 import { composeCalls } from "./sharedCalls.ts";
 
-export type PreparePort = {
-  readonly journal: Journal;
-  readonly client: ChainClient;
-  readonly policy: EnginePolicy;
-  readonly clock: Clock;
-};
-
-/** Payers that a plan leaves out, in lower case, and until when. */
-export type HeldPayers = ReadonlyMap<string, number>;
-
 /** Facts and plan, for a round or for a replacement. */
 export async function prepareFor(
-  port: PreparePort,
+  port: SettlementPort,
   rows: readonly PaymentRow[],
-  options: { readonly maxItems?: number | undefined; readonly held?: HeldPayers } = {},
+  options: { readonly maxItems?: number | undefined; readonly held?: HeldAccounts } = {},
 ): Promise<PreparedSettlement> {
   const { maxItems, held } = options;
   const limits = { ...port.policy.limits, ...(maxItems === undefined ? {} : { maxItems }) };
@@ -56,7 +43,7 @@ export function composeBatch(
  * @returns Undefined where nothing can settle any more.
  */
 export async function recompose(
-  port: PreparePort,
+  port: SettlementPort,
   payments: readonly PaymentRow[],
   batchId: Hex,
 ): Promise<Composition | undefined> {

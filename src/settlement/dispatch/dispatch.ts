@@ -1,27 +1,16 @@
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
-import type { Logger } from "../../logger.ts";
 import { authorizationOf } from "../outcome/conclude.ts";
 import type { PaymentOutcome } from "../outcome/results.ts";
-import { heldOf, payersOf, readStrikes, strike } from "../outcome/strikes.ts";
-import { bySize, concludeUses, dropped, excluded, postponed } from "../outcome/transitions.ts";
+import { type HeldAccounts, heldOf, payersOf, readStrikes, strike } from "../outcome/strikes.ts";
+import { concludeUses, dropped, excluded, postponed } from "../outcome/transitions.ts";
 import type { Sender } from "../sending/types.ts";
+import { bySize } from "./bySize.ts";
 import { dispatchCalls } from "./calls.ts";
-import { composeBatch, type HeldPayers, type PreparePort, prepareFor } from "./compose.ts";
+import { composeBatch, prepareFor } from "./compose.ts";
+import type { DispatchPort } from "./port.ts";
 import type { PreparedSettlement } from "./prepare.ts";
 import { screenBatches } from "./screen.ts";
-import type { Standing } from "./standing.ts";
-
-export type DispatchPort = PreparePort & {
-  readonly logger: Logger;
-  readonly owner: string;
-  readonly senders: readonly Sender[];
-  readonly standing: Standing;
-  /** Whether this round shall end as soon as it can. */
-  readonly isStopping: () => boolean;
-  /** Applies transitions and tells the waiters. */
-  readonly apply: (transitions: readonly Transition[]) => Promise<void>;
-};
 
 /** Payments that one round plans. What is left is planned in the next. */
 const PER_ROUND = 2_000;
@@ -96,7 +85,7 @@ function nextSender({ senders, policy }: Pick<DispatchPort, "senders" | "policy"
 async function dispatchGroup(
   port: DispatchPort,
   rows: readonly PaymentRow[],
-  { maxItems, held }: { readonly maxItems: number | undefined; readonly held: HeldPayers },
+  { maxItems, held }: { readonly maxItems: number | undefined; readonly held: HeldAccounts },
   left: Set<number>,
 ): Promise<void> {
   const from = nextSender(port)?.address;
@@ -145,7 +134,7 @@ async function dispatchGroup(
 async function unplanned(
   port: DispatchPort,
   prepared: PreparedSettlement,
-  held: HeldPayers,
+  held: HeldAccounts,
   rowOf: (authorization: SignedAuthorization) => PaymentRow | undefined,
 ): Promise<Transition[]> {
   const transitions: Transition[] = [];

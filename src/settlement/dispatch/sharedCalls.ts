@@ -1,13 +1,4 @@
-import {
-  type Address,
-  decodeFunctionResult,
-  encodeFunctionData,
-  type Hex,
-  isAddressEqual,
-  multicall3Abi,
-  size,
-  type TransactionReceipt,
-} from "viem";
+import { decodeFunctionResult, encodeFunctionData, type Hex, multicall3Abi, size } from "viem";
 import { DEFAULT_LIMITS, type PlanLimits } from "../../batch/index.ts";
 import { unavailable } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
@@ -15,8 +6,7 @@ import { MULTICALL3_ADDRESS } from "../../chain/multicall3.ts";
 import { isRevert } from "../../chain/reverts.ts";
 import { byteLength, countBytes, MAX_TRANSACTION_GAS } from "../../gas/index.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
-import type { Work } from "../../journal/ports/work.ts";
-import type { ItemOutcome } from "../../router/index.ts";
+import { callOf, signersOf } from "../outcome/callOutcomes.ts";
 import type { Composition } from "../sending/types.ts";
 
 // Calls that do not depend on their caller go together through Multicall3's `aggregate3`, each of which may fail for itself.
@@ -24,19 +14,11 @@ import type { Composition } from "../sending/types.ts";
 // an estimate of calls that may fail is too low by design. Nothing holds a call to its share, which is why a call that may
 // run a stranger's code has no `proof` and goes alone.
 
-type Call = Work & { readonly kind: "call" };
-
 /** What `aggregate3` needs for itself and for each call, above what was measured for its least optimised build (6,400). */
 const OVERHEAD_GAS = 30_000n;
 const CALL_OVERHEAD_GAS = 8_000n;
 /** Address, flag, offsets and length of a call inside `aggregate3`, and the padding of its data. */
 const CALL_OVERHEAD_BYTES = 192;
-
-/** The call of a row that is one. */
-export function callOf({ id, work }: PaymentRow): Call {
-  if (work.kind !== "call") throw new Error(`payment ${id} is no call`);
-  return work;
-}
 
 /** The most gas of calls with strangers among their signers in one transaction of several: what they can burn together. */
 const MAX_STRANGERS_GAS = 2_000_000n;
@@ -44,11 +26,6 @@ const MAX_STRANGERS_GAS = 2_000_000n;
 /** Whether a payment is a call that may share a transaction. */
 export function isShareable({ work }: PaymentRow): boolean {
   return work.kind === "call" && work.proof !== undefined;
-}
-
-/** Strangers who have a say in whether a call goes through. */
-export function signersOf({ work }: PaymentRow): readonly Address[] {
-  return (work.kind === "call" ? work.signers : undefined) ?? [];
 }
 
 /** Calls as one transaction: several through Multicall3, one by itself. */
@@ -153,35 +130,6 @@ export async function screenCalls(
     const { success, returnData } = results[index] ?? { success: false, returnData: "0x" };
     return { row, reason: success ? undefined : returnData };
   });
-}
-
-/** Whether a mined `aggregate3` used so much of its gas that calls in it may have failed for want of it. */
-export function isUsedUp(gasUsed: bigint, gasLimit: bigint): boolean {
-  return gasUsed >= gasLimit - gasLimit / 16n;
-}
-
-/**
- * What became of the calls that a mined `aggregate3` carried. Each is proved by a log of its own, which proves no other
- * one; a call without a log did nothing.
- */
-export function readCallOutcomes(receipt: TransactionReceipt, rows: readonly PaymentRow[]): ItemOutcome[] {
-  if (receipt.status !== "success") return rows.map(() => ({ status: "not-attempted" }));
-  const taken = new Set<number>();
-  return rows.map((row) => {
-    const log = receipt.logs.find((one) => !taken.has(one.logIndex) && isProof(callOf(row), one));
-    if (log === undefined) return { status: "unproven" };
-    taken.add(log.logIndex);
-    return { status: "settled", logIndex: log.logIndex };
-  });
-}
-
-function isProof({ proof }: Call, log: TransactionReceipt["logs"][number]): boolean {
-  if (proof === undefined || !isAddressEqual(proof.address, log.address)) return false;
-  const matches = (wanted: string | null, found: string | undefined): boolean => {
-    return wanted === null || (found !== undefined && wanted.toLowerCase() === found.toLowerCase());
-  };
-  const words = (proof.data ?? []).every((word, i) => matches(word, `0x${log.data.slice(2 + 64 * i, 66 + 64 * i)}`));
-  return words && proof.topics.every((topic, i) => matches(topic, log.topics[i]));
 }
 
 function encodeAggregate(rows: readonly PaymentRow[]): Hex {

@@ -5,7 +5,6 @@ import { readHorizon } from "../../chain/horizon.ts";
 import { showsUse } from "../../chain/logs/uses.ts";
 import { preflightAuthorization } from "../../chain/sending/preflight.ts";
 import { findReceipt } from "../../chain/sending/submit.ts";
-import type { Clock } from "../../clock.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
@@ -28,16 +27,12 @@ import { lookUpUses, readUsed } from "../outcome/nonceUses.ts";
 import { findMined, type MinedAttempt } from "../outcome/observe.ts";
 import { punish } from "../outcome/punish.ts";
 import { confirmReceipt } from "../outcome/readings.ts";
-import type { EnginePolicy } from "../policy.ts";
+import type { SettlementPort } from "../port.ts";
 import type { SenderPort } from "../sending/types.ts";
 
-type Deps = {
-  readonly journal: Journal;
-  readonly client: ChainClient;
+type ConclusionsPort = SettlementPort & {
   /** The client and every further node. */
   readonly nodes: readonly ChainClient[];
-  readonly policy: EnginePolicy;
-  readonly clock: Clock;
   readonly logger: Logger;
   readonly noteRows: (rows: readonly PaymentRow[]) => void;
 };
@@ -45,7 +40,7 @@ type Deps = {
 type Conclude = (lease: Lease, conclusion: Parameters<Journal["concludeBatch"]>[1]) => Promise<void>;
 
 /** What senders share: how batches are composed anew, concluded and given back. */
-export function createSenderPort(deps: Deps): {
+export function createConclusions(deps: ConclusionsPort): {
   readonly port: Omit<SenderPort, "account" | "owner">;
   /** Stores a conclusion and tells of the payments that it moved. */
   readonly conclude: Conclude;

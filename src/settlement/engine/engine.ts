@@ -22,7 +22,7 @@ import { createOutcomeWatch } from "../outcome/watch.ts";
 import { resolvePolicy } from "../policy.ts";
 import { createSender } from "../sending/sender.ts";
 import type { Sender } from "../sending/types.ts";
-import { createSenderPort } from "./conclusions.ts";
+import { createConclusions } from "./conclusions.ts";
 import { EngineBusyError, EngineClosedError } from "./errors.ts";
 import { type Patience, takeKeys } from "./takeKeys.ts";
 import type { EngineOptions, SettlementEngine } from "./types.ts";
@@ -80,8 +80,8 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   };
   const watch = createOutcomeWatch({ journal, client, clock, policy, apply });
   const nodes = [client, ...(chain.nodes ?? [])];
-  const outcomes = createSenderPort({ journal, client, nodes, policy, clock, logger, noteRows });
-  const { port, conclude, concludeRest, recheck } = outcomes;
+  const conclusions = createConclusions({ journal, client, nodes, policy, clock, logger, noteRows });
+  const { port, conclude, concludeRest, recheck } = conclusions;
   const senders: Sender[] = options.senders.map((account) => createSender({ ...port, account, owner }));
   const intake: IntakePort = { journal, client, clock, policy, exposure, noteRows };
 

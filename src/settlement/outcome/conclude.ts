@@ -5,7 +5,7 @@ import type { Attempt, BatchRow, ReceiptRow } from "../../journal/ports/batches.
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
-import { isUsedUp, readCallOutcomes } from "../dispatch/sharedCalls.ts";
+import { isUsedUp, readCallOutcomes } from "./callOutcomes.ts";
 import { dataFeeOf, shareOf } from "./receipt.ts";
 import { retryRuleOf } from "./retry.ts";
 

@@ -1,9 +1,10 @@
 import type { Address, TransactionReceipt } from "viem";
 import type { Attempt } from "../../journal/ports/batches.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
-import { isUsedUp, signersOf } from "../dispatch/sharedCalls.ts";
+import type { SettlementPort } from "../port.ts";
+import { isUsedUp, signersOf } from "./callOutcomes.ts";
 import { authorizationOf, REVERTED } from "./conclude.ts";
-import { type StrikePort, strike } from "./strikes.ts";
+import { strike } from "./strikes.ts";
 
 /** How much shorter the money's way elsewhere is punished than code that turned hostile: the payer may just be short. */
 const MILDER = 4;
@@ -14,7 +15,7 @@ const MILDER = 4;
  * fault that is: all their signers are suspects, who are held back for no time, and whose calls go alone from then on.
  */
 export async function punish(
-  port: StrikePort,
+  port: SettlementPort,
   {
     transitions,
     payments,

@@ -1,19 +1,12 @@
 import type { Address } from "viem";
-import type { ChainClient } from "../../chain/client.ts";
-import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
-import type { EnginePolicy } from "../policy.ts";
+import type { SettlementPort } from "../port.ts";
 import { authorizationOf } from "./conclude.ts";
 
 // Accounts that cost gas behind a pre-flight which they passed. Each further strike holds them back for twice as long.
 
-export type StrikePort = {
-  readonly journal: Journal;
-  readonly client: ChainClient;
-  readonly policy: EnginePolicy;
-  readonly clock: Clock;
-};
+/** What strikes are read from and noted in. */
+export type StrikePort = Pick<SettlementPort, "journal" | "client" | "clock">;
 
 /** What is remembered of accounts, in lower case: how many strikes they have, and until when they are held back. */
 export type Strikes = ReadonlyMap<string, { readonly strikes: number; readonly untilMs: number }>;
@@ -48,8 +41,11 @@ export async function strike(port: StrikePort, accounts: readonly Address[], fir
   }
 }
 
-/** Of these accounts, those that are held back now, and until when. */
-export function heldOf(strikes: Strikes, nowMs: number): ReadonlyMap<string, number> {
+/** Accounts that are held back, in lower case, and until when. */
+export type HeldAccounts = ReadonlyMap<string, number>;
+
+/** Of these accounts, those that are held back now. */
+export function heldOf(strikes: Strikes, nowMs: number): HeldAccounts {
   return new Map(
     [...strikes].flatMap(([account, { untilMs }]) => (untilMs > nowMs ? [[account, untilMs] as const] : [])),
   );

@@ -3,10 +3,11 @@ import { readHorizon } from "../../chain/horizon.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { RefusalReason } from "../../router/index.ts";
-import type { HeldPayers, PreparePort } from "../dispatch/compose.ts";
-import { authorizationOf, concludeRefusal, concludeUse, maxItemsOf, quarantined, USE_UNKNOWN } from "./conclude.ts";
+import type { SettlementPort } from "../port.ts";
+import { authorizationOf, concludeRefusal, concludeUse, quarantined, USE_UNKNOWN } from "./conclude.ts";
 import { lookUpUses } from "./nonceUses.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
+import type { HeldAccounts } from "./strikes.ts";
 
 type Head = { readonly number: bigint; readonly timestamp: bigint };
 
@@ -49,7 +50,7 @@ export function expired(row: PaymentRow, head: Head): Transition {
  * {@link expired}, but not by the chain's time alone: a node that is wrong about it would end payments that are good. While this
  * clock says otherwise, they wait.
  */
-function passed(port: Pick<PreparePort, "clock" | "policy">, row: PaymentRow, head: Head): Transition {
+function passed(port: Pick<SettlementPort, "clock" | "policy">, row: PaymentRow, head: Head): Transition {
   const nowMs = port.clock.now();
   const passedAtMs = Number(row.deadlineSeconds) * 1000;
   if (nowMs >= passedAtMs) return expired(row, head);
@@ -59,11 +60,11 @@ function passed(port: Pick<PreparePort, "clock" | "policy">, row: PaymentRow, he
 
 /** The transition of a payment that the plan leaves out, all but for a used nonce (see {@link concludeUses}). */
 export function dropped(
-  port: Pick<PreparePort, "clock" | "policy">,
+  port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
   reason: Exclude<DropReason, { readonly kind: "nonce-used" }>,
   head: Head,
-  held: HeldPayers,
+  held: HeldAccounts,
 ): Transition {
   const nowMs = port.clock.now();
   const waitMs = port.policy.retryRefusedAfterMs;
@@ -99,7 +100,7 @@ function rejected(row: PaymentRow, reason: string, message: string, { number: bl
 
 /** The transition after a pre-flight, all but for a used nonce. Undefined where the outcome is none. */
 export function excluded(
-  port: Pick<PreparePort, "clock" | "policy">,
+  port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
   outcome: PaymentOutcome,
   head: Head,
@@ -145,7 +146,11 @@ export function excluded(
  * The transitions of queued payments whose nonce is used: by whom, in which transaction. A use counts at the depth at which
  * a txNonce's loss does, or once it is final; until then, and while the transaction is not found, the payment waits.
  */
-export async function concludeUses(port: PreparePort, rows: readonly PaymentRow[], head: Head): Promise<Transition[]> {
+export async function concludeUses(
+  port: SettlementPort,
+  rows: readonly PaymentRow[],
+  head: Head,
+): Promise<Transition[]> {
   if (rows.length === 0) return [];
   const [uses, horizon] = await Promise.all([lookUpUses(port, rows), readHorizon(port.client)]);
   const deep = head.number - BigInt(port.policy.lossConfirmations - 1);
@@ -165,26 +170,9 @@ export async function concludeUses(port: PreparePort, rows: readonly PaymentRow[
   });
 }
 
-/**
- * Payments of a batch that failed as a whole go in ever smaller batches, apart from the others; those that are to go alone do
- * so.
- */
-export function bySize(
-  rows: readonly PaymentRow[],
-): { readonly rows: readonly PaymentRow[]; readonly maxItems: number | undefined }[] {
-  const groups = new Map<number | undefined, PaymentRow[]>();
-  for (const row of rows) {
-    const maxItems = row.work.kind === "authorization" && row.work.alone === true ? 1 : maxItemsOf(row);
-    const group = groups.get(maxItems);
-    if (group === undefined) groups.set(maxItems, [row]);
-    else group.push(row);
-  }
-  return [...groups].map(([maxItems, group]) => ({ rows: group, maxItems }));
-}
-
 /** What follows from a refusal, with the operator's policy of trying again. */
 export function refused(
-  port: Pick<PreparePort, "clock" | "policy">,
+  port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
   reason: RefusalReason,
   message: string,

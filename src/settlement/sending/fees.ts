@@ -1,10 +1,5 @@
-import { type FeeBounds, type Fees, type Market, offer } from "../../chain/fees/fees.ts";
-
-/** Bounds of what is offered per gas, in wei, and the step of a replacement in thousandths. */
-export type FeePolicy = FeeBounds & {
-  /** Nodes want at least 100 (10 %); 125 leaves room for their rounding. */
-  readonly bumpPermille: bigint;
-};
+import { type Fees, type Market, offer } from "../../chain/fees/fees.ts";
+import type { FeePolicy } from "../policy.ts";
 
 /**
  * Fees of a replacement: both fields at least a step above the last attempt (nodes compare both), or what the market asks

@@ -1,47 +1,10 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { type Address, type Hex, keccak256, numberToHex, size, type TransactionReceipt } from "viem";
+import { type Hex, size } from "viem";
 import { MAX_TRANSACTION_GAS } from "../../../../src/gas/index.ts";
 import type { PaymentRow } from "../../../../src/journal/ports/payments.ts";
-import type { LogProof } from "../../../../src/journal/ports/work.ts";
-import { composeCalls, packCalls, readCallOutcomes } from "../../../../src/settlement/dispatch/sharedCalls.ts";
-
-const CONTRACT: Address = "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003";
-const word = (value: number | bigint): Hex => numberToHex(value, { size: 32 });
-
-let ids = 0;
-function callRow(call: { data?: Hex; gas?: bigint; proof?: LogProof } = {}): PaymentRow {
-  ids += 1;
-  const { data = "0x", gas = 100_000n, proof = { address: CONTRACT, topics: [] } } = call;
-  return {
-    id: ids,
-    identity: `call:84532:${ids}`,
-    digest: keccak256(numberToHex(ids)),
-    work: { kind: "call", chainId: 84532, to: CONTRACT, data, gas, proof },
-    deadlineSeconds: 2_000_000_000n,
-    acceptedBlock: 1n,
-    source: undefined,
-    chainId: 84532,
-    state: "queued",
-    reason: undefined,
-    evidence: { kind: "accepted", block: 1n },
-    batchId: undefined,
-    acceptedAtMs: 0,
-    updatedAtMs: 0,
-    tries: 0,
-    nextTryAtMs: 0,
-    consumedAtMs: undefined,
-  };
-}
-
-function receiptOf(
-  logs: readonly { address?: Address; topics: readonly Hex[]; data?: Hex }[],
-  status: "success" | "reverted" = "success",
-): TransactionReceipt {
-  const full = logs.map((log, logIndex) => ({ address: CONTRACT, data: "0x", ...log, logIndex }));
-  // Only what is read.
-  return { status, logs: full } as unknown as TransactionReceipt;
-}
+import { composeCalls, packCalls } from "../../../../src/settlement/dispatch/sharedCalls.ts";
+import { CONTRACT, callRow } from "../../../helpers/callRows.ts";
 
 describe("packCalls", () => {
   const bytes = fc
@@ -108,44 +71,5 @@ describe("composeCalls", () => {
   it("never asks for less than the calldata's floor", () => {
     const row = callRow({ data: `0x${"ff".repeat(10_000)}`, gas: 1_000n });
     expect(composeCalls([row]).gas).to.equal(421_000n);
-  });
-});
-
-describe("readCallOutcomes", () => {
-  const proof = (...topics: (Hex | null)[]): LogProof => ({ address: CONTRACT, topics });
-  const statuses = (receipt: TransactionReceipt, rows: readonly PaymentRow[]) =>
-    readCallOutcomes(receipt, rows).map((outcome) =>
-      outcome.status === "settled" ? outcome.logIndex : outcome.status,
-    );
-
-  it("finds each call's own log, in whatever order", () => {
-    const rows = [1, 2, 3].map((n) => callRow({ proof: proof(word(9), word(n)) }));
-    const logs = [3, 1].map((n) => ({ topics: [word(9), word(n)] }));
-    expect(statuses(receiptOf(logs), rows)).to.deep.equal([1, "unproven", 0]);
-  });
-
-  it("lets one log prove one call", () => {
-    const rows = [1, 2].map(() => callRow({ proof: proof(word(9)) }));
-    expect(statuses(receiptOf([{ topics: [word(9)] }]), rows)).to.deep.equal([0, "unproven"]);
-  });
-
-  it("compares the contract, every topic and the words of the data that are given", () => {
-    const exact = { address: CONTRACT, topics: [word(9), null, word(2)], data: [null, word(7)] };
-    const good = { topics: [word(9), word(1), word(2)], data: `0x${"00".repeat(32)}${word(7).slice(2)}` as Hex };
-    const others = [
-      { ...good, address: "0x0000000000000000000000000000000000000001" as Address },
-      { ...good, topics: [word(9), word(1), word(3)] },
-      { ...good, topics: [word(9), word(1)] },
-      { ...good, data: `0x${"00".repeat(32)}${word(8).slice(2)}` as Hex },
-      { ...good, data: `0x${"00".repeat(32)}` as Hex },
-    ];
-    const row = callRow({ proof: exact });
-    expect(statuses(receiptOf([...others, good]), [row])).to.deep.equal([5]);
-    expect(statuses(receiptOf(others), [row])).to.deep.equal(["unproven"]);
-  });
-
-  it("knows nothing of calls whose transaction reverted", () => {
-    const rows = [callRow(), callRow()];
-    expect(statuses(receiptOf([], "reverted"), rows)).to.deep.equal(["not-attempted", "not-attempted"]);
   });
 });

@@ -1,0 +1,19 @@
+import type { PaymentRow } from "../../journal/ports/payments.ts";
+import { maxItemsOf } from "../outcome/conclude.ts";
+
+/**
+ * Payments of a batch that failed as a whole go in ever smaller batches, apart from the others; those that are to go alone do
+ * so.
+ */
+export function bySize(
+  rows: readonly PaymentRow[],
+): { readonly rows: readonly PaymentRow[]; readonly maxItems: number | undefined }[] {
+  const groups = new Map<number | undefined, PaymentRow[]>();
+  for (const row of rows) {
+    const maxItems = row.work.kind === "authorization" && row.work.alone === true ? 1 : maxItemsOf(row);
+    const group = groups.get(maxItems);
+    if (group === undefined) groups.set(maxItems, [row]);
+    else group.push(row);
+  }
+  return [...groups].map(([maxItems, group]) => ({ rows: group, maxItems }));
+}
