@@ -1,8 +1,24 @@
+import type { Address, Hex } from "viem";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { KeeperAlert } from "./types.ts";
 
 const AGAIN_AFTER_MS = 60_000;
+
+/** What a person has to look at. Each is told once a minute while it lasts. */
+export type KeeperAlert = {
+  readonly kind: /** Half of a withdrawal's delay has passed, or more, and something is still unclaimed. */
+    | "claim-in-danger"
+    /** There is something to claim, and no key to do so. */
+    | "key-missing"
+    /** The sending key has too little for the gas. */
+    | "purse-low"
+    /** A voucher cannot be claimed. */
+    | "bad-voucher"
+    | "call-failed";
+  readonly message: string;
+  readonly channelId?: Hex;
+  readonly address?: Address;
+};
 
 /** Says alerts, each about the same thing once a minute. */
 export function createAlerts(clock: Clock, logger: Logger, tell: (alert: KeeperAlert) => void) {

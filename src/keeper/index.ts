@@ -1,6 +1,7 @@
 // What `import … from "tributary/keeper"` gives: a merchant's side of x402 channels (scheme batch-settlement).
 export type { Clock } from "../clock.ts";
 export type { Logger } from "../logger.ts";
+export type { KeeperAlert } from "./alerts.ts";
 export type { KeeperActivity } from "./calls/activity.ts";
 export type { AuthorizerKey } from "./calls/authority.ts";
 export type { BadVoucher } from "./calls/compose.ts";
@@ -12,4 +13,4 @@ export { DEFAULT_KEEPER_POLICY, type KeeperPolicy, KeeperPolicyError } from "./d
 export type { KeeperWaiting } from "./due/waiting.ts";
 export { createChannelKeeper } from "./keeper.ts";
 export { createKeeperMetrics, type KeeperMetrics } from "./metrics.ts";
-export type { ChannelKeeper, ClaimReport, KeeperAlert, KeeperOptions, KeeperStatus, SweepReport } from "./types.ts";
+export type { ChannelKeeper, ClaimReport, KeeperOptions, KeeperStatus, SweepReport } from "./types.ts";

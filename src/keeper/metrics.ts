@@ -5,8 +5,8 @@ import { batchSettlementAbi as abi } from "../channels/abi.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Journal, KeeperCall, PaymentRow } from "../journal/index.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
+import type { KeeperAlert } from "./alerts.ts";
 import { everyChannel, unclaimedOf } from "./channels/rows.ts";
-import type { KeeperAlert } from "./types.ts";
 
 /** What a keeper counts, for Prometheus. Nothing in it names a channel, a payer or a receiver. */
 export type KeeperMetrics = {

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { ChannelReceiver, Journal } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
+import type { KeeperAlert } from "./alerts.ts";
 import type { KeeperActivity } from "./calls/activity.ts";
 import type { AuthorizerKey } from "./calls/authority.ts";
 import type { BadVoucher } from "./calls/compose.ts";
@@ -36,22 +37,6 @@ export type KeeperOptions = {
   readonly metrics?: KeeperMetrics | undefined;
   /** Whether it works by itself until it is closed; by default it does. */
   readonly isWatching?: boolean;
-};
-
-/** What a person has to look at. Each is told once a minute while it lasts. */
-export type KeeperAlert = {
-  readonly kind: /** Half of a withdrawal's delay has passed, or more, and something is still unclaimed. */
-    | "claim-in-danger"
-    /** There is something to claim, and no key to do so. */
-    | "key-missing"
-    /** The sending key has too little for the gas. */
-    | "purse-low"
-    /** A voucher cannot be claimed. */
-    | "bad-voucher"
-    | "call-failed";
-  readonly message: string;
-  readonly channelId?: Hex;
-  readonly address?: Address;
 };
 
 /** What became of a claim that was asked for. */

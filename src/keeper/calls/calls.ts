@@ -43,6 +43,7 @@ export type CallRunner = {
 type Following = { readonly accepted: Promise<unknown>; readonly ended: Promise<CallResult> };
 
 type Port = WatchPort & {
+  readonly policy: { readonly callTimeoutMs: number };
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome">;
   readonly logger: Logger;
   /** Told of calls that did what they were to do, and what that was. */

@@ -5,7 +5,6 @@ import { inPieces } from "../../chain/logs/tokenLogs.ts";
 import type { Clock } from "../../clock.ts";
 import type { ChannelRow, Journal } from "../../journal/index.ts";
 import { channelCursor, channelCursorStart } from "../../settlement/reports/earnings/cursor.ts";
-import type { KeeperPolicy } from "../due/policy.ts";
 import { noteRange } from "./events.ts";
 import { unsynced } from "./reservation.ts";
 import { changeRows, everyChannel, type RowContent } from "./rows.ts";
@@ -14,7 +13,6 @@ export type WatchPort = {
   readonly journal: Journal;
   readonly client: ChainClient;
   readonly clock: Clock;
-  readonly policy: KeeperPolicy;
 };
 
 /**
@@ -24,7 +22,11 @@ export type WatchPort = {
  * @returns How many of the merchant's channels were withdrawn from, given back, or claimed by somebody else.
  * @throws ChainUnavailableError where the node does not answer. What was read until then is kept.
  */
-export async function catchUp(port: WatchPort, head: bigint, firstBlock?: bigint): Promise<number> {
+export async function catchUp(
+  port: WatchPort & { readonly policy: { readonly rewindBlocks: bigint } },
+  head: bigint,
+  firstBlock?: bigint,
+): Promise<number> {
   const { journal, client, policy } = port;
   const name = channelCursor(client.chain.id);
   const cursor = await journal.cursor(name);
