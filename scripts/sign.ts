@@ -3,7 +3,6 @@ import { Command, Option } from "commander";
 import type { Address, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { signAuthorization } from "../src/authorization/sign.ts";
-import type { TokenDomain } from "../src/authorization/typedData.ts";
 import { UsageError } from "../src/cli/exit/errors.ts";
 import { openLines } from "../src/cli/input/lineFile.ts";
 import { formatPayment, type PaymentFormat, paymentFormats } from "../src/cli/input/paymentFormats.ts";
@@ -24,7 +23,7 @@ import { notice } from "../src/cli/output/output.ts";
 import { startProgress } from "../src/cli/output/progress.ts";
 import { counted } from "../src/cli/output/summary.ts";
 import { deriveAccounts } from "../src/local/accounts.ts";
-import type { Network } from "../src/networks.ts";
+import type { Network, TokenDomain } from "../src/networks.ts";
 import { knownTokenDomain } from "../src/networks.ts";
 
 type Options = {

@@ -19,7 +19,7 @@ export {
   SignerMismatchError,
   signAuthorization,
 } from "./authorization/sign.ts";
-export { authorizationTypedData, hashAuthorization, type TokenDomain } from "./authorization/typedData.ts";
+export { authorizationTypedData, hashAuthorization } from "./authorization/typedData.ts";
 export type { Authorization, SignedAuthorization } from "./authorization/types.ts";
 export { type OfflineVerdict, verifySignatureOffline } from "./authorization/verify.ts";
 export {
@@ -80,7 +80,15 @@ export {
 } from "./gas/index.ts";
 export type { Logger } from "./logger.ts";
 export { AmountError, formatAmount, parseAmount } from "./money.ts";
-export { findNetwork, knownTokenDomain, type Network, networkOf, networks, UnknownNetworkError } from "./networks.ts";
+export {
+  findNetwork,
+  knownTokenDomain,
+  type Network,
+  networkOf,
+  networks,
+  type TokenDomain,
+  UnknownNetworkError,
+} from "./networks.ts";
 export {
   decodeRefusal,
   decodeSettle,

@@ -1,9 +1,14 @@
 import { type Address, isAddressEqual } from "viem";
-import type { TokenDomain } from "./authorization/typedData.ts";
 import { TributaryError } from "./errors.ts";
 
 /** The most that is offered per gas, in wei: altogether, and of that to whoever makes the block. */
 export type FeeCeilings = { readonly maxFeeWei: bigint; readonly maxTipWei: bigint };
+
+/**
+ * The parts of a token's EIP-712 domain that its address and chain do not tell. Neither may be empty: viem would leave an
+ * empty one out of the domain's type, and so hash something else than the token.
+ */
+export type TokenDomain = { readonly name: string; readonly version: string };
 
 /** An EVM chain that carries Circle's native USDC, under every name that x402 calls it by. */
 export type Network = {

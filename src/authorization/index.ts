@@ -16,6 +16,6 @@ export {
 export { serialiseAuthorization } from "./serialise.ts";
 export { type AuthorizationSigner, randomNonce, SignerMismatchError, signAuthorization } from "./sign.ts";
 export { type Erc6492Wrapper, isErc6492, normaliseSignature, splitSignature, unwrapErc6492 } from "./signature.ts";
-export { authorizationTypedData, eip3009Types, hashAuthorization, type TokenDomain } from "./typedData.ts";
+export { authorizationTypedData, eip3009Types, hashAuthorization } from "./typedData.ts";
 export type { Authorization, SignedAuthorization } from "./types.ts";
 export { type OfflineVerdict, verifySignatureOffline } from "./verify.ts";

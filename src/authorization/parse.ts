@@ -1,5 +1,6 @@
 import { type Address, concatHex, getAddress, type Hex, numberToHex } from "viem";
 import { z } from "zod";
+import type { TokenDomain } from "../networks.ts";
 import { findNetwork, isCalled, type Network, UnknownNetworkError } from "../networks.ts";
 import { decodeRecord } from "./decode.ts";
 import {
@@ -19,7 +20,6 @@ import {
   wholeNumber,
 } from "./fields.ts";
 import { AuthorizationInputError } from "./inputError.ts";
-import type { TokenDomain } from "./typedData.ts";
 import type { SignedAuthorization } from "./types.ts";
 
 /** The form that a record was written in. */

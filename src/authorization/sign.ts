@@ -10,8 +10,9 @@ import {
   type WalletClient,
 } from "viem";
 import { TributaryError } from "../errors.ts";
+import type { TokenDomain } from "../networks.ts";
 import { normaliseSignature } from "./signature.ts";
-import { authorizationTypedData, type TokenDomain } from "./typedData.ts";
+import { authorizationTypedData } from "./typedData.ts";
 import type { Authorization, SignedAuthorization } from "./types.ts";
 
 /** Whatever of viem signs typed data: a local account, a smart account, or a wallet client that has an account. */

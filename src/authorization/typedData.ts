@@ -1,11 +1,6 @@
 import { domainSeparator, type Hex, keccak256, numberToHex } from "viem";
+import type { TokenDomain } from "../networks.ts";
 import type { Authorization } from "./types.ts";
-
-/**
- * The parts of a token's EIP-712 domain that its address and chain do not tell. Neither may be empty: viem would leave an
- * empty one out of the domain's type, and so hash something else than the token.
- */
-export type TokenDomain = { readonly name: string; readonly version: string };
 
 const transferFields = [
   { name: "from", type: "address" },

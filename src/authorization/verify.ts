@@ -1,7 +1,8 @@
 import { type Address, getAddress, type Hex, size } from "viem";
+import type { TokenDomain } from "../networks.ts";
 import { recoverSigner } from "./recover.ts";
 import { findSignatureDefect, isErc6492, normaliseSignature } from "./signature.ts";
-import { hashAuthorization, type TokenDomain } from "./typedData.ts";
+import { hashAuthorization } from "./typedData.ts";
 import type { SignedAuthorization } from "./types.ts";
 
 /**

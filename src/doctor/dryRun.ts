@@ -1,11 +1,11 @@
 import type { Address } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { randomNonce, signAuthorization } from "../authorization/sign.ts";
-import type { TokenDomain } from "../authorization/typedData.ts";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { preflightAuthorization, preflightBatch } from "../chain/sending/preflight.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
+import type { TokenDomain } from "../networks.ts";
 import { encodeSettle } from "../router/encode.ts";
 import type { Refusal } from "../router/reason.ts";
 import { checked } from "./ask.ts";

@@ -1,7 +1,6 @@
 import { type Address, domainSeparator, parseAbi } from "viem";
-import type { TokenDomain } from "../authorization/typedData.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { knownTokenDomain, networkOf } from "../networks.ts";
+import { knownTokenDomain, networkOf, type TokenDomain } from "../networks.ts";
 import { answerOf, checked } from "./ask.ts";
 import { type DoctorCheck, failed, passed, warned } from "./report.ts";
 

@@ -13,9 +13,10 @@ import {
 } from "viem";
 import { call, getCode } from "viem/actions";
 import { unwrapErc6492 } from "../../authorization/signature.ts";
-import { hashAuthorization, type TokenDomain } from "../../authorization/typedData.ts";
+import { hashAuthorization } from "../../authorization/typedData.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { verifySignatureOffline } from "../../authorization/verify.ts";
+import type { TokenDomain } from "../../networks.ts";
 import { ChainUnavailableError } from "../errors.ts";
 
 /** Gas that a payer's `isValidSignature` may use unless the caller says otherwise. */

@@ -1,6 +1,6 @@
 import { serialiseAuthorization } from "../../authorization/serialise.ts";
-import type { TokenDomain } from "../../authorization/typedData.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
+import type { TokenDomain } from "../../networks.ts";
 
 /** How `tributary sign` writes a payment. */
 export const paymentFormats = ["authorization", "x402-v1", "x402-v2", "header"] as const;

@@ -2,8 +2,8 @@ import { type Address, isAddressEqual, parseAbi } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import { askContract, ContractFaultError } from "../../chain/contract.ts";
 import { ChainMismatchError } from "../../chain/errors.ts";
+import { domainOf } from "../../chain/facts/domain.ts";
 import { networkOf } from "../../networks.ts";
-import { domainOf } from "../../settlement/intake/verify.ts";
 
 /** What a resource server has to know of a token. */
 export type TokenTerms = {

@@ -1,22 +1,23 @@
 import { type Address, encodeAbiParameters, type Hex, keccak256 } from "viem";
 import { authorizationId, termsDigest } from "../../authorization/identity.ts";
-import type { TokenDomain } from "../../authorization/typedData.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts";
+import { domainOf } from "../../chain/facts/domain.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { NewPayment, PaymentRow } from "../../journal/ports/payments.ts";
 import type { LogProof, Work } from "../../journal/ports/work.ts";
+import type { TokenDomain } from "../../networks.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { beyondCaps, createAdded, type Spending } from "./caps.ts";
 import type { Exposure } from "./exposure.ts";
 import { findShortfalls, type Shortfall } from "./funds.ts";
 import { retryRuleOfReason } from "./retryRequest.ts";
-import { type BadSignature, domainOf, verifySubmissions } from "./verify.ts";
+import { type BadSignature, verifySubmissions } from "./verify.ts";
 
 /** A payment as it is handed to the engine. */
 export type Submission = {

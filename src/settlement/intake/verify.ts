@@ -1,14 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Address, type Hex, parseAbi } from "viem";
-import type { TokenDomain } from "../../authorization/typedData.ts";
+import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { verifySignatureOffline } from "../../authorization/verify.ts";
-import { tokenKey } from "../../batch/index.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import { askContract, ContractFaultError } from "../../chain/contract.ts";
-import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts";
+import { ChainUnavailableError } from "../../chain/errors.ts";
 import { verifySignatureOnChain } from "../../chain/facts/verify.ts";
-import { knownTokenDomain } from "../../networks.ts";
+import type { TokenDomain } from "../../networks.ts";
 
 /** What the token would say of a signature: the form of it that it takes, or why it takes none. */
 export type SignatureVerdict =
@@ -101,42 +98,4 @@ async function verifyOnChain(
 
 function bad(message: string): SignatureVerdict {
   return { status: "bad", reason: "bad-signature", message };
-}
-
-const domainAbi = parseAbi(["function name() view returns (string)", "function version() view returns (string)"]);
-/** A name and a version cost a token some thousands. */
-const DOMAIN_GAS = 1_000_000n;
-const domains = new WeakMap<ChainClient, Map<string, Promise<TokenDomain>>>();
-
-/**
- * The token's EIP-712 domain: the known one, else what its `name()` and `version()` say, asked once.
- * @throws ChainMismatchError where it says none, ChainUnavailableError where the node does not answer.
- */
-export function domainOf(client: ChainClient, token: Address): Promise<TokenDomain> {
-  const known = knownTokenDomain(client.chain.id, token);
-  if (known !== undefined) return Promise.resolve(known);
-  const asked = domains.get(client) ?? new Map<string, Promise<TokenDomain>>();
-  domains.set(client, asked);
-  const key = tokenKey(client.chain.id, token);
-  const before = asked.get(key);
-  if (before !== undefined) return before;
-  const say = (functionName: "name" | "version") =>
-    askContract(client, "the token's name and version", {
-      address: token,
-      abi: domainAbi,
-      functionName,
-      gas: DOMAIN_GAS,
-    });
-  const answer = Promise.all([say("name"), say("version")]).then(
-    ([name, version]) => ({ name: String(name), version: String(version) }),
-    (error: unknown) => {
-      if (!(error instanceof ContractFaultError)) throw error;
-      throw new ChainMismatchError(`The contract at ${token} does not say its EIP-712 domain.`, {
-        hint: "A token with EIP-3009 has name() and version(); check the address.",
-      });
-    },
-  );
-  asked.set(key, answer);
-  answer.catch(() => asked.delete(key));
-  return answer;
 }

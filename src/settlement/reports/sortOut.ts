@@ -2,8 +2,9 @@ import { authorizationId, termsDigest } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainMismatchError } from "../../chain/errors.ts";
+import { domainOf } from "../../chain/facts/domain.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
-import { domainOf, verifySubmissions } from "../intake/verify.ts";
+import { verifySubmissions } from "../intake/verify.ts";
 import { outcomeOfRefusal } from "../job/outcome.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome } from "../outcome/results.ts";
 
