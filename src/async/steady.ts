@@ -1,7 +1,5 @@
-import { BaseError } from "viem";
-import { describeFailure } from "../chain/ask.ts";
 import type { Clock } from "../clock.ts";
-import { TributaryError } from "../errors.ts";
+import { describeError } from "../failures.ts";
 import type { Logger } from "../logger.ts";
 
 /** The longest pause between two tries of what fails again and again. */
@@ -52,7 +50,7 @@ export function startSteady(options: {
         const nowMs = clock.now();
         if (failures === 1 || nowMs - mentionedAtMs >= MENTION_EVERY_MS) {
           mentionedAtMs = nowMs;
-          logger.warn(`${name}: will try again`, { ...describe(error), failures });
+          logger.warn(`${name}: will try again`, { ...describeError(error), failures });
         }
       }
       await pause(failures);
@@ -74,13 +72,4 @@ export function startSteady(options: {
 
   // Not before the caller has what it starts here.
   return { wake, ended: Promise.resolve().then(run) };
-}
-
-/** An error as fields of a log line: never its cause, which may quote a URL with a key. */
-export function describe(error: unknown): { readonly error: string } {
-  if (error instanceof TributaryError) {
-    return { error: error.details === undefined ? error.shortMessage : `${error.shortMessage} ${error.details}` };
-  }
-  if (error instanceof BaseError) return { error: `${error.name}: ${describeFailure(error)}` };
-  return { error: error instanceof Error ? `${error.name}: ${error.message.split("\n")[0]}` : "unknown" };
 }

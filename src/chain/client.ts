@@ -9,8 +9,8 @@ import {
   type PublicClient,
   type Transport,
 } from "viem";
+import { describeFailure } from "../failures.ts";
 import { networkOf } from "../networks.ts";
-import { describeFailure } from "./ask.ts";
 import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
 
 /** A viem public client that knows its chain. */

@@ -1,7 +1,7 @@
 import { BaseError, ContractFunctionZeroDataError } from "viem";
-import { describeFailure } from "../chain/ask.ts";
 import { isRevert } from "../chain/reverts.ts";
 import { TributaryError } from "../errors.ts";
+import { describeFailure } from "../failures.ts";
 import { type DoctorCheck, failed } from "./report.ts";
 
 /** Runs a check. Where the node does not answer, that is what the check found. */

@@ -1,6 +1,6 @@
 import { isAddressEqual } from "viem";
-import { describe } from "../../async/steady.ts";
 import { alarm } from "../../clock.ts";
+import { describeError } from "../../failures.ts";
 import type { KeeperCall, PaymentRow } from "../../journal/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
@@ -74,7 +74,7 @@ export function createCallRunner(port: Port): CallRunner {
         return { call, row: decided };
       })
       .catch((error: unknown): CallResult => {
-        if (!closing.signal.aborted) logger.warn("keeper: a call will be looked at again", describe(error));
+        if (!closing.signal.aborted) logger.warn("keeper: a call will be looked at again", describeError(error));
         return { call, row: undefined };
       })
       .finally(() => following.delete(call.key));

@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
-import { describe } from "../../async/steady.ts";
 import { type Fees, offer, readMarket } from "../../chain/fees/fees.ts";
 import { broadcastToAll } from "../../chain/sending/broadcast.ts";
+import { describeError } from "../../failures.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import { consumerOf, findMined, type MinedAttempt } from "../outcome/observe.ts";
@@ -51,7 +51,7 @@ export function createSender(port: SenderPort): Sender {
     } catch (error) {
       failures += 1;
       failingUntilMs = clock.now() + Math.min(MAX_FAILING_MS, policy.pollMs * 2 ** Math.min(failures, 10));
-      if (failures === 1) logger.warn("nothing was signed", { sender: key.sender, ...describe(error) });
+      if (failures === 1) logger.warn("nothing was signed", { sender: key.sender, ...describeError(error) });
       return false;
     }
   }

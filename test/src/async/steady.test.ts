@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { describe as describeError, startSteady } from "../../../src/async/steady.ts";
+import { startSteady } from "../../../src/async/steady.ts";
 import type { Clock } from "../../../src/clock.ts";
 import { TributaryError } from "../../../src/errors.ts";
 
@@ -75,13 +75,5 @@ describe("startSteady", () => {
     steady.wake();
     await steady.ended;
     expect(runs).to.equal(3);
-  });
-});
-
-describe("describe", () => {
-  it("never quotes what viem quotes", async () => {
-    const { HttpRequestError } = await import("viem");
-    const error = new HttpRequestError({ url: "https://node.example/v2/SECRETKEY", status: 503 });
-    expect(describeError(error)).to.deep.equal({ error: "HttpRequestError: It answered with HTTP status 503." });
   });
 });

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { HttpRequestError, RpcRequestError, TimeoutError } from "viem";
-import { ask, describeFailure } from "../../../src/chain/ask.ts";
+import { HttpRequestError } from "viem";
+import { ask } from "../../../src/chain/ask.ts";
 import { ChainUnavailableError } from "../../../src/chain/errors.ts";
 
 const url = "https://node.example/v2/secret-key";
@@ -20,23 +20,4 @@ describe("ask", () => {
     expect(error.cause).to.equal(undefined);
     expect(`${error.message}${error.stack}`).to.not.include("secret-key");
   });
-});
-
-describe("describeFailure", () => {
-  const cases: readonly (readonly [string, unknown, string])[] = [
-    ["a time-out", new TimeoutError({ url, body: {} }), "It took too long to answer."],
-    ["a node that is not there", new HttpRequestError({ url, body: {} }), "It cannot be reached."],
-    [
-      "an RPC error, by its first line",
-      new RpcRequestError({ url, body: {}, error: { code: -32000, message: "header not found\nat block" } }),
-      "It answered: header not found",
-    ],
-    ["an answer that cannot be read", new TypeError("x is undefined"), "Its answer cannot be read."],
-    ["what is no error", "boom", "It failed."],
-  ];
-  for (const [name, error, text] of cases) {
-    it(`describes ${name}`, () => {
-      expect(describeFailure(error)).to.equal(text);
-    });
-  }
 });
