@@ -3,13 +3,18 @@ export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly o
 
 /**
  * Group commit: requests that arrive in one tick, or while a run is under way, go into the next run together. `run` must
- * answer each one, in order. `weight` and `most` bound a run.
+ * answer each one, in order.
+ * @param most The most that a run takes. A request that is larger alone gets a run of its own.
+ * @param options.weight How much of `most` a request takes, 1 by default.
+ * @param options.pause Awaited before each run. `setImmediate` of node:timers/promises lets requests of one turn of the event
+ * loop share a run, such as those that came over several sockets.
  */
 export function gather<I, O>(
   run: (items: readonly I[]) => Promise<readonly Settled<O>[]>,
   most: number,
-  weight: (item: I) => number = () => 1,
+  options: { readonly weight?: (item: I) => number; readonly pause?: () => Promise<void> } = {},
 ): (item: I) => Promise<O> {
+  const { weight = () => 1, pause = () => Promise.resolve() } = options;
   type Waiting = {
     readonly item: I;
     readonly resolve: (value: O) => void;
@@ -30,7 +35,9 @@ export function gather<I, O>(
   }
 
   async function work(): Promise<void> {
+    running = true;
     while (waiting.length > 0) {
+      await pause();
       const group = take();
       let answers: readonly Settled<O>[];
       try {
@@ -50,10 +57,16 @@ export function gather<I, O>(
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (running) return;
-      running = true;
-      queueMicrotask(work);
+      if (!running) void work();
     });
+}
+
+/** Waits for one call, whose failure is its own and not that of the calls beside it. */
+export function settled<T>(answer: Promise<T>): Promise<Settled<T>> {
+  return answer.then(
+    (value) => ({ ok: true, value }),
+    (error: unknown) => ({ ok: false, error }),
+  );
 }
 
 /**

@@ -50,7 +50,7 @@ export function createJournal(database: Backend): Journal {
         (error) => error instanceof JournalError && concerningAll.has(error.kind),
       ),
     ROWS_PER_TRANSACTION,
-    (call) => call.length,
+    { weight: (call) => call.length },
   );
 
   return {

@@ -1,4 +1,5 @@
 import type { Address, Hex } from "viem";
+import { mutex } from "../async/mutex.ts";
 import { startSteady } from "../async/steady.ts";
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
@@ -73,12 +74,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
   let lastAuditMs = Number.NEGATIVE_INFINITY;
   let lastPrices: Prices | undefined;
   /** Rounds and what is asked for go one behind the other: two of them must not claim the same. */
-  let turn: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = turn.then(work);
-    turn = mine.catch(() => undefined);
-    return mine;
-  };
+  const inTurn = mutex();
 
   const senders = () => engine.accounts().map(({ address }) => address as Address);
   /** @param isAsked Whether somebody asked for it: then it may cost more than it brings. */
@@ -358,7 +354,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
       // What was asked for waits for its calls.
       await runner.close();
       await Promise.all(loops.map(({ ended }) => ended));
-      await turn;
+      await inTurn(async () => undefined);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { type Address, BaseError, ContractFunctionZeroDataError } from "viem";
+import { eachAtOnce } from "../../async/pool.ts";
 import { type AuthorizationIdentity, authorizationId } from "../../authorization/identity.ts";
 import type { Authorization } from "../../authorization/types.ts";
 import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
@@ -50,7 +51,7 @@ export async function readFacts(
   const blocked = new Set<string>();
   let head: Head | undefined;
 
-  await inTurns(chunks(owners, ACCOUNTS_PER_CALL), async (chunk) => {
+  await eachAtOnce(chunks(owners, ACCOUNTS_PER_CALL), CALLS_AT_ONCE, async (chunk) => {
     const [at, amounts, flags] = await asked(
       token,
       client.readContract({ ...lens, functionName: "accounts", args: [token, chunk] }),
@@ -89,7 +90,7 @@ async function readStates(
 ) {
   const used = new Set<string>();
   const heads: LensHead[] = [];
-  await inTurns(chunks(authorizations, STATES_PER_CALL), async (chunk) => {
+  await eachAtOnce(chunks(authorizations, STATES_PER_CALL), CALLS_AT_ONCE, async (chunk) => {
     const queries = chunk.map(({ from, nonce }) => ({ payer: from, nonce }));
     const [at, states] = await asked(
       token,
@@ -125,7 +126,7 @@ export async function readCodes(
 ): Promise<ReadonlySet<string>> {
   const owners = [...new Set(accounts.map((account) => account.toLowerCase() as Address))];
   const withCode = new Set<string>();
-  await inTurns(chunks(owners, ACCOUNTS_PER_CALL), async (chunk) => {
+  await eachAtOnce(chunks(owners, ACCOUNTS_PER_CALL), CALLS_AT_ONCE, async (chunk) => {
     const query = { ...lens, functionName: "accounts", args: [token, chunk] } as const;
     const [, , code] = await asked(token, client.readContract(query));
     for (const [i, owner] of chunk.entries()) if (((code[i] ?? 0) & HAS_CODE) !== 0) withCode.add(owner);
@@ -168,14 +169,4 @@ function later(a: Head | undefined, b: LensHead): Head {
 
 function chunks<T>(items: readonly T[], length: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
-}
-
-/** Runs `work` on each item, a few at once, so that a large file does not open a thousand requests. */
-async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items[Symbol.iterator]();
-  await Promise.all(
-    Array.from({ length: CALLS_AT_ONCE }, async () => {
-      for (const item of queue) await work(item);
-    }),
-  );
 }

@@ -1,6 +1,7 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FacilitatorEvmSigner } from "@x402/evm";
 import type { Abi, Address, Hex } from "viem";
-import { createCollector } from "../../async/collector.ts";
+import { gather, settled } from "../../async/gather.ts";
 import { unavailable } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { askContract, ContractFaultError } from "../../chain/contract.ts";
@@ -69,25 +70,21 @@ export function createVerificationReads(
   };
 }
 
-const codeReaders = new WeakMap<ChainClient, (address: Address) => Promise<{ readonly code: Hex | undefined }>>();
+/** Accounts whose code one request asks for, at most. */
+const MAX_GATHERED = 500;
+const codeReaders = new WeakMap<ChainClient, (address: Address) => Promise<Hex | undefined>>();
 
 /** An account's code. What many verifications ask while an answer is on its way goes together in the next request. */
-async function readCode(client: ChainClient, address: Address): Promise<Hex | undefined> {
+function readCode(client: ChainClient, address: Address): Promise<Hex | undefined> {
   const known = codeReaders.get(client);
-  const read =
-    known ??
-    createCollector<Address, { readonly code: Hex | undefined }>((addresses) =>
-      Promise.all(
-        addresses.map((one) =>
-          client.getCode({ address: one }).then(
-            (code) => ({ code }),
-            (error: unknown) => (error instanceof Error ? error : new Error("the code was not read")),
-          ),
-        ),
-      ),
-    );
-  if (known === undefined) codeReaders.set(client, read);
-  return (await read(address)).code;
+  if (known !== undefined) return known(address);
+  const read = gather<Address, Hex | undefined>(
+    (addresses) => Promise.all(addresses.map((one) => settled(client.getCode({ address: one })))),
+    MAX_GATHERED,
+    { pause: nextTurn },
+  );
+  codeReaders.set(client, read);
+  return read(address);
 }
 
 /** What a read may use: a simulated transfer, perhaps with the deployment of a wallet before it. */

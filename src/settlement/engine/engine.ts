@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createCollector } from "../../async/collector.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { gather } from "../../async/gather.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import { OPEN_STATES, type PaymentRow, type Transition } from "../../journal/ports/payments.ts";
@@ -34,6 +35,8 @@ export type { EngineOptions, SettlementEngine } from "./types.ts";
 
 /** What is still running when an engine closes is not waited for longer: it can do nothing any more. */
 const LAST_WORK_MS = 2_000;
+/** Submissions that are admitted together, at most. */
+const MAX_GATHERED = 500;
 
 /**
  * Starts an engine: takes the keys' leases, takes up whatever the journal holds open, and settles what is submitted.
@@ -107,7 +110,16 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     return admission;
   };
   // Submissions of one moment share their reads and their commit.
-  const collect = createCollector<Submission, Admission>(admitAll);
+  const collect = gather<Submission, Admission>(
+    async (submissions) => {
+      const answers = await admitAll(submissions);
+      return answers.map((answer) =>
+        answer instanceof Error ? { ok: false, error: answer } : { ok: true, value: answer },
+      );
+    },
+    MAX_GATHERED,
+    { pause: nextTurn },
+  );
 
   await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
   const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));

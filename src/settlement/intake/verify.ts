@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Hex } from "viem";
+import { eachAtOnce } from "../../async/pool.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { verifySignatureOffline } from "../../authorization/verify.ts";
 import type { ChainClient } from "../../chain/client.ts";
@@ -46,13 +47,10 @@ export async function verifySubmissions(
     await nextTurn();
     sliceEndsAt = performance.now() + SLICE_MS;
   }
-  for (let i = 0; i < toAsk.length; i += ASKED_AT_ONCE) {
-    const some = toAsk.slice(i, i + ASKED_AT_ONCE).map(async (index) => {
-      const authorization = submissions[index]?.authorization;
-      if (authorization !== undefined) verdicts[index] = await verifyOnChain(client, authorization, domain);
-    });
-    await Promise.all(some);
-  }
+  await eachAtOnce(toAsk, ASKED_AT_ONCE, async (index) => {
+    const authorization = submissions[index]?.authorization;
+    if (authorization !== undefined) verdicts[index] = await verifyOnChain(client, authorization, domain);
+  });
   return verdicts.map((verdict) => verdict ?? bad("it could not be read"));
 }
 

@@ -1,4 +1,5 @@
 import type { Hex } from "viem";
+import { mutex } from "../../async/mutex.ts";
 import { type Fees, offer, readMarket } from "../../chain/fees/fees.ts";
 import { broadcastToAll } from "../../chain/sending/broadcast.ts";
 import { describeError } from "../../failures.ts";
@@ -9,7 +10,7 @@ import { createBalanceWatch } from "./balance.ts";
 import { type BatchDecision, decideBatch, findGaps } from "./decide.ts";
 import { replacementFees } from "./fees.ts";
 import { createLeaseKeeper } from "./lease.ts";
-import { mutex, newBatchId, noop, signAttempt } from "./signing.ts";
+import { newBatchId, noop, signAttempt } from "./signing.ts";
 import { createTracks } from "./tracks.ts";
 import { type BelievedCounts, createTxCountWatch } from "./txCounts.ts";
 import type { Composition, Sender, SenderPort } from "./types.ts";

@@ -39,13 +39,3 @@ export function newBatchId(
   const types = [{ type: "uint256" }, { type: "address" }, { type: "uint256" }, { type: "uint256" }] as const;
   return keccak256(encodeAbiParameters(types, [BigInt(chainId), sender, BigInt(txNonce), BigInt(nowMs)]));
 }
-
-/** Runs one thing after the other. */
-export function mutex(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const next = last.then(work, work);
-    last = next.catch(() => undefined);
-    return next;
-  };
-}

@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect } from "chai";
-import { gather, togetherOrAlone } from "../../../src/async/gather.ts";
+import { gather, settled, togetherOrAlone } from "../../../src/async/gather.ts";
 
 describe("gather", () => {
   const setUp = (most = 100) => {
@@ -33,7 +34,7 @@ describe("gather", () => {
         return items.map((value) => ({ ok: true, value }));
       },
       4,
-      (item) => item.length,
+      { weight: (item) => item.length },
     );
     const items = ["aaa", "b", "c", "dddddddd", "e"];
     expect(await Promise.all(items.map(ask))).to.deep.equal(items);
@@ -50,6 +51,53 @@ describe("gather", () => {
     expect([one.status, two.status]).to.deep.equal(["rejected", "rejected"]);
     fails = false;
     expect(await ask(3)).to.equal(3);
+  });
+
+  it("bounds a run by the number of requests where nothing says what they weigh", async () => {
+    const sizes: number[] = [];
+    const ask = gather<number, number>(async (items) => {
+      sizes.push(items.length);
+      return items.map((value) => ({ ok: true, value }));
+    }, 2);
+    await Promise.all([1, 2, 3, 4, 5].map(ask));
+    expect(sizes).to.deep.equal([2, 2, 1]);
+  });
+
+  it("fails one request where its answer is a failure, and all where the run throws", async () => {
+    const ask = gather<number, number>(async (items) => {
+      if (items.includes(9)) throw new Error("all");
+      return items.map((value) => (value === 1 ? { ok: false, error: new Error("one") } : { ok: true, value }));
+    }, 10);
+    const [one, two] = await Promise.allSettled([ask(1), ask(2)]);
+    expect(one).to.have.nested.property("reason.message", "one");
+    expect(two).to.deep.equal({ status: "fulfilled", value: 2 });
+    const all = await Promise.allSettled([ask(9), ask(3)]);
+    for (const answer of all) expect(answer).to.have.nested.property("reason.message", "all");
+    expect(await ask(4)).to.equal(4);
+  });
+
+  it("takes what comes within a turn of the event loop into the run, where it pauses for that", async () => {
+    const runs: number[][] = [];
+    const ask = gather<number, number>(
+      async (items) => {
+        runs.push([...items]);
+        return items.map((value) => ({ ok: true, value }));
+      },
+      10,
+      { pause: nextTurn },
+    );
+    const first = ask(1);
+    await Promise.resolve();
+    await Promise.all([first, ask(2)]);
+    expect(runs).to.deep.equal([[1, 2]]);
+  });
+});
+
+describe("settled", () => {
+  it("says how a call ended", async () => {
+    const error = new Error("down");
+    expect(await settled(Promise.resolve(1))).to.deep.equal({ ok: true, value: 1 });
+    expect(await settled(Promise.reject(error))).to.deep.equal({ ok: false, error });
   });
 });
 

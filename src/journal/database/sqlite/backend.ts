@@ -63,7 +63,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   const write = gather<Operation, unknown>(
     (operations) => togetherOrAlone(operations, commit, isBusy),
     ROWS_PER_TRANSACTION,
-    ({ rows }) => Math.max(rows, LEAST_ROWS),
+    { weight: ({ rows }) => Math.max(rows, LEAST_ROWS) },
   );
 
   async function explained<T>(work: () => Promise<T>): Promise<T> {
