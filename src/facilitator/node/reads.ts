@@ -50,8 +50,11 @@ export function createVerificationReads(
       getCode: ({ address }) => {
         const known = codes.get(address.toLowerCase());
         if (known !== undefined) return known;
+        // It is noted and not thrown: the official code may have given up before it looks at this promise, and a rejection that
+        // nobody handles ends the process.
         const asked = readCode(client, address).catch((error: unknown) => {
-          throw failed(unavailable("an account's code", error));
+          failed(unavailable("an account's code", error));
+          return undefined;
         });
         codes.set(address.toLowerCase(), asked);
         return asked;
