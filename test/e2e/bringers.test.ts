@@ -4,7 +4,6 @@ import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { type Merchant, parseMerchantKeys } from "../../src/facilitator/index.ts";
 import { openJournal } from "../../src/journal/index.ts";
-import { silentLogger } from "../../src/logger.ts";
 import {
   type Answer,
   authorize,
@@ -91,11 +90,7 @@ describe("the one success of a payment is told to who brought it", () => {
 
   /** A payment whose bringer hung up after it was sent, on a facilitator that has noticed it. */
   async function dropped(headers: Record<string, string>, change: Change = {}) {
-    let isGone = false;
-    const info = (_: string, { message }: Readonly<Record<string, unknown>> = {}) => {
-      isGone ||= message === "the caller went away";
-    };
-    const served = await serve({ ...change, logger: { ...silentLogger, info } });
+    const served = await serve(change);
     const signed = await payment();
     await hold();
     const hangUp = new AbortController();
@@ -108,7 +103,8 @@ describe("the one success of a payment is told to who brought it", () => {
     await untilIn(served, signed, "submitted");
     hangUp.abort();
     await lost;
-    await until(() => isGone, "the facilitator notices");
+    const gone = 'tributary_refused_requests_total{path="settle",status="503"} 1';
+    await until(async () => (await (await served.get("/metrics")).text()).includes(gone), "the facilitator notices");
     return { served, signed };
   }
 
