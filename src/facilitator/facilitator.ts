@@ -1,8 +1,7 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { x402Facilitator } from "@x402/core/facilitator";
-import type { Network } from "@x402/core/types";
+import type { Network, PaymentPayload } from "@x402/core/types";
 import type { Hono } from "hono";
-import type { Address, LocalAccount } from "viem";
+import type { LocalAccount } from "viem";
 import { readBlockTime } from "../chain/blockTime.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { isDevelopmentChain } from "../chain/development.ts";
@@ -14,21 +13,18 @@ import type { Journal } from "../journal/ports/journal.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
-import { startEngine } from "../settlement/engine/start.ts";
 import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { createAccepts } from "./accepts/answer.ts";
-import { createAdmission } from "./admission/admission.ts";
 import { createCapacity } from "./admission/capacity.ts";
 import { createDoor } from "./admission/door.ts";
 import { assumeRate } from "./admission/machine.ts";
-import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "./admission/policy.ts";
+import type { FacilitatorPolicy } from "./admission/policy.ts";
 import type { RateLimit } from "./callers/limit.ts";
 import { type Merchant, withoutTwins } from "./callers/merchants.ts";
 import { createCatalogue } from "./catalogue/catalogue.ts";
 import { createChannelScheme } from "./channels/scheme.ts";
-import { createSignatureChecks } from "./exact/checks.ts";
-import { createExactScheme } from "./exact/exact.ts";
-import { createSettler, type SettleOptions } from "./exact/settle.ts";
+import { createExactScheme, type ExactContext } from "./exact/exact.ts";
+import { startExact } from "./exact/start.ts";
 import { verifyFunded } from "./exact/verify.ts";
 import { aside } from "./health/aside.ts";
 import { defaultHeadAge } from "./health/head.ts";
@@ -36,7 +32,6 @@ import { createMetrics } from "./health/metrics.ts";
 import { createReadiness } from "./health/readiness.ts";
 import { findWarnings } from "./health/warnings.ts";
 import { createApp } from "./http/app.ts";
-import { createTokens, usualTerms } from "./node/tokens.ts";
 import { createStatusUrl } from "./wire/statusUrl.ts";
 
 export type FacilitatorOptions = {
@@ -117,57 +112,32 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const chainId = client.chain.id;
-  const policy = resolveFacilitatorPolicy(chainId, options.policy);
   const statusUrl = createStatusUrl(chainId, options.publicUrl);
   const isTrustedProxy = createAddressSet(options.trustedProxies ?? []);
+  const merchants = withoutTwins(options.merchants ?? []);
+  // All that may fail is asked before the engine takes the keys.
   const batches = (await readRouterCode(client)).status === "matches";
-  const tokens = createTokens(client, policy.assets);
-  const token = await usualTerms(tokens);
   const maxHeadAgeSeconds = options.maxHeadAgeSeconds ?? (await defaultHeadAge(client));
-  const addresses = (): readonly Address[] => senders.map(({ address }) => address);
-  const warnings = await findWarnings({ client, addresses: addresses(), batches, clock, maxHeadAgeSeconds });
+  const addresses = senders.map(({ address }) => address);
+  const warnings = await findWarnings({ client, addresses, batches, clock, maxHeadAgeSeconds });
   for (const warning of warnings) logger.warn(warning);
-  const engine = await startEngine(client, {
-    journal,
-    nodes: options.nodes ?? [],
-    senders,
-    policy: { ...FACILITATOR_ENGINE, ...options.engine },
-    clock,
-    logger,
-    onHeld: ({ waitMs, lease: { sender, owner, place } }) => {
-      logger.warn("a key is leased to another process: watching whether it is alive", {
-        ...{ sender, owner, waitMs },
-        ...place,
-      });
-    },
-  });
+  const [rpcUrl] = client.chain.rpcUrls.default.http;
+  const loopback = rpcUrl !== undefined && (await isDevelopmentChain(client, rpcUrl));
+  const blockMs = await readBlockTime(client);
+  const withChannels = options.channels !== false && (await hasChannels(client));
+  const exact = await startExact(client, { ...options, clock, logger, batches });
 
-  const stopping = new AbortController();
-  const checks = createSignatureChecks(clock, chainId);
-  const admission = createAdmission({ journal, clock, client, policy, batches });
-  const port = {
-    client,
-    journal,
-    engine,
-    policy,
-    clock,
-    logger,
-    addresses,
-    checks,
-    admission,
-    stopping: stopping.signal,
-  };
-  const current = new AsyncLocalStorage<SettleOptions>();
+  const { port } = exact;
+  const { engine, policy, admission } = port;
+  const contexts = new WeakMap<PaymentPayload, ExactContext>();
+  const contextOf = (payload: PaymentPayload): ExactContext | undefined => contexts.get(payload);
   const capacity = createCapacity({
     clock,
     admitWithinMs: policy.admitWithinMs,
     assumedPerSecond: policy.assumedPerSecond ?? (await assumeRate()),
-    blockMs: await readBlockTime(client),
+    blockMs,
   });
   const metrics = createMetrics({ engine, journal, client, clock, load: capacity.view });
-  const settler = createSettler(port);
-  const [rpcUrl] = client.chain.rpcUrls.default.http;
-  const loopback = rpcUrl !== undefined && (await isDevelopmentChain(client, rpcUrl));
   const catalogue = createCatalogue({ journal, clock, logger, minimum: policy.listFrom, loopback });
   const timed = <T>(startedMs: number, tell: (seconds: number) => void, value: T): T => {
     void aside(logger, "measuring", () => tell((clock.now() - startedMs) / 1000));
@@ -175,8 +145,7 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   };
   const scheme = (version: 1 | 2) =>
     createExactScheme(version, {
-      ...{ addresses, token, statusUrl },
-      options: () => current.getStore() ?? {},
+      ...{ addresses: port.addresses, token: exact.token, statusUrl, contextOf },
       verify: async (request, caller) => {
         const startedMs = clock.now();
         const verdict = await verifyFunded(port, request, caller);
@@ -184,17 +153,17 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
       },
       settle: async (request, settleOptions) => {
         const startedMs = clock.now();
-        const settlement = await settler(request, settleOptions);
+        const settlement = await exact.settle(request, settleOptions);
         return timed(startedMs, (seconds) => metrics.settled(version, settlement, seconds), settlement);
       },
     });
   const x402 = new x402Facilitator().register(`eip155:${chainId}`, scheme(2));
   const v1Name = networkOf(chainId)?.v1Name;
   if (v1Name !== undefined) x402.registerV1(v1Name as Network, scheme(1));
-  const receivers = (options.merchants ?? []).flatMap((one) => one.receivers);
-  if (options.channels !== false && (await hasChannels(client))) {
-    const { authority } = options.channels ?? {};
-    const channels = createChannelScheme({ ...port, authority, receivers, options: () => current.getStore() ?? {} });
+  const receivers = merchants.flatMap((one) => one.receivers);
+  if (withChannels) {
+    const { authority } = options.channels || {};
+    const channels = createChannelScheme({ ...port, authority, receivers, contextOf });
     x402.register(`eip155:${chainId}`, metrics.channels.measured(channels, clock));
   }
   x402.registerExtension({ key: "bazaar" }).registerExtension({ key: "payment-identifier" });
@@ -202,7 +171,7 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   let closing = false;
   const enter = createDoor({
     clock,
-    merchants: withoutTwins(options.merchants ?? []),
+    merchants,
     merchantsOnly: options.merchantsOnly ?? false,
     rateLimit: options.rateLimit,
     isClosing: () => closing,
@@ -222,11 +191,11 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
     isTrustedProxy,
     allowedOrigins: (options.allowedOrigins ?? []).map((origin) => origin.toLowerCase()),
     admission,
-    accepts: createAccepts({ x402, chainId, tokens, admission, policy, receivers }),
+    accepts: createAccepts({ x402, chainId, tokens: exact.tokens, admission, policy, receivers }),
     capacity,
     load: capacity.view,
     readiness,
-    withOptions: (settleOptions, work) => current.run(settleOptions, work),
+    noteContext: (payload, context) => void contexts.set(payload, context),
   });
 
   let closed: Promise<void> | undefined;
@@ -238,7 +207,7 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
       answered.abort();
     };
     await within(graceMs);
-    stopping.abort();
+    exact.answerAll();
     // Those who still wait are answered by the journal, which the engine does not need for that.
     await within(5_000);
     await engine.close();

@@ -1,4 +1,4 @@
-import type { SchemeNetworkFacilitator } from "@x402/core/types";
+import type { PaymentPayload, SchemeNetworkFacilitator } from "@x402/core/types";
 import { type Admission, createAdmission } from "../admission/admission.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";
 import { NOBODY } from "../callers/caller.ts";
@@ -12,8 +12,8 @@ export type ChannelSchemePort = Omit<ChannelPort, "admission" | "policy"> & {
   readonly policy: FacilitatorPolicy;
   /** What lets requests in, where it is shared with other schemes. */
   readonly admission?: Admission;
-  /** Of the request that is being handled: who waits for it, its id, its `Authorization` header. */
-  readonly options?: () => ChannelSettleOptions;
+  /** What is known of the request that a payload came with: who asks and waits for it, and its id. */
+  readonly contextOf?: (payment: PaymentPayload) => ChannelSettleOptions | undefined;
 };
 
 /**
@@ -35,13 +35,13 @@ export function createChannelScheme(options: ChannelSchemePort): SchemeNetworkFa
       const read = readForVerify(payment, requirements);
       if (!read.ok) return { isValid: false, invalidReason: read.reason, invalidMessage: read.problem };
       const { payload, required } = read;
-      const { caller = NOBODY } = port.options?.() ?? {};
+      const { caller = NOBODY } = port.contextOf?.(payment) ?? {};
       const verdict = await verifyChannelPayment(port, payload, required, requirements.extra, caller);
       if (verdict.isValid && payload.type === "deposit") {
         await admission.checkBudgets(askOfVerify(payload, required), caller);
       }
       return verdict;
     },
-    settle: (payment, requirements) => settle(payment, requirements, port.options?.() ?? {}),
+    settle: (payment, requirements) => settle(payment, requirements, port.contextOf?.(payment) ?? {}),
   };
 }

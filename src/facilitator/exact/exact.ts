@@ -28,10 +28,16 @@ export type ExactSchemePort = {
   /** Domain and decimals of the token that is usually paid with, for /supported: some servers take them from there. */
   readonly token?: TokenTerms | undefined;
   /**
-   * Of the request that is being handled: who asks and waits for it, and its id. Without a caller, whoever sends the very same
-   * payload and requirements soon after an answer that was not final counts as the same.
+   * What is known of the request that a payload came with. Without a caller, whoever sends the very same payload and
+   * requirements soon after an answer that was not final counts as the same.
    */
-  readonly options?: () => SettleOptions;
+  readonly contextOf?: (payload: PaymentPayload) => ExactContext | undefined;
+};
+
+/** What a request brings along beside payload and requirements. */
+export type ExactContext = SettleOptions & {
+  /** Payload and requirements as they were parsed already; they are parsed here where it is left out. */
+  readonly request?: ExactRequest | undefined;
 };
 
 /**
@@ -45,15 +51,17 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
     getExtra: () => (port.token === undefined ? undefined : { ...port.token }),
     getSigners: () => [...port.addresses()],
     verify: async (payload, requirements) => {
-      const read = readPayload(version, payload, requirements);
+      const context = port.contextOf?.(payload);
+      const read = readPayload(version, payload, requirements, context?.request);
       if (!read.ok) return invalid(version, read.reason, read.problem, payerOf(payload));
-      const verdict = await port.verify(read.value, port.options?.().caller);
+      const verdict = await port.verify(read.value, context?.caller);
       const payer = read.value.authorization.from;
       return verdict.isValid ? { isValid: true, payer } : invalid(version, verdict.reason, verdict.message, payer);
     },
     settle: async (payload, requirements) => {
       const network = networkEcho(payload) as Network;
-      const read = readPayload(version, payload, requirements);
+      const { request, ...options } = port.contextOf?.(payload) ?? {};
+      const read = readPayload(version, payload, requirements, request);
       if (!read.ok) {
         return unsettled(
           version,
@@ -62,7 +70,6 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
           payerOf(payload),
         );
       }
-      const options = port.options?.() ?? {};
       const caller = named(options.caller, payload, requirements);
       const settlement = await port.settle(read.value, { ...options, caller });
       const { from } = read.value.authorization;
@@ -93,7 +100,9 @@ function readPayload(
   version: 1 | 2,
   payload: PaymentPayload,
   requirements: PaymentRequirements,
+  parsed: ExactRequest | undefined,
 ): (Reading<ExactRequest> & { ok: true }) | { readonly ok: false; readonly reason: string; readonly problem: string } {
+  if (parsed?.version === version) return { ok: true, value: parsed };
   if (isPermit2(payload)) {
     return { ok: false, reason: REASON.unsupportedPayload, problem: "only EIP-3009 authorizations are settled here" };
   }

@@ -16,7 +16,7 @@ export type BatchPlace = {
 const REMEMBERED = 32;
 
 /** Reads settled payments' places from the journal; undefined where another transaction than ours settled it. */
-export function createPlaces(journal: Journal): (row: PaymentRow) => Promise<BatchPlace | undefined> {
+export function createPlaces(journal: Pick<Journal, "batch">): (row: PaymentRow) => Promise<BatchPlace | undefined> {
   const batches = new Map<string, Promise<BatchRow | undefined>>();
 
   /** A batch that has this attempt. A mined attempt does not change any more. */
@@ -48,7 +48,10 @@ export function createPlaces(journal: Journal): (row: PaymentRow) => Promise<Bat
 }
 
 /** The transaction that decided a payment, or the last one that it was sent in. */
-export async function lastHash(journal: Journal, { evidence, batchId }: PaymentRow): Promise<Hex | undefined> {
+export async function lastHash(
+  journal: Pick<Journal, "batch">,
+  { evidence, batchId }: PaymentRow,
+): Promise<Hex | undefined> {
   if ("transactionHash" in evidence && evidence.transactionHash !== undefined) return evidence.transactionHash;
   const batch = batchId === undefined ? undefined : await journal.batch(batchId as Hex);
   return batch?.attempts.at(-1)?.hash;

@@ -49,9 +49,15 @@ export type Settlement =
       readonly transaction?: Hex;
     };
 
+/** What settling asks of an engine. */
+export type SettleEngine = Pick<
+  SettlementEngine,
+  "acceptOne" | "outcome" | "cancel" | "retry" | "refusal" | "covers" | "beyondCaps" | "submitCall"
+>;
+
 export type SettlePort = VerifyPort & {
-  readonly engine: SettlementEngine;
-  readonly journal: Journal;
+  readonly engine: SettleEngine;
+  readonly journal: Pick<Journal, "variants" | "payment" | "consume" | "batch">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly checks: SignatureChecks;

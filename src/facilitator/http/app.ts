@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { getConnInfo } from "@hono/node-server/conninfo";
-import type { SettleResponse, VerifyResponse } from "@x402/core/types";
+import type { PaymentPayload, SettleResponse, VerifyResponse } from "@x402/core/types";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { ChainUnavailableError } from "../../chain/errors.ts";
@@ -20,6 +20,7 @@ import { QuotaError } from "../admission/quota.ts";
 import { CallerGoneError, requestName } from "../callers/bringers.ts";
 import type { Caller } from "../callers/caller.ts";
 import type { DeclarationResponse } from "../catalogue/catalogue.ts";
+import type { ExactContext } from "../exact/exact.ts";
 import type { SettleOptions } from "../exact/settle.ts";
 import { aside } from "../health/aside.ts";
 import { describeError } from "../health/log.ts";
@@ -53,8 +54,8 @@ export type AppPort = ViewsPort & {
   readonly accepts: (body: unknown, caller: Caller) => Promise<AcceptsAnswer>;
   /** Lets in what can be answered in time. */
   readonly capacity: Capacity;
-  /** Handles a request with what it brings along beside its body. */
-  readonly withOptions: <T>(options: SettleOptions, work: () => Promise<T>) => Promise<T>;
+  /** Notes what a request brings along beside its payload, for the scheme that the dispatcher hands that payload to. */
+  readonly noteContext: (payload: PaymentPayload, context: ExactContext) => void;
 };
 
 const MOST_BODY_BYTES = 1_048_576;
@@ -179,7 +180,8 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     const fault = await port.readiness.journalFault();
     if (fault !== undefined) throw fault;
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
-    const response = await port.withOptions({ caller }, () => x402.verify(payload, requirements));
+    port.noteContext(payload, { caller, request: exact });
+    const response = await x402.verify(payload, requirements);
     if (!response.isValid || exact === undefined) return { response, bazaar: undefined };
     const bazaar = await aside(logger, "looking at a declaration", () => catalogue.check(payload, requirements, exact));
     return { response, bazaar };
@@ -194,14 +196,15 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     const { payload, requirements, exact, identifier, requestId } = call;
     if (exact !== undefined) await port.admission.checkIdentifier(askOf(exact, chainId, identifier));
     const { merchant } = caller;
-    const options: SettleOptions = {
+    port.noteContext(payload, {
+      request: exact,
       signal: c.req.raw.signal,
       source: merchant === undefined ? `x402:${requestId}` : `x402:${requestId}:${merchant.id}`,
       caller: { ...caller, request: requestName(caller.address, await c.req.text()) },
       identifier,
       ...by,
-    };
-    const response = await port.withOptions(options, () => x402.settle(payload, requirements));
+    });
+    const response = await x402.settle(payload, requirements);
     if (!response.success || exact === undefined) return { response, bazaar: undefined };
     const bazaar = await aside(logger, "listing a resource", () => catalogue.add(payload, requirements, exact, caller));
     return { response, bazaar };

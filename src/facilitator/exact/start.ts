@@ -1,0 +1,57 @@
+import type { LocalAccount } from "viem";
+import type { ChainClient } from "../../chain/client.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import { type Logger, silentLogger } from "../../logger.ts";
+import { startEngine } from "../../settlement/engine/start.ts";
+import type { EnginePolicyOptions } from "../../settlement/policy.ts";
+import { createAdmission } from "../admission/admission.ts";
+import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "../admission/policy.ts";
+import { createTokens, usualTerms } from "../node/tokens.ts";
+import { createSignatureChecks } from "./checks.ts";
+import { createSettler } from "./settle.ts";
+
+export type ExactOptions = {
+  readonly nodes?: readonly ChainClient[] | undefined;
+  readonly journal: Journal;
+  readonly senders: readonly LocalAccount[];
+  readonly policy?: Partial<FacilitatorPolicy> | undefined;
+  readonly engine?: EnginePolicyOptions | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
+  /** Whether there is a router on this chain. */
+  readonly batches: boolean;
+};
+
+/** Starts an engine, and puts together what verifies, lets in and settles payments of the scheme exact with it. */
+export async function startExact(client: ChainClient, options: ExactOptions) {
+  const { nodes = [], journal, senders, batches } = options;
+  const { clock = systemClock, logger = silentLogger } = options;
+  const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
+  const tokens = createTokens(client, policy.assets);
+  const token = await usualTerms(tokens);
+  const engine = await startEngine(client, {
+    ...{ journal, nodes, senders, clock, logger },
+    policy: { ...FACILITATOR_ENGINE, ...options.engine },
+    onHeld: ({ waitMs, lease: { sender, owner, place } }) => {
+      logger.warn("a key is leased to another process: watching whether it is alive", {
+        ...{ sender, owner, waitMs },
+        ...place,
+      });
+    },
+  });
+  const addresses = () => senders.map(({ address }) => address);
+  const checks = createSignatureChecks(clock, client.chain.id);
+  const admission = createAdmission({ journal, clock, client, policy, batches });
+  const stop = new AbortController();
+  const stopping = stop.signal;
+  const port = { client, journal, engine, policy, clock, logger, addresses, checks, admission, stopping };
+  return {
+    port,
+    tokens,
+    token,
+    settle: createSettler(port),
+    /** Answers those who wait, by what the journal says. */
+    answerAll: () => stop.abort(),
+  };
+}
