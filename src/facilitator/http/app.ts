@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { getConnInfo } from "@hono/node-server/conninfo";
+import type { x402Facilitator } from "@x402/core/facilitator";
 import type { PaymentPayload, SettleResponse, VerifyResponse } from "@x402/core/types";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
@@ -24,6 +25,7 @@ import type { ExactContext } from "../exact/exact.ts";
 import type { SettleOptions } from "../exact/settle.ts";
 import { aside } from "../health/aside.ts";
 import { describeError } from "../health/log.ts";
+import type { FacilitatorMetrics } from "../health/metrics.ts";
 import { networkEcho, payerOf } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
 import {
@@ -41,6 +43,8 @@ import { readJson } from "./json.ts";
 import { createViews, type ViewsPort } from "./views.ts";
 
 export type AppPort = ViewsPort & {
+  readonly x402: Pick<x402Facilitator, "verify" | "settle">;
+  readonly metrics: Pick<FacilitatorMetrics, "refused" | "shed">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Who asks, if they may ask now. */
@@ -49,7 +53,7 @@ export type AppPort = ViewsPort & {
   readonly isTrustedProxy: AddressSet;
   /** Origins of pages that may ask, in lower case. */
   readonly allowedOrigins: readonly string[];
-  readonly admission: Admission;
+  readonly admission: Pick<Admission, "checkIdentifier">;
   /** Completes requirements. */
   readonly accepts: (body: unknown, caller: Caller) => Promise<AcceptsAnswer>;
   /** Lets in what can be answered in time. */

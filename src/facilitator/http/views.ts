@@ -13,10 +13,10 @@ import type { Readiness } from "../health/readiness.ts";
 import { readPaymentStatus } from "./status.ts";
 
 export type ViewsPort = {
-  readonly x402: x402Facilitator;
+  readonly x402: Pick<x402Facilitator, "getSupported">;
   readonly journal: Journal;
   readonly client: ChainClient;
-  readonly metrics: FacilitatorMetrics;
+  readonly metrics: Pick<FacilitatorMetrics, "render">;
   readonly catalogue: Catalogue;
   /** Whether there is a router on this chain. */
   readonly batches: boolean;
@@ -98,7 +98,7 @@ function describe({ client, x402 }: ViewsPort, version: { readonly name: string;
   };
 }
 
-function versionsOf(x402: x402Facilitator): readonly number[] {
+function versionsOf(x402: ViewsPort["x402"]): readonly number[] {
   return [...new Set(x402.getSupported().kinds.map(({ x402Version }) => x402Version))].sort();
 }
 

@@ -34,7 +34,7 @@ export type Refusal = {
 
 /** Reads who handles a request, and that the scheme can read it: malformed is 400, unsupported a business answer. */
 export function readCall(
-  x402: x402Facilitator,
+  x402: Pick<x402Facilitator, "getSupported">,
   body: unknown,
   endpoint: PaymentEndpoint,
   requestId: string,
