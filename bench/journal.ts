@@ -123,7 +123,7 @@ async function flatOut(accept: () => Promise<PaymentRow>, seconds: number): Prom
   };
 }
 
-/** Payments through claim, batch, broadcast and conclusion, 300 to a batch. */
+/** Payments through pick, batch, broadcast and conclusion, 300 to a batch. */
 async function lifecycle(opened: Journal, seconds: number): Promise<Lifecycle> {
   const held = await lease(opened, { ttlMs: 1e13 });
   const times: Record<string, number[]> = {};
@@ -138,7 +138,7 @@ async function lifecycle(opened: Journal, seconds: number): Promise<Lifecycle> {
   for (let txNonce = 0; performance.now() - startedAt < seconds * 1000; txNonce += 1) {
     const nowMs = Date.now();
     const query = { chainId, owner: "engine", nowMs, untilMs: nowMs + 10_000, limit: BATCH };
-    const rows = await timed("claim", opened.claim(query));
+    const rows = await timed("pick", opened.pick(query));
     if (rows.length === 0) break;
     const batch = batchOf(txNonce, [], { attempt: attemptOf(txNonce, rows) });
     if ((await timed("storeBatch", opened.storeBatch(held, batch, nowMs))) !== "stored") throw new Error("not stored");

@@ -37,7 +37,7 @@ export function dataCostsOf(terms: Terms, inputs: DataFeeInputs | undefined): Da
     dataFee(sampleTransaction({ to, data, gas }, CHAIN_ID), inputs);
   return {
     batch: (payments) => {
-      const authorizations = Array.from({ length: payments }, (_, index) => authorizationOf(terms, index));
+      const authorizations = Array.from({ length: payments }, (_, index) => sampleAuthorization(terms, index));
       const [only] = authorizations;
       if (payments === 1 && only !== undefined) return priceOf(TOKEN, encodeTransfer(only, "vrs"), TRANSFER_GAS);
       const items = authorizations.map((authorization) => ({ form: "compact", authorization }) as const);
@@ -46,7 +46,7 @@ export function dataCostsOf(terms: Terms, inputs: DataFeeInputs | undefined): Da
     },
     deposit: () => {
       const channelConfig = configOf(0);
-      const { validBefore, signature } = authorizationOf(terms, 0);
+      const { validBefore, signature } = sampleAuthorization(terms, 0);
       const authorization = { validAfter: 0n, validBefore, salt: BigInt(noise("deposit")), signature };
       const channelId = channelIdOf(CHAIN_ID, channelConfig);
       const { data } = depositCall({ channelConfig, channelId, amount: terms.amount, authorization });
@@ -62,7 +62,7 @@ export function dataCostsOf(terms: Terms, inputs: DataFeeInputs | undefined): Da
 }
 
 /** A payment in its turn, a second after the one before. */
-function authorizationOf({ payers, payees, amount }: Terms, index: number): SignedAuthorization {
+function sampleAuthorization({ payers, payees, amount }: Terms, index: number): SignedAuthorization {
   const validAfter = 1_700_000_000n + BigInt(index);
   return {
     chainId: CHAIN_ID,

@@ -25,7 +25,7 @@ export type { KeeperCall } from "./ports/keeperCalls.ts";
 export type { HeldLease, Lease, LeasePlace, SenderRow } from "./ports/leases.ts";
 export type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "./ports/ledger.ts";
 export {
-  CLAIMING_STATES,
+  EXCLUSIVE_STATES,
   type HistoryRow,
   type NewPayment,
   OPEN_STATES,

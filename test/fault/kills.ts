@@ -22,7 +22,7 @@ export type JournalKill = {
 /** `during`: the call was made, and nothing is known of it. */
 export type KillWhen = "before" | "during" | "after";
 
-/** What an engine, a keeper and a channel storage write, but for what they do at intervals (leases, claims of the queue). */
+/** What an engine, a keeper and a channel storage write, but for what they do at intervals (leases, picks of the queue). */
 export const WRITES: ReadonlySet<string> = new Set<keyof Journal>([
   ...(["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"] as const),
   "noteChannelEvents",
@@ -31,8 +31,8 @@ export const WRITES: ReadonlySet<string> = new Set<keyof Journal>([
 
 const METHODS = {
   accept: 3,
-  claim: 3,
-  release: 1,
+  pick: 3,
+  putBack: 1,
   transition: 3,
   acquireLease: 2,
   storeBatch: 6,
@@ -41,14 +41,14 @@ const METHODS = {
   concludeBatch: 6,
   lastTxNonce: 2,
   batches: 1,
-  changed: 2,
+  withIds: 2,
   list: 1,
   strike: 1,
   any: 6,
 };
 
 /** What every process comes to that has something to send. */
-const SURE = { accept: 3, claim: 3, acquireLease: 2, storeBatch: 6, markBroadcast: 6, concludeBatch: 6, any: 6 };
+const SURE = { accept: 3, pick: 3, acquireLease: 2, storeBatch: 6, markBroadcast: 6, concludeBatch: 6, any: 6 };
 
 /** The kills of a run, one for each process that it goes through. The first one is certain to happen. */
 export function killsOf(seed: number, themes: ReadonlySet<Theme>): Kill[] {

@@ -14,7 +14,7 @@ export async function showBatch(
 ): Promise<void> {
   const attempts = attemptsOf(batch);
   // The first one carries all that the batch ever had.
-  const rows = await journal.changed(attempts[0]?.paymentIds ?? [], -1);
+  const rows = await journal.withIds(attempts[0]?.paymentIds ?? []);
   const { id, chainId, sender, txNonce, state } = batch;
   if (options.json === true) {
     const payments = rows.map((row) => paymentJson(row));

@@ -13,6 +13,7 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
+import { callIdentity } from "../../settlement/intake/callIdentity.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";
 import type { Fault, Ticket } from "../admission/types.ts";
 import { lastHash } from "../exact/place.ts";
@@ -79,7 +80,7 @@ export async function findCall(
 ): Promise<{ readonly key: string; readonly row: PaymentRow | undefined }> {
   for (let round = 0; ; round += 1) {
     const key = `${name}:${round}`;
-    const [row] = await journal.variants(`call:${client.chain.id}:${key}`);
+    const [row] = await journal.variants(callIdentity(client.chain.id, key));
     if (row?.state !== "cancelled" && row?.state !== "expired") return { key, row };
   }
 }

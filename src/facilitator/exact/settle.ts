@@ -24,7 +24,7 @@ import {
   type TurnedAway,
 } from "../callers/bringers.ts";
 import { type Caller, NOBODY } from "../callers/caller.ts";
-import { authorizationOf, type ExactRequest } from "../wire/body.ts";
+import { type ExactRequest, toAuthorization } from "../wire/body.ts";
 import { REASON, reasonOfRow } from "../wire/reasons.ts";
 import type { SignatureChecks } from "./checks.ts";
 import { deployWallet } from "./deploy.ts";
@@ -114,7 +114,7 @@ export function createSettler(port: SettlePort): Settler {
     const ask = askOf(request, client.chain.id, identifier);
     const bringer = bringerOf(caller, await admission.hold(ask, caller));
     const asking: Asking = { startedMs, signal, source, caller, bringer, seat, onPayment };
-    const signed = authorizationOf(request, client.chain.id);
+    const signed = toAuthorization(request, client.chain.id);
     const identity = authorizationId(signed);
     const digest = termsDigest(signed);
     const known = (await journal.variants(identity)).find((row) => row.digest === digest);

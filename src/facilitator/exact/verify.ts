@@ -10,7 +10,7 @@ import type { FacilitatorPolicy } from "../admission/policy.ts";
 import { isNetworkOf } from "../admission/rules.ts";
 import { type Caller, NOBODY } from "../callers/caller.ts";
 import { createVerificationReads, REVERTED } from "../node/reads.ts";
-import { authorizationOf, type ExactRequest } from "../wire/body.ts";
+import { type ExactRequest, toAuthorization } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
 import type { SignatureChecks } from "./checks.ts";
 import { no, type Verdict } from "./verdict.ts";
@@ -67,7 +67,7 @@ export async function verifyFunded(
   if (!verdict.isValid) return explained(port, request, verdict);
   port.checks.note(request);
   await port.admission.checkBudgets(askOf(request, port.client.chain.id), caller);
-  const payment = authorizationOf(request, port.client.chain.id);
+  const payment = toAuthorization(request, port.client.chain.id);
   const beyond = port.engine.beyondCaps(payment, port.admission.openCapOf(caller));
   if (beyond !== undefined) return no(REASON.invalidState, beyond);
   if (await port.engine.covers(payment)) return verdict;
@@ -83,7 +83,7 @@ export async function explained(
   const { reason, message } = verdict;
   if (message !== REVERTED && (message !== undefined || !Object.hasOwn(PLAIN_WORDS, reason))) return verdict;
   const submission = {
-    authorization: authorizationOf(request, port.client.chain.id),
+    authorization: toAuthorization(request, port.client.chain.id),
     recoveredUnder: request.required.domain,
   };
   // The verdict stands, even if the node has nothing to add.

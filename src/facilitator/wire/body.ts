@@ -149,7 +149,7 @@ export function readExact(paymentPayload: unknown, paymentRequirements: unknown)
 }
 
 /** The authorization of a request, bound to the token that the resource server asks for. */
-export function authorizationOf(
+export function toAuthorization(
   { authorization, required, signature }: ExactRequest,
   chainId: number,
 ): SignedAuthorization {

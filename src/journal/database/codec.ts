@@ -68,7 +68,7 @@ const evidenceCodec = z.discriminatedUnion("kind", [
     logIndex: optionalCount,
   }),
   z.object({ kind: z.literal("deadline"), blockNumber: integer, blockTimestamp: integer, final: z.boolean() }),
-  z.object({ kind: z.literal("batch"), batchId: z.string(), transactionHash: hash }),
+  z.object({ kind: z.literal("batch"), batchId: hash, transactionHash: hash }),
   z.object({ kind: z.literal("returned"), why: z.string(), transactionHash: optionalHash }),
   z.object({ kind: z.literal("reorg"), blockNumber: integer, blockHash: hash }),
   z.object({ kind: z.literal("request"), by: z.string() }),

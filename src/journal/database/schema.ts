@@ -1,6 +1,6 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import { JournalError } from "../errors.ts";
-import { CLAIMING_STATES, type PaymentState } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, type PaymentState } from "../ports/payments.ts";
 import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";
 import { watchLeases } from "./leaseSchema.ts";
@@ -173,8 +173,8 @@ async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void
     .addColumn("updated_at_ms", integer, (column) => column.notNull())
     .addColumn("tries", integer, (column) => column.notNull().defaultTo(0))
     .addColumn("next_try_at_ms", integer, (column) => column.notNull().defaultTo(0))
-    .addColumn("claimed_by", "text")
-    .addColumn("claimed_until_ms", integer, (column) => column.notNull().defaultTo(0))
+    .addColumn("picked_by", "text")
+    .addColumn("picked_until_ms", integer, (column) => column.notNull().defaultTo(0))
     .addColumn("consumed_at_ms", integer)
     .addUniqueConstraint("payments_identity_digest", ["identity", "digest"])
     .execute();
@@ -184,7 +184,7 @@ async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void
     .unique()
     .on("payments")
     .column("identity")
-    .where(isOneOf("state", CLAIMING_STATES))
+    .where(isOneOf("state", EXCLUSIVE_STATES))
     .execute();
   await db.schema
     .createIndex("payments_queue")

@@ -25,8 +25,8 @@ export type PaymentTable = {
   readonly updated_at_ms: number;
   readonly tries: number;
   readonly next_try_at_ms: number;
-  readonly claimed_by: string | null;
-  readonly claimed_until_ms: number;
+  readonly picked_by: string | null;
+  readonly picked_until_ms: number;
   readonly consumed_at_ms: number | null;
   readonly brought_by: string | null;
 };

@@ -4,7 +4,7 @@ import type { Backend } from "../database/backend.ts";
 import type { Dialect } from "../database/dialect.ts";
 import { nonceOf } from "../database/schema.ts";
 import type { Tables } from "../database/tables.ts";
-import { CLAIMING_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
 import { historyRow, paymentRow } from "./rows.ts";
 
 type FindMethods = Pick<
@@ -15,6 +15,7 @@ type FindMethods = Pick<
   | "enteredAt"
   | "list"
   | "count"
+  | "withIds"
   | "changed"
   | "winners"
   | "withIdentities"
@@ -22,7 +23,7 @@ type FindMethods = Pick<
   | "withSource"
 >;
 
-const CLAIMING = CLAIMING_STATES.map((state) => sql.lit(state));
+const EXCLUSIVE = EXCLUSIVE_STATES.map((state) => sql.lit(state));
 
 /** Payments by nonce, in the words of the index of it. */
 export function selectWithNonce(db: Kysely<Tables>, dialect: Dialect, nonce: Hex) {
@@ -93,6 +94,14 @@ export function findMethods({ read, dialect }: Backend): FindMethods {
       });
     },
 
+    withIds: async (ids) => {
+      if (ids.length === 0) return [];
+      return read(async (db) => {
+        const query = db.selectFrom("payments").selectAll().where(dialect.isOneOf("id", ids)).orderBy("id");
+        return (await query.execute()).map(paymentRow);
+      });
+    },
+
     changed: async (ids, sinceMs) => {
       if (ids.length === 0) return [];
       return read(async (db) => {
@@ -117,7 +126,7 @@ export function findMethods({ read, dialect }: Backend): FindMethods {
           .where("queued.chain_id", "=", chainId)
           .where("winner.state", "=", sql.lit("settled" as const))
           // Says nothing new, but in the words of the index of what is in flight, which then answers for each queued one.
-          .where("winner.state", "in", CLAIMING)
+          .where("winner.state", "in", EXCLUSIVE)
           .orderBy("winner.id")
           .limit(limit);
         return (await query.execute()).map(paymentRow);

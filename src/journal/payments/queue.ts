@@ -1,21 +1,21 @@
 import { sql } from "kysely";
 import type { Backend } from "../database/backend.ts";
-import { CLAIMING_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
 import { paymentRow } from "./rows.ts";
 
-type QueueMethods = Pick<PaymentJournal, "claim" | "keepClaims" | "release" | "consume">;
+type QueueMethods = Pick<PaymentJournal, "pick" | "keepPicked" | "putBack" | "consume">;
 
 /** The states whose payment has moved the money, once. */
 const PAID_STATES: readonly PaymentState[] = ["settled", "settled-elsewhere"];
 
-const CLAIMING = CLAIMING_STATES.map((state) => sql.lit(state));
+const EXCLUSIVE = EXCLUSIVE_STATES.map((state) => sql.lit(state));
 
-/** Claiming queued payments, and consuming paid ones. */
+/** Picking queued payments, and consuming paid ones. */
 export function queueMethods({ write, dialect }: Backend): QueueMethods {
   return {
-    claim: ({ chainId, owner, nowMs, untilMs, limit }) =>
+    pick: ({ chainId, owner, nowMs, untilMs, limit }) =>
       write(async ({ db }) => {
-        const claimed = await db
+        const picked = await db
           .with("picked", (within) =>
             dialect.lock(
               within
@@ -25,7 +25,7 @@ export function queueMethods({ write, dialect }: Backend): QueueMethods {
                 .where("queued.state", "=", sql.lit("queued" as const))
                 .where("queued.next_try_at_ms", "<=", nowMs)
                 .where(({ eb, or }) =>
-                  or([eb("queued.claimed_until_ms", "<=", nowMs), eb("queued.claimed_by", "=", owner)]),
+                  or([eb("queued.picked_until_ms", "<=", nowMs), eb("queued.picked_by", "=", owner)]),
                 )
                 .where(({ not, exists, selectFrom }) =>
                   not(
@@ -33,7 +33,7 @@ export function queueMethods({ write, dialect }: Backend): QueueMethods {
                       selectFrom("payments as variant")
                         .select("variant.id")
                         .whereRef("variant.identity", "=", "queued.identity")
-                        .where("variant.state", "in", CLAIMING),
+                        .where("variant.state", "in", EXCLUSIVE),
                     ),
                   ),
                 )
@@ -45,33 +45,33 @@ export function queueMethods({ write, dialect }: Backend): QueueMethods {
           )
           .updateTable("payments")
           .from("picked")
-          .set({ claimed_by: owner, claimed_until_ms: untilMs })
+          .set({ picked_by: owner, picked_until_ms: untilMs })
           .whereRef("payments.id", "=", "picked.id")
           .returningAll()
           .execute();
-        return claimed.sort((a, b) => a.deadline_rank - b.deadline_rank || a.id - b.id).map(paymentRow);
+        return picked.sort((a, b) => a.deadline_rank - b.deadline_rank || a.id - b.id).map(paymentRow);
       }),
 
-    keepClaims: async (paymentIds, owner, untilMs) => {
+    keepPicked: async (paymentIds, owner, untilMs) => {
       if (paymentIds.length === 0) return;
       await write(({ db }) =>
         db
           .updateTable("payments")
-          .set({ claimed_until_ms: untilMs })
+          .set({ picked_until_ms: untilMs })
           .where(dialect.isOneOf("id", paymentIds))
-          .where("claimed_by", "=", owner)
+          .where("picked_by", "=", owner)
           .execute(),
       );
     },
 
-    release: async (paymentIds, owner) => {
+    putBack: async (paymentIds, owner) => {
       if (paymentIds.length === 0) return;
       await write(({ db }) =>
         db
           .updateTable("payments")
-          .set({ claimed_by: null, claimed_until_ms: 0 })
+          .set({ picked_by: null, picked_until_ms: 0 })
           .where(dialect.isOneOf("id", paymentIds))
-          .where("claimed_by", "=", owner)
+          .where("picked_by", "=", owner)
           .execute(),
       );
     },

@@ -1,11 +1,11 @@
 import type { Write } from "../database/backend.ts";
 import { encodeEvidence } from "../database/codec.ts";
 import { textColumn } from "../database/dialect.ts";
-import { CLAIMING_STATES, type PaymentRow, type PaymentState, type Transition } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, type PaymentRow, type PaymentState, type Transition } from "../ports/payments.ts";
 import { addSteps } from "./history.ts";
 import { type NewStep, paymentRow, type StoredPayment } from "./rows.ts";
 
-const claiming: ReadonlySet<PaymentState> = new Set(CLAIMING_STATES);
+const exclusive: ReadonlySet<PaymentState> = new Set(EXCLUSIVE_STATES);
 
 /** A transition with its evidence and reason as they are stored: prepared before the transaction, which may run twice. */
 export type PreparedTransition = Omit<Transition, "evidence" | "reason"> & {
@@ -41,7 +41,7 @@ export async function applyTransitions(
     if (row === undefined || !from.includes(row.state)) continue;
     if (batchId !== undefined && row.batch_id !== batchId) continue;
     const holder = inFlight.get(row.identity);
-    if (claiming.has(to)) {
+    if (exclusive.has(to)) {
       if (holder !== undefined && holder !== paymentId) continue;
       inFlight.set(row.identity, paymentId);
     } else if (holder === paymentId) {
@@ -55,11 +55,11 @@ export async function applyTransitions(
   const rows = [...after.values()];
   await update(
     write,
-    rows.filter(({ state }) => !claiming.has(state)),
+    rows.filter(({ state }) => !exclusive.has(state)),
   );
   await update(
     write,
-    rows.filter(({ state }) => claiming.has(state)),
+    rows.filter(({ state }) => exclusive.has(state)),
   );
   await addSteps(write, steps);
   touch(rows.map(({ id }) => id));
@@ -94,7 +94,7 @@ async function findInFlight(
   const identities = new Set<string>();
   for (const { paymentId, to } of transitions) {
     const row = before.get(paymentId);
-    if (row !== undefined && claiming.has(to) && !claiming.has(row.state)) identities.add(row.identity);
+    if (row !== undefined && exclusive.has(to) && !exclusive.has(row.state)) identities.add(row.identity);
   }
   if (identities.size === 0) return new Map();
   const rows = await db
@@ -102,7 +102,7 @@ async function findInFlight(
     .select(["identity", "id", "state"])
     .where(dialect.isOneOf("identity", [...identities]))
     .execute();
-  return new Map(rows.filter(({ state }) => claiming.has(state)).map(({ identity, id }) => [identity, id]));
+  return new Map(rows.filter(({ state }) => exclusive.has(state)).map(({ identity, id }) => [identity, id]));
 }
 
 const columns = {
@@ -116,7 +116,7 @@ const columns = {
   updated_at_ms: "integer",
 } as const;
 
-/** Writes what transitions change; a claim ends with them. */
+/** Writes what transitions change; a pick ends with them. */
 async function update({ db, dialect }: Write, rows: readonly StoredPayment[]): Promise<void> {
   if (rows.length === 0) return;
   const records = rows.map(({ id, state, reason, evidence, batch_id, brought_by, next_try_at_ms, updated_at_ms }) => ({
@@ -140,8 +140,8 @@ async function update({ db, dialect }: Write, rows: readonly StoredPayment[]): P
       brought_by: ref("input.brought_by"),
       next_try_at_ms: ref("input.next_try_at_ms"),
       updated_at_ms: ref("input.updated_at_ms"),
-      claimed_by: null,
-      claimed_until_ms: 0,
+      picked_by: null,
+      picked_until_ms: 0,
     }))
     .whereRef("payments.id", "=", "input.id")
     .execute();
@@ -169,8 +169,8 @@ export async function moveAll(
       reason: null,
       evidence,
       batch_id: batchId,
-      claimed_by: null,
-      claimed_until_ms: 0,
+      picked_by: null,
+      picked_until_ms: 0,
       tries: eb("tries", "+", countsAsTry ? 1 : 0),
       updated_at_ms: eb
         .case()

@@ -52,7 +52,7 @@ export type Evidence =
       readonly final: boolean;
     }
   /** It went into this batch, under this attempt. */
-  | { readonly kind: "batch"; readonly batchId: string; readonly transactionHash: Hex }
+  | { readonly kind: "batch"; readonly batchId: Hex; readonly transactionHash: Hex }
   /** Every attempt's txNonce was consumed by another transaction at confirmed depth, or the batch ended before this item. */
   | { readonly kind: "returned"; readonly why: string; readonly transactionHash: Hex | undefined }
   /** The block that it settled in is no longer in the chain. */

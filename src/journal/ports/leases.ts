@@ -42,7 +42,7 @@ export type LeaseJournal = {
   /**
    * The lease of a key, if it is free, already `owner`'s (then renewed under the same epoch), or still exactly `abandoned`; else
    * who has it. No clock decides here: a caller gives as `abandoned` what it has itself seen unrenewed for the lease's whole
-   * `ttlMs`, by a clock of its own that nobody sets. Taken over from another owner, it frees what that one had claimed, unless
+   * `ttlMs`, by a clock of its own that nobody sets. Taken over from another owner, it frees what that one had picked, unless
    * it has the lease of another key of the chain.
    */
   readonly acquireLease: (request: {

@@ -21,7 +21,7 @@ export type PaymentState =
 
 export const OPEN_STATES = ["queued", "batched", "submitted"] as const satisfies readonly PaymentState[];
 /** At most one variant of an identity may be in one of these: a unique index enforces it. */
-export const CLAIMING_STATES = ["batched", "submitted", "settled"] as const satisfies readonly PaymentState[];
+export const EXCLUSIVE_STATES = ["batched", "submitted", "settled"] as const satisfies readonly PaymentState[];
 
 /** A payment (or call) to accept. */
 export type NewPayment = {
@@ -36,7 +36,7 @@ export type NewPayment = {
   readonly acceptedBlock: bigint;
   /** Where it came from (a file's line, a request id), for reports. */
   readonly source: string | undefined;
-  /** Who alone may hear its success, see {@link Journal.consume}; undefined for nobody who is known by a name. */
+  /** Who alone may hear its success, see {@link PaymentJournal.consume}; undefined for nobody who is known by a name. */
   readonly bringer?: string | undefined;
 };
 
@@ -47,12 +47,12 @@ export type PaymentRow = NewPayment & {
   /** Of the state: a refusal's reason, for instance. */
   readonly reason: string | undefined;
   readonly evidence: Evidence;
-  readonly batchId: string | undefined;
+  readonly batchId: Hex | undefined;
   readonly acceptedAtMs: number;
   readonly updatedAtMs: number;
   /** How often it was put into a batch. */
   readonly tries: number;
-  /** Not claimed before this time. */
+  /** Not picked before this time. */
   readonly nextTryAtMs: number;
   /** Whether its one success was handed out already (an x402 facilitator hands out one, see `consume`). */
   readonly consumedAtMs: number | undefined;
@@ -72,7 +72,7 @@ export type HistoryRow = {
 export type Transition = {
   readonly paymentId: number;
   readonly from: readonly PaymentState[];
-  readonly batchId?: string;
+  readonly batchId?: Hex;
   readonly to: PaymentState;
   readonly reason?: string;
   readonly evidence: Evidence;
@@ -105,7 +105,9 @@ export type PaymentJournal = {
     readonly afterId?: number;
     readonly limit: number;
   }) => Promise<readonly PaymentRow[]>;
-  /** {@link Journal.variants} of many identities at once, by ascending id. */
+  /** Payments with these ids, by ascending id. */
+  readonly withIds: (ids: readonly number[]) => Promise<readonly PaymentRow[]>;
+  /** {@link PaymentJournal.variants} of many identities at once, by ascending id. */
   readonly withIdentities: (identities: readonly string[]) => Promise<readonly PaymentRow[]>;
   /** Payments whose authorization has this nonce, whoever signed it, oldest first. */
   readonly withNonce: (nonce: Hex) => Promise<readonly PaymentRow[]>;
@@ -117,11 +119,11 @@ export type PaymentJournal = {
   /** How many payments are in each state. */
   readonly count: (chainId?: number) => Promise<Readonly<Partial<Record<PaymentState, number>>>>;
   /**
-   * Claims queued payments for planning, earliest deadline first, so that no other engine plans them until `untilMs`.
-   * Skips what is not due, what somebody else claimed, and identities with another variant in flight. An owner gets its own
-   * claims again, with the new end. At `untilMs` itself a claim is free, and a transition or a batch ends it.
+   * Picks queued payments for planning, earliest deadline first, so that no other engine plans them until `untilMs`.
+   * Skips what is not due, what somebody else picked, and identities with another variant in flight. An owner gets its own
+   * picks again, with the new end. At `untilMs` itself a payment is free again, and a transition or a batch ends its pick.
    */
-  readonly claim: (query: {
+  readonly pick: (query: {
     readonly chainId: number;
     readonly owner: string;
     readonly nowMs: number;
@@ -130,10 +132,10 @@ export type PaymentJournal = {
   }) => Promise<readonly PaymentRow[]>;
   /** Settled payments of whose identity another variant is queued, for want of who closes it, by ascending id. */
   readonly winners: (query: { readonly chainId: number; readonly limit: number }) => Promise<readonly PaymentRow[]>;
-  /** Gives claims that are still this owner's a new end. */
-  readonly keepClaims: (paymentIds: readonly number[], owner: string, untilMs: number) => Promise<void>;
-  /** Gives claims back. */
-  readonly release: (paymentIds: readonly number[], owner: string) => Promise<void>;
+  /** Gives picks that are still this owner's a new end. */
+  readonly keepPicked: (paymentIds: readonly number[], owner: string, untilMs: number) => Promise<void>;
+  /** Ends picks of this owner before their time. */
+  readonly putBack: (paymentIds: readonly number[], owner: string) => Promise<void>;
   /**
    * Applies transitions, 1,000 in a transaction, and says which took place (the others found the payment elsewhere).
    */
@@ -149,7 +151,7 @@ export type PaymentJournal = {
   ) => Promise<boolean>;
   /**
    * Rows whose `updatedAtMs` is larger than `sinceMs`, among `ids`: bounded polling for waiters elsewhere. Each transition of a
-   * payment makes its `updatedAtMs` larger, by one where the clock stands still; `consume` and claims do not change it.
+   * payment makes its `updatedAtMs` larger, by one where the clock stands still; `consume` and picks do not change it.
    */
   readonly changed: (ids: readonly number[], sinceMs: number) => Promise<readonly PaymentRow[]>;
   /**

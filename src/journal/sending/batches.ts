@@ -8,10 +8,10 @@ import { batchEvidence, batchRow, newAttempt } from "../payments/rows.ts";
 import { applyTransitions, moveAll, prepareTransition } from "../payments/transitions.ts";
 import type { BatchJournal, BatchRow, JournalConflict, NewBatch } from "../ports/batches.ts";
 import type { Lease } from "../ports/leases.ts";
-import { CLAIMING_STATES, type PaymentState } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, type PaymentState } from "../ports/payments.ts";
 import { holds } from "./leases.ts";
 
-const IN_FLIGHT: ReadonlySet<PaymentState> = new Set(CLAIMING_STATES);
+const IN_FLIGHT: ReadonlySet<PaymentState> = new Set(EXCLUSIVE_STATES);
 const ON_ITS_WAY: ReadonlySet<PaymentState> = new Set(["batched", "submitted"]);
 
 /** Batches and their attempts, each change fenced by the lease of the key. */

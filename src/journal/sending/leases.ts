@@ -37,7 +37,7 @@ export function leaseMethods({ read, write, dialect }: Backend): LeaseJournal {
           .where("chain_id", "=", chainId)
           .where("sender", "=", sender)
           .execute();
-        if (isOthers) await releaseClaims(transaction, chainId, other.owner);
+        if (isOthers) await freePicked(transaction, chainId, other.owner);
         return { lease: { chainId, sender, owner, epoch } };
       }),
 
@@ -112,13 +112,13 @@ function isSame(held: HeldLease, { owner, epoch, renewals }: Partial<HeldLease> 
 }
 
 /**
- * Frees what an engine had claimed whose key was taken over, if no key of this chain is left to it: else it may be alive, or
+ * Frees what an engine had picked whose key was taken over, if no key of this chain is left to it: else it may be alive, or
  * the last of its keys frees it. One that was only stopped may wake up and go on with what it had planned. That does no harm:
- * a claim spares engines double work and guards nothing. What it signs is fenced by the epoch, and under a new lease only
+ * a pick spares engines double work and guards nothing. What it signs is fenced by the epoch, and under a new lease only
  * payments go into a batch that are still queued and have no variant in flight; every other change names the states that
  * it starts from.
  */
-async function releaseClaims({ db, dialect }: Write, chainId: number, owner: string): Promise<void> {
+async function freePicked({ db, dialect }: Write, chainId: number, owner: string): Promise<void> {
   const alive = await db
     .selectFrom("leases")
     .select("sender")
@@ -127,22 +127,22 @@ async function releaseClaims({ db, dialect }: Write, chainId: number, owner: str
     .executeTakeFirst();
   if (alive !== undefined) return;
   await db
-    // What somebody is changing at this moment is not waited for: its claim ends with that, or lapses.
-    .with("claimed", (within) =>
+    // What somebody is changing at this moment is not waited for: its pick ends with that, or lapses.
+    .with("picked", (within) =>
       dialect.lock(
         within
           .selectFrom("payments")
           .select("id")
           .where("chain_id", "=", chainId)
           .where("state", "=", sql.lit("queued" as const))
-          .where("claimed_by", "=", owner),
+          .where("picked_by", "=", owner),
         "skip-locked",
       ),
     )
     .updateTable("payments")
-    .from("claimed")
-    .set({ claimed_by: null, claimed_until_ms: 0 })
-    .whereRef("payments.id", "=", "claimed.id")
+    .from("picked")
+    .set({ picked_by: null, picked_until_ms: 0 })
+    .whereRef("payments.id", "=", "picked.id")
     .execute();
 }
 

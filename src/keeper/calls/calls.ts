@@ -5,6 +5,7 @@ import type { KeeperCall, PaymentRow } from "../../journal/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
+import { callIdentity } from "../../settlement/intake/callIdentity.ts";
 import { noteTransaction } from "../channels/events.ts";
 import { changeRows } from "../channels/rows.ts";
 import { lookAt, lookAtReceivers, type WatchPort } from "../channels/watch.ts";
@@ -60,7 +61,7 @@ export function createCallRunner(port: Port): CallRunner {
   const { journal, client, engine, logger, clock } = port;
   const closing = new AbortController();
   const following = new Map<string, Following>();
-  const identityOf = ({ key }: KeeperCall) => `call:${client.chain.id}:${key}`;
+  const identityOf = ({ key }: KeeperCall) => callIdentity(client.chain.id, key);
 
   function follow(call: KeeperCall): Following {
     const known = following.get(call.key);

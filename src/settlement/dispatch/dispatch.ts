@@ -14,31 +14,31 @@ import { screenBatches } from "./screen.ts";
 
 /** Payments that one round plans. What is left is planned in the next. */
 const PER_ROUND = 2_000;
-/** How long a claim lasts if its engine dies: other engines leave the payments alone for so long, or until one has its keys. */
-const CLAIM_MS = 3_000;
-/** How often a round that takes longer keeps what it claimed. */
-const KEEP_CLAIMS_MS = 1_000;
+/** How long a pick lasts if its engine dies: other engines leave the payments alone for so long, or until one has its keys. */
+const PICK_MS = 3_000;
+/** How often a round that takes longer keeps what it picked. */
+const KEEP_PICKED_MS = 1_000;
 /** Refused payments whose outcomes are stored together. */
 const APPLIED_AT_ONCE = 200;
 
 /**
- * One round: claims what is due, plans it, pre-flights it and sends as much as the senders have room for. Payments that
+ * One round: picks what is due, plans it, pre-flights it and sends as much as the senders have room for. Payments that
  * cannot settle get their outcome; those that were not reached are given back to the queue.
- * @returns How many payments were claimed, of how many something became, and whether there may be more that are due.
+ * @returns How many payments were picked, of how many something became, and whether there may be more that are due.
  */
-export async function dispatch(port: DispatchPort): Promise<{ claimed: number; done: number; hasMore: boolean }> {
+export async function dispatch(port: DispatchPort): Promise<{ picked: number; done: number; hasMore: boolean }> {
   const { journal, client, clock, owner } = port;
-  if (nextSender(port) === undefined) return { claimed: 0, done: 0, hasMore: true };
+  if (nextSender(port) === undefined) return { picked: 0, done: 0, hasMore: true };
   const nowMs = clock.now();
-  const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + CLAIM_MS, limit: PER_ROUND };
-  const claimed = await journal.claim(query);
-  const left = new Set(claimed.map(({ id }) => id));
+  const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + PICK_MS, limit: PER_ROUND };
+  const picked = await journal.pick(query);
+  const left = new Set(picked.map(({ id }) => id));
   const over = new AbortController();
-  if (left.size > 0) void keepClaims(port, left, over.signal);
+  if (left.size > 0) void keepPicked(port, left, over.signal);
   try {
-    const calls = claimed.filter(({ work }) => work.kind === "call");
+    const calls = picked.filter(({ work }) => work.kind === "call");
     await dispatchCalls({ ...port, nextSender: () => nextSender(port) }, calls, left);
-    const payments = claimed.filter(({ work }) => work.kind === "authorization");
+    const payments = picked.filter(({ work }) => work.kind === "authorization");
     const strikes = await readStrikes(port, payersOf(payments));
     const held = heldOf(strikes, port.clock.now());
     const isHeld = (row: PaymentRow) => held.has(authorizationOf(row).from.toLowerCase());
@@ -52,21 +52,21 @@ export async function dispatch(port: DispatchPort): Promise<{ claimed: number; d
     }
   } finally {
     over.abort();
-    if (left.size > 0) await journal.release([...left], owner);
+    if (left.size > 0) await journal.putBack([...left], owner);
   }
-  return { claimed: claimed.length, done: claimed.length - left.size, hasMore: claimed.length === PER_ROUND };
+  return { picked: picked.length, done: picked.length - left.size, hasMore: picked.length === PER_ROUND };
 }
 
-/** Keeps claims until the round is over. A claim that lapses all the same costs double work and nothing else. */
-async function keepClaims(
+/** Keeps what was picked until the round is over. A pick that lapses all the same costs double work and nothing else. */
+async function keepPicked(
   { journal, clock, owner, isStopping }: DispatchPort,
   left: ReadonlySet<number>,
   over: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    await clock.sleep(KEEP_CLAIMS_MS, over);
+    await clock.sleep(KEEP_PICKED_MS, over);
     if (over.aborted || isStopping()) return;
-    await journal.keepClaims([...left], owner, clock.now() + CLAIM_MS).catch(() => undefined);
+    await journal.keepPicked([...left], owner, clock.now() + PICK_MS).catch(() => undefined);
   }
 }
 

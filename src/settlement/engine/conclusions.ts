@@ -58,7 +58,7 @@ export function createConclusions(deps: ConclusionsPort): {
       return;
     }
     const ids = conclusion.transitions.map(({ paymentId }) => paymentId);
-    deps.noteRows(await journal.changed(ids, -1));
+    deps.noteRows(await journal.withIds(ids));
   };
 
   const conclusionPolicy = () => {

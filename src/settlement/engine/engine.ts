@@ -135,7 +135,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   async function refresh(ids: readonly number[]): Promise<void> {
     const waited = new Set(waiters.ids());
     const mine = ids.filter((id) => waited.has(id) || exposure.has(id));
-    if (mine.length > 0) learn(await journal.changed(mine, -1));
+    if (mine.length > 0) learn(await journal.withIds(mine));
   }
 
   function requireOpen(): void {

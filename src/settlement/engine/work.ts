@@ -101,9 +101,9 @@ export function startWork(port: WorkPort): Work {
         () => undefined,
       );
       try {
-        const { claimed, done, hasMore } = await running;
-        isLong = claimed > 0 && hasMore;
-        const left = claimed - done + (hasMore ? policy.fullBatch : 0);
+        const { picked, done, hasMore } = await running;
+        isLong = picked > 0 && hasMore;
+        const left = picked - done + (hasMore ? policy.fullBatch : 0);
         if (left > 0) {
           const { earliestDeadlineSeconds: deadlineSeconds, isUrgent, sinceMs = clock.now() } = before;
           queue.add({ count: left, deadlineSeconds, isUrgent, sinceMs });
@@ -124,7 +124,7 @@ export function startWork(port: WorkPort): Work {
     name: "queue",
     pauseMs: () => policy.sweepMs,
     work: async () => {
-      // What another process accepted, what became due, and what a dead engine had claimed.
+      // What another process accepted, what became due, and what a dead engine had picked.
       if (!finishing.aborted) {
         queue.add({ count: 0, sinceMs: clock.now() });
         queueLoop.wake();

@@ -13,6 +13,7 @@ import type { NewPayment, PaymentRow } from "../../journal/ports/payments.ts";
 import type { LogProof, Work } from "../../journal/ports/work.ts";
 import type { TokenDomain } from "../../networks.ts";
 import type { EnginePolicy } from "../policy.ts";
+import { callIdentity } from "./callIdentity.ts";
 import { beyondCaps, createAdded, type Spending } from "./caps.ts";
 import type { Exposure } from "./exposure.ts";
 import { findShortfalls, type Shortfall } from "./funds.ts";
@@ -326,7 +327,7 @@ export async function admitCall(
   const chainId = port.client.chain.id;
   const { to, data, gas, proof, signers = [], key, deadlineSeconds, source, bringer } = call;
   const types = [{ type: "address" }, { type: "bytes" }, { type: "uint256" }] as const;
-  const identity = `call:${chainId}:${key}`;
+  const identity = callIdentity(chainId, key);
   const digest = keccak256(encodeAbiParameters(types, [to, data, gas]));
   if ((await port.journal.withIdentities([identity])).some((row) => row.digest !== digest)) {
     throw new CallKeyError(`The key ${key} names another call already.`, {

@@ -117,7 +117,7 @@ export function createJobLedger<Payment extends JobPayment>(
     waitFor,
     open: () => open.size,
     look: async () => {
-      for (const row of await journal.changed(firstOf(open.keys(), LOOK_AT_ONCE), -1)) {
+      for (const row of await journal.withIds(firstOf(open.keys(), LOOK_AT_ONCE))) {
         const position = open.get(row.id);
         if (position !== undefined) note(row, position);
       }
@@ -133,7 +133,7 @@ export function createJobLedger<Payment extends JobPayment>(
       const last = [...outcomes];
       const ids = [...open.keys()];
       for (let i = 0; i < ids.length; i += LOOK_AT_ONCE) {
-        for (const row of await journal.changed(ids.slice(i, i + LOOK_AT_ONCE), -1)) {
+        for (const row of await journal.withIds(ids.slice(i, i + LOOK_AT_ONCE))) {
           const position = open.get(row.id);
           if (position === undefined) continue;
           // After a reorg the evidence names a block, no transaction.

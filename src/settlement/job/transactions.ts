@@ -64,7 +64,7 @@ export async function readMined(journal: Journal, { chainId, firstTxNonces }: Jo
 async function minedOf(journal: Journal, { attempts, receipt }: BatchRow): Promise<MinedTransaction | undefined> {
   const attempt = attempts.find(({ hash }) => hash === receipt?.hash);
   if (receipt === undefined || attempt === undefined) return undefined;
-  const payments = await journal.changed(attempt.paymentIds, -1);
+  const payments = await journal.withIds(attempt.paymentIds);
   const settled = payments.filter(
     ({ state, evidence }) =>
       state === "settled" && evidence.kind === "transfer" && evidence.transactionHash === receipt.hash,

@@ -5,7 +5,7 @@ import type { BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
 import type { Evidence, SettlementLevel } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
-import type { PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
+import type { PaymentJournal, PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { hashOfBlock } from "./observe.ts";
 
@@ -119,13 +119,16 @@ export function createFollow(port: FinalityPort): Follow {
 }
 
 /** The payments that a batch has, in whatever state. */
-export async function paymentsOf(journal: Pick<Journal, "changed">, batch: BatchRow): Promise<PaymentRow[]> {
+export async function paymentsOf(journal: Pick<PaymentJournal, "withIds">, batch: BatchRow): Promise<PaymentRow[]> {
   return (await carriedBy(journal, batch)).filter(({ batchId }) => batchId === batch.id);
 }
 
 /** Every payment that an attempt of a batch carried, wherever it is by now. */
-export function carriedBy(journal: Pick<Journal, "changed">, { attempts }: BatchRow): Promise<readonly PaymentRow[]> {
-  return journal.changed([...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))], -1);
+export function carriedBy(
+  journal: Pick<PaymentJournal, "withIds">,
+  { attempts }: BatchRow,
+): Promise<readonly PaymentRow[]> {
+  return journal.withIds([...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))]);
 }
 
 /** Whether a payment of a mined batch is still on its way: its transaction did not decide about it. */

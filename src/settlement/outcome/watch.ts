@@ -95,7 +95,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
     const ids = watched.due((due) => {
       return "dueBlock" in due ? due.dueBlock <= horizon.final : due.dueSeconds <= nowSeconds;
     }, AT_ONCE);
-    const due = (await port.journal.changed(ids, -1)).filter(isOpenEnded);
+    const due = (await port.journal.withIds(ids)).filter(isOpenEnded);
     if (due.length < ids.length) {
       const still = new Set(due.map(({ id }) => id));
       for (const id of ids) if (!still.has(id)) watched.delete(id);

@@ -237,7 +237,7 @@ export function createSender(port: SenderPort): Sender {
       await handOut(batch, last);
       return;
     }
-    const rows = new Map((await journal.changed(last.paymentIds, -1)).map((row) => [row.id, row]));
+    const rows = new Map((await journal.withIds(last.paymentIds)).map((row) => [row.id, row]));
     const carried = last.paymentIds.map((id) => rows.get(id)).filter((row) => row?.batchId === batch.id);
     const payments = carried.filter((row) => row !== undefined);
     const [first] = payments;

@@ -20,13 +20,13 @@ async function main(): Promise<void> {
     case "consume":
       say(await Promise.all(Array.from({ length: 10 }, () => journal.consume(Number(argument), Date.now()))));
       break;
-    case "claim": {
+    case "pick": {
       const nowMs = Date.now();
       const query = { chainId, owner: argument, nowMs, untilMs: nowMs + 60_000, limit: 7 };
       const ids: number[] = [];
       for (let left = 10; left > 0; left -= 1) {
         const untilMs = nowMs + 60_000 + left;
-        ids.push(...(await journal.claim({ ...query, untilMs })).map(({ id }) => id));
+        ids.push(...(await journal.pick({ ...query, untilMs })).map(({ id }) => id));
       }
       say([...new Set(ids)]);
       break;

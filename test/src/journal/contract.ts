@@ -1,13 +1,13 @@
 import type { Journal } from "../../../src/journal/index.ts";
 import { describeAccept } from "./contract/accept.ts";
 import { describeBatches } from "./contract/batches.ts";
-import { describeClaim } from "./contract/claim.ts";
 import { describeCrash } from "./contract/crash.ts";
 import { describeLeases } from "./contract/leases.ts";
 import { describeLedger } from "./contract/ledger.ts";
 import { describeModel } from "./contract/model.ts";
 import { describeNotes } from "./contract/notes.ts";
 import { describeOpening } from "./contract/opening.ts";
+import { describePick } from "./contract/pick.ts";
 import { describeReading } from "./contract/reading.ts";
 import { describeSurvey } from "./contract/survey.ts";
 import { describeTransition } from "./contract/transition.ts";
@@ -56,7 +56,7 @@ export function describeJournal(name: string, fresh: () => Promise<Place>): void
 
     describeAccept(subject);
     describeReading(subject);
-    describeClaim(subject);
+    describePick(subject);
     describeTransition(subject);
     describeLeases(subject);
     describeBatches(subject);

@@ -92,13 +92,13 @@ export function describeLeases({ journal, another }: Subject): void {
       expect(await acquire("b", { sender: lower })).to.have.nested.property("heldBy.owner", "a");
     });
 
-    it("frees what the former owner had claimed, of that chain alone", async () => {
+    it("frees what the former owner had picked, of that chain alone", async () => {
       const rows = await acceptSeeds(journal(), 1, 2, 3);
       const [elsewhere] = await acceptAll(journal(), [paymentOf(4, { chainId: 8453 })]);
       await acquire("a");
       const ids = async (owner: string, change: { limit?: number; chainId?: number } = {}) => {
         const query = { chainId, owner, nowMs: 1050, untilMs: 9000, limit: 10, ...change };
-        return (await journal().claim(query)).map(({ id }) => id);
+        return (await journal().pick(query)).map(({ id }) => id);
       };
       expect(await ids("c", { limit: 1 })).to.deep.equal([rows[0]?.id]);
       expect(await ids("a")).to.deep.equal([rows[1]?.id, rows[2]?.id]);
@@ -113,37 +113,37 @@ export function describeLeases({ journal, another }: Subject): void {
     it("frees nothing where an owner takes its own key again, or gave it back", async () => {
       const rows = await acceptSeeds(journal(), 1);
       await acquire("a");
-      await journal().claim({ chainId, owner: "a", nowMs: 1000, untilMs: 9000, limit: 10 });
+      await journal().pick({ chainId, owner: "a", nowMs: 1000, untilMs: 9000, limit: 10 });
       const held = await lease(journal(), { owner: "a" });
-      const claim = () => journal().claim({ chainId, owner: "b", nowMs: 3000, untilMs: 9000, limit: 10 });
-      expect(await claim()).to.deep.equal([]);
+      const pick = () => journal().pick({ chainId, owner: "b", nowMs: 3000, untilMs: 9000, limit: 10 });
+      expect(await pick()).to.deep.equal([]);
       await journal().releaseLease(held);
       await acquire("b");
-      expect(await claim()).to.deep.equal([]);
-      await journal().release([rows[0]?.id ?? -1], "a");
-      expect(await claim()).to.deep.equal(rows);
+      expect(await pick()).to.deep.equal([]);
+      await journal().putBack([rows[0]?.id ?? -1], "a");
+      expect(await pick()).to.deep.equal(rows);
     });
 
-    it("leaves the claims of an owner alone who has another key, until that one is taken too", async () => {
+    it("leaves the picks of an owner alone who has another key, until that one is taken too", async () => {
       const rows = await acceptSeeds(journal(), 1);
       await acquire("a");
       await acquire("a", { sender: addressOf(5) });
       await acquire("a", { chainId: 8453 });
-      await journal().claim({ chainId, owner: "a", nowMs: 1050, untilMs: 9000, limit: 10 });
-      const claim = () => journal().claim({ chainId, owner: "b", nowMs: 1150, untilMs: 9000, limit: 10 });
+      await journal().pick({ chainId, owner: "a", nowMs: 1050, untilMs: 9000, limit: 10 });
+      const pick = () => journal().pick({ chainId, owner: "b", nowMs: 1150, untilMs: 9000, limit: 10 });
       await takeOver(journal(), "b");
-      expect(await claim()).to.deep.equal([]);
+      expect(await pick()).to.deep.equal([]);
       await takeOver(journal(), "b", { sender: addressOf(5) });
-      expect(await claim()).to.deep.equal(rows);
+      expect(await pick()).to.deep.equal(rows);
     });
 
     it("lets a former owner put nothing into a batch, and its next lease nothing that is in one", async () => {
       const rows = await acceptSeeds(journal(), 1, 2);
-      const claim = (owner: string) => journal().claim({ chainId, owner, nowMs: 1050, untilMs: 9000, limit: 10 });
+      const pick = (owner: string) => journal().pick({ chainId, owner, nowMs: 1050, untilMs: 9000, limit: 10 });
       const old = await lease(journal(), { owner: "a" });
-      await claim("a");
+      await pick("a");
       const next = await takeOver(journal(), "b");
-      expect(await claim("b")).to.deep.equal(rows);
+      expect(await pick("b")).to.deep.equal(rows);
       expect(await journal().storeBatch(old, batchOf(0, rows), 1060)).to.equal("fenced");
       expect(await journal().storeBatch(next, batchOf(0, rows), 1110)).to.equal("stored");
       const again = await takeOver(journal(), "a");

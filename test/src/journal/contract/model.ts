@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { CLAIMING_STATES, type HeldLease, type PaymentState } from "../../../../src/journal/index.ts";
+import { EXCLUSIVE_STATES, type HeldLease, type PaymentState } from "../../../../src/journal/index.ts";
 import { attemptOf, chainId, hashOf, openPlace, type Place, paymentOf, request, sender } from "../fixtures.ts";
 
 type Step =
   | { readonly do: "accept"; readonly seed: number; readonly variant: number }
-  | { readonly do: "claim"; readonly owner: string; readonly limit: number }
+  | { readonly do: "pick"; readonly owner: string; readonly limit: number }
   | { readonly do: "store"; readonly owner: string; readonly picks: readonly number[]; readonly txNonce: number }
   | { readonly do: "broadcast"; readonly owner: string; readonly txNonce: number }
   /** Where `watched`, as one who takes what it was last refused for abandoned, rightly or not. */
@@ -20,7 +20,7 @@ const pick = fc.nat(7);
 const txNonce = fc.nat(3);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("accept"), seed: fc.nat(4), variant: fc.nat(1) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("claim"), owner, limit: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("pick"), owner, limit: fc.integer({ min: 1, max: 3 }) }) },
   {
     weight: 4,
     arbitrary: fc.record({ do: fc.constant("store"), owner, picks: fc.array(pick, { maxLength: 3 }), txNonce }),
@@ -38,7 +38,7 @@ type ModelPayment = {
   readonly identity: string;
   state: PaymentState;
   batch: number | undefined;
-  claim: { readonly owner: string; readonly untilMs: number } | undefined;
+  pick: { readonly owner: string; readonly untilMs: number } | undefined;
   consumed: boolean;
   steps: number;
 };
@@ -52,7 +52,7 @@ function createModel() {
   const refused = new Map<string, number>();
   const inFlight = (identity: string, except?: number) =>
     payments.some((one, index) => {
-      const flying = CLAIMING_STATES.some((claiming) => claiming === one.state);
+      const flying = EXCLUSIVE_STATES.some((state) => state === one.state);
       return one.identity === identity && flying && index !== except;
     });
   const holds = (who: string, epoch: number | undefined) =>
@@ -64,18 +64,18 @@ function createModel() {
       const there = keys.get(key);
       if (there !== undefined) return { index: there, isNew: false };
       keys.set(key, payments.length);
-      payments.push({ identity, state: "queued", batch: undefined, claim: undefined, consumed: false, steps: 1 });
+      payments.push({ identity, state: "queued", batch: undefined, pick: undefined, consumed: false, steps: 1 });
       return { index: payments.length - 1, isNew: true };
     },
-    claim: (who: string, nowMs: number, limit: number): number[] => {
+    pick: (who: string, nowMs: number, limit: number): number[] => {
       const free = payments.flatMap((one, index) => {
-        const mine = one.claim === undefined || one.claim.owner === who || one.claim.untilMs <= nowMs;
+        const mine = one.pick === undefined || one.pick.owner === who || one.pick.untilMs <= nowMs;
         return one.state === "queued" && mine && !inFlight(one.identity) ? [index] : [];
       });
       const taken = free.slice(0, limit);
       for (const index of taken) {
         const one = payments[index];
-        if (one !== undefined) one.claim = { owner: who, untilMs: nowMs + TTL_MS };
+        if (one !== undefined) one.pick = { owner: who, untilMs: nowMs + TTL_MS };
       }
       return taken;
     },
@@ -88,7 +88,7 @@ function createModel() {
       const epoch = lease === undefined ? 1 : lease.owner === who ? lease.epoch : lease.epoch + 1;
       const before = lease?.owner;
       lease = { owner: who, epoch, renewals: (lease?.renewals ?? 0) + 1 };
-      if (before !== who) for (const one of payments) if (one.claim?.owner === before) one.claim = undefined;
+      if (before !== who) for (const one of payments) if (one.pick?.owner === before) one.pick = undefined;
       return epoch;
     },
     journal: (who: string, epoch: number | undefined, txNonce: number, picks: readonly number[]): string => {
@@ -103,7 +103,7 @@ function createModel() {
       batches.set(txNonce, picks);
       for (const one of chosen) {
         if (one !== undefined)
-          Object.assign(one, { state: "batched", batch: txNonce, claim: undefined, steps: one.steps + 1 });
+          Object.assign(one, { state: "batched", batch: txNonce, pick: undefined, steps: one.steps + 1 });
       }
       return "stored";
     },
@@ -119,8 +119,8 @@ function createModel() {
     move: (index: number, from: PaymentState, to: PaymentState): boolean => {
       const one = payments[index];
       if (one === undefined || one.state !== from) return false;
-      if (CLAIMING_STATES.some((claiming) => claiming === to) && inFlight(one.identity, index)) return false;
-      Object.assign(one, { state: to, claim: undefined, steps: one.steps + 1 });
+      if (EXCLUSIVE_STATES.some((state) => state === to) && inFlight(one.identity, index)) return false;
+      Object.assign(one, { state: to, pick: undefined, steps: one.steps + 1 });
       if (to === "queued") one.batch = undefined;
       return true;
     },
@@ -171,10 +171,10 @@ async function follow(journal: Awaited<ReturnType<typeof openPlace>>, steps: rea
         expect(accepted).to.include({ isNew: expected.isNew }).and.have.nested.property("row.id", ids[expected.index]);
         break;
       }
-      case "claim": {
-        const expected = model.claim(one.owner, nowMs, one.limit).map(idOf);
+      case "pick": {
+        const expected = model.pick(one.owner, nowMs, one.limit).map(idOf);
         const query = { chainId, owner: one.owner, nowMs, untilMs: nowMs + TTL_MS, limit: one.limit };
-        expect((await journal.claim(query)).map(({ id }) => id)).to.deep.equal(expected);
+        expect((await journal.pick(query)).map(({ id }) => id)).to.deep.equal(expected);
         break;
       }
       case "lease": {

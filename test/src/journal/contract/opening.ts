@@ -51,9 +51,9 @@ export function describeOpening({ journal, place }: Subject, fresh: () => Promis
       expect(all.filter((won) => won === true)).to.have.length(1);
     });
 
-    it("claim disjoint payments", async () => {
+    it("pick disjoint payments", async () => {
       await acceptSeeds(journal(), ...Array.from({ length: 60 }, (_, seed) => seed));
-      const children = await Promise.all(["a", "b", "c"].map((owner) => runChild("claim", place(), owner)));
+      const children = await Promise.all(["a", "b", "c"].map((owner) => runChild("pick", place(), owner)));
       const ids = children.flat(2);
       expect(ids.length).to.be.greaterThan(0);
       expect(new Set(ids).size).to.equal(ids.length);

@@ -61,16 +61,25 @@ export function describeReading({ journal, another }: Subject): void {
     });
   });
 
+  describe("withIds", () => {
+    it("gives the rows with these ids by ascending id, and none for an id that was never given out", async () => {
+      const rows = await acceptSeeds(journal(), 1, 2, 3);
+      const [first, , last] = rows.map(({ id }) => id);
+      expect(await journal().withIds([last!, 9_999, first!, last!])).to.deep.equal([rows[0], rows[2]]);
+      expect(await journal().withIds([])).to.deep.equal([]);
+    });
+  });
+
   describe("changed", () => {
     it("gives the rows that changed after a time, among those asked for", async () => {
       const rows = await acceptSeeds(journal(), 1, 2, 3);
       const ids = rows.map(({ id }) => id);
       await move(journal(), rows.slice(0, 2), "expired", 30);
-      expect((await journal().changed(ids, -1)).map(({ id }) => id)).to.deep.equal(ids);
+      expect((await journal().changed(ids, 0)).map(({ id }) => id)).to.deep.equal(ids);
       expect((await journal().changed(ids, 29)).map(({ id }) => id)).to.deep.equal(ids.slice(0, 2));
       expect((await journal().changed(ids.slice(1), 29)).map(({ id }) => id)).to.deep.equal([ids[1]]);
       expect(await journal().changed(ids, 30)).to.deep.equal([]);
-      expect(await journal().changed([], -1)).to.deep.equal([]);
+      expect(await journal().changed([], 0)).to.deep.equal([]);
     });
 
     it("misses no change of the same millisecond", async () => {

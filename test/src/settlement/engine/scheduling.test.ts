@@ -217,12 +217,12 @@ describe("createSettlementEngine: scheduling", () => {
       expect((await lab.journal.count()).settled).to.equal(5);
     });
 
-    it("takes what a dead engine had claimed once the claim is over", async () => {
+    it("takes what a dead engine had picked once the pick is over", async () => {
       const patient = await lab.start(PATIENT);
       const [row] = await acceptAll(patient, await lab.payments(1));
       await patient.close();
       const nowMs = lab.clock.now();
-      await lab.journal.claim({ chainId: 84532, owner: "dead", nowMs, untilMs: nowMs + 60_000, limit: 10 });
+      await lab.journal.pick({ chainId: 84532, owner: "dead", nowMs, untilMs: nowMs + 60_000, limit: 10 });
       const engine = await lab.start();
       await sleep(200);
       expect((await lab.row(row!.id)).state).to.equal("queued");
@@ -240,9 +240,9 @@ describe("createSettlementEngine: scheduling", () => {
       const slow: Journal = {
         ...lab.journal,
         storeBatch: () => new Promise<never>(() => undefined),
-        keepClaims: async (...args) => {
+        keepPicked: async (...args) => {
           if (isDead) return;
-          await lab.journal.keepClaims(...args);
+          await lab.journal.keepPicked(...args);
           kept += 1;
         },
       };
@@ -360,7 +360,7 @@ describe("createSettlementEngine: scheduling", () => {
   });
 
   describe("after a takeover", () => {
-    it("sends at once what the former engine had claimed, which sends nothing when it wakes up", async () => {
+    it("sends at once what the former engine had picked, which sends nothing when it wakes up", async () => {
       const stopped = stoppedBeforeStoring(lab.journal, lab.clock);
       const { journal, clock } = stopped;
       const first = await lab.start({ leaseTtlMs: 600 }, { journal, clock });
@@ -369,7 +369,7 @@ describe("createSettlementEngine: scheduling", () => {
       const second = await lab.start({}, {}, {});
       const startedAt = lab.clock.now();
       await until(async () => (await pool()) === 1);
-      // A claim lasts 15 s of the engine's time.
+      // A pick lasts 15 s of the engine's time.
       expect(lab.clock.now() - startedAt).to.be.below(15_000);
       expect(await sizes()).to.deep.equal([3]);
       expect(await stopped.wakeUp()).to.equal("fenced");
