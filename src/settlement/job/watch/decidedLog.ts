@@ -1,10 +1,10 @@
 import type { FileHandle } from "node:fs/promises";
-import { ForeignFileError, openForAppending } from "../../files.ts";
-import type { Journal, PaymentRow } from "../../journal/index.ts";
-import { networkOf } from "../../networks.ts";
-import { outcomeOf } from "../../settlement/job/outcome.ts";
-import { UsageError } from "../exit/errors.ts";
-import { toJson } from "../output/output.ts";
+import { ForeignFileError, openForAppending } from "../../../files.ts";
+import type { Journal, PaymentRow } from "../../../journal/index.ts";
+import { networkOf } from "../../../networks.ts";
+import { outcomeOf } from "../outcome.ts";
+import { UsageError } from "../../../cli/exit/errors.ts";
+import { toJson } from "../../../cli/output/output.ts";
 import { createLineSplitter } from "./tail.ts";
 
 /** A file that the results of a watch are appended to, each payment once, over restarts too. */

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { MAX_LINE_BYTES } from "../../authorization/index.ts";
+import { MAX_LINE_BYTES } from "../../../authorization/index.ts";
 
 /** How much of a file was consumed: whole lines only. The inode tells a new file of the same name from a grown one. */
 export type TailPosition = { readonly inode: number; readonly offset: number; readonly line: number };
