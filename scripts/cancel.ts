@@ -6,7 +6,7 @@ import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
-import type { Journal, PaymentRow } from "../src/journal/index.ts";
+import { type CancelAnswer, cancelPayment } from "../src/settlement/index.ts";
 
 type Options = { readonly journal?: string; readonly json?: true };
 
@@ -27,10 +27,11 @@ export function cancelCommand(): Command {
 async function runCancel(payments: readonly string[], options: Options): Promise<void> {
   await withJournal(options, async (journal) => {
     for (const text of payments) {
-      for (const row of await findPayments(journal, text)) {
-        const refusal = await cancel(journal, row);
-        if (options.json === true) printJson({ id: row.id, cancelled: refusal === undefined, why: refusal ?? null });
-        else printLine(`payment ${row.id}: ${refusal ?? "taken out of the queue"}`);
+      for (const { id } of await findPayments(journal, text)) {
+        const answer = await cancelPayment(journal, { id, by: "tributary cancel" });
+        const refusal = refusalOf(answer);
+        if (options.json === true) printJson({ id, cancelled: refusal === undefined, why: refusal ?? null });
+        else printLine(`payment ${id}: ${refusal ?? "taken out of the queue"}`);
         if (refusal !== undefined) currentRun().exitCode = EXIT.unsettled;
       }
     }
@@ -38,21 +39,17 @@ async function runCancel(payments: readonly string[], options: Options): Promise
 }
 
 /** Why it was not cancelled; undefined where it was. */
-async function cancel(journal: Journal, row: PaymentRow): Promise<string | undefined> {
-  const evidence = { kind: "request", by: "tributary cancel" } as const;
-  const [moved] = await journal.transition(
-    [{ paymentId: row.id, from: ["queued"], to: "cancelled", evidence }],
-    Date.now(),
-  );
-  if (moved !== undefined) return undefined;
-  const now = (await journal.payment(row.id)) ?? row;
-  switch (now.state) {
-    case "batched":
-    case "submitted":
-      return `not cancelled: it is ${now.state}, and a transaction that is signed may be mined at any moment`;
-    case "queued":
+function refusalOf(answer: CancelAnswer): string | undefined {
+  switch (answer.status) {
+    case "cancelled":
+      return undefined;
+    case "signed":
+      return `not cancelled: it is ${answer.payment.state}, and a transaction that is signed may be mined at any moment`;
+    case "decided":
+      return `not cancelled: it is ${answer.payment.state} already`;
+    case "changed":
       return "not cancelled: it changed at the same moment; try again";
-    default:
-      return `not cancelled: it is ${now.state} already`;
+    case "unknown":
+      return "not cancelled: the journal has no such payment";
   }
 }

@@ -8,7 +8,7 @@ import { jsonOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
 import { counted } from "../src/cli/output/summary.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
-import type { Journal, PaymentRow, Transition } from "../src/journal/index.ts";
+import { type RetryAnswer, retryPayment, retryRejected } from "../src/settlement/index.ts";
 
 type Options = {
   readonly journal?: string;
@@ -17,10 +17,8 @@ type Options = {
   readonly json?: true;
 };
 
-/** What became of a request for one payment. */
-type Answer = { readonly id: number; readonly requeued: boolean; readonly why: string };
-
-const PER_PAGE = 500;
+/** Who asked, in a payment's history. */
+const BY = "tributary retry";
 
 /** `tributary retry`: puts rejected payments back into the queue. */
 export function retryCommand(): Command {
@@ -48,55 +46,35 @@ async function runRetry(payments: readonly string[], options: Options): Promise<
   }
   await withJournal(options, async (journal) => {
     if (all) {
-      const requeued = await requeueAll(journal, options.reason);
+      const requeued = await retryRejected(journal, { by: BY, reason: options.reason });
       if (options.json === true) printJson({ requeued });
       else printLine(`${counted(requeued, "payment")} put back into the queue`);
       return;
     }
-    const answers: Answer[] = [];
     for (const text of payments) {
-      for (const row of await findPayments(journal, text)) answers.push(await requeue(journal, row));
+      for (const { id } of await findPayments(journal, text)) {
+        const answer = await retryPayment(journal, { id, by: BY });
+        const requeued = answer.status === "requeued";
+        const why = describe(answer);
+        if (options.json === true) printJson({ id, requeued, why });
+        else printLine(`payment ${id}: ${why}`);
+        if (!requeued) currentRun().exitCode = EXIT.unsettled;
+      }
     }
-    for (const answer of answers) {
-      if (options.json === true) printJson(answer);
-      else printLine(`payment ${answer.id}: ${answer.why}`);
-    }
-    if (answers.some(({ requeued }) => !requeued)) currentRun().exitCode = EXIT.unsettled;
   });
 }
 
-async function requeue(journal: Journal, row: PaymentRow): Promise<Answer> {
-  const { id, state, deadlineSeconds } = row;
-  if (!mayRetry(row))
-    return { id, requeued: false, why: `it is ${state}, and only rejected or cancelled ones go back` };
-  if (deadlineSeconds <= BigInt(Math.floor(Date.now() / 1000))) {
-    return { id, requeued: false, why: `its validBefore, ${deadlineSeconds}, has passed` };
-  }
-  const [moved] = await journal.transition([toQueue(row)], Date.now());
-  if (moved === undefined) return { id, requeued: false, why: "it changed at the same moment; look at it again" };
-  return { id, requeued: true, why: "put back into the queue" };
-}
-
-/** Those that a payer cancelled at the token stay cancelled. */
-function mayRetry({ state, evidence }: PaymentRow): boolean {
-  return state === "rejected" || (state === "cancelled" && evidence.kind === "request");
-}
-
-function toQueue({ id, state }: PaymentRow): Transition {
-  return { paymentId: id, from: [state], to: "queued", evidence: { kind: "request", by: "tributary retry" } };
-}
-
-async function requeueAll(journal: Journal, reason: string | undefined): Promise<number> {
-  let requeued = 0;
-  for (let afterId = 0; ; ) {
-    const rows = await journal.list({ states: ["rejected"], afterId, limit: PER_PAGE });
-    const nowSeconds = BigInt(Math.floor(Date.now() / 1000));
-    const wanted = rows.filter((row) => {
-      return row.deadlineSeconds > nowSeconds && (reason === undefined || row.reason === reason);
-    });
-    requeued += (await journal.transition(wanted.map(toQueue), Date.now())).length;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PER_PAGE) return requeued;
-    afterId = last.id;
+function describe(answer: RetryAnswer): string {
+  switch (answer.status) {
+    case "requeued":
+      return "put back into the queue";
+    case "not-retryable":
+      return `it is ${answer.payment.state}, and only rejected or cancelled ones go back`;
+    case "expired":
+      return `its validBefore, ${answer.payment.deadlineSeconds}, has passed`;
+    case "changed":
+      return "it changed at the same moment; look at it again";
+    case "unknown":
+      return "the journal has no such payment";
   }
 }

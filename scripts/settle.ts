@@ -98,10 +98,9 @@ async function watch(from: string, options: Options): Promise<void> {
   const client = await connect(options);
   const senders = [await resolveSigner({ ...options, chainId: client.chain.id })];
   const nodes = await connectNodes(client, options.node);
-  await closing(await openEngineJournal(options, client), async (journal) => {
-    currentRun().exitCode = await runWatch({
-      from,
-      client,
+  await closing(await openEngineJournal(options, client), (journal) =>
+    runWatch(client, {
+      from: from === "-" ? currentRun().stdin : from,
       nodes,
       senders,
       journal,
@@ -111,12 +110,12 @@ async function watch(from: string, options: Options): Promise<void> {
         ...(options.token === undefined ? {} : { token: options.token }),
       },
       out: options.out ?? (from === "-" ? "payments.results.jsonl" : `${from.replace(/\/+$/, "")}.results.jsonl`),
-      statusEverySeconds: options.statusEvery,
-      finishWithinSeconds: Math.min(options.wait, 30),
+      statusEveryMs: options.statusEvery * 1000,
+      finishWithinMs: Math.min(options.wait, 30) * 1000,
       json: options.json === true,
       logger: stderrLogger(options.debug === true),
-    });
-  });
+    }),
+  );
 }
 
 async function settleFile(file: string, options: Options): Promise<void> {

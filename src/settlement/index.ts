@@ -64,9 +64,29 @@ export {
   type SettlementReport,
   settlePayments,
 } from "./job/job.ts";
+export {
+  type CancelAnswer,
+  cancelPayment,
+  type PaymentRequest,
+  type RejectedRequest,
+  type RetryAnswer,
+  retryPayment,
+  retryRejected,
+} from "./job/requests.ts";
 export { serialiseResult } from "./job/results.ts";
 export { type SettlementSummary, summarise, type Tally } from "./job/summary.ts";
 export type { MinedTransaction } from "./job/transactions.ts";
+export {
+  WatchError,
+  type WatchOptions,
+  type WatchOutcome,
+  type WatchProblem,
+  type WatchRefusal,
+  type WatchResult,
+  type WatchStanding,
+  type WatchStatus,
+} from "./job/watch/types.ts";
+export { watchPayments } from "./job/watch/watch.ts";
 export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome/results.ts";
 export {
   DEFAULT_POLICY,

@@ -25,6 +25,7 @@ export function serialiseRefusedLine(refused: RefusedLine): string {
   return toJsonLine(refused);
 }
 
-function toJsonLine(value: object): string {
+/** One line of JSON, with bigints as decimal strings. */
+export function toJsonLine(value: object): string {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? item.toString() : item));
 }

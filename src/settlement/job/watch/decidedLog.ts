@@ -3,16 +3,16 @@ import { ForeignFileError, openForAppending } from "../../../files.ts";
 import type { Journal, PaymentRow } from "../../../journal/index.ts";
 import { networkOf } from "../../../networks.ts";
 import { outcomeOf } from "../outcome.ts";
-import { UsageError } from "../../../cli/exit/errors.ts";
-import { toJson } from "../../../cli/output/output.ts";
+import { toJsonLine } from "../results.ts";
 import { createLineSplitter } from "./tail.ts";
+import { WatchError, type WatchOutcome, type WatchRefusal, type WatchResult, type WatchStanding } from "./types.ts";
 
 /** A file that the results of a watch are appended to, each payment once, over restarts too. */
 export type DecidedLog = {
   /** Payments whose result is to be written once it is known. */
   readonly track: (ids: readonly number[]) => void;
   /** Appends a line that is no payment of its own. `at` names a line of a file: it is written once, over restarts too. */
-  readonly refuse: (refusal: { readonly at?: string | undefined; readonly [field: string]: unknown }) => void;
+  readonly refuse: (refusal: WatchRefusal) => void;
   /** Resolves once all refusals are on disk: before it is noted that their lines were read. */
   readonly sync: () => Promise<void>;
   /** Looks at some of the open payments and writes what is decided. Returns how many are still open. */
@@ -23,16 +23,6 @@ export type DecidedLog = {
   readonly close: () => Promise<void>;
 };
 
-/** Where the payments of a watch stand. Those that are open may be left from an earlier run; decided is what was so since it began. */
-export type WatchStanding = {
-  readonly queued: number;
-  readonly inFlight: number;
-  /** The transactions that those in flight are in. */
-  readonly transactions: number;
-  readonly settled: number;
-  readonly notSettled: number;
-};
-
 const LOOK_AT_ONCE = 2_000;
 const ROWS_AT_ONCE = 1_000;
 /** More lines than are ever consumed between two notes of how far a file was read. */
@@ -41,10 +31,21 @@ const KEPT_REFUSALS = 1_000;
 /**
  * Opens `path` for appending. What it holds already is read, so that a payment whose result was written before a crash is
  * not written again, and one whose result was not is.
- * @param prefix Of the sources of this watch's payments in the journal.
- * @throws UsageError where the file cannot be written.
+ * @throws WatchError where the file cannot be written.
  */
-export async function openDecidedLog(journal: Journal, path: string, prefix: string): Promise<DecidedLog> {
+export async function openDecidedLog(
+  journal: Journal,
+  path: string,
+  {
+    prefix,
+    onResult,
+  }: {
+    /** Of the sources of this watch's payments in the journal. */
+    readonly prefix: string;
+    /** Told of each result once it is on disk. */
+    readonly onResult?: ((result: WatchResult) => void) | undefined;
+  },
+): Promise<DecidedLog> {
   const mark = `reported:${prefix}`;
   let reportedUpTo = Number((await journal.cursor(mark)) ?? 0);
   const file = await openLog(path);
@@ -53,7 +54,7 @@ export async function openDecidedLog(journal: Journal, path: string, prefix: str
   const waiting = new Map<number, string | undefined>();
   let [settled, notSettled] = [0, 0];
   let highest = reportedUpTo;
-  let lines: string[] = [];
+  let results: WatchResult[] = [];
 
   for (let afterId = reportedUpTo; ; ) {
     const rows = await journal.list({ afterId, limit: ROWS_AT_ONCE });
@@ -76,11 +77,12 @@ export async function openDecidedLog(journal: Journal, path: string, prefix: str
   }
 
   async function write(): Promise<void> {
-    if (lines.length > 0) {
-      const text = lines.map((line) => `${line}\n`).join("");
-      lines = [];
-      await file.appendFile(text);
+    const appended = results;
+    results = [];
+    if (appended.length > 0) {
+      await file.appendFile(appended.map((result) => `${toJsonLine(result)}\n`).join(""));
       await file.datasync();
+      for (const result of appended) onResult?.(result);
     }
     const upTo = waiting.size === 0 ? highest : lowest(waiting.keys()) - 1;
     if (upTo > reportedUpTo) {
@@ -98,7 +100,7 @@ export async function openDecidedLog(journal: Journal, path: string, prefix: str
     },
     refuse: (refusal) => {
       if (refusal.at !== undefined && refused.delete(refusal.at)) return;
-      lines.push(toJson(refusal));
+      results.push(refusal);
     },
     sync: flush,
     look: async () => {
@@ -108,7 +110,7 @@ export async function openDecidedLog(journal: Journal, path: string, prefix: str
         waiting.delete(row.id);
         if (OPEN.has(row.state)) waiting.set(row.id, row.batchId);
         else {
-          lines.push(resultLine(row, prefix));
+          results.push(outcomeIn(row, prefix));
           if (row.state === "settled" || row.state === "settled-elsewhere") settled += 1;
           else notSettled += 1;
         }
@@ -131,13 +133,22 @@ export async function openDecidedLog(journal: Journal, path: string, prefix: str
 
 const OPEN: ReadonlySet<string> = new Set(["queued", "batched", "submitted"]);
 
-function resultLine(row: PaymentRow, prefix: string): string {
+function outcomeIn(row: PaymentRow, prefix: string): WatchOutcome {
   const { id, chainId, work, source } = row;
   const network = networkOf(chainId)?.caip2 ?? `eip155:${chainId}`;
   const terms = work.kind === "authorization" ? work.authorization : undefined;
   const { token, from, to, value, nonce } = terms ?? {};
-  const outcome = outcomeOf(row, "now");
-  return toJson({ id, source: source?.slice(prefix.length), network, token, from, to, value, nonce, ...outcome });
+  return {
+    id,
+    source: source?.slice(prefix.length),
+    network,
+    token,
+    from,
+    to,
+    value,
+    nonce,
+    ...outcomeOf(row, "now"),
+  };
 }
 
 async function openLog(path: string): Promise<FileHandle> {
@@ -145,12 +156,12 @@ async function openLog(path: string): Promise<FileHandle> {
     return await openForAppending(path);
   } catch (cause) {
     if (cause instanceof ForeignFileError) {
-      throw new UsageError(`${cause.shortMessage} Nothing was sent.`, { hint: cause.hint ?? "", cause });
+      throw new WatchError("results", `${cause.shortMessage} Nothing was sent.`, { hint: cause.hint ?? "", cause });
     }
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-    throw new UsageError(`The results cannot be written to ${path}; nothing was sent.`, {
+    throw new WatchError("results", `The results cannot be written to ${path}; nothing was sent.`, {
       details: code,
-      hint: "Mend the folder's permissions, or name another place with --out.",
+      hint: "Fix the folder's permissions, or name another place.",
       cause,
     });
   }

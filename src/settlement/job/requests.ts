@@ -1,0 +1,109 @@
+import { type Clock, systemClock } from "../../clock.ts";
+import type { Journal, PaymentRow, Transition } from "../../journal/index.ts";
+
+/** A request for one payment. */
+export type PaymentRequest = {
+  /** The payment's number in the journal. */
+  readonly id: number;
+  /** Who asks, for the payment's history. */
+  readonly by: string;
+  readonly clock?: Clock;
+};
+
+/** A request for all payments that were rejected, or for those with one reason. */
+export type RejectedRequest = Omit<PaymentRequest, "id"> & { readonly reason?: string | undefined };
+
+/**
+ * What became of a request for another try: `requeued`; `not-retryable`, because of its state; `expired`, because its
+ * `validBefore` has passed; `changed`, because somebody else changed it at the same moment.
+ */
+export type RetryAnswer =
+  | { readonly status: "requeued" | "not-retryable" | "expired" | "changed"; readonly payment: PaymentRow }
+  | { readonly status: "unknown" };
+
+/**
+ * What became of a request to cancel: `cancelled`; `signed`, because a transaction that carries it may be mined at any moment;
+ * `decided`, because it has its outcome; `changed`, because somebody else changed it at the same moment.
+ */
+export type CancelAnswer =
+  | { readonly status: "cancelled" | "signed" | "decided" | "changed"; readonly payment: PaymentRow }
+  | { readonly status: "unknown" };
+
+const ROWS_AT_ONCE = 500;
+
+/**
+ * Puts a payment that was rejected, or taken out of the queue, back into it, on the journal alone: an engine that runs on it
+ * takes the payment up, else the next one does. A payment that its payer cancelled at the token stays cancelled.
+ * @throws JournalError where the journal cannot be used.
+ */
+export async function retryPayment(journal: Journal, request: PaymentRequest): Promise<RetryAnswer> {
+  const { clock = systemClock } = request;
+  const payment = await journal.payment(request.id);
+  if (payment === undefined) return { status: "unknown" };
+  if (!mayRetry(payment)) return { status: "not-retryable", payment };
+  if (payment.deadlineSeconds <= nowSeconds(clock)) return { status: "expired", payment };
+  const [moved] = await journal.transition([toQueue(payment, request.by)], clock.now());
+  return moved === undefined ? { status: "changed", payment } : { status: "requeued", payment: moved };
+}
+
+/**
+ * Puts every rejected payment that is still valid back into the queue.
+ * @returns How many went back.
+ * @throws JournalError where the journal cannot be used.
+ */
+export async function retryRejected(journal: Journal, request: RejectedRequest): Promise<number> {
+  const { clock = systemClock, by, reason } = request;
+  let requeued = 0;
+  for (let afterId = 0; ; ) {
+    const rows = await journal.list({ states: ["rejected"], afterId, limit: ROWS_AT_ONCE });
+    const now = nowSeconds(clock);
+    const wanted = rows.filter((row) => row.deadlineSeconds > now && (reason === undefined || row.reason === reason));
+    requeued += (
+      await journal.transition(
+        wanted.map((row) => toQueue(row, by)),
+        clock.now(),
+      )
+    ).length;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_AT_ONCE) return requeued;
+    afterId = last.id;
+  }
+}
+
+/**
+ * Takes a payment out of the queue, on the journal alone. The payer's authorization stays valid until its `validBefore`: only
+ * the payer can make it void, at the token.
+ * @throws JournalError where the journal cannot be used.
+ */
+export async function cancelPayment(journal: Journal, request: PaymentRequest): Promise<CancelAnswer> {
+  const { id, by, clock = systemClock } = request;
+  const evidence = { kind: "request", by } as const;
+  const [moved] = await journal.transition(
+    [{ paymentId: id, from: ["queued"], to: "cancelled", evidence }],
+    clock.now(),
+  );
+  if (moved !== undefined) return { status: "cancelled", payment: moved };
+  const payment = await journal.payment(id);
+  if (payment === undefined) return { status: "unknown" };
+  switch (payment.state) {
+    case "batched":
+    case "submitted":
+      return { status: "signed", payment };
+    case "queued":
+      return { status: "changed", payment };
+    default:
+      return { status: "decided", payment };
+  }
+}
+
+function mayRetry({ state, evidence }: PaymentRow): boolean {
+  return state === "rejected" || (state === "cancelled" && evidence.kind === "request");
+}
+
+function toQueue({ id, state }: PaymentRow, by: string): Transition {
+  return { paymentId: id, from: [state], to: "queued", evidence: { kind: "request", by } };
+}
+
+function nowSeconds(clock: Clock): bigint {
+  return BigInt(Math.floor(clock.now() / 1000));
+}
