@@ -7,11 +7,12 @@ import { findReceipt } from "../../chain/sending/submit.ts";
 import { type ChannelCall, transactionGasOf } from "../../channels/calls.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
-import { alarm, type Clock } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { budgetGas } from "../../gas/budget.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import { outcomeWithin, takeBack } from "../../settlement/engine/outcomeWithin.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 import { callIdentity } from "../../settlement/intake/callIdentity.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";
@@ -163,26 +164,18 @@ export async function awaitCall(
 }
 
 async function decide(
-  { engine, journal, clock, policy, stopping }: SubmitPort,
+  port: SubmitPort,
   row: PaymentRow,
   signal: AbortSignal | undefined,
 ): Promise<PaymentRow | CallOutcome> {
-  const timeout = alarm(clock, policy.answerWithinMs);
-  const aborts = AbortSignal.any([timeout.signal, stopping, ...(signal === undefined ? [] : [signal])]);
-  try {
-    return await engine.outcome(row.id, { signal: aborts });
-  } catch (error) {
-    const isClosed = error instanceof Error && error.name === "EngineClosedError";
-    if (!aborts.aborted && !isClosed) throw error;
-  } finally {
-    timeout.clear();
-  }
-  if (await engine.cancel(row.id)) {
+  const patience = { ms: port.policy.answerWithinMs, signals: [port.stopping, signal] };
+  const decided = await outcomeWithin(port, row.id, patience);
+  if (decided !== undefined) return decided;
+  const now = await takeBack(port, row);
+  if (now === undefined)
     return { status: "unsent", message: "it was not sent in time and is taken back; nothing moved" };
-  }
-  const now = (await journal.payment(row.id)) ?? row;
   if (isDecided(now)) return now;
-  return { status: "pending", transaction: await lastHash(journal, now) };
+  return { status: "pending", transaction: await lastHash(port.journal, now) };
 }
 
 async function outcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallOutcome> {

@@ -3,11 +3,12 @@ import { authorizationId, termsDigest } from "../../authorization/identity.ts";
 import { isErc6492, normaliseSignature, unwrapErc6492 } from "../../authorization/signature.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { hasCode } from "../../chain/facts/facts.ts";
-import { alarm, type Clock } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import { outcomeWithin, takeBack } from "../../settlement/engine/outcomeWithin.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 import type { Admission } from "../../settlement/intake/admit.ts";
 import type { Seat } from "../admission/capacity.ts";
@@ -308,29 +309,16 @@ export function createSettler(port: SettlePort): Settler {
   /** The decided row, or the answer for a caller who cannot wait any longer. */
   async function decide(row: PaymentRow, asking: Waiting): Promise<PaymentRow | Settlement> {
     const { startedMs, signal } = asking;
-    const timeout = alarm(clock, remaining(startedMs));
-    const signals = [timeout.signal, port.stopping, ...(signal === undefined ? [] : [signal])];
-    try {
-      return await engine.outcome(row.id, { signal: AbortSignal.any(signals) });
-    } catch (error) {
-      if (signal?.aborted === true) {
-        if (!asking.isShared()) await giveUp(row, asking);
-        throw new CallerGoneError("the caller is gone");
-      }
-      if (
-        !timeout.signal.aborted &&
-        !port.stopping.aborted &&
-        !(error instanceof Error && error.name === "EngineClosedError")
-      ) {
-        throw error;
-      }
-    } finally {
-      timeout.clear();
+    const patience = { ms: remaining(startedMs), signals: [port.stopping, signal] };
+    const decided = await outcomeWithin(port, row.id, patience);
+    if (decided !== undefined) return decided;
+    if (signal?.aborted === true) {
+      if (!asking.isShared()) await giveUp(row, asking);
+      throw new CallerGoneError("the caller is gone");
     }
-    // Never sent, and never will be: the payer may sign anew.
-    if (await engine.cancel(row.id))
+    const now = await takeBack(port, row);
+    if (now === undefined)
       return failed(REASON.settleError, "it was not sent in time and is taken back; nothing moved");
-    const now = (await journal.payment(row.id)) ?? row;
     if (isDecided(now)) return now;
     return { status: "pending", transaction: await lastHash(journal, now) };
   }
@@ -341,9 +329,7 @@ export function createSettler(port: SettlePort): Settler {
    */
   async function giveUp(row: PaymentRow, { seat, startedMs }: Asking): Promise<void> {
     if ((await engine.cancel(row.id)) || seat === undefined) return;
-    const timeout = alarm(clock, remaining(startedMs));
-    const signal = AbortSignal.any([timeout.signal, port.stopping]);
-    seat.keep(engine.outcome(row.id, { signal }).finally(timeout.clear));
+    seat.keep(outcomeWithin(port, row.id, { ms: remaining(startedMs), signals: [port.stopping] }));
   }
 
   function remaining(startedMs: number): number {
