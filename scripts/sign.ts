@@ -133,9 +133,8 @@ async function runSign(options: Options): Promise<void> {
     for (let index = 0; index < count && !sink.isClosed(); index++) {
       const payer = pick(payers, index % payers.length);
       const payee = pick(payees, Number(choices.between("payee", index, 0n, BigInt(payees.length - 1))));
-      const signed = await signAuthorization(
-        payer,
-        {
+      const signed = await signAuthorization(payer, {
+        authorization: {
           chainId: network.chainId,
           token,
           from: payer.address,
@@ -146,7 +145,7 @@ async function runSign(options: Options): Promise<void> {
           nonce: choices.nonce(index),
         },
         domain,
-      );
+      });
       await sink.write(formatPayment(signed, format, { v1Network: network.v1Name, domain }));
       if (index % 100 === 0) progress.update(index);
     }

@@ -202,7 +202,7 @@ async function signPayments(
   return Promise.all(
     Array.from({ length: count }, async () => {
       const authorization = { ...terms, validAfter: 0n, validBefore, nonce: randomNonce() };
-      return { authorization: await signAuthorization(account, authorization, usdc) };
+      return { authorization: await signAuthorization(account, { authorization, domain: usdc }) };
     }),
   );
 }

@@ -16,6 +16,7 @@ export { serialiseAuthorization } from "./authorization/serialise.ts";
 export {
   type AuthorizationSigner,
   randomNonce,
+  type SignAuthorizationOptions,
   SignerMismatchError,
   signAuthorization,
 } from "./authorization/sign.ts";

@@ -84,7 +84,7 @@ export async function signPayments(nowSeconds: bigint, onProgress: (signed: numb
       validBefore: flaw === "expired" ? nowSeconds - 60n : nowSeconds + 3_600n,
       nonce: choices.nonce(index),
     };
-    const signed = await signAuthorization(payer, terms, usdc);
+    const signed = await signAuthorization(payer, { authorization: terms, domain: usdc });
     // Somebody put another payee into this one after it was signed.
     const thief = payees.find((payee) => payee !== signed.to) ?? signed.to;
     const authorization = flaw === "wrong-signature" ? { ...signed, to: thief } : signed;

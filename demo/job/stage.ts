@@ -40,7 +40,10 @@ export async function setStage(chain: LocalChain, cast: Cast): Promise<void> {
   for (const { authorization } of withFlaw(cast, "used-nonce")) {
     // The payer signed other terms under the same nonce, and those were settled yesterday.
     const payer = keyed(authorization.from);
-    const other = await signAuthorization(payer, { ...authorization, value: 1n }, networks.baseSepolia.usdc);
+    const other = await signAuthorization(payer, {
+      authorization: { ...authorization, value: 1n },
+      domain: networks.baseSepolia.usdc,
+    });
     await fromOperator(encodeTransfer(other));
   }
   for (const { authorization } of withFlaw(cast, "cancelled-nonce")) {

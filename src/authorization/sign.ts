@@ -31,16 +31,21 @@ export class SignerMismatchError extends TributaryError {
   }
 }
 
+export type SignAuthorizationOptions = {
+  readonly authorization: Authorization;
+  /** The token's EIP-712 domain. A wrong name or version makes a signature that the token refuses. */
+  readonly domain: TokenDomain;
+};
+
 /**
- * Signs `authorization` as its payer. The signature is an account's 65 bytes `r ‖ s ‖ v` with v 27 or 28, or whatever a
+ * Signs an authorization (EIP-3009) as its payer. The signature is an account's 65 bytes `r ‖ s ‖ v` with v 27 or 28, or whatever a
  * smart account makes.
  *
  * @throws SignerMismatchError if the signer's address is not `authorization.from`.
  */
 export async function signAuthorization(
   signer: AuthorizationSigner,
-  authorization: Authorization,
-  domain: TokenDomain,
+  { authorization, domain }: SignAuthorizationOptions,
 ): Promise<SignedAuthorization> {
   const address = "account" in signer ? signer.account.address : signer.address;
   if (!isAddressEqual(address, authorization.from)) throw new SignerMismatchError(address, authorization.from);

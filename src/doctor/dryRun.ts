@@ -36,8 +36,8 @@ export async function makeProbe(chainId: number, token: Address, domain: TokenDo
     validBefore: now + VALID_FOR_SECONDS,
   };
   const [free, unfunded] = await Promise.all([
-    signAuthorization(payer, { ...terms, value: 0n, nonce: randomNonce() }, domain),
-    signAuthorization(payer, { ...terms, value: 1n, nonce: randomNonce() }, domain),
+    signAuthorization(payer, { authorization: { ...terms, value: 0n, nonce: randomNonce() }, domain }),
+    signAuthorization(payer, { authorization: { ...terms, value: 1n, nonce: randomNonce() }, domain }),
   ]);
   return { free, unfunded };
 }

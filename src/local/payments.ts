@@ -46,5 +46,5 @@ export async function signTerms(
     validBefore: terms.validBefore ?? nowSeconds + BigInt(terms.validForSeconds ?? 3600),
     nonce: terms.nonce ?? randomNonce(),
   };
-  return signAuthorization(payer, authorization, usdc);
+  return signAuthorization(payer, { authorization, domain: usdc });
 }

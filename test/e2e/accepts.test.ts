@@ -77,15 +77,14 @@ describe("POST /accepts", () => {
         const given = asked({ resource: "https://shop.example/weather" });
         const [required = {}] = acceptedOf(await accepts({ x402Version: version, accepts: [given] }));
         const now = BigInt(Math.floor(Date.now() / 1000));
-        const signed = await signAuthorization(
-          buyer,
-          {
+        const signed = await signAuthorization(buyer, {
+          authorization: {
             ...(await authorize(buyer)),
             value: BigInt(String(required.amount ?? required.maxAmountRequired)),
             validBefore: now + BigInt(Number(required.maxTimeoutSeconds)),
           },
-          required.extra as typeof DOMAIN,
-        );
+          domain: required.extra as typeof DOMAIN,
+        });
         const body = (version === 1 ? bodyV1 : bodyV2)(signed, required, version === 1 ? {} : required);
         expect((await post(`${url}/verify`, body)).body).to.deep.equal({ isValid: true, payer: buyer.address });
         expect((await post(`${url}/settle`, body)).body.success).to.equal(true);

@@ -79,7 +79,7 @@ describe("rejections of /verify and /settle", () => {
     const signed = await authorize(rich);
     const terms = { ...signed, ...(token === undefined ? {} : { token }) };
     const full = { name: "USDC", version: "2", ...domain };
-    const again = await signAuthorization(rich, terms, full);
+    const again = await signAuthorization(rich, { authorization: terms, domain: full });
     return { two: bodyV2(again, { extra: full }), one: bodyV1(again, { extra: full }) };
   };
 

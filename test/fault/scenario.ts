@@ -329,7 +329,7 @@ function keyed(seed: number, label: string) {
 function sign(signer: ReturnType<typeof keyed>, terms: Authorization): Promise<SignedAuthorization> {
   // Somebody else's key signs under the payer's name.
   const claimed = { address: terms.from, signTypedData: signer.signTypedData };
-  return signAuthorization(claimed, terms, DOMAIN);
+  return signAuthorization(claimed, { authorization: terms, domain: DOMAIN });
 }
 
 /** An authorization's cancellation, signed by its payer. */

@@ -141,9 +141,8 @@ export type Terms = {
 /** A signed authorization of USDC on the local chain, valid for ten minutes. */
 export async function authorize(payer: PrivateKeyAccount, terms: Terms = {}): Promise<SignedAuthorization> {
   const now = BigInt(Math.floor(Date.now() / 1000));
-  return signAuthorization(
-    payer,
-    {
+  return signAuthorization(payer, {
+    authorization: {
       chainId: networks.baseSepolia.chainId,
       token: usdc.address,
       from: payer.address,
@@ -153,8 +152,8 @@ export async function authorize(payer: PrivateKeyAccount, terms: Terms = {}): Pr
       validBefore: terms.validBefore ?? now + 600n,
       nonce: terms.nonce ?? keccak256(crypto.getRandomValues(new Uint8Array(32))),
     },
-    usdc,
-  );
+    domain: usdc,
+  });
 }
 
 type Deep = { readonly [key: string]: unknown };

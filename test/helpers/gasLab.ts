@@ -88,7 +88,10 @@ export async function openGasLab(seed = 1) {
     const account = payer(index);
     const { validAfter = 0n, validBefore = FAR_FUTURE } = times;
     const terms = { chainId, token: usdc.address, from: account.address, to, value, validAfter, validBefore };
-    return signAuthorization(account, { ...terms, nonce: randomHex(32) }, { name: "USDC", version: "2" });
+    return signAuthorization(account, {
+      authorization: { ...terms, nonce: randomHex(32) },
+      domain: { name: "USDC", version: "2" },
+    });
   }
 
   /** Sends a transaction with this gas limit and waits for its receipt. */

@@ -44,7 +44,7 @@ function writeDown(signed: SignedAuthorization): string[] {
 
 describe("serialiseAuthorization", () => {
   it("writes one line with decimal strings and the CAIP-2 network", async () => {
-    const signed = await signAuthorization(payer, authorizationOf(), domain);
+    const signed = await signAuthorization(payer, { authorization: authorizationOf(), domain });
     const line = serialiseAuthorization(signed);
     expect(line).to.not.include("\n");
     expect(JSON.parse(line)).to.deep.equal({
@@ -64,7 +64,7 @@ describe("serialiseAuthorization", () => {
     await fc.assert(
       fc.asyncProperty(anyAuthorization, async (authorization) => {
         const tokenDomain = knownTokenDomain(authorization.chainId, authorization.token) ?? domain;
-        const signed = await signAuthorization(payer, authorization, tokenDomain);
+        const signed = await signAuthorization(payer, { authorization, domain: tokenDomain });
         for (const text of writeDown(signed)) {
           expect(parseAuthorization(text).authorization).to.deep.equal(signed);
         }

@@ -19,14 +19,14 @@ function ethersSignature(): Promise<string> {
 
 describe("signAuthorization", () => {
   it("signs with a local account as ethers does", async () => {
-    const signed = await signAuthorization(payer, authorization, domain);
+    const signed = await signAuthorization(payer, { authorization, domain });
     expect(signed).to.deep.equal({ ...authorization, signature: await ethersSignature() });
   });
 
   it("signs with a wallet client that holds a local account", async () => {
     const provider = { request: async () => "0x14a34" };
     const client = createWalletClient({ account: payer, chain: baseSepolia, transport: custom(provider) });
-    const signed = await signAuthorization(client, authorization, domain);
+    const signed = await signAuthorization(client, { authorization, domain });
     expect(signed.signature).to.equal(await ethersSignature());
   });
 
@@ -41,7 +41,7 @@ describe("signAuthorization", () => {
       },
     };
     const client = createWalletClient({ account: payer.address, transport: custom(provider) });
-    const signed = await signAuthorization(client, authorization, domain);
+    const signed = await signAuthorization(client, { authorization, domain });
     expect(methods).to.deep.equal(["eth_signTypedData_v4"]);
     expect(signed.signature).to.equal(whole);
   });
@@ -49,11 +49,11 @@ describe("signAuthorization", () => {
   it("keeps the signature of a smart account as it is", async () => {
     const signature: Hex = "0x1234";
     const smartAccount = { address: payer.address, signTypedData: async () => signature };
-    expect((await signAuthorization(smartAccount, authorization, domain)).signature).to.equal(signature);
+    expect((await signAuthorization(smartAccount, { authorization, domain })).signature).to.equal(signature);
   });
 
   it("refuses a signer that is not the payer", async () => {
-    const outcome = await signAuthorization(payer, authorizationOf({ from: payee }), domain).catch(
+    const outcome = await signAuthorization(payer, { authorization: authorizationOf({ from: payee }), domain }).catch(
       (error: unknown) => error,
     );
     expect(outcome).to.be.instanceOf(SignerMismatchError);

@@ -68,7 +68,7 @@ describe("verifySignatureOnChain", () => {
   describe("a payer without code", () => {
     it("is valid by ECDSA, and the token agrees", async () => {
       const token = await networkHelpers.loadFixture(fixture);
-      const signed = await signAuthorization(key, token.authorize(key.address), domain);
+      const signed = await signAuthorization(key, { authorization: token.authorize(key.address), domain });
       expect(await verifySignatureOnChain(client, { authorization: signed, domain })).to.deep.equal({
         status: "valid",
         by: "ecdsa",
@@ -202,7 +202,7 @@ describe("verifySignatureOnChain", () => {
       const token = await networkHelpers.loadFixture(fixture);
       const wallet = await viem.deployContract("DelegateWallet");
       await delegate(wallet.address);
-      const signed = await signAuthorization(key, token.authorize(key.address), domain);
+      const signed = await signAuthorization(key, { authorization: token.authorize(key.address), domain });
       expect(await verifySignatureOnChain(client, { authorization: signed, domain })).to.deep.equal({
         status: "valid",
         by: "erc1271",
@@ -215,7 +215,7 @@ describe("verifySignatureOnChain", () => {
       const token = await networkHelpers.loadFixture(fixture);
       for (const target of [token.implementation.address, payee]) {
         await delegate(target);
-        const signed = await signAuthorization(key, token.authorize(key.address), domain);
+        const signed = await signAuthorization(key, { authorization: token.authorize(key.address), domain });
         const verdict = await verifySignatureOnChain(client, { authorization: signed, domain });
         expect(verdict).to.include({ status: "invalid", by: "erc1271" });
         expect(await tokenTakes(token, signed)).to.equal(false);
@@ -251,7 +251,7 @@ describe("verifySignatureOnChain", () => {
 
   it("asks at the block it is given", async () => {
     const { authorize } = await networkHelpers.loadFixture(fixture);
-    const signed = await signAuthorization(key, authorize(key.address), domain);
+    const signed = await signAuthorization(key, { authorization: authorize(key.address), domain });
     const blockNumber = await client.getBlockNumber();
     await networkHelpers.mine();
     await networkHelpers.setCode(key.address, revert);
@@ -264,7 +264,7 @@ describe("verifySignatureOnChain", () => {
   describe("a node that does not answer", () => {
     const signedBy = async () => {
       const { authorize } = await networkHelpers.loadFixture(fixture);
-      return signAuthorization(key, authorize(key.address), domain);
+      return signAuthorization(key, { authorization: authorize(key.address), domain });
     };
     const clientThat = (answer: (method: string) => unknown) =>
       createPublicClient({
