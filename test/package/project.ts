@@ -52,8 +52,11 @@ export function writeProject(folder: string, dependencies: Readonly<Record<strin
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }));
 }
 
-/** Checks the types of a project's *.ts files, those of all declarations that they load included. */
-export function typeCheck(folder: string): Promise<Run> {
+/**
+ * Checks the types of a project's *.ts files, those of all declarations that they load included.
+ * @param options Compiler options of a project that wants others.
+ */
+export function typeCheck(folder: string, options: Readonly<Record<string, unknown>> = {}): Promise<Run> {
   const compilerOptions = {
     target: "ES2022",
     lib: ["ES2022", "DOM"],
@@ -63,6 +66,7 @@ export function typeCheck(folder: string): Promise<Run> {
     types: ["node"],
     typeRoots: [join(root, "node_modules", "@types")],
     skipLibCheck: false,
+    ...options,
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "lib", "tsc.js");
