@@ -22,17 +22,17 @@ contract ChannelsHandler {
 
     MockUSDC public immutable usdc;
 
-    /// @notice Over each channel's life.
+    /// @notice A total over each channel's life.
     mapping(uint256 channel => uint256) public deposited;
     /// @notice See `deposited`.
     mapping(uint256 channel => uint256) public paidBack;
     /// @notice See `deposited`.
     mapping(uint256 channel => uint256) public refunds;
-    /// @notice The highest amount that the payer's side signed a voucher for.
+    /// @notice The highest amount of a voucher that the payer's side signed.
     mapping(uint256 channel => uint256) public ceiling;
-    /// @notice How often each kind of action went through, so that a test can tell that all of them do.
+    /// @notice How often each kind of action succeeded, so that a test can check that all of them do.
     mapping(bytes32 action => uint256) public successes;
-    /// @notice What went wrong first; empty if nothing did.
+    /// @notice The first thing that went wrong; empty if nothing did.
     string public broken;
 
     IBatchSettlement.VoucherClaim[] private _oldRows;
@@ -130,7 +130,7 @@ contract ChannelsHandler {
         } catch {}
     }
 
-    /// @notice The payer's side wants its withdrawal, in time or too early.
+    /// @notice The payer's side finalizes its withdrawal, in time or too early.
     function finalizeWithdraw(uint256 index) public {
         index %= CHANNELS;
         IBatchSettlement.ChannelConfig memory config = configOf(index);
@@ -174,7 +174,7 @@ contract ChannelsHandler {
 
     /* CHANNELS */
 
-    /// @notice Channel `index`: its payer, whether it has a payer authorizer, and its receiver all follow from that.
+    /// @notice Channel `index`. Its payer, its receiver and whether it has a payer authorizer follow from the index.
     function configOf(uint256 index) public view returns (IBatchSettlement.ChannelConfig memory) {
         return
             IBatchSettlement.ChannelConfig({
@@ -268,7 +268,7 @@ contract MockBatchSettlementInvariantTest {
         for (uint256 i; i < _handler.PAYERS(); ++i) _usdc.mint(vm.addr(_handler.payerKey(i)), FUNDS);
     }
 
-    /// @dev Asked by the test runner: whose functions it calls.
+    /// @dev The test runner asks for the contract whose functions it calls.
     function targetContracts() external view returns (address[] memory targets) {
         targets = new address[](1);
         targets[0] = address(_handler);
@@ -278,7 +278,7 @@ contract MockBatchSettlementInvariantTest {
         require(bytes(_handler.broken()).length == 0, _handler.broken());
     }
 
-    /// @dev Not only enough for everybody: exactly that, since no unit comes in that is nobody's.
+    /// @dev Exactly enough for everybody, since every unit that comes in belongs to somebody.
     function invariant_holdsWhatItOwes() external view {
         uint256 owed;
         for (uint256 i; i < _handler.CHANNELS(); ++i) {
@@ -329,7 +329,7 @@ contract MockBatchSettlementInvariantTest {
         }
     }
 
-    /// @dev The handler gets through with every kind of action; without that the invariants would say little.
+    /// @dev The handler succeeds with every kind of action; otherwise the invariants would prove little.
     function test_handlerDoesEverything() external {
         for (uint256 i; i < 60; ++i) {
             uint256 seed = uint256(keccak256(abi.encode(i)));

@@ -67,7 +67,7 @@ contract MockUSDCTest {
 
     function testFuzz_SettlesWithinTheBoundsOnly(uint256 validAfter, uint256 validBefore, uint256 now_) external {
         now_ = 1 + (now_ % type(uint64).max);
-        // Half of the runs near the bounds, where the comparisons matter.
+        // Half of the runs are near the bounds, where the comparisons matter.
         if (validAfter % 2 == 0) {
             validAfter = now_ - 1 + (validAfter % 3);
             validBefore = now_ - 1 + (validBefore % 3);
@@ -112,7 +112,7 @@ contract MockUSDCTest {
             3,
             transferDigest(address(token), payer, address(0xBEEF), 7, 3, _NOW + 9, "nonce")
         );
-        // Other terms that would be valid by themselves, so that only the signature can tell.
+        // Other terms that would be valid alone, so that only the signature can differ.
         if (field == 0) terms[0] = uint256(uint160(vm.addr(4)));
         if (field == 1) terms[1] = 1 + (change % (uint256(uint160(address(0xBEEF))) - 1));
         if (field == 2) terms[2] = 8 + (change % 1e6);
@@ -143,7 +143,7 @@ contract MockUSDCTest {
     function testFuzz_RejectsEveryOtherV(uint8 v, bytes32 nonce) external {
         (uint8 goodV, bytes32 r, bytes32 s) = _sign(1, address(0xBEEF), 1, nonce);
         if (v == goodV) v = 0;
-        // The other of the two recovers to somebody else, or to nobody.
+        // The other v recovers to somebody else, or to the zero address.
         if (v == 27 || v == 28) return;
         vm.expectRevert(_reason("ECRecover: invalid signature 'v' value"));
         token.transferWithAuthorization(vm.addr(1), address(0xBEEF), 1, 0, _NOW + 1, nonce, v, r, s);
@@ -164,7 +164,7 @@ contract MockUSDCTest {
         require(token.DOMAIN_SEPARATOR() == expected, "domain");
     }
 
-    /// @dev Yardstick: inside the deployed token and its proxy this call takes 43,988 gas.
+    /// @dev For comparison: this call uses 43,988 gas inside the deployed token and its proxy.
     function test_GasOfOneOfManyPayersToOnePayee() external {
         _settle(1, "warms up proxy, token and payee");
         for (uint256 key = 2; key <= 8; ++key) {
@@ -211,7 +211,7 @@ contract MockUSDCTest {
     }
 }
 
-/// @dev Does random things to the token in the name of five accounts, and remembers what must hold afterwards.
+/// @dev Does random things to the token on behalf of five accounts, and remembers what must hold afterwards.
 contract MockUSDCHandler {
     uint256 public constant ACCOUNTS = 5;
     uint256 public constant NONCES = 6;
@@ -314,7 +314,7 @@ contract MockUSDCHandler {
         return 1 + (index % ACCOUNTS);
     }
 
-    /// @dev Up to one unit more than the account has, so that the balance check is met now and then.
+    /// @dev Up to one unit more than the account has, so that the balance check sometimes fails.
     function _portion(address who, uint256 value) private view returns (uint256) {
         return value % (token.balanceOf(who) + 2);
     }

@@ -9,7 +9,7 @@ import {Vm, vm} from "./support/Vm.sol";
 
 /// @title RouterHandler
 /// @notice Signs, settles, resubmits, cancels, blocks, drains and lets time pass at random, and keeps its own books.
-/// @dev Each settlement is checked at once: answer, events and the token's state must tell one story.
+/// @dev Each settlement is checked at once: answer, events and the token's state must agree.
 contract RouterHandler {
     struct Signed {
         Batches.Terms terms;
@@ -31,7 +31,7 @@ contract RouterHandler {
     address[] public payees;
     /// @notice What the payers have signed for each payee.
     mapping(address payee => uint256) public signedFor;
-    /// @notice What each payee should have got: the items that no bitmap called failed.
+    /// @notice What each payee should have received: the items that no bitmap reported as failed.
     mapping(address payee => uint256) public settledFor;
     /// @notice How often each identity was settled.
     mapping(address payer => mapping(bytes32 nonce => uint256)) public settlements;
@@ -64,7 +64,7 @@ contract RouterHandler {
         _check(abi.encodeCall(this.settleOneManyTimesNow, (seed)));
     }
 
-    /// @dev The runner forgets actions that revert, so what a check finds is written down.
+    /// @dev The runner forgets actions that revert, so a failed check is recorded.
     function _check(bytes memory action) private {
         (bool success, bytes memory reason) = address(this).call(action);
         if (!success) broken = reason;
@@ -97,7 +97,7 @@ contract RouterHandler {
         _settle(items, batch, 5_000_000);
     }
 
-    /// @notice A payer moves its money away, or gets new money.
+    /// @notice A payer moves their money away, or gets new money.
     function changeFunds(uint256 seed) external {
         address payer = vm.addr(1 + (seed % PAYERS));
         if (seed & 256 == 0) {
@@ -172,7 +172,7 @@ contract RouterHandler {
         uint256 index,
         Batches.Terms memory t
     ) private view returns (uint256) {
-        // The runner records logs of reverted calls too: that of a nonce used before the balance turned out too low.
+        // The runner also records logs of reverted calls, such as a used nonce before the balance turned out too low.
         if (logs[next].topics[0] == USED && logs[next].topics[2] == t.nonce) ++next;
         Vm.Log memory entry = logs[next];
         require(entry.emitter == address(router) && entry.topics[0] == FAILED, "a failure without an event");
@@ -261,7 +261,7 @@ contract SettlementRouterInvariantsTest {
         for (uint256 key = 1; key <= 4; ++key) _usdc.mint(vm.addr(key), 10_000);
     }
 
-    /// @dev Asked by the test runner: whose functions it calls.
+    /// @dev The test runner asks for the contract whose functions it calls.
     function targetContracts() external view returns (address[] memory targets) {
         targets = new address[](1);
         targets[0] = address(_handler);
@@ -296,7 +296,7 @@ contract SettlementRouterInvariantsTest {
         require(sum == _usdc.totalSupply(), "units came or went");
     }
 
-    /// @dev The handler reaches every kind of outcome; without that the invariants would say little.
+    /// @dev The handler reaches every kind of outcome; otherwise the invariants would prove little.
     function test_handlerSettlesAndFails() external {
         for (uint256 i; i < 20; ++i) _handler.settle(i, i % 2 == 0);
         _handler.settleOneManyTimes(1);

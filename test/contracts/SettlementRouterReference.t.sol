@@ -26,7 +26,7 @@ contract SettlementRouterReferenceTest {
     function testFuzz_aByteChanged(uint256 seed, uint256 position, uint8 mask) external {
         _state = seed;
         bytes memory batch = _randomBatch();
-        // Half of the changes hit the header or the first item, where the shape is.
+        // Half of the changes hit the header or the first item, which decide the shape.
         uint256 offset =
             position %
                 (
@@ -69,7 +69,7 @@ contract SettlementRouterReferenceTest {
         _compareBatch(abi.encodePacked(uint8(1), uint16(payeeCount % 4), uint16(itemCount % 8), rest));
     }
 
-    /// @dev Calldata that no encoder writes: the batch may begin within the arguments, or end before its own items.
+    /// @dev Calldata that no usual encoder writes: the batch may begin within the arguments, or end before its items.
     function testFuzz_anyCalldata(uint256 batchId, uint16 offset, bytes calldata rest) external {
         bytes memory arguments = abi.encode(address(_token), batchId % 1000, 50_000, uint256(offset) % 200);
         _compare(bytes.concat(_router.settle.selector, arguments, rest));
@@ -159,12 +159,12 @@ contract SettlementRouterReferenceTest {
         bytes memory data
     ) private returns (bool success, bytes memory answer, Vm.Log[] memory logs) {
         vm.recordLogs();
-        // The same for both, however much the first of them burnt.
+        // The same gas for both, however much the first one burnt.
         (success, answer) = router.call{gas: 1e18}(data);
         logs = vm.getRecordedLogs();
     }
 
-    /// @dev The token records the gas at its entry too, which only has to be enough.
+    /// @dev The token also records the gas at its entry, which only has to be enough.
     function _withoutGas(Vm.Log memory entry) private view returns (bytes memory) {
         if (entry.emitter != address(_token)) return entry.data;
         (, bytes memory data) = abi.decode(entry.data, (uint256, bytes));

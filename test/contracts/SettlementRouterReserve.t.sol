@@ -6,7 +6,7 @@ import {Batches} from "./support/Batches.sol";
 import {GreedyToken} from "./support/GreedyToken.sol";
 import {Vm, vm} from "./support/Vm.sol";
 
-/// @dev The router with its reserve in sight.
+/// @dev The router with its reserve exposed.
 contract OpenRouter is SettlementRouter {
     function reserveGas() external pure returns (uint256) {
         return RESERVE_GAS;
@@ -27,7 +27,7 @@ contract SettlementRouterReserveTest {
 
     uint256 private constant ALLOWANCE = 30_000;
     uint256 private constant MOST_ITEMS = 65_535;
-    /// @dev More than any batch here takes.
+    /// @dev More than any batch here uses.
     uint256 private constant PLENTY = 2_000_000;
 
     OpenRouter private immutable _router = new OpenRouter();
@@ -60,7 +60,7 @@ contract SettlementRouterReserveTest {
         _checkSpare(_need(data, enough));
     }
 
-    /// @dev The gas at which the first of these items starts leaves as much as it should.
+    /// @dev At the least gas with which the first of these items starts, as much is left as should be.
     function _checkNeed(bytes memory batch) private {
         bytes memory data = _call(batch);
         _checkSpare(_need(data, _least(data, 1, 0, PLENTY)));
@@ -70,7 +70,7 @@ contract SettlementRouterReserveTest {
         if (need * 3 > _router.reserveGas() * 2) revert LittleToSpare(need, _router.reserveGas());
     }
 
-    /// @dev Of the gas that was kept back, what was used: `gas_` is the least with which the last item starts.
+    /// @dev How much of the reserved gas was used: `gas_` is the least with which the last item starts.
     function _need(bytes memory data, uint256 gas_) private returns (uint256) {
         Outcome memory o = _run(data, gas_);
         require(o.success, "ran out of gas");
@@ -86,7 +86,7 @@ contract SettlementRouterReserveTest {
         uint256 first = _least(data, 0, 0, PLENTY);
         uint256 all = _least(data, 5, first, PLENTY);
         for (uint256 gas_ = first; gas_ < all + 2000; gas_ += 61) _checkRun(data, gas_, 5);
-        // Gas by gas where one item more starts.
+        // In steps of one gas around the point where one more item starts.
         for (uint256 count = 1; count <= 5; ++count) {
             uint256 least = _least(data, count, first, PLENTY);
             require(_run(data, least - 1).attempted == count - 1, "one item more or less");
@@ -125,7 +125,7 @@ contract SettlementRouterReserveTest {
         require(logs.length == failed + 1, "logs and bitmap differ");
         for (uint256 i; i < failed; ++i) {
             (, bytes memory reason) = abi.decode(logs[i].data, (uint256, bytes));
-            // Each item that was given less than its allowance would have seen less at its entry than this.
+            // An item that got less than its allowance would have seen less than this at its entry.
             require(reason.length == 256, "a greedy item came to no end");
             (uint256 gasAtEntry, uint256 gasAtEnd) = abi.decode(reason, (uint256, uint256));
             require(gasAtEntry <= ALLOWANCE && gasAtEntry >= ALLOWANCE - 100, "less than its allowance");
@@ -158,7 +158,7 @@ contract SettlementRouterReserveTest {
             gasUsed := sub(before, gas())
         }
         o.success = success;
-        // The call itself, at a warm address, and what surrounds it here.
+        // The call itself, at a warm address, and the code around it here.
         o.gasUsed = gasUsed - 100;
         bytes memory answer = new bytes(_returnDataSize());
         assembly ("memory-safe") {
@@ -174,7 +174,7 @@ contract SettlementRouterReserveTest {
         }
     }
 
-    /// @dev `item`, `count` times. By doubling: the largest takes nine million bytes.
+    /// @dev `item`, `count` times. By doubling, because the largest has nine million bytes.
     function _repeat(bytes memory item, uint256 count) private pure returns (bytes memory items) {
         items = new bytes(item.length * count);
         for (uint256 i; i < item.length; ++i) items[i] = item[i];

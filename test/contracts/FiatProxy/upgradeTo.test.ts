@@ -12,7 +12,7 @@ async function fixture() {
 }
 
 describe("FiatProxy: upgradeTo", () => {
-  it("replaces the implementation, keeps the state and tells", async () => {
+  it("replaces the implementation, keeps the state and emits Upgraded", async () => {
     const { usdc, proxy, implementation, next, mint } = await networkHelpers.loadFixture(fixture);
     await mint(stranger, 3n);
     expect((await proxy.read.implementation()).toLowerCase()).to.equal(implementation.address.toLowerCase());
@@ -21,7 +21,7 @@ describe("FiatProxy: upgradeTo", () => {
     expect(await usdc.read.balanceOf([stranger])).to.equal(3n);
   });
 
-  it("reverts to an address without code", async () => {
+  it("reverts for an address without code", async () => {
     const { proxy } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.revertWith(
       proxy.write.upgradeTo([stranger], { account: admin }),
@@ -29,7 +29,7 @@ describe("FiatProxy: upgradeTo", () => {
     );
   });
 
-  it("is an unknown function of the token for everybody but the admin", async () => {
+  it("is an unknown function of the token for everybody except the admin", async () => {
     const { proxy, implementation, next } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.revert(proxy.write.upgradeTo([next.address], { account: stranger }));
     expect((await proxy.read.implementation()).toLowerCase()).to.equal(implementation.address.toLowerCase());

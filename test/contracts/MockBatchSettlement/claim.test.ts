@@ -38,7 +38,7 @@ describe("MockBatchSettlement: claim", () => {
     expect(await stateOf(configOf())).to.deep.equal([100n, 100n]);
   });
 
-  it("skips a row that claims no more than is recorded, without a look at its signature", async () => {
+  it("skips a row that claims no more than is recorded, without checking its signature", async () => {
     const { settlement, configOf, row, stateOf } = await networkHelpers.loadFixture(fixture);
     const account = receiver.address;
     const same = await row(configOf(), 30n);
@@ -48,7 +48,7 @@ describe("MockBatchSettlement: claim", () => {
     expect(await stateOf(configOf())).to.deep.equal([100n, 30n]);
   });
 
-  it("claims of several channels and receivers that the caller acts for", async () => {
+  it("claims from several channels and receivers that the caller acts for", async () => {
     const { settlement, configOf, row, deposit, usdc, stranger } = await networkHelpers.loadFixture(fixture);
     const other = configOf({ receiver: stranger });
     await deposit(other, 50n);
@@ -58,7 +58,7 @@ describe("MockBatchSettlement: claim", () => {
     expect(await settlement.read.receivers([stranger, usdc.address])).to.deep.equal([50n, 0n]);
   });
 
-  it("takes the payer's own signature where there is no payer authorizer, also of an account with code", async () => {
+  it("takes the payer's own signature if there is no payer authorizer, also from an account with code", async () => {
     const { settlement, configOf, row, deposit, mint, stateOf } = await networkHelpers.loadFixture(fixture);
     const wallet = await viem.deployContract("OwnerWallet", [payer.address]);
     await mint(wallet.address, 50n);
@@ -89,7 +89,7 @@ describe("MockBatchSettlement: claim", () => {
     await viem.assertions.revertWithCustomError(settlement.write.claim([[]]), settlement, "EmptyBatch");
   });
 
-  it("reverts when the caller acts for a row's receiver no longer or never did", async () => {
+  it("reverts when the caller acts for no longer or never acted for a row's receiver", async () => {
     const { settlement, configOf, row } = await networkHelpers.loadFixture(fixture);
     for (const account of [payer.address, payerAuthorizer.address]) {
       await viem.assertions.revertWithCustomError(
@@ -100,7 +100,7 @@ describe("MockBatchSettlement: claim", () => {
     }
   });
 
-  it("reverts when more is claimed than the voucher allows, even of a channel that holds it", async () => {
+  it("reverts when more is claimed than the voucher allows, even if the channel holds it", async () => {
     const { settlement, configOf, row } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.revertWithCustomError(
       settlement.write.claim([[await row(configOf(), 31n, 30n)]], { account: receiver.address }),
@@ -120,7 +120,7 @@ describe("MockBatchSettlement: claim", () => {
     await settlement.write.claim([[await row(configOf(), 100n, 200n)]], { account });
   });
 
-  it("reverts when somebody else signed the voucher, the payer included where it has an authorizer", async () => {
+  it("reverts when somebody else signed the voucher, even the payer if it has an authorizer", async () => {
     const { settlement, configOf, row, deposit } = await networkHelpers.loadFixture(fixture);
     const own = configOf({ payerAuthorizer: ZERO_ADDRESS });
     await deposit(own, 10n);
@@ -138,7 +138,7 @@ describe("MockBatchSettlement: claim", () => {
     }
   });
 
-  it("reverts when the voucher's signature is no signature", async () => {
+  it("reverts when the voucher's signature is malformed", async () => {
     const { settlement, configOf, row } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.revertWithCustomErrorWithArgs(
       settlement.write.claim([[{ ...(await row(configOf(), 10n)), signature: "0x12" }]], { account: receiver.address }),

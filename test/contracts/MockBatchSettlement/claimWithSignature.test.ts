@@ -37,10 +37,10 @@ describe("MockBatchSettlement: claimWithSignature", () => {
     expect(await stateOf(config)).to.deep.equal([10n, 10n]);
   });
 
-  it("asks an authorizer with code by calldata that ends with the signature's last byte", async () => {
+  it("asks an authorizer with code with calldata that ends at the signature's last byte", async () => {
     const { settlement, configOf, deposit, row, signClaims, stateOf } = await networkHelpers.loadFixture(fixture);
     const wallet = "0x00000000000000000000000000000000000a5a5a";
-    // Answers the magic value where calldatasize is 165: selector, digest, offset, length and 65 bytes. Else it reverts.
+    // Returns the magic value if calldatasize is 165 (selector, digest, offset, length, 65 bytes), otherwise reverts.
     await networkHelpers.setCode(wallet, "0x3660a514600a575f5ffd5b631626ba7e60e01b5f5260205ff3");
     const config = configOf({ receiverAuthorizer: wallet });
     await deposit(config, 10n);
@@ -107,7 +107,7 @@ describe("MockBatchSettlement: claimWithSignature", () => {
       const sent = settlement.write.claimWithSignature([rows, await signClaims(rows, signer)]);
       await viem.assertions.revertWithCustomError(sent, settlement, error);
     };
-    // A foreign row behind the first one matters only once everything before it is in order.
+    // A foreign row after the first one matters only if everything before it is valid.
     await reverts([good, other], "InvalidSignature", payer);
     await reverts([await row(second, 51n), other], "ClaimExceedsBalance");
     await reverts([{ ...good, totalClaimed: good.voucher.maxClaimableAmount + 1n }, other], "ClaimExceedsCeiling");

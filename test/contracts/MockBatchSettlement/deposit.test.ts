@@ -13,7 +13,7 @@ async function fixture() {
 }
 
 describe("MockBatchSettlement: deposit", () => {
-  it("creates the channel, holds the tokens and tells both", async () => {
+  it("creates the channel, holds the tokens and emits both events", async () => {
     const { settlement, usdc, configOf, idOf, deposit, stateOf, balanceOf, stranger } =
       await networkHelpers.loadFixture(fixture);
     const config = configOf();
@@ -50,7 +50,7 @@ describe("MockBatchSettlement: deposit", () => {
     expect(await stateOf(other)).to.deep.equal([2n, 0n]);
   });
 
-  it("leaves a pending withdrawal as it is", async () => {
+  it("leaves a pending withdrawal unchanged", async () => {
     const { settlement, configOf, deposit, withdrawalOf } = await networkHelpers.loadFixture(fixture);
     await deposit(configOf(), 10n);
     await settlement.write.initiateWithdraw([configOf(), 10n], { account: payer.address });
@@ -96,7 +96,7 @@ describe("MockBatchSettlement: deposit", () => {
     });
   }
 
-  it("reverts when the amount is zero, and when there is no collector", async () => {
+  it("reverts when the amount or the collector is zero", async () => {
     const { settlement, configOf } = await networkHelpers.loadFixture(fixture);
     const call = (amount: bigint, collector: `0x${string}`) =>
       settlement.write.deposit([configOf(), amount, collector, "0x"]);

@@ -51,7 +51,7 @@ describe("MockBatchSettlement: finalizeWithdraw", () => {
     }
   });
 
-  it("makes vouchers worthless that were not claimed in time", async () => {
+  it("makes vouchers that were not claimed in time worthless", async () => {
     const { settlement, configOf, row, claim, time } = await networkHelpers.loadFixture(fixture);
     await time.increase(MINUTES_15);
     await settlement.write.finalizeWithdraw([configOf()], { account });
@@ -59,7 +59,7 @@ describe("MockBatchSettlement: finalizeWithdraw", () => {
     await claim([await row(configOf(), 20n, 100n)]);
   });
 
-  it("closes a channel that it empties and of which nothing was claimed, so that it can be created again", async () => {
+  it("closes a channel that it empties if nothing was claimed from it, so that it can be created again", async () => {
     const { settlement, configOf, idOf, time, deposit } = await networkHelpers.loadFixture(fixture);
     await time.increase(MINUTES_15);
     await settlement.write.finalizeWithdraw([configOf()], { account });
@@ -71,7 +71,7 @@ describe("MockBatchSettlement: finalizeWithdraw", () => {
     await viem.assertions.emit(deposit(configOf(), 1n), settlement, "ChannelCreated");
   });
 
-  it("reverts when nothing is under way, also a second time", async () => {
+  it("reverts when no withdrawal is pending, also a second time", async () => {
     const { settlement, configOf, time } = await networkHelpers.loadFixture(fixture);
     await time.increase(MINUTES_15);
     await settlement.write.finalizeWithdraw([configOf()], { account });

@@ -40,7 +40,7 @@ describe("MockBatchSettlement: initiateWithdraw", () => {
     );
   });
 
-  it("reverts when nothing is asked for, or more than is neither claimed nor gone", async () => {
+  it("reverts when the amount is zero, or more than the channel holds unclaimed", async () => {
     const { settlement, configOf } = await networkHelpers.loadFixture(fixture);
     const account = payer.address;
     const { revertWithCustomError } = viem.assertions;
@@ -56,7 +56,7 @@ describe("MockBatchSettlement: initiateWithdraw", () => {
     );
   });
 
-  it("reverts when a withdrawal is under way", async () => {
+  it("reverts when a withdrawal is pending", async () => {
     const { settlement, configOf } = await networkHelpers.loadFixture(fixture);
     const account = payer.address;
     await settlement.write.initiateWithdraw([configOf(), 1n], { account });

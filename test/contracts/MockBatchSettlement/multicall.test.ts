@@ -31,7 +31,7 @@ describe("MockBatchSettlement: multicall", () => {
     expect(await balanceOf(payer.address)).to.equal(970n);
   });
 
-  it("does all or nothing, and hands on the reason", async () => {
+  it("does all or nothing, and passes on the reason", async () => {
     const { settlement, configOf, stateOf } = await networkHelpers.loadFixture(fixture);
     const refund = (amount: bigint) => encodeFunctionData({ abi, functionName: "refund", args: [configOf(), amount] });
     await viem.assertions.revertWithCustomError(

@@ -35,7 +35,7 @@ describe("MockBatchSettlement: refund", () => {
     expect(await settlement.getEvents.ChannelClosed()).to.have.length(0);
   });
 
-  it("uses up a nonce even when nothing is left", async () => {
+  it("uses a nonce even when nothing is left", async () => {
     const { settlement, configOf, idOf, row, claim } = await networkHelpers.loadFixture(fixture);
     await claim([await row(configOf(), 100n)]);
     await settlement.write.refund([configOf(), 5n], { account });
@@ -43,7 +43,7 @@ describe("MockBatchSettlement: refund", () => {
     expect(await settlement.read.refundNonce([idOf(configOf())])).to.equal(1n);
   });
 
-  it("closes a channel that it empties and of which nothing was claimed", async () => {
+  it("closes a channel that it empties if nothing was claimed from it", async () => {
     const { settlement, configOf, idOf } = await networkHelpers.loadFixture(fixture);
     const sent = settlement.write.refund([configOf(), 100n], { account });
     await viem.assertions.emitWithArgs(sent, settlement, "ChannelClosed", [idOf(configOf()), configOf()]);
@@ -68,7 +68,7 @@ describe("MockBatchSettlement: refund", () => {
     expect(await withdrawalOf(configOf())).to.deep.equal(before);
   });
 
-  it("reverts when anyone else asks, and when nothing is to be given back", async () => {
+  it("reverts when anyone else asks, and when the amount is zero", async () => {
     const { settlement, configOf, idOf } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.revertWithCustomError(
       settlement.write.refund([configOf(), 1n], { account: payer.address }),

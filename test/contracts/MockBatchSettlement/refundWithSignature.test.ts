@@ -64,7 +64,7 @@ describe("MockBatchSettlement: refundWithSignature", () => {
     }
   });
 
-  it("reverts when nothing is to be given back", async () => {
+  it("reverts when the amount is zero", async () => {
     const { settlement, configOf, signRefund } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.revertWithCustomError(
       settlement.write.refundWithSignature([configOf(), 0n, 0n, await signRefund(configOf(), 0n, 0n)]),

@@ -10,7 +10,7 @@ async function fixture() {
 }
 
 describe("MockDepositCollector: collect", () => {
-  it("hands the payer's tokens on to the settlement contract and keeps nothing", async () => {
+  it("passes the payer's tokens to the settlement contract and keeps nothing", async () => {
     const { collector, configOf, idOf, depositData, usdc, balanceOf } = await networkHelpers.loadFixture(fixture);
     await networkHelpers.impersonateAccount(BATCH_SETTLEMENT_ADDRESS);
     await networkHelpers.setBalance(BATCH_SETTLEMENT_ADDRESS, 10n ** 18n);
@@ -22,7 +22,7 @@ describe("MockDepositCollector: collect", () => {
     expect(await balanceOf(ERC3009_DEPOSIT_COLLECTOR_ADDRESS)).to.equal(0n);
   });
 
-  it("reverts when anyone else calls, so that nobody diverts a deposit", async () => {
+  it("reverts when anyone else calls, so nobody can divert a deposit", async () => {
     const { collector, configOf, idOf, depositData, usdc } = await networkHelpers.loadFixture(fixture);
     expect(await collector.read.x402BatchSettlement()).to.equal(BATCH_SETTLEMENT_ADDRESS);
     await viem.assertions.revertWithCustomError(

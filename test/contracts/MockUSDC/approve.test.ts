@@ -19,7 +19,7 @@ async function fixture() {
 }
 
 describe("MockUSDC: approve", () => {
-  it("sets the allowance and tells", async () => {
+  it("sets the allowance and emits Approval", async () => {
     const { usdc, change, allowance } = await networkHelpers.loadFixture(fixture);
     await change.approve(5n);
     await viem.assertions.emitWithArgs(change.approve(9n), usdc, "Approval", [holder, spender, 9n]);
@@ -37,7 +37,7 @@ describe("MockUSDC: approve", () => {
 });
 
 describe("MockUSDC: increaseAllowance", () => {
-  it("adds and tells the new allowance", async () => {
+  it("adds, and emits Approval with the new allowance", async () => {
     const { usdc, change, allowance } = await networkHelpers.loadFixture(fixture);
     await change.approve(5n);
     await viem.assertions.emitWithArgs(change.increaseAllowance(4n), usdc, "Approval", [holder, spender, 9n]);
@@ -54,7 +54,7 @@ describe("MockUSDC: increaseAllowance", () => {
 });
 
 describe("MockUSDC: decreaseAllowance", () => {
-  it("subtracts and tells the new allowance", async () => {
+  it("subtracts, and emits Approval with the new allowance", async () => {
     const { usdc, change, allowance } = await networkHelpers.loadFixture(fixture);
     await change.approve(5n);
     await viem.assertions.emitWithArgs(change.decreaseAllowance(5n), usdc, "Approval", [holder, spender, 0n]);

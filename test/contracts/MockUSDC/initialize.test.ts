@@ -50,7 +50,7 @@ describe("MockUSDC: initialize", () => {
     const { implementation } = await networkHelpers.loadFixture(fixture);
     const roles = ["masterMinter", "pauser", "blacklister", "owner"];
     for (const [index, role] of roles.entries()) {
-      // This one and all behind it are zero: the first is named.
+      // This role and all after it are zero: the error names the first.
       const at = (i: number): Address => (i < index ? account(1) : zeroAddress);
       await viem.assertions.revertWith(
         implementation.write.initialize(["USDC", "USDC", "USD", 6, at(0), at(1), at(2), at(3)]),

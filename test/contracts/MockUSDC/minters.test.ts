@@ -21,7 +21,7 @@ async function fixture() {
 }
 
 describe("MockUSDC: mint", () => {
-  it("creates units out of the minter's allowance and tells twice", async () => {
+  it("creates units from the minter's allowance and emits Mint and Transfer", async () => {
     const { usdc, mint } = await networkHelpers.loadFixture(fixture);
     const hash = mint(payee, 1_000n);
     await viem.assertions.emitWithArgs(hash, usdc, "Mint", [minter, payee, 1_000n]);
@@ -37,13 +37,13 @@ describe("MockUSDC: mint", () => {
     await viem.assertions.revertWith(mint(payee, 1_001n), "FiatToken: mint amount exceeds minterAllowance");
   });
 
-  it("reverts for nothing and to nobody", async () => {
+  it("reverts for zero units and for the zero address", async () => {
     const { mint } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.revertWith(mint(payee, 0n), "FiatToken: mint amount not greater than 0");
     await viem.assertions.revertWith(mint(zeroAddress, 0n), "FiatToken: mint to the zero address");
   });
 
-  it("reverts when the caller is no minter, also a blocklisted one", async () => {
+  it("reverts when the caller is not a minter, blocklisted or not", async () => {
     const { usdc, blacklist } = await networkHelpers.loadFixture(fixture);
     await blacklist(stranger);
     await viem.assertions.revertWith(
@@ -94,7 +94,7 @@ describe("MockUSDC: burn", () => {
     return deployed;
   }
 
-  it("destroys the minter's own units and tells twice; its allowance stays", async () => {
+  it("destroys the minter's own units and emits Burn and Transfer; its allowance stays", async () => {
     const { usdc } = await withUnits();
     const hash = usdc.write.burn([300n]);
     await viem.assertions.emitWithArgs(hash, usdc, "Burn", [minter, 300n]);
@@ -104,13 +104,13 @@ describe("MockUSDC: burn", () => {
     expect(await usdc.read.minterAllowance([minter])).to.equal(700n);
   });
 
-  it("reverts for nothing, and one unit above the balance", async () => {
+  it("reverts for zero units, and for one unit above the balance", async () => {
     const { usdc } = await withUnits();
     await viem.assertions.revertWith(usdc.write.burn([0n]), "FiatToken: burn amount not greater than 0");
     await viem.assertions.revertWith(usdc.write.burn([301n]), "FiatToken: burn amount exceeds balance");
   });
 
-  it("reverts when the caller is no minter", async () => {
+  it("reverts when the caller is not a minter", async () => {
     const { usdc } = await withUnits();
     await viem.assertions.revertWith(usdc.write.burn([1n], { account: stranger }), "FiatToken: caller is not a minter");
   });

@@ -43,7 +43,7 @@ describe("MockUSDC: permit", () => {
         return { ...deployed, terms, submit, sign, permit };
       }
 
-      it("sets the allowance, counts the nonce and tells", async () => {
+      it("sets the allowance, counts the nonce and emits Approval", async () => {
         const { usdc, terms, permit } = await setUp();
         await viem.assertions.emitWithArgs(permit(terms()), usdc, "Approval", [owner.address, spender, 77n]);
         expect(await usdc.read.allowance([owner.address, spender])).to.equal(77n);

@@ -54,7 +54,7 @@ for (const [how, place] of [
       expect(await usdc.read.balanceOf([payee])).to.equal(1_000n);
       const separator = await usdc.read.DOMAIN_SEPARATOR();
       expect(separator).to.equal(domainSeparator({ domain: usdcDomain(authorization) }));
-      // The separator that the deployed token on Base Sepolia answers with.
+      // The separator of the deployed token on Base Sepolia.
       expect(separator).to.equal("0x71f17a3b2ff373b803d70a5a07c046c1a2bc8e89c09ef722fcb047abe94c9818");
     });
   });

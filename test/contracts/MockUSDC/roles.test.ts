@@ -15,7 +15,7 @@ async function fixture() {
 }
 
 describe("MockUSDC: pause and unpause", () => {
-  it("stop and resume transfers and tell, each as often as called", async () => {
+  it("stop and resume transfers, and emit an event at every call", async () => {
     const { usdc } = await networkHelpers.loadFixture(fixture);
     for (let round = 0; round < 2; round += 1) {
       await viem.assertions.emitWithArgs(usdc.write.pause({ account: pauser }), usdc, "Pause", []);
@@ -40,7 +40,7 @@ describe("MockUSDC: pause and unpause", () => {
 });
 
 describe("MockUSDC: blacklist and unBlacklist", () => {
-  it("block and free an account and tell; its balance stays", async () => {
+  it("block and free an account and emit events; its balance stays", async () => {
     const { usdc, mint } = await networkHelpers.loadFixture(fixture);
     await mint(account, 5n);
     const by = { account: blacklister };
@@ -81,7 +81,7 @@ const appointments = [
 
 for (const [name, role, event, zeroReason] of appointments) {
   describe(`MockUSDC: ${name}`, () => {
-    it("appoints and tells", async () => {
+    it("appoints and emits its event", async () => {
       const { usdc } = await networkHelpers.loadFixture(fixture);
       const hash = usdc.write[name]([account], { account: owner });
       await viem.assertions.emitWithArgs(hash, usdc, event, [account]);
@@ -100,7 +100,7 @@ for (const [name, role, event, zeroReason] of appointments) {
 }
 
 describe("MockUSDC: transferOwnership", () => {
-  it("hands over and tells", async () => {
+  it("appoints the new owner and emits its event", async () => {
     const { usdc } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.emitWithArgs(
       usdc.write.transferOwnership([account], { account: owner }),

@@ -36,7 +36,7 @@ async function setUp() {
     deployed.usdc.write.transferWithAuthorization([...authorizationArgs(a), signature]);
   const settleSplit = (a: Authorization, { v, r, s }: Omit<SplitSignature, "signature">) =>
     deployed.usdc.write.transferWithAuthorization([...authorizationArgs(a), v, r, s]);
-  /** Delegates the payer to `to` (EIP-7702); the zero address takes the code away again. */
+  /** Delegates the payer to `to` (EIP-7702); the zero address removes the code. */
   const delegateTo = async (to: Address) => {
     const [sender] = await viem.getWalletClients();
     const publicClient = await viem.getPublicClient();
@@ -85,7 +85,7 @@ describe("MockUSDC: signatures of an account without code", () => {
     await viem.assertions.revertWith(write.permit([payer.address, payee, 1n, a.validBefore, signature]), reason);
   });
 
-  it("reverts on any v but 27 and 28", async () => {
+  it("reverts for any v except 27 and 28", async () => {
     const { terms, settleSplit, settleBytes } = await setUp();
     const a = terms();
     const signature = await signTransfer(payer, a);
@@ -97,7 +97,7 @@ describe("MockUSDC: signatures of an account without code", () => {
     }
   });
 
-  it("looks at s before v", async () => {
+  it("checks s before v", async () => {
     const { terms, settleSplit } = await setUp();
     const a = terms();
     await viem.assertions.revertWith(
@@ -106,7 +106,7 @@ describe("MockUSDC: signatures of an account without code", () => {
     );
   });
 
-  it("accepts s at half the order as far as its range goes, reverts one above", async () => {
+  it("accepts an s of half the order as in range, reverts for one more", async () => {
     const { terms, settleSplit } = await setUp();
     const a = terms();
     const { r, v } = await signTransfer(payer, a);
@@ -121,7 +121,7 @@ describe("MockUSDC: signatures of an account without code", () => {
     );
   });
 
-  it("reverts when the signature recovers to nobody", async () => {
+  it("reverts when the signature recovers to the zero address", async () => {
     const { terms, settleSplit } = await setUp();
     const a = terms();
     await viem.assertions.revertWith(
@@ -130,7 +130,7 @@ describe("MockUSDC: signatures of an account without code", () => {
     );
   });
 
-  it("reverts on any length but 65 bytes", async () => {
+  it("reverts for any length except 65 bytes", async () => {
     const { terms, settleBytes } = await setUp();
     const a = terms();
     const { signature } = await signTransfer(payer, a);
@@ -173,7 +173,7 @@ describe("MockUSDC: signatures of an account with code", () => {
     }
   });
 
-  it("reverts when the payer's code knows nothing of ERC-1271", async () => {
+  it("reverts when the payer's code does not implement ERC-1271", async () => {
     const { factory, mint, terms, settleBytes } = await setUp();
     await mint(factory.address, 400n);
     const a = terms({ from: factory.address });
@@ -181,7 +181,7 @@ describe("MockUSDC: signatures of an account with code", () => {
     await viem.assertions.revertWith(settleBytes(a, signature), "FiatTokenV2: invalid signature");
   });
 
-  it("reverts when the answer is the magic value but shorter or longer than a word's worth of it", async () => {
+  it("reverts when the answer begins with the magic value but is shorter than a word or goes on in it", async () => {
     const { terms, settleBytes, mint } = await setUp();
     const hollow = fundedAccount(15).address;
     await mint(hollow, 400n);
@@ -191,15 +191,15 @@ describe("MockUSDC: signatures of an account with code", () => {
     const answer = (size: string) => `0x631626ba7e60e01b60005260${size}6000f3` as const;
     await networkHelpers.setCode(hollow, answer("1f"));
     await viem.assertions.revertWith(settleBytes(a, signature), "FiatTokenV2: invalid signature");
-    // A word that starts with the magic value and goes on: mstore8 of 1 into its last byte.
+    // A word that begins with the magic value and is not zero after it: mstore8 of 1 into its last byte.
     await networkHelpers.setCode(hollow, "0x631626ba7e60e01b6000526001601f5360206000f3");
     await viem.assertions.revertWith(settleBytes(a, signature), "FiatTokenV2: invalid signature");
-    // What follows the word does not matter.
+    // Bytes after the word do not matter.
     await networkHelpers.setCode(hollow, answer("40"));
     await settleBytes(a, signature);
   });
 
-  it("settles from a wallet at the address that its factory foretold", async () => {
+  it("settles from a wallet at the address that its factory predicted", async () => {
     const { usdc, factory, mint, terms, settleBytes } = await setUp();
     const wallet = await factory.read.addressOf([payer.address, zeroHash]);
     await mint(wallet, 400n);

@@ -22,7 +22,7 @@ async function fixture() {
 }
 
 describe("MockUSDC: transfer", () => {
-  it("moves units and tells", async () => {
+  it("moves units and emits Transfer", async () => {
     const { usdc, transfer } = await networkHelpers.loadFixture(fixture);
     await viem.assertions.emitWithArgs(transfer(1_000n), usdc, "Transfer", [payer, payee, 1_000n]);
     expect(await usdc.read.balanceOf([payer])).to.equal(0n);

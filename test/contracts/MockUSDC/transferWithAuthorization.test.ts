@@ -163,7 +163,7 @@ describe("MockUSDC: transferWithAuthorization", () => {
         await viem.assertions.revertWith(settle(terms()), "Pausable: paused");
       });
 
-      it("names the first broken condition where several are broken", async () => {
+      it("names the first broken condition if several are broken", async () => {
         const { terms, submit, settle, blacklist, pause } = await setUp();
         const used = terms();
         await settle(used);
@@ -186,8 +186,8 @@ describe("MockUSDC: transferWithAuthorization", () => {
     });
   }
 
-  // The deployed token takes 85,752 in a transaction of its own, to a payee that has a balance.
-  it("takes the gas of the deployed token within 10 %", async () => {
+  // The deployed token uses 85,752 gas in a transaction of its own, to a payee with a balance.
+  it("uses the gas of the deployed token within 10 %", async () => {
     const deployed = await networkHelpers.loadFixture(fixture);
     await deployed.mint(payee, 1n);
     const authorization = makeAuthorization(deployed, { from: payer.address, to: payee, value: 400n });

@@ -34,7 +34,7 @@ async function setUp() {
   const { usdc, chainId } = await networkHelpers.loadFixture(fixture);
   const authorization = makeAuthorization({ usdc, chainId }, { from: payer.address, to: payee, value: 2n ** 200n });
   const domain = usdcDomain(authorization);
-  /** What the contract hashes, from the parts that it publishes. */
+  /** The digest that the contract checks, from the parts that it publishes. */
   const digest = async (structHash: Hex) =>
     keccak256(concatHex(["0x1901", await usdc.read.DOMAIN_SEPARATOR(), structHash]));
   const hashStruct = (typeHash: Hex, types: readonly { type: string }[], values: readonly unknown[]) =>

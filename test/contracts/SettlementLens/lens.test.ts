@@ -28,7 +28,7 @@ describe("SettlementLens", () => {
       expect(head.number).to.equal(block.number);
     });
 
-    it("reverts where the token is none", async () => {
+    it("reverts when the token is not a token", async () => {
       const { lens, client } = await deploy();
       const error = await client
         .readContract({ ...lens, functionName: "accounts", args: [at(9), [at(1)]] })
@@ -54,7 +54,7 @@ describe("SettlementLens", () => {
   });
 
   describe("attempt", () => {
-    /** Runs code as a call of the lens with so much gas. */
+    /** Runs code as a call by the lens with this much gas. */
     async function attempt(code: Hex, gasAllowance: bigint, gas = 10_000_000n) {
       const { lens, networkHelpers, client } = await deploy();
       await networkHelpers.setCode(at(77), code);
@@ -90,13 +90,13 @@ describe("SettlementLens", () => {
       expect(Number(gasUsed)).to.be.within(100_000, 104_000);
     });
 
-    it("cuts what is too long to come back", async () => {
+    it("cuts an answer that is too long", async () => {
       // REVERT(0, 30000)
       const [, , answer] = await attempt("0x6175306000fd", 100_000n);
       expect(answer).to.have.lengthOf(2 + 2 * 1024);
     });
 
-    it("reverts where there is too little gas for the allowance", async () => {
+    it("reverts when there is too little gas for the allowance", async () => {
       const error = await attempt("0x00", 9_900_000n).catch((caught: unknown) => caught);
       expect(error).to.have.property("message").that.includes("NotEnoughGas");
     });

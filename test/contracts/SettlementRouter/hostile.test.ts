@@ -54,7 +54,7 @@ describe("SettlementRouter.settle with hostile code", () => {
   }
 
   describe("payers", () => {
-    /** Settles `bad` among good ones: it fails alone, adds at most `mostGas`, and the token blames the signature or the gas. */
+    /** Settles `bad` among good items: it fails alone and adds at most `mostGas`; the reason is the signature or gas. */
     async function expectOnlyFailure(bad: RouterItem, mostGas: bigint, reasons: readonly RefusalReason[]) {
       const good = (await payAll(4)).map(compact);
       const state = await connection.networkHelpers.takeSnapshot();
@@ -70,7 +70,7 @@ describe("SettlementRouter.settle with hostile code", () => {
       expect(statuses).to.deep.equal(["settled", "settled", "failed", "settled", "settled"]);
       expect(await received()).to.equal(0n + 1n + 2n + 3n);
       expect(receipt.gasUsed - without.receipt.gasUsed <= mostGas, "costs no more than its allowance").to.equal(true);
-      // The token asks the payer in a call that may fail and has a 64th left: no reason tells a burner from a bad signature.
+      // The token keeps a 64th of the gas when it asks the payer, so a burner looks like a bad signature.
       expect(read[2]?.status === "failed" && read[2].refusal.reason).to.be.oneOf(reasons);
     }
 
@@ -110,7 +110,7 @@ describe("SettlementRouter.settle with hostile code", () => {
 
     it("settles all good payments when half of 60 payers turn into burners after the pre-flight", async () => {
       const signed = await payAll(60);
-      // Compact as long as they had no code: the pre-flight found nothing wrong.
+      // Compact, because they had no code yet: the pre-flight found nothing wrong.
       const items = signed.map(compact);
       const { attempted, failures } = await f.preflight(items);
       expect(failedIndices(failures, attempted)).to.deep.equal([]);
@@ -122,7 +122,7 @@ describe("SettlementRouter.settle with hostile code", () => {
       const burners = payers.filter((_, i) => i % 2 === 1);
       await f.delegate(burners, (await connection.viem.deployContract("BurnerWallet")).address);
 
-      // What a planner grants that trusts no payer: everybody's allowance, the router's own work, and calldata.
+      // The gas of a planner that trusts no payer: all allowances, the router's own work, and calldata.
       const data = settleData(f.usdc.address, items);
       const perItem = DEFAULT_ALLOWANCE + 6000n;
       const gas = 21_000n + 16n * BigInt(size(data)) + perItem * 60n + DEFAULT_ALLOWANCE / 63n + ROUTER_RESERVE_GAS;
@@ -133,7 +133,7 @@ describe("SettlementRouter.settle with hostile code", () => {
       expect(await received()).to.equal(signed.reduce((sum, { value }, i) => (i % 2 === 1 ? sum : sum + value), 0n));
       for (const { address } of burners) expect(await f.usdc.read.balanceOf([address])).to.equal(START);
 
-      // The loss is bounded by the burners' allowances, and what the batch reports adds up to it.
+      // The loss is bounded by the burners' allowances, and the batch's report adds up to it.
       const last = f.routerEvents(receipt.logs).at(-1);
       expect(last?.args).to.include({ attempted: 60n, failed: 30n });
       expect(receipt.gasUsed <= honest.receipt.gasUsed + 30n * perItem).to.equal(true);
@@ -224,7 +224,7 @@ describe("SettlementRouter.settle with hostile code", () => {
         expect(logs.filter(({ eventName }) => eventName === "Called").length).to.equal(3);
         expect(await received()).to.equal(5n);
         const batches = f.routerEvents(receipt.logs).filter(({ eventName }) => eventName === "BatchSettled");
-        // The token calls back from every item; only the first time is the inner payment new.
+        // The token calls back from every item; the inner payment is new only the first time.
         expect(batches.map(({ args }) => ({ ...args, caller: undefined }))).to.deep.equal([
           { caller: undefined, batchId: INNER_ID, attempted: 2n, failed: 1n },
           { caller: undefined, batchId: INNER_ID, attempted: 2n, failed: 2n },

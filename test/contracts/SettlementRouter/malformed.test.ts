@@ -40,13 +40,13 @@ describe("SettlementRouter.settle with a malformed batch", () => {
     expect(await readRevert(call(batch))).to.deep.equal({ name, args });
   }
 
-  /** `batch` with `bytes` in place of what is at `offset`. */
+  /** `batch` with `bytes` written at `offset`. */
   function patch(batch: Hex, offset: number, bytes: Hex): Hex {
     const [before, after] = [batch.slice(2, 2 + 2 * offset), batch.slice(2 + 2 * (offset + size(bytes)))];
     return `0x${before}${bytes.slice(2)}${after}`;
   }
 
-  /** Two compact items: the second one is the compact batch's again, with a patched head. */
+  /** Two compact items: the second repeats the compact batch's, with a patched head. */
   function secondHead(head: number): Hex {
     const item = slice(compactBatch, ONE_PAYEE);
     return patch(

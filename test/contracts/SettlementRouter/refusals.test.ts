@@ -35,7 +35,7 @@ describe("SettlementRouter.settle with items that the token refuses", () => {
     f = await connection.networkHelpers.loadFixture(fixture);
   });
 
-  /** Settles the item between two good ones, in every form, and expects that it fails alone for this reason. */
+  /** Settles the item between two good ones, in every form, and expects it to fail alone with this reason. */
   async function expectRefused(bad: SignedAuthorization, reason: RefusalReason, message: string) {
     for (const form of [
       compact,

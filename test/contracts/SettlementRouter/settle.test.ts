@@ -234,7 +234,7 @@ describe("SettlementRouter.settle", () => {
       const states = await Promise.all(signed.map((a) => f.usdc.read.authorizationState([a.from, a.nonce])));
       expect(states).to.deep.equal(signed.map((_, i) => i < Number(attempted)));
 
-      // What was left can be sent again as it is.
+      // The items that were not attempted can be sent again unchanged.
       await expectSettled(items.slice(Number(attempted)));
       expect(await balance(payees[0])).to.equal(10n);
     });

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title Batches
-/// @notice Writes batches in the router's format, well formed or not.
+/// @notice Encodes batches in the router's format, well formed or not.
 library Batches {
     struct Terms {
         address from;

@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {ISettlementRouter} from "../../../contracts/interfaces/ISettlementRouter.sol";
 
 /// @title ReferenceRouter
-/// @notice What SettlementRouter does, written for reading: no assembly, no shared constants, no care for gas.
+/// @notice SettlementRouter written to be read: no assembly, no shared constants, no saving of gas.
 contract ReferenceRouter is ISettlementRouter {
-    /// @dev One item, whichever form it came in.
+    /// @dev One item of either form.
     struct Item {
         uint256 gasAllowance;
         address from;
@@ -37,7 +37,7 @@ contract ReferenceRouter is ISettlementRouter {
         uint256 offset = 5 + payeeCount * 20;
         _need(batch, offset);
 
-        // An absurd allowance overflows, whether an item uses it or not.
+        // A huge allowance overflows, whether an item uses it or not.
         _floor(gasAllowance);
         bool[] memory failed = new bool[](itemCount);
         uint256 failedCount;
