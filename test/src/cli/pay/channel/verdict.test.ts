@@ -1,12 +1,12 @@
 import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
 import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
-import { channelIdOf, voucherTypedData } from "../../../../src/channels/index.ts";
-import { judge } from "../../../../src/cli/pay/channel/verdict.ts";
-import { type ChannelPayment, headersOf, readChannelPayment } from "../../../../src/cli/pay/channelPayment.ts";
-import type { Answer } from "../../../../src/cli/pay/request.ts";
-import { networks } from "../../../../src/networks.ts";
-import { channelOf, depositBody, voucherBody } from "../../../helpers/channelPayloads.ts";
+import { channelIdOf, voucherTypedData } from "../../../../../src/channels/index.ts";
+import { judge } from "../../../../../src/cli/pay/channel/verdict.ts";
+import { type ChannelPayment, headersOf, readChannelPayment } from "../../../../../src/cli/pay/channelPayment.ts";
+import type { Answer } from "../../../../../src/cli/pay/request.ts";
+import { networks } from "../../../../../src/networks.ts";
+import { channelOf, depositBody, voucherBody } from "../../../../helpers/channelPayloads.ts";
 
 const { chainId, caip2 } = networks.baseSepolia;
 const payer = privateKeyToAccount(`0x${"7".repeat(64)}`);

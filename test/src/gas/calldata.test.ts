@@ -1,15 +1,15 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { bytesToHex, encodeFunctionData, type Hex, numberToHex } from "viem";
-import type { PlannablePayment } from "../../src/batch/index.ts";
-import { toRouterItem } from "../../src/batch/index.ts";
-import { ierc3009Artifact } from "../../src/contracts/IERC3009.ts";
-import { balanceAfter, balanceSlotGas } from "../../src/gas/balances.ts";
-import { calldataFloorGas, chargedGas, countZeroBytes, countZeroBytesOf, intrinsicGas } from "../../src/gas/evm.ts";
-import { countBytes, directCalldata, itemBytes, routerCalldata } from "../../src/gas/index.ts";
-import { encodeSettle } from "../../src/router/index.ts";
-import { accountAt, fakePayment, fakeSignature, TOKEN } from "../helpers/payments.ts";
-import { split } from "../helpers/usdc.ts";
+import type { PlannablePayment } from "../../../src/batch/index.ts";
+import { toRouterItem } from "../../../src/batch/index.ts";
+import { ierc3009Artifact } from "../../../src/contracts/IERC3009.ts";
+import { balanceAfter, balanceSlotGas } from "../../../src/gas/balances.ts";
+import { calldataFloorGas, chargedGas, countZeroBytes, countZeroBytesOf, intrinsicGas } from "../../../src/gas/evm.ts";
+import { countBytes, directCalldata, itemBytes, routerCalldata } from "../../../src/gas/index.ts";
+import { encodeSettle } from "../../../src/router/index.ts";
+import { accountAt, fakePayment, fakeSignature, TOKEN } from "../../helpers/payments.ts";
+import { split } from "../../helpers/usdc.ts";
 
 /** Bytes of which many are zero. */
 const bytes = (length: { minLength: number; maxLength: number }) =>

@@ -6,10 +6,10 @@ import {
   type PlannedBatch,
   planBatches,
   tokenKey,
-} from "../../src/batch/index.ts";
-import { settlementRouterArtifact } from "../../src/contracts/SettlementRouter.ts";
-import { MOCK_USDC_GAS, ROUTER_GAS } from "../../src/gas/index.ts";
-import { type GasLab, openGasLab } from "../helpers/gasLab.ts";
+} from "../../../src/batch/index.ts";
+import { settlementRouterArtifact } from "../../../src/contracts/SettlementRouter.ts";
+import { MOCK_USDC_GAS, ROUTER_GAS } from "../../../src/gas/index.ts";
+import { type GasLab, openGasLab } from "../../helpers/gasLab.ts";
 
 const NOW = 2_000_000_000n;
 const MODEL = { token: MOCK_USDC_GAS, router: ROUTER_GAS };

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { budgetGas, type CallWorth, MAX_SIGNERS_GAS, walletGas, worthInGas } from "../../src/gas/budget.ts";
+import { budgetGas, type CallWorth, MAX_SIGNERS_GAS, walletGas, worthInGas } from "../../../src/gas/budget.ts";
 
 // 1 gwei and 3,000 USD: a thousand gas cost 3,000 millionths of a dollar.
 const worth = (microUsd: bigint, dataWei = 0n): CallWorth => ({
