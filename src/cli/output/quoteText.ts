@@ -1,8 +1,7 @@
 import { formatGwei } from "viem";
 import type { BatchPrice } from "../../fees/index.ts";
 import { formatAmount, formatEtherBriefly } from "../../money.ts";
-import type { SettlementQuote } from "../../settlement/index.ts";
-import type { LinePayment } from "../input/input.ts";
+import type { JobPayment, SettlementQuote } from "../../settlement/index.ts";
 import { formatTable } from "./output.ts";
 import { counted, NO_ROUTER } from "./summary.ts";
 
@@ -10,8 +9,10 @@ import { counted, NO_ROUTER } from "./summary.ts";
 const SHOWN_BATCHES = 20;
 const SHOWN_LINES = 12;
 
+type Quote = SettlementQuote<JobPayment & { readonly line: number }>;
+
 /** A quote for people, line by line. Amounts are of a token with six decimals, as USDC has. */
-export function formatQuote(quote: SettlementQuote<LinePayment>, isChainsPrice: boolean): string[] {
+export function formatQuote(quote: Quote, isChainsPrice: boolean): string[] {
   const lines = [...batchTable(quote), ...totals(quote), ...warnings(quote), ...excluded(quote), ""];
   const gas = `${formatGwei(quote.gasPriceWei)} gwei per gas (${isChainsPrice ? "the chain's price now" : "--gas-price"})`;
   const data = quote.dataFeeInputs === undefined ? "no data fee on this chain" : "data fee of the OP stack included";
@@ -94,7 +95,7 @@ function warnings({ total, payments, value, belowCost }: SettlementQuote): strin
   ];
 }
 
-function excluded(quote: SettlementQuote<LinePayment>): string[] {
+function excluded(quote: Quote): string[] {
   if (quote.excluded.length === 0) return [];
   const groups = new Map<string, { lines: number[]; message: string }>();
   for (const { line, outcome } of quote.excluded) {
