@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize, relative } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, normalize, relative } from "node:path";
 import { expect } from "chai";
 
 const root = join(import.meta.dirname, "..");
@@ -17,7 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ["local", "deploy", "doctor", "facilitator", "keeper"],
   ["cli"],
 ];
-/** Rooms of src/settlement, lowest first, by the life of a payment. Here types, too, are imported downwards only. */
+/** Rooms of src/settlement, lowest first, by the life of a payment. A module imports from its own or a lower one. */
 const settlementRooms = [
   "policy.ts",
   "port.ts",
@@ -35,42 +35,73 @@ const pure = new Set([...(layers[0] ?? []), ...(layers[1] ?? []), "batch"]);
 /** The only modules that load Hardhat, and only when they are asked to. */
 const hardhatLoaders = ["src/local/node.ts", "src/deploy/plugins.ts", "ignition/modules/SettlementRouter.ts"];
 
-type Import = { readonly from: string; readonly to: string; readonly dynamic: boolean };
+/** What users build on. They meet in the commands, and know nothing of each other. */
+const products = ["local", "deploy", "doctor", "facilitator", "keeper"];
+/** What async/ may import: whatever may import async/ has these already. */
+const besideAsync = ["async", "errors.ts", "failures.ts", "clock.ts", "logger.ts"];
+/** What users import. It names modules of many folders, and stands for none of them. */
+const isDoor = (path: string) => basename(path) === "index.ts" || path === "src/abi.ts";
 
-const imports: readonly Import[] = ["src", "scripts", "demo", "ignition"].flatMap((folder) =>
+type Import = { readonly from: string; readonly to: string; readonly dynamic: boolean; readonly typeOnly: boolean };
+
+/** All imports. Nothing is loaded for those of types alone, but who reads a module has to know what they name. */
+const named: readonly Import[] = ["src", "scripts", "demo", "ignition"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
     .flatMap((file) => importsOf(join(folder, file))),
 );
 
-/** Imports of a module; type-only ones are left out, which nothing is loaded for. */
+function isSource(path: string): boolean {
+  return path.startsWith("src/");
+}
+
+const imports = named.filter(({ typeOnly }) => !typeOnly);
+const inSource = named.filter(({ from, to }) => isSource(from) && isSource(to));
+
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(root, from), "utf8");
   const statements = [
-    ...text.matchAll(/^(?:import|export)(?! type\b)[^;"]*?(?: from)? ?"([^"]+)";/gm),
+    ...text.matchAll(/^(?:import|export)\b[^;"]*?(?: from)? ?"([^"]+)";/gm),
     ...text.matchAll(/(?:\(|=>|=|await|,|^)\s*import\("([^"]+)"\)/gm),
   ];
   return statements.map(([statement, specifier = ""]) => ({
     from,
     to: specifier.startsWith(".") ? normalize(join(dirname(from), specifier)) : specifier,
     dynamic: statement.includes("import("),
-  }));
-}
-
-/** Imports of a module from others of the repository, those of types alone included. */
-function importsWithTypesOf(from: string): Import[] {
-  const statements = readFileSync(join(root, from), "utf8").matchAll(/^(?:import|export)\b[^;"]*?from "(\.[^"]+)";/gm);
-  return [...statements].map(([, specifier = ""]) => ({
-    from,
-    to: normalize(join(dirname(from), specifier)),
-    dynamic: false,
+    typeOnly: /^(?:import|export) type\b/.test(statement),
   }));
 }
 
 const partOf = (path: string) => relative("src", path).split("/")[0] ?? "";
 const layerOf = (path: string) => layers.findIndex((layer) => layer.includes(partOf(path)));
-const isSource = (path: string) => path.startsWith("src/");
 const describeImport = ({ from, to }: Import) => `${from} imports ${to}`;
+
+/** The circles among nodes: those that can be reached from each other, in sets of two or more. */
+function circlesOf(arrows: readonly (readonly [string, string])[]): string[][] {
+  const targets = new Map<string, Set<string>>();
+  for (const [from, to] of arrows) {
+    if (from !== to) targets.set(from, (targets.get(from) ?? new Set()).add(to));
+  }
+  const reached = new Map([...targets.keys()].map((from) => [from, reachable(from)] as const));
+  const circles = [...reached.keys()].map((node) =>
+    [...(reached.get(node) ?? [])].filter((other) => reached.get(other)?.has(node) === true).sort(),
+  );
+  return [...new Map(circles.filter(({ length }) => length > 1).map((circle) => [circle.join(), circle])).values()];
+
+  function reachable(start: string): Set<string> {
+    const seen = new Set<string>();
+    const open = [start];
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      for (const next of targets.get(node) ?? []) {
+        if (!seen.has(next)) open.push(next);
+        seen.add(next);
+      }
+    }
+    return seen;
+  }
+}
+
+const roomOf = (path: string) => (isDoor(path) ? path : dirname(path));
 
 describe("architecture", () => {
   it("finds the imports that it judges", () => {
@@ -84,19 +115,67 @@ describe("architecture", () => {
   });
 
   it("imports downwards only", () => {
-    const upwards = imports.filter(({ from, to }) => isSource(from) && isSource(to) && layerOf(to) > layerOf(from));
+    const upwards = inSource.filter(({ from, to }) => layerOf(to) > layerOf(from));
     expect(upwards.map(describeImport)).to.deep.equal([]);
   });
 
+  it("keeps products out of each other", () => {
+    const wrong = inSource.filter(({ from, to }) => {
+      return partOf(from) !== partOf(to) && [from, to].every((path) => products.includes(partOf(path)));
+    });
+    expect(wrong.map(describeImport)).to.deep.equal([]);
+  });
+
+  it("lets everybody know async, which knows nobody", () => {
+    const wrong = inSource.filter(({ from, to }) => partOf(from) === "async" && !besideAsync.includes(partOf(to)));
+    expect(wrong.map(describeImport)).to.deep.equal([]);
+  });
+
+  it("finds circles", () => {
+    const arrows = ["ab", "bc", "cb", "cd", "de", "ef", "fd", "aa"].map(([from = "", to = ""]) => [from, to] as const);
+    expect(circlesOf(arrows)).to.deep.equal([
+      ["b", "c"],
+      ["d", "e", "f"],
+    ]);
+  });
+
+  it("has no circle of folders", () => {
+    expect(circlesOf(inSource.map(({ from, to }) => [roomOf(from), roomOf(to)]))).to.deep.equal([]);
+  });
+
+  it("has no circle of more than two files", () => {
+    const circles = circlesOf(inSource.map(({ from, to }) => [from, to]));
+    expect(circles.filter(({ length }) => length > 2)).to.deep.equal([]);
+  });
+
+  it("has no folder of more than sixteen files, and no file of more than 400 lines", () => {
+    const files = [...new Set(named.map(({ from }) => from).filter(isSource))].filter(
+      (file) => partOf(file) !== "contracts",
+    );
+    const folders = [...new Set(files.map((file) => dirname(file)))].filter((folder) => folder !== "src");
+    const corridors = folders.filter((folder) => files.filter((file) => dirname(file) === folder).length > 16);
+    expect(corridors).to.deep.equal([]);
+    const linesOf = (file: string) => readFileSync(join(root, file), "utf8").split("\n").length - 1;
+    expect(files.filter((file) => linesOf(file) > 400)).to.deep.equal([]);
+  });
+
+  it("has the tests of src/ where their modules are", () => {
+    const tests = readdirSync(join(root, "test/src"), { recursive: true, encoding: "utf8" });
+    // A test without a module of its name is about its whole folder.
+    const lost = tests.filter((file) => {
+      const source = join(root, "src", file.replace(/\.test\.ts$/, ".ts"));
+      return file.endsWith(".test.ts") && !existsSync(source) && !existsSync(dirname(source));
+    });
+    expect(lost).to.deep.equal([]);
+  });
+
   it("keeps the order of the rooms of settlement", () => {
-    const inside = readdirSync(join(root, "src/settlement"), { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".ts"))
-      .flatMap((file) => importsWithTypesOf(join("src/settlement", file)))
-      .filter(({ to }) => to.startsWith("src/settlement/"));
-    const roomOf = (path: string) => settlementRooms.indexOf(relative("src/settlement", path).split("/")[0] ?? "");
+    const isInside = (path: string) => path.startsWith("src/settlement/");
+    const inside = inSource.filter(({ from, to }) => isInside(from) && isInside(to));
+    const roomIn = (path: string) => settlementRooms.indexOf(relative("src/settlement", path).split("/")[0] ?? "");
     expect(inside.length).to.be.above(100);
-    expect(inside.filter(({ from }) => roomOf(from) < 0).map(describeImport)).to.deep.equal([]);
-    expect(inside.filter(({ from, to }) => roomOf(to) > roomOf(from)).map(describeImport)).to.deep.equal([]);
+    expect(inside.filter(({ from }) => roomIn(from) < 0).map(describeImport)).to.deep.equal([]);
+    expect(inside.filter(({ from, to }) => roomIn(to) > roomIn(from)).map(describeImport)).to.deep.equal([]);
   });
 
   it("imports neither commands nor tests into src/", () => {
