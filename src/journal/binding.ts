@@ -1,6 +1,6 @@
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
-import { JournalError } from "./errors.ts";
+import { JournalError } from "./ports/errors.ts";
 import type { Journal } from "./ports/journal.ts";
 
 /** The chain that a journal is of and the one that a node is on, each by the hash of its first block. */

@@ -1,4 +1,3 @@
-export { isOutage, JournalError, type JournalErrorKind } from "./errors.ts";
 export { DEFAULT_JOURNAL_PATH, type JournalOptions, openJournal } from "./open.ts";
 export type {
   Attempt,
@@ -19,6 +18,7 @@ export type {
   ChannelRow,
   ChannelWithdrawal,
 } from "./ports/channels.ts";
+export { isOutage, JournalError, type JournalErrorKind } from "./ports/errors.ts";
 export type { Evidence, SettlementLevel } from "./ports/evidence.ts";
 export type { Journal } from "./ports/journal.ts";
 export type { KeeperCall } from "./ports/keeperCalls.ts";

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { openPostgres } from "./database/postgres/backend.ts";
 import { openSqlite } from "./database/sqlite/backend.ts";
-import { JournalError } from "./errors.ts";
 import { createJournal } from "./journal.ts";
+import { JournalError } from "./ports/errors.ts";
 import type { Journal } from "./ports/journal.ts";
 
 /** Where the journal is when nothing else is said. */

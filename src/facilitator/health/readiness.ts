@@ -1,6 +1,6 @@
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { JournalError } from "../../journal/errors.ts";
+import type { JournalError } from "../../journal/ports/errors.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { describeError } from "./log.ts";

@@ -8,7 +8,7 @@ import { ChainUnavailableError } from "../../chain/errors.ts";
 import type { Clock } from "../../clock.ts";
 import { type AddressSet, callerAddressOf } from "../../http/addresses.ts";
 import { isForeign } from "../../http/names.ts";
-import { isOutage, type JournalError } from "../../journal/errors.ts";
+import { isOutage, type JournalError } from "../../journal/ports/errors.ts";
 import type { Logger } from "../../logger.ts";
 import { EngineBusyError, EngineClosedError } from "../../settlement/engine/engine.ts";
 import type { AcceptsAnswer } from "../accepts/answer.ts";

@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 import { z } from "zod";
-import { JournalError } from "../errors.ts";
 import type { ReceiptRow } from "../ports/batches.ts";
+import { JournalError } from "../ports/errors.ts";
 import type { Evidence } from "../ports/evidence.ts";
 import type { Work } from "../ports/work.ts";
 

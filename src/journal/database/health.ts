@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { isOutage, type JournalError } from "../errors.ts";
+import { isOutage, type JournalError } from "../ports/errors.ts";
 import type { HealthJournal } from "../ports/health.ts";
 import type { Backend } from "./backend.ts";
 

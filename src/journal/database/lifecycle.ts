@@ -1,4 +1,4 @@
-import { closedError } from "../errors.ts";
+import { closedError } from "../ports/errors.ts";
 
 export type Lifecycle = {
   /** Runs work, unless it is closed. */

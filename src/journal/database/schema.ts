@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
-import { JournalError } from "../errors.ts";
+import { JournalError } from "../ports/errors.ts";
 import { EXCLUSIVE_STATES, type PaymentState } from "../ports/payments.ts";
 import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";

@@ -12,8 +12,8 @@ import {
 } from "../database/codec.ts";
 import { textColumn } from "../database/dialect.ts";
 import type { AttemptTable, BatchTable, HistoryTable, PaymentTable } from "../database/tables.ts";
-import { JournalError } from "../errors.ts";
 import type { Attempt, BatchRow } from "../ports/batches.ts";
+import { JournalError } from "../ports/errors.ts";
 import type { Evidence } from "../ports/evidence.ts";
 import type { HistoryRow, NewPayment, PaymentRow, PaymentState } from "../ports/payments.ts";
 

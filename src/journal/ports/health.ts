@@ -1,4 +1,4 @@
-import type { JournalError } from "../errors.ts";
+import type { JournalError } from "./errors.ts";
 
 /** Whether the journal works. */
 export type HealthJournal = {

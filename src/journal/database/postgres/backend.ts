@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Kysely, PostgresDialect, sql, type Transaction } from "kysely";
 import { type ClientConfig, type CustomTypesConfig, Pool, types } from "pg";
-import { JournalError } from "../../errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { Backend, Write } from "../backend.ts";
 import { postgresDialect } from "../dialect.ts";
 import { checkVersion, migrate, SCHEMA_VERSION } from "../schema.ts";

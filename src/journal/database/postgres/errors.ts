@@ -1,4 +1,4 @@
-import { JournalError } from "../../errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 
 // https://www.postgresql.org/docs/18/errcodes-appendix.html
 const SERIALIZATION_FAILURE = "40001";

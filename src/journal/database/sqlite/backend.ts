@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type CompiledQuery, sql } from "kysely";
 import { gather, togetherOrAlone } from "../../../async/gather.ts";
 import { nodeTooOld } from "../../../nodeVersion.ts";
-import { JournalError } from "../../errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import { type Backend, ROWS_PER_TRANSACTION, type Write } from "../backend.ts";
 import { sqliteDialect } from "../dialect.ts";
 import { checkVersion, migrate, SCHEMA_VERSION } from "../schema.ts";

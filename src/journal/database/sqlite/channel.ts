@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { JournalError } from "../../errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import { SqliteFailure } from "./errors.ts";
 import type { ConnectionName, Rows, SqlValue, WorkerAnswer, WorkerRequest, WorkerSettings } from "./protocol.ts";
 

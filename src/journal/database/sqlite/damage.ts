@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { type Kysely, sql } from "kysely";
-import { JournalError } from "../../errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { Tables } from "../tables.ts";
 
 /** A file of up to this size is read as a whole. */

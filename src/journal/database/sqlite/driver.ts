@@ -7,7 +7,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import { JournalError } from "../../errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { Tables } from "../tables.ts";
 import type { Channel } from "./channel.ts";
 import type { ConnectionName, SqlValue } from "./protocol.ts";

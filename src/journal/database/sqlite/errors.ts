@@ -1,4 +1,4 @@
-import { JournalError } from "../../errors.ts";
+import { JournalError } from "../../ports/errors.ts";
 import type { WorkerFailure } from "./protocol.ts";
 
 // Primary result codes, https://sqlite.org/rescode.html

@@ -1,4 +1,4 @@
-import { TributaryError } from "../errors.ts";
+import { TributaryError } from "../../errors.ts";
 
 /** What kept the journal from doing what was asked. */
 export type JournalErrorKind =
