@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { findPayments } from "../src/cli/input/findPayments.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
+import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 import { type CancelAnswer, cancelPayment } from "../src/settlement/index.ts";
 

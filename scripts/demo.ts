@@ -7,10 +7,10 @@ import { playJob } from "../demo/job/run.ts";
 import { formatSale, formatTrace, type SaleSize } from "../demo/sale/report.ts";
 import { playSale } from "../demo/sale/run.ts";
 import { UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { integer, jsonOption, usdcAmount } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
+import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 
 type Options = {

@@ -7,11 +7,11 @@ import { type ChainClient, connectChain } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/facts/routerCode.ts";
 import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
 import { resolveSigner } from "../src/cli/options/signer.ts";
 import { notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 import {
   DeploymentRefusedError,

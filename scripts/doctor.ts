@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import type { Address } from "viem";
 import { asUsageAsync } from "../src/cli/exit/errors.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { address, isLoopback, jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
 import { namedSigner } from "../src/cli/options/signer.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
 import { paint } from "../src/cli/output/terminal.ts";
+import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { currentRun, type Output } from "../src/cli/process/surroundings.ts";
 import { type DoctorReport, runDoctor } from "../src/doctor/index.ts";
 import { keystoreAddress } from "../src/keystore.ts";

@@ -16,7 +16,6 @@ import {
   servingOf,
 } from "../src/cli/connect/listening.ts";
 import { asUsage, asUsageAsync, CommandError, UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { type Asset, assets, assetsOf } from "../src/cli/facilitator/assets.ts";
 import { addLimitOptions, type LimitOptions, limitsOf } from "../src/cli/facilitator/limits.ts";
 import { readMerchants } from "../src/cli/facilitator/merchantsFile.ts";
@@ -36,6 +35,7 @@ import {
 import { authorizerKeyFromEnvironment } from "../src/cli/options/secrets.ts";
 import { namedSigner } from "../src/cli/options/signer.ts";
 import { formatTable, notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { listenForStop } from "../src/cli/process/stopSignals.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 import { withoutTwins } from "../src/facilitator/callers/merchants.ts";

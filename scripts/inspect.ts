@@ -4,13 +4,13 @@ import type { ChainClient } from "../src/chain/client.ts";
 import { connect, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
 import { journalOption } from "../src/cli/connect/journal.ts";
 import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { findTarget } from "../src/cli/inspect/find.ts";
 import { describeSettlement, ITEMS_SHOWN, type Settlement } from "../src/cli/inspect/text.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { address, jsonOption, rpcUrlOption } from "../src/cli/options/options.ts";
 import { attemptJson, describeAttempts } from "../src/cli/output/attemptText.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
+import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { type Inspection, inspectSettlement, type TransactionAttempt } from "../src/settlement/index.ts";
 
 type Options = {

@@ -7,7 +7,6 @@ import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { httpUrl, jsonOption, keystoreOption, rpcUrlOption, usdcAmount } from "../src/cli/options/options.ts";
 import { namedSigner } from "../src/cli/options/signer.ts";
@@ -34,6 +33,7 @@ import {
 } from "../src/cli/pay/openPayments.ts";
 import { type Answer, askPrice, type Purchase } from "../src/cli/pay/request.ts";
 import { sendPayment } from "../src/cli/pay/send.ts";
+import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
 import { formatAmount } from "../src/money.ts";

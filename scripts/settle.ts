@@ -11,7 +11,6 @@ import {
 } from "../src/cli/connect/engine.ts";
 import { journalOption, openEngineJournal } from "../src/cli/connect/journal.ts";
 import { asUsageAsync, reportError, UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT, type ExitCode } from "../src/cli/exit/exitCodes.ts";
 import { readPayments } from "../src/cli/input/input.ts";
 import { reserveResults } from "../src/cli/input/resultsFile.ts";
 import { examples } from "../src/cli/options/examples.ts";
@@ -20,6 +19,7 @@ import { resolveSigner } from "../src/cli/options/signer.ts";
 import { notice, printJson, printLine } from "../src/cli/output/output.ts";
 import { startProgress } from "../src/cli/output/progress.ts";
 import { formatSummary } from "../src/cli/output/summary.ts";
+import { EXIT, type ExitCode } from "../src/cli/process/exitCodes.ts";
 import { listenForStop } from "../src/cli/process/stopSignals.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 import { runWatch, tellHeld, tellStopping } from "../src/cli/settle/watch.ts";

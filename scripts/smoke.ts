@@ -6,7 +6,6 @@ import type { ChainClient } from "../src/chain/client.ts";
 import { isDevelopmentChain } from "../src/chain/development.ts";
 import { readRouterCode } from "../src/chain/facts/routerCode.ts";
 import { CommandError, UsageError } from "../src/cli/exit/errors.ts";
-import { EXIT, type ExitCode } from "../src/cli/exit/exitCodes.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import {
   address,
@@ -19,6 +18,7 @@ import {
 } from "../src/cli/options/options.ts";
 import { resolveSigner } from "../src/cli/options/signer.ts";
 import { notice, printJson, printLine } from "../src/cli/output/output.ts";
+import { EXIT, type ExitCode } from "../src/cli/process/exitCodes.ts";
 import { currentRun } from "../src/cli/process/surroundings.ts";
 import { costOf, predictDeployment, predictSettlement, sumOf } from "../src/cli/smoke/cost.ts";
 import { type Cost, now, openTranscript, type Transcript } from "../src/cli/smoke/transcript.ts";

@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { commands } from "../scripts/commands.ts";
-import { EXIT, exitCodesHelp } from "../src/cli/exit/exitCodes.ts";
+import { EXIT, exitCodesHelp } from "../src/cli/process/exitCodes.ts";
 import { manifest } from "./package/project.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -3,12 +3,12 @@ import { packageVersion } from "../files.ts";
 import { formatAmount } from "../money.ts";
 import { nodeTooOld } from "../nodeVersion.ts";
 import { reportError, UsageError } from "./exit/errors.ts";
-import { type ExitCode, exitCodesHelp } from "./exit/exitCodes.ts";
 import { readEnvironment } from "./options/environment.ts";
 import { gwei, usdcAmount } from "./options/options.ts";
 import { refuseSecrets } from "./options/refuseSecrets.ts";
 import { notice, surviveClosedOutput } from "./output/output.ts";
 import { widthOf } from "./output/terminal.ts";
+import { type ExitCode, exitCodesHelp } from "./process/exitCodes.ts";
 import { currentRun, inRun, type Surroundings } from "./process/surroundings.ts";
 
 /** A command of `tributary`. Its code is loaded only when it is asked for. */

@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import type { Address, Hex } from "viem";
 import { formatAmount } from "../../money.ts";
-import { EXIT } from "../exit/exitCodes.ts";
 import { examples } from "../options/examples.ts";
 import { addresses, usdcAmount } from "../options/options.ts";
 import { printJson, printLine } from "../output/output.ts";
+import { EXIT } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
 import { carryOut } from "./byHand.ts";
 import { type KeeperCommandOptions, withKeeperOptions } from "./open.ts";

@@ -6,9 +6,9 @@ import { askKeeper, findKeepers, type KeeperAnswer, type KeeperTask } from "../.
 import { connect } from "../connect/connect.ts";
 import { openEngineJournal } from "../connect/journal.ts";
 import { CommandError, UsageError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
 import { namedSigner } from "../options/signer.ts";
 import { notice } from "../output/output.ts";
+import { EXIT } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
 import { type KeeperCommandOptions, openKeeper } from "./open.ts";
 

@@ -3,8 +3,8 @@ import { CommanderError } from "commander";
 import { TributaryError } from "../../errors.ts";
 import { notice } from "../output/output.ts";
 import { paint, type Tone } from "../output/terminal.ts";
+import { EXIT, type ExitCode } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
-import { EXIT, type ExitCode } from "./exitCodes.ts";
 
 /** An error that decides the exit code of its command. */
 export class CommandError extends TributaryError {

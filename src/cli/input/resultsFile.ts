@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, ftruncateSync, renameSync, rmSync, writeSync } fr
 import { ForeignFileError, openDraft } from "../../files.ts";
 import { type RefusedLine, serialiseRefusedLine, serialiseResult } from "../../settlement/job/results.ts";
 import { CommandError, UsageError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
+import { EXIT } from "../process/exitCodes.ts";
 import type { LineResult } from "./input.ts";
 
 /** The file of a job's results, with its room on the disk already taken. */

@@ -5,7 +5,7 @@ import { TributaryError } from "../../errors.ts";
 import { type Network, networks } from "../../networks.ts";
 import { printable } from "../../text.ts";
 import { CommandError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
+import { EXIT } from "../process/exitCodes.ts";
 
 /** The schemes that can be paid by. */
 export const SCHEMES = ["exact", "batch-settlement"] as const;

@@ -8,7 +8,7 @@ import type { SignedAuthorization } from "../../authorization/types.ts";
 import { draftBeside, syncFolder, writeInPlaceOf, writeNew } from "../../files.ts";
 import type { Network } from "../../networks.ts";
 import { CommandError, UsageError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
+import { EXIT } from "../process/exitCodes.ts";
 import { type ChannelPayment, isChannelPayment, readChannelPayment } from "./channelPayment.ts";
 import type { Purchase } from "./request.ts";
 

@@ -1,6 +1,6 @@
 import { CommandError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
 import { describeUrl } from "../options/options.ts";
+import { EXIT } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
 
 /** What somebody wants to buy: one request of a server. */

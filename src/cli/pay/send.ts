@@ -1,8 +1,8 @@
 import { x402Client, x402HTTPClient } from "@x402/core/client";
 import { formatAmount } from "../../money.ts";
 import { CommandError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
 import { notice, printJson, printVerbatim } from "../output/output.ts";
+import { EXIT } from "../process/exitCodes.ts";
 import type { Fate } from "./fate.ts";
 import { readReason, readReceipt } from "./offer.ts";
 import { forget, type OpenAuthorization } from "./openPayments.ts";

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { EventEmitter } from "node:events";
 import type { Readable, Writable } from "node:stream";
-import { EXIT, type ExitCode } from "../exit/exitCodes.ts";
+import { EXIT, type ExitCode } from "./exitCodes.ts";
 
 /** A stream that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };

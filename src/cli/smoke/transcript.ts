@@ -4,7 +4,7 @@ import { TributaryError } from "../../errors.ts";
 import { openNew, packageVersion, writeInPlaceOf } from "../../files.ts";
 import type { MinedTransaction, PaymentOutcome } from "../../settlement/index.ts";
 import { CommandError, UsageError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
+import { EXIT } from "../process/exitCodes.ts";
 
 /** Several transactions together. Fees in wei; `feeWei` counts the data fee of an OP-stack chain too. */
 export type Cost = {

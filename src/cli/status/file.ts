@@ -4,11 +4,11 @@ import { authorizationId, type LineResult, readAuthorizations, termsDigest } fro
 import type { Journal, PaymentRow } from "../../journal/index.ts";
 import type { Network } from "../../networks.ts";
 import { UsageError } from "../exit/errors.ts";
-import { EXIT } from "../exit/exitCodes.ts";
 import { printLine, streamLine, toJson } from "../output/output.ts";
 import { paintState } from "../output/paymentState.ts";
 import { evidenceText, paymentJson } from "../output/paymentText.ts";
 import { fold, widthOf } from "../output/terminal.ts";
+import { EXIT } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
 import { STATES } from "./states.ts";
 

@@ -1,7 +1,7 @@
 import { signVoucher } from "@x402/evm/batch-settlement/client";
 import type { ChainClient } from "../../../chain/client.ts";
 import { CommandError } from "../../exit/errors.ts";
-import { EXIT } from "../../exit/exitCodes.ts";
+import { EXIT } from "../../process/exitCodes.ts";
 import { headersOf } from "../channelPayment.ts";
 import { type Purchase, sendHeaders } from "../request.ts";
 import type { Channel, ChannelBook } from "./book.ts";

@@ -1,7 +1,7 @@
 import { formatAmount } from "../../../money.ts";
 import { CommandError } from "../../exit/errors.ts";
-import { EXIT } from "../../exit/exitCodes.ts";
 import { notice, printJson, printVerbatim } from "../../output/output.ts";
+import { EXIT } from "../../process/exitCodes.ts";
 import type { ChannelPayment } from "../channelPayment.ts";
 
 /** What is to be told of a purchase through a channel. Amounts in atomic units. */

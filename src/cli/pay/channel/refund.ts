@@ -5,8 +5,8 @@ import type { BatchSettlementClientContext } from "@x402/evm/batch-settlement/cl
 import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../../../chain/client.ts";
 import { CommandError, UsageError } from "../../exit/errors.ts";
-import { EXIT } from "../../exit/exitCodes.ts";
 import { notice, printJson, printLine } from "../../output/output.ts";
+import { EXIT } from "../../process/exitCodes.ts";
 import { currentRun } from "../../process/surroundings.ts";
 import { baseOf } from "../channelPayment.ts";
 import { shown } from "../offer.ts";

@@ -6,7 +6,7 @@ import { type ChannelConfig, channelIdOf } from "../../../channels/index.ts";
 import { channelConfig } from "../../../channels/wire.ts";
 import { formatAmount } from "../../../money.ts";
 import { CommandError, UsageError } from "../../exit/errors.ts";
-import { EXIT } from "../../exit/exitCodes.ts";
+import { EXIT } from "../../process/exitCodes.ts";
 import { type Offer, signAsAsked } from "../offer.ts";
 import type { Channel } from "./book.ts";
 
