@@ -2,9 +2,10 @@
 // settlements then share transactions. Run: RPC_URL=http://127.0.0.1:8545 PRIVATE_KEY=0x… node examples/own-facilitator.ts
 import { serve } from "@hono/node-server";
 import { x402Facilitator } from "@x402/core/facilitator";
+import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
 import { Hono } from "hono";
 import { connectChain } from "tributary";
-import { createSharedExactSchemes, openJournal } from "tributary/facilitator";
+import { createEngineSigner, createSharedExactSchemes, openJournal } from "tributary/facilitator";
 import { privateKeyToAccount } from "viem/accounts";
 
 const { RPC_URL = "http://127.0.0.1:8545", PRIVATE_KEY, DATABASE_URL, PORT = "4022" } = process.env;
@@ -12,8 +13,11 @@ const client = await connectChain(RPC_URL);
 const journal = await openJournal(DATABASE_URL);
 const senders = [privateKeyToAccount(PRIVATE_KEY as `0x${string}`)];
 
-const { v2, v1 } = await createSharedExactSchemes(client, { journal, senders }); // was: new ExactEvmScheme(signer)
+const { v2, v1, engine } = await createSharedExactSchemes(client, { journal, senders }); // was: new ExactEvmScheme(signer)
 const facilitator = new x402Facilitator().register("eip155:84532", v2).registerV1("base-sepolia" as "a:b", v1);
+// Other official schemes stay as they are. What they write is sent by the engine, whose keys nobody else may send from.
+const addresses = senders.map(({ address }) => address);
+facilitator.register("eip155:84532", new UptoEvmScheme(createEngineSigner({ engine, journal, client, addresses })));
 
 const app = new Hono();
 app.get("/supported", (c) => c.json(facilitator.getSupported()));

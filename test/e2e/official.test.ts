@@ -380,6 +380,9 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
         PORT: "0",
       });
       const [, facilitatorUrl = ""] = await own.says(/facilitator on (http:\S+)/);
+      const { kinds } = (await (await fetch(`${facilitatorUrl}/supported`)).json()) as { kinds: { scheme: string }[] };
+      // The official scheme beside ours writes through the engine.
+      expect(kinds.map(({ scheme }) => scheme).sort()).to.deep.equal(["exact", "exact", "upto"]);
       const server = await desk.start("resource-server.ts", {
         FACILITATOR_URL: facilitatorUrl,
         PAY_TO: payTo,
