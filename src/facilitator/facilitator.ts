@@ -35,26 +35,26 @@ import { createApp } from "./http/app.ts";
 import { createStatusUrl } from "./wire/statusUrl.ts";
 
 export type FacilitatorOptions = {
-  /** Further nodes: signed bytes are handed to them too, and they are asked where one node contradicts itself. */
+  /** Further nodes: they are handed signed bytes as well, and are asked if one node contradicts itself. */
   readonly nodes?: readonly ChainClient[] | undefined;
   readonly journal: Journal;
-  /** The keys to send from: this process's alone while it runs. */
+  /** The keys to send from. While this process runs, nobody else may send from them. */
   readonly senders: readonly LocalAccount[];
-  /** Whom and what to serve. The assets are the USDC of a known network unless they are given. */
+  /** Whom and what to serve. By default the only asset is the USDC of a known network. */
   readonly policy?: Partial<FacilitatorPolicy>;
   /** How payments are gathered and sent. */
   readonly engine?: EnginePolicyOptions;
   /**
-   * The scheme batch-settlement, which is served where x402's channel contracts are; false to leave it out. With an
-   * authority, merchants may leave the signing of claims and refunds of their `receivers`' channels to its key; there is none by
+   * The scheme batch-settlement, served on chains that have x402's channel contracts; false to leave it out. With an
+   * `authority`, merchants may let its key sign claims and refunds for the channels of their `receivers`. There is none by
    * default.
    */
   readonly channels?: false | { readonly authority?: LocalAccount | undefined };
-  /** Requests that one address may make; undefined for no bound. A merchant has its own bound. */
+  /** How many requests one address may make; undefined for no bound. A merchant has a bound of its own. */
   readonly rateLimit?: RateLimit | undefined;
   /**
-   * Reverse proxies, as IP addresses and networks (`10.0.0.0/8`): a request that comes from one counts as that of the caller
-   * whom its X-Forwarded-For names. None by default, and then the header means nothing.
+   * Reverse proxies, as IP addresses and networks (`10.0.0.0/8`). A request from one of them counts as that of the caller
+   * named in X-Forwarded-For. By default there are none, and the header is ignored.
    */
   readonly trustedProxies?: readonly string[] | undefined;
   /**
@@ -63,49 +63,49 @@ export type FacilitatorOptions = {
    */
   readonly allowedOrigins?: readonly string[] | undefined;
   /**
-   * What others reach this facilitator by, such as `https://pay.example.com`: with it, receipts say the whole URL of a payment's
-   * status, and its path without.
+   * The address that others reach this facilitator by, such as `https://pay.example.com`. With it, receipts give the whole URL
+   * of a payment's status; without it, only the path.
    */
   readonly publicUrl?: string | undefined;
-  /** Callers with an API key. */
+  /** Callers who have an API key. */
   readonly merchants?: readonly Merchant[] | undefined;
-  /** Whether /verify, /settle and /accepts answer nobody else. */
+  /** Whether /verify, /settle and /accepts answer merchants only. */
   readonly merchantsOnly?: boolean | undefined;
   /**
-   * How old the chain's newest block may be, in seconds, while the facilitator calls itself ready; Infinity for any age. By default
-   * eight blocks' time, at least 15 s; any age on a development chain that makes blocks only for transactions.
+   * How old, in seconds, the chain's newest block may be while the facilitator still calls itself ready; Infinity for any age. By
+   * default the time of eight blocks, at least 15 s, and any age on a development chain that makes blocks only for transactions.
    */
   readonly maxHeadAgeSeconds?: number | undefined;
   readonly logger?: Logger;
   readonly clock?: Clock;
 };
 
-/** A facilitator that runs. */
+/** A running facilitator. */
 export type Facilitator = {
   /** The HTTP interface: `app.fetch(request)` answers, with or without a socket. */
   readonly app: Hono;
   /** The official dispatcher with our schemes in it. */
   readonly x402: x402Facilitator;
   readonly engine: SettlementEngine;
-  /** Whether there is a router: without one, payments settle one by one. */
+  /** Whether the chain has a router. Without one, payments settle one by one. */
   readonly batches: boolean;
   /** Whether an address is one of `trustedProxies`. */
   readonly isTrustedProxy: AddressSet;
-  /** What an operator should know, as it was at the start: keys without ether, a node that is behind, clocks that differ. */
+  /** What an operator should know at the start: keys without ether, a node that is behind, clocks that differ. */
   readonly warnings: readonly string[];
   /**
-   * Stops: intake ends at once, callers who wait get up to `graceMs` for their payments, then what is not sent is taken
-   * back and what is sent is answered as pending. The journal stays open.
+   * Stops. Intake ends at once, and waiting callers get up to `graceMs` for their payments. After that, payments that were not
+   * sent are taken back, and those that were sent are answered as pending. The journal stays open.
    */
   readonly close: (options?: { readonly graceMs?: number }) => Promise<void>;
 };
 
 /**
- * Starts a facilitator on one chain: it takes up what the journal holds open, and serves x402 v2 and, where the chain has
- * a name in it, v1.
- * @throws SenderHeldError where another engine sends from a key; ChainUnavailableError where the node does not answer;
- * MerchantsError where two merchants have one id or key; AddressRangeError where a trusted proxy is no address;
- * PublicUrlError where `publicUrl` is none.
+ * Starts a facilitator on one chain. It goes on with the open payments of the journal, and serves x402 v2 and, if v1 has a name
+ * for the chain, v1.
+ * @throws SenderHeldError if another engine sends from one of the keys; ChainUnavailableError if the node does not answer;
+ * MerchantsError if two merchants share an id or a key; AddressRangeError if a trusted proxy is not an address;
+ * PublicUrlError if `publicUrl` is not a plain URL.
  */
 export async function createFacilitator(client: ChainClient, options: FacilitatorOptions): Promise<Facilitator> {
   const { journal, senders } = options;
@@ -115,7 +115,7 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   const statusUrl = createStatusUrl(chainId, options.publicUrl);
   const isTrustedProxy = createAddressSet(options.trustedProxies ?? []);
   const merchants = withoutTwins(options.merchants ?? []);
-  // All that may fail is asked before the engine takes the keys.
+  // Everything that may fail is asked before the engine takes the keys.
   const batches = (await readRouterCode(client)).status === "matches";
   const maxHeadAgeSeconds = options.maxHeadAgeSeconds ?? (await defaultHeadAge(client));
   const addresses = senders.map(({ address }) => address);
@@ -208,7 +208,7 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
     };
     await within(graceMs);
     exact.answerAll();
-    // Those who still wait are answered by the journal, which the engine does not need for that.
+    // Callers who still wait are answered from the journal, which does not need the engine.
     await within(5_000);
     await engine.close();
   };

@@ -16,14 +16,14 @@ export type SharedExactSchemes = {
   readonly v2: SchemeNetworkFacilitator;
   readonly v1: SchemeNetworkFacilitator;
   readonly engine: SettlementEngine;
-  /** Answers who waits, and lets go of the keys. */
+  /** Answers waiting callers, and releases the keys. */
   readonly close: () => Promise<void>;
 };
 
 /**
- * Only the scheme, for a facilitator that somebody runs already: put it in the place of the official `ExactEvmScheme`, and
+ * The scheme `exact` alone, for a facilitator that you run already. Put it in the place of the official `ExactEvmScheme`, and
  * concurrent settlements share transactions.
- * @throws SenderHeldError where another engine sends from a key.
+ * @throws SenderHeldError if another engine sends from one of the keys.
  */
 export async function createSharedExactSchemes(
   client: ChainClient,

@@ -11,22 +11,22 @@ export type ServeOptions = {
   /** The port; 4022 by default, 0 for a free one. */
   readonly port?: number;
   /**
-   * Names beside `localhost` and `host` that requests may have in their header Host; "*" for any. Others are answered 421. On an
-   * address beyond this machine, IP addresses and names of private networks are served without being named here.
+   * Names that the Host header of a request may have, beside `localhost` and `host`; "*" for any. Others are answered with 421. If
+   * `host` is reachable from other machines, IP addresses and names of private networks need not be listed.
    */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** What connections may take: 4,096 of them at once by default, 256 from one address. */
+  /** Bounds on connections. By default 4,096 at once, and 256 from one address. */
   readonly connections?: Partial<ConnectionBounds> | undefined;
 };
 
 export type Served = Place & {
-  /** Stops the facilitator, lets its last answers out, and ends the server. */
+  /** Stops the facilitator, sends its last answers, and closes the server. */
   readonly close: (options?: { readonly graceMs?: number }) => Promise<void>;
 };
 
 /**
  * Serves a facilitator over HTTP.
- * @throws ListenError where the port is taken, or the host is none of this machine's.
+ * @throws ListenError if the port is taken, or `host` is not an address of this machine.
  */
 export async function serveFacilitator(
   facilitator: Facilitator,

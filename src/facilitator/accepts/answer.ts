@@ -3,18 +3,18 @@ import type { Caller } from "../callers/caller.ts";
 import { type FillPort, fill, notServed } from "./fill.ts";
 import { isRoute, type Price, readDraft, readList, readRoute } from "./wire.ts";
 
-/** An answer of /accepts. 402 is for servers that hand it on to the buyer as it is. */
+/** An answer of /accepts. 402 is for servers that pass the answer on to the buyer as it is. */
 export type AcceptsAnswer = { readonly status: 200 | 400 | 402; readonly body: object };
 
 /**
- * Answers /accepts, by which servers of other authors have their requirements completed before they show them to buyers. It
- * changes nothing, and nothing of it is remembered: what is paid is verified and settled as always.
+ * Answers /accepts: other authors' servers let it complete their requirements before they show them to buyers. It changes nothing
+ * and remembers nothing; payments are verified and settled as always.
  */
 export function createAccepts(port: FillPort): (body: unknown, caller: Caller) => Promise<AcceptsAnswer> {
   return (body, caller) => (isRoute(body) ? answerRoute(port, body, caller) : answerList(port, body, caller));
 }
 
-/** Completes requirements, and leaves out those that would not be settled here, with the reasons. */
+/** Completes requirements. Those that would not be settled here are left out, with the reasons. */
 async function answerList(port: FillPort, body: unknown, caller: Caller): Promise<AcceptsAnswer> {
   const list = readList(body);
   if (!list.ok) return bad(list.problem);
@@ -52,7 +52,8 @@ async function answerRoute(port: FillPort, body: unknown, caller: Caller): Promi
   if (typeof amount === "string") return bad(`price: ${amount}`);
   const draft = {
     ...{ ...rest, amount, asset: price.asset },
-    // Its client reads the amount by the name of v1 in both versions, and asks the chain which signature a token takes otherwise.
+    // thirdweb's client reads the amount by its v1 name in both versions. Without a primary type, it would ask the chain which
+    // signature the token takes.
     given: { ...given, maxAmountRequired: amount.toString() },
     extra: { ...extra, primaryType: "TransferWithAuthorization" },
   };
@@ -61,7 +62,7 @@ async function answerRoute(port: FillPort, body: unknown, caller: Caller): Promi
   return { status: 402, body: { x402Version: version, error: "Payment required", accepts: [filled.requirement] } };
 }
 
-/** A price in atomic units, or what is wrong with it. */
+/** Reads a price in atomic units, or says what is wrong with it. */
 async function atomicOf({ tokens }: FillPort, price: Price): Promise<bigint | string> {
   if ("amount" in price) return price.amount;
   const token = tokens.usual === undefined ? undefined : await tokens.termsOf(tokens.usual);

@@ -17,7 +17,7 @@ export type FillPort = {
   readonly tokens: Tokens;
   readonly admission: Pick<Admission, "fault">;
   readonly policy: Pick<FacilitatorPolicy, "maxValiditySeconds">;
-  /** Addresses that merchants are paid at: the facilitator's own key may be the receiver authorizer of their channels. */
+  /** The addresses that merchants are paid at. The facilitator's own key may be the receiver authorizer of their channels. */
   readonly receivers: readonly Address[];
 };
 
@@ -26,10 +26,10 @@ export type Filled =
   | { readonly ok: true; readonly requirement: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly why: string };
 
-/** How long a payment may take where the server does not say. */
+/** How long a payment may take if the server does not say. */
 const USUAL_TIMEOUT_SECONDS = 300;
 
-/** Why a kind of payment is none of this facilitator's; undefined where it is. */
+/** Why this facilitator does not serve a kind of payment; undefined if it does. */
 export function notServed(
   { x402, chainId }: Pick<FillPort, "x402" | "chainId">,
   version: 1 | 2,
@@ -42,9 +42,10 @@ export function notServed(
 }
 
 /**
- * Fills in what a scheme needs: the token's domain, a timeout, of channels who authorizes claims and how long a withdrawal
- * waits. What the server says stays, but for the domain, which is the token's, and a timeout beyond what is taken here.
- * @throws ChainUnavailableError where the node is needed and does not answer.
+ * Fills in what a scheme needs: the token's domain, a timeout and, for channels, who authorizes claims and how long a withdrawal
+ * waits. What the server says stays, except for the domain (which is the token's) and a timeout that is too long for this
+ * facilitator.
+ * @throws ChainUnavailableError if the node is needed and does not answer.
  */
 export async function fill(port: FillPort, version: 1 | 2, draft: Draft, caller: Caller): Promise<Filled> {
   const unserved = notServed(port, version, draft);
@@ -66,7 +67,7 @@ export async function fill(port: FillPort, version: 1 | 2, draft: Draft, caller:
     requirement: {
       ...given,
       scheme,
-      // Given back as they came where they did: some servers compare them as texts.
+      // Given back as they came, if they did: some servers compare them as texts.
       ...{ asset: draft.asset === undefined ? asset : (given.asset ?? asset), payTo: given.payTo ?? payTo },
       ...form(version, port.chainId, amount, given),
       maxTimeoutSeconds: Math.min(draft.maxTimeoutSeconds ?? USUAL_TIMEOUT_SECONDS, maxValiditySeconds),
@@ -75,11 +76,11 @@ export async function fill(port: FillPort, version: 1 | 2, draft: Draft, caller:
   };
 }
 
-/** How a version of x402 names network and amount, and what v1 has in each requirement. */
+/** Network and amount by their names in a version of x402, and what v1 adds to each requirement. */
 function form(version: 1 | 2, chainId: number, amount: bigint, given: Draft["given"]) {
   if (version === 2) return { network: `eip155:${chainId}`, amount: amount.toString() };
   return {
-    // Only a chain that has such a name is served in v1.
+    // v1 is served only on a chain that has a v1 name.
     network: networkOf(chainId)?.v1Name,
     maxAmountRequired: amount.toString(),
     description: given.description ?? "",
@@ -87,7 +88,7 @@ function form(version: 1 | 2, chainId: number, amount: bigint, given: Draft["giv
   };
 }
 
-/** What a channel needs beside its token, or what is wrong with what the server says of it. */
+/** What a channel needs beside its token, or what is wrong with what the server says about it. */
 function channelTerms({ x402, receivers }: FillPort, { extra, payTo }: Draft): Record<string, unknown> | string {
   const kind = x402.getSupported().kinds.find(({ scheme }) => scheme === "batch-settlement");
   const own = propertyOf(kind?.extra, "receiverAuthorizer");
@@ -109,7 +110,7 @@ function channelTerms({ x402, receivers }: FillPort, { extra, payTo }: Draft): R
 
 function askOf({ scheme, network, payTo, amount }: Draft, asset: Address): Ask {
   const what = { network, tokens: [asset], payer: undefined, payee: payTo, fingerprint: "" };
-  // A channel is paid in parts: what bounds a payment holds for its deposits.
+  // A channel is paid in parts, so the bounds on a payment hold for its deposits.
   return scheme === "exact" ? { kind: "payment", amount, ...what } : { kind: "deposit", amount: undefined, ...what };
 }
 

@@ -2,20 +2,20 @@ import type { Address } from "viem";
 import { z } from "zod";
 import { address, explain, name, propertyOf, type Reading, uint256 } from "../wire/body.ts";
 
-// What servers by others send to /accepts: requirements as they would show them to a buyer, which may lack what a scheme
-// needs; or, as thirdweb's do, a price and a route to make one of. Unknown fields are let through.
+// What other authors' servers send to /accepts: requirements as they would show them to a buyer, which may lack what a scheme
+// needs, or (thirdweb's server) a price and a route to make a requirement from. Unknown fields are ignored.
 
-/** A requirement as a server asks to have it filled in. */
+/** A requirement that a server asks to have filled in. */
 export type Draft = {
-  /** All of it, as it came. */
+  /** The whole requirement, as it came. */
   readonly given: Readonly<Record<string, unknown>>;
   readonly scheme: string;
   readonly network: string;
-  /** Undefined for the token that is usually paid with. */
+  /** Undefined for the usual token. */
   readonly asset: Address | undefined;
   readonly payTo: Address;
   readonly amount: bigint;
-  /** Undefined where the server leaves it to the facilitator. */
+  /** Undefined if the server leaves it to the facilitator. */
   readonly maxTimeoutSeconds: number | undefined;
   readonly extra: Readonly<Record<string, unknown>>;
 };
@@ -25,13 +25,13 @@ export type Price =
   | { readonly dollars: string; readonly asset: undefined }
   | { readonly amount: bigint; readonly asset: Address };
 
-/** A route to make a requirement of. */
+/** A route to make a requirement from. */
 export type Route = Omit<Draft, "amount" | "asset"> & { readonly price: Price };
 
-/** A list of requirements before each is read: those of other networks have addresses of other kinds. */
+/** A list of requirements that are not read yet: those of other networks have other kinds of addresses. */
 export type RequirementList = {
   readonly version: 1 | 2;
-  /** What is paid for, given back as it came. */
+  /** What is paid for. It is given back as it came. */
   readonly resource: object | undefined;
   readonly entries: readonly { readonly scheme: string; readonly network: string; readonly given: unknown }[];
 };
@@ -83,7 +83,7 @@ const route = z.object({
   extraMetadata: loose.nullish(),
 });
 
-/** Whether a body asks for a requirement to be made, and not for some to be filled in. */
+/** Whether a body asks to have a requirement made, and not to have some filled in. */
 export function isRoute(body: unknown): boolean {
   return propertyOf(body, "accepts") === undefined && propertyOf(body, "price") !== undefined;
 }
@@ -96,7 +96,7 @@ export function readList(body: unknown): Reading<RequirementList> {
   return { ok: true, value: { version: x402Version, resource, entries } };
 }
 
-/** Reads one requirement of a list, of this facilitator's network. */
+/** Reads one requirement of a list, for this facilitator's network. */
 export function readDraft(given: unknown): Reading<Draft> {
   const read = requirement.safeParse(given);
   if (!read.success) return { ok: false, problem: explain(read.error) };
@@ -107,7 +107,7 @@ export function readDraft(given: unknown): Reading<Draft> {
   const asked = amount ?? maxAmountRequired;
   if (asked === undefined) return { ok: false, problem: "amount: is missing or malformed" };
   const rest = { scheme, network, asset, payTo, amount: asked, extra: extra ?? {} };
-  // It was read as an object just now.
+  // It was just read as an object.
   return { ok: true, value: { ...rest, given: given as Draft["given"], maxTimeoutSeconds: orNone(maxTimeoutSeconds) } };
 }
 
@@ -138,7 +138,7 @@ export function readRoute(body: unknown): Reading<{ readonly version: 1 | 2; rea
   };
 }
 
-/** Servers that have no opinion of a timeout send 0. */
+/** Servers that do not care about a timeout send 0. */
 function orNone(seconds: number | null | undefined): number | undefined {
   return seconds === null || seconds === 0 ? undefined : seconds;
 }

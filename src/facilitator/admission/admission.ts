@@ -23,36 +23,36 @@ export type AdmissionPort = {
   readonly clock: Clock;
   readonly client: ChainClient;
   readonly policy: FacilitatorPolicy;
-  /** Whether payments share transactions here. */
+  /** Whether payments share transactions on this chain. */
   readonly batches: boolean;
 };
 
 /**
- * The one place where requests are let in: payments, deposits, claims, sweeps and refunds. Whoever handles one asks `fault`
- * first, which counts nothing; `hold` before anything is looked up; `admit` when all checks have passed, before anything
- * is stored or sent.
+ * The one place that lets requests in: payments, deposits, claims, sweeps and refunds. A handler calls `fault` first, which
+ * counts nothing; `hold` before it looks anything up; and `admit` when all checks have passed, before it stores or sends
+ * anything.
  */
 export type Admission = {
   /**
-   * What is wrong with a request by the operator's rules, as far as that can be told without counting.
-   * @throws ChainUnavailableError where a rule depends on the price of gas, and the node does not say it.
+   * What is wrong with a request by the operator's rules, as far as that is known without counting.
+   * @throws ChainUnavailableError if a rule depends on the price of gas, and the node does not say it.
    */
   readonly fault: (ask: Ask, caller: Caller) => Promise<Fault | undefined>;
   /**
-   * Binds a merchant's Idempotency-Key to this request. It resolves with the name of who may hear its success again,
+   * Binds a merchant's Idempotency-Key to this request. It resolves with the name under which the success may be heard again;
    * undefined for callers without a key.
-   * @throws ClaimConflictError where it is bound to another, MalformedHeaderError where it is none.
+   * @throws ClaimConflictError if the key is bound to another request; MalformedHeaderError if it is malformed.
    */
   readonly hold: (ask: Ask, caller: Caller) => Promise<string | undefined>;
-  /** @throws ClaimConflictError where the payer's id of the payment is bound to another one. It binds nothing. */
+  /** Binds nothing. @throws ClaimConflictError if the payer's id is bound to another payment. */
   readonly checkIdentifier: (ask: Ask) => Promise<void>;
-  /** The most payments that one payer may have open with this caller. The engine counts them. */
+  /** How many payments one payer may have open with this caller. The engine counts them. */
   readonly openCapOf: (caller: Caller) => number | undefined;
-  /** Whether there is something left of what `admit` counts. @throws QuotaError where not. */
+  /** Checks that what `admit` counts is not used up. @throws QuotaError if it is. */
   readonly checkBudgets: (ask: Ask, caller: Caller) => Promise<void>;
   /**
    * Counts a request that is new here, and binds its payment identifier.
-   * @throws QuotaError where the caller has had what it may have today, ClaimConflictError where the identifier is taken.
+   * @throws QuotaError if the caller has used up what it may have today; ClaimConflictError if the identifier is taken.
    */
   readonly admit: (ask: Ask, caller: Caller) => Promise<Ticket | Fault>;
 };
@@ -124,7 +124,7 @@ export function createAdmission({ journal, clock, client, policy, batches }: Adm
       const refusal = await fault(ask, caller);
       if (refusal !== undefined) return refusal;
       const { identifier: id, payer, fingerprint } = ask;
-      // Counted first: where something is used up, nothing is bound.
+      // Counted first: if something is used up, nothing is bound.
       const gas = gasQuotas(ask, caller);
       const payments = paymentQuota(caller);
       const uncount = await counts.take([...payments, ...gas]);

@@ -6,9 +6,9 @@ import { createShares } from "./shares.ts";
 import { createSlots } from "./slots.ts";
 
 /**
- * Lets in what is expected to be answered in time, and refuses the rest before anything of it is read. As the projected delay
- * of a settlement rises, first /verify is refused, whose refusal costs nobody anything; then settlements of those who have
- * their share of the places; then all.
+ * Lets in requests that are expected to be answered in time, and refuses the rest before they are read. As the projected delay
+ * of a settlement rises, first /verify is refused, which costs nobody anything; then settlements of callers who have their
+ * share of the places; then all.
  */
 export type Capacity = {
   readonly enter: (endpoint: Endpoint, caller: Caller) => Seat | Full;
@@ -17,20 +17,20 @@ export type Capacity = {
 
 /** There is no room. */
 export type Full = {
-  /** What a settlement that came now would take. */
+  /** How long a settlement would take that came now. */
   readonly delayMs: number;
   readonly retryAfterSeconds: number;
-  /** Whether it is the first refusal after a time without any. */
+  /** Whether this is the first refusal after a period without any. */
   readonly isFirst: boolean;
 };
 
 /** The place of one request that was let in. */
 export type Seat = {
-  /** Waits until it may be worked on. @throws The signal's reason where that aborts before. */
+  /** Waits until the request may be worked on. @throws The signal's reason if the signal aborts before. */
   readonly begin: (signal?: AbortSignal) => Promise<void>;
-  /** From now on it only waits for the chain: the next one may be worked on. */
+  /** Says that the request only waits for the chain from now on, so that the next one may be worked on. */
   readonly waits: () => void;
-  /** Keeps the place until then, even where the request ends before: its payment is on its way. */
+  /** Keeps the place until then, even if the request ends before: its payment is on its way. */
   readonly keep: (until: Promise<unknown>) => void;
   /** The request is over: it was answered, or its caller is gone. */
   readonly leave: (outcome: "answered" | "left") => void;
@@ -38,9 +38,9 @@ export type Seat = {
 
 export type CapacityView = {
   readonly inside: Readonly<Record<PaymentEndpoint, number>>;
-  /** What a settlement that came now would take. */
+  /** How long a settlement would take that came now. */
   readonly delayMs: number;
-  /** Settlements a second, as measured. */
+  /** Settlements per second, as measured. */
   readonly perSecond: number;
   /** Whether settlements are being refused. */
   readonly isShedding: boolean;
@@ -48,41 +48,41 @@ export type CapacityView = {
 
 export type CapacityOptions = {
   readonly clock: Clock;
-  /** What is expected to be answered later than that is refused. */
+  /** A request that is expected to take longer is refused. */
   readonly admitWithinMs: number;
-  /** Settlements a second that are assumed before any were measured. */
+  /** Settlements per second that are assumed before any were measured. */
   readonly assumedPerSecond: number;
-  /** How far blocks are apart; 2 s where that is not known. */
+  /** The time between blocks; 2 s if it is not known. */
   readonly blockMs?: number | undefined;
 };
 
 /**
- * From which part of the bound on /verify is refused, then settlements of those who have their share, then all. The share is
- * one of the places below the second line: alone, one may have them all. What is projected is a mean: the last fifth of the
- * bound is for those who take longer.
+ * The parts of the bound from which /verify is refused, then settlements of callers who have their share, then all. Shares are
+ * of the places below the second line; a caller who is alone may have all of them. The projection is a mean, so the last fifth
+ * of the bound is for requests that take longer.
  */
 const LINES = { verify: 0.4, withShare: 0.6, all: 0.8 } as const;
 /**
- * No line is below so many times what a lone one takes: with less inside, a block would wait for payments. It matters where
- * blocks are slow.
+ * No line is below this many times what a lone settlement takes: with less inside, a block would wait for payments. This
+ * matters if blocks are slow.
  */
 const LEAST_LONE_TIMES = 2.5;
-/** As many are let in whatever is projected: somebody has to find out that it is over. */
+/** This many are let in whatever is projected: somebody has to find out that the overload is over. */
 const LEAST_INSIDE = 8;
-/** Requests that are read, verified and stored at once: the event loop never has more to do than they ask of it. */
+/** How many requests are read, verified and stored at once, so that the event loop never has more to do. */
 const MOST_AT_WORK = 64;
 const USUAL_BLOCK_MS = 2_000;
-/** What a lone verification is taken to take before it was measured. */
+/** How long a lone verification is assumed to take before any was measured. */
 const ASSUMED_VERIFICATION_MS = 100;
 const VERIFICATIONS_PER_SETTLEMENT = 4;
-/** After a refusal of a settlement it counts as shedding for so long. */
+/** How long it counts as shedding after it refused a settlement. */
 const SHEDDING_MS = 5_000;
 const MOST_RETRY_SECONDS = 60;
 
 export function createCapacity(options: CapacityOptions): Capacity {
   const { clock, admitWithinMs, assumedPerSecond, blockMs = USUAL_BLOCK_MS } = options;
   const boundMs = (line: number, aloneMs: number): number => Math.max(line * admitWithinMs, LEAST_LONE_TIMES * aloneMs);
-  // Half of the queue that there may be: with that much, nothing waits for requests.
+  // Half of the longest queue: with that much to do, nothing waits for requests.
   const busyMs = (aloneMs: number): number => (aloneMs + boundMs(LINES.withShare, aloneMs)) / 2;
   const settle = createProjection({
     ...{ clock, busyMs },
@@ -97,7 +97,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
   let refusedAtMs = Number.NEGATIVE_INFINITY;
   const isShedding = (): boolean => clock.now() - refusedAtMs < SHEDDING_MS;
 
-  /** By how much one that came now would take too long; not above 0 where there is room. */
+  /** By how much a request that came now would take too long; not above 0 if there is room. */
   const overMs = (projection: Projection, line: number): number => {
     return projection.delayMs() - boundMs(line, projection.aloneMs());
   };
@@ -108,7 +108,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
     if (settle.inside() < LEAST_INSIDE || !isBusy) return 0;
     const places = ((boundMs(LINES.withShare, aloneMs) - aloneMs / 2) / 1000) * settle.perSecond();
     if (!shares.hasShare(caller, places)) return overMs(settle, LINES.all);
-    // What is left below this line is for somebody else, who was refused a moment ago.
+    // The places that are left below this line are for somebody else, who was refused a moment ago.
     return Math.max(1, overMs(settle, LINES.withShare));
   }
 
@@ -117,7 +117,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
     return verify.inside() < LEAST_INSIDE ? over : Math.max(over, overMs(verify, LINES.verify));
   }
 
-  /** For what asks nothing of the chain, and says nothing about how fast payments go: it only waits for its turn. */
+  /** For a request that asks nothing of the chain and says nothing about how fast payments go. It only waits for its turn. */
   function stool(): Seat {
     let giveSlotBack: () => void = () => undefined;
     return {

@@ -4,10 +4,10 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { Merchant } from "../callers/merchants.ts";
 import type { ExactRequest, Reading } from "../wire/body.ts";
 
-// What ties a name that a caller chose to one request, in the journal: a merchant's Idempotency-Key, which may hear its
-// success again, and a buyer's payment-identifier, which may not.
+// Ties a name that a caller chose to one request, in the journal. Under an Idempotency-Key, a merchant may hear its success
+// again; under a payment-identifier, a buyer may not.
 
-/** A name is bound to another payment already. */
+/** A name that is bound to another payment. */
 export class ClaimConflictError extends Error {
   override readonly name = "ClaimConflictError";
 }
@@ -17,10 +17,10 @@ export class MalformedHeaderError extends Error {
   override readonly name = "MalformedHeaderError";
 }
 
-/** Takes back what was claimed for a payment that is not accepted after all. */
+/** Takes back what was claimed for a payment that was not accepted after all. */
 export type Undo = () => Promise<void>;
 
-/** Everything that makes a payment this one and no other: chain, scheme, asset, payee, amount, terms and signature. */
+/** A hash of all that makes a payment this one and no other: chain, scheme, asset, payee, amount, terms and signature. */
 export function fingerprintOf({ required, authorization, signature }: ExactRequest, chainId: number): string {
   const { from, to, value, validAfter, validBefore, nonce } = authorization;
   const { scheme, asset, payTo, amount } = required;
@@ -28,38 +28,38 @@ export function fingerprintOf({ required, authorization, signature }: ExactReque
   return sha256(parts.map(String).join(" "));
 }
 
-/** The header Idempotency-Key, or what is wrong with it. */
+/** Reads the header Idempotency-Key. */
 export function readIdempotencyKey(header: string | undefined): Reading<string | undefined> {
   if (header === undefined) return { ok: true, value: undefined };
   if (/^[\x21-\x7e]{1,255}$/.test(header)) return { ok: true, value: header };
   return { ok: false, problem: "Idempotency-Key: is not 1 to 255 visible ASCII characters" };
 }
 
-/** Who may hear the success of a payment again: a merchant under one of its keys. */
+/** The name under which a success may be heard again: a merchant together with one of its Idempotency-Keys. */
 export function holderOf(merchant: Merchant, idempotencyKey: string): string {
   return `${merchant.id}:${sha256(idempotencyKey)}`;
 }
 
-/** Binds a merchant's Idempotency-Key to a payment. @throws ClaimConflictError where it is bound to another. */
+/** Binds a merchant's Idempotency-Key to a payment. @throws ClaimConflictError if it is bound to another. */
 export async function claimHolder(journal: Journal, holder: string, fingerprint: string): Promise<void> {
   if ((await journal.setOnce(`idempotency:${holder}`, fingerprint)) === fingerprint) return;
   throw new ClaimConflictError("this Idempotency-Key belongs to another payment");
 }
 
-/** A payer's own id of a payment: one payer's ids are nobody else's. */
+/** A payer's own id for a payment. Other payers may use the same id. */
 export type Identifier = { readonly chainId: number; readonly payer: Address; readonly id: string };
 
 function identifierName({ chainId, payer, id }: Identifier): string {
   return `payment-identifier:${chainId}:${payer.toLowerCase()}:${id}`;
 }
 
-/** @throws ClaimConflictError where the payer's id is bound to another payment. It binds nothing. */
+/** Binds nothing. @throws ClaimConflictError if the payer's id is bound to another payment. */
 export async function checkIdentifier(journal: Journal, identifier: Identifier, fingerprint: string): Promise<void> {
   const bound = await journal.cursor(identifierName(identifier));
   if (bound !== undefined && bound !== fingerprint) throw identifierConflict();
 }
 
-/** Binds a payer's id to a payment. @throws ClaimConflictError where it is bound to another. */
+/** Binds a payer's id to a payment. @throws ClaimConflictError if it is bound to another. */
 export async function claimIdentifier(journal: Journal, identifier: Identifier, fingerprint: string): Promise<Undo> {
   const name = identifierName(identifier);
   if ((await journal.setOnce(name, fingerprint)) !== fingerprint) throw identifierConflict();

@@ -9,7 +9,7 @@ export type DoorPort = {
   readonly merchants: readonly Merchant[];
   /** Whether only merchants are served. */
   readonly merchantsOnly: boolean;
-  /** Requests that one address may make; a merchant has its own bound. */
+  /** How many requests one address may make; a merchant has a bound of its own. */
   readonly rateLimit: RateLimit | undefined;
   readonly isClosing: () => boolean;
 };
@@ -24,7 +24,7 @@ export type Knock = {
   readonly idempotencyKey: string | undefined;
 };
 
-/** Says who asks, if they may ask now: the part of admission that needs no body. */
+/** Finds who asks, or why they may not ask now. This part of admission needs no body. */
 export function createDoor(port: DoorPort): (knock: Knock) => Refusal | Caller {
   const { clock, merchants, rateLimit } = port;
   const authenticate = createAuthenticator(merchants);
@@ -38,7 +38,7 @@ export function createDoor(port: DoorPort): (knock: Knock) => Refusal | Caller {
     if (port.isClosing()) return no(503, "the facilitator is stopping", 5);
     const bearer = authenticate(authorization);
     const merchant = typeof bearer === "string" ? undefined : bearer;
-    // Guesses at a key count against the address that they come from.
+    // A guess at a key counts against the address that it comes from.
     const waitSeconds = merchant === undefined ? limitAddress(address) : limitMerchant.get(merchant.id)?.(merchant.id);
     if (waitSeconds !== undefined) return no(429, "too many requests", waitSeconds);
     if (bearer === "unknown") return no(401, "the API key is nobody's");

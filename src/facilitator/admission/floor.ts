@@ -6,28 +6,28 @@ import type { DataFeeInputs } from "../../fees/index.ts";
 import type { Expected } from "./gas.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
 
-/** How long a price of gas is good for, and how long it has to do where the node does not answer. */
+/** How long a price of gas is good, and how long it has to do if the node does not answer. */
 const GOOD_FOR_MS = 15_000;
 const STALE_AFTER_MS = 600_000;
 const WEI_PER_ETHER = 10n ** 18n;
 
 export type Prices = {
-  /** Of a unit of gas. */
+  /** The price of one unit of gas. */
   readonly gasPriceWei: bigint;
-  /** Of data; undefined on a chain that charges nothing for it. */
+  /** What the price of data depends on; undefined on a chain that charges nothing for it. */
   readonly data: DataFeeInputs | undefined;
 };
 
-/** @throws ChainUnavailableError where the node does not answer. */
+/** @throws ChainUnavailableError if the node does not answer. */
 export async function readPrices(client: ChainClient): Promise<Prices> {
   const [gasPriceWei, data] = await Promise.all([readGasPrice(client), readDataFeeInputs(client)]);
   return { gasPriceWei, data };
 }
 
 /**
- * The smallest amount that is worth its gas now, in atomic units of a token whose unit is a dollar with six decimals; 0 where
- * the operator asks for no multiple. The price of gas is read every 15 seconds at most.
- * @throws ChainUnavailableError where the node has said no price for ten minutes.
+ * The smallest amount that is worth its gas now, in atomic units of a dollar token with six decimals; 0 if the operator asks for
+ * no multiple. The price of gas is read every 15 seconds at most.
+ * @throws ChainUnavailableError if the node has given no price for ten minutes.
  */
 export function createFloor(
   read: () => Promise<Prices>,

@@ -8,17 +8,17 @@ import { CANONICAL_CHANNEL_GAS, CIRCLE_USDC_GAS, claimGas, ROUTER_GAS } from "..
 import { type BatchCall, callOf } from "../../settlement/dispatch/call.ts";
 import type { Ask } from "./types.ts";
 
-/** Payments of a full batch: an engine sends as many at once. */
+/** How many payments a full batch has. */
 const FULL_BATCH = 300;
 const ECDSA_BYTES = 65;
 
-/** What carrying something out is expected to take. */
+/** What a request is expected to cost. */
 export type Expected = { readonly gas: bigint; readonly dataFeeWei: (inputs: DataFeeInputs) => bigint };
 
-/** A payment's part of a batch of so many, each of another payer to another payee, with balances on both sides. */
+/** One payment's part of a batch of `payments`, each of another payer to another payee, with balances on both sides. */
 type Share = { readonly gas: bigint; readonly payments: number; readonly call: BatchCall };
 
-/** Predicts the gas of what is asked for, by the model that batches are planned with and Circle's USDC. */
+/** Predicts the gas of requests, with the model that batches are planned with and with Circle's USDC. */
 export function createGasBook(options: { readonly batches: boolean; readonly maxDeploymentGas: bigint }): {
   /** @param isAlone Whether a payment gets a transaction of its own. */
   readonly expect: (ask: Ask, isAlone: boolean) => Expected;

@@ -1,11 +1,11 @@
 import type { Hex } from "viem";
 import { recoverSigner } from "../../authorization/recover.ts";
 
-/** Processor time that a settlement takes, in recoveries of a signature, as `npm run bench` measures it. */
+/** The processor time of a settlement, in signature recoveries, as the benchmark measures it. */
 const RECOVERIES = 17;
 /**
- * The part of a processor's time that a facilitator is taken to have: the chain and the callers may be on it, too. With half,
- * a new process refused bursts that it could do; one that is thought faster than it is only answers its first callers late.
+ * The part of a processor that a facilitator is assumed to have: the chain and the callers may use it as well. With half of it,
+ * a new process refused bursts that it could have answered. If the guess is too high, only the first callers wait longer.
  */
 const PART = 0.75;
 const SLOWEST = 5;
@@ -16,12 +16,12 @@ const TIMES = 15;
 const DIGEST: Hex = `0x${"11".repeat(32)}`;
 const SIGNATURE: Hex = `0x${"22".repeat(32)}${"33".repeat(32)}1b`;
 
-/** Settlements a second that a machine is taken to do on which one recovery takes so long. */
+/** The settlements per second to assume for a machine on which one recovery takes `recoveryMs`. */
 export function rateOf(recoveryMs: number): number {
   return Math.min(FASTEST, Math.max(SLOWEST, (PART * 1_000) / (RECOVERIES * recoveryMs)));
 }
 
-/** How fast this machine may be assumed to settle, before it has settled anything: by some milliseconds of its processor. */
+/** How fast this machine probably settles, found by some milliseconds of work before it has settled anything. */
 export async function assumeRate(now: () => number = () => performance.now()): Promise<number> {
   // The first ones load and compile the module.
   await recoverSigner(DIGEST, SIGNATURE);

@@ -5,52 +5,52 @@ import type { EnginePolicy } from "../../settlement/policy.ts";
 
 /** Whom and what a facilitator serves. */
 export type FacilitatorPolicy = {
-  /** The tokens that are settled, each with its smallest payment in atomic units. Everything else is refused. */
+  /** The tokens that are settled, each with its smallest payment in atomic units. All others are refused. */
   readonly assets: readonly { readonly address: Address; readonly minimum: bigint }[];
-  /** Factories that may be called to deploy the wallet of an ERC-6492 signature. None by default: such payments are refused. */
+  /** Factories that may deploy the wallet of an ERC-6492 signature. None by default, so that such payments are refused. */
   readonly factories: readonly Address[];
   /** Payees whose payments each get a transaction of their own. */
   readonly unbatchedPayees: readonly Address[];
-  /** Whether a payment that somebody else submitted after we accepted it counts as used instead of settled. */
+  /** Whether a payment that somebody else submitted after it was accepted here counts as used, not as settled. */
   readonly strict: boolean;
   /** How long /settle waits for the payment to be mined. Clients give up after 90 s. */
   readonly answerWithinMs: number;
-  /** How long a caller without a name who got no final answer may come back with the same request. */
+  /** How long a caller without a name may come back with the same request if the answer was not final. */
   readonly holdMs: number;
-  /** What is expected to be answered later than that is refused at once, before anything of it is read. */
+  /** A request that is expected to take longer than this is refused at once, before it is read. */
   readonly admitWithinMs: number;
-  /** Settlements a second that are expected before this process has measured any; undefined for what its machine lets expect. */
+  /** Settlements per second to assume before this process has measured any; undefined to estimate it from the machine. */
   readonly assumedPerSecond: number | undefined;
-  /** What a payment must come to so that its resource enters the catalogue, in atomic units; 1 at least. */
+  /** The smallest payment whose resource enters the catalogue, in atomic units; at least 1. */
   readonly listFrom: bigint;
   /** The most gas that deploying a payer's wallet may take. */
   readonly maxDeploymentGas: bigint;
   /** The most gas that an account with code may take to check one signature (ERC-1271) in a call about channels. */
   readonly maxSignerGas: bigint;
-  /** Gas that a call may take however little it moves. */
+  /** The gas that a call may take however little it moves. */
   readonly gasFloor: bigint;
   /**
-   * Price of one ether in millionths of a dollar, 0 where there is none: with it, no call about channels takes more gas beyond
-   * the floor than what it moves is worth, and the smallest payment may follow the price of gas. Tokens are taken for dollars
+   * The price of one ether in millionths of a dollar, 0 for none. With a price, a call about channels never takes more gas beyond
+   * the floor than what it moves is worth, and the smallest payment may follow the price of gas. Every token counts as dollars
    * with six decimals.
    */
   readonly etherMicroUsd: bigint;
-  /** How far ahead the end of an authorization may be: a stored payment is followed until then. */
+  /** How far ahead the end of an authorization may be. A stored payment is followed until then. */
   readonly maxValiditySeconds: number;
-  /** The gas that is taken in for one day (UTC), by what it is expected to be. */
+  /** How much gas is taken in for one day (UTC), by what payments are expected to take. */
   readonly gasPerDay: GasPerDay;
-  /** The open payments that one payer may have, with callers without an API key and with merchants. */
+  /** How many open payments one payer may have, with callers without an API key and with merchants. */
   readonly payerOpenCap: { readonly anonymous: number | undefined; readonly merchant: number | undefined };
   /**
-   * The smallest payment as a multiple of what it is expected to cost in a full batch, in thousandths, beside what `assets`
-   * says; undefined for none. It needs a price of ether.
+   * The smallest payment as a multiple of its expected cost in a full batch, in thousandths, in addition to `assets`; undefined
+   * for none. It needs a price of ether.
    */
   readonly minGasPermille: bigint | undefined;
 };
 
 /** Bounds on gas in one day (UTC); undefined for no bound. */
 export type GasPerDay = {
-  /** For one payer, whoever brings their payments. */
+  /** For one payer, whoever brings the payments. */
   readonly payer: bigint | undefined;
   /** For all callers without an API key together. */
   readonly anonymous: bigint | undefined;
@@ -59,9 +59,9 @@ export type GasPerDay = {
 };
 
 /**
- * How a facilitator's engine differs from others: somebody waits for each payment. So none waits for long while others are in
- * flight (but long enough for what arrives as one burst), what cannot be paid is refused at once, and payments that go one by
- * one do not wait for a block each. And anybody may be a payer, so that nobody has many payments on their way before some settled.
+ * A facilitator's engine differs from others in that somebody waits for each payment. So no payment lingers for long while
+ * others are in flight (but long enough for a burst), what cannot be paid is refused at once, and single payments do not wait for
+ * a block each. Anybody may be a payer, so nobody has many payments in flight before some have settled.
  */
 export const FACILITATOR_ENGINE = {
   lingerMs: 60,
@@ -90,9 +90,9 @@ export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gas
 };
 
 /**
- * What strangers may cost an operator on a chain where gas is money. A payment in a batch takes about 52,000 gas: that is 380
- * payments of one payer in a day, 9,600 of all anonymous callers, 38,000 of each merchant; at 0.01 gwei and $3,000 for an
- * ether $0.60, $15 and $60.
+ * What strangers may cost an operator on a chain where gas is money. A payment in a batch takes about 52,000 gas. So a day has
+ * room for 380 payments of one payer, 9,600 of all anonymous callers and 38,000 of each merchant. At 0.01 gwei and $3,000 for
+ * one ether, that costs $0.60, $15 and $60.
  */
 const REAL: Pick<FacilitatorPolicy, "gasPerDay" | "payerOpenCap"> = {
   gasPerDay: { payer: 20_000_000n, anonymous: 500_000_000n, merchant: 2_000_000_000n },
@@ -105,7 +105,7 @@ export const UNBOUNDED: Pick<FacilitatorPolicy, "gasPerDay" | "payerOpenCap"> = 
   payerOpenCap: { anonymous: undefined, merchant: undefined },
 };
 
-/** The policy on a chain: what is given, and for the rest what is usual there. */
+/** The policy on a chain: what is given, and the defaults of that chain for the rest. */
 export function resolveFacilitatorPolicy(chainId: number, given: Partial<FacilitatorPolicy> = {}): FacilitatorPolicy {
   const usdc = networkOf(chainId)?.usdc.address;
   const assets = usdc === undefined ? [] : [{ address: usdc, minimum: 0n }];

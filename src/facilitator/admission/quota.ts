@@ -3,10 +3,10 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { Undo } from "./claims.ts";
 
 const DAY_MS = 86_400_000;
-/** What all counters of days begin with; the day follows, so that those of old days are found together. */
+/** How the names of all daily counters begin. The day follows, so that those of old days are found together. */
 const PREFIX = "day:";
 
-/** What may be had of something in one day (UTC) is used up. `retryAfterSeconds`: until tomorrow. */
+/** A quota of one day (UTC) is used up. `retryAfterSeconds` is the time until the next day. */
 export class QuotaError extends Error {
   override readonly name = "QuotaError";
   readonly retryAfterSeconds: number;
@@ -17,21 +17,21 @@ export class QuotaError extends Error {
   }
 }
 
-/** An amount of something of which there is so much a day. */
+/** An amount of something that is limited per day. */
 export type Quota = {
-  /** Unique in the journal; the day is added to it. */
+  /** Its name, unique in the journal. The day is added to it. */
   readonly name: string;
   readonly amount: number;
   readonly most: number;
-  /** What is said where it is used up. */
+  /** The message if it is used up. */
   readonly message: string;
 };
 
-/** Counts by day, which all processes on a journal share. */
+/** Daily counts, shared by all processes on a journal. */
 export type DailyCounts = {
   /** Counts all of them or none. @throws QuotaError naming the first that is used up. */
   readonly take: (quotas: readonly Quota[]) => Promise<Undo>;
-  /** Whether {@link DailyCounts.take} would pass now; it counts nothing. @throws QuotaError where not. */
+  /** Checks that {@link DailyCounts.take} would pass now, and counts nothing. @throws QuotaError if it would not. */
   readonly check: (quotas: readonly Quota[]) => Promise<void>;
 };
 
@@ -48,7 +48,7 @@ export function createDailyCounts(journal: Journal, clock: Clock): DailyCounts {
     return `${PREFIX}${new Date(clock.now()).toISOString().slice(0, 10)}:`;
   }
 
-  /** Counters of days that are over count nothing any more: a journal keeps today's and yesterday's. */
+  /** Removes the counters of past days. A journal keeps those of today and yesterday. */
   async function forgetOld(): Promise<void> {
     const yesterday = `${PREFIX}${new Date(clock.now() - DAY_MS).toISOString().slice(0, 10)}:`;
     if (forgotten === yesterday) return;

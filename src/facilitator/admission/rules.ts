@@ -8,11 +8,11 @@ export type RuleContext = {
   readonly policy: FacilitatorPolicy;
   readonly chainId: number;
   readonly nowSeconds: bigint;
-  /** The smallest amount that is worth its gas now, in atomic units; 0 where nothing says so. */
+  /** The smallest amount that is worth its gas now, in atomic units; 0 without such a rule. */
   readonly worthwhile: bigint;
 };
 
-/** The operator's own rules that need no count: what is served here, and what would cost gas for nothing. */
+/** Checks the operator's rules that need no count: what is served here, and what would cost gas for nothing. */
 export function findFault(ask: Ask, { policy, chainId, nowSeconds, worthwhile }: RuleContext): Fault | undefined {
   const { kind, network, tokens, amount, payer, payee, deadlineSeconds } = ask;
   if (!isNetworkOf(network, chainId)) return fault(REASON.invalidNetwork, `this facilitator is on eip155:${chainId}`);
@@ -40,7 +40,7 @@ export function findFault(ask: Ask, { policy, chainId, nowSeconds, worthwhile }:
   return undefined;
 }
 
-/** Whether x402 calls this chain so: by CAIP-2 in v2, by its own name in v1. */
+/** Whether x402 gives this chain this name: CAIP-2 in v2, its own name in v1. */
 export function isNetworkOf(name: string, chainId: number): boolean {
   return name === `eip155:${chainId}` || name === networkOf(chainId)?.v1Name;
 }

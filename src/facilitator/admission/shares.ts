@@ -1,16 +1,16 @@
 import type { Caller } from "../callers/caller.ts";
 
-/** Who has how many requests inside, and who has its share: merchants equally, everybody without a key together as one more. */
+/** How many requests each caller has inside, and who has its share. Callers without a key together count like one merchant. */
 export type Shares = {
-  /** Whether a caller has its share of so many places. One with nothing inside never has. */
+  /** Whether a caller has its share of `places`. A caller with nothing inside never has. */
   readonly hasShare: (caller: Caller, places: number) => boolean;
-  /** Counts one of a caller's in; what it returns counts it out. */
+  /** Counts a request of a caller in. The function that it returns counts it out. */
   readonly enter: (caller: Caller) => () => void;
-  /** Notes that a caller wanted in and was refused: it would take more than it has. */
+  /** Notes that a caller was refused, and so wants more than it has. */
   readonly refused: (caller: Caller) => void;
 };
 
-/** For so long somebody who was refused is taken to want more. */
+/** How long a caller who was refused counts as wanting more. */
 const WANTS_MS = 2_000;
 const NO_END = Number.POSITIVE_INFINITY;
 
@@ -18,8 +18,8 @@ type Party = { inside: number; wantsUntilMs: number };
 type Parties = Map<string, Party>;
 
 /**
- * Divides places by max-min: whoever wants less than an equal part has all that it wants, and the others divide the rest
- * equally. Callers without a key count as one party, whose part their addresses divide in the same way.
+ * Divides places by max-min: whoever wants less than an equal part gets all of it, and the others divide the rest equally.
+ * Callers without a key count as one party; their addresses divide its part in the same way.
  */
 export function createShares(now: () => number): Shares {
   const merchants: Parties = new Map();
@@ -35,7 +35,7 @@ export function createShares(now: () => number): Shares {
     return party;
   }
 
-  /** What all but one have or want. Who has nothing and wants nothing is forgotten. */
+  /** What all parties but one have or want. A party that has nothing and wants nothing is forgotten. */
   function demandsOf(all: Parties, except: Party): number[] {
     const nowMs = now();
     const demands: number[] = [];
@@ -73,7 +73,7 @@ export function createShares(now: () => number): Shares {
   };
 }
 
-/** What somebody who wants all of it gets of `places` beside others who want so many each, by max-min. */
+/** What a party that wants all `places` gets of them, by max-min, beside `others` who want this many each. */
 export function fairPart(places: number, others: readonly number[]): number {
   const ascending = [...others].sort((a, b) => a - b);
   let left = places;

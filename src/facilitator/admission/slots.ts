@@ -1,8 +1,8 @@
-/** As many requests as are worked on at once; the others wait, the pressing ones in front of the rest. */
+/** Bounds how many requests are worked on at once. The others wait, the pressing ones first. */
 export type Slots = {
   /**
-   * Waits for a slot and takes it. What it resolves with gives the slot back, once.
-   * @throws The signal's reason where that aborts before.
+   * Waits for a slot and takes it. It resolves with a function that gives the slot back, once.
+   * @throws The signal's reason if the signal aborts before.
    */
   readonly take: (isPressing: boolean, signal?: AbortSignal) => Promise<() => void>;
 };
@@ -23,7 +23,7 @@ export function createSlots(most: number): Slots {
         taken -= 1;
         return;
       }
-      // Handed on, so that nobody who comes at this moment takes it.
+      // Handed on directly, so that nobody who comes at this moment takes it.
       queue.delete(next);
       next();
     };

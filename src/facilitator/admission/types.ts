@@ -1,38 +1,38 @@
 import type { Address } from "viem";
 import type { Undo } from "./claims.ts";
 
-/** What is asked of this facilitator, whatever the scheme. Amounts in atomic units. */
+/** A request to this facilitator, in any scheme. Amounts are in atomic units. */
 export type Ask = {
   readonly kind: "payment" | "deposit" | "claim" | "sweep" | "refund";
-  /** As the requirements name it. */
+  /** The name that the requirements use. */
   readonly network: string;
   readonly tokens: readonly Address[];
-  /** What is to move; undefined where that is not known before the chain is asked. */
+  /** The amount to move; undefined if it is not known before the chain is asked. */
   readonly amount: bigint | undefined;
   readonly payer: Address | undefined;
-  /** Who is paid, of a payment. */
+  /** The payee of a payment. */
   readonly payee?: Address | undefined;
-  /** When what the payer signed ends, Unix seconds. */
+  /** When the payer's signature ends, in Unix seconds. */
   readonly deadlineSeconds?: bigint | undefined;
-  /** Of what the payer signed: longer than 65 bytes, it is for an account with code to judge. */
+  /** The length of the payer's signature. If it is above 65, an account with code has to check it. */
   readonly signatureBytes?: number | undefined;
-  /** Whether the payer's wallet is deployed with it (ERC-6492). */
+  /** Whether the payer's wallet has to be deployed first (ERC-6492). */
   readonly deploys?: boolean | undefined;
-  /** Vouchers that are claimed. */
+  /** How many vouchers are claimed. */
   readonly rows?: number | undefined;
-  /** Tells this request from every other: of a payment, by all that was signed. */
+  /** Tells this request from every other one. For a payment, it covers all that was signed. */
   readonly fingerprint: string;
-  /** The payer's own id of the payment, by the extension payment-identifier. */
+  /** The payer's own id for the payment, from the extension payment-identifier. */
   readonly identifier?: string | undefined;
 };
 
-/** Why something is not taken in, by its own fault: in the words of x402 v2. */
+/** Why a request is at fault and not taken in, in the words of x402 v2. */
 export type Fault = { readonly reason: string; readonly message: string };
 
-/** What was counted and bound for something that is about to be accepted. */
+/** What was counted and bound for a request that is about to be accepted. */
 export type Ticket = {
-  /** Takes all of it back: it is not accepted after all. */
+  /** Takes everything back, because the request is not accepted after all. */
   readonly release: Undo;
-  /** Gives the gas back: it was accepted and never sent, and never will be. */
+  /** Gives the gas back, because the request was accepted but will never be sent. */
   readonly unsent: Undo;
 };

@@ -3,20 +3,20 @@ import type { Clock } from "../../clock.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { type Caller, NOBODY } from "./caller.ts";
 
-/** Who brings a payment: its success is told to nobody else. */
+/** Who brings a payment. Nobody else hears its success. */
 export type Bringer = {
   /**
-   * An authenticated merchant by its id, and by the hash of its Idempotency-Key behind a colon where it sent one: kept with
-   * the payment, so that the success can be told later. Undefined for everybody else.
+   * The id of an authenticated merchant; if it sent an Idempotency-Key, followed by a colon and the hash of that key. It is kept
+   * with the payment, so that the success can be told later. Undefined for everybody else.
    */
   readonly merchant: string | undefined;
-  /** Whether the success is told again to the one who heard it: to a merchant under its Idempotency-Key. */
+  /** Whether the success may be told again: true for a merchant under its Idempotency-Key. */
   readonly again: boolean;
   /** See {@link Caller}. */
   readonly request: string | undefined;
 };
 
-/** The bringer that a caller is. `holder`: its name where it sent an Idempotency-Key. */
+/** A caller as the bringer of a payment. `holder` is its name if it sent an Idempotency-Key. */
 export function bringerOf({ merchant, request }: Caller, holder: string | undefined): Bringer {
   return { merchant: holder ?? merchant?.id, again: holder !== undefined, request };
 }
@@ -28,7 +28,7 @@ export function requestName(address: string | undefined, body: string): string {
     .digest("hex");
 }
 
-/** A caller whose request has a name: by what it asks alone, where nobody knows more of it. */
+/** The caller with a name for its request. If it has none yet, the name is made from the payload and the requirements alone. */
 export function named(caller: Caller = NOBODY, payload: unknown, requirements: unknown): Caller {
   if (caller.request !== undefined) return caller;
   return { ...caller, request: requestName(caller.address, JSON.stringify([payload, requirements])) };
@@ -39,15 +39,15 @@ export class CallerGoneError extends Error {
   override readonly name = "CallerGoneError";
 }
 
-/** Why a caller gets no turn: another one has it, or the payment was brought by another one. */
+/** Why a caller gets no turn: another one has it, or another one brought the payment. */
 export type TurnedAway = "busy" | "stranger";
 
 /** The turn of one caller, while it lasts. */
 export type Turn = {
   /**
-   * Does the work of a turn. Where `work` fails, or its answer says nothing final, the turn is held for a caller without a
-   * name; but only if there is a stored payment, which `work` may say by `noteStored`. `isShared` says whether the same bringer
-   * has this turn in another request, too.
+   * Does the work of a turn. If `work` fails, or its answer is not final, the turn is held for a caller without a name, but only
+   * if the payment is stored; `work` says so by `noteStored`. `isShared` says whether another request of the same bringer has
+   * this turn as well.
    */
   readonly run: <T>(
     work: (noteStored: () => void, isShared: () => boolean) => Promise<T>,
@@ -56,14 +56,14 @@ export type Turn = {
 };
 
 /**
- * Lets one caller at a time wait for a payment, and nobody but who may hear its success:
- * - who brings it: it is new, or did not move any money and is brought anew;
- * - the merchant who brought it, at any time; with an Idempotency-Key, beside its own first request, too;
- * - the caller without a name who heard nothing final, for `holdMs` after that and by the same request from the same
- *   address. Each answer that says nothing final holds the turn anew; the first one that is final ends it.
+ * Lets one caller at a time wait for a payment, and only those who may hear its success:
+ * - whoever brings it, if it is new, or moved no money and is brought again;
+ * - the merchant who brought it, at any time; with an Idempotency-Key, even while its own first request waits;
+ * - a caller without a name who got no final answer, for `holdMs` after that, by the same request from the same address. Each
+ *   answer that is not final holds the turn again; the first final one ends it.
  */
 export type Turns = {
-  /** @param row The payment where the journal has it. */
+  /** @param row The payment if the journal has it. */
   readonly enter: (key: string, bringer: Bringer, row: PaymentRow | undefined) => Turn | TurnedAway;
 };
 
@@ -85,7 +85,7 @@ export function createTurns(clock: Clock, holdMs: number): Turns {
     place.callers -= 1;
     if (place.callers > 0) return;
     running.delete(key);
-    // A merchant's is in the journal.
+    // A merchant's turn needs no holding: its name is in the journal.
     if (!isHeld || place.bringer.merchant !== undefined) return;
     place.heldUntilMs = clock.now() + holdMs;
     held.set(key, place);
@@ -127,19 +127,19 @@ export function createTurns(clock: Clock, holdMs: number): Turns {
   };
 }
 
-/** Whether a caller may wait for a payment that is in the journal: it brought it, or brings it anew. */
+/** Whether a caller may wait for a payment in the journal: it brought the payment, or may bring it again. */
 export function mayHear(bringer: Bringer, row: PaymentRow): boolean {
   return isBringer(bringer, row) || mayBringAnew(bringer, row);
 }
 
-/** Whether a payment is a merchant's by its name in the journal. */
+/** Whether a merchant brought a payment, by the name in the journal. */
 export function isBringer({ merchant }: Bringer, row: Pick<PaymentRow, "bringer">): boolean {
   return merchant !== undefined && row.bringer === merchant;
 }
 
 /**
- * Whether a payment that did not move any money may be brought again by this caller, if it is still good. One that a merchant
- * brought is brought again by the same merchant only, under any key: others know it from a transaction that failed.
+ * Whether this caller may bring a payment again that moved no money, if it is still good. What a merchant brought, only the
+ * same merchant may bring again, under any key: others may have copied it from a transaction that failed.
  */
 export function mayBringAnew({ merchant }: Bringer, { state, evidence, bringer }: PaymentRow): boolean {
   const isUnmoved = state === "rejected" || (state === "cancelled" && evidence.kind === "request");
@@ -151,7 +151,7 @@ function isSame(one: Bringer, other: Bringer): boolean {
   return one.request !== undefined && one.request === other.request;
 }
 
-/** The merchant's id alone: it has no colon in it. */
+/** The merchant's id alone. An id has no colon in it. */
 function idOf(merchant: string | undefined): string | undefined {
   return merchant?.split(":", 1)[0];
 }

@@ -2,15 +2,15 @@ import type { Merchant } from "./merchants.ts";
 
 /** Who asks. */
 export type Caller = {
-  /** Undefined for somebody without an API key. */
+  /** Undefined if the caller has no API key. */
   readonly merchant: Merchant | undefined;
-  /** Where the connection comes from; undefined where there is none. */
+  /** The address that the connection comes from; undefined if there is no connection. */
   readonly address: string | undefined;
-  /** The header Idempotency-Key as it was sent: it counts for merchants only. */
+  /** The header Idempotency-Key as it was sent. It counts for merchants only. */
   readonly idempotencyKey?: string | undefined;
-  /** Names the whole request and where it came from, so that somebody without a key is known who repeats it. */
+  /** A name for the whole request and its address, by which a caller without a key is known when they repeat it. */
   readonly request?: string | undefined;
 };
 
-/** Somebody of whom nothing is known. */
+/** A caller of whom nothing is known. */
 export const NOBODY: Caller = { merchant: undefined, address: undefined };

@@ -1,14 +1,14 @@
 import type { Clock } from "../../clock.ts";
 
-/** Requests that one caller may make: so many a second on average, and at most that many at once. */
+/** How many requests one caller may make: on average `perSecond`, and `burst` at once. */
 export type RateLimit = { readonly perSecond: number; readonly burst: number };
 
-/** Callers that are remembered. Whoever was idle for longest is forgotten first. */
+/** How many callers are remembered. The one that was idle for longest is forgotten first. */
 const REMEMBERED = 10_000;
 
 /**
  * A token bucket for each caller.
- * @returns Undefined where a request may pass, else the seconds to wait, for Retry-After.
+ * @returns Undefined if a request may pass, else the seconds to wait, for Retry-After.
  */
 export function createLimiter(limit: RateLimit | undefined, clock: Clock): (caller: string) => number | undefined {
   if (limit === undefined) return () => undefined;

@@ -5,24 +5,24 @@ import { address } from "../../authorization/fields.ts";
 import { TributaryError } from "../../errors.ts";
 import type { RateLimit } from "./limit.ts";
 
-/** A resource server that the operator knows, by an API key. */
+/** A resource server that the operator knows by an API key. */
 export type Merchant = {
   readonly id: string;
-  /** SHA-256 of its API key, 64 hex digits. The key itself is kept nowhere. */
+  /** SHA-256 of its API key, 64 hex digits. The key itself is stored nowhere. */
   readonly keySha256: string;
-  /** Requests that it may make, in the place of the bound for one address; undefined for no bound. */
+  /** How many requests it may make, instead of the bound for one address; undefined for no bound. */
   readonly rateLimit: RateLimit | undefined;
   /** The most payments that are taken in for it in one day (UTC); undefined for no bound. */
   readonly paymentsPerDay: number | undefined;
-  /** As `gasPerDay.merchant` and `payerOpenCap.merchant` of the facilitator's policy, for this merchant; undefined for those. */
+  /** Override `gasPerDay.merchant` and `payerOpenCap.merchant` of the facilitator's policy; undefined to use those. */
   readonly gasPerDay: bigint | undefined;
   readonly payerOpenCap: number | undefined;
-  /** As `strict` and `unbatchedPayees` of the facilitator's policy, for this merchant's payments. */
+  /** Like `strict` and `unbatchedPayees` of the facilitator's policy, but for this merchant's payments. */
   readonly strict: boolean;
   readonly unbatched: boolean;
   /**
-   * The addresses that it is paid at. Where the facilitator signs for channels, it signs claims and refunds of theirs for this
-   * merchant alone; and what is listed for them is this merchant's to change.
+   * The addresses that it is paid at. If the facilitator signs for channels, it signs their claims and refunds for this merchant
+   * only, and only this merchant may change what is listed for them.
    */
   readonly receivers: readonly Address[];
 };
@@ -32,10 +32,10 @@ export class MerchantsError extends TributaryError {
   override readonly name = "MerchantsError";
 }
 
-/** Who sends a request: a merchant, nobody in particular, or somebody with a key that is none. */
+/** Who sends a request: a merchant, somebody without a key, or somebody with an unknown key. */
 export type Bearer = Merchant | "anonymous" | "unknown";
 
-/** Keys that are shorter could be guessed from their hash. */
+/** Shorter keys could be guessed from their hash. */
 const SHORTEST_KEY = 32;
 
 const merchant = z.strictObject({
@@ -54,8 +54,8 @@ const merchant = z.strictObject({
 });
 
 /**
- * Reads a list of merchants as it is in a file: `[{ "id": "shop", "keySha256": "…", … }]`.
- * @throws MerchantsError where it is malformed, or an id or a key is there twice. It never quotes a key.
+ * Reads a list of merchants from the JSON of a file: `[{ "id": "shop", "keySha256": "…", … }]`.
+ * @throws MerchantsError if it is malformed, or an id or a key occurs twice. It never quotes a key.
  */
 export function parseMerchants(json: unknown): readonly Merchant[] {
   const read = z.array(merchant).safeParse(json);
@@ -80,8 +80,8 @@ export function parseMerchants(json: unknown): readonly Merchant[] {
 }
 
 /**
- * Reads merchants as they are in an environment variable: `shop=key,other=key`.
- * @throws MerchantsError where it is malformed or a key is too short. It never quotes a key.
+ * Reads merchants from an environment variable: `shop=key,other=key`.
+ * @throws MerchantsError if it is malformed or a key is too short. It never quotes a key.
  */
 export function parseMerchantKeys(text: string): readonly Merchant[] {
   const entries = text.split(",").map((one) => one.trim());
@@ -109,7 +109,7 @@ export function parseMerchantKeys(text: string): readonly Merchant[] {
   );
 }
 
-/** All of several lists, without twins. @throws MerchantsError */
+/** The merchants, if no two share an id or a key. @throws MerchantsError */
 export function withoutTwins(merchants: readonly Merchant[]): readonly Merchant[] {
   for (const field of ["id", "keySha256"] as const) {
     const seen = new Set<string>();
@@ -127,8 +127,8 @@ export function withoutTwins(merchants: readonly Merchant[]): readonly Merchant[
 }
 
 /**
- * Tells callers by the `Authorization: Bearer` header. Every comparison takes the same time, whatever the key. Other kinds of
- * the header belong to proxies in between and say nothing.
+ * Knows callers by the `Authorization: Bearer` header. A comparison takes the same time for every key. Other kinds of this
+ * header belong to proxies in between, and are ignored.
  */
 export function createAuthenticator(merchants: readonly Merchant[]): (authorization: string | undefined) => Bearer {
   const hashes = merchants.map((one) => ({ one, hash: Buffer.from(one.keySha256, "hex") }));

@@ -12,7 +12,7 @@ import { type ExactRequest, propertyOf } from "../wire/body.ts";
 import { createDeclarationCheck } from "./declaration.ts";
 import { publicUrl } from "./publicUrl.ts";
 
-/** One resource as /discovery/resources lists it. All of it was written by strangers. */
+/** A resource as /discovery/resources lists it. All of it was written by strangers. */
 export type CataloguedResource = {
   readonly resource: string;
   readonly type: string;
@@ -25,7 +25,7 @@ export type CataloguedResource = {
   readonly tags?: readonly string[];
   readonly iconUrl?: string;
   readonly extensions?: Readonly<Record<string, unknown>>;
-  /** Its description once more, where some clients look for it in x402 v2; in v1 they do in `accepts`. */
+  /** The description once more: some clients look for it here in x402 v2, and in `accepts` in v1. */
   readonly metadata?: { readonly description: string };
 };
 
@@ -34,27 +34,27 @@ export type CatalogueFilter = {
   readonly payTo?: string | undefined;
   readonly scheme?: string | undefined;
   readonly network?: string | undefined;
-  /** Key of an extension that the resource has. */
+  /** The key of an extension that the resource has. */
   readonly extensions?: string | undefined;
 };
 
-/** What became of a declaration, in the words of the header EXTENSION-RESPONSES. */
+/** The outcome of a declaration, in the words of the header EXTENSION-RESPONSES. */
 export type DeclarationResponse = {
   readonly status: "success" | "processing" | "rejected";
   readonly rejectedReason?: string;
 };
 
-/** Resources that were paid for here. Nothing in it throws for what a stranger wrote. */
+/** The resources that were paid for here. Whatever a stranger wrote, no function of it throws for that. */
 export type Catalogue = {
-  /** What is to be said of a payment's declaration before it settles; undefined where it has none. */
+  /** What to say about a payment's declaration before it settles; undefined if it has none. */
   readonly check: (
     payload: PaymentPayload,
     requirements: PaymentRequirements,
     request: ExactRequest,
   ) => DeclarationResponse | undefined;
   /**
-   * Lists the resource of a payment that settled, if its server declared one that is valid and this caller may change what is
-   * listed of it.
+   * Lists the resource of a settled payment, if its server declared a valid one and this caller may change what is listed for
+   * it.
    */
   readonly add: (
     payload: PaymentPayload,
@@ -63,13 +63,13 @@ export type Catalogue = {
     caller: Caller,
   ) => Promise<DeclarationResponse | undefined>;
   /**
-   * The newest first: as many as are asked for, but not more than {@link MOST_PAGE} characters of them at once. `limit` is how
-   * many this page could have: whoever adds it to the offset finds the next one.
+   * The newest first: as many as are asked for, but at most {@link MOST_PAGE} characters at once. `limit` is how many fit on this
+   * page: add it to the offset to find the next one.
    */
   readonly list: (
     query: CatalogueFilter & { readonly limit: number; readonly offset: number },
   ) => Promise<{ readonly items: readonly CataloguedResource[]; readonly total: number; readonly limit: number }>;
-  /** Those that have every word of a text somewhere, the newest first. */
+  /** The resources that have every word of a text somewhere, the newest first. */
   readonly search: (
     query: CatalogueFilter & { readonly text: string; readonly limit: number },
   ) => Promise<{ readonly items: readonly CataloguedResource[]; readonly hasMore: boolean }>;
@@ -77,29 +77,29 @@ export type Catalogue = {
 
 const MOST_RESOURCES = 1_000;
 const MOST_TEXT = 500;
-/** Characters of entries in one answer. A usual entry has some 1,500; strangers may have listed ones of 40,000. */
+/** The most characters of entries in one answer. A usual entry has about 1,500; a stranger's may have 40,000. */
 const MOST_PAGE = 4_000_000;
-/** How often an entry is written at most: one that changed, and one that did not. */
+/** The least time between two writes of an entry: of one that changed, and of one that did not. */
 const CHANGED_MS = 5_000;
 const SAME_MS = 60_000;
-/** How long a list that was read is good for: other processes add to it, too. */
+/** How long a list stays good after it was read: other processes add to it as well. */
 const READ_AGAIN_MS = 5_000;
 
 export type CataloguePort = {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What a payment must come to so that its resource is listed, in atomic units: spam costs money. */
+  /** The smallest payment whose resource is listed, in atomic units, so that spam costs money. */
   readonly minimum: bigint;
-  /** Whether resources on this machine are listed: on a development chain, where they are tried out. */
+  /** Whether resources on this machine are listed. They are on a development chain, for trying things out. */
   readonly loopback: boolean;
 };
 
 /**
- * The Bazaar's catalogue, kept in the journal. A resource enters it with a payment that settled and was worth something; its
- * declaration is validated by the official package, within bounds on work; it has to be on the public internet; nobody
- * replaces the entry of another payee, and a payee's only who has at least the authority of who listed it
- * ({@link Listing}). The oldest make room: those of merchants for each other, and those of everybody else.
+ * The Bazaar's catalogue, kept in the journal. A resource enters it with a settled payment that was worth something. It has to be
+ * on the public internet, and the official package validates its declaration, within bounds on work. Nobody replaces the entry of
+ * another payee; an entry of the same payee is replaced only with at least the authority of whoever listed it
+ * ({@link Listing}). The oldest entries make room: those of merchants for merchants, and the others for the others.
  */
 export function createCatalogue({ journal, clock, logger, minimum, loopback }: CataloguePort): Catalogue {
   const check = createDeclarationCheck(clock);
@@ -116,7 +116,7 @@ export function createCatalogue({ journal, clock, logger, minimum, loopback }: C
     return items;
   };
 
-  /** The declaration's verdict, as a refusal or what else there is to say. */
+  /** The verdict on a declaration: a refusal, or what else there is to say. */
   const judge = (declared: unknown, { version }: ExactRequest, look: boolean): DeclarationResponse | undefined => {
     if (declared === undefined || declared === null) return undefined;
     const verdict = check(declared, version, { look });
@@ -126,7 +126,7 @@ export function createCatalogue({ journal, clock, logger, minimum, loopback }: C
 
   return {
     check: (payload, requirements, request) => {
-      // Whoever has not paid cannot make us look closer. It is listed when it is paid for.
+      // Somebody who has not paid cannot make us look closer. The resource is listed when it is paid for.
       const response = judge(declaredIn(payload, requirements, request), request, false);
       return response?.status === "success" ? { status: "processing" } : response;
     },
@@ -185,11 +185,11 @@ export function createCatalogue({ journal, clock, logger, minimum, loopback }: C
   };
 }
 
-/** Who listed a resource. Ranks: 2, a merchant for whom the payee is its own; 1, another merchant; 0, somebody without a key. */
+/** Who listed a resource. Ranks: 2 for a merchant with this payee among its receivers, 1 for another merchant, 0 without a key. */
 type Owner = { readonly rank: (typeof RANKS)[number]; readonly name: string };
 const RANKS = [0, 1, 2] as const;
 
-/** An entry as it is kept, under a key that says what it is about, and with who listed it. */
+/** A stored entry, with its key (which says what it is about) and who listed it. */
 type Listing = { readonly key: string; readonly entry: CataloguedResource; readonly owner: Owner };
 
 function ownerOf({ merchant, address }: Caller, { required }: ExactRequest): Owner {
@@ -199,15 +199,15 @@ function ownerOf({ merchant, address }: Caller, { required }: ExactRequest): Own
 }
 
 /**
- * Whether one who lists a resource replaces what another listed of it: with more authority, or as the same one, by its
- * id or, without a key, by its address. Merchants whose own the payee is are equals.
+ * Whether somebody who lists a resource replaces what another one listed. They need more authority, or have to be the same: by
+ * id or, without a key, by address. Merchants who share the payee are equals.
  */
 function mayReplace(owner: Owner, before: Owner): boolean {
   if (owner.rank !== before.rank) return owner.rank > before.rank;
   return owner.rank === 2 || owner.name === before.name;
 }
 
-/** The entries that count, the newest first: of several about one thing, that of the highest rank. */
+/** The entries that count, the newest first. If several are about one thing, the one of the highest rank counts. */
 function listed(rows: readonly ResourceRow[]): readonly Listing[] {
   const best = new Map<string, Listing>();
   for (const { key: place, value } of rows) {
@@ -223,10 +223,10 @@ function listed(rows: readonly ResourceRow[]): readonly Listing[] {
   });
 }
 
-/** An entry as it is shown, and how many characters it takes. */
+/** An entry as it is shown, and its length in characters. */
 type Sized = { readonly entry: CataloguedResource; readonly size: number };
 
-/** Says the description where clients look for it: beside the entry, and as their version of x402 has it. */
+/** Adds the description where clients look for it: beside the entry, and where their version of x402 has it. */
 function sized({ entry: kept }: Listing): Sized {
   const { description } = kept;
   const again =
@@ -239,7 +239,7 @@ function sized({ entry: kept }: Listing): Sized {
   return { entry, size: JSON.stringify(entry).length };
 }
 
-/** The first entries that fit into one answer, and one in any case. */
+/** The first entries that fit into one answer, but at least one. */
 function pageOf(entries: readonly Sized[]): readonly CataloguedResource[] {
   let size = 0;
   const end = entries.findIndex((one, index) => {
@@ -249,7 +249,7 @@ function pageOf(entries: readonly Sized[]): readonly CataloguedResource[] {
   return (end < 0 ? entries : entries.slice(0, end)).map(({ entry }) => entry);
 }
 
-/** The price that a payment of x402 v2 says the server declared; 0 where it says none. */
+/** The price that the server declared, according to a payment of x402 v2; 0 if it names none. */
 function priceIn({ accepted }: PaymentPayload): bigint {
   const amount = propertyOf(accepted, "amount");
   return typeof amount === "string" && /^[0-9]{1,78}$/.test(amount) ? BigInt(amount) : 0n;
@@ -272,7 +272,7 @@ function fits(one: CataloguedResource, { type, payTo, scheme, network, extension
   );
 }
 
-/** What a payment declares of its resource: in x402 v2 the client repeats it from the server, in v1 it is the server's. */
+/** What a payment declares about its resource. In x402 v2 the client repeats it from the server; in v1 it is the server's own. */
 function declaredIn(payload: PaymentPayload, requirements: PaymentRequirements, { version }: ExactRequest): unknown {
   return version === 2 ? propertyOf(payload.extensions, BAZAAR.key) : propertyOf(requirements, "outputSchema");
 }
@@ -308,12 +308,12 @@ function describe(
       ...(version === 2 ? serviceOf(payload, loopback) : {}),
       extensions: { [BAZAAR.key]: version === 2 ? declared : { info: found.discoveryInfo } },
     };
-    // One URL may have many MCP tools.
+    // One URL may serve many MCP tools.
     const tool = input.type === "mcp" ? input.toolName : "";
     const parts = [entry.type, url, tool, required.payTo.toLowerCase(), required.network];
     return { key: createHash("sha256").update(JSON.stringify(parts)).digest("hex"), entry };
   } catch {
-    // A URL that is none, or a v1 declaration of another shape.
+    // A malformed URL, or a v1 declaration of another shape.
     return undefined;
   }
 }
@@ -323,7 +323,7 @@ function optionalText<Key extends string>(key: Key, text: unknown): Partial<Reco
   return { [key]: text.slice(0, MOST_TEXT) } as Partial<Record<Key, string>>;
 }
 
-/** What a service says of itself, by the official rules; its icon is held to ours, too. */
+/** What a service says about itself, by the official rules. Its icon has to meet ours as well. */
 function serviceOf({ resource }: PaymentPayload, loopback: boolean) {
   const { iconUrl, ...rest } = sanitizeResourceServiceMetadata(resource);
   return iconUrl !== undefined && publicUrl(iconUrl, { loopback }) !== undefined ? { ...rest, iconUrl } : rest;

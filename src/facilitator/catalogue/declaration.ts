@@ -6,17 +6,17 @@ import { boundedSchema, SchemaError, sizeOf } from "./schema.ts";
 
 export type DeclarationVerdict = { readonly isValid: true } | { readonly isValid: false; readonly reason: string };
 
-/** A declaration's text may have so many characters. */
+/** The most characters of a declaration's text. */
 const MOST_CHARACTERS = 32_768;
-/** Its schema may have so many parts, its references followed: each is compiled. */
+/** The most parts of its schema with all references followed: each part is compiled. */
 const MOST_SCHEMA_PARTS = 1_024;
-/** The parts of the schema times those of the info are what validation may look at. */
+/** The most work of a validation: the parts of the schema times those of the info. */
 const MOST_LOOKS = 65_536;
-/** Validations a second: each compiles a schema. Verdicts are remembered, so that only new declarations count. */
+/** How many validations there are per second: each compiles a schema. Verdicts are remembered, so only new declarations count. */
 const VALIDATIONS = { perSecond: 5, burst: 20 };
 const REMEMBERED = 1_000;
 
-/** Says whether a declaration is valid: undefined where that is not known, and `look` is not to find it out now. */
+/** Says whether a declaration is valid; undefined if that is not known and `look` does not ask to find out. */
 export type DeclarationCheck = (
   declared: unknown,
   version: 1 | 2,
@@ -24,8 +24,8 @@ export type DeclarationCheck = (
 ) => DeclarationVerdict | undefined;
 
 /**
- * Validates what strangers declare for the Bazaar: its info against its own schema, by the official package, within bounds
- * on work. Nothing depends on how fast this machine is: no schema runs a regular expression, and what it may look at is counted
+ * Validates what strangers declare for the Bazaar: the official package checks its info against its own schema, within bounds on
+ * work. The bounds do not depend on the speed of this machine: no schema runs a regular expression, and the work is counted
  * beforehand.
  */
 export function createDeclarationCheck(clock: Clock): DeclarationCheck {
@@ -34,7 +34,7 @@ export function createDeclarationCheck(clock: Clock): DeclarationCheck {
   return (declared, version, { look }) => {
     const text = JSON.stringify(declared);
     if (text.length > MOST_CHARACTERS) return { isValid: false, reason: "the declaration is too long" };
-    // x402 v1 has no schema that a declaration could be held to.
+    // x402 v1 has no schema to check a declaration against.
     if (version === 1) return { isValid: true };
     const key = createHash("sha256").update(text).digest("hex");
     const known = verdicts.get(key);
@@ -63,7 +63,7 @@ function validate(declared: unknown): DeclarationVerdict {
         reason: `validating it takes ${looks} looks, and more than ${MOST_LOOKS} are not taken`,
       };
     }
-    // The functions read it as the unknown that it is.
+    // The functions make no assumption about its type.
     const extension = { ...declared, schema } as unknown as Declared;
     const results = [validateDiscoveryExtensionSpec({ ...extension }), validateDiscoveryExtension(extension)];
     const error = results.find(({ valid }) => !valid);

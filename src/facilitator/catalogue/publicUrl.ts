@@ -1,13 +1,13 @@
 import { BlockList, isIP } from "node:net";
 
-/** Addresses that are no place on the public internet: of this machine, of a network behind it, or of no single machine. */
+/** Addresses that are not on the public internet: those of this machine, of private networks, and of no single machine. */
 const NOT_PUBLIC = new BlockList();
 for (const [network, bits] of [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
-  // Link-local, where clouds have their metadata.
+  // Link-local, where clouds serve their metadata.
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
@@ -21,7 +21,7 @@ for (const [network, bits] of [
 ] as const) {
   NOT_PUBLIC.addSubnet(network, bits, "ipv4");
 }
-/** Of IPv6 only global unicast is public, without documentation, and without the forms that carry an IPv4 address in them. */
+/** In IPv6 only global unicast is public, except documentation addresses and the forms that carry an IPv4 address. */
 const GLOBAL = new BlockList();
 GLOBAL.addSubnet("2000::", 3, "ipv6");
 for (const [network, bits] of [
@@ -37,14 +37,14 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
 LOOPBACK.addAddress("::1", "ipv6");
 
-/** Names that resolve inside a machine or a network only (RFC 6761, 6762, 8375, and what is in use). */
+/** Names that resolve only inside a machine or a network (RFC 6761, 6762, 8375, and others in use). */
 const LOCAL_NAMES = ["localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "home.arpa"];
 
 /**
- * A URL without query, fragment and credentials, if it is http(s) and its host may be on the public internet: no address, in
- * whichever notation, and no name of a machine or network of somebody's own. Names are not resolved, so that one may
- * still lead to such an address.
- * @param options.loopback Whether this machine counts as well: for trying things out.
+ * Takes query, fragment and credentials off a URL, if it is http(s) and its host may be on the public internet: not an address of
+ * a private machine or network, in any notation, and not a private name. Names are not resolved, so a name may still lead to
+ * such an address.
+ * @param options.loopback Whether this machine counts as public, for trying things out.
  */
 export function publicUrl(text: string, options: { readonly loopback: boolean }): string | undefined {
   if (text.length > 2_048 || !URL.canParse(text)) return undefined;
@@ -53,7 +53,7 @@ export function publicUrl(text: string, options: { readonly loopback: boolean })
   return isPublic(url.hostname, options.loopback) ? `${url.origin}${url.pathname}` : undefined;
 }
 
-/** @param hostname As the URL parser has it, which writes every notation of an IP address in the same way. */
+/** @param hostname From the URL parser, which writes all notations of an IP address in the same way. */
 function isPublic(hostname: string, loopback: boolean): boolean {
   const host = hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
   const family = isIP(host);
@@ -63,6 +63,6 @@ function isPublic(hostname: string, loopback: boolean): boolean {
     return !NOT_PUBLIC.check(host, type) && (type === "ipv4" || GLOBAL.check(host, type));
   }
   if (loopback && (host === "localhost" || host.endsWith(".localhost"))) return true;
-  // A name without a dot is looked for in the network that one is in.
+  // A name without a dot is looked up in the local network.
   return host.includes(".") && !LOCAL_NAMES.some((name) => host === name || host.endsWith(`.${name}`));
 }

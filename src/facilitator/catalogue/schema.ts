@@ -1,15 +1,15 @@
 import { propertyOf } from "../wire/body.ts";
 
-/** A schema cannot be used, and why. */
+/** A schema that cannot be used, with the reason. */
 export class SchemaError extends Error {
   override readonly name = "SchemaError";
 }
 
 type Plain = Readonly<Record<string, unknown>>;
-/** A schema, and whether it says exactly what it was made from: else it may allow more, and never less. */
+/** A schema, and whether it means exactly what it was made from. If not, it may allow more, but never less. */
 type Copy = { readonly schema: Plain | boolean; readonly isExact: boolean };
 
-/** Keywords that look at a value once, by how large it and they are. */
+/** Keywords whose work is bounded by the size of the value and of the keyword. */
 const PLAIN = [
   "type",
   "enum",
@@ -27,12 +27,12 @@ const PLAIN = [
   "maxProperties",
   "dependentRequired",
 ];
-/** Keywords that say nothing of a value. */
+/** Keywords that say nothing about a value. */
 const REMARKS = ["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "format"];
 const REMARKS_TOO = ["$schema", "$comment", "$defs", "definitions", "contentMediaType", "contentEncoding"];
 const SILENT: ReadonlySet<string> = new Set([...REMARKS, ...REMARKS_TOO]);
 
-/** How many values there are in something: itself and everything in it. */
+/** How many values there are in a value, itself included. */
 export function sizeOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 1;
   let size = 1;
@@ -41,11 +41,10 @@ export function sizeOf(value: unknown): number {
 }
 
 /**
- * A JSON Schema (2020-12) of a stranger as one whose work is bounded by its size times that of what it is held against:
- * references within it are followed, and what costs more than that is left out, such as regular expressions. What is left out makes
- * it allow more, never less.
- * @param most Values that it may have, its references followed.
- * @throws SchemaError where it is larger, refers to something outside or nowhere, or is no schema.
+ * Makes a stranger's JSON Schema (2020-12) into one whose work is bounded by its size times the size of what it checks. References
+ * within it are followed, and what costs more, such as regular expressions, is left out. That makes it allow more, never less.
+ * @param most The most values that it may have with all references followed.
+ * @throws SchemaError if it is larger, refers to something outside or nowhere, or is not a schema.
  */
 export function boundedSchema(root: unknown, most: number): Plain | boolean {
   let left = most;
@@ -100,7 +99,7 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
       if (typeof reference !== "string" || !reference.startsWith("#")) {
         throw new SchemaError("the schema has an external reference");
       }
-      // Round in circles, it would have no end.
+      // A circle of references would have no end.
       if (following.includes(reference)) isExact = false;
       else {
         const target = take(copy(resolve(root, reference), [...following, reference]));
@@ -118,7 +117,7 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
   return copy(root, []).schema;
 }
 
-/** What a reference within a schema points to. */
+/** The target of a reference within a schema. */
 function resolve(root: unknown, reference: string): unknown {
   if (reference === "#") return root;
   let found: unknown = root;

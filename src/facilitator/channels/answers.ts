@@ -8,19 +8,19 @@ import type { Clock } from "../../clock.ts";
 import { REASON } from "../wire/reasons.ts";
 import type { CallOutcome } from "./submit.ts";
 
-/** How long a node may take to know the block that it just gave a receipt of, and how often it is asked. */
+/** How long a node may take to know the block of a receipt that it just gave, and how often it is asked. */
 const LAG_MS = 2_000;
 const LAG_POLL_MS = 150;
 
-/** The events of the contract in a transaction. */
+/** The events of the channel contract in a transaction. */
 export function channelEvents({ logs }: CallOutcome & { status: "done" }) {
   const own = logs.filter(({ address }) => address.toLowerCase() === BATCH_SETTLEMENT_ADDRESS.toLowerCase());
   return parseEventLogs({ abi, logs: [...own] });
 }
 
 /**
- * A channel at the end of the block in which something was done to it. A node that does not know that block yet is asked
- * again for a while; after that the channel as it is now has to do.
+ * The state of a channel at the end of a block. A node that does not know the block yet is asked again for a while; after that,
+ * the present state has to do.
  */
 export async function stateAfter(
   { client, clock }: { readonly client: ChainClient; readonly clock: Clock },
@@ -36,7 +36,7 @@ export async function stateAfter(
   }
 }
 
-/** A channel's state as answers carry it. */
+/** A channel's state in the form of answers. */
 export function stateExtra(channelId: Hex, state: ChannelState) {
   return {
     channelState: {
@@ -49,7 +49,7 @@ export function stateExtra(channelId: Hex, state: ChannelState) {
   };
 }
 
-/** What an answer repeats of its request. */
+/** What an answer repeats from its request. */
 export type Asked = { readonly network: Network; readonly payer?: Address | undefined };
 
 export function succeeded(
@@ -85,7 +85,7 @@ export function failed(
   };
 }
 
-/** The answer about a call that did not go through, or is not known to have. */
+/** The answer about a call that failed, or whose outcome is not known. */
 export function undone(
   asked: Asked,
   outcome: Exclude<CallOutcome, { status: "done" }>,

@@ -3,7 +3,7 @@ import type { Address } from "viem";
 import type { Ask } from "../admission/types.ts";
 import type { ChannelRequirements, SettlePayload, VerifyPayload } from "./wire.ts";
 
-/** What /settle is asked to do, as admission sees it. */
+/** A request to /settle, as admission sees it. */
 export function askOfSettle(payload: SettlePayload, required: ChannelRequirements): Ask {
   const common = { network: required.network, amount: undefined, fingerprint: fingerprintOf(payload, required) };
   switch (payload.type) {
@@ -21,7 +21,7 @@ export function askOfSettle(payload: SettlePayload, required: ChannelRequirement
   }
 }
 
-/** What /verify is asked about, as admission sees it: of a voucher nothing but where it is spent. */
+/** A request to /verify, as admission sees it. For a voucher, only where it is spent matters. */
 export function askOfVerify(payload: VerifyPayload, required: ChannelRequirements): Ask {
   const { network, asset } = required;
   const common = { network, tokens: [asset], fingerprint: "" };
@@ -38,7 +38,7 @@ function tokensOf({ claims }: SettlePayload & { readonly type: "claim" | "refund
   return [...new Set(claims.map(({ voucher }) => voucher.channel.token))];
 }
 
-/** Everything that makes a request this one and no other. Both parts were parsed, so their fields come in one order. */
+/** A hash of all that makes a request this one and no other. Both parts were parsed, so their fields are in a fixed order. */
 function fingerprintOf(payload: SettlePayload, { network, asset, payTo }: ChannelRequirements): string {
   const text = JSON.stringify(["batch-settlement", network, asset, payTo, payload], (_, value: unknown) => {
     return typeof value === "bigint" ? value.toString() : value;

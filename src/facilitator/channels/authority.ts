@@ -5,21 +5,20 @@ import type { ChannelJournal } from "../../journal/index.ts";
 import type { Caller } from "../callers/caller.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 
-/** Who may have something signed by the facilitator's own key, as the receiver authorizer of channels. */
+/** The facilitator's own key as the receiver authorizer of channels, and for whom it signs. */
 export type AuthorityPort = {
   /**
-   * A key that signs claims and refunds for merchants that leave that to it; left out where this facilitator signs for nobody.
-   * It signs for a receiver's own merchant alone: a voucher is good for more than was charged, and everybody may come to
-   * know it.
+   * A key that signs claims and refunds for merchants that leave this to the facilitator; left out if it signs for nobody. It
+   * signs for a receiver's own merchant only: a voucher may be good for more than was charged, and others may come to know it.
    */
   readonly authority?: LocalAccount | undefined;
-  /** The receivers of all merchants; undefined where that is not known here. */
+  /** The receivers of all merchants; undefined if they are not known. */
   readonly receivers?: readonly Address[] | undefined;
 };
 
 type Refusal = { readonly reason: string; readonly message: string };
 
-/** Why nothing about these channels is signed for this caller; the key if it is. */
+/** The key, if it signs for this caller about these channels; else why not. */
 export function authorityFor(
   { authority }: AuthorityPort,
   channels: readonly ChannelConfig[],
@@ -40,7 +39,7 @@ export function authorityFor(
   return authority;
 }
 
-/** Why payments through a channel are not good here: nobody could ever have its claims signed. Undefined where they are. */
+/** Why payments through a channel are not accepted: nobody could ever get its claims signed. Undefined if they are. */
 export function unsignable({ authority, receivers }: AuthorityPort, channel: ChannelConfig): Refusal | undefined {
   if (authority === undefined || receivers === undefined) return undefined;
   if (!isAddressEqual(channel.receiverAuthorizer, authority.address)) return undefined;
@@ -49,7 +48,7 @@ export function unsignable({ authority, receivers }: AuthorityPort, channel: Cha
   return { reason: CHANNEL_REASON.authorizerMissing, message };
 }
 
-/** The rows that claim more than was charged, as far as the journal knows the channel. */
+/** The rows that claim more than was charged, for channels that the journal knows. */
 export async function findOvercharged(
   journal: Pick<ChannelJournal, "channels">,
   chainId: number,

@@ -14,9 +14,9 @@ import type { ClaimPayload } from "./wire.ts";
 const REASONS = { simulation: CHANNEL_REASON.claimSimulation, failed: CHANNEL_REASON.claimFailed };
 
 /**
- * Claims vouchers. Rows that would make the whole claim fail are found before anything is sent. Where the receiver authorizer
- * is our key they are left out and reported, and the rest is claimed; a server that signed the batch itself learns which
- * they are, and signs it again without them.
+ * Claims vouchers. Rows that would make the whole claim fail are found before anything is sent. If the receiver authorizer is our
+ * key, they are left out and reported, and the rest is claimed. A server that signed the batch itself hears which they are, and
+ * signs again without them.
  */
 export async function settleClaim(
   port: ChannelSettlePort,
@@ -47,14 +47,14 @@ export async function settleClaim(
     return failed(asked, CHANNEL_REASON.claimSimulation, describe(bad), { extra: report(0) });
   }
   const { effective, amount } = await findEffect(good);
-  // Claimed before: the same again changes nothing, and costs gas.
+  // Claimed before. The same claim again would change nothing, and cost gas.
   if (effective === undefined) return succeeded(asked, "", "", report(0));
 
   const signature =
     claimAuthorizerSignature ?? (await signer?.signTypedData(claimBatchTypedData(client.chain.id, good))) ?? "0x";
   const outcome = await port.submitOnce(claimCall(good, signature, effective), options, amount);
   if (outcome.status === "done") return succeeded(asked, outcome.transaction, "", report(good.length));
-  // Another claim may have done the same in the meantime, so that this one did nothing.
+  // Another claim may have done the same in the meantime, so that this one had no effect.
   if (outcome.status === "refused" && (await findEffect(good)).effective === undefined) {
     return succeeded(asked, outcome.transaction ?? "", "", report(good.length));
   }
@@ -65,7 +65,7 @@ export async function settleClaim(
     return row === undefined ? "0x" : channelIdOf(client.chain.id, row.voucher.channel);
   }
 
-  /** The first channel that is not claimed as far as its row says, and what all rows together claim anew. */
+  /** The first channel whose row claims something new, and the amount that all rows together claim. */
   async function findEffect(rows: readonly VoucherClaim[]) {
     const targets = rows.map((row) => ({ channelId: idOf(row), totalClaimed: row.totalClaimed }));
     const states = await readChannels(
@@ -73,7 +73,7 @@ export async function settleClaim(
       targets.map(({ channelId }) => channelId),
     );
     const fresh = targets.map(({ totalClaimed }, index) => totalClaimed - (states[index]?.totalClaimed ?? 0n));
-    // Of several rows of one channel only the largest adds anything in the end.
+    // If a channel has several rows, only the largest counts in the end.
     const most = new Map<Hex, bigint>();
     for (const [index, { channelId }] of targets.entries()) {
       const one = fresh[index] ?? 0n;

@@ -17,8 +17,8 @@ import type { ChannelRequirements, DepositPayload, VerifyPayload } from "./wire.
 const REASONS = { simulation: CHANNEL_REASON.depositSimulation, failed: CHANNEL_REASON.depositFailed };
 
 /**
- * Settles deposits, with at most one success for each: it is taken from the journal before it is told, and told to nobody but who
- * brought the deposit ({@link createTurns}). Everybody else hears that it is a duplicate.
+ * Settles deposits, with at most one success for each. The success is taken from the journal before it is told, and only whoever
+ * brought the deposit hears it ({@link createTurns}). Everybody else hears that it is a duplicate.
  */
 export function createDepositSettler(port: ChannelSettlePort) {
   const turns = createTurns(port.clock, port.policy.holdMs);
@@ -49,7 +49,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       const outcome = await (known === undefined ? submit(noteStored) : again(known));
       isFinal = outcome.status !== "pending";
       if (outcome.status !== "done") return undone(asked, outcome, REASONS);
-      // What was sent for an earlier request is bound to this one's terms now: its voucher is not part of the call.
+      // The call of an earlier request does not contain this one's voucher, so the voucher is checked now.
       const refusal = isNew ? undefined : await refusalOf({ ...payload, type: "voucher" }, outcome);
       return refusal ?? answer(outcome);
     }
@@ -87,7 +87,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       });
     }
 
-    /** One that was refused is tried again: what was in its way has passed, or verification would have failed. */
+    /** Tries a refused deposit again. What was in its way has passed, or verification would have failed. */
     async function again(row: PaymentRow): Promise<CallOutcome> {
       if (!mayBringAnew(bringer, row)) return awaitCall(port, row, options.signal);
       return withTicket(options.admit, async () => {
@@ -101,7 +101,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       const { channelId } = payload.voucher;
       const state = await stateAfter(port, channelId, outcome.blockNumber);
       if (options.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
-      // From here on nobody else gets it, whether or not this answer arrives.
+      // From here on nobody else gets the success, whether or not this answer arrives.
       const by = { bringer: bringer.merchant, again: bringer.again };
       if (!(await port.journal.consume(outcome.row.id, port.clock.now(), by))) {
         return failed(asked, REASON.duplicate, "its success was told before", outcome);

@@ -3,10 +3,10 @@ import { Counter, Histogram, type Registry } from "prom-client";
 import type { Clock } from "../../clock.ts";
 import { REASON } from "../wire/reasons.ts";
 
-/** What /verify and /settle of the scheme batch-settlement are about. What a caller makes up is `other`. */
+/** The kinds of requests in the scheme batch-settlement. What a caller makes up counts as `other`. */
 const KINDS: ReadonlySet<unknown> = new Set(["deposit", "voucher", "claim", "settle", "refund"]);
 
-/** The scheme batch-settlement, counted and timed for Prometheus. What the node leaves unanswered is not counted. */
+/** Counts and times the scheme batch-settlement for Prometheus. Requests that the node leaves unanswered are not counted. */
 export function createChannelMetrics(registers: Registry[], buckets: number[]) {
   const verifications = new Counter({
     name: "tributary_channel_verifications_total",

@@ -10,23 +10,23 @@ export type ChannelSettleOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Kept with the call, for reports. */
   readonly source?: string | undefined;
-  /** Who asks; somebody of whom nothing is known where it is left out. */
+  /** Who asks; if it is left out, somebody of whom nothing is known. */
   readonly caller?: Caller | undefined;
   /** Its place among the requests that are inside. */
   readonly seat?: Pick<Seat, "waits"> | undefined;
 };
 
-/** What carrying out one request needs to know beside it. */
+/** What else is needed to carry out a request. */
 export type Submitting = ChannelSettleOptions & {
-  /** Lets the call in that is about to be submitted. `amount`: what it moves, where that had to be looked up. */
+  /** Lets the call in that is about to be submitted. `amount` is what it moves, if that had to be looked up. */
   readonly admit: (amount?: bigint) => Promise<Ticket | Fault>;
-  /** Who may hear the success again. */
+  /** The name under which the success may be heard again. */
   readonly holder: string | undefined;
 };
 
 export type ChannelPort = SubmitPort & ChannelVerifyPort;
 
 export type ChannelSettlePort = ChannelPort & {
-  /** Submits a call that may be repeated; who asks for the same one at the same time shares it. */
+  /** Submits a call that may be repeated. Callers who ask for the same one at the same time share it. */
   readonly submitOnce: (call: ChannelCall, options: Submitting, amount: bigint) => Promise<CallOutcome>;
 };

@@ -16,8 +16,8 @@ const REASONS = { simulation: CHANNEL_REASON.refundSimulation, failed: CHANNEL_R
 const PATIENCE_SECONDS = 600n;
 
 /**
- * Claims what a channel owes and gives the rest, or what was asked of it, back to the payer. The same refund again is the
- * same call: a server that did not hear of it may ask again.
+ * Claims what a channel owes, and gives the rest, or the part that was asked for, back to the payer. The same refund again is the
+ * same call, so a server that missed the answer may ask again.
  */
 export async function settleRefund(
   port: ChannelSettlePort,
@@ -64,7 +64,7 @@ export async function settleRefund(
     if (amount === 0n || state.balance <= owed) {
       return failed(asked, CHANNEL_REASON.nothingToRefund, "nothing to refund");
     }
-    // What goes back, and what is claimed before that.
+    // The amount that goes back, and the amount that is claimed before that.
     const left = state.balance - owed;
     value = (amount < left ? amount : left) + owed - state.totalClaimed;
   }

@@ -13,9 +13,9 @@ import { type CallOutcome, submitCall } from "./submit.ts";
 import { settleSweep } from "./sweep.ts";
 import { type ChannelRequirements, readForSettle, type SettlePayload } from "./wire.ts";
 
-/** How long a call that may be repeated may wait to be sent, in seconds. */
+/** How long a repeatable call may wait to be sent, in seconds. */
 const PATIENCE_SECONDS = 600n;
-/** The name of what was told to a holder. */
+/** The prefix of the note that keeps what was told to a holder. */
 const TOLD = "told:";
 
 /** Settles in the scheme batch-settlement: deposits, claims, sweeps and refunds, each a call through the engine. */
@@ -58,14 +58,14 @@ export function createChannelSettler(port: ChannelPort) {
     const ask = askOfSettle(payload, required);
     const holder = await admission.hold(ask, caller);
     const told = holder === undefined ? undefined : await journal.cursor(`${TOLD}${holder}`);
-    // Written below.
+    // It was written below.
     if (told !== undefined) return JSON.parse(told) as SettleResponse;
-    // Amount and deadline count for what is new here.
+    // Amount and deadline are checked only for what is new here.
     const fault = await admission.fault({ ...ask, amount: undefined, deadlineSeconds: undefined }, caller);
     if (fault !== undefined) return failed(asked, fault.reason, fault.message);
     const admit: Submitting["admit"] = (amount) => admission.admit({ ...ask, amount: amount ?? ask.amount }, caller);
     const response = await carryOut(payload, required, requirements, asked, { ...options, admit, holder });
-    // The success of a deposit is consumed in the journal; of the others it is kept as it was told.
+    // The success of a deposit is consumed in the journal. The other successes are kept as they were told.
     if (holder === undefined || !response.success || payload.type === "deposit") return response;
     return JSON.parse(await journal.setOnce(`${TOLD}${holder}`, JSON.stringify(response))) as SettleResponse;
   };

@@ -32,21 +32,21 @@ export type SubmitPort = {
   readonly stopping: AbortSignal;
 };
 
-/** What became of a call, by its own logs. */
+/** What became of a call, according to its own logs. */
 export type CallOutcome =
   | {
       readonly status: "done";
       readonly row: PaymentRow;
       readonly transaction: Hex;
       readonly blockNumber: bigint;
-      /** Those of its whole transaction, which others may share. */
+      /** The logs of its whole transaction, which other calls may share. */
       readonly logs: readonly Log[];
     }
-  /** It reverts, or did: with its transaction where it was sent. */
+  /** It reverts, or it did. `transaction` is set if it was sent. */
   | { readonly status: "refused"; readonly message: string; readonly transaction: Hex | undefined }
-  /** Not let in, by its own fault. */
+  /** Not let in, because the request is at fault. */
   | { readonly status: "faulty"; readonly fault: Fault }
-  /** Nothing final is known; with the transaction that it was sent in, if there is one. */
+  /** Nothing final is known yet. `transaction` is the one that it was sent in, if it was. */
   | { readonly status: "pending"; readonly transaction: Hex | undefined }
   /** Never sent, and never will be. */
   | { readonly status: "unsent"; readonly message: string };
@@ -54,26 +54,26 @@ export type CallOutcome =
 export type SubmitOptions = {
   /** The same key again is the same call. */
   readonly key: string;
-  /** What it moves, in atomic units: it never takes much more gas than that is worth. */
+  /** The amount that it moves, in atomic units. It never takes much more gas than that is worth. */
   readonly value: bigint;
-  /** Unix seconds after which it is not sent any more. */
+  /** The time after which it is not sent any more, in Unix seconds. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
   /** Aborts when the caller is gone. */
   readonly signal?: AbortSignal | undefined;
-  /** Kept with the call: who alone may hear its success. */
+  /** Kept with the call: the only one who may hear its success. */
   readonly bringer?: string | undefined;
-  /** Called when it is in the journal. */
+  /** Called when the call is in the journal. */
   readonly noteStored?: (() => void) | undefined;
-  /** Lets it in, just before it is handed to the engine. */
+  /** Lets the call in, just before it is handed to the engine. */
   readonly admit: () => Promise<Ticket | Fault>;
   /** The most that its payer may have open. */
   readonly payerOpenCap?: number | undefined;
 };
 
 /**
- * The journal's row of a call that was submitted under this name, and the key to submit it under if there is none. One that
- * was taken back or came too late was never sent: the next one of that name is another call.
+ * The journal's row of a call that was submitted under this name, and the key for submitting it if there is none. A call that was
+ * taken back or came too late was never sent, so the next one of that name is another call.
  */
 export async function findCall(
   { journal, client }: SubmitPort,
@@ -87,9 +87,9 @@ export async function findCall(
 }
 
 /**
- * Hands a call to the engine and waits for what becomes of it. It shares a transaction with others unless an account with
- * code has a say in it: then it goes alone, with no more gas than {@link budgetGas} allows, and only where that suffices now.
- * @throws ChainUnavailableError where the node does not answer.
+ * Hands a call to the engine and waits for its outcome. It shares a transaction with others, unless an account with code has to
+ * check a signature. Then it goes alone, with no more gas than {@link budgetGas} allows, and only if that suffices now.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function submitCall(port: SubmitPort, call: ChannelCall, options: SubmitOptions): Promise<CallOutcome> {
   const { engine, client, addresses, policy } = port;
@@ -137,7 +137,7 @@ async function findWallets(client: ChainClient, signers: readonly Address[]): Pr
   return new Set(all.filter((_, index) => found[index]));
 }
 
-/** Has something let in and carries it out. What was never sent gives its gas back. */
+/** Lets a call in and does the work. If the call was never sent, its gas is given back. */
 export async function withTicket(
   admit: SubmitOptions["admit"],
   work: () => Promise<CallOutcome>,
@@ -153,7 +153,7 @@ export async function withTicket(
   return outcome;
 }
 
-/** Waits for a call that the journal has. What could not be sent in time is taken back. */
+/** Waits for a call in the journal. One that could not be sent in time is taken back. */
 export async function awaitCall(
   port: SubmitPort,
   row: PaymentRow,

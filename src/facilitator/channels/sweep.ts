@@ -9,7 +9,7 @@ import type { SweepPayload } from "./wire.ts";
 
 const REASONS = { simulation: CHANNEL_REASON.settleSimulation, failed: CHANNEL_REASON.settleFailed };
 
-/** Sends a receiver what was claimed for it. */
+/** Sends a receiver the amount that was claimed for it. */
 export async function settleSweep(
   port: ChannelSettlePort,
   payload: SweepPayload,

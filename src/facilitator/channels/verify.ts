@@ -18,7 +18,7 @@ export type ChannelVerifyPort = AuthorityPort & {
 
 /**
  * Verifies what a payer sent as the official package does, after the operator's own rules.
- * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
+ * @throws ChainUnavailableError if the node did not answer. Nothing is known of the payment then.
  */
 export async function verifyChannelPayment(
   port: ChannelVerifyPort,
@@ -43,7 +43,7 @@ export async function verifyChannelPayment(
   } catch (error) {
     const failure = reads.failure();
     if (failure !== undefined) throw failure;
-    // Everything else was parsed; what it stumbles over is in `extra`, which only the resource server can mend.
+    // Everything else was parsed; what it stumbles over is in `extra`, which only the resource server can fix.
     const invalidMessage = error instanceof Error ? `extra: ${error.name}` : "extra: it cannot be read";
     return { isValid: false, invalidReason: REASON.invalidRequirements, invalidMessage, payer };
   }
@@ -52,7 +52,7 @@ export async function verifyChannelPayment(
   return answer;
 }
 
-/** The request as the official class takes it: what was parsed, and nothing that was not, but for `extra`. */
+/** The request in the form of the official class. Except for `extra`, it has only what was parsed. */
 function officialForm(
   payload: VerifyPayload,
   { network, asset, payTo }: ChannelRequirements,
@@ -71,7 +71,7 @@ function officialForm(
     payTo,
     amount: "0",
     maxTimeoutSeconds: 60,
-    // What names another way to move the deposit was refused above.
+    // Another way to move the deposit was refused above.
     extra: { ...extra, assetTransferMethod: "eip3009" },
   };
   const payment = { x402Version: 2, accepted: requirements };

@@ -6,10 +6,10 @@ import type { ChannelConfig, VoucherClaim } from "../../channels/index.ts";
 import { channelConfig, uint128, voucherClaim } from "../../channels/wire.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 
-// What /verify and /settle are asked about in the scheme batch-settlement. Unknown fields are ignored; everything that is
-// signed or compared is parsed here once.
+// The requests of /verify and /settle in the scheme batch-settlement. Unknown fields are ignored. Everything that is signed or
+// compared is parsed here once.
 
-/** More rows than this do not fit one transaction's calldata. */
+/** More rows than this do not fit into the calldata of one transaction. */
 export const MAX_CLAIM_ROWS = 200;
 
 const lowered = (input: unknown) =>
@@ -52,13 +52,13 @@ const requirements = record({
   payTo: anyCaseAddress,
 });
 
-/** A signed voucher beside its channel's terms, as clients send it. */
+/** A signed voucher with its channel's terms, as clients send it. */
 export type SpokenVoucher = {
   readonly channelConfig: ChannelConfig;
   readonly voucher: { readonly channelId: Hex; readonly maxClaimableAmount: bigint; readonly signature: Hex };
 };
 
-/** The payer's EIP-3009 authorization of a deposit; its nonce follows from channel and salt. */
+/** The payer's EIP-3009 authorization for a deposit. Its nonce follows from channel and salt. */
 export type DepositAuthorization = {
   readonly validAfter: bigint;
   readonly validBefore: bigint;
@@ -75,13 +75,13 @@ export type DepositPayload = SpokenVoucher & {
 export type ClaimPayload = {
   readonly type: "claim";
   readonly claims: readonly VoucherClaim[];
-  /** The receiver authorizer's, over exactly these rows; left out by who delegates that to us. */
+  /** The receiver authorizer's signature over exactly these rows; left out to let this facilitator sign. */
   readonly claimAuthorizerSignature: Hex | undefined;
 };
 
 export type SweepPayload = { readonly type: "settle"; readonly receiver: Address; readonly token: Address };
 
-/** A refund as the resource server completes it. */
+/** A refund that the resource server has completed. */
 export type RefundPayload = SpokenVoucher & {
   readonly type: "refund";
   readonly amount: bigint;
@@ -92,17 +92,17 @@ export type RefundPayload = SpokenVoucher & {
 };
 
 export type SettlePayload = DepositPayload | ClaimPayload | SweepPayload | RefundPayload;
-/** What a payer sends, and the official verification can judge. */
+/** What a payer sends, and the official verification can check. */
 export type VerifyPayload = DepositPayload | (SpokenVoucher & { readonly type: "voucher" | "refund" });
 
-/** What the resource server asks, as far as this scheme looks at it. */
+/** The part of the requirements that this scheme looks at. */
 export type ChannelRequirements = { readonly network: string; readonly asset: Address; readonly payTo: Address };
 
 export type ChannelReading<T> =
   | { readonly ok: true; readonly payload: T; readonly required: ChannelRequirements }
   | { readonly ok: false; readonly reason: string; readonly problem: string };
 
-/** Reads what /verify is asked about. */
+/** Reads a request to /verify. */
 export function readForVerify(payment: PaymentPayload, asked: PaymentRequirements): ChannelReading<VerifyPayload> {
   const required = readRequirements(payment, asked);
   if (!required.ok) return required;
@@ -119,7 +119,7 @@ export function readForVerify(payment: PaymentPayload, asked: PaymentRequirement
   return { ok: false, reason: CHANNEL_REASON.payloadType, problem: "type: is none of deposit, voucher and refund" };
 }
 
-/** Reads what /settle is asked to do. */
+/** Reads a request to /settle. */
 export function readForSettle(payment: PaymentPayload, asked: PaymentRequirements): ChannelReading<SettlePayload> {
   const required = readRequirements(payment, asked);
   if (!required.ok) return required;
@@ -205,7 +205,7 @@ function withRequirements<T>(required: ChannelRequirements, part: Part<T>): Chan
   return part.ok ? { ok: true, payload: part.value, required } : part;
 }
 
-/** The first problem, by its path. Values are never repeated: they may be signatures. */
+/** The first problem, with its path. Values are never repeated, because they may be signatures. */
 function explain({ issues }: z.ZodError): string {
   const path = issues[0]?.path.map(String).join(".") ?? "";
   return path === "" ? "the payload is no object" : `${path}: is missing or malformed`;

@@ -4,12 +4,12 @@ import type { ExactRequest } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
 import { no, type Verdict } from "./verdict.ts";
 
-/** Requests whose every word was verified a moment ago. Nothing that the chain says is remembered. */
+/** Requests that were verified a moment ago, word for word. Nothing that the chain said is remembered. */
 export type SignatureChecks = {
   readonly note: (request: ExactRequest) => void;
   /**
-   * What is left to say of a request that was noted: whether its time has come, and is not over. Undefined where it was not
-   * noted, or too long ago: then it is to be verified.
+   * The verdict on a request that was noted: only its time bounds are checked again. Undefined if it was not noted, or too long
+   * ago; then it has to be verified.
    */
   readonly recall: (request: ExactRequest) => Verdict | undefined;
 };
@@ -17,12 +17,12 @@ export type SignatureChecks = {
 /** How long a check is good for: servers settle soon after they verify. */
 const GOOD_FOR_MS = 60_000;
 const REMEMBERED = 10_000;
-/** As the official packages have it. */
+/** The same margin as in the official packages. */
 const MARGIN_SECONDS = 6n;
 
 /**
- * Spares /settle the signature check that /verify has just made of the very same request: the same payload, signature and
- * requirements. Whoever settles looks at the chain again.
+ * Spares /settle the signature check that /verify has just made of the same request (the same payload, signature and
+ * requirements). Settling looks at the chain again.
  */
 export function createSignatureChecks(clock: Clock, chainId: number): SignatureChecks {
   const noted = new Map<string, number>();

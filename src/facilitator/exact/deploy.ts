@@ -22,8 +22,8 @@ export type DeployPort = {
 };
 
 /**
- * Deploys the wallet of a payer with an ERC-6492 signature. Its factory is on the operator's list, and a simulation of
- * deployment and transfer together has passed; the gas is bounded, by what the payment is worth too where ether has a price.
+ * Deploys the wallet of a payer with an ERC-6492 signature. Its factory is on the operator's list, and deployment and transfer
+ * together have passed a simulation. The gas is bounded; if ether has a price, also by what the payment is worth.
  * @returns Whether the wallet has code now.
  */
 export async function deployWallet(

@@ -21,28 +21,28 @@ import type { Verdict } from "./verdict.ts";
 export type ExactSchemePort = {
   readonly verify: (request: ExactRequest, caller?: Caller) => Promise<Verdict>;
   readonly settle: Settler;
-  /** Where the status of a payment is asked for: receipts name it. Undefined where nobody can ask. */
+  /** The URL of a payment's status, for receipts. Undefined if nobody can ask for it. */
   readonly statusUrl?: StatusUrl | undefined;
   /** The sending keys, for /supported. */
   readonly addresses: () => readonly Address[];
-  /** Domain and decimals of the token that is usually paid with, for /supported: some servers take them from there. */
+  /** Domain and decimals of the usual token, for /supported: some servers take them from there. */
   readonly token?: TokenTerms | undefined;
   /**
-   * What is known of the request that a payload came with. Without a caller, whoever sends the very same payload and
-   * requirements soon after an answer that was not final counts as the same.
+   * What is known of the request that a payload came with. Without a caller, whoever sends the same payload and requirements
+   * soon after an answer that was not final counts as the same caller.
    */
   readonly contextOf?: (payload: PaymentPayload) => ExactContext | undefined;
 };
 
 /** What a request brings along beside payload and requirements. */
 export type ExactContext = SettleOptions & {
-  /** Payload and requirements as they were parsed already; they are parsed here where it is left out. */
+  /** Payload and requirements if they were parsed before; they are parsed here if it is left out. */
   readonly request?: ExactRequest | undefined;
 };
 
 /**
- * The scheme `exact` for EIP-3009 tokens: verification is that of @x402/evm, settlement shares transactions. Register it
- * in an `x402Facilitator` in the place of the official one, once for each version.
+ * The scheme `exact` for EIP-3009 tokens. @x402/evm verifies, and settlements share transactions. Register it in an
+ * `x402Facilitator` in the place of the official one, once for each version.
  */
 export function createExactScheme(version: 1 | 2, port: ExactSchemePort): SchemeNetworkFacilitator {
   return {
@@ -85,8 +85,8 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
 }
 
 /**
- * What tells a payment from the others of its transaction: its place, and where its status is. Some servers hand on only
- * `extensions` of a receipt, which v1 has none of.
+ * What tells a payment from the others in its transaction: its place, and the URL of its status. Some servers hand on only the
+ * `extensions` of a receipt; v1 has none.
  */
 function receipt(version: 1 | 2, place: BatchPlace | undefined, payment: string | undefined) {
   const extra = { ...(place && { batch: { ...place } }), ...(payment !== undefined && { payment }) };
@@ -143,7 +143,7 @@ function unsettled(
   };
 }
 
-/** The official words for a payment that is on its way are for one with a transaction. */
+/** The official "pending" is only for a payment that has a transaction. */
 function unclear({ transaction }: Settlement & { status: "pending" }): { reason: string; message: string } {
   return transaction === undefined
     ? { reason: REASON.settleError, message: "its outcome is not known yet; ask for its status" }

@@ -3,7 +3,7 @@ import type { BatchRow } from "../../journal/ports/batches.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 
-/** Where a payment is in the transaction that settled it, which it shares with others. `logIndex` is its Transfer's. */
+/** Where a payment is in the transaction that settled it and others. `logIndex` is the index of its Transfer log. */
 export type BatchPlace = {
   readonly id: Hex;
   readonly index: number;
@@ -12,14 +12,14 @@ export type BatchPlace = {
   readonly authorizationNonce: Hex;
 };
 
-/** Batches that are remembered: their payments are answered at the same moment. */
+/** How many batches are remembered: the payments of one batch are answered at the same moment. */
 const REMEMBERED = 32;
 
-/** Reads settled payments' places from the journal; undefined where another transaction than ours settled it. */
+/** Reads the places of settled payments from the journal. Undefined if the transaction was not ours. */
 export function createPlaces(journal: Pick<Journal, "batch">): (row: PaymentRow) => Promise<BatchPlace | undefined> {
   const batches = new Map<string, Promise<BatchRow | undefined>>();
 
-  /** A batch that has this attempt. A mined attempt does not change any more. */
+  /** The batch that has this attempt. It may be remembered, because a mined attempt does not change. */
   async function batchWith(id: Hex, hash: Hex): Promise<BatchRow | undefined> {
     const key = `${id} ${hash}`;
     const known = batches.get(key);

@@ -37,11 +37,11 @@ export type Settlement =
   | {
       readonly status: "settled";
       readonly transaction: Hex;
-      /** Where it is in its batch; undefined of a payment that somebody else's transaction settled. */
+      /** Its place in its batch; undefined if somebody else's transaction settled it. */
       readonly place: BatchPlace | undefined;
       readonly row: PaymentRow;
     }
-  /** Nothing final is known; with the transaction that it was sent in, if there is one. */
+  /** Nothing final is known yet. `transaction` is the one that it was sent in, if it was. */
   | { readonly status: "pending"; readonly transaction: Hex | undefined }
   | {
       readonly status: "failed";
@@ -67,17 +67,17 @@ export type SettlePort = VerifyPort & {
 };
 
 export type SettleOptions = {
-  /** Aborts when the caller is gone: its turn is held for it, as after an answer that says nothing final. */
+  /** Aborts when the caller is gone. Its turn is then held for it, as after an answer that is not final. */
   readonly signal?: AbortSignal | undefined;
   /** Kept with the payment, for reports. */
   readonly source?: string | undefined;
-  /** Who asks; somebody of whom nothing is known where it is left out. */
+  /** Who asks; if it is left out, somebody of whom nothing is known. */
   readonly caller?: Caller | undefined;
-  /** The payer's own id of the payment. */
+  /** The payer's own id for the payment. */
   readonly identifier?: string | undefined;
   /** Its place among the requests that are inside. */
   readonly seat?: Pick<Seat, "waits" | "keep"> | undefined;
-  /** Told the payment's number in the journal, once it has one. */
+  /** Called with the payment's number in the journal, once it has one. */
   readonly onPayment?: ((id: number) => void) | undefined;
 };
 
@@ -92,7 +92,7 @@ type Asking = {
   readonly onPayment: SettleOptions["onPayment"];
 };
 
-/** One that waits for a payment; whether others of the same bringer wait for it, too. */
+/** A caller who waits for a payment. `isShared` says whether another request of the same bringer waits for it as well. */
 type Waiting = Asking & { readonly isShared: () => boolean };
 
 /** What the journal has of a payment, and whether it is new there. */
@@ -101,8 +101,8 @@ type Accepted = Admission & { readonly status: "accepted" };
 export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;
 
 /**
- * Settles payments through the engine, with at most one success for each: it is taken from the journal before it is told, and
- * told to nobody but who brought the payment ({@link createTurns}). Everybody else hears where it stands.
+ * Settles payments through the engine, with at most one success for each. The success is taken from the journal before it is
+ * told, and only whoever brought the payment hears it ({@link createTurns}). Everybody else hears where the payment stands.
  */
 export function createSettler(port: SettlePort): Settler {
   const { engine, journal, client, clock, policy, checks, admission } = port;
@@ -122,7 +122,7 @@ export function createSettler(port: SettlePort): Settler {
     if (known !== undefined) onPayment?.(known.id);
     if (known === undefined) {
       const isWrapped = isErc6492(signed.signature);
-      // A wallet that is to be deployed is looked at anew.
+      // If a wallet has to be deployed first, the payment is verified again.
       const recalled = isWrapped ? undefined : checks.recall(request);
       const verdict = recalled ?? (await verifyExact(port, request, { simulate: isWrapped, caller }));
       if (!verdict.isValid) {
@@ -143,7 +143,7 @@ export function createSettler(port: SettlePort): Settler {
     );
   };
 
-  /** Takes in a payment that is new here, or is brought anew, and waits for what becomes of it. */
+  /** Takes in a payment that is new here, or is brought again, and waits for its outcome. */
   async function settleOne(
     ask: Ask,
     request: ExactRequest,
@@ -156,7 +156,7 @@ export function createSettler(port: SettlePort): Settler {
       noteStored();
       return conclude(known, asking);
     }
-    // Nobody waits for it any more, and nothing of it is stored yet.
+    // Nobody waits for it any more, and nothing is stored yet.
     if (asking.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
     const ticket = await admission.admit(ask, asking.caller);
     if ("reason" in ticket) return failed(ticket.reason, ticket.message);
@@ -192,7 +192,7 @@ export function createSettler(port: SettlePort): Settler {
     return turnAway("stranger", row);
   }
 
-  /** {@link accept}; what was counted for a payment that is not accepted is given back. */
+  /** Does {@link accept}, and gives back what was counted if the payment is not accepted. */
   async function acceptWith(
     ticket: Ticket,
     request: ExactRequest,
@@ -209,7 +209,7 @@ export function createSettler(port: SettlePort): Settler {
     }
   }
 
-  /** Stores a payment whose verification has passed; or why not. */
+  /** Stores a payment that passed verification, or says why not. */
   async function accept(
     request: ExactRequest,
     signed: SignedAuthorization,
@@ -231,7 +231,7 @@ export function createSettler(port: SettlePort): Settler {
     return admission.status === "refused" ? refused(request, admission) : admission;
   }
 
-  /** What the engine would not take. The official verification, with its simulation, knows the right word for most. */
+  /** The answer for a payment that the engine refused. For most of them, the official simulation knows the right reason. */
   async function refused(
     request: ExactRequest,
     { reason, message }: Admission & { status: "refused" },
@@ -247,8 +247,8 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /**
-   * Whether a payment that moved nothing would do so now, for who brings it again: its payer may have got their money since,
-   * or its caller went away before it was sent.
+   * Whether this caller may bring a payment again that moved nothing, and it would settle now. Its payer may have got money since
+   * then, or its first caller went away before it was sent.
    */
   async function isBroughtAnew(row: PaymentRow, request: ExactRequest, { bringer, caller }: Asking): Promise<boolean> {
     return mayBringAnew(bringer, row) && (await verifyFunded(port, request, caller)).isValid;
@@ -263,7 +263,7 @@ export function createSettler(port: SettlePort): Settler {
     return mayHear(bringer, now) ? now : turnAway("stranger", now);
   }
 
-  /** What somebody hears who did not bring a payment, or while another request of its bringer waits. */
+  /** The answer for somebody who did not bring the payment, or whose other request still waits for it. */
   async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<Settlement> {
     if (row === undefined) return failed(REASON.duplicate, "this payment is being settled for another caller");
     if (why === "busy" || !isDecided(row)) {
@@ -282,7 +282,7 @@ export function createSettler(port: SettlePort): Settler {
     return row !== undefined && isDecided(row) && transactionOf(row) === undefined;
   }
 
-  /** Waits for a stored payment and takes its success, if nobody has. */
+  /** Waits for a stored payment, and takes its success if nobody has it yet. */
   async function conclude(row: PaymentRow, asking: Waiting): Promise<Settlement> {
     const { caller, bringer, signal } = asking;
     if (!isDecided(row)) asking.seat?.waits();
@@ -299,7 +299,7 @@ export function createSettler(port: SettlePort): Settler {
     if (transaction === undefined) return failed(REASON.settleError, "the journal does not say where it was settled");
     const place = await placeOf(decided);
     if (signal?.aborted === true) throw new CallerGoneError("the caller is gone");
-    // From here on nobody else gets it, whether or not this answer arrives.
+    // From here on nobody else gets the success, whether or not this answer arrives.
     if (!(await journal.consume(decided.id, clock.now(), { bringer: bringer.merchant, again: bringer.again }))) {
       return failed(REASON.nonceUsed, "its success was told before", transaction);
     }
@@ -324,8 +324,8 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /**
-   * Takes a payment that nobody waits for any more out of the queue: it leaves its place to others, until somebody brings it
-   * anew. One that is on its way keeps its place until it is through.
+   * Takes a payment that nobody waits for any more out of the queue. Its place is free for others, and somebody may bring it
+   * again. A payment that is on its way keeps its place until it is decided.
    */
   async function giveUp(row: PaymentRow, { seat, startedMs }: Asking): Promise<void> {
     if ((await engine.cancel(row.id)) || seat === undefined) return;
@@ -338,8 +338,8 @@ export function createSettler(port: SettlePort): Settler {
 }
 
 /**
- * Whether a request carries the signature that a journalled payment was accepted with. Terms alone are public once they are
- * mined, and so is the signature; but nobody can take a success with terms that he merely heard of.
+ * Whether a request carries the signature that the payment was accepted with. Nobody can take a success with terms that they
+ * merely heard of. (Once the payment is mined, its terms and its signature are public.)
  */
 async function isSigned(row: PaymentRow, signed: SignedAuthorization): Promise<boolean> {
   const stored = row.work.kind === "authorization" ? row.work.authorization.signature : undefined;

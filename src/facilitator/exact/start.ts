@@ -19,11 +19,11 @@ export type ExactOptions = {
   readonly engine?: EnginePolicyOptions | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
-  /** Whether there is a router on this chain. */
+  /** Whether the chain has a router. */
   readonly batches: boolean;
 };
 
-/** Starts an engine, and puts together what verifies, lets in and settles payments of the scheme exact with it. */
+/** Starts an engine, and builds what verifies, admits and settles payments of the scheme exact with it. */
 export async function startExact(client: ChainClient, options: ExactOptions) {
   const { nodes = [], journal, senders, batches } = options;
   const { clock = systemClock, logger = silentLogger } = options;
@@ -51,7 +51,7 @@ export async function startExact(client: ChainClient, options: ExactOptions) {
     tokens,
     token,
     settle: createSettler(port),
-    /** Answers those who wait, by what the journal says. */
+    /** Answers waiting callers with what the journal says. */
     answerAll: () => stop.abort(),
   };
 }

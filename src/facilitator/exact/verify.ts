@@ -24,8 +24,8 @@ export type VerifyPort = {
 
 /**
  * Verifies a payment as the official packages do, after the operator's own rules.
- * @param simulate Whether the transfer is simulated, too.
- * @throws ChainUnavailableError where the node did not answer: nothing is known of the payment then.
+ * @param simulate Whether the transfer is simulated as well.
+ * @throws ChainUnavailableError if the node did not answer. Nothing is known of the payment then.
  */
 export async function verifyExact(
   { client, policy, addresses, admission }: VerifyPort,
@@ -52,8 +52,8 @@ export async function verifyExact(
 }
 
 /**
- * {@link verifyExact} with a simulation, for /verify: whether the payment would settle now, beside what its payer has
- * unsettled here.
+ * {@link verifyExact} with a simulation, for /verify: whether the payment would settle now, together with the payer's other
+ * unsettled payments here.
  */
 export async function verifyFunded(
   port: VerifyPort & {
@@ -74,7 +74,7 @@ export async function verifyFunded(
   return explained(port, request, no(REASON.insufficientBalance, undefined));
 }
 
-/** A refusal after which the simulation says nothing, or no more than that it reverted, in the words that /settle has for it. */
+/** If a refusal by simulation has no message, or only says that the call reverted, it gets the words that /settle has for it. */
 export async function explained(
   port: Pick<VerifyPort, "client"> & { readonly engine: Pick<SettlementEngine, "refusal"> },
   request: ExactRequest,
@@ -92,7 +92,7 @@ export async function explained(
   return no(reason, (isOfWallet ? undefined : refusal?.message) ?? PLAIN_WORDS[reason] ?? message);
 }
 
-/** For what the engine does not look at: a wallet that is not deployed yet, or a node that went silent. */
+/** Words for cases that the engine does not look at: a wallet that is not deployed yet, or a node that went silent. */
 const PLAIN_WORDS: Readonly<Record<string, string>> = {
   [REASON.insufficientBalance]: "the payer's balance does not cover it beside unsettled payments",
   [REASON.nonceUsed]: "its nonce was used or cancelled before it was submitted",
@@ -100,8 +100,8 @@ const PLAIN_WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Whether a payment that is in the journal already pays what is asked now: the same network, token, payee and amount. Its
- * signature was verified when it was accepted; time does not matter any more.
+ * Why a payment that is in the journal already does not pay what is asked now (network, payee and amount); undefined if it does.
+ * Its signature was verified when it was accepted, and its time bounds do not matter any more.
  */
 export function refuseBinding(request: ExactRequest, chainId: number): (Verdict & { isValid: false }) | undefined {
   const { accepted, required, authorization } = request;
@@ -114,7 +114,7 @@ export function refuseBinding(request: ExactRequest, chainId: number): (Verdict 
   return undefined;
 }
 
-/** The request as the official classes take it: what was parsed, and nothing that was not. */
+/** The request in the form of the official classes. It has only what was parsed. */
 function officialForm({ version, accepted, authorization, signature, required }: ExactRequest): {
   payload: PaymentPayload;
   requirements: PaymentRequirements;
@@ -133,7 +133,7 @@ function officialForm({ version, accepted, authorization, signature, required }:
   };
   const requirements = {
     scheme: required.scheme,
-    // The packages type a v1 name as CAIP-2, too.
+    // The packages type a v1 name as CAIP-2 as well.
     network: required.network as PaymentRequirements["network"],
     asset: required.asset,
     payTo: required.payTo,

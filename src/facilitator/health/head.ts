@@ -9,8 +9,8 @@ const KNOWN_BLOCK_SECONDS = 2;
 const BLOCKS = 8;
 
 /**
- * How old the newest block may be: eight blocks' time, at least 15 s and at most 120. Undefined for a development chain that
- * makes blocks only when there are transactions, whose newest one may be of any age.
+ * How old the newest block may be, in seconds: the time of eight blocks, at least 15 s and at most 120 s. Undefined for a
+ * development chain that makes blocks only for transactions, where the newest block may have any age.
  */
 export async function defaultHeadAge(client: ChainClient): Promise<number | undefined> {
   if (await minesOnDemand(client)) return undefined;

@@ -4,10 +4,10 @@ import type { Logger } from "../../logger.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
-/** Fields that must never be logged, should one of them be handed over by mistake. */
+/** Fields that must never be logged, even if somebody passes one by mistake. */
 const SECRET = ["signature", "privateKey", "key", "raw", "*.signature", "*.privateKey", "*.raw"];
 
-/** One line of JSON for each event, on stderr unless `write` is given. */
+/** A logger that writes one line of JSON for each event, to stderr unless `write` is given. */
 export function createJsonLogger(level: LogLevel, write?: (line: string) => void): Logger {
   const target = write === undefined ? pino.destination({ fd: 2, sync: true }) : { write };
   const log = pino(
@@ -28,7 +28,7 @@ function withoutBigints(fields: Readonly<Record<string, unknown>>): Record<strin
   );
 }
 
-/** An error in one line, without what a node's URL may hold. */
+/** An error in one line, without anything that a node's URL may hold. */
 export function describeError(error: unknown): string {
   if (error instanceof TributaryError) return error.shortMessage;
   return error instanceof Error ? error.name : "unknown";

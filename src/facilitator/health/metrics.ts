@@ -15,17 +15,17 @@ export type FacilitatorMetrics = {
   readonly verified: (version: 1 | 2, verdict: Verdict, seconds: number) => void;
   readonly settled: (version: 1 | 2, settlement: Settlement, seconds: number) => void;
   readonly refused: (path: string, status: number) => void;
-  /** Refused because it would not have been answered in time. */
+  /** Counts a request that was refused because it would not have been answered in time. */
   readonly shed: (endpoint: Endpoint) => void;
   readonly channels: ReturnType<typeof createChannelMetrics>;
-  /** The text format, with the gauges read now. */
+  /** Renders the text format. Gauges are read at this moment. */
   readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
 };
 
 const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4.5, 7, 15, 30, 60];
-/** Batches whose size was counted. A later payment of one that is forgotten counts it twice, which does no harm. */
+/** How many batches are remembered as counted. If one is forgotten too early, it is counted twice, which does no harm. */
 const REMEMBERED = 1_000;
-/** Longer than this a scrape does not wait for the journal: the rest is rendered without it. */
+/** How long a scrape waits for the journal. After that, the rest is rendered without it. */
 const COUNT_WITHIN_MS = 3_000;
 
 export function createMetrics(port: {

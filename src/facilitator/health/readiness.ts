@@ -16,18 +16,18 @@ export type ReadinessPort = {
   readonly isClosing: () => boolean;
 };
 
-/** Whether payments could be settled just now. */
+/** Whether payments can be settled at this moment. */
 export type Readiness = {
-  /** Why they could not: looks at the journal by a write, at the chain's newest block, and at the keys. */
+  /** Why not; undefined if they can. It tries a write in the journal, and looks at the newest block and at the keys. */
   readonly problem: () => Promise<string | undefined>;
   /**
-   * Why the journal takes no payment, from memory: its last write failed, and no probe has succeeded since. Those who ask meanwhile
-   * share a probe.
+   * Why the journal takes no payment: its last write failed, and no probe has succeeded since. Everybody who asks in the meantime
+   * shares one probe.
    */
   readonly journalFault: () => Promise<JournalError | undefined>;
 };
 
-/** So that any number of probes costs one look a second, and none waits long for a disk, a database or a node that hangs. */
+/** Any number of probes cost one look a second, and none of them waits long for a disk, a database or a node that hangs. */
 const BOUNDS: SharedBounds = { everyMs: 1_000, withinMs: 3_000 };
 
 export function createReadiness(port: ReadinessPort): Readiness {

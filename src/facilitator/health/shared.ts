@@ -1,11 +1,11 @@
 import { type Clock, elapsedMs } from "../../clock.ts";
 
-/** How long an answer is good for, and how long one is waited for. */
+/** How long an answer stays good, and how long a caller waits for one. */
 export type SharedBounds = { readonly everyMs: number; readonly withinMs: number };
 
 /**
- * One look at something that many ask about: whoever asks while it is under way shares it, and its answer is good for `everyMs`.
- * Nobody waits longer than `withinMs` for it; then, and until it ends, the answer is `late`.
+ * One look at something that many ask about. Callers who ask while it is under way share it, and its answer stays good for
+ * `everyMs`. Nobody waits longer than `withinMs`; after that, and until the look ends, the answer is `late`.
  */
 export function sharedLook<T>(clock: Clock, bounds: SharedBounds, late: T, look: () => Promise<T>): () => Promise<T> {
   let last: { readonly answer: T; readonly atMs: number } | undefined;
@@ -15,7 +15,7 @@ export function sharedLook<T>(clock: Clock, bounds: SharedBounds, late: T, look:
     const answer = look().finally(() => {
       underWay = undefined;
     });
-    // Somebody may be listening no more when it fails.
+    // When it fails, perhaps nobody listens any more.
     answer.catch(() => undefined);
     void answer.then((value) => {
       last = { answer: value, atMs: elapsedMs(clock) };

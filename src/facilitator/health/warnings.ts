@@ -2,10 +2,10 @@ import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 
-/** So far ahead of this machine's clock a block may be. */
+/** How far a block may be ahead of this machine's clock. */
 const AHEAD_SECONDS = 10;
 
-/** What an operator should know at the start, in a sentence each; none of it keeps a facilitator from starting. */
+/** What an operator should know at the start, one sentence each. None of it keeps a facilitator from starting. */
 export async function findWarnings(at: {
   readonly client: ChainClient;
   readonly addresses: readonly Address[];

@@ -47,18 +47,18 @@ export type AppPort = ViewsPort & {
   readonly metrics: Pick<FacilitatorMetrics, "refused" | "shed">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Who asks, if they may ask now. */
+  /** Finds who asks, or why they may not ask now. */
   readonly enter: (knock: Knock) => Refusal | Caller;
-  /** Proxies whose X-Forwarded-For is believed. */
+  /** The proxies whose X-Forwarded-For is believed. */
   readonly isTrustedProxy: AddressSet;
-  /** Origins of pages that may ask, in lower case. */
+  /** The origins of pages that may ask, in lower case. */
   readonly allowedOrigins: readonly string[];
   readonly admission: Pick<Admission, "checkIdentifier">;
   /** Completes requirements. */
   readonly accepts: (body: unknown, caller: Caller) => Promise<AcceptsAnswer>;
-  /** Lets in what can be answered in time. */
+  /** Lets in requests that can be answered in time. */
   readonly capacity: Capacity;
-  /** Notes what a request brings along beside its payload, for the scheme that the dispatcher hands that payload to. */
+  /** Notes what a request brings along beside its payload, for the scheme that gets the payload from the dispatcher. */
   readonly noteContext: (payload: PaymentPayload, context: ExactContext) => void;
 };
 
@@ -70,7 +70,7 @@ const BODIES: Readonly<Record<Endpoint, string>> = {
   settle: PAYMENT_BODY,
   accepts: "{ x402Version, resource?, accepts: [requirements] }",
 };
-/** What pages of allowed origins may ask. The rest is for servers and operators. */
+/** The paths that pages of allowed origins may ask. The rest is for servers and operators. */
 const PAGES_MAY_ASK = ["/supported", "/discovery/*", "/health", "/verify", "/settle"];
 
 type Answer = {
@@ -79,7 +79,7 @@ type Answer = {
   readonly bazaar: DeclarationResponse | undefined;
 };
 
-/** The HTTP interface of a facilitator. `idle` resolves when no payment is being answered. */
+/** The HTTP interface of a facilitator. `idle` resolves when no request waits for its answer. */
 export function createApp(port: AppPort): { readonly app: Hono; readonly idle: () => Promise<void> } {
   const { x402, clock, logger, metrics, catalogue, capacity } = port;
   const chainId = port.client.chain.id;
@@ -112,14 +112,14 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       idempotencyKey: c.req.header("idempotency-key"),
     });
     if ("status" in caller) return refuse(caller);
-    // Before anything of it is read: while there is too much to do, a refusal has to cost next to nothing.
+    // Asked before the body is read: while there is too much to do, a refusal has to cost next to nothing.
     const seat = capacity.enter(endpoint, caller);
     if ("delayMs" in seat) return shed(c, endpoint, seat);
     let signal: AbortSignal | undefined;
     open += 1;
     try {
       const body = readJson(await c.req.text().catch(() => ""));
-      // Not before: with the signal the whole request is made, and its body would be read in a slower way.
+      // Not before this line: asking for the signal builds the whole request, and its body would be read in a slower way.
       signal = c.req.raw.signal;
       await seat.begin(signal);
       if (!body.ok) return refuse({ status: 400, reason: REASON.invalidPayload, message: body.problem });
@@ -155,8 +155,8 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   };
 
   /**
-   * What makes a request one that a page of a stranger had a browser send. Such a page may post text and forms anywhere, JSON only
-   * where it is welcome.
+   * Why a request looks as if a stranger's page had a browser send it; undefined if it does not. Such a page may post text and
+   * forms anywhere, but JSON only if it is allowed to.
    */
   function strangeness(c: Context): Pick<Refusal, "status" | "message"> | undefined {
     const [origin, site, host] = [c.req.header("origin"), c.req.header("sec-fetch-site"), c.req.header("host")];
@@ -170,7 +170,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     return { status: 415, message: "the body has to be JSON: send it with Content-Type: application/json" };
   }
 
-  /** Refuses what would not be answered in time. One line of the log for each such time, not for each refusal. */
+  /** Refuses a request that would not be answered in time. Each such period gets one line in the log, not each refusal. */
   function shed(c: Context, endpoint: Endpoint, { delayMs, retryAfterSeconds, isFirst }: Full): Response {
     const reason = unexpected(endpoint);
     c.header("Retry-After", String(retryAfterSeconds));
@@ -214,7 +214,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     return { response, bazaar };
   }
 
-  /** An answer about something that is not the payment's fault. */
+  /** The answer after an error. Most of these are not the payment's fault. */
   function trouble(
     endpoint: Endpoint,
     fields: Readonly<Record<string, unknown>>,
@@ -244,7 +244,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   for (const [endpoint, body] of Object.entries(BODIES) as [Endpoint, string][]) {
     const onError = (c: Context): Response => {
       metrics.refused(endpoint, 413);
-      // What is left of the body is not read.
+      // The rest of the body is not read.
       c.header("Connection", "close");
       return c.json(failure(endpoint, { reason: REASON.invalidPayload, message: "the body is too large" }), 413);
     };
@@ -279,13 +279,13 @@ function isGone(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
-/** The caller's id of a request where it is harmless, else a new one. */
+/** The caller's id for a request if it is harmless, else a new one. */
 function requestIdOf(c: Context): string {
   const given = c.req.header("x-request-id");
   return given !== undefined && /^[A-Za-z0-9_.-]{1,64}$/.test(given) ? given : randomUUID();
 }
 
-/** The address at the other end; undefined without a socket. */
+/** The address at the other end of the socket; undefined without a socket. */
 function peerOf(c: Context): string | undefined {
   try {
     return getConnInfo(c).remote.address;
@@ -294,7 +294,7 @@ function peerOf(c: Context): string | undefined {
   }
 }
 
-/** Only a fault that passes by itself is worth asking again soon. */
+/** How long to wait. Only a fault that passes by itself is worth another try soon. */
 function retryAfterSeconds({ kind }: JournalError): number {
   return kind === "busy" || kind === "unavailable" || kind === "indeterminate" ? 2 : 30;
 }

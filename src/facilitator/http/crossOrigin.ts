@@ -1,15 +1,15 @@
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 
-/** What a page may send along, and read of an answer, beside what every page may. */
+/** The headers that a page may send, and those of an answer that it may read, beside the usual ones. */
 const ASKS_WITH = ["Content-Type", "Authorization", "Idempotency-Key", "X-Request-Id"];
 const READS = ["Retry-After", "X-Request-Id", "EXTENSION-RESPONSES"];
 const PREFLIGHT_SECONDS = 600;
 
 /**
- * Lets pages of the allowed origins ask and read answers (CORS), without cookies. To all others nothing is said, which keeps
- * their browsers from reading anything.
- * @param allowed Origins in lower case; "*" is every one.
+ * Lets pages of the allowed origins ask and read answers (CORS), without cookies. Other pages get no CORS headers, so their
+ * browsers do not let them read anything.
+ * @param allowed Origins in lower case; "*" stands for all.
  */
 export function crossOrigin(allowed: readonly string[]): MiddlewareHandler {
   if (allowed.length === 0) return (_c, next) => next();
@@ -24,7 +24,7 @@ export function crossOrigin(allowed: readonly string[]): MiddlewareHandler {
     const origin = c.req.header("origin");
     if (origin !== undefined && isAllowed(origin, allowed)) return letIn(c, next);
     await next();
-    // A cache must not hand this answer to an allowed page.
+    // A cache must not give this answer to an allowed page.
     c.header("Vary", "Origin", { append: true });
   };
 }

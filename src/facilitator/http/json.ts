@@ -1,6 +1,6 @@
 import type { Reading } from "../wire/body.ts";
 
-/** No request needs to be nested deeper, and what looks through one calls itself at each level. */
+/** No request needs deeper nesting, and code that walks through one calls itself at each level. */
 export const MOST_DEPTH = 64;
 
 /** Reads JSON that strangers sent. */
@@ -15,7 +15,7 @@ export function readJson(text: string): Reading<unknown> {
 
 const [QUOTE, BACKSLASH, ...BRACKETS] = [...'"\\[{]}'].map((one) => one.charCodeAt(0));
 
-/** Whether more than `most` arrays and objects are open at once somewhere. */
+/** Whether arrays and objects are nested more than `most` deep somewhere. */
 function isDeeper(text: string, most: number): boolean {
   let depth = 0;
   let isInText = false;

@@ -4,23 +4,23 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 
-/** What the journal knows of one payer's nonce, as JSON: for whoever lost an answer. */
+/** What the journal knows about one nonce of a payer, as JSON, for a caller who lost an answer. */
 export type PaymentStatus = {
   readonly network: string;
   readonly asset: Address;
   readonly payer: Address;
   readonly nonce: Hex;
-  /** One for each set of terms that the payer signed under this nonce; at most one of them ever settles. */
+  /** One for each set of terms that the payer signed under this nonce. At most one of them ever settles. */
   readonly payments: readonly PaymentVariant[];
 };
 
 type PaymentVariant = {
   readonly state: PaymentRow["state"];
-  /** Whether nothing but a reorg changes the state any more. */
+  /** Whether only a reorg can still change the state. */
   readonly decided: boolean;
-  /** Whether it is proved at a final block that it can never settle: the payer may safely pay again. */
+  /** Whether a final block proves that it can never settle. The payer may then safely pay again. */
   readonly neverSettles: boolean;
-  /** Whether its one success was told. */
+  /** Whether its one success was told to a caller. */
   readonly successTold: boolean;
   readonly payTo: Address | undefined;
   readonly amount: string | undefined;
@@ -36,7 +36,7 @@ type PaymentVariant = {
   }[];
 };
 
-/** Reads the status of a payment; undefined where the journal has none. */
+/** Reads the status of a payment; undefined if the journal does not have it. */
 export async function readPaymentStatus(
   journal: Journal,
   at: {

@@ -18,14 +18,14 @@ export type ViewsPort = {
   readonly client: ChainClient;
   readonly metrics: Pick<FacilitatorMetrics, "render">;
   readonly catalogue: Catalogue;
-  /** Whether there is a router on this chain. */
+  /** Whether the chain has a router. */
   readonly batches: boolean;
-  /** How much is asked, and how long it takes. */
+  /** How much is being asked, and how long answers take. */
   readonly load: () => CapacityView;
   readonly readiness: Readiness;
 };
 
-/** Some clients ask for a thousand at once, and take a shorter page for the last one. */
+/** Some clients ask for a thousand at once, and take a shorter page for the last page. */
 const MOST_LISTED = 1_000;
 
 const ENDPOINTS = {
@@ -56,7 +56,7 @@ export function createViews(port: ViewsPort): Hono {
   );
   views.get("/ready", async (c) => {
     const problem = await port.readiness.problem();
-    // One that sheds is alive, and answers as much as it can: taking it out of service would leave the others more to do.
+    // A facilitator that sheds requests answers as much as it can. Taking it out of service would leave the others more to do.
     if (problem === undefined) return c.json({ status: "ready", shedding: port.load().isShedding });
     c.header("Retry-After", "2");
     return c.json({ status: "not-ready", problem }, 503);
@@ -84,7 +84,7 @@ export function createViews(port: ViewsPort): Hono {
   return views;
 }
 
-/** What a visitor is told who knows no more than the address. */
+/** What a visitor hears who knows only the address. */
 function describe({ client, x402 }: ViewsPort, version: { readonly name: string; readonly version: string }) {
   const { chain } = client;
   const { kinds } = x402.getSupported();

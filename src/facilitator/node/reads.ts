@@ -8,22 +8,22 @@ import { askContract, ContractFaultError } from "../../chain/contract.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { DEFAULT_ERC1271_GAS } from "../../chain/facts/verify.ts";
 
-/** What an official scheme hears of a read that reverted. It hands that on, which says nothing to whoever pays. */
+/** What an official scheme hears if a read reverted. It hands that on, but it tells the payer nothing. */
 export const REVERTED = "the call reverted";
 
-/** What an official scheme asks the chain in one verification, and whether every answer came. */
+/** The reads of an official scheme in one verification, and whether all of them were answered. */
 export type VerificationReads = {
   /** A signer that reads and cannot write. */
   readonly signer: FacilitatorEvmSigner;
-  /** The first read that failed for another reason than a revert: then the verdict says nothing about the payment. */
+  /** The first read that failed otherwise than by a revert. The verdict then says nothing about the payment. */
   readonly failure: () => Error | undefined;
 };
 
 /**
  * The reads of one verification. Each is an eth_call of its own, because calls inside one multicall see each other's changes
- * and spend each other's gas; the client's transport sends what many verifications ask at the same time as one JSON-RPC
- * batch. The official code takes a read that fails for a verdict; so failures are noted here.
- * @param options.simulate Whether the transfer is simulated; if not, it counts as good, and the engine's pre-flight decides.
+ * and spend each other's gas. The client's transport sends what many verifications ask at the same time as one JSON-RPC batch.
+ * The official code takes a failed read for a verdict, so failures are noted here.
+ * @param options.simulate Whether the transfer is simulated. If not, it counts as good, and the engine's pre-flight decides.
  */
 export function createVerificationReads(
   client: ChainClient,
@@ -34,7 +34,7 @@ export function createVerificationReads(
 
   const failed = (error: unknown): Error => {
     if (error instanceof ContractFaultError) return new Error(REVERTED);
-    // Without the cause: it holds the node's URL, and its text would become part of an answer.
+    // The cause is left out: it holds the node's URL, and its text would become part of an answer.
     const known = error instanceof ChainUnavailableError ? error : unavailable("what was asked", error);
     failure ??= known;
     return new Error(known.shortMessage);
@@ -50,8 +50,8 @@ export function createVerificationReads(
       getCode: ({ address }) => {
         const known = codes.get(address.toLowerCase());
         if (known !== undefined) return known;
-        // It is noted and not thrown: the official code may have given up before it looks at this promise, and a rejection that
-        // nobody handles ends the process.
+        // Noted, not thrown. The official code may give up before it looks at this promise, and a rejection that nobody handles
+        // ends the process.
         const asked = readCode(client, address).catch((error: unknown) => {
           failed(unavailable("an account's code", error));
           return undefined;
@@ -77,7 +77,7 @@ export function createVerificationReads(
 const MAX_GATHERED = 500;
 const codeReaders = new WeakMap<ChainClient, (address: Address) => Promise<Hex | undefined>>();
 
-/** An account's code. What many verifications ask while an answer is on its way goes together in the next request. */
+/** An account's code. What verifications ask while an answer is on its way goes into the next request together. */
 function readCode(client: ChainClient, address: Address): Promise<Hex | undefined> {
   const known = codeReaders.get(client);
   if (known !== undefined) return known(address);
@@ -90,10 +90,10 @@ function readCode(client: ChainClient, address: Address): Promise<Hex | undefine
   return read(address);
 }
 
-/** What a read may use: a simulated transfer, perhaps with the deployment of a wallet before it. */
+/** The gas of a read. It may be a simulated transfer, perhaps with the deployment of a wallet before it. */
 const READ_GAS = 5_000_000n;
 
-/** {@link askContract} by the interface that x402 signers have. */
+/** {@link askContract} with the interface of x402 signers. */
 export function readContract(
   client: ChainClient,
   { address, abi, functionName, args }: Parameters<FacilitatorEvmSigner["readContract"]>[0],

@@ -19,20 +19,20 @@ export type EngineSignerOptions = {
   readonly client: ChainClient;
   /** The engine's keys. */
   readonly addresses: readonly Address[];
-  /** How long a call may wait to be sent, and then to be mined. Default 55 s each. */
+  /** How long a call may wait to be sent, and after that to be mined, in milliseconds. 55 s each by default. */
   readonly timeoutMs?: number;
-  /** The most gas that one write may take, 1,000,000 by default: a scheme may call what a stranger wrote. */
+  /** The most gas that one write may take, 1,000,000 by default. A scheme may call code that a stranger wrote. */
   readonly maxGas?: bigint;
   readonly clock?: Clock;
 };
 
-/** How often the journal is looked at for the hash of a call. */
+/** How often the journal is asked for the hash of a call. */
 const POLL_MS = 50;
 
 /**
- * A signer for official schemes that write for themselves (Permit2, `upto`, `batch-settlement`): each write becomes a call in
- * the engine's queue, with its one owner of txNonces, its journal and its replacements, after a pre-flight with exactly its gas.
- * A hash that it returned may be replaced before it is mined; waiting for the receipt follows that.
+ * A signer for official schemes that write for themselves (Permit2, `upto`, `batch-settlement`). Each write becomes a call in
+ * the engine's queue, after a pre-flight with exactly its gas; the engine journals it, owns its txNonce and replaces it. So the
+ * hash that was returned may be replaced before it is mined; waiting for the receipt follows that.
  */
 export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvmSigner {
   const { engine, journal, client, addresses, timeoutMs = 55_000, maxGas = 1_000_000n, clock = systemClock } = options;

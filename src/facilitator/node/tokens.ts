@@ -5,9 +5,9 @@ import { ChainMismatchError } from "../../chain/errors.ts";
 import { domainOf } from "../../chain/facts/domain.ts";
 import { networkOf } from "../../networks.ts";
 
-/** What a resource server has to know of a token. */
+/** What a resource server has to know about a token. */
 export type TokenTerms = {
-  /** Of its EIP-712 domain, which payers sign under. */
+  /** The name in its EIP-712 domain, under which payers sign. */
   readonly name: string;
   readonly version: string;
   readonly decimals: number;
@@ -15,11 +15,11 @@ export type TokenTerms = {
 
 /** The tokens that are settled here. */
 export type Tokens = {
-  /** The one that is meant where none is named: the network's USDC if it is settled, else the first; undefined without any. */
+  /** The token that is meant if none is named: the network's USDC if it is settled here, else the first; undefined without any. */
   readonly usual: Address | undefined;
   /**
-   * What a token says of itself, asked once; undefined where it does not say all of it.
-   * @throws ChainUnavailableError where the node does not answer.
+   * What a token says about itself, asked once; undefined if it does not say all of it.
+   * @throws ChainUnavailableError if the node does not answer.
    */
   readonly termsOf: (token: Address) => Promise<TokenTerms | undefined>;
 };
@@ -67,7 +67,7 @@ export function createTokens(client: ChainClient, assets: readonly { readonly ad
   };
 }
 
-/** What a facilitator says of its usual token in /supported. */
+/** What a facilitator says about its usual token in /supported. */
 export async function usualTerms({ usual, termsOf }: Tokens): Promise<TokenTerms | undefined> {
   return usual === undefined ? undefined : termsOf(usual);
 }

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { MAX_SIGNATURE_BYTES } from "../../authorization/fields.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 
-// What the body of /verify and /settle must look like (x402 v1 and v2, scheme exact). Unknown fields are let through, and
-// addresses may be in any case; everything that is signed or compared is parsed here once.
+// The bodies of /verify and /settle (x402 v1 and v2, scheme exact). Unknown fields are ignored, and addresses may be in any
+// case. Everything that is signed or compared is parsed here once.
 
 export const address = z
   .string()
@@ -15,7 +15,7 @@ export const uint256 = z
   .regex(/^[0-9]{1,78}$/)
   .transform(BigInt)
   .refine((value) => value <= maxUint256, { error: "is above 2^256 − 1" });
-/** Some clients send times as JSON numbers. One is taken if it is what was signed without doubt: whole, and carried exactly. */
+/** Some clients send times as JSON numbers. A number is taken if it is exact without doubt: whole, and not too large. */
 const seconds = z.unknown().transform((input, context): bigint => {
   if (typeof input === "number") {
     if (Number.isSafeInteger(input) && input >= 0) return BigInt(input);
@@ -37,7 +37,7 @@ const signature = z
   .regex(/^0x([0-9a-fA-F]{2})+$/)
   .transform((text) => text.toLowerCase() as Hex);
 export const name = z.string().min(1).max(256);
-/** A text that may be missing; what is neither is left out, as clients do. */
+/** A text that may be missing. Anything else counts as missing, as it does for clients. */
 const loose = z.string().max(4096).optional().catch(undefined);
 
 const domain = z
@@ -85,18 +85,18 @@ const envelope = z.object({
   paymentRequirements: z.looseObject({ scheme: name, network: name }),
 });
 
-/** Which version, scheme and network a request is about: enough to know who handles it. */
+/** The version, scheme and network of a request: enough to know who handles it. */
 export type Envelope = {
   readonly version: 1 | 2;
   readonly scheme: string;
-  /** As the requirements name it. */
+  /** The name that the requirements use. */
   readonly network: string;
 };
 
-/** A payment of the scheme exact with an EIP-3009 authorization, and what it is asked to pay. */
+/** A payment of the scheme exact with an EIP-3009 authorization, and what it should pay. */
 export type ExactRequest = {
   readonly version: 1 | 2;
-  /** What the payload says that it was made for; answers repeat this network's name. */
+  /** What the payload says it was made for. Answers repeat this name of the network. */
   readonly accepted: { readonly scheme: string; readonly network: string };
   readonly authorization: {
     readonly from: Address;
@@ -113,15 +113,15 @@ export type ExactRequest = {
     readonly asset: Address;
     readonly payTo: Address;
     readonly amount: bigint;
-    /** The token's EIP-712 domain as the resource server gave it; empty texts where it did not. */
+    /** The token's EIP-712 domain as the resource server gave it; empty texts if it gave none. */
     readonly domain: { readonly name: string; readonly version: string };
   };
 };
 
-/** A reading of untrusted input: the value, or what is wrong with it in one line. */
+/** What became of reading untrusted input: the value, or one line on what is wrong. */
 export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
-/** Reads who a request is for. */
+/** Reads which scheme and network a request is for. */
 export function readEnvelope(body: unknown): Reading<Envelope> {
   const read = envelope.safeParse(body);
   if (!read.success) return { ok: false, problem: explain(read.error) };
@@ -148,7 +148,7 @@ export function readExact(paymentPayload: unknown, paymentRequirements: unknown)
   return { ok: true, value: join(2, paid.accepted, paid.payload, asked) };
 }
 
-/** The authorization of a request, bound to the token that the resource server asks for. */
+/** The signed authorization of a request, for the token that the resource server asks for. */
 export function toAuthorization(
   { authorization, required, signature }: ExactRequest,
   chainId: number,
@@ -156,7 +156,7 @@ export function toAuthorization(
   return { chainId, token: required.asset, ...authorization, signature };
 }
 
-/** Whether a payload is of the other form of the scheme exact, which is not settled here. */
+/** Whether a payload has the other form of the scheme exact (Permit2), which is not settled here. */
 export function isPermit2(paymentPayload: unknown): boolean {
   const payload = propertyOf(paymentPayload, "payload");
   return (
@@ -164,20 +164,20 @@ export function isPermit2(paymentPayload: unknown): boolean {
   );
 }
 
-/** The payer that a payload names, if it names one: for answers about payloads that are not read further. */
+/** The payer that a payload names, if it names one. It is for answers about payloads that are not read further. */
 export function payerOf(paymentPayload: unknown): string | undefined {
   const from = propertyOf(propertyOf(propertyOf(paymentPayload, "payload"), "authorization"), "from");
   return typeof from === "string" && /^0x[0-9a-fA-F]{40}$/.test(from) ? from : undefined;
 }
 
-/** The network that an answer repeats: the payload's own name for it, or an empty text. */
+/** The network that an answer repeats: the payload's name for it, or an empty text. */
 export function networkEcho(paymentPayload: unknown): string {
   const accepted = propertyOf(propertyOf(paymentPayload, "accepted"), "network");
   const network = accepted ?? propertyOf(paymentPayload, "network");
   return typeof network === "string" && network.length <= 256 ? network : "";
 }
 
-/** An own property of something that may be an object. */
+/** An own property of a value that may be an object. */
 export function propertyOf(value: unknown, key: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   return Object.getOwnPropertyDescriptor(value, key)?.value;
@@ -198,7 +198,7 @@ function join(
   };
 }
 
-/** The first problem, by its path. Values are never repeated: they may be signatures. */
+/** The first problem, with its path. Values are never repeated, because they may be signatures. */
 export function explain({ issues }: z.ZodError): string {
   const [first] = issues;
   if (first === undefined) return "it cannot be read";
@@ -206,7 +206,7 @@ export function explain({ issues }: z.ZodError): string {
   return path === "" ? "the body is not a JSON object" : `${path}: ${said(first.code, first.message)}`;
 }
 
-/** What is wrong in our own words where there are any. */
+/** What is wrong, in our own words if there are any. */
 function said(code: string, message: string): string {
   return code === "custom" ? message : "is missing or malformed";
 }

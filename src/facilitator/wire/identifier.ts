@@ -2,8 +2,8 @@ import { isValidPaymentId, PAYMENT_IDENTIFIER } from "@x402/extensions/payment-i
 import { propertyOf, type Reading } from "./body.ts";
 
 /**
- * The id of the extension payment-identifier, undefined where there is none. It is missing where it is required, or
- * malformed: that is the caller's fault.
+ * Reads the id of the extension payment-identifier, undefined if there is none. A malformed id, or a missing one that is
+ * required, is the caller's fault.
  */
 export function readPaymentIdentifier(paymentPayload: unknown): Reading<string | undefined> {
   const extension = propertyOf(propertyOf(paymentPayload, "extensions"), PAYMENT_IDENTIFIER);

@@ -1,8 +1,8 @@
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 
 /**
- * Why a payment is not valid or did not settle, in the words of the official packages: the shipped strings of x402 v2 as they
- * are in @x402/evm, which other implementations repeat to the letter.
+ * Why a payment is not valid or did not settle, in the words of the official packages: the strings of x402 v2 in @x402/evm,
+ * which other implementations repeat to the letter.
  */
 export const REASON = {
   invalidPayload: "invalid_payload",
@@ -33,7 +33,7 @@ export const REASON = {
   settleError: "unexpected_settle_error",
 } as const;
 
-/** Reasons of x402 v1, as its package lists them. Typed clients refuse any other. */
+/** Reasons of x402 v1, as its package lists them. Typed clients accept no others. */
 const toV1: Readonly<Record<string, string>> = {
   [REASON.unsupportedPayload]: "invalid_payload",
   invalid_exact_evm_scheme: "invalid_scheme",
@@ -55,7 +55,7 @@ const toV1: Readonly<Record<string, string>> = {
   [REASON.transactionFailed]: "invalid_transaction_state",
   invalid_exact_evm_transfer_event_mismatch: "invalid_transaction_state",
   invalid_exact_evm_failed_to_parse_signature: "invalid_exact_evm_payload_signature",
-  // v1 knows no answer that is not final; see the documentation of the facilitator.
+  // In v1 every answer is final; see the documentation of the facilitator.
   [REASON.pending]: "unexpected_settle_error",
 };
 
@@ -64,7 +64,7 @@ export function reasonFor(version: 1 | 2, reason: string): string {
   return version === 2 ? reason : (toV1[reason] ?? reason);
 }
 
-/** Why a payment that is decided did not settle, in the words of x402 v2. */
+/** Why a decided payment did not settle, in the words of x402 v2. */
 export function reasonOfRow({ state, reason, evidence }: Pick<PaymentRow, "state" | "reason" | "evidence">): {
   readonly reason: string;
   readonly message: string;

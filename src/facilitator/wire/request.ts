@@ -4,9 +4,9 @@ import { type ExactRequest, isPermit2, networkEcho, payerOf, propertyOf, readEnv
 import { readPaymentIdentifier } from "./identifier.ts";
 import { REASON, reasonFor } from "./reasons.ts";
 
-/** Where payments are posted to. */
+/** The endpoints that take payments. */
 export type PaymentEndpoint = "verify" | "settle";
-/** Where anything is posted to. */
+/** The endpoints that take a POST. */
 export type Endpoint = PaymentEndpoint | "accepts";
 export type Status = 200 | 400 | 401 | 403 | 409 | 413 | 415 | 429 | 500 | 503;
 
@@ -16,13 +16,13 @@ export type Call = {
   readonly requestId: string;
   readonly payload: PaymentPayload;
   readonly requirements: PaymentRequirements;
-  /** Undefined of a payload that its scheme will refuse. */
+  /** Undefined for another scheme, and for a payload that its scheme will refuse. */
   readonly exact: ExactRequest | undefined;
-  /** The payer's own id of the payment, by the extension payment-identifier. */
+  /** The payer's own id for the payment, from the extension payment-identifier. */
   readonly identifier: string | undefined;
 };
 
-/** Why a request is not handled, as an answer says it. */
+/** Why a request is not handled, as the answer says it. */
 export type Refusal = {
   readonly status: Status;
   readonly reason: string;
@@ -32,7 +32,7 @@ export type Refusal = {
   readonly retryAfterSeconds?: number | undefined;
 };
 
-/** Reads who handles a request, and that the scheme can read it: malformed is 400, unsupported a business answer. */
+/** Finds who handles a request, and whether the scheme can read it. Malformed is 400; unsupported is a business answer (200). */
 export function readCall(
   x402: Pick<x402Facilitator, "getSupported">,
   body: unknown,
@@ -68,7 +68,7 @@ export function readCall(
   return {
     endpoint,
     requestId,
-    // Read above, in every part that is used.
+    // Every part that is used was read above.
     payload: rawPayload as PaymentPayload,
     requirements: rawRequirements as PaymentRequirements,
     exact: exact?.value,
@@ -76,7 +76,7 @@ export function readCall(
   };
 }
 
-/** What a line of the log says of the payment that a request is about. */
+/** What a line of the log says about the payment of a request. */
 export function paymentFields({ exact, payload, requirements }: Call): Readonly<Record<string, unknown>> {
   if (exact === undefined) {
     const { payTo: payee, amount, asset } = requirements;
@@ -86,7 +86,7 @@ export function paymentFields({ exact, payload, requirements }: Call): Readonly<
   return { payer, payee, amount, asset: exact.required.asset, nonce };
 }
 
-/** Nobody has read these when they are logged: a stranger may have put anything there, as much as a body holds. */
+/** These are not parsed when they are logged: a stranger may have put anything there, as much as a body holds. */
 function addressIn(value: unknown): string | undefined {
   return typeof value === "string" && /^0x[0-9a-fA-F]{40}$/.test(value) ? value : undefined;
 }
@@ -95,7 +95,7 @@ function digitsIn(value: unknown): string | undefined {
   return typeof value === "string" && /^[0-9]{1,78}$/.test(value) ? value : undefined;
 }
 
-/** A well-formed answer of an endpoint that says no. */
+/** A well-formed answer that says no. */
 export function failure(endpoint: Endpoint, { reason, message, network = "", payer }: Omit<Refusal, "status">) {
   if (endpoint === "accepts") return { error: message };
   const named = payer === undefined ? {} : { payer };
@@ -104,7 +104,7 @@ export function failure(endpoint: Endpoint, { reason, message, network = "", pay
     : { success: false, errorReason: reason, errorMessage: message, transaction: "", network, ...named };
 }
 
-/** The reason of an endpoint for what is not the payment's fault. */
+/** An endpoint's reason for what is not the payment's fault. */
 export function unexpected(endpoint: Endpoint): string {
   return endpoint === "settle" ? REASON.settleError : REASON.verifyError;
 }

@@ -1,17 +1,17 @@
 import { TributaryError } from "../../errors.ts";
 import type { ExactRequest } from "./body.ts";
 
-/** The address that others reach a facilitator by is none. */
+/** The public URL of a facilitator cannot be used. */
 export class PublicUrlError extends TributaryError {
   override readonly name = "PublicUrlError";
 }
 
-/** Says where the status of a payment is asked for: a path, or a whole URL where the facilitator knows its own. */
+/** Gives the place of a payment's status: a path, or a whole URL if the facilitator knows its own address. */
 export type StatusUrl = (request: Pick<ExactRequest, "required" | "authorization">) => string;
 
 /**
- * @param publicUrl What others reach the facilitator by, a path before ours included.
- * @throws PublicUrlError where that is no http(s) URL, or holds more than one has to know.
+ * @param publicUrl The address that others reach the facilitator by; it may have a path, which comes before ours.
+ * @throws PublicUrlError if it is not an http(s) URL, or has a user, a password, a query or a fragment.
  */
 export function createStatusUrl(chainId: number, publicUrl: string | undefined): StatusUrl {
   const base = publicUrl === undefined ? "" : readPublicUrl(publicUrl);
@@ -19,7 +19,7 @@ export function createStatusUrl(chainId: number, publicUrl: string | undefined):
     `${base}/payments/eip155:${chainId}/${required.asset}/${from}/${nonce}`;
 }
 
-/** A public URL without a slash at its end. */
+/** Reads a public URL, and takes slashes off its end. */
 export function readPublicUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = url !== undefined && `${url.username}${url.password}${url.search}${url.hash}` === "";
