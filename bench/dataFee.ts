@@ -1,5 +1,5 @@
-// The data fee of an OP-stack chain, on one in process whose L1Block says what data costs: bytes after compression and money
-// per payment, and what Tributary predicts of a settlement against what it is charged.
+// The data fee of an OP-stack chain, on one in process whose L1Block sets the price of data: bytes after compression and money
+// per payment, and Tributary's prediction for a settlement against what it is charged.
 import { type Address, type Hex, isHex, numberToHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { encodeTransfer } from "../src/authorization/encode.ts";
@@ -19,7 +19,7 @@ import { encodeMulticall, WAY } from "./lib/ways.ts";
 const SIZES = [1, 10, 50, 100, 200, 300] as const;
 const MOST = 300;
 
-/** Base's scalars; what an L1 block and a blob cost is made up, from a quiet day to a busy one. */
+/** Base's scalars. The prices of L1 gas and blobs are invented, from a quiet day to a busy one. */
 const SCALARS = { baseFeeScalar: 2_269n, blobBaseFeeScalar: 1_055_762n } as const;
 export const LEVELS: readonly { readonly name: string; readonly inputs: DataFeeInputs }[] = [
   { name: "quiet", inputs: { ...SCALARS, l1BaseFee: 50_000_000n, blobBaseFee: 1n } },
@@ -28,7 +28,7 @@ export const LEVELS: readonly { readonly name: string; readonly inputs: DataFeeI
 ];
 
 /**
- * What of a payment no compression can take away: payer, nonce, r and s are noise, the value has two bytes. FastLZ writes one
+ * The part of a payment that cannot be compressed: payer, nonce, r and s are random, the value has two bytes. FastLZ writes one
  * more byte for each 32 literals, and the chain counts 0.8365 of a compressed byte.
  */
 const NOISE_BYTES = 20 + 32 + 64 + 2;
@@ -133,7 +133,7 @@ function waysOf(
   ];
 }
 
-/** Sends the calls at each level and takes them back. */
+/** Sends the calls at each level and reverts the chain afterwards. */
 async function charge(chain: OpChain, client: ChainClient, calls: readonly Call[]) {
   const account = privateKeyToAccount(chain.accounts[19]!.privateKey);
   const feesWei = new Map<string, bigint>();

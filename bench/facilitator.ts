@@ -1,5 +1,5 @@
-// Facilitators at 2 s blocks: each in a process of its own, the chain in another, the callers in this one. Distinct payers, one
-// payee that has been paid before.
+// Facilitators at 2 s blocks: each in its own process, the chain in another, the callers in this one. Distinct payers, one payee
+// that has been paid before.
 import { gasSince, newestBlock } from "./lib/chainGas.ts";
 import { FACILITATORS, type FacilitatorKind, startFacilitator } from "./lib/facilitators.ts";
 import { bodiesOf, burst, commonestReason, percentile, type Sample, sustain } from "./lib/load.ts";
@@ -15,13 +15,13 @@ const PAYERS = 600;
 const BURSTS = [1, 10, 50, 200] as const;
 const RATES = [25, 50, 100, 150] as const;
 const HIGHEST = 150;
-/** The load that the bars are about: a part of what this machine can do, and never shorter. */
+/** The load that the bars are about: a part of what this machine can do; its length is never reduced. */
 const BAR_PART = 0.8;
 const BAR_SECONDS = 60;
 const BAR_NAME = `${BAR_PART * 100} % of the capacity for ${BAR_SECONDS} s`;
-/** Before it half as much for so long: a facilitator that has just started does not know yet what it can do. */
+/** How long half that load comes first: a facilitator that has just started does not know yet what it can do. */
 const WARM_UP_SECONDS = 10;
-/** The event loop is late by no more than the time in which so many payments are settled. */
+/** The event loop may be late by no more than the time in which this many payments are settled. */
 const MOST_LATE_PAYMENTS = 3;
 /** Seconds of the other loads; in the short form the peers have the highest only. */
 const SECONDS = { quick: 3, full: 60 };
@@ -87,7 +87,7 @@ function sustainedLoad(perSecond: number, seconds: number): Load {
 
 const nameOf = (perSecond: number, seconds: number): string => `${perSecond}/s for ${seconds} s`;
 
-/** Payments by all payers in turn, none twice. */
+/** Payments by all payers in turn, each payment once. */
 function minter(mint: Mint) {
   let next = 0;
   return (count: number) =>
@@ -121,7 +121,7 @@ async function measure(
   }
 }
 
-/** One line or row of bars for each facilitator: what `value` says of its runs, `[label, name of the load]` each. */
+/** One line or row of bars for each facilitator: the `value` of its runs, each as `[label, name of the load]`. */
 function seriesOf(
   runs: readonly Run[],
   loads: readonly (readonly [label: string, name: string])[],
@@ -264,7 +264,7 @@ function barsOf(runs: readonly Run[], capacity: number): Bar[] {
   return bars;
 }
 
-/** By how many payments come together: those of a burst, or of a transaction's share of a load that goes on. */
+/** How many payments come together: those of a burst, or those that a sustained load brings for one transaction. */
 function limitOf({ load, settled, transactions }: Run): number {
   const together = load.perSecond === undefined ? load.payments : settled / Math.max(1, transactions);
   return together >= 100 ? 0.56 : together >= 50 ? 0.57 : 1;

@@ -11,7 +11,7 @@ import { FLOOR_CALLDATA_BYTES, FLOOR_GAS, REAL_TOKEN_GAS, WAY, withRealToken } f
 
 const SIZES = [1, 10, 50, 100, 200, 300] as const;
 const MOST = 300;
-/** Enough for a mean: their gas differs by the zero bytes of a signature. */
+/** Enough for a mean, because gas differs only by the zero bytes of a signature. */
 const SINGLES = 10;
 
 const SHAPES = [
@@ -20,7 +20,7 @@ const SHAPES = [
   { name: "N payers → N payees", key: "manyToMany", file: "gas-n-to-n", payers: MOST, payees: MOST },
 ] as const;
 
-/** What one way needs for N payments: per payment, as measured and as it would be with Circle's token. */
+/** What one way uses for N payments, per payment: as measured, and as it would be with Circle's token. */
 type Cost = { readonly gas: number; readonly realGas: number; readonly bytes: number; readonly ownGas: number };
 type Row = { readonly count: number; readonly ways: ReadonlyMap<string, Cost>; readonly predictionOff: number };
 
@@ -127,7 +127,7 @@ function tableOf(name: string, rows: readonly Row[]): Table {
   };
 }
 
-/** What one more payment takes, which is what remains in a large batch: between 100 and 300. */
+/** What one more payment costs between 100 and 300 payments, which is what a payment costs in a large batch. */
 function slopeTable(figures: Record<string, number>): Table {
   const ways = [WAY.multicall, WIDE, WAY.tributary];
   const at = (key: string, count: number, way: string) => (figures[`gas ${key} ${count} ${way}`] ?? Number.NaN) * count;

@@ -1,5 +1,5 @@
 // Jobs: `tributary settle` of a file, as an operator runs it, against a chain in another process that mines every transaction
-// at once. Beside it the peers, and the same transactions handed to the chain by themselves: what of the time is the chain's.
+// at once. Beside it the peers, and the same transactions sent to the chain alone, which shows the chain's part of the time.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ const FULL: readonly Size[] = [
 ];
 const PEER_PAYMENTS = { quick: { single: 300, multicall: 3_000 }, full: { single: 2_000, multicall: 10_000 } };
 const LEAST_PER_SECOND = 400;
-/** A job of ten times the size takes ten times as long; with this much to spare. */
+/** A job of ten times the size takes ten times as long, times this tolerance. */
 const LINEAR = 1.25;
 
 type Run = Size & {
@@ -138,7 +138,7 @@ async function settle(
 
 const transaction = z.object({ to: z.string(), input: z.string(), gas: z.string() });
 
-/** Takes the transactions back and hands them to the chain again, one after the other: the time that the chain needs. */
+/** Reverts the chain and sends it the same transactions again, one after the other: the time that the chain needs. */
 async function replay(chain: RemoteChain, snapshot: unknown, hashes: readonly string[]): Promise<number> {
   const calls = [];
   for (const hash of hashes) {
@@ -201,7 +201,7 @@ async function measurePeers(
     peers.push({ way, count: some.length, seconds, gas });
     await chain.request("evm_revert", [snapshot]);
   };
-  // Keys of their own: viem's nonceManager remembers what was taken back.
+  // Separate keys, because viem's nonceManager remembers transactions that were taken back.
   const [single, multicall] = [chain.accounts[16]!.privateKey, chain.accounts[17]!.privateKey];
   await timed(WAY.single, single, payments.slice(0, counts.single), settleOneByOne);
   await timed(WAY.multicall, multicall, payments.slice(0, counts.multicall), settleWithMulticall);

@@ -1,4 +1,4 @@
-// How much the journal takes by itself, on SQLite and PostgreSQL, both waiting for the disk.
+// The journal alone, on SQLite and PostgreSQL, both waiting for the disk.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,7 +62,7 @@ async function measure(opened: Journal, seconds: number): Promise<{ intakes: Int
   return { intakes, lifecycle: await lifecycle(opened, seconds) };
 }
 
-/** Accepts one new payment at each call. */
+/** Accepts one new payment per call. */
 function acceptor(opened: Journal): () => Promise<PaymentRow> {
   let seeds = 0;
   return async () => {
@@ -73,7 +73,7 @@ function acceptor(opened: Journal): () => Promise<PaymentRow> {
   };
 }
 
-/** Accepts payments one by one at a rate, as a server does, whether or not earlier calls were answered. */
+/** Accepts payments one by one at a steady rate, as a server does, whether or not earlier calls were answered. */
 async function atRate(accept: () => Promise<PaymentRow>, perSecond: number, seconds: number): Promise<Intake> {
   const latencies: number[] = [];
   const pending: Promise<void>[] = [];

@@ -1,4 +1,4 @@
-// `npm run bench`: measures Tributary beside what else one would use, writes the figures down and says which bars hold.
+// `npm run bench`: measures Tributary beside its alternatives, writes down the figures and says which bars hold.
 import { Command, InvalidArgumentError } from "commander";
 import { dataFee } from "./dataFee.ts";
 import { facilitator } from "./facilitator.ts";

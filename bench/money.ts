@@ -1,11 +1,11 @@
-// What the gas and the data of a payment come to in dollars. Nothing is measured here: it follows from the two subjects before.
+// What the gas and the data of a payment cost in dollars. Nothing is measured here: it follows from those two subjects.
 import { round, type Subject } from "./lib/results.ts";
 import { FLOOR_GAS, WAY } from "./lib/ways.ts";
 
 const ETHER_USD = 3_000;
 const GAS_PRICES_GWEI = [0.005, 0.05] as const;
 const AMOUNTS_USD = [0.0001, 0.001, 0.01, 0.05] as const;
-/** A full batch, and a day without much on L1. */
+/** A full batch, on a quiet day on L1. */
 const COUNT = 300;
 const LEVEL = "usual";
 const WAYS = [WAY.single, WAY.multicall, WAY.tributary] as const;

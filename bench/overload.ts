@@ -1,6 +1,5 @@
-// A facilitator of which more is asked than it can do: first how much that is, by callers who wait and then by floods of more and
-// more, then twice and four times as much. The chain has a
-// process of its own, the facilitator another, the callers are in this one.
+// A facilitator that is asked for more than it can do. First its capacity, by callers who wait and then by growing floods; then
+// twice and four times that. The chain has its own process, the facilitator another, the callers are in this one.
 import { setTimeout as pause } from "node:timers/promises";
 import type { SignedAuthorization } from "../src/authorization/types.ts";
 import { newestBlock } from "./lib/chainGas.ts";
@@ -17,20 +16,20 @@ const BLOCK_SECONDS = 2;
 const PAYERS = 1_000;
 const SECONDS = 30;
 const TIMES = [2, 4] as const;
-/** Callers at first; twice as many each time, until that settles hardly more. */
+/** Callers at first; twice as many each time, until that settles hardly any more. */
 const FIRST_CALLERS = 150;
 const MOST_CALLERS = 4_800;
-/** Ten blocks: settlements come in lumps, one to a block, and the best of several short spans would be luck. */
+/** Ten blocks: settlements come block by block, and the best of several short spans would be luck. */
 const STEP_SECONDS = 20;
-/** Before each span: it is getting used to more callers. */
+/** Before each span, while the facilitator adapts to more callers. */
 const UNCOUNTED_SECONDS = 4;
 const HARDLY_MORE = 1.15;
-/** A flood that shows whether it can do more than for callers who wait: so long, and at most so many times. */
+/** A flood that shows whether it can settle more than for callers who wait: how long, and how many times at most. */
 const FLOOD_SECONDS = 12;
 const MOST_FLOODS = 3;
-/** As long as a facilitator takes to answer everybody whom it lets in; the official client waits for 90 s. */
+/** Long enough for a facilitator to answer everybody whom it let in; the official client waits for 90 s. */
 const PATIENCE_MS = 60_000;
-/** How long somebody waits who was refused, before asking again. */
+/** How long a refused caller waits before asking again. */
 const RETRY_MS = 1_000;
 
 type Load = {
@@ -39,12 +38,12 @@ type Load = {
   readonly samples: readonly Sample[];
   /** Settled a second, from a block before the first success that was heard to the last one. */
   readonly goodput: number;
-  /** Charged on chain, and heard neither that nor a transaction. */
+  /** Charged on chain, but told neither that nor a transaction. */
   readonly chargedUntold: number;
-  /** Heard of a success that is not on chain. */
+  /** Told of a success that is not on chain. */
   readonly toldUncharged: number;
   readonly usage: Usage;
-  /** What it holds on to afterwards. */
+  /** Memory that it still holds afterwards. */
   readonly liveMiB: number;
 };
 
@@ -91,7 +90,7 @@ export const overload: Subject = {
   },
 };
 
-/** Settlements a second when as many callers as make a difference each wait for an answer and ask for the next one. */
+/** Settlements a second by so many callers that more make no difference, each asking again once answered. */
 async function findCapacity(
   { url }: RunningFacilitator,
   next: () => SignedAuthorization,
@@ -140,7 +139,7 @@ async function measure(
   };
   const samples = await sustain(`${running.url}/settle`, bodiesOf(payments), perSecond, onAnswer, PATIENCE_MS);
   const usage = await running.usage();
-  // What was charged is known once nothing is on its way any more.
+  // The charges are known once nothing is on its way.
   await untilQuiet(running);
   const used = await usesSince(chain, before);
   const isUsed = (i: number): boolean => used.has(payments[i]!.nonce.toLowerCase());
@@ -160,7 +159,7 @@ async function measure(
 
 const QUIET = ['tributary_inside{endpoint="settle"}', "tributary_queue_payments", "tributary_payments_in_flight"];
 
-/** Waits until the facilitator has nothing to do any more. */
+/** Waits until the facilitator has nothing left to do. */
 async function untilQuiet({ url }: RunningFacilitator): Promise<void> {
   for (;;) {
     const text = await (await fetch(`${url}/metrics`)).text();
@@ -172,7 +171,7 @@ async function untilQuiet({ url }: RunningFacilitator): Promise<void> {
   }
 }
 
-/** Those who were let in, and those who were refused at once. */
+/** The requests that were let in, and those that were refused at once. */
 function parted(samples: readonly Sample[]) {
   const refused = samples.filter(({ status }) => status === 503);
   return { refused, answered: samples.filter(({ status }) => status !== 503) };

@@ -1,4 +1,4 @@
-// The planner alone: no node, no journal, no signatures. Each size in a process of its own.
+// The planner alone: no node, no journal, no signatures. Each size in its own process.
 import { z } from "zod";
 import { runForJson } from "./lib/child.ts";
 import { atMost, round, type Subject } from "./lib/results.ts";

@@ -35,7 +35,7 @@ export const verification: Subject = {
       const bodies = bodiesOf(payments);
       const runs: Run[] = [];
       for (const kind of FACILITATORS) {
-        // Its nonceManager has no part in a verification.
+        // The nonceManager plays no part in a verification.
         if (kind === "official, nonceManager") continue;
         tell(kind);
         const running = await startFacilitator(chain, kind);

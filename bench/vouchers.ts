@@ -1,6 +1,6 @@
-// Requests that are paid by voucher, at one server process of official packages: as they are, with channels in memory, and with
-// channels in our journal on disk and our check of vouchers. Everything else is the same. Chain, facilitator and servers have a
-// process of their own each, the buyers are in this one.
+// Requests paid by voucher, at one server process of official packages: with channels in memory, and with channels in our
+// journal on disk and our check of vouchers. Everything else is the same. Chain, facilitator and servers each have their own
+// process; the buyers are in this one.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,21 +17,21 @@ import { type BuyingChannel, buyFlatOut, buySteadily, buyTimes, openBuyingChanne
 
 const REFERENCE = "official, in memory";
 const OURS = "Tributary, SQLite";
-/** What the storage costs by itself; in the long form only. */
+/** What the storage alone costs; only in the long form. */
 const STORAGE_ALONE = "official check, SQLite";
 const CHANNELS = 32;
 const PRICE = 100n;
 const DEPOSIT = 10_000_000n;
 /** Purchases of each channel before anything is measured: the first ones compile code. */
 const WARM_UP = 8;
-/** The servers take turns, and what is said of them is the median: no server has the quieter machine. */
+/** The servers take turns and the median counts, so that no server has the quieter machine. */
 const TURNS = { quick: 3, full: 5 };
 const SECONDS = { quick: { flatOut: 1, steady: 2 }, full: { flatOut: 4, steady: 4 } };
 const STEADY_PER_SECOND = 100;
-/** Vouchers that the first turn begins with; those behind it begin with somewhat more than a server took before. */
+/** Vouchers that the first turn begins with; later turns begin with somewhat more than a server took before. */
 const SIGNED_PER_SECOND = 800;
 const SPARE = 1.25;
-/** Signing keeps this process from noticing which of its idle connections a server has closed. */
+/** While it signs, this process does not notice which of its idle connections a server has closed. */
 const SETTLE_MS = 200;
 const AIM = { flatOut: "300 a second", steady: "p95 25 ms" };
 
@@ -96,7 +96,7 @@ export const vouchers: Subject = {
   },
 };
 
-/** A server with a payee of its own, and so with channels of its own. */
+/** A server with its own payee, and so with its own channels. */
 function startServer(chain: RemoteChain, facilitatorUrl: string, index: number, choice: readonly string[]) {
   const { address, privateKey } = chain.accounts[40 + index]!;
   const args = [facilitatorUrl, address, String(DEPOSIT), ...choice];
@@ -126,7 +126,7 @@ async function measure(
     : buySteadily(channels, STEADY_PER_SECOND, seconds));
   const took = (performance.now() - startedMs) / 1_000;
   const { cpuSeconds } = await measured.usage();
-  // What went wrong while it warmed up counts too.
+  // Failures during the warm-up count too.
   const samples = [...bought, ...warmUp.filter(({ success }) => !success)];
   return { samples, seconds: took, cpuSeconds };
 }
@@ -134,7 +134,7 @@ async function measure(
 const nameOf = (load: Load): string =>
   load === "flatOut" ? `flat out, ${CHANNELS} callers` : `${STEADY_PER_SECOND} a second`;
 
-/** What one turn says of a server. */
+/** The figures of one turn of a server. */
 type Figures = { readonly perSecond: number; readonly p50: number; readonly p95: number; readonly cpuMs: number };
 
 function figuresOf({ samples, seconds, cpuSeconds }: Turn): Figures {
@@ -162,7 +162,7 @@ function report(servers: readonly Server[], signingMs: number) {
       return { name, load, of, middle, samples, failed: samples.filter(({ success }) => !success).length };
     }),
   );
-  /** By what factor ours differs from the reference: the median of the turns, each of which is beside one of the reference. */
+  /** The factor between ours and the reference: the median of the turns, each compared with the reference's turn beside it. */
   const against = (load: Load, key: keyof Figures): number => {
     const of = (name: string) => rows.find((row) => row.name === name && row.load === load)?.of ?? [];
     const reference = of(REFERENCE);

@@ -13,7 +13,7 @@ export type Chart = {
   readonly x: { readonly name: string; readonly log?: boolean };
   readonly y: { readonly name: string; readonly log?: boolean; readonly min?: number };
   readonly series: readonly Series[];
-  /** What no implementation can go beyond. */
+  /** The floor that no implementation can go below, or the ceiling above. */
   readonly floor?: Series;
 };
 
@@ -21,7 +21,7 @@ const WIDTH = 760;
 const HEIGHT = 450;
 /** Told apart by people who see colours differently, too (Okabe and Ito). */
 const COLOURS = ["#d55e00", "#e69f00", "#56b4e9", "#0072b2", "#009e73", "#cc79a7"];
-/** All of them, on several lines where they are long. */
+/** All of them, on several lines if they are long. */
 const LABEL = { interval: 0, width: 84, overflow: "break", fontSize: 11 } as const;
 const FLOOR_COLOUR = "#444444";
 
@@ -30,7 +30,7 @@ export function drawChart(chart: Chart): string {
   const drawn = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   try {
     drawn.setOption(optionOf(chart));
-    // Names that count up in a process, and the styles for a pointer, which a picture never meets.
+    // Names that count up within a process, and styles for a pointer, which a picture never has.
     const svg = drawn
       .renderToSVGString()
       .replace(/<style[\s\S]*?<\/style>\n?/, "")
@@ -41,7 +41,7 @@ export function drawChart(chart: Chart): string {
       .trimEnd()
       .concat("\n");
   } finally {
-    // Else its timer keeps the process alive.
+    // Otherwise its timer keeps the process alive.
     drawn.dispose();
   }
 }

@@ -20,7 +20,7 @@ export type RunningFacilitator = Measured & {
 const said = z.object({ url: z.string(), sender: z.string() });
 let started = 0;
 
-/** Starts a facilitator in a process of its own with a key of its own; Tributary as its command, with a journal on disk. */
+/** Starts a facilitator in its own process with its own key; Tributary as its command, with a journal on disk. */
 export async function startFacilitator(chain: RemoteChain, kind: FacilitatorKind): Promise<RunningFacilitator> {
   // The first twenty are for payers and for the chain's own use.
   const account = chain.accounts[20 + (started % (chain.accounts.length - 20))]!;

@@ -23,8 +23,8 @@ type Kind = {
 };
 
 /**
- * What an item that fails adds to a batch of good ones, by the reason why it fails: one transaction of 20 good items and 10
- * bad ones against one of the 20 alone.
+ * What a failed item adds to a batch of good ones, by the reason of its failure: one transaction of 20 good and 10 bad items,
+ * compared with one of the 20 good items alone.
  */
 export async function measureFailures(
   lab: GasLab,
@@ -83,7 +83,7 @@ export async function measureFailures(
       if (isWide !== true) return compact(authorization);
       return { form: "wide", authorization, overload: "bytes", gasAllowance: ALLOWANCE };
     });
-    // In the middle: what the good ones touch first is paid for already, and whatever the bad ones leave has to do for the rest.
+    // In the middle: good items have already paid for what is touched first, and good items still come after the bad ones.
     const [before, behind] = [good.slice(0, GOOD / 2), good.slice(GOOD / 2)];
     const around = [...before.map(compact), ...items, ...behind.map(compact)];
     const router = await lab.send([lab.router(around, ALLOWANCE)], false);

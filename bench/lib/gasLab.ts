@@ -11,7 +11,7 @@ import { bytesFor } from "./random.ts";
 import { setBalances } from "./token.ts";
 import { encodeMulticall } from "./ways.ts";
 
-/** A transaction that was mined, and what of its gas was used inside the token's calls. */
+/** A mined transaction, and how much of its gas was used inside the token's calls. */
 export type Used = {
   readonly gas: number;
   readonly tokenGas: number;
@@ -74,7 +74,7 @@ export async function openGasLab(seed: number) {
       to: chain.router,
       data: encodeSettle({ token: chain.usdc, batchId: bytesFor(seed, "batch", items.length), gasAllowance, items }),
     }),
-    /** What the planner makes of payments between accounts of which everybody is rich. */
+    /** The planner's batches of payments between accounts that all have enough. */
     plan: (payments: readonly SignedAuthorization[]) => {
       const accounts = payments.flatMap(({ from, to }) => [from.toLowerCase(), to.toLowerCase()]);
       const balances = new Map(accounts.map((account) => [account, RICH]));
@@ -86,7 +86,7 @@ export async function openGasLab(seed: number) {
         balances: new Map([[tokenKey(chain.chainId, chain.usdc), balances]]),
       });
     },
-    /** A planned batch as the transaction that carries it, with the gas limit that the plan gives it. */
+    /** A planned batch as its transaction, with the plan's gas limit. */
     callOf: (batch: PlannedBatch): Call => {
       const [item] = batch.items;
       if (batch.kind === "direct" && item !== undefined) {

@@ -9,13 +9,13 @@ export type Sample = {
   readonly ms: number;
   readonly success: boolean;
   readonly reason: string | undefined;
-  /** HTTP's; undefined where no answer came. */
+  /** The HTTP status; undefined if no answer came. */
   readonly status?: number | undefined;
   /** Whether the answer named a transaction. */
   readonly hasTransaction?: boolean | undefined;
 };
 
-/** Longer than anybody who waits for a web page has patience for. */
+/** Longer than anybody waits for a web page. */
 const PATIENCE_MS = 20_000;
 
 const settleAnswer = z.object({
@@ -25,14 +25,14 @@ const settleAnswer = z.object({
 });
 const verifyAnswer = z.object({ isValid: z.boolean(), invalidReason: z.string().optional() });
 
-/** Bodies of /verify and /settle, made beforehand: making them is no part of what is measured. */
+/** Bodies of /verify and /settle, made in advance, so that making them is not measured. */
 export function bodiesOf(payments: readonly SignedAuthorization[]): string[] {
   return payments.map((payment) => JSON.stringify(bodyV2(payment)));
 }
 
 async function ask(url: string, body: string, patienceMs: number): Promise<Omit<Sample, "ms">> {
   try {
-    // Not by fetch, which takes more of the processor: the callers share it with what they call.
+    // Not by fetch, which uses more processor time: the callers share the processor with what they call.
     const { statusCode: status, body: answered } = await request(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -97,13 +97,13 @@ export async function flatOut(url: string, bodies: readonly string[], callers: n
   return samples;
 }
 
-/** The value below which a share of the samples is. */
+/** The value below which a share of the samples lies. */
 export function percentile(samples: readonly Sample[], share: number): number {
   const sorted = samples.map(({ ms }) => ms).sort((a, b) => a - b);
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
 }
 
-/** The commonest reason why samples failed; undefined where none did. */
+/** The most common reason why samples failed; undefined if none did. */
 export function commonestReason(samples: readonly Sample[]): string | undefined {
   const counts = new Map<string, number>();
   for (const { success, reason } of samples) {

@@ -12,7 +12,7 @@ const ACCOUNTS = 20;
 /** Predeploy of the OP stack (specification, "Predeploys"), and the only account that may write it. */
 const L1_BLOCK: Address = "0x4200000000000000000000000000000000000015";
 const DEPOSITOR: Address = "0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001";
-/** `setL1BlockValuesIsthmus()`, whose arguments are packed behind it. */
+/** `setL1BlockValuesIsthmus()`; its packed arguments follow it. */
 const SET_VALUES: Hex = "0x098999be";
 
 export type OpChain = Genesis & {

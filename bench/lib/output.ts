@@ -20,7 +20,7 @@ export function writeResults(results: Results, folder = home): void {
   }
 }
 
-/** Brings the documents that quote results up to date. */
+/** Updates the documents that quote results. */
 export function updateQuotes(results: Results): void {
   for (const [file, quote] of Object.entries(QUOTES)) {
     const path = join(root, file);

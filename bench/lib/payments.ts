@@ -6,18 +6,18 @@ import type { Authorization, SignedAuthorization } from "../../src/authorization
 import { networks } from "../../src/networks.ts";
 import { addressFor, bytesFor, valueFor } from "./random.ts";
 
-// Times none of whose bytes is zero: nothing here is cheaper than in the field.
+// Times without a zero byte, so that nothing here is cheaper than in real use.
 const VALID_AFTER = 1_700_000_001n;
 const VALID_BEFORE = 4_102_444_801n;
 
-/** An hour from now or a little later, without a byte that is zero: facilitators take nothing that is valid for much longer. */
+/** An hour from now or a little later, without a zero byte: facilitators refuse what is valid for much longer. */
 export function soon(): bigint {
   let seconds = Math.floor(Date.now() / 1000) + 3_600;
   while ([0, 8, 16, 24].some((bits) => ((seconds >>> bits) & 0xff) === 0)) seconds += 1;
   return BigInt(seconds);
 }
 
-/** Who pays whom: payment i is of payer i mod `payers` to payee i mod `payees`. */
+/** Who pays whom: payment i is by payer i mod `payers` to payee i mod `payees`. */
 export type Shape = { readonly count: number; readonly payers: number; readonly payees: number };
 
 export type Mint = {
@@ -25,13 +25,13 @@ export type Mint = {
   readonly payee: (index: number) => Address;
   readonly sign: (index: number, terms?: Partial<Authorization> & { payer?: number }) => SignedAuthorization;
   readonly payments: (shape: Shape) => SignedAuthorization[];
-  /** Everybody whom payments of these shapes concern. */
+  /** All payers and payees of these shapes. */
   readonly parties: (...shapes: readonly Shape[]) => Address[];
 };
 
 /**
- * Makes payments in the local chain's USDC that follow from `seed` and `label`: another label gives other nonces to the same
- * payers and payees. `common`: terms of all of them.
+ * Makes payments in the local chain's USDC, derived from `seed` and `label`: another label gives other nonces to the same
+ * payers and payees. `common`: terms that all of them share.
  */
 export function openMint(seed: number, label: string, common: Pick<Partial<Authorization>, "validBefore"> = {}): Mint {
   const payers = new Map<number, { readonly key: Uint8Array; readonly address: Address }>();
@@ -48,7 +48,7 @@ export function openMint(seed: number, label: string, common: Pick<Partial<Autho
   const payer = (index: number): Address => payerAt(index).address;
   const payee = (index: number): Address => addressFor(seed, "payee", index);
 
-  /** As a wallet signs it, but with libsecp256k1: tens of thousands are signed before anything is measured. */
+  /** As a wallet signs, but with libsecp256k1, because tens of thousands are signed before anything is measured. */
   function sign(
     index: number,
     { payer: from = 0, ...terms }: Partial<Authorization> & { payer?: number } = {},

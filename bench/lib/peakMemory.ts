@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * The most memory that this process ever had, in MiB, with its threads. Linux counts a parent's memory into the `maxRSS` of its
- * child, so the figure comes from /proc where there is one.
+ * The most memory that this process ever had, in MiB, threads included. Linux counts a parent's memory in the `maxRSS` of its
+ * child, so the figure comes from /proc if that exists.
  */
 export function peakMemoryMiB(): number {
   return (procKiB() ?? process.resourceUsage().maxRSS) / 1024;

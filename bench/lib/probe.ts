@@ -1,12 +1,12 @@
-// Loaded into a process that is measured (`--import`): answers how much of the processor it used, how much memory it has and
-// how late its event loop was. The parent asks over the channel that `fork` opens.
+// Loaded into a measured process (`--import`): answers how much processor time it used, how much memory it has and how late its
+// event loop was. The parent asks over the channel that `fork` opens.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { peakMemoryMiB } from "./peakMemory.ts";
 import type { Usage } from "./processes.ts";
 
-// Counts the resolution too: an idle process has a median of 1.1 ms.
+// Includes the resolution: an idle process has a median of 1.1 ms.
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let cpu = process.cpuUsage();
 
@@ -32,6 +32,6 @@ process.on("message", (message) => {
     process.send?.({ probe: "usage", usage });
   }
 });
-// A parent that died leaves nothing behind, and the channel alone keeps nothing alive.
+// The process ends when its parent dies, and the channel alone does not keep it alive.
 process.on("disconnect", () => process.exit(1));
 process.channel?.unref();

@@ -15,9 +15,9 @@ export type Measured = {
   /** Counts processor time and the lateness of the event loop from now on. */
   readonly begin: () => Promise<void>;
   readonly usage: () => Promise<Usage>;
-  /** What it holds on to: the heap after a collection, in MiB. */
+  /** Memory that it still holds: the heap after a collection, in MiB. */
   readonly liveMiB: () => Promise<number>;
-  /** What it printed in all, once it has ended by itself. */
+  /** Everything that it printed, once it has ended by itself. */
   readonly ended: () => Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
   readonly stop: () => Promise<void>;
 };
@@ -38,7 +38,7 @@ const root = new URL("../../", import.meta.url);
 const probe = new URL("probe.ts", import.meta.url).href;
 const STOP_MS = 5_000;
 
-/** Starts a program of this repository in a process of its own, with the probe in it. It ends with this process. */
+/** Starts a program of this repository in its own process, with the probe in it. It ends with this process. */
 export function startMeasured(
   program: string,
   args: readonly string[],
@@ -62,7 +62,7 @@ export function startMeasured(
   });
   firstLine.catch(() => undefined);
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    // Only what went wrong last is of interest.
+    // Only the last error is of interest.
     stderr = (stderr + text).slice(-4_000);
   });
   return {

@@ -2,7 +2,7 @@ import { barTable, formatNumber, markdownTable } from "./markdown.ts";
 import type { Results } from "./results.ts";
 import { FLOOR_GAS, WAY } from "./ways.ts";
 
-/** What documents say of the results, by the file: it stands between two marks there, and nothing else quotes a figure. */
+/** What each document quotes from the results, between two marks. Nothing else quotes a figure. */
 export const QUOTES: Readonly<Record<string, (results: Results) => string>> = {
   "README.md": quoteInReadme,
   "docs/performance.md": quoteInPerformance,
@@ -11,7 +11,7 @@ export const QUOTES: Readonly<Record<string, (results: Results) => string>> = {
 const BEGIN = "<!-- bench: written by npm run bench -->";
 const END = "<!-- /bench -->";
 
-/** The text of a document with what it quotes of these results. */
+/** The text of a document with its quotes from these results. */
 export function withQuotes(text: string, quoted: string): string {
   const from = text.indexOf(BEGIN);
   const to = text.indexOf(END);

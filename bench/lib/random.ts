@@ -1,11 +1,11 @@
 import { type Address, type Hex, keccak256, numberToHex, stringToHex } from "viem";
 
-/** 32 bytes that follow from the seed and what they are for. */
+/** 32 bytes derived from the seed and from what they are for. */
 export function bytesFor(seed: number, purpose: string, index: number): Hex {
   return keccak256(stringToHex(`${seed}/${purpose}/${index}`));
 }
 
-/** An address without a key that follows from the seed. */
+/** An address without a key, derived from the seed. */
 export function addressFor(seed: number, purpose: string, index: number): Address {
   return `0x${bytesFor(seed, purpose, index).slice(26)}`;
 }

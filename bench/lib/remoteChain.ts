@@ -4,10 +4,10 @@ import type { Request } from "../../src/local/node.ts";
 import { type Measured, startMeasured } from "./processes.ts";
 
 const ACCOUNTS = 60;
-/** How many of them the chain has given ether. */
+/** How many of them have ether from the chain. */
 const KNOWN_ACCOUNTS = 20;
 
-/** The local chain, in a process of its own whose processor time is measured. */
+/** The local chain, in its own process whose processor time is measured. */
 export type RemoteChain = Measured & {
   readonly rpcUrl: string;
   readonly request: Request;
@@ -36,7 +36,7 @@ function rpcTo(rpcUrl: string): Request {
   return async (method, params = []) => {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
     const post = () => fetch(rpcUrl, { method: "POST", headers: { "content-type": "application/json" }, body });
-    // A connection that was idle for long may be closed by the chain at the moment at which it is used again.
+    // The chain may close a connection that was idle for long at the moment when it is used again.
     const response = await post().catch(post);
     const read = answer.parse(await response.json());
     if ("error" in read) throw new Error(`${method}: ${read.error.message}`);

@@ -4,7 +4,7 @@ import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import type { Chart } from "./charts.ts";
 
-/** What has to hold. `bound` says on which side of `limit` the value has to be. */
+/** A condition that has to hold. `bound` says on which side of `limit` the value has to be. */
 export type Bar = {
   readonly name: string;
   readonly value: number;
@@ -31,7 +31,7 @@ export type Section = {
   readonly bars: readonly Bar[];
   readonly tables: readonly Table[];
   readonly charts: readonly Chart[];
-  /** Figures by name, for other subjects, for documents and for whoever reads the JSON. */
+  /** Figures by name, for other subjects, for documents and for readers of the JSON. */
   readonly figures: Readonly<Record<string, number>>;
 };
 
@@ -76,7 +76,7 @@ export function atLeast(name: string, value: number, limit: number, unit: string
   return { name, value: round(value), limit, unit, bound: "at least", holds: value >= limit };
 }
 
-/** How far a bar is missed, as text; undefined where it holds. */
+/** How far a bar is missed, as text; undefined if it holds. */
 export function missedBy({ name, value, limit, unit, bound, holds }: Bar): string | undefined {
   if (holds) return undefined;
   return `${name}: ${value} ${unit}, ${round(Math.abs(value - limit))} ${bound === "at most" ? "above" : "below"} ${limit}`;
@@ -111,7 +111,7 @@ export function resultsOf(
   };
 }
 
-/** The commit that is checked out, with a mark where files differ from it. */
+/** The commit that is checked out, with a mark if files differ from it. */
 function commit(): string {
   const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
   try {

@@ -5,11 +5,11 @@ import { newestBlock } from "./chainGas.ts";
 import type { RemoteChain } from "./remoteChain.ts";
 
 const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
-/** Blocks whose logs are asked for at once: a full one has some hundreds. */
+/** Blocks whose logs are read at once: a full block has some hundreds of logs. */
 const AT_ONCE = 5;
 const logs = z.array(z.object({ topics: z.array(z.string()) }));
 
-/** The nonces that were used on chain after a block, in lower case: whoever signed one of them was charged. */
+/** The nonces that were used on chain after a block, in lower case: the signer of each was charged. */
 export async function usesSince(chain: RemoteChain, after: number): Promise<ReadonlySet<string>> {
   const used = new Set<string>();
   const newest = await newestBlock(chain);

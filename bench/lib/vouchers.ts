@@ -11,17 +11,17 @@ import type { Sample } from "./load.ts";
 /** A channel that has its deposit, and its buyer, who has one request under way at most. */
 export type BuyingChannel = {
   readonly url: string;
-  /** Payments in their order: each is good once the one before it was taken. */
+  /** Payments in order: each is valid once the one before it was accepted. */
   readonly payments: string[];
-  /** Makes the payment behind the last one. */
+  /** Makes the next payment. */
   readonly sign: () => Promise<string>;
-  /** What a payment that was refused leaves unclear: nothing more is bought. */
+  /** Set once a payment was refused: the channel's state is unclear then, and nothing more is bought. */
   isBroken: boolean;
 };
 
 const { caip2 } = networks.baseSepolia;
 
-/** Buys once with the official client, which makes the deposit; what follows pays `price` atomic units by voucher each time. */
+/** Buys once with the official client, which makes the deposit; each later purchase pays `price` atomic units by voucher. */
 export async function openBuyingChannel(url: string, buyer: LocalAccount, price: bigint): Promise<BuyingChannel> {
   let first: PaymentPayload | undefined;
   const noting: typeof fetch = (input, init) => {
@@ -29,7 +29,7 @@ export async function openBuyingChannel(url: string, buyer: LocalAccount, price:
     first = (decodeHeader(asked.headers.get("payment-signature")) as PaymentPayload | undefined) ?? first;
     return fetch(asked);
   };
-  // The packages type EIP-712 messages as records of anything.
+  // The packages type EIP-712 messages as plain records.
   const signer = toClientEvmSigner(buyer as Parameters<typeof toClientEvmSigner>[0]);
   const client = new x402Client().register(caip2, new BatchSettlementEvmScheme(signer));
   const response = await wrapFetchWithPayment(noting, client)(url);
@@ -53,14 +53,14 @@ export async function openBuyingChannel(url: string, buyer: LocalAccount, price:
   };
 }
 
-/** Signs until a channel has `count` payments to send. Gives how many were signed. */
+/** Signs until a channel has `count` payments to send. Returns how many were signed. */
 export async function signAhead(channel: BuyingChannel, count: number): Promise<number> {
   const before = channel.payments.length;
   while (channel.payments.length < count) channel.payments.push(await channel.sign());
   return channel.payments.length - before;
 }
 
-/** Buys once more. A channel whose payment was not taken is broken from then on. */
+/** Buys once more. A channel whose payment was refused is broken from then on. */
 async function buy(channel: BuyingChannel, startedMs = performance.now()): Promise<Sample> {
   const payment = channel.payments.shift() ?? (await channel.sign());
   let reason: string | undefined;
@@ -75,7 +75,7 @@ async function buy(channel: BuyingChannel, startedMs = performance.now()): Promi
   return { ms: performance.now() - startedMs, success: reason === undefined, reason };
 }
 
-/** Every buyer `count` times, one purchase behind the other. */
+/** Every buyer `count` times, one purchase after the other. */
 export async function buyTimes(channels: readonly BuyingChannel[], count: number): Promise<Sample[]> {
   return buyWhile(channels, () => {
     let left = count;
@@ -113,7 +113,7 @@ export async function buySteadily(
     const waitMs = startedMs + (i * 1_000) / perSecond - performance.now();
     if (waitMs > 1) await pause(waitMs);
     const dueMs = performance.now();
-    // Where all are busy, the wait for one counts.
+    // If all are busy, the wait for one counts.
     while (idle.length === 0 && channels.some(({ isBroken }) => !isBroken)) await pause(1);
     const channel = idle.shift();
     if (channel === undefined) {

@@ -24,8 +24,8 @@ export function encodeMulticall(token: Address, payments: readonly SignedAuthori
 }
 
 /**
- * What transactions would use with Circle's token in the place of MockUSDC, whose code is cheaper: some gas more for each
- * payment, and some more at the first use of the token in a transaction. The figures are those of the gas models.
+ * What transactions would use with Circle's token instead of MockUSDC, whose code is cheaper: some gas more for each payment,
+ * and some more at the first use of the token in a transaction. The figures are those of the gas models.
  */
 export function withRealToken(gas: number, payments: number, transactions: number): number {
   const perPayment = CIRCLE_USDC_GAS.transferGas - MOCK_USDC_GAS.transferGas;
@@ -34,10 +34,10 @@ export function withRealToken(gas: number, payments: number, transactions: numbe
   return gas + payments * perPayment + transactions * (perTransaction + alone);
 }
 
-/** Gas per payment that no way of batching can go below: the real token's own part, calldata without a byte to spare. */
+/** Gas per payment that no way of batching can go below: the real token's own part, and the least calldata. */
 export const FLOOR_GAS = { manyToOne: 46_150, oneToOne: 38_850, manyToMany: 51_300 } as const;
 
-/** Calldata of a payment that cannot be left out: payer, value, times, nonce, signature; 20 more for a payee of its own. */
+/** Calldata that a payment cannot do without: payer, value, times, nonce, signature; 20 bytes more for its own payee. */
 export const FLOOR_CALLDATA_BYTES = 126;
 
 /** What Circle's token itself uses for one of many payments to one payee (N → 1), whoever calls it. */

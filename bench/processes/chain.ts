@@ -1,4 +1,4 @@
-// The local chain in a process of its own: `node chain.ts [BLOCK_SECONDS]`. Prints its URL and runs until it is ended.
+// The local chain in its own process: `node chain.ts [BLOCK_SECONDS]`. Prints its URL and runs until it is stopped.
 import { startLocalChain } from "../../src/local/index.ts";
 
 const chain = await startLocalChain({ blockTimeSeconds: Number(process.argv[2] ?? 0) });

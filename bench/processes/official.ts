@@ -1,5 +1,5 @@
-// The official facilitator, put together from @x402/core, @x402/evm and express as their own basic example does it: one transaction
-// for each payment. `node official.ts RPC_URL [nonce-manager]`, key in PRIVATE_KEY; prints its URL.
+// The official facilitator, built from @x402/core, @x402/evm and express as in their own basic example: one transaction for each
+// payment. `node official.ts RPC_URL [nonce-manager]`, key in PRIVATE_KEY; prints its URL.
 import type { AddressInfo } from "node:net";
 import { x402Facilitator } from "@x402/core/facilitator";
 import { toFacilitatorEvmSigner } from "@x402/evm";
@@ -13,7 +13,7 @@ const [rpcUrl, choice] = process.argv.slice(2);
 const privateKey = process.env.PRIVATE_KEY as Hex;
 const account = privateKeyToAccount(privateKey, choice === "nonce-manager" ? { nonceManager } : {});
 const client = createWalletClient({ account, chain: baseSepolia, transport: http(rpcUrl) }).extend(publicActions);
-// The packages type their signer looser than viem's client is.
+// The packages type their signer more loosely than viem types its client.
 type Signer = Parameters<typeof toFacilitatorEvmSigner>[0];
 const signer = toFacilitatorEvmSigner({ ...client, address: account.address } as unknown as Signer);
 const facilitator = registerExactEvmScheme(new x402Facilitator(), { signer, networks: "eip155:84532" });
@@ -31,7 +31,7 @@ for (const action of ["verify", "settle"] as const) {
   });
 }
 const server = app.listen(0, "127.0.0.1", () => {
-  // As long as Tributary's, so that no caller meets a connection that is being closed.
+  // As long as Tributary's, so that no caller uses a connection that is being closed.
   server.keepAliveTimeout = 65_000;
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });

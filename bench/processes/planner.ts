@@ -1,5 +1,5 @@
-// Plans payments in a process of its own, so that its memory is the plan's: `node planner.ts COUNT SEED`, figures as one line
-// of JSON. The payments are noise of the right shape, for the planner looks at no signature.
+// Plans payments in its own process, so that its memory is the plan's: `node planner.ts COUNT SEED`, figures as one line of JSON.
+// The payments are random bytes of the right shape, because the planner checks no signature.
 import { createCipheriv, createHash } from "node:crypto";
 import type { Address, Hex } from "viem";
 import { type PlannablePayment, planBatches, tokenKey } from "../../src/batch/index.ts";
@@ -17,7 +17,7 @@ const NOW = 2_000_000_000n;
 
 const key = createHash("sha256").update(seed).digest();
 const stream = createCipheriv("aes-256-ctr", key, Buffer.alloc(16));
-/** The next bytes of a stream that follows from the seed, as one flat string: one that is glued together would hold its parts. */
+/** The next bytes of a stream derived from the seed, as one flat string: a concatenated one would keep its parts in memory. */
 const noise = (bytes: number): Hex => {
   const hex = stream.update(Buffer.alloc(bytes)).toString("hex");
   return Buffer.from(`0x${hex}`, "latin1").toString("latin1") as Hex;
@@ -44,7 +44,7 @@ for (let i = 0; i < count; i += 1) {
 }
 const balances = new Map([...payers, ...payees].map((account) => [account.toLowerCase(), 10n ** 12n]));
 
-// What nobody can do without: looking at every payment once.
+// The floor: looking at every payment once.
 const walkedAt = performance.now();
 let sum = 0n;
 for (const { value, validBefore } of payments) sum += value + validBefore;
