@@ -68,7 +68,7 @@ function keepWithinBalance(table: PaymentTable, fates: Fates, own: Uint32Array, 
   for (const index of own.sort((a, b) => comparePayments(table, a, b))) {
     if (fates.of[index] !== LIVE) continue;
     const { value } = payments[index]!;
-    if (value > balance) fates.drop(index, { kind: "insufficient-balance", value, balance });
+    if (value > balance) fates.drop(index, { kind: "underfunded", value, balance });
     else if (value > balance - committed) fates.drop(index, { kind: "over-committed", value, balance, committed });
     else committed += value;
   }

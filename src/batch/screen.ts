@@ -20,7 +20,7 @@ export function findDefect(
   if (validAfter + 1n >= validBefore) return { kind: "never-valid", validAfter, validBefore };
   if (to === ZERO_ADDRESS) return { kind: "zero-payee" };
   const used = input.usedAuthorizations;
-  if (used !== undefined && used.size > 0 && used.has(authorizationId(payment))) return { kind: "nonce-used" };
+  if (used !== undefined && used.size > 0 && used.has(authorizationId(payment))) return { kind: "already-used" };
 
   const earliestDeadline = latest(input.nowSeconds, validAfter) + limits.safetyMarginSeconds;
   if (validBefore <= earliestDeadline) return { kind: "expires-too-soon", validBefore, earliestDeadline };

@@ -69,7 +69,7 @@ export type DropReason =
   | { readonly kind: "expired"; readonly validBefore: bigint }
   /** No second lies between its bounds. */
   | { readonly kind: "never-valid"; readonly validAfter: bigint; readonly validBefore: bigint }
-  | { readonly kind: "nonce-used" }
+  | { readonly kind: "already-used" }
   /** The token reverts with `ERC20: transfer to the zero address`. */
   | { readonly kind: "zero-payee" }
   /** The same terms are in the plan, or in the list of deferred payments, already. */
@@ -81,7 +81,7 @@ export type DropReason =
   | { readonly kind: "missing-token" }
   | { readonly kind: "payer-held" }
   | { readonly kind: "below-minimum"; readonly value: bigint; readonly minimumValue: bigint }
-  | { readonly kind: "insufficient-balance"; readonly value: bigint; readonly balance: bigint }
+  | { readonly kind: "underfunded"; readonly value: bigint; readonly balance: bigint }
   /** The balance would do, had other payments of this plan not been promised `committed` of it. */
   | { readonly kind: "over-committed"; readonly value: bigint; readonly balance: bigint; readonly committed: bigint }
   | { readonly kind: "above-gas-cap"; readonly gas: bigint; readonly cap: bigint }

@@ -1,23 +1,8 @@
 import { decodeErrorResult, type Hex, hexToString, isHex, parseAbi } from "viem";
+import type { RefusalReason } from "../reasons.ts";
 import { printable } from "../text.ts";
 
-/** Why the token refused an authorization. */
-export type RefusalReason =
-  | "already-used"
-  | "expired"
-  | "not-yet-valid"
-  /**
-   * Proof for a payer without code only. USDC says the same where code of the payer (ERC-1271, EIP-7702) reverts or uses up
-   * its gas: the token asks it in a call that may fail, and keeps a 64th of the gas to say so with.
-   */
-  | "bad-signature"
-  | "underfunded"
-  | "blocked"
-  | "token-paused"
-  /** Reverted without data: the gas allowance ran out, or code of the payer reverted with nothing. */
-  | "gas-capped"
-  /** Anything else; see the message. */
-  | "refused";
+export type { RefusalReason } from "../reasons.ts";
 
 export type Refusal = {
   readonly reason: RefusalReason;

@@ -42,6 +42,7 @@ export {
   type Work,
 } from "../journal/index.ts";
 export type { Logger } from "../logger.ts";
+export type { Reason, RejectionReason } from "../reasons.ts";
 export {
   EngineBusyError,
   EngineClosedError,
@@ -52,7 +53,6 @@ export { type StartEngineOptions, startEngine } from "./engine/start.ts";
 export type { KeyWait } from "./engine/takeKeys.ts";
 export {
   type Admission,
-  type AdmissionRefusal,
   CallKeyError,
   type CallSubmission,
   type Submission,
@@ -87,7 +87,7 @@ export {
   type WatchStatus,
 } from "./job/watch/types.ts";
 export { watchPayments } from "./job/watch/watch.ts";
-export type { JobPayment, PaymentOutcome, PaymentResult, RejectionReason } from "./outcome/results.ts";
+export type { JobPayment, PaymentOutcome, PaymentResult } from "./outcome/results.ts";
 export {
   DEFAULT_POLICY,
   type EnginePolicy,

@@ -1,6 +1,5 @@
 import type { Evidence, HistoryRow, PaymentRow } from "../../journal/index.ts";
-import { retryRuleOfReason } from "../../settlement/intake/retryRequest.ts";
-import { retryRuleOfState } from "../../settlement/outcome/retry.ts";
+import { retryRuleOf } from "../../settlement/outcome/retry.ts";
 
 /** A payment as JSON: its terms, where it stands, why, and what may be done. The signature is left out. */
 export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {
@@ -24,7 +23,7 @@ export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {
     validBefore: row.deadlineSeconds,
     state,
     reason: reason ?? null,
-    retry: retryOf(row),
+    retry: retryRuleOf(row),
     evidence,
     batchId: batchId ?? null,
     tries,
@@ -43,11 +42,6 @@ export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {
           })),
         }),
   };
-}
-
-/** The retry rule of a payment as it stands. */
-export function retryOf({ state, reason }: Pick<PaymentRow, "state" | "reason">): string {
-  return state === "rejected" ? retryRuleOfReason(reason) : retryRuleOfState(state);
 }
 
 /** Evidence in one line, for people. */

@@ -2,7 +2,9 @@ import { type Journal, type PaymentRow, readAttempts } from "../../settlement/in
 import { attemptJson, describeAttempts } from "../output/attemptText.ts";
 import { formatTable, printJson, printLine } from "../output/output.ts";
 import { paintState } from "../output/paymentState.ts";
-import { evidenceText, paymentJson, retryOf, time } from "../output/paymentText.ts";
+import type { RetryRule } from "../../reasons.ts";
+import { retryRuleOf } from "../../settlement/outcome/retry.ts";
+import { evidenceText, paymentJson, time } from "../output/paymentText.ts";
 
 /** Shows payments with their terms, their history and every transaction that was signed for them. */
 export async function showPayments(journal: Journal, rows: readonly PaymentRow[], json: boolean): Promise<void> {
@@ -42,7 +44,7 @@ function describe(row: PaymentRow): string[] {
     ["valid before", time(Number(row.deadlineSeconds < MAX_TIME ? row.deadlineSeconds : MAX_TIME) * 1000)],
     ["state", `${paintState(row.state)}${reason}`],
     ["evidence", evidenceText(row.evidence)],
-    ["retry", RETRIES[retryOf(row)] ?? retryOf(row)],
+    ["retry", RETRIES[retryRuleOf(row)]],
     ["source", row.source ?? "–"],
   ];
   return formatTable([{ title: "payment" }, { title: String(row.id) }], lines).split("\n");
@@ -51,7 +53,7 @@ function describe(row: PaymentRow): string[] {
 /** The last second that a date can show. */
 const MAX_TIME = 8_640_000_000_000n;
 
-const RETRIES: Readonly<Record<string, string>> = {
+const RETRIES: Readonly<Record<RetryRule, string>> = {
   now: "goes by itself: it is in the queue",
   hold: "none while its outcome is unknown",
   "until-deadline": "tributary retry, once what the token held against it has passed",

@@ -1,4 +1,5 @@
 import type { PaymentRow } from "../../journal/ports/payments.ts";
+import { isReason, type Reason } from "../../reasons.ts";
 
 /**
  * Why a payment is not valid or did not settle, in the words of the official packages: the strings of x402 v2 in @x402/evm,
@@ -81,28 +82,22 @@ export function reasonOfRow({ state, reason, evidence }: Pick<PaymentRow, "state
     case "expired":
       return { reason: REASON.validBefore, message: "it expired before it could be mined; nothing moved" };
     default:
-      return { reason: ofRefusal(reason), message: said ?? "the token refused it" };
+      return {
+        reason: (reason !== undefined && isReason(reason) ? ofRejection[reason] : undefined) ?? REASON.transactionFailed,
+        message: said ?? "the token refused it",
+      };
   }
 }
 
-function ofRefusal(reason: string | undefined): string {
-  switch (reason) {
-    case "already-used":
-      return REASON.nonceUsed;
-    case "expired":
-    case "never-valid":
-    case "expires-too-soon":
-      return REASON.validBefore;
-    case "not-yet-valid":
-      return REASON.validAfter;
-    case "bad-signature":
-      return REASON.signature;
-    case "underfunded":
-    case "over-committed":
-      return REASON.insufficientBalance;
-    case "missing-token":
-      return REASON.notDeployed;
-    default:
-      return REASON.transactionFailed;
-  }
-}
+/** The words of x402 for what a rejected payment's row gives as its reason; all others are a failed transaction. */
+const ofRejection: Readonly<Partial<Record<Reason, string>>> = {
+  "already-used": REASON.nonceUsed,
+  expired: REASON.validBefore,
+  "never-valid": REASON.validBefore,
+  "expires-too-soon": REASON.validBefore,
+  "not-yet-valid": REASON.validAfter,
+  "bad-signature": REASON.signature,
+  underfunded: REASON.insufficientBalance,
+  "over-committed": REASON.insufficientBalance,
+  "missing-token": REASON.notDeployed,
+};

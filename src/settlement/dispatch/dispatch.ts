@@ -146,7 +146,7 @@ async function unplanned(
   for (const { payment, reason } of prepared.plan.dropped) {
     const row = rowOf(prepared.original(payment));
     if (row === undefined) continue;
-    if (reason.kind === "nonce-used") used.push(row);
+    if (reason.kind === "already-used") used.push(row);
     else transitions.push(dropped(port, row, reason, prepared.head, held));
   }
   return [...transitions, ...(await concludeUses(port, used, prepared.head))];

@@ -12,13 +12,14 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { NewPayment, PaymentRow } from "../../journal/ports/payments.ts";
 import type { LogProof, Work } from "../../journal/ports/work.ts";
 import type { TokenDomain } from "../../networks.ts";
+import type { Reason } from "../../reasons.ts";
+import { retryRuleOf } from "../outcome/retry.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { callIdentity } from "./callIdentity.ts";
 import { beyondCaps, createAdded, type Spending } from "./caps.ts";
 import type { Exposure } from "./exposure.ts";
 import { findShortfalls, type Shortfall } from "./funds.ts";
-import { retryRuleOfReason } from "./retryRequest.ts";
-import { type BadSignature, verifySubmissions } from "./verify.ts";
+import { verifySubmissions } from "./verify.ts";
 
 /** A payment as it is handed to the engine. */
 export type Submission = {
@@ -65,23 +66,9 @@ export type Admission = { readonly status: "accepted"; readonly row: PaymentRow;
 /** Why a payment is not taken in. */
 export type Refusal = {
   readonly status: "refused";
-  readonly reason: AdmissionRefusal;
+  readonly reason: Reason;
   readonly message: string;
 };
-
-export type AdmissionRefusal =
-  | BadSignature
-  | "expired"
-  | "already-used"
-  | "wrong-chain"
-  | "missing-token"
-  /** The payer has as much open as they may have, by sum or by count. */
-  | "payer-cap"
-  /** The token blocks the payee. */
-  | "blocked"
-  | "underfunded"
-  | "below-minimum"
-  | "closed";
 
 /** A key that names two calls: which of them is meant cannot be told. */
 export class CallKeyError extends TributaryError {
@@ -299,7 +286,7 @@ async function tryAgain(
   for (const admission of admissions) {
     if (!("status" in admission) || admission.status !== "accepted" || admission.isNew) continue;
     const { id, state, reason, deadlineSeconds } = admission.row;
-    const mayPass = state === "rejected" && retryRuleOfReason(reason) === "until-deadline";
+    const mayPass = state === "rejected" && retryRuleOf({ state, reason }) === "until-deadline";
     if (mayPass && deadlineSeconds > nowSeconds) ids.add(id);
   }
   if (ids.size === 0) return admissions;
@@ -384,6 +371,6 @@ async function factsOf(client: ChainClient, token: Address, authorizations: read
   }
 }
 
-function refuse(reason: AdmissionRefusal, message: string): Admission {
+function refuse(reason: Reason, message: string): Admission {
   return { status: "refused", reason, message };
 }

@@ -7,13 +7,12 @@ import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { verifySignatureOnChain } from "../../chain/facts/verify.ts";
 import type { TokenDomain } from "../../networks.ts";
+import { type Reason, REASONS } from "../../reasons.ts";
 
 /** What the token would say of a signature: the form of it that it takes, or why it takes none. */
 export type SignatureVerdict =
   | { readonly status: "valid"; readonly signature: Hex }
-  | { readonly status: "bad"; readonly reason: BadSignature; readonly message: string };
-
-export type BadSignature = "bad-signature" | "gas-capped" | "undeployed-wallet";
+  | { readonly status: "bad"; readonly reason: Extract<Reason, "bad-signature" | "gas-capped" | "undeployed-wallet">; readonly message: string };
 
 /** Signatures are verified for so long before others have a turn of the event loop. */
 const SLICE_MS = 6;
@@ -85,7 +84,7 @@ async function verifyOnChain(
       return { status: "bad", reason: "gas-capped", message };
     }
     if (verdict.status !== "counterfactual") return bad(`the payer does not accept the signature (${verdict.reason})`);
-    const message = "the payer's wallet is not deployed yet, and the token asks its code";
+    const message = REASONS["undeployed-wallet"].meaning;
     return { status: "bad", reason: "undeployed-wallet", message };
   } catch (error) {
     // One wallet that no node can be asked about is nobody else's problem.

@@ -7,9 +7,9 @@ import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../engine/types.ts";
-import { retryRuleOfReason } from "../intake/retryRequest.ts";
 import { explainUsed } from "../outcome/explain.ts";
 import { DUPLICATE } from "../outcome/results.ts";
+import { retryRuleOf } from "../outcome/retry.ts";
 import { type JobLedger, LOOK_MS } from "./ledger.ts";
 import { outcomeOfRefusal } from "./outcome.ts";
 
@@ -116,7 +116,7 @@ async function acceptSome(port: JobIntakePort, positions: readonly number[]): Pr
 
 /** What the token may have taken back since, or the operator. */
 function isWorthAnotherTry({ state, reason }: PaymentRow): boolean {
-  return state === "rejected" && retryRuleOfReason(reason) !== "never";
+  return state === "rejected" && retryRuleOf({ state, reason }) !== "never";
 }
 
 /**

@@ -1,32 +1,8 @@
 import type { Hex } from "viem";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
+import { isReason, isRejection, REASONS } from "../../reasons.ts";
 import type { Admission } from "../intake/admit.ts";
-import type { PaymentOutcome, RejectionReason } from "../outcome/results.ts";
-
-const REASONS = {
-  "already-used": true,
-  "bad-signature": true,
-  expired: true,
-  "gas-capped": true,
-  refused: true,
-  "not-yet-valid": true,
-  underfunded: true,
-  blocked: true,
-  "token-paused": true,
-  "over-committed": true,
-  "never-valid": true,
-  "expires-too-soon": true,
-  "zero-payee": true,
-  duplicate: true,
-  variant: true,
-  "missing-token": true,
-  "payer-held": true,
-  "below-minimum": true,
-  "above-gas-cap": true,
-  "above-calldata-cap": true,
-  cancelled: true,
-  "wrong-chain": true,
-} as const satisfies Readonly<Record<RejectionReason, true>>;
+import type { PaymentOutcome } from "../outcome/results.ts";
 
 /**
  * What a payment's row means to the job that it belongs to.
@@ -62,22 +38,16 @@ export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: He
       if (evidence.kind === "request") {
         return { status: "not-attempted", message: "it was cancelled in the journal; tributary retry puts it back" };
       }
-      return rejection("cancelled", "the payer cancelled this nonce", hashOf(row));
+      return rejection("cancelled", REASONS.cancelled.meaning, hashOf(row));
   }
   return rejection("refused", `the journal has no transfer for it (${evidence.kind})`, hashOf(row));
 }
 
 /** What a submission that was not stored means to the job. A used nonce is looked up apart from this. */
 export function outcomeOfRefusal({ reason, message }: Admission & { status: "refused" }): PaymentOutcome {
-  switch (reason) {
-    case "payer-cap":
-    case "closed":
-      return { status: "not-attempted", message };
-    case "undeployed-wallet":
-      return { status: "rejected", reason: "bad-signature", message };
-    default:
-      return { status: "rejected", reason, message };
-  }
+  if (isRejection(reason)) return { status: "rejected", reason, message };
+  if (reason === "undeployed-wallet") return { status: "rejected", reason: "bad-signature", message };
+  return { status: "not-attempted", message };
 }
 
 /** Whether a queued payment was looked at and put off, so that nothing more comes of it soon. */
@@ -110,7 +80,7 @@ function used(row: PaymentRow): PaymentOutcome {
   const message =
     use === "used-by-variant"
       ? "the nonce was used for other terms that the payer signed"
-      : "the nonce was used or cancelled before";
+      : REASONS["already-used"].meaning;
   return rejection("already-used", message, transactionHash);
 }
 
@@ -122,12 +92,8 @@ function refused(row: PaymentRow): PaymentOutcome {
 }
 
 function rejection(reason: string, message: string, transactionHash: Hex | undefined): PaymentOutcome {
-  const known = isReason(reason) ? reason : "refused";
+  const known = isReason(reason) && isRejection(reason) ? reason : "refused";
   return { status: "rejected", reason: known, message, ...(transactionHash === undefined ? {} : { transactionHash }) };
-}
-
-function isReason(reason: string): reason is RejectionReason {
-  return Object.hasOwn(REASONS, reason);
 }
 
 function hashOf({ evidence }: PaymentRow): Hex | undefined {

@@ -4,10 +4,10 @@ import type { NonceUse } from "../../chain/logs/uses.ts";
 import type { Attempt, BatchRow, ReceiptRow } from "../../journal/ports/batches.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import { type Reason, REASONS } from "../../reasons.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { isUsedUp, readCallOutcomes } from "./callOutcomes.ts";
 import { dataFeeOf, shareOf } from "./receipt.ts";
-import { retryRuleOf } from "./retry.ts";
 
 /** What a mined attempt means for the payments of its batch. */
 export type Conclusion = { readonly receipt: ReceiptRow; readonly transitions: readonly Transition[] };
@@ -22,9 +22,9 @@ export type ConclusionPolicy = {
 /** Of a queued payment: its batch failed as a whole, and the next one with it is to be smaller. */
 export const BATCH_REVERTED = "batch-reverted";
 /** Of a rejected call: it reverts. */
-export const REVERTED = "reverted";
+export const REVERTED = "reverted" satisfies Reason;
 /** Of a rejected payment: it makes whatever transaction it is in fail, even alone. An operator's `retry` sends it again. */
-export const QUARANTINED = "quarantined";
+export const QUARANTINED = "quarantined" satisfies Reason;
 
 /** The reason of a payment whose batch of `items` failed as a whole: the next one has half of them. */
 export function revertedReason(items: number): string {
@@ -183,12 +183,13 @@ export function concludeRefusal(
     transactionHash: where.hash,
     blockNumber: where.blockNumber,
   };
-  const rule = retryRuleOf(reason);
+  const { retry, state } = REASONS[reason];
   const nextTryAtMs = policy.nowMs + policy.retryRefusedAfterMs;
   const inTime = BigInt(Math.ceil(nextTryAtMs / 1000)) < payment.deadlineSeconds;
-  if (rule === "until-deadline" && policy.retryRefused && inTime)
+  if (retry === "until-deadline" && policy.retryRefused && inTime)
     return { to: "queued", reason, evidence, nextTryAtMs };
-  return { to: reason === "expired" ? "expired" : "rejected", reason, evidence };
+  // Of a used nonce, the transaction that used it is looked up before anything is stored.
+  return { to: state === "expired" ? "expired" : "rejected", reason, evidence };
 }
 
 /** What follows from a nonce that somebody else used: found settled, found cancelled, or only known to be used. */

@@ -3,6 +3,7 @@ import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { findNonceUses, type NonceUse } from "../../chain/logs/uses.ts";
+import { REASONS } from "../../reasons.ts";
 import { layersOf } from "./layers.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 
@@ -18,7 +19,7 @@ export async function explainUsed(
   payments: readonly SignedAuthorization[],
   lookbackBlocks: bigint,
 ): Promise<PaymentOutcome[]> {
-  const outcomes = payments.map((): PaymentOutcome => rejectionOf({ kind: "nonce-used" }));
+  const outcomes = payments.map((): PaymentOutcome => rejectionOf({ kind: "already-used" }));
   for (const layer of layersOf([...payments.entries()], ([, payment]) => authorizationId(payment))) {
     for (let i = 0; i < layer.length; i += USES_AT_ONCE) {
       const some = layer.slice(i, i + USES_AT_ONCE);
@@ -42,7 +43,7 @@ function outcomeOfUse(use: NonceUse): PaymentOutcome {
     case "settled":
       return { ...use, status: "settled", when: "elsewhere", gasShare: undefined };
     case "cancelled":
-      return { status: "rejected", reason: "cancelled", message: "the payer cancelled this nonce", transactionHash };
+      return { status: "rejected", reason: "cancelled", message: REASONS.cancelled.meaning, transactionHash };
     case "used-by-variant": {
       const message = "the nonce was used for other terms that the payer signed";
       return { status: "rejected", reason: "already-used", message, transactionHash };

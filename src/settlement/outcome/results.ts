@@ -1,16 +1,7 @@
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { DropReason } from "../../batch/index.ts";
-import type { RefusalReason } from "../../router/index.ts";
-
-/** Why a payment cannot settle: what the token said, or what was known before it was asked. */
-export type RejectionReason =
-  | RefusalReason
-  | Exclude<DropReason["kind"], "nonce-used" | "insufficient-balance">
-  /** The payer cancelled the nonce at the token. */
-  | "cancelled"
-  /** The authorization is for another chain than the node's. */
-  | "wrong-chain";
+import { REASONS, type RejectionReason } from "../../reasons.ts";
 
 /** What became of one payment. */
 export type PaymentOutcome =
@@ -51,50 +42,34 @@ export type PaymentResult<Payment extends JobPayment = JobPayment> = Payment & {
 export const DUPLICATE: PaymentOutcome & { status: "rejected" } = {
   status: "rejected",
   reason: "duplicate",
-  message: "the same authorization is in the job already",
+  message: REASONS.duplicate.meaning,
 };
 
 /** A payment that no plan takes, as an outcome. */
 export function rejectionOf(reason: DropReason): PaymentOutcome & { status: "rejected" } {
-  const [name, message] = explainDrop(reason);
-  return { status: "rejected", reason: name, message };
+  return { status: "rejected", reason: reason.kind, message: messageOf(reason) };
 }
 
-function explainDrop(reason: DropReason): [RejectionReason, string] {
+/** What a reason means, with the values at hand. */
+function messageOf(reason: DropReason): string {
   switch (reason.kind) {
-    case "nonce-used":
-      return ["already-used", "the nonce was used or cancelled before"];
-    case "insufficient-balance":
-      return ["underfunded", `the payer has ${reason.balance}, the payment takes ${reason.value}`];
+    case "underfunded":
+      return `the payer has ${reason.balance}, the payment takes ${reason.value}`;
     case "over-committed":
-      return [
-        reason.kind,
-        `the payer has ${reason.balance}, of which earlier payments take ${reason.committed} and this one ${reason.value}`,
-      ];
+      return `the payer has ${reason.balance}, of which earlier payments take ${reason.committed} and this one ${reason.value}`;
     case "expired":
-      return [reason.kind, `expired at ${reason.validBefore}`];
+      return `expired at ${reason.validBefore}`;
     case "never-valid":
-      return [
-        reason.kind,
-        `no second lies between validAfter ${reason.validAfter} and validBefore ${reason.validBefore}`,
-      ];
+      return `no second lies between validAfter ${reason.validAfter} and validBefore ${reason.validBefore}`;
     case "expires-too-soon":
-      return [reason.kind, `expires at ${reason.validBefore}, too soon to be mined for sure`];
-    case "zero-payee":
-      return [reason.kind, "the payee is the zero address"];
-    case "duplicate":
-      return [reason.kind, DUPLICATE.message];
-    case "variant":
-      return [reason.kind, "the payer signed other terms under this nonce, and those are in the job already"];
-    case "missing-token":
-      return [reason.kind, "there is no such token on this chain"];
-    case "payer-held":
-      return [reason.kind, "payments of this payer are held back"];
+      return `expires at ${reason.validBefore}, too soon to be mined for sure`;
     case "below-minimum":
-      return [reason.kind, `the value ${reason.value} is below the minimum of ${reason.minimumValue}`];
+      return `the value ${reason.value} is below the minimum of ${reason.minimumValue}`;
     case "above-gas-cap":
-      return [reason.kind, `it needs ${reason.gas} gas, more than the cap of ${reason.cap}`];
+      return `it needs ${reason.gas} gas, more than the cap of ${reason.cap}`;
     case "above-calldata-cap":
-      return [reason.kind, `it needs ${reason.bytes} bytes of calldata, more than the cap of ${reason.cap}`];
+      return `it needs ${reason.bytes} bytes of calldata, more than the cap of ${reason.cap}`;
+    default:
+      return REASONS[reason.kind].meaning;
   }
 }

@@ -2,7 +2,7 @@ import type { DropReason } from "../../batch/index.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
-import type { RefusalReason } from "../../router/index.ts";
+import { isRefusal, REASONS, type RefusalReason, type RejectionReason } from "../../reasons.ts";
 import type { SettlementPort } from "../port.ts";
 import { authorizationOf, concludeRefusal, concludeUse, quarantined, USE_UNKNOWN } from "./conclude.ts";
 import { lookUpUses } from "./nonceUses.ts";
@@ -62,38 +62,45 @@ function passed(port: Pick<SettlementPort, "clock" | "policy">, row: PaymentRow,
 export function dropped(
   port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
-  reason: Exclude<DropReason, { readonly kind: "nonce-used" }>,
+  reason: Exclude<DropReason, { readonly kind: "already-used" }>,
   head: Head,
   held: HeldAccounts,
 ): Transition {
   const nowMs = port.clock.now();
   const waitMs = port.policy.retryRefusedAfterMs;
-  const { reason: name, message } = rejectionOf(reason);
+  const rejection = rejectionOf(reason);
   switch (reason.kind) {
-    case "expired":
-      return passed(port, row, head);
-    case "never-valid":
-      return expired(row, head);
     case "expires-too-soon":
       // Too late to send, too early to say so for good: looked at again when it has passed.
       return postponed(row, Number(reason.validBefore) * 1000 + 1000, "too late to be mined for sure");
     case "payer-held":
-      return postponed(row, held.get(authorizationOf(row).from.toLowerCase()) ?? nowMs + waitMs, message);
-    case "over-committed":
-    // The winner of its identity decides about a variant: until then it waits.
-    case "variant":
-    case "duplicate":
-    // A node that is behind, or lies: the token was there when the payment was accepted.
-    case "missing-token":
-      return postponed(row, laterMs(row, nowMs, waitMs), message);
-    case "insufficient-balance":
-      return { ...fromQueue(row), ...refused(port, row, "underfunded", message, head.number) };
+      return postponed(row, held.get(authorizationOf(row).from.toLowerCase()) ?? nowMs + waitMs, rejection.message);
     default:
-      return rejected(row, name, message, head);
+      return turnedDown(port, row, rejection, head);
   }
 }
 
-function rejected(row: PaymentRow, reason: string, message: string, { number: blockNumber }: Head): Transition {
+/** The transition of a payment that something is held against: where the table of reasons says that it leads. */
+function turnedDown(
+  port: Pick<SettlementPort, "clock" | "policy">,
+  row: PaymentRow,
+  { reason, message }: { readonly reason: RejectionReason; readonly message: string },
+  head: Head,
+): Transition {
+  const nowMs = port.clock.now();
+  switch (REASONS[reason].state) {
+    case "queued":
+      return postponed(row, laterMs(row, nowMs, port.policy.retryRefusedAfterMs), message);
+    case "expired":
+      // No clock is needed to know that no second lies between its bounds.
+      return reason === "never-valid" ? expired(row, head) : passed(port, row, head);
+    default:
+      if (!isRefusal(reason)) return rejected(row, reason, message, head);
+      return { ...fromQueue(row), ...refused(port, row, reason, message, head.number) };
+  }
+}
+
+function rejected(row: PaymentRow, reason: RejectionReason, message: string, { number: blockNumber }: Head): Transition {
   const evidence: Evidence = { kind: "refusal", reason, message, transactionHash: undefined, blockNumber, data: "0x" };
   return { ...fromQueue(row), to: "rejected", reason, evidence };
 }
@@ -115,31 +122,8 @@ export function excluded(
     return postponed(row, laterMs(row, nowMs, waitMs), outcome.message, `${PREFLIGHT_FAILED}:${times}`);
   }
   if (outcome.status !== "rejected") return undefined;
-  const { reason, message } = outcome;
-  switch (reason) {
-    case "payer-held":
-      return postponed(row, nowMs + port.policy.strikeMs, message);
-    case "expired":
-      return passed(port, row, head);
-    case "never-valid":
-      return expired(row, head);
-    // Reasons of the plan, not of the token.
-    case "expires-too-soon":
-    case "over-committed":
-    case "variant":
-    case "duplicate":
-    case "missing-token":
-      return postponed(row, laterMs(row, nowMs, waitMs), message);
-    case "zero-payee":
-    case "below-minimum":
-    case "above-gas-cap":
-    case "above-calldata-cap":
-    case "wrong-chain":
-    case "cancelled":
-      return rejected(row, reason, message, head);
-    default:
-      return { ...fromQueue(row), ...refused(port, row, reason, message, head.number) };
-  }
+  if (outcome.reason === "payer-held") return postponed(row, nowMs + port.policy.strikeMs, outcome.message);
+  return turnedDown(port, row, outcome, head);
 }
 
 /**

@@ -130,7 +130,7 @@ async function explainUnplanned(
   }
   const used: SignedAuthorization[] = [];
   for (const { payment, reason } of plan.dropped) {
-    if (reason.kind === "nonce-used") used.push(payment);
+    if (reason.kind === "already-used") used.push(payment);
     else outcomes.set(original(payment), rejectionOf(reason));
   }
   for (const [index, outcome] of (await explainUsed(client, used, lookbackBlocks)).entries()) {

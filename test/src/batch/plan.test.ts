@@ -97,7 +97,7 @@ describe("planBatches", () => {
     it("drops a used nonce, a zero payee, a held payer, a missing token", () => {
       const payment = fakePayment();
       const used = new Set([authorizationId(payment)]);
-      expect(reasonOf(payment, { usedAuthorizations: used })).to.deep.equal({ kind: "nonce-used" });
+      expect(reasonOf(payment, { usedAuthorizations: used })).to.deep.equal({ kind: "already-used" });
       expect(reasonOf(fakePayment({ to: zeroAddress }))).to.deep.equal({ kind: "zero-payee" });
       const heldPayers = new Set([payment.from.toLowerCase()]);
       expect(reasonOf(payment, { heldPayers })).to.deep.equal({ kind: "payer-held" });
@@ -188,7 +188,7 @@ describe("planBatches", () => {
     it("takes a payment that uses up the balance, and none that is above it", () => {
       expect(reasonOf(fakePayment({ value: 7n }), { balances: balancesOf({ [payer]: 7n }) })).to.equal(undefined);
       expect(reasonOf(fakePayment({ value: 8n }), { balances: balancesOf({ [payer]: 7n }) })).to.deep.equal({
-        kind: "insufficient-balance",
+        kind: "underfunded",
         value: 8n,
         balance: 7n,
       });
@@ -213,7 +213,7 @@ describe("planBatches", () => {
     it("does not count what a payer receives in the same plan", () => {
       const incoming = fakePayment({ from: accountAt(3), to: payer, nonce: nonceAt(7) });
       const { dropped } = plan([incoming, fakePayment()], { balances: balancesOf({ [payer]: 0n }) });
-      expect(dropped.map(({ reason }) => reason.kind)).to.deep.equal(["insufficient-balance"]);
+      expect(dropped.map(({ reason }) => reason.kind)).to.deep.equal(["underfunded"]);
     });
 
     it("keeps no balance for deferred payments and for those of other tokens", () => {

@@ -115,12 +115,12 @@ describe("serialiseResult", () => {
 
 describe("rejectionOf", () => {
   it("puts figures into the message", () => {
-    expect(rejectionOf({ kind: "insufficient-balance", value: 5n, balance: 3n })).to.deep.equal({
+    expect(rejectionOf({ kind: "underfunded", value: 5n, balance: 3n })).to.deep.equal({
       status: "rejected",
       reason: "underfunded",
       message: "the payer has 3, the payment takes 5",
     });
-    expect(rejectionOf({ kind: "nonce-used" })).to.deep.include({ reason: "already-used" });
+    expect(rejectionOf({ kind: "already-used" })).to.deep.include({ reason: "already-used" });
     expect(rejectionOf({ kind: "above-gas-cap", gas: 9n, cap: 7n }).message)
       .to.include("9")
       .and.include("7");
