@@ -3,8 +3,9 @@ import { authorizationId, termsDigest } from "../../src/authorization/identity.t
 import type { Clock } from "../../src/clock.ts";
 import type { SettleEngine } from "../../src/facilitator/exact/settle.ts";
 import type { Evidence, Journal, PaymentRow, PaymentState } from "../../src/journal/index.ts";
+import type { Reason } from "../../src/reasons.ts";
 import { createWaiters } from "../../src/settlement/engine/waiters.ts";
-import type { AdmissionRefusal, Submission } from "../../src/settlement/intake/admit.ts";
+import type { Submission } from "../../src/settlement/intake/admit.ts";
 import { batchOf, hashOf, lease } from "../src/journal/fixtures.ts";
 
 /** A settlement engine without a chain: it keeps payments in a real journal, and decides them when a test says so. */
@@ -12,9 +13,9 @@ export type FakeEngine = SettleEngine & {
   /** What was handed to it, in order. */
   readonly submitted: readonly Submission[];
   /** What `acceptOne` does from now on: refuse or fail; undefined to accept. */
-  refuses: AdmissionRefusal | Error | undefined;
+  refuses: Reason | Error | undefined;
   /** What `refusal` finds, for the words of an answer. */
-  explains: AdmissionRefusal | undefined;
+  explains: Reason | undefined;
   /** Puts a payment into a transaction, and returns that one's hash. */
   readonly send: (id: number) => Promise<Hex>;
   /** Decides a payment, and tells those who wait for it. */
@@ -42,7 +43,7 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
     more: { readonly reason?: string; readonly bringer?: string | null } = {},
   ): Promise<boolean> {
     const rows = await journal.transition([{ paymentId: id, from, to, evidence, ...more }], clock.now());
-    waiters.tell(rows);
+    for (const row of rows) waiters.note(row);
     return rows.length > 0;
   }
 

@@ -1,9 +1,9 @@
+import type { RetryRule } from "../../reasons.ts";
 import { type Journal, type PaymentRow, readAttempts } from "../../settlement/index.ts";
+import { retryRuleOf } from "../../settlement/outcome/retry.ts";
 import { attemptJson, describeAttempts } from "../output/attemptText.ts";
 import { formatTable, printJson, printLine } from "../output/output.ts";
 import { paintState } from "../output/paymentState.ts";
-import type { RetryRule } from "../../reasons.ts";
-import { retryRuleOf } from "../../settlement/outcome/retry.ts";
 import { evidenceText, paymentJson, time } from "../output/paymentText.ts";
 
 /** Shows payments with their terms, their history and every transaction that was signed for them. */

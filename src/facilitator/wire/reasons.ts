@@ -83,7 +83,8 @@ export function reasonOfRow({ state, reason, evidence }: Pick<PaymentRow, "state
       return { reason: REASON.validBefore, message: "it expired before it could be mined; nothing moved" };
     default:
       return {
-        reason: (reason !== undefined && isReason(reason) ? ofRejection[reason] : undefined) ?? REASON.transactionFailed,
+        reason:
+          (reason !== undefined && isReason(reason) ? ofRejection[reason] : undefined) ?? REASON.transactionFailed,
         message: said ?? "the token refused it",
       };
   }

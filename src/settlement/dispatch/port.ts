@@ -13,5 +13,5 @@ export type DispatchPort = SettlementPort & {
   /** Whether this round shall end as soon as it can. */
   readonly isStopping: () => boolean;
   /** Applies transitions and tells the waiters. */
-  readonly apply: (transitions: readonly Transition[]) => Promise<void>;
+  readonly apply: (transitions: readonly Transition[]) => Promise<unknown>;
 };

@@ -48,16 +48,22 @@ export function nextDispatchMs(
 
 type QueueState = Pick<QueueView, "waiting" | "sinceMs" | "lastMs" | "earliestDeadlineSeconds" | "isUrgent">;
 
+type QueueEntry = {
+  /** 0 for a mere reason to look. */
+  readonly count: number;
+  readonly deadlineSeconds?: bigint | undefined;
+  readonly isUrgent?: boolean;
+  readonly sinceMs: number;
+};
+
 /** What waits to be planned, as far as this engine knows: a count and the most pressing, never the payments. */
 export type Queue = {
   readonly view: () => QueueState;
-  readonly add: (entry: {
-    /** 0 for a mere reason to look. */
-    readonly count: number;
-    readonly deadlineSeconds?: bigint | undefined;
-    readonly isUrgent?: boolean;
-    readonly sinceMs: number;
-  }) => void;
+  readonly add: (entry: QueueEntry) => void;
+  /** Who is told after each `add`. */
+  readonly onAdd: (listener: () => void) => void;
+  /** Adds what a round of planning has left over. Nobody is told: whoever plans knows. */
+  readonly putBack: (entry: QueueEntry) => void;
   /** Empties it, just before it is planned. */
   readonly take: () => QueueState;
 };
@@ -71,20 +77,31 @@ export function createQueue(): Queue {
     isUrgent: false,
   };
   let now: QueueState = empty;
+  let added: () => void = () => undefined;
+
+  function putBack({ count, deadlineSeconds, isUrgent = false, sinceMs }: QueueEntry): void {
+    const known = now.earliestDeadlineSeconds;
+    const earlier = known === undefined || (deadlineSeconds !== undefined && deadlineSeconds < known);
+    now = {
+      waiting: now.waiting + count,
+      // The first payment starts the wait anew, whatever was looked for before.
+      sinceMs: now.waiting === 0 && count > 0 ? sinceMs : Math.min(now.sinceMs ?? sinceMs, sinceMs),
+      lastMs: count > 0 ? Math.max(now.lastMs ?? sinceMs, sinceMs) : now.lastMs,
+      earliestDeadlineSeconds: earlier ? deadlineSeconds : known,
+      isUrgent: now.isUrgent || isUrgent,
+    };
+  }
+
   return {
     view: () => now,
-    add: ({ count, deadlineSeconds, isUrgent = false, sinceMs }) => {
-      const known = now.earliestDeadlineSeconds;
-      const earlier = known === undefined || (deadlineSeconds !== undefined && deadlineSeconds < known);
-      now = {
-        waiting: now.waiting + count,
-        // The first payment starts the wait anew, whatever was looked for before.
-        sinceMs: now.waiting === 0 && count > 0 ? sinceMs : Math.min(now.sinceMs ?? sinceMs, sinceMs),
-        lastMs: count > 0 ? Math.max(now.lastMs ?? sinceMs, sinceMs) : now.lastMs,
-        earliestDeadlineSeconds: earlier ? deadlineSeconds : known,
-        isUrgent: now.isUrgent || isUrgent,
-      };
+    add: (entry) => {
+      putBack(entry);
+      added();
     },
+    onAdd: (listener) => {
+      added = listener;
+    },
+    putBack,
     take: () => {
       const taken = now;
       now = empty;

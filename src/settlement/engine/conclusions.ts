@@ -7,7 +7,6 @@ import { preflightAuthorization } from "../../chain/sending/preflight.ts";
 import { findReceipt } from "../../chain/sending/submit.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
@@ -29,37 +28,24 @@ import { punish } from "../outcome/punish.ts";
 import { confirmReceipt } from "../outcome/readings.ts";
 import type { SettlementPort } from "../port.ts";
 import type { SenderPort } from "../sending/types.ts";
+import type { Changes } from "./changes.ts";
 
 type ConclusionsPort = SettlementPort & {
   /** The client and every further node. */
   readonly nodes: readonly ChainClient[];
   readonly logger: Logger;
-  readonly noteRows: (rows: readonly PaymentRow[]) => void;
+  readonly conclude: Changes["conclude"];
 };
-
-type Conclude = (lease: Lease, conclusion: Parameters<Journal["concludeBatch"]>[1]) => Promise<void>;
 
 /** What senders share: how batches are composed anew, concluded and given back. */
 export function createConclusions(deps: ConclusionsPort): {
   readonly port: Omit<SenderPort, "account" | "owner">;
-  /** Stores a conclusion and tells of the payments that it moved. */
-  readonly conclude: Conclude;
   /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
   readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
   /** See {@link FinalityPort}. */
   readonly recheck: FinalityPort["recheck"];
 } {
-  const { journal, client, nodes, policy, clock, logger } = deps;
-
-  const conclude: Conclude = async (lease, conclusion) => {
-    const answer = await journal.concludeBatch(lease, conclusion, clock.now());
-    if (answer === "fenced") {
-      logger.error("lost the sending key before a batch was concluded", { batch: conclusion.batchId });
-      return;
-    }
-    const ids = conclusion.transitions.map(({ paymentId }) => paymentId);
-    deps.noteRows(await journal.withIds(ids));
-  };
+  const { journal, client, nodes, policy, clock, logger, conclude } = deps;
 
   const conclusionPolicy = () => {
     const { retryRefused, retryRefusedAfterMs, maxTries } = policy;
@@ -67,7 +53,6 @@ export function createConclusions(deps: ConclusionsPort): {
   };
 
   return {
-    conclude,
     concludeRest: async (lease, batch) => {
       const mined = await findMined(client, batch, await client.getBlockNumber());
       if (mined === undefined || mined.receipt.blockHash !== batch.receipt?.blockHash) return false;

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { gather } from "../../async/gather.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import { OPEN_STATES, type PaymentRow, type Transition } from "../../journal/ports/payments.ts";
+import { OPEN_STATES, type Transition } from "../../journal/ports/payments.ts";
 import { type Logger, silentLogger } from "../../logger.ts";
 import { createQueue } from "../dispatch/schedule.ts";
 import { createStanding } from "../dispatch/standing.ts";
@@ -23,6 +23,7 @@ import { createOutcomeWatch } from "../outcome/watch.ts";
 import { resolvePolicy } from "../policy.ts";
 import { createSender } from "../sending/sender.ts";
 import type { Sender } from "../sending/types.ts";
+import { createChanges } from "./changes.ts";
 import { createConclusions } from "./conclusions.ts";
 import { EngineBusyError, EngineClosedError } from "./errors.ts";
 import { type Patience, takeKeys } from "./takeKeys.ts";
@@ -59,34 +60,18 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const finishing = new AbortController();
   const closing = new AbortController();
   let inside = 0;
-  let wake: () => void = () => undefined;
 
-  /** Rows as they are now, whoever changed them. */
-  const learn = (rows: readonly PaymentRow[]): void => {
-    waiters.tell(rows);
-    for (const row of rows) {
-      exposure.note(row);
-      standing.note(row);
-      watch.note(row);
-    }
-  };
-  const noteRows = (rows: readonly PaymentRow[]): void => {
-    learn(rows);
-    const nowMs = clock.now();
-    const due = rows.filter(({ state, nextTryAtMs }) => state === "queued" && nextTryAtMs <= nowMs);
-    if (due.length === 0) return;
-    queue.add({ count: due.length, deadlineSeconds: earliest(due), sinceMs: nowMs });
-    wake();
-  };
-  const apply = async (transitions: readonly Transition[]): Promise<void> => {
-    if (transitions.length > 0) noteRows(await journal.transition(transitions, clock.now()));
-  };
+  const changes = createChanges({
+    ...{ journal, clock, logger, queue },
+    listeners: () => [waiters, exposure, standing, watch],
+  });
+  const { apply, conclude } = changes;
   const watch = createOutcomeWatch({ journal, client, clock, policy, apply });
   const nodes = [client, ...(chain.nodes ?? [])];
-  const conclusions = createConclusions({ journal, client, nodes, policy, clock, logger, noteRows });
-  const { port, conclude, concludeRest, recheck } = conclusions;
+  const conclusions = createConclusions({ journal, client, nodes, policy, clock, logger, conclude });
+  const { port, concludeRest, recheck } = conclusions;
   const senders: Sender[] = options.senders.map((account) => createSender({ ...port, account, owner }));
-  const intake: IntakePort = { journal, client, clock, policy, exposure, noteRows };
+  const intake: IntakePort = { journal, client, clock, policy, exposure, apply };
 
   const admitted = (admission: Admission): Admission => {
     if (admission.status !== "accepted" || !admission.isNew) return admission;
@@ -100,14 +85,11 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const admitAll = async (submissions: readonly Submission[]) => {
     const answers = await admit(intake, submissions);
     for (const answer of answers) if (!(answer instanceof Error)) admitted(answer);
-    wake();
     return answers;
   };
   const acceptCall = async (call: CallSubmission): Promise<Admission> => {
     requireOpen();
-    const admission = admitted(await admitCall(intake, call));
-    wake();
-    return admission;
+    return admitted(await admitCall(intake, call));
   };
   // Submissions of one moment share their reads and their commit.
   const collect = gather<Submission, Admission>(
@@ -125,17 +107,16 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ journal, client, policy, clock, logger, owner, senders },
-    ...{ queue, exposure, standing, waiters, watch, apply, conclude, concludeRest, recheck, learn },
+    ...{ queue, exposure, standing, waiters, watch, concludeRest, recheck, ...changes },
     finishing: finishing.signal,
     closing: closing.signal,
   });
-  wake = work.wake;
   let closed: Promise<void> | undefined;
 
   async function refresh(ids: readonly number[]): Promise<void> {
     const waited = new Set(waiters.ids());
     const mine = ids.filter((id) => waited.has(id) || exposure.has(id));
-    if (mine.length > 0) learn(await journal.withIds(mine));
+    if (mine.length > 0) changes.note(await journal.withIds(mine));
   }
 
   function requireOpen(): void {
@@ -186,9 +167,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
 
   async function request(transition: Omit<Transition, "evidence">): Promise<boolean> {
     const evidence = { kind: "request", by: "operator" } as const;
-    const rows = await journal.transition([{ ...transition, evidence }], clock.now());
-    noteRows(rows);
-    return rows.length > 0;
+    return (await apply([{ ...transition, evidence }])).length > 0;
   }
 
   return {
@@ -246,12 +225,6 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
       return closed;
     },
   };
-}
-
-function earliest(rows: readonly PaymentRow[]): bigint | undefined {
-  return rows.reduce<bigint | undefined>((least, { deadlineSeconds }) => {
-    return least === undefined || deadlineSeconds < least ? deadlineSeconds : least;
-  }, undefined);
 }
 
 /** Waits for a promise, but not longer than `ms` of real time. It never rejects. */

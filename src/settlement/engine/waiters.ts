@@ -4,8 +4,8 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 export type Waiters = {
   /** Resolves with the payment's row once it is decided; rejects with the signal's reason when that aborts. */
   readonly wait: (row: PaymentRow, signal?: AbortSignal) => Promise<PaymentRow>;
-  /** Tells of rows as they are now. */
-  readonly tell: (rows: readonly PaymentRow[]) => void;
+  /** A payment as it is now. */
+  readonly note: (row: PaymentRow) => void;
   /** The payments that somebody waits for. */
   readonly ids: () => number[];
   /** Rejects everybody who waits, now and from now on. */
@@ -50,13 +50,11 @@ export function createWaiters(): Waiters {
         all.add(waiter);
         signal?.addEventListener("abort", abort, { once: true });
       }),
-    tell: (rows) => {
-      for (const row of rows) {
-        if (!isDecided(row)) continue;
-        const all = waiting.get(row.id);
-        waiting.delete(row.id);
-        for (const { resolve } of all ?? []) resolve(row);
-      }
+    note: (row) => {
+      if (!isDecided(row)) return;
+      const all = waiting.get(row.id);
+      waiting.delete(row.id);
+      for (const { resolve } of all ?? []) resolve(row);
     },
     ids: () => [...waiting.keys()],
     fail: (error) => {

@@ -1,7 +1,7 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
 import { BALANCES_PER_CALL, readBalances } from "../../chain/facts/balances.ts";
 import { readHorizon } from "../../chain/horizon.ts";
-import { OPEN_STATES, type PaymentRow } from "../../journal/ports/payments.ts";
+import { OPEN_STATES } from "../../journal/ports/payments.ts";
 import { dispatch, hasRoom } from "../dispatch/dispatch.ts";
 import type { DispatchPort } from "../dispatch/port.ts";
 import { nextDispatchMs, type Queue } from "../dispatch/schedule.ts";
@@ -10,6 +10,7 @@ import { closeVariants } from "../intake/variants.ts";
 import { createFollow, type FinalityPort } from "../outcome/finality.ts";
 import type { OutcomeWatch } from "../outcome/watch.ts";
 import type { EnginePolicy } from "../policy.ts";
+import type { Changes } from "./changes.ts";
 import type { Waiters } from "./waiters.ts";
 
 export type WorkPort = Omit<DispatchPort, "isStopping"> &
@@ -18,8 +19,7 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
     readonly exposure: Exposure;
     readonly waiters: Waiters;
     readonly watch: OutcomeWatch;
-    /** Takes rows as they are now, whoever changed them. */
-    readonly learn: (rows: readonly PaymentRow[]) => void;
+    readonly note: Changes["note"];
     /** Aborts when nothing new is sent any more. */
     readonly finishing: AbortSignal;
     /** Aborts when nothing is looked after any more. */
@@ -28,8 +28,6 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
 
 /** What an engine does by itself. */
 export type Work = {
-  /** Looks at the queue now. */
-  readonly wake: () => void;
   /** From now on no payment waits for company. */
   readonly flush: () => void;
   /** Looks at what is in flight now. */
@@ -106,17 +104,19 @@ export function startWork(port: WorkPort): Work {
         const left = picked - done + (hasMore ? policy.fullBatch : 0);
         if (left > 0) {
           const { earliestDeadlineSeconds: deadlineSeconds, isUrgent, sinceMs = clock.now() } = before;
-          queue.add({ count: left, deadlineSeconds, isUrgent, sinceMs });
+          queue.putBack({ count: left, deadlineSeconds, isUrgent, sinceMs });
         }
         // Nothing came of it although there was room: the reason will not pass at once.
         if (left > 0 && done === 0) notBeforeMs = clock.now() + policy.pollMs;
         if (done > 0) for (const tick of ticks) tick.wake();
       } catch (error) {
-        queue.add({ count: before.waiting, sinceMs: before.sinceMs ?? clock.now(), isUrgent: before.isUrgent });
+        queue.putBack({ count: before.waiting, sinceMs: before.sinceMs ?? clock.now(), isUrgent: before.isUrgent });
         throw error;
       }
     },
   });
+
+  queue.onAdd(() => queueLoop.wake());
 
   let lastSweptMs = 0;
   const sweep = startSteady({
@@ -125,17 +125,14 @@ export function startWork(port: WorkPort): Work {
     pauseMs: () => policy.sweepMs,
     work: async () => {
       // What another process accepted, what became due, and what a dead engine had picked.
-      if (!finishing.aborted) {
-        queue.add({ count: 0, sinceMs: clock.now() });
-        queueLoop.wake();
-      }
+      if (!finishing.aborted) queue.add({ count: 0, sinceMs: clock.now() });
       // It reads the whole queue: a long one is for sending first.
       if (!isLong) await port.apply(await closeVariants(journal, client.chain.id));
       const nowMs = clock.now();
       const waited = port.waiters.ids();
-      if (waited.length > 0) port.learn(await journal.changed(waited, lastSweptMs - CLOCK_SLACK_MS));
+      if (waited.length > 0) port.note(await journal.changed(waited, lastSweptMs - CLOCK_SLACK_MS));
       const open = port.exposure.some(PAGE);
-      if (open.length > 0) port.learn(await journal.changed(open, nowMs - LEARNT_WITHIN_MS));
+      if (open.length > 0) port.note(await journal.changed(open, nowMs - LEARNT_WITHIN_MS));
       lastSweptMs = nowMs;
     },
   });
@@ -174,13 +171,11 @@ export function startWork(port: WorkPort): Work {
     for (let afterId = 0; !closing.aborted; ) {
       const query = { chainId: client.chain.id, states: OPEN_STATES, afterId, limit: PAGE };
       const rows = await journal.list(query);
+      port.note(rows);
       for (const row of rows) {
-        port.exposure.note(row);
-        port.standing.note(row);
         if (row.state !== "queued") continue;
         queue.add({ count: 1, deadlineSeconds: row.deadlineSeconds, sinceMs: clock.now() });
       }
-      queueLoop.wake();
       const last = rows.at(-1);
       if (last === undefined || rows.length < PAGE) break;
       afterId = last.id;
@@ -211,14 +206,12 @@ export function startWork(port: WorkPort): Work {
         port.exposure.noteBalance(token, payer, amounts[i] ?? 0n);
         if (!port.exposure.isStrained(token, payer, policy.exposurePermille)) continue;
         queue.add({ count: 1, isUrgent: true, sinceMs: clock.now() });
-        queueLoop.wake();
       }
     }
   }
 
   const all = [leases, ...ticks, queueLoop, sweep, finality, balances];
   return {
-    wake: () => queueLoop.wake(),
     flush: () => {
       lingers = { lingerMs: 0, maxLingerMs: 0 };
       queueLoop.wake();

@@ -9,7 +9,7 @@ import { readFacts } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
-import type { NewPayment, PaymentRow } from "../../journal/ports/payments.ts";
+import type { NewPayment, PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { LogProof, Work } from "../../journal/ports/work.ts";
 import type { TokenDomain } from "../../networks.ts";
 import type { Reason } from "../../reasons.ts";
@@ -82,8 +82,8 @@ export type IntakePort = {
   readonly policy: EnginePolicy;
   /** What payers owe and have. */
   readonly exposure: Exposure;
-  /** Told of rows that changed otherwise than by being accepted. */
-  readonly noteRows: (rows: readonly PaymentRow[]) => void;
+  /** Moves payments that are stored already. */
+  readonly apply: (transitions: readonly Transition[]) => Promise<readonly PaymentRow[]>;
 };
 
 type Entry = { readonly index: number; readonly submission: Submission };
@@ -278,7 +278,7 @@ function hasSignature({ work }: PaymentRow, { signature }: SignedAuthorization):
 
 /** Puts payments back into the queue whose rejection may have passed, now that somebody asks for them again. */
 async function tryAgain(
-  { journal, clock, noteRows }: IntakePort,
+  { clock, apply }: IntakePort,
   admissions: (Admission | ChainUnavailableError)[],
 ): Promise<(Admission | ChainUnavailableError)[]> {
   const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
@@ -291,11 +291,7 @@ async function tryAgain(
   }
   if (ids.size === 0) return admissions;
   const evidence = { kind: "request", by: "submitted again" } as const;
-  const moved = await journal.transition(
-    [...ids].map((paymentId) => ({ paymentId, from: ["rejected"], to: "queued", evidence })),
-    clock.now(),
-  );
-  noteRows(moved);
+  const moved = await apply([...ids].map((paymentId) => ({ paymentId, from: ["rejected"], to: "queued", evidence })));
   const rows = new Map(moved.map((row) => [row.id, row]));
   return admissions.map((admission) => {
     if (!("status" in admission) || admission.status !== "accepted") return admission;

@@ -7,12 +7,16 @@ import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { verifySignatureOnChain } from "../../chain/facts/verify.ts";
 import type { TokenDomain } from "../../networks.ts";
-import { type Reason, REASONS } from "../../reasons.ts";
+import { REASONS, type Reason } from "../../reasons.ts";
 
 /** What the token would say of a signature: the form of it that it takes, or why it takes none. */
 export type SignatureVerdict =
   | { readonly status: "valid"; readonly signature: Hex }
-  | { readonly status: "bad"; readonly reason: Extract<Reason, "bad-signature" | "gas-capped" | "undeployed-wallet">; readonly message: string };
+  | {
+      readonly status: "bad";
+      readonly reason: Extract<Reason, "bad-signature" | "gas-capped" | "undeployed-wallet">;
+      readonly message: string;
+    };
 
 /** Signatures are verified for so long before others have a turn of the event loop. */
 const SLICE_MS = 6;

@@ -4,7 +4,7 @@ import type { NonceUse } from "../../chain/logs/uses.ts";
 import type { Attempt, BatchRow, ReceiptRow } from "../../journal/ports/batches.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
-import { type Reason, REASONS } from "../../reasons.ts";
+import { REASONS, type Reason } from "../../reasons.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { isUsedUp, readCallOutcomes } from "./callOutcomes.ts";
 import { dataFeeOf, shareOf } from "./receipt.ts";

@@ -100,7 +100,12 @@ function turnedDown(
   }
 }
 
-function rejected(row: PaymentRow, reason: RejectionReason, message: string, { number: blockNumber }: Head): Transition {
+function rejected(
+  row: PaymentRow,
+  reason: RejectionReason,
+  message: string,
+  { number: blockNumber }: Head,
+): Transition {
   const evidence: Evidence = { kind: "refusal", reason, message, transactionHash: undefined, blockNumber, data: "0x" };
   return { ...fromQueue(row), to: "rejected", reason, evidence };
 }

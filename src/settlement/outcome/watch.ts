@@ -27,7 +27,7 @@ export type WatchPort = {
   readonly client: ChainClient;
   readonly clock: Clock;
   readonly policy: EnginePolicy;
-  readonly apply: (transitions: readonly Transition[]) => Promise<void>;
+  readonly apply: (transitions: readonly Transition[]) => Promise<unknown>;
   /** How many are remembered; {@link MAX_WATCHED} by default. */
   readonly maxWatched?: number;
 };

@@ -17,8 +17,8 @@ import {
   type PaymentState,
 } from "../../../../src/journal/index.ts";
 import { silentLogger } from "../../../../src/logger.ts";
+import type { Reason } from "../../../../src/reasons.ts";
 import { EngineBusyError, EngineClosedError } from "../../../../src/settlement/engine/errors.ts";
-import type { AdmissionRefusal } from "../../../../src/settlement/intake/admit.ts";
 import { authorize, bodyV2, payerOf, type Terms } from "../../../helpers/facilitator.ts";
 import { createFakeEngine, type FakeEngine } from "../../../helpers/fakeEngine.ts";
 import { createFakeNode, type FakeNode } from "../../../helpers/fakeNode.ts";
@@ -199,7 +199,7 @@ describe("createSettler", () => {
   });
 
   describe("what is not taken in", () => {
-    const refusals: readonly (readonly [AdmissionRefusal, string])[] = [
+    const refusals: readonly (readonly [Reason, string])[] = [
       ["already-used", USED],
       ["expired", "invalid_exact_evm_payload_authorization_valid_before"],
       ["payer-cap", "invalid_transaction_state"],

@@ -22,10 +22,10 @@ describe("createWaiters", () => {
   it("tells everybody who waits for a payment, once it is decided", async () => {
     const waiters = createWaiters();
     const all = [waiters.wait(row(1, "queued")), waiters.wait(row(1, "submitted"))];
-    waiters.tell([row(1, "batched"), row(2, "settled")]);
+    for (const one of [row(1, "batched"), row(2, "settled")]) waiters.note(one);
     expect(waiters.ids()).to.deep.equal([1]);
     const decided = row(1, "expired");
-    waiters.tell([decided]);
+    waiters.note(decided);
     expect(await Promise.all(all)).to.deep.equal([decided, decided]);
     expect(waiters.ids()).to.deep.equal([]);
   });
@@ -37,7 +37,7 @@ describe("createWaiters", () => {
     const staying = waiters.wait(row(1, "queued"));
     leaving.abort("gone");
     expect(await gone).to.equal("gone");
-    waiters.tell([row(1, "settled")]);
+    waiters.note(row(1, "settled"));
     expect((await staying).state).to.equal("settled");
     expect(await waiters.wait(row(2, "queued"), leaving.signal).catch((error: unknown) => error)).to.equal("gone");
     expect(waiters.ids()).to.deep.equal([]);
@@ -56,7 +56,7 @@ describe("createWaiters", () => {
       },
     });
     const waiting = waiters.wait(row(1, "queued"), counted);
-    waiters.tell([row(1, "settled")]);
+    waiters.note(row(1, "settled"));
     await waiting;
     expect(listeners).to.equal(0);
   });
