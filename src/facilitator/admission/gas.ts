@@ -5,7 +5,7 @@ import { CLAIM_ROW_GAS, REFUND_GAS } from "../../channels/gas.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import { type DataFeeInputs, dataFee, sampleTransaction } from "../../fees/index.ts";
 import { CANONICAL_CHANNEL_GAS, CIRCLE_USDC_GAS, claimGas, ROUTER_GAS } from "../../gas/index.ts";
-import { type BatchCall, callOf } from "../../settlement/dispatch/call.ts";
+import { type BatchCall, batchCallOf } from "../../settlement/dispatch/call.ts";
 import type { Ask } from "./types.ts";
 
 /** How many payments a full batch has. */
@@ -93,7 +93,7 @@ function sampleShare(payments: number): Share {
   const { predictedGas, items } = batch;
   const gas = predictedGas.kind === "exact" ? predictedGas.gas : predictedGas.high;
   const count = items.length;
-  return { gas: divideUp(gas, BigInt(count)), payments: count, call: callOf(batch, ROUTER_ADDRESS, zeroHash) };
+  return { gas: divideUp(gas, BigInt(count)), payments: count, call: batchCallOf(batch, ROUTER_ADDRESS, zeroHash) };
 }
 
 function sampleWord(text: string): Hex {

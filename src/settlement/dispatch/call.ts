@@ -11,7 +11,7 @@ export type BatchCall = Omit<PreparedCall, "from">;
  * A planned batch as a call: of the router, or of the token where it is one payment.
  * @param router Undefined where this chain has none; then every batch is one payment.
  */
-export function callOf(batch: PlannedBatch, router: Address | undefined, batchId: Hex): BatchCall {
+export function batchCallOf(batch: PlannedBatch, router: Address | undefined, batchId: Hex): BatchCall {
   const gas = batch.gasLimit;
   if (batch.kind === "direct" || router === undefined) {
     const [item] = batch.items;

@@ -6,7 +6,7 @@ import { authorizationOf } from "../outcome/conclude.ts";
 import { type HeldAccounts, heldOf, payersOf, readStrikes } from "../outcome/strikes.ts";
 import type { SettlementPort } from "../port.ts";
 import type { Composition } from "../sending/types.ts";
-import { callOf } from "./call.ts";
+import { batchCallOf } from "./call.ts";
 import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
 import { composeCalls } from "./sharedCalls.ts";
 
@@ -32,7 +32,7 @@ export function composeBatch(
   batchId: Hex,
   payments: readonly PaymentRow[],
 ): Composition {
-  const call = callOf(batch, router, batchId);
+  const call = batchCallOf(batch, router, batchId);
   if (batch.kind === "direct" || router === undefined) return { kind: "direct", ...call, router: undefined, payments };
   return { kind: "router", ...call, router, payments };
 }

@@ -8,7 +8,7 @@ import { readHead } from "../../chain/facts/facts.ts";
 import { type PreparedCall, preflightAuthorization, preflightBatch } from "../../chain/sending/preflight.ts";
 import type { Refusal, RouterItem } from "../../router/index.ts";
 import { type PaymentOutcome, rejectionOf } from "../outcome/results.ts";
-import { callOf } from "./call.ts";
+import { batchCallOf } from "./call.ts";
 import type { PreparedSettlement } from "./prepare.ts";
 
 /** What the pre-flight says next: a batch in which all would settle now, or a payment that is in none. */
@@ -46,7 +46,7 @@ export async function* screenBatches(
       const payments = batch.items.map(({ authorization }) => prepared.original(authorization));
       const heldNow = payments.filter((payment) => held.has(payment.from.toLowerCase()));
       if (heldNow.length > 0) return { batch, payments, heldNow };
-      const call = { from, ...callOf(batch, prepared.router, labelOf(payments)) };
+      const call = { from, ...batchCallOf(batch, prepared.router, labelOf(payments)) };
       return { batch, payments, call, verdict: await examine(client, batch, call) };
     });
     const again: PlannedBatch[] = [];

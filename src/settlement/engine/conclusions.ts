@@ -22,7 +22,7 @@ import {
 } from "../outcome/conclude.ts";
 import { findCorrections } from "../outcome/corrections.ts";
 import { carriedBy, type FinalityPort, isLeftOver, paymentsOf } from "../outcome/finality.ts";
-import { lookUpUses, readUsed } from "../outcome/nonceUses.ts";
+import { lookUpUses, readUsedIdentities } from "../outcome/nonceUses.ts";
 import { findMined, type MinedAttempt } from "../outcome/observe.ts";
 import { punish } from "../outcome/punish.ts";
 import { confirmReceipt } from "../outcome/readings.ts";
@@ -191,7 +191,7 @@ export function createConclusions(deps: ConclusionsPort): {
       .filter((payment) => payment?.work.kind === "authorization")
       .filter((payment) => payment !== undefined);
     if (doubted.length === 0) return transitions;
-    const { used } = await readUsed(client, doubted).catch((error: unknown) => {
+    const { used } = await readUsedIdentities(client, doubted).catch((error: unknown) => {
       if (error instanceof ChainMismatchError) return { used: new Set<string>() };
       throw error;
     });

@@ -44,7 +44,7 @@ export async function lookUpUses(
  * Which of these payments' nonces are used or cancelled at the newest block, by identity, and which block that is.
  * @throws ChainMismatchError where the token no longer answers.
  */
-export async function readUsed(
+export async function readUsedIdentities(
   client: ChainClient,
   rows: readonly PaymentRow[],
 ): Promise<{ readonly used: ReadonlySet<string>; readonly blockNumber: bigint }> {

@@ -6,7 +6,7 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
 import type { EnginePolicy } from "../policy.ts";
 import { concludeUse } from "./conclude.ts";
-import { lookUpUses, readUsed } from "./nonceUses.ts";
+import { lookUpUses, readUsedIdentities } from "./nonceUses.ts";
 import { createWatched, type Due } from "./watched.ts";
 
 /** Outcomes that the chain may still contradict, until it is final. */
@@ -101,7 +101,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
       for (const id of ids) if (!still.has(id)) watched.delete(id);
     }
     if (due.length === 0) return;
-    const { used, blockNumber } = await readUsed(port.client, due);
+    const { used, blockNumber } = await readUsedIdentities(port.client, due);
     // What an answer from before the final block says is not final.
     if (blockNumber < horizon.final) return;
     const isUsed = ({ identity }: PaymentRow) => used.has(identity);

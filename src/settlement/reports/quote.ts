@@ -6,7 +6,7 @@ import type { Head } from "../../chain/facts/facts.ts";
 import { readDataFeeInputs } from "../../chain/fees/dataFee.ts";
 import { readGasPrice } from "../../chain/fees/fees.ts";
 import { type BatchPrice, type DataFeeInputs, dataFee, priceBatch, sampleTransaction } from "../../fees/index.ts";
-import { type BatchCall, callOf } from "../dispatch/call.ts";
+import { type BatchCall, batchCallOf } from "../dispatch/call.ts";
 import { type PreparedSettlement, prepareSettlement, type SettlementPolicy } from "../dispatch/prepare.ts";
 import { screenBatches } from "../dispatch/screen.ts";
 import { explainUsed } from "../outcome/explain.ts";
@@ -184,7 +184,7 @@ function quoteOneByOne(
   const step = Math.max(1, Math.ceil(batches.length / DATA_FEE_SAMPLE));
   const sample = batches.filter((_, index) => index % step === 0);
   const sampledWei = sum(
-    sample.map((batch) => dataFeeOfCall(callOf(batch, undefined, zeroHash), batch.chainId, prices)),
+    sample.map((batch) => dataFeeOfCall(batchCallOf(batch, undefined, zeroHash), batch.chainId, prices)),
   );
   const dataWei = sample.length === 0 ? 0n : (sampledWei * BigInt(batches.length)) / BigInt(sample.length);
   return { transactions: batches.length, gas, price: priceOf(gas, dataWei, batches.length, value, prices) };
