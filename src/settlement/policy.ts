@@ -20,23 +20,23 @@ export type EnginePolicy = {
   readonly maxInFlight: number;
   /** How long the first payment of an idle engine waits for company. */
   readonly lingerMs: number;
-  /** The longest that an idle engine waits while payments keep coming in, each within `lingerMs` of the one before. */
+  /** The longest wait of an idle engine while payments keep coming in, each within `lingerMs` of the one before. */
   readonly gatherMs: number;
   /** The longest that a payment waits for a batch to fill while others are in flight. */
   readonly maxLingerMs: number;
-  /** As many queued payments make a batch go at once. */
+  /** With this many queued payments, a batch goes at once. */
   readonly fullBatch: number;
   readonly limits: Partial<PlanLimits>;
   /** The router to use; undefined for the one at its usual address. */
   readonly router: Address | undefined;
   /** By default what is usual on the chain, see `feeCeilings` of a network. */
   readonly fees: FeePolicy;
-  /** After this time without inclusion the same bytes are handed out again. */
+  /** If a transaction is not included after this time, the same bytes are broadcast again. */
   readonly rebroadcastAfterMs: number;
-  /** After this time without inclusion the transaction is replaced at a higher fee. */
+  /** If a transaction is not included after this time, it is replaced at a higher fee. */
   readonly replaceAfterMs: number;
   readonly leaseTtlMs: number;
-  /** A sender below this balance is not used. */
+  /** A sender with less than this sends nothing. */
   readonly minimumSenderBalanceWei: bigint;
   /** The most atomic units that one payer may have unsettled; undefined for no bound. */
   readonly payerUnsettledCap: bigint | undefined;
@@ -67,15 +67,15 @@ export type EnginePolicy = {
   readonly maxSharedStrangers: number;
   /** How far back the logs are searched for the use of a nonce. */
   readonly lookbackBlocks: bigint;
-  /** How often the chain is looked at, at least. */
+  /** The longest pause between two looks at the chain. */
   readonly pollMs: number;
-  /** How often the queue is looked at for what nobody told of: other processes' payments, and what became due. */
+  /** How often the queue is searched for payments of other processes, and for those that became due. */
   readonly sweepMs: number;
-  /** How often levels, negative proofs and foreign uses are looked at. */
+  /** How often finality, proofs of expiry and foreign uses of nonces are checked. */
   readonly finalityMs: number;
   /**
-   * A payer whose unsettled payments come to this part of his balance, in thousandths, is settled at once: what he has
-   * left may be spent elsewhere before the next batch.
+   * If a payer's unsettled payments come to this part of their balance, in thousandths, they are settled at once: the rest may
+   * be spent elsewhere before the next batch.
    */
   readonly exposurePermille: bigint;
   /** How often the balances of payers whose payments wait are read again, where payments wait for longer than this. */
@@ -88,7 +88,7 @@ export type EnginePolicy = {
   readonly closeWithinMs: number;
 };
 
-/** A policy as far as somebody decides it: what is left out has its default, of the fees each for itself. */
+/** The part of a policy that a caller sets. Each value, also each of the fees, has a default. */
 export type EnginePolicyOptions = Partial<Omit<EnginePolicy, "fees">> & {
   readonly fees?: Partial<FeePolicy> | undefined;
 };
@@ -133,7 +133,7 @@ export class EnginePolicyError extends TributaryError {
 }
 
 /**
- * The policy with its defaults, as far as it makes sense.
+ * Fills in the defaults of a policy and checks it.
  * @param chainId The chain whose usual fees are the default; undefined for one that is not known.
  * @throws EnginePolicyError where a value is out of its range, PlanLimitsError where one of its limits is.
  */
@@ -168,7 +168,7 @@ export function resolvePolicy(partial: EnginePolicyOptions = {}, chainId = 0): E
   return policy;
 }
 
-/** A ceiling that is given takes what is not given down with it. */
+/** If only a lower ceiling is given, the other bounds are lowered to it. */
 function resolveFees(given: Partial<FeePolicy> = {}, chainId: number): FeePolicy {
   const usual = feeBoundsOf(chainId);
   const ceilingWei = given.ceilingWei ?? usual.ceilingWei;

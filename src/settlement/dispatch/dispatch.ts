@@ -24,7 +24,7 @@ const APPLIED_AT_ONCE = 200;
 /**
  * One round: picks what is due, plans it, pre-flights it and sends as much as the senders have room for. Payments that
  * cannot settle get their outcome; those that were not reached are given back to the queue.
- * @returns How many payments were picked, of how many something became, and whether there may be more that are due.
+ * @returns How many payments were picked, how many of them were sent or decided, and whether more may be due.
  */
 export async function dispatch(port: DispatchPort): Promise<{ picked: number; done: number; hasMore: boolean }> {
   const { journal, client, clock, owner } = port;
@@ -122,7 +122,7 @@ async function dispatchGroup(
         port.standing.sent(payments);
         for (const { id } of payments) left.delete(id);
       }
-      // What was stored will not be planned again in this round; more of it has no room.
+      // The senders are full, so nothing more can go out in this round.
       if (nextSender(port) === undefined) return;
     }
   } finally {

@@ -11,12 +11,12 @@ export type QueueView = {
   readonly lastMs: number | undefined;
   /** The earliest deadline among them, Unix seconds. */
   readonly earliestDeadlineSeconds: bigint | undefined;
-  /** Whether one of them must not wait, such as that of a payer whose balance runs low. */
+  /** Whether one of them must not wait, such as one whose payer's balance runs low. */
   readonly isUrgent: boolean;
   readonly inFlight: number;
   /** Whether a sender can take another batch. */
   readonly hasRoom: boolean;
-  /** Not before this, whatever else: the last look came to nothing. */
+  /** The earliest time of the next plan, after a look that came to nothing. */
   readonly notBeforeMs: number;
 };
 

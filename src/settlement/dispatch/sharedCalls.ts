@@ -9,7 +9,7 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { callOf, signersOf } from "../outcome/callOutcomes.ts";
 import type { Composition } from "../sending/types.ts";
 
-// Calls that do not depend on their caller go together through Multicall3's `aggregate3`, each of which may fail for itself.
+// Calls that do not depend on their caller go together through Multicall3's `aggregate3`, and each may fail by itself.
 // Multicall3 gives a call whatever gas is left, so the transaction's is the sum of what each was given, never an estimate:
 // an estimate of calls that may fail is too low by design. Nothing holds a call to its share, which is why a call that may
 // run a stranger's code has no `proof` and goes alone.

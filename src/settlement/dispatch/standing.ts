@@ -1,9 +1,9 @@
 import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 import type { Strikes } from "../outcome/strikes.ts";
 
-// How much of one payer may be on its way at once. Whatever is on its way may fail together when the payer moves their money
-// away in one transaction, each at the price of a failed payment. So a payer begins with a few, and with each payment that
-// settles may have one more: beyond those few, they can never burn more than what was spent on settling for them before.
+// Bounds how many payments of one payer are on their way at once. A payer who moves their money away makes all of them fail,
+// and each failure costs gas. So a payer starts with a few, and each payment that settles allows one more: beyond the first few,
+// a payer never burns more than was spent on settling for them before.
 
 export type Standing = {
   /** A payment as it is now. */
@@ -14,12 +14,12 @@ export type Standing = {
   readonly within: (rows: readonly PaymentRow[], strikes: Strikes) => readonly PaymentRow[];
 };
 
-/** So many payers are remembered with what they settled, at most: the ones that settled last. */
+/** The most payers whose settled payments are counted: those that settled last. */
 const MAX_PAYERS = 20_000;
 
 const onTheWay: ReadonlySet<PaymentState> = new Set(["batched", "submitted"]);
 
-/** @param few How many payments of a payer of whom nothing is known may be on their way; undefined for no bound. */
+/** @param few How many payments of an unknown payer may be on their way at once; undefined for no bound. */
 export function createStanding(few: number | undefined): Standing {
   /** Payments on their way, by payer. */
   const inFlight = new Map<string, Set<number>>();
@@ -50,7 +50,7 @@ export function createStanding(few: number | undefined): Standing {
       if (ids === undefined || !ids.delete(row.id)) return;
       if (ids.size === 0) inFlight.delete(payer);
       if (row.state === "settled") remember(payer, (settled.get(payer) ?? 0) + 1);
-      // Whoever let one fail begins anew. What goes back to the queue says nothing of its payer.
+      // After a failure the payer starts again. A payment that goes back to the queue says nothing about its payer.
       else if (row.state !== "queued" && row.state !== "settled-elsewhere") remember(payer, 0);
     },
     sent: (rows) => {

@@ -34,7 +34,7 @@ import { startWork } from "./work.ts";
 export { EngineBusyError, EngineClosedError, SenderHeldError } from "./errors.ts";
 export type { EngineOptions, SettlementEngine } from "./types.ts";
 
-/** What is still running when an engine closes is not waited for longer: it can do nothing any more. */
+/** The longest that `close` waits for work that is still running. Without its keys it can do nothing any more. */
 const LAST_WORK_MS = 2_000;
 /** Submissions that are admitted together, at most. */
 const MAX_GATHERED = 500;
@@ -56,7 +56,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const exposure = createExposure();
   const standing = createStanding(policy.unprovenInFlight);
   const queue = createQueue();
-  /** Aborts when nothing new is taken in or sent; the second when nothing is looked after any more. */
+  /** `finishing` aborts when nothing new is taken in or sent, `closing` when the engine stops looking after anything. */
   const finishing = new AbortController();
   const closing = new AbortController();
   let inside = 0;
@@ -150,7 +150,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   async function close(finishWithinMs: number): Promise<void> {
     finishing.abort();
     const until = clock.now() + finishWithinMs;
-    // What is being sent at this moment counts as on its way.
+    // A batch that is being sent right now counts as on its way.
     await within(work.idle(), finishWithinMs);
     while (clock.now() < until && senders.some((sender) => sender.openBatches() > 0)) {
       work.look();
@@ -239,7 +239,7 @@ async function within(promise: Promise<unknown>, ms: number): Promise<void> {
 
 const noop = (): void => undefined;
 
-/** The promise, or the rejection of the signal, whichever is first. What it stands for goes on. */
+/** Settles as the promise does, or rejects when the signal aborts. The work behind the promise goes on. */
 function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {

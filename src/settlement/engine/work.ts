@@ -41,10 +41,10 @@ export type Work = {
 /** Rows that waiters have missed are found by their time, clocks of several processes being this much apart at most. */
 const CLOCK_SLACK_MS = 60_000;
 const PAGE = 1_000;
-/** How far back changes of open payments are looked for: they have their turn a thousand at a time. */
+/** How far back changes of open payments are searched; each round checks a thousand of them. */
 const LEARNT_WITHIN_MS = 3_600_000;
 
-/** Starts everything that an engine does by itself, each part for itself: a part that fails keeps no other from its work. */
+/** Starts everything that an engine does by itself. Each part runs alone, so one that fails does not stop the others. */
 export function startWork(port: WorkPort): Work {
   const { journal, client, policy, clock, logger, senders, queue, closing, finishing } = port;
   const common = { clock, logger, signal: closing };
@@ -76,7 +76,7 @@ export function startWork(port: WorkPort): Work {
       work: async () => {
         const before = sender.openBatches();
         await sender.tick();
-        // Room for what waits.
+        // There is room for waiting payments again.
         if (sender.openBatches() < before) queueLoop.wake();
       },
     }),
@@ -106,7 +106,7 @@ export function startWork(port: WorkPort): Work {
           const { earliestDeadlineSeconds: deadlineSeconds, isUrgent, sinceMs = clock.now() } = before;
           queue.putBack({ count: left, deadlineSeconds, isUrgent, sinceMs });
         }
-        // Nothing came of it although there was room: the reason will not pass at once.
+        // Nothing was sent although there was room, and the reason will not pass at once.
         if (left > 0 && done === 0) notBeforeMs = clock.now() + policy.pollMs;
         if (done > 0) for (const tick of ticks) tick.wake();
       } catch (error) {
@@ -126,7 +126,7 @@ export function startWork(port: WorkPort): Work {
     work: async () => {
       // What another process accepted, what became due, and what a dead engine had picked.
       if (!finishing.aborted) queue.add({ count: 0, sinceMs: clock.now() });
-      // It reads the whole queue: a long one is for sending first.
+      // This reads the whole queue, so a long one is sent first.
       if (!isLong) await port.apply(await closeVariants(journal, client.chain.id));
       const nowMs = clock.now();
       const waited = port.waiters.ids();
@@ -160,7 +160,7 @@ export function startWork(port: WorkPort): Work {
     work: async () => {
       if (!isLoaded) await load();
       isLoaded = true;
-      // Where nobody waits for longer than between two looks, a look changes nothing.
+      // If no payment waits longer than the pause between two looks, a look changes nothing.
       if (Math.max(policy.maxLingerMs, policy.lingerMs) <= policy.watchBalancesMs) return;
       await watchBalances();
     },

@@ -2,12 +2,12 @@ import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { Transition } from "../../journal/ports/payments.ts";
 
-/** Winners whose variants are closed together. */
+/** Settled payments whose variants are closed in one go. */
 const AT_ONCE = 500;
 
 /**
- * The transitions of queued payments of whose identity another variant settled: their nonce is gone, with its transaction.
- * Asked of the journal as it is, so that it does not matter which of the two came first, or who died in between.
+ * Closes queued payments if another variant of their identity settled, since their nonce is used by its transaction. It reads the
+ * journal each time, so the order in which the two came, and a crash in between, make no difference.
  */
 export async function closeVariants(
   journal: Pick<Journal, "winners" | "withIdentities">,

@@ -19,9 +19,9 @@ export type ConclusionPolicy = {
   readonly maxTries: number;
 };
 
-/** Of a queued payment: its batch failed as a whole, and the next one with it is to be smaller. */
+/** Reason of a queued payment whose batch failed as a whole: its next batch is smaller. */
 export const BATCH_REVERTED = "batch-reverted";
-/** Of a rejected call: it reverts. */
+/** Reason of a rejected call that reverts. */
 export const REVERTED = "reverted" satisfies Reason;
 /** Of a rejected payment: it makes whatever transaction it is in fail, even alone. An operator's `retry` sends it again. */
 export const QUARANTINED = "quarantined" satisfies Reason;
@@ -276,5 +276,5 @@ export function withUses(
   });
 }
 
-/** Of a queued payment: its nonce is used, and the transaction that did it was not found yet. */
+/** Reason of a queued payment whose nonce is used by a transaction that was not found yet. */
 export const USE_UNKNOWN = "use-unknown";

@@ -35,21 +35,21 @@ const CONCLUDED: readonly PaymentState[] = [
 
 /** Batches that are looked at together. */
 const AT_ONCE = 16;
-/** Batches that are followed at a time: the oldest become final first and make room. */
+/** The most batches that are followed at once. The oldest become final first and make room. */
 const FOLLOWED = 10_000;
-/** Of those in safe blocks only each so-manieth look is taken: a reorg there is a failure of the chain below. */
+/** A batch in a safe block is checked once in this many rounds: a reorg there is a failure of the chain below. */
 const SAFE_EVERY = 15;
 
 /** Follows the batches of a sender whose transaction was mined, until it is final. One round with each call. */
 export type Follow = (lease: Lease, horizon: Horizon | undefined) => Promise<void>;
 
 /**
- * A follower of one sender's batches: reads their receipts again and raises the level of their payments as the chain becomes sure of the block, decides about
- * what their transaction left over once that is deep enough, and opens a batch again where another block has taken the place
- * of its own. Its bytes are then handed out again.
+ * Creates a follower of one sender's mined batches. It reads their receipts again and raises the level of their payments as the
+ * block becomes safe and final. It decides about payments that the transaction left over, once the block is deep enough. If
+ * another block takes the place of a batch's own, it opens the batch again, and its bytes are broadcast once more.
  */
 export function createFollow(port: FinalityPort): Follow {
-  /** What this process knows of a batch: nothing that must survive it. */
+  /** What this process has seen of each batch. It need not survive a restart. */
   const seen = new Map<Hex, { readonly level: SettlementLevel; readonly isWhole: boolean }>();
   let round = 0;
 
@@ -65,7 +65,7 @@ export function createFollow(port: FinalityPort): Follow {
       return level !== "safe" || known?.level !== "safe" || !known.isWhole || round % SAFE_EVERY === 0;
     });
     round += 1;
-    // Batches of one block share the look at it.
+    // Batches of one block share one read of it.
     const blocks = new Map<bigint, ReturnType<typeof hashOfBlock>>();
     const blockHash = (blockNumber: bigint) => {
       const asked = blocks.get(blockNumber) ?? hashOfBlock(port.client, blockNumber);
@@ -75,7 +75,7 @@ export function createFollow(port: FinalityPort): Follow {
     let failure: PromiseRejectedResult | undefined;
     for (let i = 0; i < due.length; i += AT_ONCE) {
       const looks = due.slice(i, i + AT_ONCE).map((batch) => look(lease, batch, horizon, blockHash));
-      // What is wrong with one batch keeps the others from nothing.
+      // A fault of one batch does not stop the others.
       failure ??= (await Promise.allSettled(looks)).find((result) => result.status === "rejected");
     }
     if (failure !== undefined) throw failure.reason;
@@ -88,7 +88,7 @@ export function createFollow(port: FinalityPort): Follow {
     blockHash: (blockNumber: bigint) => Promise<Hex | undefined>,
   ): Promise<void> {
     const there = await blockHash(receipt.blockNumber);
-    // Evidence is another block at that height. A node that has none yet is behind, or the chain grows back.
+    // Only another block at that height is evidence. A node that has none is behind, or the chain is growing back.
     if (there === undefined) return;
     const level = levelOf(receipt.blockNumber, horizon);
     const known = seen.get(id);
@@ -105,7 +105,7 @@ export function createFollow(port: FinalityPort): Follow {
     }
     const hasRest = payments.some(isLeftOver);
     const isWhole = !hasRest || (await port.concludeRest(lease, batch));
-    // One reading may have been wrong: none counts as safe or final by itself.
+    // A single reading may be wrong, so none is called safe or final without a second one.
     const isCorrected = level !== "included" && (await port.recheck(lease, batch, carried));
     const now = hasRest || isCorrected ? ownOf(await carriedBy(port.journal, batch)) : payments;
     const transitions = now.flatMap((payment) => raise(payment, level));

@@ -10,7 +10,7 @@ import { layersOf } from "./layers.ts";
 
 /** Blocks before the acceptance that are searched too: nodes behind one address differ by a few. */
 const SLACK_BLOCKS = 32n;
-/** How far beyond the operator's look-back a payment's own age may carry the search. */
+/** The longest search, as a multiple of the operator's look-back, however old a payment is. */
 const LONGEST_IN_LOOKBACKS = 50n;
 
 /**

@@ -6,7 +6,7 @@ import { isUsedUp, signersOf } from "./callOutcomes.ts";
 import { authorizationOf, REVERTED } from "./conclude.ts";
 import { strike } from "./strikes.ts";
 
-/** How much shorter the money's way elsewhere is punished than code that turned hostile: the payer may just be short. */
+/** A payer who moved the money away waits this many times shorter than one whose code turned hostile: they may just be short. */
 const MILDER = 4;
 
 /**

@@ -9,7 +9,7 @@ import { concludeUse } from "./conclude.ts";
 import { lookUpUses, readUsedIdentities } from "./nonceUses.ts";
 import { createWatched, type Due } from "./watched.ts";
 
-/** Outcomes that the chain may still contradict, until it is final. */
+/** Follows outcomes that the chain may still contradict, until it is final. */
 export type OutcomeWatch = {
   /** A row as it is now. */
   readonly note: (row: PaymentRow) => void;
@@ -51,9 +51,9 @@ const RECENT_MS = 24 * 3_600_000;
  */
 export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
   const { maxWatched = MAX_WATCHED } = port;
-  /** No more than there is room for where it is half empty. */
+  /** As many as fit if it is half empty. */
   const page = Math.min(PAGE, Math.floor(maxWatched / 2));
-  /** Where the journal is to be read again for what there was no room for; undefined where nothing is missing. */
+  /** The id from which the journal is read again for what had no room; undefined if nothing is missing. */
   let missingAfterId: number | undefined;
   const watched = createWatched(maxWatched, () => {
     missingAfterId = 0;
@@ -87,7 +87,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
   }
 
   async function look(horizon: Horizon): Promise<void> {
-    // Half empty: there is room for what it was too full for.
+    // At half its size there is room again for what it had to leave out.
     if (missingAfterId !== undefined && watched.size() <= maxWatched / 2) missingAfterId = await takeUp(missingAfterId);
     // A proof that a deadline has passed takes both clocks: that of a node may be wrong.
     const ownSeconds = BigInt(Math.floor(port.clock.now() / 1000));
@@ -102,7 +102,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
     }
     if (due.length === 0) return;
     const { used, blockNumber } = await readUsedIdentities(port.client, due);
-    // What an answer from before the final block says is not final.
+    // An answer from before the final block is not final.
     if (blockNumber < horizon.final) return;
     const isUsed = ({ identity }: PaymentRow) => used.has(identity);
     const toExplain = due.filter((row) => isUsed(row) && (row.state === "expired" || row.state === "rejected"));
@@ -115,7 +115,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
         const use = uses.get(row.id);
         const times = (searches.get(row.id) ?? 0) + 1;
         if ((use === undefined && times < MAX_SEARCHES) || (use !== undefined && use.blockNumber > horizon.final)) {
-          // Not found yet, or it may still be undone. Behind the others, so that it keeps none of them.
+          // Not found yet, or it may still be undone. It goes behind the others, so it keeps none of them waiting.
           searches.set(row.id, times);
           watched.set(row.id, payerOf(row), { dueSeconds: row.deadlineSeconds });
           continue;

@@ -15,7 +15,7 @@ import { createTracks } from "./tracks.ts";
 import { type BelievedCounts, createTxCountWatch } from "./txCounts.ts";
 import type { Composition, Sender, SenderPort } from "./types.ts";
 
-/** Far more than are ever in flight. */
+/** More batches than a key ever has in flight. */
 const MAX_OPEN = 1_000;
 /** The longest that a key is left alone after a failure. */
 const MAX_FAILING_MS = 30_000;
@@ -29,7 +29,7 @@ export function createSender(port: SenderPort): Sender {
   const txCounts = createTxCountWatch({ journal, client, nodes: port.nodes, sender: key.sender, logger });
   const tracks = createTracks();
   const exclusively = mutex();
-  /** Payments that were refused even alone: they end with their batch. */
+  /** Payments that nodes refused even alone. They end with their batch. */
   const refused = new Set<number>();
   /** Since when a gap has been seen. */
   const gaps = new Map<number, number>();
@@ -43,7 +43,7 @@ export function createSender(port: SenderPort): Sender {
 
   const holds = (): Lease | undefined => (closed ? undefined : leases.holds());
 
-  /** A key whose signer is away keeps no other key from sending. */
+  /** If one key cannot sign, the others go on. */
   async function send(compose: (batchId: Hex) => Composition): Promise<boolean> {
     try {
       const isSent = await trySend(compose);
@@ -72,7 +72,7 @@ export function createSender(port: SenderPort): Sender {
     if (stored === undefined) return false;
     open += 1;
     sent += 1;
-    // Stored is as good as sent: what goes wrong from here on is mended by the next look.
+    // Stored is as good as sent: the next look fixes what goes wrong from here on.
     await handOut(stored.batch, stored.attempt).catch(() => undefined);
     return true;
   }
@@ -93,7 +93,7 @@ export function createSender(port: SenderPort): Sender {
     return undefined;
   }
 
-  /** Broadcasts stored bytes, if the key is still ours: noted first, so that what may be out is never thought to be in. */
+  /** Broadcasts stored bytes if the key is still ours. It is noted first, so the journal never misses bytes that may be out. */
   async function handOut(batch: Pick<BatchRow, "id" | "txNonce">, attempt: Attempt): Promise<void> {
     const held = holds();
     if (held === undefined || underWay.has(attempt.hash)) return;
@@ -102,7 +102,7 @@ export function createSender(port: SenderPort): Sender {
       const noted = await journal.markBroadcast(held, attempt.hash, clock.now());
       if (noted === "fenced") return leases.lose();
       if (noted === "decided") return;
-      // Another lease of the same key is not this one: in between, somebody else may have had it.
+      // With another epoch it is another lease, and somebody else may have had the key in between.
       if (holds()?.epoch !== held.epoch) return;
       const answer = await broadcastToAll(port.nodes, attempt.raw);
       tracks.answered(batch.id, attempt.hash, answer, clock.now());
@@ -113,7 +113,7 @@ export function createSender(port: SenderPort): Sender {
     }
   }
 
-  /** What a line of the log says of a transaction: with one payment its number, with several how many they are. */
+  /** Log fields of a transaction: the id of its payment if it has one only, otherwise the number of payments. */
   function attemptFields(batch: Pick<BatchRow, "id" | "txNonce">, attempt: Attempt): Readonly<Record<string, unknown>> {
     const { hash, paymentIds, maxFeePerGas, maxPriorityFeePerGas } = attempt;
     const [paymentId] = paymentIds;
@@ -125,7 +125,7 @@ export function createSender(port: SenderPort): Sender {
   async function count(): Promise<readonly BatchRow[]> {
     const before = sent;
     const batches = await journal.batches({ ...key, states: ["open"], limit: MAX_OPEN });
-    // What was stored meanwhile may be missing: rather one too many, until the next look.
+    // A batch that was stored meanwhile may be missing. Until the next look, one too many is better than one too few.
     open = batches.length + (sent - before);
     return batches;
   }
@@ -151,7 +151,7 @@ export function createSender(port: SenderPort): Sender {
         // A receipt decides by itself. All else depends on the count.
         if (found !== undefined || counts !== undefined) await look(held, batch, found, counts?.latest ?? 0, head);
       } catch (error) {
-        // What is wrong with one batch keeps the others from nothing.
+        // A fault of one batch does not stop the others.
         failure ??= error;
       }
     }
@@ -304,7 +304,7 @@ export function createSender(port: SenderPort): Sender {
   };
 }
 
-/** Lets a promise that is awaited later fail without being an unhandled rejection. */
+/** Keeps the failure of a promise that is awaited later from being an unhandled rejection. */
 async function settle<T>(promise: Promise<T>): Promise<() => Promise<T>> {
   try {
     const value = await promise;

@@ -20,7 +20,7 @@ export type ReconcileOptions = {
   readonly onProgress?: (progress: { readonly block: bigint; readonly settlements: number }) => void;
 };
 
-/** A settlement that only one side knows, or of which the journal is not sure yet. */
+/** A settlement that only one side knows, or that the journal is not sure about yet. */
 export type Difference = {
   readonly kind: "only-in-journal" | "only-on-chain" | "undecided";
   readonly from: Address;
