@@ -21,7 +21,7 @@ export class WrongPassphraseError extends KeystoreError {
 }
 
 /** The shortest passphrase of a new file, in characters (NIST SP 800-63B, 3.1.1.2). Files with shorter ones still open. */
-export const MIN_PASSPHRASE_CHARACTERS = 8;
+const MIN_PASSPHRASE_CHARACTERS = 8;
 
 /** scrypt's cost N, as geth uses for its keys: about a second and 256 MiB for each guess. */
 const SCRYPT_COST = 2 ** 18;

@@ -1,7 +1,7 @@
 import { AuthorizationInputError } from "./inputError.ts";
 
 /** Characters of the longest record that is read: 1 Mi. Real ones have about a thousand. */
-export const MAX_RECORD_CHARACTERS = 2 ** 20;
+const MAX_RECORD_CHARACTERS = 2 ** 20;
 
 const hint = "Give one JSON object, or the base64 value of an X-PAYMENT or PAYMENT-SIGNATURE header and nothing else.";
 

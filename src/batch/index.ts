@@ -1,5 +1,5 @@
-export { formOf, isCodePayer, overloadOf, toRouterItem } from "./form.ts";
-export { DEFAULT_LIMITS, MAX_BATCH_ITEMS, PlanLimitsError } from "./limits.ts";
+export { toRouterItem } from "./form.ts";
+export { DEFAULT_LIMITS, PlanLimitsError } from "./limits.ts";
 export { planBatches } from "./plan.ts";
 export {
   type Balances,

@@ -120,7 +120,7 @@ function claimSigners(rows: readonly VoucherClaim[]): Address[] {
 }
 
 /** Payers that sign their vouchers themselves: with code, they are asked by ERC-1271. */
-export function voucherSigners(rows: readonly VoucherClaim[]): Address[] {
+function voucherSigners(rows: readonly VoucherClaim[]): Address[] {
   return rows.flatMap(({ voucher: { channel } }) => (isSelfSigned(channel) ? [channel.payer] : []));
 }
 

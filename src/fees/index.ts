@@ -1,3 +1,3 @@
-export { type DataFeeInputs, dataFee, dataFeeOfSize, estimateDataSize, fastLzLength } from "./opStack.ts";
-export { type BatchPrice, type BatchPriceInput, priceBatch } from "./price.ts";
+export { type DataFeeInputs, dataFee, estimateDataSize, fastLzLength } from "./opStack.ts";
+export { type BatchPrice, priceBatch } from "./price.ts";
 export { sampleTransaction } from "./sample.ts";

@@ -4,9 +4,9 @@ import type { Hex } from "viem";
  * Gas prices of the EVM from Cancun to Osaka that the model counts with: EIP-2929 (cold and warm), EIP-3529 (refunds),
  * EIP-2028 (calldata), EIP-7623 (calldata floor). They are small, so they are plain numbers; sums leave as bigint.
  */
-export const TRANSACTION_BASE_GAS = 21_000;
-export const ZERO_BYTE_GAS = 4;
-export const NON_ZERO_BYTE_GAS = 16;
+const TRANSACTION_BASE_GAS = 21_000;
+const ZERO_BYTE_GAS = 4;
+const NON_ZERO_BYTE_GAS = 16;
 export const COLD_ACCOUNT_SURCHARGE = 2_500;
 export const COLD_SLOT_SURCHARGE = 2_000;
 /** SSTORE on a slot that the transaction changed before, or that keeps its value. */
@@ -17,7 +17,7 @@ export const SSTORE_SET_GAS = 20_000;
 export const SSTORE_RESET_GAS = 2_900;
 export const CLEAR_REFUND = 4_800;
 /** Refunds are capped at this part of the gas used. */
-export const REFUND_QUOTIENT = 5;
+const REFUND_QUOTIENT = 5;
 /** EIP-7825: the most gas that one transaction may ask for. */
 export const MAX_TRANSACTION_GAS = 2n ** 24n;
 

@@ -1,4 +1,4 @@
-export { type BalanceKnowledge, balanceAfter, balanceSlotGas } from "./balances.ts";
+export { type BalanceKnowledge, balanceAfter } from "./balances.ts";
 export { directCalldata, itemBytes, ROUTER_CALL_BYTES, routerCalldata } from "./calldata.ts";
 export {
   CANONICAL_CHANNEL_GAS,
@@ -20,7 +20,6 @@ export {
   balanceDeltas,
   type GasItem,
   type GasPrediction,
-  type GasQuestion,
   predictDirectGas,
   predictRouterGas,
 } from "./predict.ts";

@@ -8,7 +8,7 @@ import { LocalChainError } from "./errors.ts";
 const require = createRequire(import.meta.url);
 
 /** keccak256 of the code that every public chain has at Multicall3's address. */
-export const MULTICALL3_CODE_HASH = "0xd5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891";
+const MULTICALL3_CODE_HASH = "0xd5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891";
 const MULTICALL3_SIZE = 3808;
 /** Its first bytes: memory pointer, calldata size check, jump to the first selector. */
 const MULTICALL3_START = Buffer.from("6080604052600436106100f3", "hex");

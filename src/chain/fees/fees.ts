@@ -12,7 +12,7 @@ export type Market = { readonly baseFeePerGas: bigint; readonly tip: bigint };
 export type FeeBounds = { readonly floorWei: bigint; readonly ceilingWei: bigint; readonly tipCeilingWei: bigint };
 
 /** The least that is offered per gas, and the tip where the node suggests none. An L2 sequencer takes almost anything. */
-export const FEE_FLOOR_WEI = 1_000_000n;
+const FEE_FLOOR_WEI = 1_000_000n;
 /** The recent blocks whose tips a suggestion is compared with, and the part of their gas that paid no more. */
 const HISTORY_BLOCKS = 10;
 const HISTORY_PERCENTILE = 75;

@@ -38,7 +38,7 @@ export async function openExistingJournal({ journal }: JournalOption): Promise<J
  * exit code 1.
  * @throws UsageError where the address is none, or the journal is another program's or a newer version's.
  */
-export async function openNamedJournal(journal: string | undefined, options: JournalOptions = {}): Promise<Journal> {
+async function openNamedJournal(journal: string | undefined, options: JournalOptions = {}): Promise<Journal> {
   try {
     return await openJournal(journal, options);
   } catch (error) {
@@ -142,7 +142,7 @@ function isFile(path: string): boolean {
 }
 
 /** The journal as it may be shown. */
-export function withoutPassword(journal: string | undefined): string {
+function withoutPassword(journal: string | undefined): string {
   if (journal === undefined) return DEFAULT_JOURNAL_PATH;
   if (isFile(journal) || !URL.canParse(journal)) return journal;
   const url = new URL(journal);

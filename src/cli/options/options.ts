@@ -4,7 +4,7 @@ import { TributaryError } from "../../errors.ts";
 import { parseAmount } from "../../money.ts";
 import { findNetwork, type Network } from "../../networks.ts";
 
-export const DEFAULT_RPC_URL = "http://127.0.0.1:8545";
+const DEFAULT_RPC_URL = "http://127.0.0.1:8545";
 
 /** `--rpc-url`, else `RPC_URL`, else the local chain. */
 export function rpcUrlOption(): Option {

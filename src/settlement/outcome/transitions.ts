@@ -36,7 +36,7 @@ export function postponed(row: PaymentRow, nextTryAtMs: number, why: string, rea
 }
 
 /** Provisionally expired: final once `validBefore` has passed at a final block with the nonce unused. */
-export function expired(row: PaymentRow, head: Head): Transition {
+function expired(row: PaymentRow, head: Head): Transition {
   const evidence: Evidence = {
     kind: "deadline",
     blockNumber: head.number,
@@ -160,7 +160,7 @@ export async function concludeUses(
 }
 
 /** What follows from a refusal, with the operator's policy of trying again. */
-export function refused(
+function refused(
   port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
   reason: RefusalReason,
