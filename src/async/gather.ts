@@ -2,8 +2,8 @@
 export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
 /**
- * Group commit: requests that arrive in one tick, or while a run is under way, go into the next run together. `run` must
- * answer each one, in order.
+ * Group commit: requests that arrive in one tick, or while a run is under way, share the next run. `run` must answer each of
+ * them, in order.
  * @param most The most that a run takes. A request that is larger alone gets a run of its own.
  * @param options.weight How much of `most` a request takes, 1 by default.
  * @param options.pause Awaited before each run. `setImmediate` of node:timers/promises lets requests of one turn of the event
@@ -61,7 +61,7 @@ export function gather<I, O>(
     });
 }
 
-/** Waits for one call, whose failure is its own and not that of the calls beside it. */
+/** Turns a promise into one that never rejects, so that one failed call does not fail the calls beside it. */
 export function settled<T>(answer: Promise<T>): Promise<Settled<T>> {
   return answer.then(
     (value) => ({ ok: true, value }),
@@ -70,8 +70,8 @@ export function settled<T>(answer: Promise<T>): Promise<Settled<T>> {
 }
 
 /**
- * Runs all together; where that fails, one by one, so that no request fails for what another asked. Not where
- * `concernsAll` says that the error has nothing to do with what was asked.
+ * Runs all items together. If that fails, it runs them one by one, so that no request fails because of another one. If
+ * `concernsAll` says that the error has nothing to do with the requests, all of them fail with it.
  */
 export async function togetherOrAlone<I, O>(
   items: readonly I[],

@@ -2,28 +2,28 @@ import type { Clock } from "../clock.ts";
 import { describeError } from "../failures.ts";
 import type { Logger } from "../logger.ts";
 
-/** The longest pause between two tries of what fails again and again. */
+/** The longest pause between two tries while the work keeps failing. */
 const MAX_PAUSE_MS = 5_000;
-/** How often something that goes on failing is mentioned. */
+/** How often a failure that lasts is logged. */
 const MENTION_EVERY_MS = 60_000;
 
 export type Steady = {
-  /** Lets the next run come now. */
+  /** Starts the next run now. */
   readonly wake: () => void;
-  /** Ends when the signal that it was started with has aborted and its last run is over. */
+  /** Resolves once the signal has aborted and the last run is over. */
   readonly ended: Promise<void>;
 };
 
 /**
- * Runs `work` again and again until the signal aborts, `pauseMs` apart. What fails is tried again after pauses that double,
- * is said when it begins, once a minute while it lasts, and when it is over.
+ * Runs `work` again and again, `pauseMs` apart, until the signal aborts. After a failure the pauses double. A failure is
+ * logged when it begins, once a minute while it lasts, and when it is over.
  */
 export function startSteady(options: {
   readonly name: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Asked after each run. Undefined: until it is woken. */
+  /** Asked after each run. Undefined: no run is due until `wake` is called, or the longest pause has passed. */
   readonly pauseMs: () => number | undefined;
   readonly work: () => Promise<void>;
 }): Steady {
@@ -60,7 +60,7 @@ export function startSteady(options: {
   async function pause(failures: number): Promise<void> {
     const usual = pauseMs();
     const backOff = failures === 0 ? 0 : Math.min(MAX_PAUSE_MS, 100 * 2 ** Math.min(failures, 10));
-    // Who failed is not woken: that would be a busy loop on a dead node.
+    // After a failure `wake` does not shorten the pause: that would be a busy loop on a dead node.
     if ((woken && failures === 0) || signal.aborted) return;
     sleeping = new AbortController();
     const stop = (): void => sleeping?.abort();
@@ -70,6 +70,6 @@ export function startSteady(options: {
     sleeping = undefined;
   }
 
-  // Not before the caller has what it starts here.
+  // The first run starts in a later microtask, when the caller has the returned object.
   return { wake, ended: Promise.resolve().then(run) };
 }
