@@ -4,8 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 export type Clock = {
   readonly now: () => number;
   /**
-   * Milliseconds since any moment, which only ever go forward: what a lease lasts by, because nobody sets this clock. `now` where
-   * it is left out.
+   * Milliseconds since an arbitrary moment. They only go forward, because nobody sets this clock; leases are measured by it.
+   * Defaults to `now`.
    */
   readonly elapsed?: () => number;
   /** Resolves after `ms`, or when the signal aborts. */
@@ -18,7 +18,7 @@ export const systemClock: Clock = {
   sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };
 
-/** A reading of the clock that nobody sets; it is only good for comparing with another one of this process. */
+/** A reading of the clock that nobody sets. Compare it only with another reading of the same process. */
 export function elapsedMs(clock: Clock): number {
   return clock.elapsed?.() ?? clock.now();
 }

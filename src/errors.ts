@@ -1,13 +1,13 @@
 /**
  * Base of every error that Tributary throws on purpose: what is wrong in one line, optional details, a hint that says
- * how to mend it, and the cause. Secrets (keys, passphrases, signatures) never enter any of these.
+ * how to fix it, and the cause. None of these ever holds a secret (a key, a passphrase, a signature).
  */
 export class TributaryError extends Error {
   override readonly name: string = "TributaryError";
   /** What is wrong, in one line, without details, hint or cause. */
   readonly shortMessage: string;
   readonly details: string | undefined;
-  /** How to mend it, in one line. */
+  /** How to fix it, in one line. */
   readonly hint: string | undefined;
 
   constructor(shortMessage: string, options: { details?: string; hint?: string; cause?: unknown } = {}) {

@@ -1,7 +1,7 @@
 import { BaseError, HttpRequestError, RpcRequestError, TimeoutError } from "viem";
 import { TributaryError } from "./errors.ts";
 
-/** An error as fields of a log line: never its cause, which may quote a URL with a key. */
+/** An error as fields of a log line. Its cause is left out, because it may quote a URL with a key. */
 export function describeError(error: unknown): { readonly error: string } {
   if (error instanceof TributaryError) {
     return { error: error.details === undefined ? error.shortMessage : `${error.shortMessage} ${error.details}` };

@@ -1,6 +1,6 @@
 /**
- * A stranger's text as it may be shown in a terminal and kept in a journal: what would control a terminal or turn the direction
- * of the text around is a `?` each.
+ * A stranger's text, made safe for a terminal and a journal: each character that controls a terminal or changes the direction
+ * of the text becomes a `?`.
  */
 export function printable(text: string): string {
   // Cc: control characters. Cf: formatting, such as bidirectional overrides. Zl, Zp: line and paragraph separators. Cs: half

@@ -5,13 +5,13 @@ import { askContract, ContractFaultError } from "../contract.ts";
 import { ChainMismatchError } from "../errors.ts";
 
 const domainAbi = parseAbi(["function name() view returns (string)", "function version() view returns (string)"]);
-/** A name and a version cost a token some thousands. */
+/** Reading a name or a version takes a few thousand gas. */
 const DOMAIN_GAS = 1_000_000n;
 const domains = new WeakMap<ChainClient, Map<string, Promise<TokenDomain>>>();
 
 /**
- * The token's EIP-712 domain: the known one, else what its `name()` and `version()` say, asked once.
- * @throws ChainMismatchError where it says none, ChainUnavailableError where the node does not answer.
+ * The token's EIP-712 domain: the known one, or else what its `name()` and `version()` return, which are read once.
+ * @throws ChainMismatchError if the token has none, ChainUnavailableError if the node does not answer.
  */
 export function domainOf(client: ChainClient, token: Address): Promise<TokenDomain> {
   const known = knownTokenDomain(client.chain.id, token);
