@@ -4,12 +4,13 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import { type Logger, silentLogger } from "../../logger.ts";
 import { startEngine } from "../../settlement/engine/start.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import type { EnginePolicyOptions } from "../../settlement/policy.ts";
 import { createAdmission } from "../admission/admission.ts";
 import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "../admission/policy.ts";
-import { createTokens, usualTerms } from "../node/tokens.ts";
+import { createTokens, type Tokens, type TokenTerms, usualTerms } from "../node/tokens.ts";
 import { createSignatureChecks } from "./checks.ts";
-import { createSettler } from "./settle.ts";
+import { createSettler, type SettlePort, type Settler } from "./settle.ts";
 
 export type ExactOptions = {
   readonly nodes?: readonly ChainClient[] | undefined;
@@ -23,8 +24,18 @@ export type ExactOptions = {
   readonly batches: boolean;
 };
 
+/** What serves the scheme exact. */
+export type StartedExact = {
+  readonly port: SettlePort & { readonly engine: SettlementEngine; readonly journal: Journal };
+  readonly tokens: Tokens;
+  readonly token: TokenTerms | undefined;
+  readonly settle: Settler;
+  /** Answers waiting callers with what the journal says. */
+  readonly answerAll: () => void;
+};
+
 /** Starts an engine, and builds what verifies, admits and settles payments of the scheme exact with it. */
-export async function startExact(client: ChainClient, options: ExactOptions) {
+export async function startExact(client: ChainClient, options: ExactOptions): Promise<StartedExact> {
   const { nodes = [], journal, senders, batches } = options;
   const { clock = systemClock, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
@@ -51,7 +62,6 @@ export async function startExact(client: ChainClient, options: ExactOptions) {
     tokens,
     token,
     settle: createSettler(port),
-    /** Answers waiting callers with what the journal says. */
     answerAll: () => stop.abort(),
   };
 }
