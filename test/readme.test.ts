@@ -94,6 +94,16 @@ describe("pages", () => {
     for (const [code, meaning] of rows) expect(exitCodesHelp).to.include(`${code}  ${meaning}`);
   });
 
+  it("name files that exist", () => {
+    const missing = ["README.md", "SECURITY.md", ...globSync("docs/**/*.md", { cwd: root })].flatMap((page) =>
+      [...read(page).matchAll(/`((?:src|contracts|scripts|test|bench|demo|examples|ignition)\/[\w/.-]+\.\w+)`/g)]
+        .map(([, file = ""]) => file)
+        .filter((file) => !existsSync(join(root, file)))
+        .map((file) => `${page} names ${file}`),
+    );
+    expect(missing).to.deep.equal([]);
+  });
+
   it("repeat the gas figures of the snapshot", () => {
     const page = read(GAS_PAGE);
     const [before = "", rest = ""] = page.split(/(?<=<!-- gas.*-->\n)/);
