@@ -1,26 +1,9 @@
 import { Command } from "commander";
-import type { ChainClient } from "../src/chain/client.ts";
-import { connect, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
-import { journalOption, withJournal } from "../src/cli/connect/journal.ts";
+import { runAccounts } from "../src/cli/accounts/run.ts";
+import { rpcTimeoutOption } from "../src/cli/connect/connect.ts";
+import { journalOption } from "../src/cli/connect/journal.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { jsonOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
-import { formatTable, notice, printJson, printLine } from "../src/cli/output/output.ts";
-import { time } from "../src/cli/output/paymentText.ts";
-import type { HeldLease, SenderRow } from "../src/journal/index.ts";
-import { formatEtherBriefly } from "../src/money.ts";
-import type { Network } from "../src/networks.ts";
-import { nameOf } from "../src/settlement/engine/takeKeys.ts";
-
-type Options = {
-  readonly rpcUrl: string;
-  readonly rpcTimeout: number;
-  readonly network?: Network;
-  readonly journal?: string;
-  readonly json?: true;
-};
-
-/** What the node says of a key; undefined where it was not asked or did not answer. */
-type OnChain = { readonly balanceWei: bigint; readonly txNonce: number; readonly pendingTxNonce: number };
 
 /** `tributary accounts`: the sending keys of the journal. Needs no key and takes no lease. */
 export function accountsCommand(): Command {
@@ -35,91 +18,4 @@ export function accountsCommand(): Command {
     .addOption(jsonOption())
     .addHelpText("after", examples("accounts", "accounts --json"))
     .action(runAccounts);
-}
-
-async function runAccounts(options: Options): Promise<void> {
-  await withJournal(options, async (journal) => {
-    const senders = await journal.senders();
-    const client = await connect(options).catch((error: unknown) => {
-      if (options.network !== undefined) throw error;
-      notice("notice: no node answers; what follows is from the journal alone");
-      return undefined;
-    });
-    const accounts = await Promise.all(
-      senders.map(async (sender) => ({ ...sender, chain: await readAccount(client, sender) })),
-    );
-    if (options.json === true) {
-      printJson({
-        accounts: accounts.map(({ chain, lastTxNonce, lease, ...account }) => ({
-          ...account,
-          balanceWei: chain?.balanceWei ?? null,
-          txNonce: chain?.txNonce ?? null,
-          pendingTxNonce: chain?.pendingTxNonce ?? null,
-          lastTxNonce: lastTxNonce ?? null,
-          lease: lease === undefined ? null : leaseJson(lease),
-        })),
-      });
-      return;
-    }
-    if (accounts.length === 0) printLine("the journal has sent from no key yet");
-    else printLine(table(accounts));
-  });
-}
-
-async function readAccount(client: ChainClient | undefined, sender: SenderRow): Promise<OnChain | undefined> {
-  if (client?.chain.id !== sender.chainId) return undefined;
-  const address = sender.sender;
-  try {
-    const [balanceWei, txNonce, pendingTxNonce] = await Promise.all([
-      client.getBalance({ address }),
-      client.getTransactionCount({ address, blockTag: "latest" }),
-      client.getTransactionCount({ address, blockTag: "pending" }),
-    ]);
-    return { balanceWei, txNonce, pendingTxNonce };
-  } catch {
-    return undefined;
-  }
-}
-
-function leaseJson(lease: HeldLease) {
-  const { owner, place, takenAtMs, ttlMs, silentForMs } = lease;
-  const where = { host: place?.host ?? null, pid: place?.pid ?? null };
-  return { owner, ...where, takenAt: time(takenAtMs), ttlMs, renewedAgoMs: silentForMs, held: isRenewed(lease) };
-}
-
-/** Whether the lease was renewed within its life, by the database's clock. */
-function isRenewed({ silentForMs, ttlMs }: HeldLease): boolean {
-  return silentForMs < ttlMs;
-}
-
-function leaseText(lease: HeldLease): string {
-  const { takenAtMs, silentForMs } = lease;
-  const since = `since ${time(takenAtMs)}, renewed ${Math.round(silentForMs / 1000)} s ago`;
-  return `${isRenewed(lease) ? "held by" : "not given back by"} ${nameOf(lease)}, ${since}`;
-}
-
-function table(accounts: readonly (SenderRow & { readonly chain: OnChain | undefined })[]): string {
-  const right = (title: string) => ({ title, align: "right" as const });
-  return formatTable(
-    [
-      { title: "sender", isWhole: true },
-      right("chain"),
-      right("balance ETH"),
-      right("txNonce"),
-      right("last stored"),
-      right("in flight"),
-      right("epoch"),
-      { title: "lease" },
-    ],
-    accounts.map(({ sender, chainId, chain, lastTxNonce, openBatches, epoch, lease }) => [
-      sender,
-      String(chainId),
-      chain === undefined ? "?" : formatEtherBriefly(chain.balanceWei, "down"),
-      chain === undefined ? "?" : String(chain.txNonce),
-      lastTxNonce === undefined ? "–" : String(lastTxNonce),
-      String(openBatches),
-      String(epoch),
-      lease === undefined ? "free" : leaseText(lease),
-    ]),
-  );
 }

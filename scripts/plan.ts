@@ -1,30 +1,8 @@
 import { Command, Option } from "commander";
-import type { Address } from "viem";
-import { connect, requireSomeOn, rpcTimeoutOption } from "../src/cli/connect/connect.ts";
-import { UsageError } from "../src/cli/exit/errors.ts";
-import { type LinePayment, readPayments } from "../src/cli/input/input.ts";
+import { rpcTimeoutOption } from "../src/cli/connect/connect.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { address, gwei, integer, jsonOption, network, rpcUrlOption, usdcAmount } from "../src/cli/options/options.ts";
-import { printJson, printLine } from "../src/cli/output/output.ts";
-import { startProgress } from "../src/cli/output/progress.ts";
-import { formatQuote } from "../src/cli/output/quoteText.ts";
-import { type CompareCommandOptions, runCompare } from "../src/cli/plan/compare.ts";
-import { EXIT } from "../src/cli/process/exitCodes.ts";
-import { currentRun } from "../src/cli/process/surroundings.ts";
-import type { Network } from "../src/networks.ts";
-import { quoteSettlement, type SettlementQuote } from "../src/settlement/index.ts";
-import type { RefusedLine } from "../src/settlement/job/results.ts";
-
-type Options = CompareCommandOptions & {
-  readonly compare?: true;
-  readonly network?: Network;
-  readonly token?: Address;
-  readonly router?: Address;
-  readonly from?: Address;
-  readonly strict?: true;
-  readonly maxGas?: number;
-  readonly minValue?: number;
-};
+import { runPlan } from "../src/cli/plan/run.ts";
 
 const ETHER_USD = 3000_000_000n;
 
@@ -68,53 +46,4 @@ export function planCommand(): Command {
       ),
     )
     .action(runPlan);
-}
-
-async function runPlan(file: string | undefined, options: Options, command: Command): Promise<void> {
-  if (options.compare === true) {
-    const isNodeNamed = command.getOptionValueSource("rpcUrl") !== "default";
-    await runCompare(file === undefined ? undefined : await readPayments(file, options), options, { isNodeNamed });
-    return;
-  }
-  if (file === undefined) {
-    throw new UsageError("No file of payments.", { hint: "Name one, or describe the traffic with --compare." });
-  }
-  const input = await readPayments(file, options);
-  const client = await connect(options);
-  requireSomeOn(client, input.payments);
-  const progress = startProgress("payments", input.payments.length);
-  const quote = await quoteSettlement(client, {
-    payments: input.payments,
-    etherMicroUsd: options.ethUsd,
-    limits: {
-      ...(options.maxGas === undefined ? {} : { maxGasPerTransaction: BigInt(options.maxGas) }),
-      ...(options.minValue === undefined ? {} : { minimumValue: BigInt(options.minValue) }),
-    },
-    ...(options.router === undefined ? {} : { router: options.router }),
-    ...(options.from === undefined ? {} : { sender: options.from }),
-    ...(options.gasPrice === undefined ? {} : { gasPriceWei: options.gasPrice }),
-    onProgress: (done) => progress.update(done),
-  }).finally(() => progress.stop());
-
-  if (options.json === true) printJson(toJson(quote, input.refused));
-  else {
-    for (const line of formatQuote(quote, options.gasPrice === undefined)) printLine(line);
-    if (input.refused.length > 0) printLine(`bad lines in the file, left out: ${input.refused.length}`);
-  }
-  const isSettled = quote.excluded.every(({ outcome }) => outcome.status === "settled");
-  currentRun().exitCode = input.refused.length === 0 && isSettled ? EXIT.done : EXIT.unsettled;
-}
-
-function toJson({ excluded, ...quote }: SettlementQuote<LinePayment>, refused: readonly RefusedLine[]) {
-  return {
-    ...quote,
-    dataFeeInputs: quote.dataFeeInputs ?? null,
-    total: quote.total ?? null,
-    oneByOne: quote.oneByOne ?? null,
-    excluded: excluded.map(({ line, authorization, outcome }) => {
-      const { from, to, value, nonce } = authorization;
-      return { line, from, to, value, nonce, ...outcome };
-    }),
-    refusedLines: refused,
-  };
 }

@@ -1,12 +1,5 @@
-import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
-import type { Address, LocalAccount } from "viem";
-import { privateKeyToAccount } from "viem/accounts";
-import { signAuthorization } from "../src/authorization/sign.ts";
-import { UsageError } from "../src/cli/exit/errors.ts";
-import { openLines } from "../src/cli/input/lineFile.ts";
-import { formatPayment, type PaymentFormat, paymentFormats } from "../src/cli/input/paymentFormats.ts";
-import { choicesFrom } from "../src/cli/options/choices.ts";
+import { paymentFormats } from "../src/cli/input/paymentFormats.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import {
   address,
@@ -17,36 +10,7 @@ import {
   unixSeconds,
   usdcAmount,
 } from "../src/cli/options/options.ts";
-import { mnemonicFromEnvironment } from "../src/cli/options/secrets.ts";
-import { namedSigner } from "../src/cli/options/signer.ts";
-import { notice } from "../src/cli/output/output.ts";
-import { startProgress } from "../src/cli/output/progress.ts";
-import { counted } from "../src/cli/output/summary.ts";
-import { deriveAccounts } from "../src/local/accounts.ts";
-import type { Network, TokenDomain } from "../src/networks.ts";
-import { knownTokenDomain } from "../src/networks.ts";
-
-type Options = {
-  readonly payee?: readonly Address[];
-  readonly amount?: bigint;
-  readonly minAmount?: bigint;
-  readonly maxAmount?: bigint;
-  readonly count: number;
-  readonly payers: number;
-  readonly firstIndex: number;
-  readonly validFor: number;
-  readonly validAfter?: bigint;
-  readonly validBefore?: bigint;
-  readonly network: Network;
-  readonly token?: Address;
-  readonly tokenName?: string;
-  readonly tokenVersion?: string;
-  readonly format: PaymentFormat;
-  readonly seed?: string;
-  readonly out?: string;
-  readonly force?: true;
-  readonly keystore?: string;
-};
+import { runSign } from "../src/cli/sign/run.ts";
 
 const MAX_COUNT = 10_000_000;
 
@@ -100,112 +64,4 @@ export function signCommand(): Command {
       ),
     )
     .action(runSign);
-}
-
-async function runSign(options: Options): Promise<void> {
-  const { network, count, format } = options;
-  const payees = options.payee ?? [];
-  if (payees.length === 0) throw new UsageError("No payee.", { hint: "Pass --payee ADDRESS, once or more." });
-  const [minimum, maximum] = amountRange(options);
-  const { token, domain } = tokenOf(options);
-  if (format === "x402-v1" && network.v1Name === undefined) {
-    throw new UsageError(`x402 v1 has no name for ${network.title}.`, { hint: "Use --format x402-v2." });
-  }
-  if (options.out !== undefined && options.force !== true && existsSync(options.out)) {
-    throw new UsageError(`${options.out} exists and was left as it is.`, {
-      hint: "Choose another name, or pass --force to replace it.",
-    });
-  }
-  const validAfter = options.validAfter ?? 0n;
-  const validBefore = options.validBefore ?? BigInt(Math.floor(Date.now() / 1000) + options.validFor);
-  if (validBefore <= validAfter + 1n) {
-    throw new UsageError("The payments would never be valid.", {
-      details: `valid after ${validAfter}, before ${validBefore}`,
-      hint: "Both bounds are exclusive: leave at least two seconds between them.",
-    });
-  }
-  const payers = await payersOf(options);
-
-  const choices = choicesFrom(options.seed);
-  const sink = await openLines(options.out, options.force === true);
-  const progress = startProgress("signing", count);
-  try {
-    for (let index = 0; index < count && !sink.isClosed(); index++) {
-      const payer = pick(payers, index % payers.length);
-      const payee = pick(payees, Number(choices.between("payee", index, 0n, BigInt(payees.length - 1))));
-      const signed = await signAuthorization(payer, {
-        authorization: {
-          chainId: network.chainId,
-          token,
-          from: payer.address,
-          to: payee,
-          value: choices.between("amount", index, minimum, maximum),
-          validAfter,
-          validBefore,
-          nonce: choices.nonce(index),
-        },
-        domain,
-      });
-      await sink.write(formatPayment(signed, format, { v1Network: network.v1Name, domain }));
-      if (index % 100 === 0) progress.update(index);
-    }
-    await sink.finish();
-  } catch (error) {
-    await sink.discard();
-    throw error;
-  } finally {
-    progress.stop();
-  }
-  if (options.out !== undefined)
-    notice(`${counted(count, "payment")} by ${counted(payers.length, "payer")} in ${options.out}`);
-}
-
-function amountRange({ amount, minAmount, maxAmount }: Options): readonly [bigint, bigint] {
-  const hint = "Pass --amount, or both --min-amount and --max-amount.";
-  if (amount !== undefined) {
-    if (minAmount !== undefined || maxAmount !== undefined) throw new UsageError("Two amounts were given.", { hint });
-    return [amount, amount];
-  }
-  if (minAmount === undefined || maxAmount === undefined) throw new UsageError("No amount.", { hint });
-  if (minAmount > maxAmount) throw new UsageError("--min-amount is above --max-amount.", { hint });
-  return [minAmount, maxAmount];
-}
-
-function tokenOf({ network, token = network.usdc.address, tokenName, tokenVersion }: Options): {
-  readonly token: Address;
-  readonly domain: TokenDomain;
-} {
-  const known = knownTokenDomain(network.chainId, token);
-  const name = tokenName ?? known?.name;
-  const version = tokenVersion ?? known?.version;
-  if (name === undefined || version === undefined) {
-    throw new UsageError(`The EIP-712 domain of the token ${token} is not known.`, {
-      hint: "Pass --token-name and --token-version as the token states them.",
-    });
-  }
-  return { token, domain: { name, version } };
-}
-
-/** The accounts that pay: one of a key, or as many of the mnemonic as were asked for. */
-async function payersOf({ keystore, payers, firstIndex }: Options): Promise<readonly LocalAccount[]> {
-  const mnemonic = keystore === undefined ? mnemonicFromEnvironment() : undefined;
-  const single = mnemonic === undefined ? await namedSigner(keystore) : undefined;
-  if (single !== undefined) {
-    if (payers === 1 && firstIndex === 0) return [single];
-    throw new UsageError("--payers and --first-index need a mnemonic, and there is a single key.", {
-      hint: "Set MNEMONIC in the environment.",
-    });
-  }
-  if (mnemonic !== undefined) {
-    return deriveAccounts(mnemonic, payers, firstIndex).map(({ privateKey }) => privateKeyToAccount(privateKey));
-  }
-  throw new UsageError("No key to sign with.", {
-    hint: "Set PRIVATE_KEY or MNEMONIC in the environment, or pass --keystore FILE.",
-  });
-}
-
-function pick<T>(items: readonly T[], index: number): T {
-  const item = items[index];
-  if (item === undefined) throw new RangeError(`No item ${index} of ${items.length}.`);
-  return item;
 }

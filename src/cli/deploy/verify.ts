@@ -1,0 +1,36 @@
+import type { ChainClient } from "../../chain/client.ts";
+import { isDevelopmentChain } from "../../chain/development.ts";
+import { VerificationFailedError, type VerificationOutcome, verifyRouter } from "../../deploy/index.ts";
+import { currentRun } from "../process/surroundings.ts";
+
+type Verification = VerificationOutcome | { readonly status: "failed"; readonly reason: string };
+
+/** Has the explorer verify the source code. That it does not is an outcome, and no error. */
+export async function verify(client: ChainClient, rpcUrl: string): Promise<Verification> {
+  const development = await isDevelopmentChain(client, rpcUrl);
+  try {
+    const apiKey = currentRun().env.ETHERSCAN_API_KEY;
+    return await verifyRouter({ chainId: client.chain.id, rpcUrl, apiKey, development });
+  } catch (error) {
+    // The router is there: that its source code is not on the explorer is no reason to hide it.
+    if (!(error instanceof VerificationFailedError)) throw error;
+    return { status: "failed", reason: [error.shortMessage, error.details ?? "", error.hint ?? ""].join(" ").trim() };
+  }
+}
+
+export function describeVerification(verification: Verification): string {
+  return verification.status === "verified"
+    ? `source code verified: ${verification.url}`
+    : `verification ${verification.status}: ${verification.reason}`;
+}
+
+/** Hardhat's plugins tell of their progress on stdout, where only the result belongs. */
+export async function onStderr<T>(work: () => Promise<T>): Promise<T> {
+  const { log } = console;
+  console.log = console.error;
+  try {
+    return await work();
+  } finally {
+    console.log = log;
+  }
+}

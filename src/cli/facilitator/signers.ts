@@ -1,0 +1,31 @@
+import type { LocalAccount } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { ChainClient } from "../../chain/client.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../../local/accounts.ts";
+import { networkOf } from "../../networks.ts";
+import { UsageError } from "../exit/errors.ts";
+import { authorizerKeyFromEnvironment } from "../options/secrets.ts";
+import { namedSigner } from "../options/signer.ts";
+import type { Options } from "./options.ts";
+
+/** The test account that sends on the local chain. It has no USDC, so it is nobody's payer, and `fund` does not use it. */
+const LOCAL_ACCOUNT = 19;
+
+/** The receiver authorizer of channels, if the environment has its key. */
+export function channelAuthority(): LocalAccount | undefined {
+  const key = authorizerKeyFromEnvironment();
+  return key === undefined ? undefined : privateKeyToAccount(key);
+}
+
+/** The keystore or `PRIVATE_KEY`; on a development chain a test account stands in. */
+export async function senderOf(options: Options, client: ChainClient, isDevelopment: boolean): Promise<LocalAccount> {
+  const named = await namedSigner(options.keystore);
+  if (named !== undefined) return named;
+  const [account] = isDevelopment ? deriveAccounts(TEST_MNEMONIC, 1, LOCAL_ACCOUNT) : [];
+  if (account === undefined) {
+    throw new UsageError(`No key to send from on ${networkOf(client.chain.id)?.title ?? `chain ${client.chain.id}`}.`, {
+      hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
+    });
+  }
+  return privateKeyToAccount(account.privateKey);
+}

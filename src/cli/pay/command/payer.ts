@@ -1,0 +1,30 @@
+import type { LocalAccount } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { connectChain } from "../../../chain/client.ts";
+import { isDevelopmentChain } from "../../../chain/development.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../../../local/accounts.ts";
+import type { Network } from "../../../networks.ts";
+import { UsageError } from "../../exit/errors.ts";
+import { namedSigner } from "../../options/signer.ts";
+import { notice } from "../../output/output.ts";
+import type { Options } from "./options.ts";
+
+/** The test account that pays on the local chain: it has USDC. */
+const LOCAL_PAYER = 1;
+
+/** The keystore or `PRIVATE_KEY`; where the local chain runs, a test account pays on it. */
+export async function payerOf({ keystore, rpcUrl }: Options, network: Network): Promise<LocalAccount> {
+  const named = await namedSigner(keystore);
+  if (named !== undefined) return named;
+  const client = await connectChain(rpcUrl).catch(() => undefined);
+  if (client?.chain.id === network.chainId && (await isDevelopmentChain(client, rpcUrl))) {
+    const [account] = deriveAccounts(TEST_MNEMONIC, 1, LOCAL_PAYER);
+    if (account !== undefined) {
+      notice(`notice: no key given; paying from test account #${LOCAL_PAYER}, ${account.address}`);
+      return privateKeyToAccount(account.privateKey);
+    }
+  }
+  throw new UsageError("No key to pay with; nothing was paid.", {
+    hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
+  });
+}
