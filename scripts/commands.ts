@@ -5,29 +5,40 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "demo",
     summary: "sell an API per call on a local chain, with the report of it",
+    isMain: true,
     load: async () => (await import("./demo.ts")).demoCommand(),
   },
   {
     name: "local",
     summary: "start a local chain that clients take for Base Sepolia",
+    isMain: true,
     load: async () => (await import("./local.ts")).localCommand(),
+  },
+  {
+    name: "settle",
+    summary: "settle a file of signed payments",
+    isMain: true,
+    load: async () => (await import("./settle.ts")).settleCommand(),
+    holdsMuch: true,
   },
   {
     name: "facilitator",
     summary: "run an x402 facilitator whose settlements share transactions",
+    isMain: true,
     load: async () => (await import("./facilitator.ts")).facilitatorCommand(),
+  },
+  {
+    name: "pay",
+    summary: "buy an x402 resource",
+    isMain: true,
+    load: async () => (await import("./pay.ts")).payCommand(),
+    runsOnNode20: true,
   },
   {
     name: "channels",
     summary: "keep a merchant's payment channels: claim, sweep, refund",
     load: async () => (await import("./channels.ts")).channelsCommand(),
     takesHash: true,
-  },
-  {
-    name: "pay",
-    summary: "buy an x402 resource",
-    load: async () => (await import("./pay.ts")).payCommand(),
-    runsOnNode20: true,
   },
   {
     name: "fund",
@@ -52,12 +63,6 @@ export const commands: readonly CommandEntry[] = [
     summary: "show what settling a file would take and cost",
     load: async () => (await import("./plan.ts")).planCommand(),
     runsOnNode20: true,
-  },
-  {
-    name: "settle",
-    summary: "settle a file of signed payments",
-    load: async () => (await import("./settle.ts")).settleCommand(),
-    holdsMuch: true,
   },
   {
     name: "status",

@@ -17,6 +17,8 @@ export type CommandEntry = {
   /** One line for `tributary --help`. */
   readonly summary: string;
   readonly load: () => Promise<Command>;
+  /** Whether a newcomer starts with it: `tributary --help` lists it first. */
+  readonly isMain?: true;
   /** Whether an argument may be a 32-byte hash, which looks like a private key. */
   readonly takesHash?: true;
   /** Whether Node 20 will do: the command opens no journal and starts no Hardhat. */
@@ -61,6 +63,8 @@ export function askedCommand(argv: readonly string[], commands: readonly Command
   return commands.find(({ name }) => name === asked);
 }
 
+const OTHERS = "More commands:";
+
 /** The program with the code of the command `asked`; of the others only what `--help` and suggestions need. */
 async function buildProgram(asked: string | undefined, commands: readonly CommandEntry[]): Promise<Command> {
   const program = new Command("tributary")
@@ -68,11 +72,12 @@ async function buildProgram(asked: string | undefined, commands: readonly Comman
     .version(packageVersion(), "--version")
     .addHelpText("after", "\nRun tributary <command> --help for options and an example.")
     .addHelpText("after", exitCodesHelp);
-  for (const { name, summary, load, runsOnNode20 } of commands) {
+  program.commandsGroup(OTHERS).helpCommand("help [command]");
+  for (const { name, summary, load, isMain, runsOnNode20 } of commands) {
     const command = name === asked ? await load() : new Command(name);
     // Before the command asks for a passphrase or reads a long file; --help is there on any Node.
     if (runsOnNode20 !== true) command.hook("preAction", () => requireNewNode(name));
-    program.addCommand(command.summary(summary));
+    program.addCommand(command.summary(summary).helpGroup(isMain === true ? "Commands to start with:" : OTHERS));
     if (name === asked) command.addHelpText("after", exitCodesHelp);
   }
   prepare(program);

@@ -18,6 +18,13 @@ describe("tributary", () => {
     for (const exitCode of [0, 1, 2, 3, 4, 5]) expect(stdout).to.match(new RegExp(`^  ${exitCode}  `, "m"));
   });
 
+  it("lists the commands to start with first", async () => {
+    const { stdout } = await runCli(["--help"]);
+    const listed = stdout.slice(stdout.indexOf("Commands to start with:"), stdout.indexOf("More commands:"));
+    const names = [...listed.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
+    expect(names).to.deep.equal(["demo", "local", "settle", "facilitator", "pay"]);
+  });
+
   it("shows an example and the exit codes in every command's --help", async () => {
     await Promise.all(
       commands.map(async ({ name }) => {
