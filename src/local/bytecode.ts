@@ -18,6 +18,14 @@ const MULTICALL3_START = Buffer.from("6080604052600436106100f3", "hex");
  * there by its first bytes and recognised by its hash. undefined where that optional package is not installed.
  */
 export function genuineMulticall3Code(): Hex | undefined {
+  genuine ??= { code: findMulticall3() };
+  return genuine.code;
+}
+
+/** The executable has tens of megabytes, and every chain of a process needs the same code. */
+let genuine: { readonly code: Hex | undefined } | undefined;
+
+function findMulticall3(): Hex | undefined {
   const { platform, arch } = process;
   const file = `@foundry-rs/anvil-${platform}-${arch === "x64" ? "amd64" : arch}/bin/anvil`;
   let executable: Buffer;

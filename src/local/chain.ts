@@ -28,6 +28,9 @@ export type LocalChainOptions = {
   readonly bare?: boolean;
 };
 
+/** The same for every chain. Deriving them is slow. */
+let derived: readonly LocalChainAccount[] | undefined;
+
 /** A running local chain. Every amount is in atomic units. */
 export type LocalChain = {
   /** HTTP endpoint; JSON-RPC batches are fine. */
@@ -90,14 +93,14 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
   requireRange("blockTimeSeconds", blockTimeSeconds, MAX_BLOCK_TIME_SECONDS, false);
 
   const { chainId } = networks.baseSepolia;
+  derived ??= deriveAccounts(TEST_MNEMONIC, ACCOUNT_COUNT);
+  const accounts = derived;
   const node = await openDevelopmentNode({
     chainId,
-    mnemonic: TEST_MNEMONIC,
-    accountCount: ACCOUNT_COUNT,
+    privateKeys: accounts.map(({ privateKey }) => privateKey),
     balancePerAccountWei: BALANCE_PER_ACCOUNT_WEI,
   });
   try {
-    const accounts = deriveAccounts(TEST_MNEMONIC, ACCOUNT_COUNT);
     const genesis = await populate(node.request, {
       accounts,
       usdcPerAccount: USDC_PER_ACCOUNT,

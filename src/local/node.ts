@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import type { Hex } from "viem";
 import { nodeTooOld } from "../nodeVersion.ts";
 import { HardhatUnavailableError } from "./errors.ts";
 
@@ -18,8 +19,7 @@ export type Notification = { readonly subscription: string; readonly result: unk
 
 export type DevelopmentNodeOptions = {
   readonly chainId: number;
-  readonly mnemonic: string;
-  readonly accountCount: number;
+  readonly privateKeys: readonly Hex[];
   readonly balancePerAccountWei: bigint;
 };
 
@@ -34,39 +34,26 @@ const INSTALL_HINT = "npm install --save-dev hardhat@3.17.0";
 export async function openDevelopmentNode(options: DevelopmentNodeOptions): Promise<DevelopmentNode> {
   const tooOld = nodeTooOld("The local chain");
   if (tooOld !== undefined) throw new HardhatUnavailableError(tooOld.shortMessage, tooOld);
-  const { createHardhatRuntimeEnvironment } = await importHardhat();
+  const hardhat = await importHardhat();
+  const { chainId, privateKeys, balancePerAccountWei } = options;
   try {
-    const environment = await createHardhatRuntimeEnvironment(
-      {
-        networks: {
-          local: {
-            type: "edr-simulated",
-            // "op" would charge a data fee, but its newest hardfork here lacks the cap on a transaction's gas.
-            chainType: "l1",
-            hardfork: "osaka",
-            chainId: options.chainId,
-            networkId: options.chainId,
-            blockGasLimit: 120_000_000n,
-            initialBaseFeePerGas: 5_000_000n,
-            // Else every block is at least a second after its parent, and a burst of blocks outruns the wall clock.
-            allowBlocksWithSameTimestamp: true,
-            // Like a public node: a transaction that reverts is mined and has a receipt.
-            throwOnTransactionFailures: false,
-            mining: { auto: true, interval: 0 },
-            accounts: {
-              mnemonic: options.mnemonic,
-              count: options.accountCount,
-              accountsBalance: options.balancePerAccountWei,
-            },
-          },
-        },
+    environment ??= createEnvironment(hardhat);
+    const { network } = await environment;
+    const beganAt = Date.now();
+    const connection = await network.create({
+      network: "local",
+      override: {
+        chainId,
+        networkId: chainId,
+        // Else its clock is behind by the age of the environment.
+        initialDate: new Date(beganAt),
+        accounts: privateKeys.map((privateKey) => ({ privateKey, balance: balancePerAccountWei })),
       },
-      {},
-      // Without it Hardhat wants a package.json above the working directory.
-      fileURLToPath(new URL(".", import.meta.url)),
-    );
-    const connection = await environment.network.create({ network: "local" });
+    });
     const { provider } = connection;
+    // A busy machine takes seconds to load it, by which its clock would be behind.
+    const lateSeconds = Math.floor((Date.now() - beganAt) / 1000);
+    if (lateSeconds > 0) await provider.request({ method: "evm_increaseTime", params: [lateSeconds] });
     return {
       request: (method, params = []) => provider.request({ method, params: [...params] }),
       onNotification: (listener) => {
@@ -79,12 +66,42 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
       close: () => connection.close(),
     };
   } catch (cause) {
+    // The next call may fare better.
+    environment = undefined;
     throw new HardhatUnavailableError("Hardhat could not start its simulated chain.", {
       details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
       hint: `Reinstall it: ${INSTALL_HINT}`,
       cause,
     });
   }
+}
+
+/** Loading Hardhat takes longer than starting a chain in it, and the chains of one environment know nothing of each other. */
+let environment: ReturnType<typeof createEnvironment> | undefined;
+
+function createEnvironment({ createHardhatRuntimeEnvironment }: Awaited<ReturnType<typeof importHardhat>>) {
+  return createHardhatRuntimeEnvironment(
+    {
+      networks: {
+        local: {
+          type: "edr-simulated",
+          // "op" would charge a data fee, but its newest hardfork here lacks the cap on a transaction's gas.
+          chainType: "l1",
+          hardfork: "osaka",
+          blockGasLimit: 120_000_000n,
+          initialBaseFeePerGas: 5_000_000n,
+          // Else every block is at least a second after its parent, and a burst of blocks outruns the wall clock.
+          allowBlocksWithSameTimestamp: true,
+          // Like a public node: a transaction that reverts is mined and has a receipt.
+          throwOnTransactionFailures: false,
+          mining: { auto: true, interval: 0 },
+        },
+      },
+    },
+    {},
+    // Without it Hardhat wants a package.json above the working directory.
+    fileURLToPath(new URL(".", import.meta.url)),
+  );
 }
 
 async function importHardhat() {
