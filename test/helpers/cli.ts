@@ -1,7 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { EventEmitter } from "node:events";
+import { realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
+import { commands } from "../../scripts/commands.ts";
+import type { Output } from "../../src/cli/process/surroundings.ts";
+import { run } from "../../src/cli/program.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const program = join(root, "scripts", "tributary.ts");
@@ -22,9 +28,59 @@ type CliOptions = {
   readonly nodeOptions?: readonly string[];
 };
 
-/** Runs `tributary …args` in a process of its own, without this one's keys and settings, and waits for its end. */
-export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  return collect(spawnCli(args, options));
+type RunOptions = Pick<CliOptions, "env" | "cwd"> & {
+  /** What stdout and stderr are as wide as, where they are to be a terminal. */
+  readonly columns?: number;
+};
+
+/** Runs `tributary …args` in this process, without its keys and settings, and waits for its end. */
+export async function runCli(args: readonly string[], { env = {}, cwd, columns }: RunOptions = {}): Promise<CliResult> {
+  const [stdout, stderr] = [createSink(columns), createSink(columns)];
+  const around = {
+    stdin: Readable.from([]),
+    stdout,
+    stderr,
+    env: columns === undefined ? env : { TERM: "xterm-256color", ...env },
+    signals: new EventEmitter(),
+  };
+  const code = await inFolder(cwd, () => run(args, commands, around));
+  return { code, signal: null, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** Runs `tributary …args` in a process of its own: for what only a process shows, its Node, memory or lock for example. */
+export function spawnCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return collect(startCli(args, options));
+}
+
+function createSink(columns: number | undefined): Output & { readonly text: () => string } {
+  const chunks: Buffer[] = [];
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  const terminal = columns === undefined ? {} : { isTTY: true, columns };
+  return Object.assign(stream, { ...terminal, text: () => Buffer.concat(chunks).toString() });
+}
+
+const atHome = process.cwd();
+let away = 0;
+
+/** A process has one folder, so runs that need one of their own must not overlap with runs in another. */
+async function inFolder<T>(folder: string | undefined, work: () => Promise<T>): Promise<T> {
+  if (folder === undefined) return work();
+  if (away > 0 && process.cwd() !== realpathSync(folder)) {
+    throw new Error("Two commands that run in different folders overlap: use spawnCli.");
+  }
+  away += 1;
+  process.chdir(folder);
+  try {
+    return await work();
+  } finally {
+    away -= 1;
+    if (away === 0) process.chdir(atHome);
+  }
 }
 
 /** Runs a TypeScript module given as text, with the project's root as its folder. */
@@ -58,7 +114,7 @@ export type LocalProcess = {
 
 /** Starts `tributary local --port 0 --json …args` and waits until it is ready. */
 export async function startLocal(args: readonly string[] = ["--block-time", "0"]): Promise<LocalProcess> {
-  const child = spawnCli(["local", "--port", "0", "--json", ...args], {});
+  const child = startCli(["local", "--port", "0", "--json", ...args], {});
   let text = "";
   const ended = collect(child);
   const line = await new Promise<string>((resolve, reject) => {
@@ -88,7 +144,7 @@ export async function withFolder<T>(body: (folder: string) => Promise<T>): Promi
   }
 }
 
-function spawnCli(args: readonly string[], { env, cwd, nodeOptions = [] }: CliOptions): ChildProcess {
+function startCli(args: readonly string[], { env, cwd, nodeOptions = [] }: CliOptions): ChildProcess {
   return spawn(process.execPath, [...nodeOptions, program, ...args], {
     cwd: cwd ?? root,
     env: cleanEnvironment(env),

@@ -10,7 +10,7 @@ import { toHex } from "viem";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { type BareLocalChain, startLocalChain } from "../../src/local/index.ts";
 import { startFaultyNode } from "../helpers/chainLab.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
+import { runCli, spawnCli, withFolder } from "../helpers/cli.ts";
 
 /** Makes every import of Ignition fail as if it were not installed. */
 const WITHOUT_IGNITION = `data:text/javascript,${encodeURIComponent(`
@@ -34,6 +34,9 @@ describe("tributary deploy", () => {
 
   const deploy = (args: readonly string[], options: Parameters<typeof runCli>[1] = {}) =>
     runCli(["deploy", "--rpc-url", chain.rpcUrl, ...args], options);
+
+  const deployUnder = (module: string, ...args: readonly string[]) =>
+    spawnCli(["deploy", "--rpc-url", chain.rpcUrl, ...args], { nodeOptions: ["--import", module] });
 
   it("deploys, says so again, and leaves no journal of a local chain", async () => {
     await withFolder(async (cwd) => {
@@ -95,7 +98,7 @@ describe("tributary deploy", () => {
       await mkdir(join(folder, "deployments"), { recursive: true });
       await chain.request("evm_setAutomine", [false]);
       const args = ["--deployment-dir", folder, "--json"];
-      const interrupted = await deploy(args, { nodeOptions: ["--import", endAfterSending()] });
+      const interrupted = await deployUnder(endAfterSending(), ...args);
       expect(interrupted.code).to.equal(9);
       expect(existsSync(join(folder, "deployments", "chain-84532", "journal.jsonl"))).to.equal(true);
 
@@ -156,7 +159,7 @@ describe("tributary deploy", () => {
   });
 
   it("says what to install where Ignition is missing", async () => {
-    const { code, stderr } = await deploy([], { nodeOptions: ["--import", WITHOUT_IGNITION] });
+    const { code, stderr } = await deployUnder(WITHOUT_IGNITION);
     expect(code).to.equal(1);
     expect(stderr).to.contain("A deployment needs Hardhat 3 with Ignition, which cannot be loaded here.");
     expect(stderr).to.match(/hint: .*npm install --save-dev hardhat@3\.\S+ @nomicfoundation\/hardhat-ignition@/);

@@ -5,7 +5,7 @@ import { connectChain } from "../../src/chain/client.ts";
 import { openJournal } from "../../src/journal/index.ts";
 import { settlePayments } from "../../src/settlement/job/job.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
-import { runCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
+import { runCli, spawnCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 
 const long = process.env.TRIBUTARY_LONG === "1";
 const COUNT = long ? 100_000 : 400;
@@ -28,7 +28,7 @@ describe("settle with a large file", () => {
         );
         expect(signed.code, signed.stderr).to.equal(0);
         const settle = () =>
-          runCli(["settle", file, "--rpc-url", rpcUrl, "--journal", journalFile, "--json"], {
+          spawnCli(["settle", file, "--rpc-url", rpcUrl, "--journal", journalFile, "--json"], {
             nodeOptions: ["--import", PEAK_MEMORY],
           });
         const peakOf = (stderr: string) => Number(/^peak memory: (.+) MiB$/m.exec(stderr)?.[1]);

@@ -1,17 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
-import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
+import { encodePaymentResponseHeader } from "@x402/core/http";
 import { expect } from "chai";
 import { type Address, encodeFunctionData, type Hex } from "viem";
 import { parseAuthorization, type SignedAuthorization } from "../../src/authorization/index.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { networks } from "../../src/networks.ts";
-import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
 import { cleanEnvironment, runCli, withFolder } from "../helpers/cli.ts";
+import { listen } from "../helpers/listen.ts";
+import { demand, openSeller, type Seller, USDC_TERMS } from "../helpers/seller.ts";
 
 const { usdc, caip2 } = networks.baseSepolia;
 const PAYEE: Address = "0x00000000000000000000000000000000000fee98";
@@ -20,52 +20,31 @@ const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts")
 const JSON_BODY = { "content-type": "application/json" };
 
 /** How the server answers a request that carries a payment. */
-type Till = (response: ServerResponse, request: IncomingMessage) => void;
+type Till = (response: ServerResponse) => void;
 
 describe("tributary pay with an unclear outcome", () => {
-  let lab: ChainLab;
-  let server: Server;
+  let seller: Seller;
+  let lab: Seller["lab"];
   let url: string;
   let till: Till;
   let maxTimeoutSeconds = 600;
   /** The headers of all payments that came. */
   let received: string[] = [];
   const refuse: Till = (response) => {
-    const accepts = {
-      scheme: "exact",
-      network: caip2,
-      amount: "2000",
-      asset: usdc.address,
-      payTo: PAYEE,
-      maxTimeoutSeconds,
-      extra: { name: usdc.name, version: usdc.version },
-    } as const;
-    const required = { x402Version: 2, error: "not_today", resource: { url, description: "", mimeType: "" } };
-    response.writeHead(402, {
-      "payment-required": encodePaymentRequiredHeader({ ...required, accepts: [accepts] } as never),
-    });
-    response.end("{}");
+    const accepts = { ...USDC_TERMS, scheme: "exact", amount: "2000", payTo: PAYEE, maxTimeoutSeconds };
+    demand(response, url, "not_today", accepts);
   };
   const sell: Till = (response) => response.end("sold");
   const drop: Till = (response) => response.destroy();
 
   before(async () => {
-    lab = await openChainLab();
-    server = createServer((request, response) => {
-      const header = request.headers["payment-signature"];
-      if (typeof header !== "string") return refuse(response, request);
+    seller = await openSeller(refuse, (response, header) => {
       received.push(header);
-      return till(response, request);
+      till(response);
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/paid`;
+    ({ lab, url } = seller);
   });
-  after(async () => {
-    server.closeAllConnections();
-    server.close();
-    await lab.chain.stop();
-  });
+  after(() => seller.close());
   beforeEach(() => {
     received = [];
     maxTimeoutSeconds = 600;
@@ -251,21 +230,15 @@ describe("tributary pay with an unclear outcome", () => {
         const passed = (latest.timestamp > signedAt(0).validBefore ? latest.timestamp : signedAt(0).validBefore) + 1n;
         await lab.chain.request("evm_setNextBlockTimestamp", [`0x${passed.toString(16)}`]);
         await lab.chain.request("hardhat_mine", ["0x100"]);
-        const node = createServer(async (request, response) => {
+        const node = await listen(async (request, response) => {
           writeFileSync(record, theirs);
           const body = Buffer.concat(await request.toArray());
           const answer = await fetch(lab.chain.rpcUrl, { method: "POST", body, headers: JSON_BODY });
           response.writeHead(answer.status, JSON_BODY).end(await answer.text());
         });
-        node.listen(0, "127.0.0.1");
-        await once(node, "listening");
-        const { code, stderr } = await pay(
-          folder,
-          "--rpc-url",
-          `http://127.0.0.1:${(node.address() as AddressInfo).port}`,
-        );
-        node.closeAllConnections();
-        node.close();
+        const { code, stderr } = await pay(folder, "--rpc-url", node.url);
+        node.server.closeAllConnections();
+        node.server.close();
         expect(code, stderr).to.equal(2);
         expect(stderr).to.include("Another process is paying for the same request");
         expect(readFileSync(record, "utf8")).to.equal(theirs);

@@ -1,16 +1,13 @@
-import { once } from "node:events";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
+import type { ServerResponse } from "node:http";
+import { encodePaymentResponseHeader } from "@x402/core/http";
 import { expect } from "chai";
 import type { Address } from "viem";
 import { type ChannelPayment, readChannelPayment } from "../../src/cli/pay/channelPayment.ts";
 import { networks } from "../../src/networks.ts";
-import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
-import { authorizer } from "../helpers/channelPayloads.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
+import { channelTerms, demand, openSeller, type Seller, sellWith } from "../helpers/seller.ts";
 
-const { usdc, caip2 } = networks.baseSepolia;
+const { caip2 } = networks.baseSepolia;
 const PAYEE: Address = "0x00000000000000000000000000000000000fee97";
 const PRICE = 1_000n;
 
@@ -19,8 +16,8 @@ type Came = { readonly payment: ChannelPayment; readonly signature: string };
 type Till = (response: ServerResponse, came: Came) => void;
 
 describe("tributary pay and a seller that lies about its channel", () => {
-  let lab: ChainLab;
-  let server: Server;
+  let seller: Seller;
+  let lab: Seller["lab"];
   let url: string;
   let till: Till;
   let came: Came[] = [];
@@ -28,30 +25,11 @@ describe("tributary pay and a seller that lies about its channel", () => {
   let terms: Record<string, unknown> = {};
 
   const ask = (response: ServerResponse, error = "payment required", extra: Record<string, unknown> = {}): void => {
-    const accepts = {
-      scheme: "batch-settlement",
-      network: caip2,
-      amount: PRICE.toString(),
-      asset: usdc.address,
-      payTo: PAYEE,
-      maxTimeoutSeconds: 600,
-      ...terms,
-      extra: {
-        name: usdc.name,
-        version: usdc.version,
-        receiverAuthorizer: authorizer.address,
-        withdrawDelay: 900,
-        ...extra,
-      },
-    };
-    const required = { x402Version: 2, error, resource: { url, description: "", mimeType: "" }, accepts: [accepts] };
-    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(required as never) }).end("{}");
+    demand(response, url, error, { ...channelTerms(PAYEE, PRICE, extra), ...terms });
   };
   const sell: Till = (response, { payment }) => {
     const channelState = { chargedCumulativeAmount: payment.ceiling.toString() };
-    const extra = { chargedAmount: PRICE.toString(), channelState };
-    const receipt = { success: true, transaction: "", network: caip2, extra };
-    response.writeHead(200, { "payment-response": encodePaymentResponseHeader(receipt as never) }).end("sold");
+    sellWith(response, { extra: { chargedAmount: PRICE.toString(), channelState } });
   };
   const drop: Till = (response) => response.destroy();
   /** Refuses, with the word that `charged` was charged by the voucher of a payment that came. */
@@ -66,24 +44,15 @@ describe("tributary pay and a seller that lies about its channel", () => {
     };
 
   before(async () => {
-    lab = await openChainLab();
-    server = createServer((request, response) => {
-      const header = request.headers["payment-signature"];
-      if (typeof header !== "string") return ask(response);
+    seller = await openSeller(ask, (response, header) => {
       const payload = JSON.parse(Buffer.from(header, "base64").toString());
       const one = { payment: readChannelPayment(payload), signature: payload.payload.voucher.signature };
       came.push(one);
-      return till(response, one);
+      till(response, one);
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/paid`;
+    ({ lab, url } = seller);
   });
-  after(async () => {
-    server.closeAllConnections();
-    server.close();
-    await lab.chain.stop();
-  });
+  after(() => seller.close());
   beforeEach(() => {
     came = [];
     terms = {};

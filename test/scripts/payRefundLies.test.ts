@@ -1,15 +1,9 @@
-import { once } from "node:events";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
+import type { ServerResponse } from "node:http";
 import { expect } from "chai";
 import { type Address, getAddress } from "viem";
-import { networks } from "../../src/networks.ts";
-import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
-import { authorizer } from "../helpers/channelPayloads.ts";
 import { type CliResult, runCli, withFolder } from "../helpers/cli.ts";
+import { channelTerms, demand, openSeller, type Seller, sellWith } from "../helpers/seller.ts";
 
-const { usdc, caip2 } = networks.baseSepolia;
 const A = getAddress("0x000000000000000000000000000000000000fe91");
 const B = getAddress("0x000000000000000000000000000000000000fe92");
 const PRICE = 1_000n;
@@ -24,8 +18,8 @@ type Came = {
 };
 
 describe("tributary pay --refund and a seller that lies", () => {
-  let lab: ChainLab;
-  let server: Server;
+  let seller: Seller;
+  let lab: Seller["lab"];
   let url: string;
   let came: Came[] = [];
   /** Who is to be paid, by the question that it is asked with: the last one answers all others. */
@@ -33,36 +27,13 @@ describe("tributary pay --refund and a seller that lies", () => {
   let refund: (response: ServerResponse, came: Came) => void;
 
   const ask = (response: ServerResponse, payTo: Address, error: string, extra: Record<string, unknown> = {}): void => {
-    const accepts = {
-      scheme: "batch-settlement",
-      network: caip2,
-      amount: PRICE.toString(),
-      asset: usdc.address,
-      payTo,
-      maxTimeoutSeconds: 600,
-      extra: {
-        name: usdc.name,
-        version: usdc.version,
-        receiverAuthorizer: authorizer.address,
-        withdrawDelay: 900,
-        ...extra,
-      },
-    };
-    const required = { x402Version: 2, error, resource: { url, description: "", mimeType: "" }, accepts: [accepts] };
-    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(required as never) }).end("{}");
-  };
-  const answerWith = (response: ServerResponse, receipt: Record<string, unknown>): void => {
-    const header = encodePaymentResponseHeader({ success: true, transaction: "", network: caip2, ...receipt } as never);
-    response.writeHead(200, { "payment-response": header }).end("sold");
+    demand(response, url, error, channelTerms(payTo, PRICE, extra));
   };
 
   before(async () => {
-    lab = await openChainLab();
-    server = createServer((request, response) => {
-      const header = request.headers["payment-signature"];
-      if (typeof header !== "string") {
-        return ask(response, (payees.length > 1 ? payees.shift() : payees[0]) ?? A, "payment required");
-      }
+    const askWhomToPay = (response: ServerResponse): void =>
+      ask(response, (payees.length > 1 ? payees.shift() : payees[0]) ?? A, "payment required");
+    seller = await openSeller(askWhomToPay, (response, header) => {
       const { type, voucher, channelConfig } = JSON.parse(Buffer.from(header, "base64").toString()).payload;
       const one: Came = {
         type,
@@ -74,17 +45,11 @@ describe("tributary pay --refund and a seller that lies", () => {
       came.push(one);
       if (type === "refund") return refund(response, one);
       const channelState = { chargedCumulativeAmount: one.ceiling.toString() };
-      answerWith(response, { extra: { chargedAmount: PRICE.toString(), channelState } });
+      sellWith(response, { extra: { chargedAmount: PRICE.toString(), channelState } });
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/paid`;
+    ({ lab, url } = seller);
   });
-  after(async () => {
-    server.closeAllConnections();
-    server.close();
-    await lab.chain.stop();
-  });
+  after(() => seller.close());
   beforeEach(() => {
     came = [];
   });
@@ -139,7 +104,7 @@ describe("tributary pay --refund and a seller that lies", () => {
       withFolder(async (folder) => {
         payees = [A];
         expect((await pay(folder)).code).to.equal(0);
-        refund = (response) => answerWith(response, receipt);
+        refund = (response) => sellWith(response, receipt);
         const { code, stdout, stderr } = await pay(folder, "--refund");
         expect(code, stderr).to.equal(4);
         expect(stdout).to.equal("");

@@ -63,7 +63,7 @@ describe("commands on a terminal", () => {
         ];
         await Promise.all(
           runs.map(async (args) => {
-            const { stdout, stderr } = await runCli(args, { env: terminal(columns) });
+            const { stdout, stderr } = await runCli(args, { columns });
             const text = stripVTControlCharacters(stdout + stderr);
             expect(text, args.join(" ")).to.not.equal("");
             expectToFit(text, columns);
@@ -81,9 +81,9 @@ describe("commands on a terminal", () => {
     await withWork(7_500, async ({ journal }) => {
       const list = ["channels", "list", ...journal];
       const [narrow, piped, json] = await Promise.all([
-        runCli(list, { env: terminal(80) }),
+        runCli(list, { columns: 80 }),
         runCli(list),
-        runCli([...list, "--json"], { env: terminal(80) }),
+        runCli([...list, "--json"], { columns: 80 }),
       ]);
       const short = `${idOf(1).slice(0, 6)}…${idOf(1).slice(-4)}`;
       expect(narrow.stdout).to.include(short);
@@ -97,23 +97,23 @@ describe("commands on a terminal", () => {
 
   it("colour words on a terminal alone, unless FORCE_COLOR or NO_COLOR say otherwise, and say the same without", async () => {
     await withWork(7_501, async ({ common, file }) => {
-      const settle = (env: Record<string, string>) => runCli(["settle", file, ...common], { env });
+      const settle = (options: Parameters<typeof runCli>[1]) => runCli(["settle", file, ...common], options);
       const plain = (await settle({})).stdout;
       expect(plain).to.not.include(COLOUR);
       expect(plain)
         .to.match(/^settled by an earlier run +4 +0\.004006$/m)
         .and.match(/^rejected: underfunded +1 /m);
-      const shown = (await settle(terminal(200))).stdout;
+      const shown = (await settle({ columns: 200 })).stdout;
       expect(shown).to.include("\u001b[32msettled by an earlier run\u001b[39m");
       expect(shown).to.include("\u001b[31mrejected: underfunded\u001b[39m");
       expect(stripVTControlCharacters(shown)).to.equal(plain);
-      expect((await settle(terminal(200, { NO_COLOR: "1" }))).stdout).to.equal(plain);
-      expect((await settle({ FORCE_COLOR: "1" })).stdout).to.equal(shown);
+      expect((await settle({ columns: 200, env: { NO_COLOR: "1" } })).stdout).to.equal(plain);
+      expect((await settle({ env: { FORCE_COLOR: "1" } })).stdout).to.equal(shown);
     });
   });
 
   it("colour what an error says is wrong on stderr's own account", async () => {
-    const { stderr } = await runCli(["status", "--journal", "/nowhere/journal.db"], { env: terminal(80) });
+    const { stderr } = await runCli(["status", "--journal", "/nowhere/journal.db"], { columns: 80 });
     expect(stderr).to.include("\u001b[31merror:\u001b[39m There is no journal /nowhere/journal.db.\n");
     expectToFit(stderr, 80);
   });

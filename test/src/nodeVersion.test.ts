@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { commands } from "../../scripts/commands.ts";
 import { nodeTooOld } from "../../src/nodeVersion.ts";
-import { runCli, runModule, withFolder } from "../helpers/cli.ts";
+import { runModule, spawnCli, withFolder } from "../helpers/cli.ts";
 
 const OLD = "22.12.0";
 
@@ -60,7 +60,7 @@ describe("nodeTooOld", () => {
 
 describe("commands under an older Node", () => {
   const run = (args: readonly string[], cwd?: string) =>
-    runCli(args, { nodeOptions: [asOldNode], ...(cwd === undefined ? {} : { cwd }) });
+    spawnCli(args, { nodeOptions: [asOldNode], ...(cwd === undefined ? {} : { cwd }) });
 
   for (const args of [["settle", "no-such-file"], ["channels", "list"], ["local"], ["export"]]) {
     it(`${args.join(" ")}: says which Node it needs, and nothing else`, async () => {
@@ -84,7 +84,7 @@ describe("commands under an older Node", () => {
       const payee = "0xdD2FD4581271e230360230F9337D5c0430Bf44C0";
       const args = ["sign", "--payee", payee, "--amount", "0.01", "--count", "2", "--out", "p.jsonl"];
       const mnemonic = "test test test test test test test test test test test junk";
-      const { code, stderr } = await runCli(args, {
+      const { code, stderr } = await spawnCli(args, {
         nodeOptions: [asOldNode],
         cwd: folder,
         env: { MNEMONIC: mnemonic },
