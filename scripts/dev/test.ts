@@ -75,7 +75,7 @@ async function runAll(): Promise<void> {
 
 type Group = { readonly name: string; readonly task: readonly string[]; readonly files: readonly string[] };
 
-/** The test files by folder; a folder of many, or of scripts' tests, which start processes, is cut into pieces. */
+/** The test files by folder; a folder of many is cut into pieces. */
 function groups(): Group[] {
   const byFolder = new Map<string, string[]>();
   for (const path of globSync("test/**/*.test.ts", { cwd: root }).sort()) {
@@ -84,7 +84,7 @@ function groups(): Group[] {
     byFolder.set(folder, [...(byFolder.get(folder) ?? []), file]);
   }
   const all = [...byFolder].flatMap(([name, files]): Group[] => {
-    const pieces = Math.ceil(files.length / (name === "test/scripts" ? 5 : MOST_FILES));
+    const pieces = Math.ceil(files.length / MOST_FILES);
     // Even ones: the last would hold what is left.
     const size = Math.ceil(files.length / pieces);
     return Array.from({ length: pieces }, (_, i) => {
