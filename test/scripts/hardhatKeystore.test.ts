@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
-import { runCli, runModule, withFolder } from "../helpers/cli.ts";
+import { runModule, spawnCli, withFolder } from "../helpers/cli.ts";
 import { writePayments } from "../helpers/journalCli.ts";
 
 /** What `hardhat keystore set --dev SETTLER` does when somebody types the key. */
@@ -29,8 +29,9 @@ describe("--keystore hardhat:NAME", () => {
 
       const payee = freshAddress(2_900);
       const file = writePayments(folder, await lab.pay(2, payee));
+      // Hardhat looks for its keystore by the environment of the process.
       const settle = (name: string) =>
-        runCli(
+        spawnCli(
           ["settle", file, "--keystore", `hardhat:${name}`, "--rpc-url", lab.chain.rpcUrl, "--journal", `${file}.db`],
           { env },
         );
