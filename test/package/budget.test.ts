@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import budget from "./budget.json" with { type: "json" };
+import { manifest, root } from "./project.ts";
+
+type Locked = {
+  readonly dev?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+};
+
+/** Every package that installing this one brings, by its place in the lock file: not its peers, which the project has. */
+function productionPackages(): string[] {
+  const { packages }: { readonly packages: Readonly<Record<string, Locked>> } = JSON.parse(
+    readFileSync(join(root, "package-lock.json"), "utf8"),
+  );
+  const found = new Set<string>();
+  const visit = (from: string, names: readonly string[]): void => {
+    for (const name of names) {
+      const place = placesAbove(from, name).find((one) => packages[one] !== undefined);
+      if (place === undefined || found.has(place)) continue;
+      found.add(place);
+      const { dependencies, optionalDependencies } = packages[place] ?? {};
+      visit(place, Object.keys({ ...dependencies, ...optionalDependencies }));
+    }
+  };
+  visit("", Object.keys(manifest.dependencies));
+  return [...found];
+}
+
+/** Where Node looks for a package from a place in the lock file, nearest first. */
+function placesAbove(from: string, name: string): string[] {
+  const parts = from === "" ? [] : from.split("/node_modules/");
+  const folders = parts.map((_, index) => parts.slice(0, parts.length - index).join("/node_modules/"));
+  return [...folders.map((folder) => `${folder}/node_modules/${name}`), `node_modules/${name}`];
+}
+
+async function namesPerDoor(): Promise<Record<string, number>> {
+  const doors = {
+    ".": await import("../../src/index.ts"),
+    "./abi": await import("../../src/abi.ts"),
+    "./settlement": await import("../../src/settlement/index.ts"),
+    "./facilitator": await import("../../src/facilitator/index.ts"),
+    "./keeper": await import("../../src/keeper/index.ts"),
+    "./local": await import("../../src/local/index.ts"),
+    "./deploy": await import("../../src/deploy/index.ts"),
+    "./doctor": await import("../../src/doctor/index.ts"),
+  };
+  return Object.fromEntries(Object.entries(doors).map(([door, module]) => [door, Object.keys(module).length]));
+}
+
+/** What costs users something. A figure that grows beyond its budget needs a reason, which goes with the new budget. */
+describe("budget", () => {
+  const within = (what: string, value: number, { most }: { readonly today: number; readonly most: number }) =>
+    expect(value, `${what}: ${value}, budget ${most}`).to.be.at.most(most);
+
+  it("keeps the number of packages that an installation brings", () => {
+    within("production packages", productionPackages().length, budget.productionPackages);
+  });
+
+  it("keeps the number of names that each door exports", async () => {
+    for (const [door, count] of Object.entries(await namesPerDoor())) {
+      const most = Object.entries(budget.names).find(([name]) => name === door)?.[1] ?? { today: 0, most: 0 };
+      within(`names of ${door}`, count, most);
+    }
+  });
+});
