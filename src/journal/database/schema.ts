@@ -1,13 +1,7 @@
-import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
-import { JournalError } from "../ports/errors.ts";
+import { type Kysely, type RawBuilder, sql } from "kysely";
 import { EXCLUSIVE_STATES, type PaymentState } from "../ports/payments.ts";
-import { addChannels } from "./channelSchema.ts";
 import type { Dialect } from "./dialect.ts";
-import { watchLeases } from "./leaseSchema.ts";
-import { addLedger } from "./ledgerSchema.ts";
 import type { Tables } from "./tables.ts";
-
-type Migration = (db: Kysely<Tables>, dialect: Dialect) => Promise<void>;
 
 const ALL_STATES: readonly PaymentState[] = [
   "queued",
@@ -21,71 +15,15 @@ const ALL_STATES: readonly PaymentState[] = [
   "cancelled",
 ];
 
-/** What each version of the schema adds to the one before: number 1 is the first. Released ones never change. */
-const migrations: readonly Migration[] = [
-  createJournal,
-  addFacilitator,
-  addChannels,
-  addBringers,
-  addNonces,
-  watchLeases,
-  addLedger,
-];
-
-/** The version of the schema that this code reads and writes. */
-export const SCHEMA_VERSION = migrations.length;
-
-/** The version of the journal in `db`, 0 where there is none, as far as it may be used. */
-export async function checkVersion(db: Kysely<Tables>): Promise<number> {
-  const row = await db
-    .selectFrom("schema_version")
-    .select(({ fn }) => fn.max<number | null>("version").as("version"))
-    .executeTakeFirst();
-  const version = row?.version ?? 0;
-  if (version > SCHEMA_VERSION) {
-    throw new JournalError("newer-version", "A newer version of Tributary wrote this journal.", {
-      details: `The journal has schema version ${version}, this program knows ${SCHEMA_VERSION}.`,
-      hint: "Upgrade Tributary, or use another journal.",
-    });
-  }
-  return version;
-}
-
-/** Brings the schema to this code's version, in a transaction that excludes other openers. Does nothing the second time. */
-export async function migrate(db: Transaction<Tables>, dialect: Dialect): Promise<void> {
-  await db.schema
-    .createTable("schema_version")
-    .ifNotExists()
-    .addColumn("version", dialect.integerType, (column) => column.primaryKey())
-    .execute();
-  const version = await checkVersion(db);
-  for (const [index, apply] of migrations.entries()) {
-    if (index < version) continue;
-    await apply(db, dialect);
-    await db
-      .insertInto("schema_version")
-      .values({ version: index + 1 })
-      .execute();
-  }
-}
-
-/** What a facilitator keeps beside payments: who holds a success, and its catalogue. */
-async function addFacilitator(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
-  await db.schema.alterTable("payments").addColumn("consumed_by", "text").execute();
-  await createTable(db, dialect, "resources")
-    .addColumn("key", "text", (column) => column.primaryKey().notNull())
-    .addColumn("value", "text", (column) => column.notNull())
-    .addColumn("updated_at_ms", dialect.integerType, (column) => column.notNull())
-    .execute();
-  await db.schema.createIndex("resources_updated").on("resources").columns(["updated_at_ms", "key"]).execute();
-}
-
-/**
- * Who brought a payment, from its acceptance on. Until then its holder was noted when its success was told, and was the only
- * one to hear it again: it is the same text.
- */
-async function addBringers(db: Kysely<Tables>): Promise<void> {
-  await db.schema.alterTable("payments").renameColumn("consumed_by", "brought_by").execute();
+/** The tables of a journal of version 1. A later version changes them by a migration of its own, and leaves this alone. */
+export async function createTables(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  await createBatches(db, dialect);
+  await createPayments(db, dialect);
+  await createSenders(db, dialect);
+  await createNotes(db, dialect);
+  await createChannels(db, dialect);
+  await createLedger(db, dialect);
+  await createKeeperCalls(db, dialect);
 }
 
 /** The nonce of an authorization: its identity ends with the 66 characters of it, in lower case. */
@@ -93,25 +31,11 @@ export function nonceOf(dialect: Dialect): RawBuilder<string> {
   return dialect.ending("identity", 66);
 }
 
-/** Payments by their nonces, which is what a payer or a block explorer names them by. */
-async function addNonces(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
-  await db.schema.createIndex("payments_nonce").on("payments").expression(nonceOf(dialect)).execute();
-}
-
-function createTable(db: Kysely<Tables>, dialect: Dialect, name: string) {
-  const builder = db.schema.createTable(name);
-  return dialect.tableOptions === undefined ? builder : builder.modifyEnd(dialect.tableOptions);
-}
-
-async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+/** Signed transactions. */
+async function createBatches(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
   const integer = dialect.integerType;
   const table = (name: string) => createTable(db, dialect, name);
-  const withId = (name: string) =>
-    table(name).addColumn("id", integer, (column) =>
-      dialect.identity === "autoincrement"
-        ? column.primaryKey().autoIncrement()
-        : column.primaryKey().generatedAlwaysAsIdentity(),
-    );
+  const withId = (name: string) => createTableWithId(db, dialect, name);
 
   await table("batches")
     .addColumn("id", "text", (column) => column.primaryKey().notNull())
@@ -155,6 +79,12 @@ async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void
     .addColumn("broadcast_at_ms", integer)
     .execute();
   await db.schema.createIndex("attempts_batch").on("attempts").columns(["batch_id", "id"]).execute();
+}
+
+/** Payments and their histories. After the batches, which they refer to. */
+async function createPayments(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  const integer = dialect.integerType;
+  const withId = (name: string) => createTableWithId(db, dialect, name);
 
   await withId("payments")
     .addColumn("chain_id", integer, (column) => column.notNull())
@@ -165,8 +95,10 @@ async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void
     .addColumn("deadline_rank", integer, (column) => column.notNull())
     .addColumn("accepted_block", "text", (column) => column.notNull())
     .addColumn("source", "text")
+    .addColumn("brought_by", "text")
     .addColumn("state", "text", (column) => column.notNull().check(isOneOf("state", ALL_STATES)))
     .addColumn("reason", "text")
+    .addColumn("reason_count", integer)
     .addColumn("evidence", "text", (column) => column.notNull())
     .addColumn("batch_id", "text", (column) => column.references("batches.id"))
     .addColumn("accepted_at_ms", integer, (column) => column.notNull())
@@ -195,23 +127,38 @@ async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void
   await db.schema.createIndex("payments_state").on("payments").columns(["state", "chain_id", "id"]).execute();
   await db.schema.createIndex("payments_batch").on("payments").column("batch_id").execute();
 
+  // Payers and block explorers name a payment by its nonce.
+  await db.schema.createIndex("payments_nonce").on("payments").expression(nonceOf(dialect)).execute();
+
   await withId("history")
     .addColumn("payment_id", integer, (column) => column.notNull().references("payments.id"))
     .addColumn("at_ms", integer, (column) => column.notNull())
     .addColumn("from_state", "text")
     .addColumn("to_state", "text", (column) => column.notNull())
     .addColumn("reason", "text")
+    .addColumn("reason_count", integer)
     .addColumn("evidence", "text", (column) => column.notNull())
     .execute();
   await db.schema.createIndex("history_payment").on("history").columns(["payment_id", "id"]).execute();
   for (const statement of dialect.appendOnly("history")) await statement.execute(db);
+}
+
+/** Leases of sending keys, and strikes of payers. */
+async function createSenders(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  const integer = dialect.integerType;
+  const table = (name: string) => createTable(db, dialect, name);
 
   await table("leases")
     .addColumn("chain_id", integer, (column) => column.notNull())
     .addColumn("sender", "text", (column) => column.notNull())
     .addColumn("owner", "text")
     .addColumn("epoch", integer, (column) => column.notNull())
-    .addColumn("expires_at_ms", integer, (column) => column.notNull())
+    .addColumn("renewals", integer, (column) => column.notNull())
+    .addColumn("ttl_ms", integer, (column) => column.notNull())
+    .addColumn("host", "text")
+    .addColumn("pid", integer)
+    .addColumn("taken_at_ms", integer, (column) => column.notNull())
+    .addColumn("renewed_at_ms", integer, (column) => column.notNull())
     .addPrimaryKeyConstraint("leases_key", ["chain_id", "sender"])
     .execute();
   await table("strikes")
@@ -221,10 +168,128 @@ async function createJournal(db: Kysely<Tables>, dialect: Dialect): Promise<void
     .addColumn("until_ms", integer, (column) => column.notNull())
     .addPrimaryKeyConstraint("strikes_key", ["chain_id", "payer"])
     .execute();
+}
+
+/** Small values by name, and the resources of a catalogue. */
+async function createNotes(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  const integer = dialect.integerType;
+  const table = (name: string) => createTable(db, dialect, name);
+
   await table("cursors")
     .addColumn("name", "text", (column) => column.primaryKey().notNull())
     .addColumn("value", "text", (column) => column.notNull())
     .execute();
+  await table("resources")
+    .addColumn("key", "text", (column) => column.primaryKey().notNull())
+    .addColumn("value", "text", (column) => column.notNull())
+    .addColumn("updated_at_ms", integer, (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("resources_updated").on("resources").columns(["updated_at_ms", "key"]).execute();
+}
+
+/** Channels and their receivers. */
+async function createChannels(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  const integer = dialect.integerType;
+  const table = (name: string) => createTable(db, dialect, name);
+
+  await db.schema
+    .createTable("channels")
+    .modifyEnd(dialect.rewrittenTableOptions)
+    .addColumn("channel_id", "text", (column) => column.primaryKey().notNull())
+    .addColumn("chain_id", integer, (column) => column.notNull())
+    .addColumn("version", integer, (column) => column.notNull())
+    .addColumn("record", "text", (column) => column.notNull())
+    .addColumn("claimed", "text", (column) => column.notNull())
+    .addColumn("withdrawal", "text")
+    .addColumn("fault", "text")
+    .addColumn("is_deleted", integer, (column) => column.notNull())
+    .addColumn("unclaimed_since_ms", integer)
+    .addColumn("earning_day", integer)
+    .addColumn("earning_base", "text")
+    .execute();
+  for (const column of ["unclaimed_since_ms", "withdrawal"] as const) {
+    await db.schema
+      .createIndex(`channels_${column}`)
+      .on("channels")
+      .columns(["chain_id", "channel_id"])
+      .where(sql.ref(column), "is not", null)
+      .execute();
+  }
+
+  await table("channel_receivers")
+    .addColumn("chain_id", integer, (column) => column.notNull())
+    .addColumn("receiver", "text", (column) => column.notNull())
+    .addColumn("token", "text", (column) => column.notNull())
+    .addColumn("unswept", "text", (column) => column.notNull())
+    .addColumn("unswept_since_ms", integer)
+    .addPrimaryKeyConstraint("channel_receivers_key", ["chain_id", "receiver", "token"])
+    .execute();
+}
+
+/** Days that are over, and what the chain said of channels. A channel's present day is in its row; days that are over stay when the row goes. */
+async function createLedger(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  const integer = dialect.integerType;
+  const withId = (name: string) => createTableWithId(db, dialect, name);
+
+  await withId("channel_days")
+    .addColumn("chain_id", integer, (column) => column.notNull())
+    .addColumn("channel_id", "text", (column) => column.notNull())
+    .addColumn("payer", "text", (column) => column.notNull())
+    .addColumn("receiver", "text", (column) => column.notNull())
+    .addColumn("token", "text", (column) => column.notNull())
+    .addColumn("day", integer, (column) => column.notNull())
+    .addColumn("amount", "text", (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("channel_days_channel").on("channel_days").column("channel_id").execute();
+
+  await withId("channel_events")
+    .addColumn("chain_id", integer, (column) => column.notNull())
+    .addColumn("kind", "text", (column) => column.notNull())
+    .addColumn("channel_id", "text")
+    .addColumn("payer", "text")
+    .addColumn("receiver", "text", (column) => column.notNull())
+    .addColumn("token", "text", (column) => column.notNull())
+    .addColumn("amount", "text", (column) => column.notNull())
+    .addColumn("transaction_hash", "text", (column) => column.notNull())
+    .addColumn("log_index", integer, (column) => column.notNull())
+    .addColumn("block_number", integer, (column) => column.notNull())
+    .addColumn("block_timestamp", integer, (column) => column.notNull())
+    .addUniqueConstraint("channel_events_log", ["chain_id", "transaction_hash", "log_index"])
+    .execute();
+  await db.schema
+    .createIndex("channel_events_block")
+    .on("channel_events")
+    .columns(["chain_id", "block_number"])
+    .execute();
+}
+
+/** A keeper's calls. */
+async function createKeeperCalls(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  const integer = dialect.integerType;
+  const table = (name: string) => createTable(db, dialect, name);
+
+  await table("keeper_calls")
+    .addColumn("key", "text", (column) => column.primaryKey().notNull())
+    .addColumn("chain_id", integer, (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("call", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", integer, (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("keeper_calls_chain").on("keeper_calls").columns(["chain_id", "created_at_ms"]).execute();
+}
+
+function createTable(db: Kysely<Tables>, dialect: Dialect, name: string) {
+  const builder = db.schema.createTable(name);
+  return dialect.tableOptions === undefined ? builder : builder.modifyEnd(dialect.tableOptions);
+}
+
+/** A table whose rows have an id that the database gives out. */
+function createTableWithId(db: Kysely<Tables>, dialect: Dialect, name: string) {
+  return createTable(db, dialect, name).addColumn("id", dialect.integerType, (column) =>
+    dialect.identity === "autoincrement"
+      ? column.primaryKey().autoIncrement()
+      : column.primaryKey().generatedAlwaysAsIdentity(),
+  );
 }
 
 function isOneOf(column: string, values: readonly string[]): RawBuilder<boolean> {

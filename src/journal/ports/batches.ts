@@ -35,7 +35,7 @@ export type ReceiptRow = {
 };
 
 export type BatchRow = {
-  /** Bound to the set of its items, 32 bytes; also the label on chain. */
+  /** 32 bytes: a hash of the chain, the sender, the txNonce and the time. It is also the label on chain. */
   readonly id: Hex;
   readonly chainId: number;
   readonly sender: Address;

@@ -39,7 +39,7 @@ export type ChannelRow = {
   readonly isDeleted: boolean;
   /** Since when there is something to claim; undefined where there is nothing. */
   readonly unclaimedSinceMs: number | undefined;
-  /** Kept by the journal, for earnings by day; undefined in rows that an earlier version wrote. */
+  /** Kept by the journal, for earnings by day. */
   readonly earning?: ChannelEarning | undefined;
   /** Another one after each change. */
   readonly version: number;

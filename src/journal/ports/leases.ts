@@ -13,7 +13,7 @@ export type LeasePlace = { readonly host: string; readonly pid: number };
 
 /** A lease as others see it. */
 export type HeldLease = Lease & {
-  /** Unknown of a lease that an engine of an earlier version took. */
+  /** Undefined where the engine did not say. */
   readonly place: LeasePlace | undefined;
   /** How often it was renewed. */
   readonly renewals: number;

@@ -4,7 +4,7 @@ import { type ClientConfig, type CustomTypesConfig, Pool, types } from "pg";
 import { JournalError } from "../../ports/errors.ts";
 import type { Backend, Write } from "../backend.ts";
 import { postgresDialect } from "../dialect.ts";
-import { checkVersion, migrate, SCHEMA_VERSION } from "../schema.ts";
+import { isCurrent, MIGRATIONS, migrate } from "../migrate.ts";
 import type { Tables } from "../tables.ts";
 import { fromPostgres, isDisconnect, isTransient } from "./errors.ts";
 import { listen, payloadsOf } from "./listen.ts";
@@ -17,7 +17,11 @@ const INT8 = 20;
 export type PostgresOptions = { readonly poolSize: number; readonly schema: string };
 
 /** A journal in a PostgreSQL database, in a schema of its own. */
-export async function openPostgres(url: string, { poolSize, schema }: PostgresOptions): Promise<Backend> {
+export async function openPostgres(
+  url: string,
+  { poolSize, schema }: PostgresOptions,
+  migrations = MIGRATIONS,
+): Promise<Backend> {
   const password = passwordOf(url);
   const dialect = postgresDialect(schema);
   const channel = `${schema}_changes`;
@@ -97,13 +101,13 @@ export async function openPostgres(url: string, { poolSize, schema }: PostgresOp
           }>`select to_regclass(${`"${schema}".schema_version`}) is not null as found`.execute(db)
         ).rows[0]?.found,
     );
-    if (found === true && (await read(checkVersion)) === SCHEMA_VERSION) return;
+    if (found === true && (await read((db) => isCurrent(db, migrations)))) return;
     await transaction(async (within) => {
       // One opener at a time: `create … if not exists` alone fails where two do it at once.
       await sql`select pg_advisory_xact_lock(hashtext(${channel}))`.execute(within);
       const existing = await sql`select 1 from pg_namespace where nspname = ${schema}`.execute(within);
       if (existing.rows.length === 0) await within.schema.createSchema(schema).execute();
-      await migrate(within, dialect);
+      await migrate(within, dialect, migrations);
     });
   }
 

@@ -7,7 +7,7 @@ import { nodeTooOld } from "../../../nodeVersion.ts";
 import { JournalError } from "../../ports/errors.ts";
 import { type Backend, ROWS_PER_TRANSACTION, type Write } from "../backend.ts";
 import { sqliteDialect } from "../dialect.ts";
-import { checkVersion, migrate, SCHEMA_VERSION } from "../schema.ts";
+import { isCurrent, MIGRATIONS, migrate } from "../migrate.ts";
 import { openChannel } from "./channel.ts";
 import { findDamage } from "./damage.ts";
 import { kyselyOn, sqlValue } from "./driver.ts";
@@ -28,8 +28,11 @@ export type SqliteOptions = {
   readonly check: boolean;
 };
 
-/** A journal in a file, or with `:memory:` in this process only. */
-export async function openSqlite(path: string, options: SqliteOptions): Promise<Backend> {
+/**
+ * A journal in a file, or with `:memory:` in this process only.
+ * @param migrations What makes and upgrades it; another program's version in tests.
+ */
+export async function openSqlite(path: string, options: SqliteOptions, migrations = MIGRATIONS): Promise<Backend> {
   const tooOld = nodeTooOld("A journal in SQLite");
   if (tooOld !== undefined) throw new JournalError("unavailable", tooOld.shortMessage, tooOld);
   const file = path === ":memory:" ? path : resolve(path);
@@ -81,8 +84,8 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       if (names.length > 0 && !names.includes("schema_version")) throw foreignFile(path);
       if (names.length > 0 && options.check && file !== ":memory:") await findDamage(writer, path, names);
       // Without a lock where there is nothing to do, so that a busy writer keeps no reader out.
-      if (names.length > 0 && (await checkVersion(writer)) === SCHEMA_VERSION) return;
-      await writer.transaction().execute((db) => migrate(db, sqliteDialect));
+      if (names.length > 0 && (await isCurrent(writer, migrations))) return;
+      await writer.transaction().execute((db) => migrate(db, sqliteDialect, migrations));
     });
   } catch (error) {
     await channel.close().catch(() => undefined);

@@ -14,7 +14,7 @@ if (port === null) throw new Error("this file is a worker");
 
 let connections: Readonly<Record<ConnectionName, Connection>> | undefined;
 
-/** The request with id 0 opens the database. */
+// The first request opens the database.
 port.on("message", (request: WorkerRequest) => {
   let answer: WorkerAnswer;
   try {

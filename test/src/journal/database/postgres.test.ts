@@ -2,15 +2,18 @@ import { expect } from "chai";
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from "kysely";
 import { Client } from "pg";
 import { postgresDialect } from "../../../../src/journal/database/dialect.ts";
+import { openPostgres } from "../../../../src/journal/database/postgres/backend.ts";
 import { fromPostgres } from "../../../../src/journal/database/postgres/errors.ts";
 import { payloadsOf } from "../../../../src/journal/database/postgres/listen.ts";
 import type { Tables } from "../../../../src/journal/database/tables.ts";
 import { JournalError, openJournal } from "../../../../src/journal/index.ts";
+import { createJournal } from "../../../../src/journal/journal.ts";
 import { selectWithNonce } from "../../../../src/journal/payments/find.ts";
 import { sharedPostgres } from "../../../helpers/postgres.ts";
 import { until } from "../../../helpers/until.ts";
 import { describeJournal } from "../contract.ts";
 import { acceptSeeds, stateOf } from "../fixtures.ts";
+import { withLaterVersion } from "../laterVersion.ts";
 
 let database: Promise<string> | undefined;
 let schemas = 0;
@@ -93,6 +96,22 @@ describe("openJournal of a PostgreSQL database", () => {
     const error = await failure(url.href);
     expect(error.kind).to.equal("unavailable");
     expect(error.details).to.contain("3D000");
+  });
+
+  it("upgrades a journal of an earlier version, once, with what is in it, and lets that version in no more", async () => {
+    const schema = newSchema();
+    const url = await sharedDatabase();
+    const first = await openJournal(url, { schema });
+    const rows = await acceptSeeds(first, 1);
+    await first.close();
+    for (let time = 0; time < 2; time += 1) {
+      const upgraded = createJournal(await openPostgres(url, { poolSize: 2, schema }, withLaterVersion));
+      expect(await upgraded.list({ limit: 9 })).to.deep.equal(rows);
+      await upgraded.close();
+    }
+    const error = await failure(url, schema);
+    expect(error).to.include({ kind: "newer-version" });
+    expect(error.details).to.equal("The journal has schema version 2, this program knows 1.");
   });
 
   it("refuses a journal of a newer version", async () => {

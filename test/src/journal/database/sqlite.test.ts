@@ -6,12 +6,15 @@ import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import { sqliteDialect } from "../../../../src/journal/database/dialect.ts";
+import { openSqlite } from "../../../../src/journal/database/sqlite/backend.ts";
 import type { Tables } from "../../../../src/journal/database/tables.ts";
 import { JournalError, type JournalOptions, openJournal } from "../../../../src/journal/index.ts";
+import { createJournal } from "../../../../src/journal/journal.ts";
 import { selectWithNonce } from "../../../../src/journal/payments/find.ts";
 import { idOf, recordOf } from "../../../helpers/channelRecords.ts";
 import { describeJournal } from "../contract.ts";
-import { acceptSeeds, chainId, hashOf, paymentOf, sender, stateOf, takeOver } from "../fixtures.ts";
+import { acceptSeeds, chainId, hashOf, lease, paymentOf, stateOf, takeOver } from "../fixtures.ts";
+import { withLaterVersion } from "../laterVersion.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
 let files = 0;
@@ -136,30 +139,25 @@ describe("openJournal of a SQLite file", () => {
     expect(await failure("")).to.include({ kind: "invalid", shortMessage: "The journal's path is empty." });
   });
 
-  it("upgrades a journal of the first version, with what is in it", async () => {
-    const url = newFile();
-    const first = await openJournal(url);
+  it("upgrades a journal of an earlier version, once, with what is in it, and lets that version in no more", async () => {
+    const path = newFile();
+    const first = await openJournal(path);
     const [row] = await acceptSeeds(first, 1);
+    const { epoch } = await lease(first, { owner: "a" });
     await first.close();
-    const database = new DatabaseSync(url);
-    database.exec("alter table payments drop column brought_by; drop table resources");
-    database.exec("drop index payments_nonce");
-    database.exec("drop table channels; drop table channel_receivers; drop table keeper_calls");
-    database.exec("drop table channel_days; drop table channel_events");
-    for (const column of ["renewals", "ttl_ms", "taken_at_ms", "renewed_at_ms", "host", "pid"]) {
-      database.exec(`alter table leases drop column ${column}`);
-    }
-    database.exec("alter table leases add column expires_at_ms integer not null default 0");
-    database.exec(`insert into leases values (${chainId}, '${sender}', 'a', 7, 1)`);
-    database.exec("delete from schema_version where version > 1");
-    database.close();
-    const upgraded = await openJournal(url);
-    expect(await stateOf(upgraded, row!)).to.equal("queued");
-    expect((await upgraded.payment(row?.id ?? 0))?.bringer).to.equal(undefined);
-    expect(await upgraded.resources()).to.deep.equal([]);
+    const options = { busyTimeoutMs: 10_000, maxPageCount: undefined, check: true };
+    const openLater = async () => createJournal(await openSqlite(path, options, withLaterVersion));
+    const upgraded = await openLater();
+    expect(await upgraded.payment(row!.id)).to.deep.equal(row);
     // Whoever lost the key before is still fenced.
-    expect(await takeOver(upgraded, "b")).to.include({ epoch: 8 });
+    expect(await takeOver(upgraded, "b")).to.include({ epoch: epoch + 1 });
     await upgraded.close();
+    const again = await openLater();
+    expect(await again.list({ limit: 9 })).to.deep.equal([row]);
+    await again.close();
+    const error = await failure(path);
+    expect(error).to.include({ kind: "newer-version" });
+    expect(error.details).to.equal("The journal has schema version 2, this program knows 1.");
   });
 
   it("refuses a journal of a newer version", async () => {
