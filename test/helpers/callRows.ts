@@ -21,6 +21,7 @@ export function callRow(call: { data?: Hex; gas?: bigint; proof?: LogProof } = {
     chainId: 84532,
     state: "queued",
     reason: undefined,
+    reasonCount: undefined,
     evidence: { kind: "accepted", block: 1n },
     batchId: undefined,
     acceptedAtMs: 0,

@@ -1,9 +1,10 @@
 import type { Evidence, HistoryRow, PaymentRow } from "../../journal/index.ts";
+import { reasonText } from "../../journal/reasonText.ts";
 import { retryRuleOf } from "../../settlement/outcome/retry.ts";
 
 /** A payment as JSON: its terms, where it stands, why, and what may be done. The signature is left out. */
 export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {
-  const { id, identity, chainId, state, reason, evidence, batchId, source, tries, work } = row;
+  const { id, identity, chainId, state, evidence, batchId, source, tries, work } = row;
   const terms =
     work.kind === "call"
       ? { call: { to: work.to, gas: work.gas } }
@@ -22,7 +23,7 @@ export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {
     ...terms,
     validBefore: row.deadlineSeconds,
     state,
-    reason: reason ?? null,
+    reason: reasonText(row) ?? null,
     retry: retryRuleOf(row),
     evidence,
     batchId: batchId ?? null,
@@ -37,7 +38,7 @@ export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {
             at: time(step.atMs),
             from: step.from ?? null,
             to: step.to,
-            reason: step.reason ?? null,
+            reason: reasonText(step) ?? null,
             evidence: step.evidence,
           })),
         }),

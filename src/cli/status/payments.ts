@@ -1,3 +1,4 @@
+import { reasonText } from "../../journal/reasonText.ts";
 import type { RetryRule } from "../../reasons.ts";
 import { type Journal, type PaymentRow, readAttempts } from "../../settlement/index.ts";
 import { retryRuleOf } from "../../settlement/outcome/retry.ts";
@@ -19,7 +20,7 @@ export async function showPayments(journal: Journal, rows: readonly PaymentRow[]
     for (const line of describe(row)) printLine(line);
     printLine("history");
     for (const step of history) {
-      const reason = step.reason === undefined ? "" : ` (${step.reason})`;
+      const reason = shownReason(step);
       printLine(`  ${time(step.atMs)}  ${paintState(step.to)}${reason}: ${evidenceText(step.evidence)}`);
     }
     if (attempts.length > 0) printLine("transactions");
@@ -38,7 +39,7 @@ function describe(row: PaymentRow): string[] {
           ["value", `${work.authorization.value} of ${work.authorization.token}`],
           ["nonce", work.authorization.nonce],
         ];
-  const reason = row.reason === undefined ? "" : ` (${row.reason})`;
+  const reason = shownReason(row);
   const lines: string[][] = [
     ...terms,
     ["valid before", time(Number(row.deadlineSeconds < MAX_TIME ? row.deadlineSeconds : MAX_TIME) * 1000)],
@@ -48,6 +49,11 @@ function describe(row: PaymentRow): string[] {
     ["source", row.source ?? "–"],
   ];
   return formatTable([{ title: "payment" }, { title: String(row.id) }], lines).split("\n");
+}
+
+function shownReason(row: Pick<PaymentRow, "reason" | "reasonCount">): string {
+  const text = reasonText(row);
+  return text === undefined ? "" : ` (${text})`;
 }
 
 /** The last second that a date can show. */

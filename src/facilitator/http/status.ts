@@ -2,6 +2,7 @@ import { type Address, getAddress, type Hex } from "viem";
 import { authorizationId } from "../../authorization/identity.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
+import { reasonText } from "../../journal/reasonText.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 
 /** What the journal knows about one nonce of a payer, as JSON, for a caller who lost an answer. */
@@ -56,7 +57,7 @@ export async function readPaymentStatus(
 }
 
 async function describeVariant(journal: Journal, row: PaymentRow): Promise<PaymentVariant> {
-  const { state, reason, evidence, batchId, work, consumedAtMs } = row;
+  const { state, evidence, batchId, work, consumedAtMs } = row;
   const authorization = work.kind === "authorization" ? work.authorization : undefined;
   const history = await journal.history(row.id);
   return {
@@ -67,13 +68,13 @@ async function describeVariant(journal: Journal, row: PaymentRow): Promise<Payme
     payTo: authorization?.to,
     amount: authorization?.value.toString(),
     validBefore: row.deadlineSeconds.toString(),
-    reason,
+    reason: reasonText(row),
     batchId,
     evidence: plain(evidence),
     history: history.map((step) => ({
       at: new Date(step.atMs).toISOString(),
       state: step.to,
-      reason: step.reason,
+      reason: reasonText(step),
       evidence: plain(step.evidence),
     })),
   };

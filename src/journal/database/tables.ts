@@ -19,6 +19,7 @@ export type PaymentTable = {
   readonly source: string | null;
   readonly state: PaymentState;
   readonly reason: string | null;
+  readonly reason_count: number | null;
   readonly evidence: string;
   readonly batch_id: Hex | null;
   readonly accepted_at_ms: number;
@@ -38,6 +39,7 @@ export type HistoryTable = {
   readonly from_state: PaymentState | null;
   readonly to_state: PaymentState;
   readonly reason: string | null;
+  readonly reason_count: number | null;
   readonly evidence: string;
 };
 

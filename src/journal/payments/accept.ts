@@ -70,6 +70,7 @@ async function acceptChunk(write: Write, payments: readonly AcceptedPayment[]): 
         from_state: null,
         to_state: row.state,
         reason: null,
+        reason_count: null,
         evidence: row.evidence,
       })),
   );

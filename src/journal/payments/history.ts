@@ -7,6 +7,7 @@ const columns = {
   from_state: "text",
   to_state: "text",
   reason: "text",
+  reason_count: "integer",
   evidence: "text",
 } as const;
 const names = Object.keys(columns) as (keyof typeof columns)[];

@@ -75,6 +75,7 @@ export function paymentRow(row: StoredPayment): PaymentRow {
     bringer: row.brought_by ?? undefined,
     state: row.state,
     reason: row.reason ?? undefined,
+    reasonCount: row.reason_count ?? undefined,
     evidence: decodeEvidence(row.evidence),
     batchId: row.batch_id ?? undefined,
     acceptedAtMs: row.accepted_at_ms,
@@ -92,6 +93,7 @@ export function historyRow(row: Selectable<HistoryTable>): HistoryRow {
     from: row.from_state ?? undefined,
     to: row.to_state,
     reason: row.reason ?? undefined,
+    reasonCount: row.reason_count ?? undefined,
     evidence: decodeEvidence(row.evidence),
   };
 }
@@ -103,6 +105,7 @@ export type NewStep = {
   readonly from_state: PaymentState | null;
   readonly to_state: PaymentState;
   readonly reason: string | null;
+  readonly reason_count: number | null;
   readonly evidence: string;
 };
 

@@ -8,13 +8,19 @@ import { type NewStep, paymentRow, type StoredPayment } from "./rows.ts";
 const exclusive: ReadonlySet<PaymentState> = new Set(EXCLUSIVE_STATES);
 
 /** A transition with its evidence and reason as they are stored: prepared before the transaction, which may run twice. */
-export type PreparedTransition = Omit<Transition, "evidence" | "reason"> & {
+export type PreparedTransition = Omit<Transition, "evidence" | "reason" | "reasonCount"> & {
   readonly evidence: string;
   readonly reason: string | null;
+  readonly reasonCount: number | null;
 };
 
-export function prepareTransition({ evidence, reason, ...transition }: Transition): PreparedTransition {
-  return { ...transition, evidence: encodeEvidence(evidence), reason: textColumn(reason) };
+export function prepareTransition({ evidence, reason, reasonCount, ...rest }: Transition): PreparedTransition {
+  return {
+    ...rest,
+    evidence: encodeEvidence(evidence),
+    reason: textColumn(reason),
+    reasonCount: reasonCount ?? null,
+  };
 }
 
 /**
@@ -36,7 +42,7 @@ export async function applyTransitions(
   const after = new Map<number, StoredPayment>();
   const steps: NewStep[] = [];
   for (const transition of transitions) {
-    const { paymentId, from, batchId, to, reason, evidence } = transition;
+    const { paymentId, from, batchId, to, reason, reasonCount, evidence } = transition;
     const row = after.get(paymentId) ?? before.get(paymentId);
     if (row === undefined || !from.includes(row.state)) continue;
     if (batchId !== undefined && row.batch_id !== batchId) continue;
@@ -48,7 +54,15 @@ export async function applyTransitions(
       inFlight.delete(row.identity);
     }
     after.set(paymentId, moved(row, transition, nowMs));
-    steps.push({ payment_id: paymentId, at_ms: nowMs, from_state: row.state, to_state: to, reason, evidence });
+    steps.push({
+      payment_id: paymentId,
+      at_ms: nowMs,
+      from_state: row.state,
+      to_state: to,
+      reason,
+      reason_count: reasonCount,
+      evidence,
+    });
   }
 
   // Those that leave the flight first: the index that allows one variant in it is checked row by row.
@@ -72,6 +86,7 @@ function moved(row: StoredPayment, transition: PreparedTransition, nowMs: number
     ...row,
     state: transition.to,
     reason: transition.reason,
+    reason_count: transition.reasonCount,
     evidence: transition.evidence,
     batch_id: queued ? null : row.batch_id,
     brought_by: transition.bringer === undefined ? row.brought_by : transition.bringer,
@@ -109,6 +124,7 @@ const columns = {
   id: "integer",
   state: "text",
   reason: "text",
+  reason_count: "integer",
   evidence: "text",
   batch_id: "text",
   brought_by: "text",
@@ -119,22 +135,26 @@ const columns = {
 /** Writes what transitions change; a pick ends with them. */
 async function update({ db, dialect }: Write, rows: readonly StoredPayment[]): Promise<void> {
   if (rows.length === 0) return;
-  const records = rows.map(({ id, state, reason, evidence, batch_id, brought_by, next_try_at_ms, updated_at_ms }) => ({
-    id,
-    state,
-    reason,
-    evidence,
-    batch_id,
-    brought_by,
-    next_try_at_ms,
-    updated_at_ms,
-  }));
+  const records = rows.map(
+    ({ id, state, reason, reason_count, evidence, batch_id, brought_by, next_try_at_ms, updated_at_ms }) => ({
+      id,
+      state,
+      reason,
+      reason_count,
+      evidence,
+      batch_id,
+      brought_by,
+      next_try_at_ms,
+      updated_at_ms,
+    }),
+  );
   await db
     .updateTable("payments")
     .from(dialect.records(records, columns))
     .set(({ ref }) => ({
       state: ref("input.state"),
       reason: ref("input.reason"),
+      reason_count: ref("input.reason_count"),
       evidence: ref("input.evidence"),
       batch_id: ref("input.batch_id"),
       brought_by: ref("input.brought_by"),
@@ -167,6 +187,7 @@ export async function moveAll(
     .set(({ eb }) => ({
       state: to,
       reason: null,
+      reason_count: null,
       evidence,
       batch_id: batchId,
       picked_by: null,

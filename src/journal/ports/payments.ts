@@ -44,8 +44,10 @@ export type PaymentRow = NewPayment & {
   readonly id: number;
   readonly chainId: number;
   readonly state: PaymentState;
-  /** Of the state: a refusal's reason, for instance. */
+  /** Why it is in its state, in one word: a refusal's reason, for instance. */
   readonly reason: string | undefined;
+  /** The number that some reasons come with: how often they applied in a row, or how many items the next batch may have. */
+  readonly reasonCount: number | undefined;
   readonly evidence: Evidence;
   readonly batchId: Hex | undefined;
   readonly acceptedAtMs: number;
@@ -65,6 +67,7 @@ export type HistoryRow = {
   readonly from: PaymentState | undefined;
   readonly to: PaymentState;
   readonly reason: string | undefined;
+  readonly reasonCount: number | undefined;
   readonly evidence: Evidence;
 };
 
@@ -75,6 +78,8 @@ export type Transition = {
   readonly batchId?: Hex;
   readonly to: PaymentState;
   readonly reason?: string;
+  /** The number that belongs to the reason; the payment keeps none of an earlier one. */
+  readonly reasonCount?: number;
   readonly evidence: Evidence;
   /** With `to: "queued"`: not before this time. */
   readonly nextTryAtMs?: number;

@@ -6,7 +6,7 @@ import { preflightCall } from "../../chain/sending/preflightCall.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { decodeRefusal } from "../../router/index.ts";
 import { signersOf } from "../outcome/callOutcomes.ts";
-import { REVERTED, revertedReason } from "../outcome/conclude.ts";
+import { batchReverted, REVERTED } from "../outcome/conclude.ts";
 import { readStrikes } from "../outcome/strikes.ts";
 import { excluded, postponed } from "../outcome/transitions.ts";
 import type { Sender } from "../sending/types.ts";
@@ -120,7 +120,7 @@ function heldBack(row: PaymentRow, untilMs: number): Transition {
 }
 
 function inPacksOf(items: number, row: PaymentRow, nowMs: number): Transition {
-  return postponed(row, nowMs, "a transaction with it would fail as a whole", revertedReason(items));
+  return postponed(row, nowMs, "a transaction with it would fail as a whole", batchReverted(items));
 }
 
 function tooLate({ id }: PaymentRow): Transition {

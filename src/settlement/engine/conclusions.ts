@@ -13,10 +13,10 @@ import type { Logger } from "../../logger.ts";
 import { recompose } from "../dispatch/compose.ts";
 import {
   authorizationOf,
+  batchReverted,
   concludeBatch,
   concludeRefusal,
   quarantined,
-  revertedReason,
   usedElsewhere,
   withUses,
 } from "../outcome/conclude.ts";
@@ -210,7 +210,7 @@ export function createConclusions(deps: ConclusionsPort): {
     attempt: Attempt,
     receipt: TransactionReceipt,
   ): Promise<Transition> {
-    const { reason: _, nextTryAtMs: __, ...base } = transition;
+    const { reason: _, reasonCount: __, nextTryAtMs: ___, ...base } = transition;
     const where = { hash: attempt.hash, blockNumber: receipt.blockNumber };
     if (receipt.gasUsed >= attempt.gas - attempt.gas / 64n) {
       const message = "used up the gas of its transaction";
@@ -231,7 +231,7 @@ export function createConclusions(deps: ConclusionsPort): {
       why: "it reverted, and would settle now",
       transactionHash: where.hash,
     };
-    return { ...base, to: "queued", reason: revertedReason(1), evidence };
+    return { ...base, to: "queued", ...batchReverted(1), evidence };
   }
 }
 

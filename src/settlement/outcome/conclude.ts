@@ -26,15 +26,14 @@ export const REVERTED = "reverted" satisfies Reason;
 /** Of a rejected payment: it makes whatever transaction it is in fail, even alone. An operator's `retry` sends it again. */
 export const QUARANTINED = "quarantined" satisfies Reason;
 
-/** The reason of a payment whose batch of `items` failed as a whole: the next one has half of them. */
-export function revertedReason(items: number): string {
-  return `${BATCH_REVERTED}:${Math.max(1, Math.floor(items / 2))}`;
+/** Why a payment is queued whose batch of `items` failed as a whole: the next one has half of them. */
+export function batchReverted(items: number): Required<Pick<Transition, "reason" | "reasonCount">> {
+  return { reason: BATCH_REVERTED, reasonCount: Math.max(1, Math.floor(items / 2)) };
 }
 
 /** How many items a batch with this payment may have at most; undefined for no bound. */
-export function maxItemsOf({ reason }: Pick<PaymentRow, "reason">): number | undefined {
-  const [name, size] = reason?.split(":") ?? [];
-  return name === BATCH_REVERTED && size !== undefined ? Number(size) : undefined;
+export function maxItemsOf({ reason, reasonCount }: Pick<PaymentRow, "reason" | "reasonCount">): number | undefined {
+  return reason === BATCH_REVERTED ? reasonCount : undefined;
 }
 
 /**
@@ -81,7 +80,7 @@ export function concludeBatch(
       if (carried.length === 1 || payment.tries >= policy.maxTries) {
         return { ...base, ...quarantined("every transaction with it failed as a whole", row) };
       }
-      return { ...base, ...returned("its transaction failed as a whole", row), reason: revertedReason(carried.length) };
+      return { ...base, ...returned("its transaction failed as a whole", row), ...batchReverted(carried.length) };
     }
     const part = sharer;
     sharer += 1;
@@ -111,7 +110,7 @@ export function concludeBatch(
     if (payment.work.kind === "call") {
       // Another call may have used up the gas: each has its say alone.
       if (isUsedUp(row.gasUsed, attempt.gas) && carried.length > 1) {
-        return { ...base, ...returned("its transaction ran out of gas", row), reason: revertedReason(1) };
+        return { ...base, ...returned("its transaction ran out of gas", row), ...batchReverted(1) };
       }
       return { ...base, ...concludeRevert(row) };
     }
@@ -264,7 +263,7 @@ export function withUses(
   return transitions.map((transition) => {
     const payment = byId.get(transition.paymentId);
     if (payment === undefined) return transition;
-    const { reason: _, nextTryAtMs: __, ...rest } = transition;
+    const { reason: _, reasonCount: __, nextTryAtMs: ___, ...rest } = transition;
     const use = uses.get(payment.id);
     if (use !== undefined) return { ...rest, ...concludeUse(use, payment, blockNumber) };
     const evidence: Evidence = {
@@ -278,3 +277,11 @@ export function withUses(
 
 /** Reason of a queued payment whose nonce is used by a transaction that was not found yet. */
 export const USE_UNKNOWN = "use-unknown";
+
+/** The reason of a payment with its count, for a transition that keeps both. */
+export function reasonOf({
+  reason,
+  reasonCount,
+}: Pick<PaymentRow, "reason" | "reasonCount">): Pick<Transition, "reason" | "reasonCount"> {
+  return { ...(reason === undefined ? {} : { reason }), ...(reasonCount === undefined ? {} : { reasonCount }) };
+}

@@ -7,6 +7,7 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentJournal, PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
+import { reasonOf } from "./conclude.ts";
 import { hashOfBlock } from "./observe.ts";
 
 export type FinalityPort = {
@@ -164,8 +165,6 @@ function raise(payment: PaymentRow, level: SettlementLevel): Transition[] {
   const { evidence } = payment;
   if (evidence.kind !== "transfer" && evidence.kind !== "receipt") return [];
   if (rank[level] <= rank[evidence.level]) return [];
-  const reason = payment.reason === undefined ? {} : { reason: payment.reason };
-  return [
-    { paymentId: payment.id, from: [payment.state], to: payment.state, ...reason, evidence: { ...evidence, level } },
-  ];
+  const { id: paymentId, state } = payment;
+  return [{ paymentId, from: [state], to: state, ...reasonOf(payment), evidence: { ...evidence, level } }];
 }

@@ -4,7 +4,7 @@ import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { isRefusal, REASONS, type RefusalReason, type RejectionReason } from "../../reasons.ts";
 import type { SettlementPort } from "../port.ts";
-import { authorizationOf, concludeRefusal, concludeUse, quarantined, USE_UNKNOWN } from "./conclude.ts";
+import { authorizationOf, concludeRefusal, concludeUse, quarantined, reasonOf, USE_UNKNOWN } from "./conclude.ts";
 import { lookUpUses } from "./nonceUses.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 import type { HeldAccounts } from "./strikes.ts";
@@ -29,10 +29,19 @@ export function laterMs(row: Pick<PaymentRow, "acceptedAtMs" | "deadlineSeconds"
 }
 
 /** Keeps a payment in the queue until `nextTryAtMs`. A reason on it is kept: it says something about the next try. */
-export function postponed(row: PaymentRow, nextTryAtMs: number, why: string, reason = row.reason): Transition {
+export function postponed(
+  row: PaymentRow,
+  nextTryAtMs: number,
+  why: string,
+  because: Pick<Transition, "reason" | "reasonCount"> = reasonOf(row),
+): Transition {
   const evidence: Evidence = { kind: "returned", why, transactionHash: undefined };
-  const base = { paymentId: row.id, from: ["queued"], to: "queued", evidence, nextTryAtMs } as const;
-  return reason === undefined ? base : { ...base, reason };
+  return { paymentId: row.id, from: ["queued"], to: "queued", evidence, nextTryAtMs, ...because };
+}
+
+/** How often in a row a payment is queued for this reason, this time included. */
+function timesFor({ reason, reasonCount }: PaymentRow, wanted: string): number {
+  return 1 + (reason === wanted ? (reasonCount ?? 0) : 0);
 }
 
 /** Provisionally expired: final once `validBefore` has passed at a final block with the nonce unused. */
@@ -121,10 +130,11 @@ export function excluded(
   const waitMs = port.policy.retryRefusedAfterMs;
   if (outcome.status === "deferred") return postponed(row, Number(outcome.validFromSeconds) * 1000, "not valid yet");
   if (outcome.status === "not-attempted") {
-    const times = 1 + Number(row.reason?.startsWith(PREFLIGHT_FAILED) ? row.reason.split(":")[1] : 0);
+    const times = timesFor(row, PREFLIGHT_FAILED);
     if (times >= MAX_PREFLIGHTS)
       return { ...fromQueue(row), ...quarantined(outcome.message, { blockNumber: head.number }) };
-    return postponed(row, laterMs(row, nowMs, waitMs), outcome.message, `${PREFLIGHT_FAILED}:${times}`);
+    const because = { reason: PREFLIGHT_FAILED, reasonCount: times };
+    return postponed(row, laterMs(row, nowMs, waitMs), outcome.message, because);
   }
   if (outcome.status !== "rejected") return undefined;
   if (outcome.reason === "payer-held") return postponed(row, nowMs + port.policy.strikeMs, outcome.message);
@@ -152,10 +162,11 @@ export async function concludeUses(
     }
     if (use !== undefined)
       return postponed(row, nowMs + port.policy.pollMs * 2, "its nonce is used, not deep enough yet");
-    const times = 1 + Number(row.reason?.startsWith(USE_UNKNOWN) ? (row.reason.split(":")[1] ?? 0) : 0);
+    const times = timesFor(row, USE_UNKNOWN);
     if (times >= MAX_SEARCHES) return { ...fromQueue(row), ...concludeUse(undefined, row, head.number) };
     const nextTryAtMs = nowMs + port.policy.pollMs * 2 ** times;
-    return postponed(row, nextTryAtMs, "its nonce is used, by what is not known yet", `${USE_UNKNOWN}:${times}`);
+    const because = { reason: USE_UNKNOWN, reasonCount: times };
+    return postponed(row, nextTryAtMs, "its nonce is used, by what is not known yet", because);
   });
 }
 

@@ -5,6 +5,7 @@ import type { SettlementLevel } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { ChannelEvent } from "../../journal/ports/ledger.ts";
 import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
+import { reasonText } from "../../journal/reasonText.ts";
 
 /** One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction. */
 export type StatementLine = {
@@ -209,7 +210,7 @@ function lineOf(
     ...terms,
     validBeforeSeconds: row.deadlineSeconds,
     state: row.state,
-    reason: row.reason,
+    reason: reasonText(row),
     batchId: row.batchId,
     kind: batch?.kind,
     sender: batch?.sender,

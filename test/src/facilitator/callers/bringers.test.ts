@@ -22,6 +22,7 @@ function rowOf(state: PaymentState, bringer?: string, evidence: Evidence = asked
     chainId: 1,
     state,
     reason: undefined,
+    reasonCount: undefined,
     evidence,
     batchId: undefined,
     acceptedAtMs: 0,

@@ -23,6 +23,7 @@ function rowOf(id: number, change: Partial<PaymentRow> = {}): PaymentRow {
     chainId: 84532,
     state: "settled",
     reason: undefined,
+    reasonCount: undefined,
     evidence,
     batchId: BATCH,
     acceptedAtMs: 0,

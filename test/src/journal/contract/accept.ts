@@ -19,6 +19,7 @@ export function describeAccept({ journal, another }: Subject): void {
       const rest = {
         state: "queued",
         reason: undefined,
+        reasonCount: undefined,
         batchId: undefined,
         acceptedAtMs: 5,
         updatedAtMs: 5,

@@ -70,6 +70,7 @@ export function describeBatches({ journal, another }: Subject): void {
           from: "queued",
           to: "batched",
           reason: undefined,
+          reasonCount: undefined,
           evidence,
         });
       }

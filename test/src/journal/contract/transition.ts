@@ -51,12 +51,13 @@ export function describeTransition({ journal, another }: Subject): void {
         const rows = await acceptSeeds(journal(), 1);
         const paymentId = rows[0]?.id ?? 0;
         const moved = await journal().transition(
-          [{ paymentId, from: ["queued"], to: "rejected", evidence, reason: "r" }],
+          [{ paymentId, from: ["queued"], to: "rejected", evidence, reason: "r", reasonCount: 3 }],
           9,
         );
         const row = await journal().payment(paymentId);
         expect(moved).to.deep.equal([row]);
         expect(row?.evidence).to.deep.equal(evidence);
+        expect(row).to.include({ reason: "r", reasonCount: 3 });
         expect(await journal().history(paymentId)).to.deep.equal([
           {
             paymentId,
@@ -64,14 +65,15 @@ export function describeTransition({ journal, another }: Subject): void {
             from: undefined,
             to: "queued",
             reason: undefined,
+            reasonCount: undefined,
             evidence: { kind: "accepted", block: 10n },
           },
-          { paymentId, atMs: 9, from: "queued", to: "rejected", reason: "r", evidence },
+          { paymentId, atMs: 9, from: "queued", to: "rejected", reason: "r", reasonCount: 3, evidence },
         ]);
       });
     }
 
-    it("reaches every state, and drops the reason of the one before", async () => {
+    it("reaches every state, and drops the reason of the one before, with its number", async () => {
       const states: readonly PaymentState[] = [
         "batched",
         "submitted",
@@ -87,9 +89,11 @@ export function describeTransition({ journal, another }: Subject): void {
       const paymentId = row?.id ?? 0;
       let from: PaymentState = "queued";
       for (const to of states) {
-        const reason = to === "rejected" ? { reason: "refused" } : {};
+        const reason = to === "rejected" ? { reason: "refused", reasonCount: 2 } : {};
         const [moved] = await journal().transition([{ paymentId, from: [from], to, evidence: request, ...reason }], 2);
-        expect(moved).to.include({ state: to, reason: to === "rejected" ? "refused" : undefined });
+        const isRejected = to === "rejected";
+        expect(moved?.state).to.equal(to);
+        expect([moved?.reason, moved?.reasonCount]).to.deep.equal(isRejected ? ["refused", 2] : [undefined, undefined]);
         from = to;
       }
       expect((await journal().history(paymentId)).map(({ to }) => to)).to.deep.equal(["queued", ...states]);

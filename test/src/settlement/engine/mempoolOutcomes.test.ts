@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import { connectChain } from "../../../../src/chain/client.ts";
+import { reasonText } from "../../../../src/journal/reasonText.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { ACCEPT_ALL, startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, PATIENT, sleep, until } from "../../../helpers/engineLab.ts";
@@ -42,7 +43,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     }
     for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
     expect(sizes).to.deep.equal([[4], [2, 2], [1, 1, 1, 1]]);
-    const reasons = (await lab.journal.history(rows[0]!.id)).map(({ reason }) => reason);
+    const reasons = (await lab.journal.history(rows[0]!.id)).map(reasonText);
     expect(reasons.filter((reason) => reason !== undefined)).to.deep.equal(["batch-reverted:2", "batch-reverted:1"]);
   });
 

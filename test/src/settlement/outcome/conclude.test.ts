@@ -3,11 +3,11 @@ import { encodeAbiParameters, encodeEventTopics, type Hex, parseAbi, type Transa
 import { settlementRouterArtifact } from "../../../../src/contracts/SettlementRouter.ts";
 import type { Attempt, BatchRow, PaymentRow, Transition } from "../../../../src/journal/index.ts";
 import {
+  batchReverted,
   concludeBatch,
   concludeRefusal,
   concludeUse,
   maxItemsOf,
-  revertedReason,
   USE_UNKNOWN,
   withUses,
 } from "../../../../src/settlement/outcome/conclude.ts";
@@ -32,6 +32,7 @@ function payment(id: number, over: Partial<PaymentRow> = {}): PaymentRow {
     source: undefined,
     state: "submitted",
     reason: undefined,
+    reasonCount: undefined,
     evidence: { kind: "accepted", block: 50n },
     batchId: BATCH,
     acceptedAtMs: 0,
@@ -142,8 +143,8 @@ describe("concludeBatch", () => {
       const rows = [1, 2, 3, 4, 5].map((id) => payment(id));
       const carried = attempt([1, 2, 3, 4, 5]);
       const { transitions } = concludeBatch(batch(carried), carried, mined, rows, policy);
-      expect(transitions.map(({ to, reason }) => `${to} ${reason}`)).to.deep.equal(
-        Array.from({ length: 5 }, () => "queued batch-reverted:2"),
+      expect(transitions.map(({ to, reason, reasonCount }) => [to, reason, reasonCount])).to.deep.equal(
+        Array.from({ length: 5 }, () => ["queued", "batch-reverted", 2]),
       );
     });
   }
@@ -154,7 +155,10 @@ describe("concludeBatch", () => {
     expect(alone.transitions[0]).to.include({ to: "rejected", reason: "quarantined" });
     const rows = [payment(1, { tries: 3 }), payment(2, { tries: 2 })];
     const both = concludeBatch(batch(attempt([1, 2])), attempt([1, 2]), reverted, rows, policy);
-    expect(both.transitions.map(({ reason }) => reason)).to.deep.equal(["quarantined", "batch-reverted:1"]);
+    expect(both.transitions.map(({ reason, reasonCount }) => [reason, reasonCount])).to.deep.equal([
+      ["quarantined", undefined],
+      ["batch-reverted", 1],
+    ]);
   });
 
   it("quarantines what no node took even alone, with the no-op that took its place", () => {
@@ -179,9 +183,9 @@ describe("concludeBatch", () => {
 
 describe("maxItemsOf", () => {
   it("halves what reverted, down to one", () => {
-    expect([9, 2, 1].map((items) => maxItemsOf({ reason: revertedReason(items) }))).to.deep.equal([4, 1, 1]);
-    expect(maxItemsOf({ reason: undefined })).to.equal(undefined);
-    expect(maxItemsOf({ reason: "underfunded" })).to.equal(undefined);
+    expect([9, 2, 1].map((items) => maxItemsOf(batchReverted(items)))).to.deep.equal([4, 1, 1]);
+    expect(maxItemsOf({ reason: undefined, reasonCount: undefined })).to.equal(undefined);
+    expect(maxItemsOf({ reason: "underfunded", reasonCount: 2 })).to.equal(undefined);
   });
 });
 

@@ -36,15 +36,16 @@ describe("dropped", () => {
 
 describe("postponed", () => {
   it("keeps the reason that says something about the next try", () => {
-    const row = { id: 7, reason: "batch-reverted:4" } as PaymentRow;
+    const row = { id: 7, reason: "batch-reverted", reasonCount: 4 } as PaymentRow;
     expect(postponed(row, 99, "why")).to.deep.equal({
       paymentId: 7,
       from: ["queued"],
       to: "queued",
       evidence: { kind: "returned", why: "why", transactionHash: undefined },
       nextTryAtMs: 99,
-      reason: "batch-reverted:4",
+      reason: "batch-reverted",
+      reasonCount: 4,
     });
-    expect(postponed({ id: 7 } as PaymentRow, 99, "why")).to.not.have.property("reason");
+    expect(postponed({ id: 7 } as PaymentRow, 99, "why")).to.not.have.any.keys("reason", "reasonCount");
   });
 });
