@@ -206,6 +206,11 @@ describe("architecture", () => {
     expect(reading).to.deep.equal([]);
   });
 
+  it("keeps the journal apart from the packages of x402", () => {
+    const wrong = named.filter(({ from, to }) => from.startsWith("src/journal/") && to.startsWith("@x402/"));
+    expect(wrong.map(describeImport)).to.deep.equal([]);
+  });
+
   it("loads Hardhat in three places, lazily", () => {
     const wrong = imports.filter(
       ({ from, to, dynamic }) =>

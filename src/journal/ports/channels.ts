@@ -1,8 +1,28 @@
-import type { Channel } from "@x402/evm/batch-settlement/server";
 import type { Address, Hex } from "viem";
+import type { ChannelConfig } from "../../channels/types.ts";
 
-/** What the official server package keeps of a channel: its newest voucher, and the chain as it last knew it. */
-export type ChannelRecord = Channel;
+/**
+ * What a server keeps of a channel: its newest voucher, and the chain as it last knew it. Shaped like the official server
+ * package's `Channel`, so its amounts are decimal strings in atomic units. Times are in milliseconds of Unix time, but for the withdrawal's.
+ */
+export type ChannelRecord = {
+  channelId: string;
+  channelConfig: ChannelConfig;
+  /** What was charged in all. */
+  chargedCumulativeAmount: string;
+  /** What the newest voucher allows in all. */
+  signedMaxClaimable: string;
+  signature: string;
+  balance: string;
+  totalClaimed: string;
+  /** Unix seconds, as the contract has it; 0 if no withdrawal is under way. */
+  withdrawRequestedAt: number;
+  refundNonce: number;
+  onchainSyncedAt?: number;
+  lastRequestTimestamp: number;
+  /** The request that is being served. */
+  pendingRequest?: { pendingId: string; signedMaxClaimable: string; expiresAt: number };
+};
 
 /** The payer's announcement, as the chain has it. Times in Unix seconds. */
 export type ChannelWithdrawal = {
