@@ -3,13 +3,13 @@ import type { ChainClient } from "../chain/client.ts";
 import { JournalError } from "./ports/errors.ts";
 import type { Journal } from "./ports/journal.ts";
 
-/** The chain that a journal is of and the one that a node is on, each by the hash of its first block. */
+/** The chain that a journal belongs to and the one that a node is on, each by the hash of its first block. */
 export type Binding = { readonly isSame: boolean; readonly recorded: string; readonly node: string };
 
 /**
- * Binds a journal to the first chain with this id that it is used on. An engine that took it to another one (a local chain
- * that began anew, for one) would wait for transactions that nobody knows.
- * @throws ChainUnavailableError where the node does not answer, JournalError where the journal cannot be written.
+ * Binds a journal to the first chain with this id that it is used on. On another chain (such as a local chain that
+ * began anew), an engine would wait for transactions that nobody knows.
+ * @throws ChainUnavailableError if the node does not answer, JournalError if the journal cannot be written.
  */
 export async function bindJournal(journal: Journal, client: ChainClient): Promise<Binding> {
   const { hash: node } = await ask("its first block", client.getBlock({ blockNumber: 0n }));
@@ -20,8 +20,8 @@ export async function bindJournal(journal: Journal, client: ChainClient): Promis
 }
 
 /**
- * {@link bindJournal}, for whoever cannot take another journal.
- * @throws JournalError where the journal is of another chain with this id.
+ * {@link bindJournal}, for callers that cannot take another journal.
+ * @throws JournalError if the journal belongs to another chain with this id.
  */
 export async function requireSameChain(journal: Journal, client: ChainClient): Promise<void> {
   const { isSame, recorded, node } = await bindJournal(journal, client);

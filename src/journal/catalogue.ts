@@ -34,7 +34,7 @@ export function catalogueMethods({ read, write, dialect }: Backend): CatalogueJo
   };
 }
 
-/** The condition that a key begins so. */
+/** The condition that a key begins with a text. */
 function startsWith(text: string) {
   return sql<boolean>`substr(key, 1, ${sql.lit(text.length)}) = ${sql.lit(text)}`;
 }

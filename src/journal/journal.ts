@@ -18,7 +18,7 @@ import { batchMethods } from "./sending/batches.ts";
 import { leaseMethods } from "./sending/leases.ts";
 import { strikeMethods } from "./sending/strikes.ts";
 
-/** Errors that have nothing to do with the payments of one call. */
+/** Errors that do not depend on the payments of one call. */
 const concerningAll: ReadonlySet<JournalErrorKind> = new Set(["busy", "unavailable", "indeterminate", "closed"]);
 
 /** The journal's methods on a database. */
@@ -33,7 +33,7 @@ export function createJournal(database: Backend): Journal {
     writeOne: (statement) => track(() => backend.writeOne(statement)),
   };
 
-  // Concurrent calls share their statements, not only their commit.
+  // Concurrent calls share their statements, not only the commit.
   const accept = gather<readonly AcceptedPayment[], readonly Accepted[]>(
     (calls) =>
       togetherOrAlone(
@@ -80,7 +80,7 @@ export function createJournal(database: Backend): Journal {
   };
 }
 
-/** Works on `items` in pieces that a transaction may have, one behind the other. */
+/** Works on `items` in pieces that fit a transaction, one after the other. */
 async function inPieces<I, O>(items: readonly I[], work: (some: readonly I[]) => Promise<readonly O[]>): Promise<O[]> {
   const done: O[] = [];
   for (let i = 0; i < items.length; i += ROWS_PER_TRANSACTION) {

@@ -41,7 +41,7 @@ export function noteMethods({ read, write, dialect }: Backend): NoteJournal {
     addWithin: (counters) =>
       write(async ({ db }) => {
         if (counters.length === 0) return undefined;
-        // In one order for everybody, so that no two wait for each other.
+        // The same order for everybody, so that no two wait for each other.
         const names = [...new Set(counters.map(({ name }) => name))].sort();
         const sums = async (): Promise<Map<string, number>> => {
           const rows = db.selectFrom("cursors").selectAll().where(dialect.isOneOf("name", names)).orderBy("name");
@@ -51,7 +51,7 @@ export function noteMethods({ read, write, dialect }: Backend): NoteJournal {
         const full = (known: ReadonlyMap<string, number>): number => {
           return counters.findIndex(({ name, amount, most }) => (known.get(name) ?? 0) + amount > most);
         };
-        // What is refused leaves no row behind.
+        // A refused request leaves no row behind.
         const before = full(await sums());
         if (before >= 0) return before;
         await db

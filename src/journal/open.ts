@@ -5,7 +5,7 @@ import { createJournal } from "./journal.ts";
 import { JournalError } from "./ports/errors.ts";
 import type { Journal } from "./ports/journal.ts";
 
-/** Where the journal is when nothing else is said. */
+/** Where the journal is by default. */
 export const DEFAULT_JOURNAL_PATH = ".tributary/journal.db";
 
 export type JournalOptions = {
@@ -18,16 +18,17 @@ export type JournalOptions = {
   /** SQLite: the most pages of 4096 bytes that the file may have. */
   readonly maxPageCount?: number;
   /**
-   * SQLite: whether the file is looked over for damage before it is used (true by default). It takes about two seconds for a
-   * gigabyte, and no more: of a larger file only the small tables are read, all but payments, their history and transactions.
+   * SQLite: whether the file is checked for damage before it is used (true by default). It takes at most about two
+   * seconds, for a gigabyte. In a larger file only the small tables are checked: all except payments, their history,
+   * transactions and channels.
    */
   readonly check?: boolean;
 };
 
 /**
- * Opens the journal, and makes or upgrades it where that is needed: `postgres://…` is a PostgreSQL database, a path,
- * `sqlite:path` or `file:` URL a SQLite file, `:memory:` one that ends with the process, and undefined the default file.
- * Rejects with a `JournalError`.
+ * Opens the journal, and creates or upgrades it if needed. `postgres://…` is a PostgreSQL database. A path,
+ * `sqlite:path` or `file:` URL is a SQLite file. `:memory:` is a journal that ends with the process, and undefined the
+ * default file. Rejects with a `JournalError`.
  */
 export async function openJournal(url: string | undefined, options: JournalOptions = {}): Promise<Journal> {
   const where = url ?? DEFAULT_JOURNAL_PATH;

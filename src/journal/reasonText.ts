@@ -1,4 +1,4 @@
-/** A reason with its number, as people and programs are shown it. */
+/** A reason with its number, as it is shown to people and programs. */
 export function reasonText(row: {
   readonly reason: string | undefined;
   readonly reasonCount: number | undefined;

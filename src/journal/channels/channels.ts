@@ -11,14 +11,14 @@ import { decodeFault, decodeRecord, decodeWithdrawal, encodeFault, encodeRecord,
 import { earnedBy } from "./earning.ts";
 import { addDays } from "./ledger.ts";
 
-/** So many rows are read by the shortest way, at most: it may hold up whatever else the process does. */
+/** The most rows that are read in this thread on SQLite: such a read holds up everything else in the process. */
 const FEW = 64;
 
 /** Channels and their receivers. */
 export function channelMethods({ read, readOne, write, writeOne, compile, dialect }: Backend): ChannelJournal {
   const select = (db: Kysely<Tables>, channelIds: readonly Hex[]) =>
     db.selectFrom("channels").selectAll().where(dialect.isOneOf("channel_id", channelIds));
-  // What a server does with every request, each with a parameter of its own.
+  // The statements that a server runs with every request, each with one parameter.
   const selectFew = compile((db) => select(db, ["0x"]));
   const rewriteAll = compile((db) => rewrite(db, dialect, []));
 
@@ -49,7 +49,7 @@ export function channelMethods({ read, readOne, write, writeOne, compile, dialec
       }
       return write(async (transaction) => {
         const done = new Set<Hex>();
-        // What is rewritten first: the locks of a transaction are taken in one order everywhere.
+        // Rewrites come first: every transaction takes its locks in the same order.
         if (kept.length > 0) {
           for (const id of idsOf(await rewrite(transaction.db, dialect, kept).execute())) done.add(id);
         }
@@ -104,7 +104,7 @@ const columns = {
 } as const;
 const names = Object.keys(columns).filter((name) => name !== "before") as (keyof ChannelTable)[];
 
-/** Changes as rows to add, to rewrite and to remove, each in the order of its ids, and the days that end with them. */
+/** Changes as rows to add, to rewrite and to remove, each ordered by id, and the days that end with them. */
 function sortOut(changes: readonly ChannelChange[], nowMs: number) {
   const added: Entry[] = [];
   const kept: Entry[] = [];
@@ -123,7 +123,7 @@ function sortOut(changes: readonly ChannelChange[], nowMs: number) {
     const entry: Entry = {
       channel_id: channelId,
       chain_id: chainId,
-      // Not counted up: a channel that is removed and added again must not look as before.
+      // A random number, not a counter: a channel that is removed and added again must not look unchanged.
       version: randomInt(2 ** 47),
       record: encodeRecord(record),
       claimed: claimed.toString(),
@@ -186,7 +186,7 @@ function rewrite(db: Kysely<Tables>, dialect: Dialect, rows: readonly Entry[]) {
     .returning("channels.channel_id");
 }
 
-/** A statement that has one parameter, with another one. */
+/** A statement with one parameter, given another value for it. */
 function withParameter<R>(statement: CompiledQuery<R>, parameter: unknown): CompiledQuery<R> {
   return { ...statement, parameters: [parameter] };
 }
@@ -213,7 +213,7 @@ async function remove({ db, dialect }: Write, rows: readonly Entry[]): Promise<r
   return removed.map(({ channel_id }) => channel_id);
 }
 
-/** @param options With `keep`, what is known of a receiver stays as it is. */
+/** @param options With `keep`, what is already known about a receiver stays as it is. */
 async function noteReceivers(
   { db, dialect }: Write,
   receivers: readonly ChannelReceiver[],

@@ -5,7 +5,7 @@ import type { KeeperCall } from "../ports/keeperCalls.ts";
 
 const amount = z.string().regex(/^[0-9]+$/);
 
-// Fields that a later version of the official package adds are kept.
+// Fields that a later version of the official package may add are kept.
 const recordCodec = z.looseObject({
   channelId: hash,
   channelConfig: z.looseObject({
@@ -48,7 +48,7 @@ type CallTerms = Pick<
 >;
 
 export const encodeRecord = (value: ChannelRecord): string => encode<object>(recordCodec, value, "channel");
-// The official type has optional fields that must not be undefined under this project's settings, but are.
+// The decoded type may have optional fields that are undefined, which this project's settings forbid.
 export const decodeRecord = (text: string): ChannelRecord => decode(recordCodec, text, "channel") as ChannelRecord;
 export const encodeWithdrawal = (value: ChannelWithdrawal): string => encode(withdrawalCodec, value, "withdrawal");
 export const decodeWithdrawal = (text: string): ChannelWithdrawal => decode(withdrawalCodec, text, "withdrawal");

@@ -2,7 +2,7 @@ import type { ChannelEarning, ChannelRecord, ChannelRow } from "../ports/channel
 
 const DAY_MS = 86_400_000;
 
-/** A channel's day after a change, and what its day before that came to, where that one is over. */
+/** A channel's day after a change, and the amount of the day before it, if that day has ended. */
 export type Earned = {
   readonly earning: ChannelEarning | undefined;
   readonly closed: { readonly day: number; readonly amount: bigint } | undefined;
@@ -13,13 +13,13 @@ export function dayOf(ms: number): number {
   return Math.floor(ms / DAY_MS);
 }
 
-/** Charged in a channel on the day that is not over for it; undefined where no day of it began yet. */
+/** What was charged on a channel's current day; undefined if no day of it has begun yet. */
 export function earningOf(
   row: Pick<ChannelRow, "record" | "claimed" | "earning" | "unclaimedSinceMs">,
 ): { readonly day: number; readonly amount: bigint } | undefined {
   const charged = BigInt(row.record.chargedCumulativeAmount);
   const { day, base } = row.earning ?? {
-    // An earlier version kept no days: what is unclaimed counts, since when it is.
+    // An earlier version kept no days. What is unclaimed counts for the day since when it is unclaimed.
     day: dayOf(row.unclaimedSinceMs ?? row.record.lastRequestTimestamp),
     base: row.claimed < charged ? row.claimed : charged,
   };
@@ -27,14 +27,14 @@ export function earningOf(
 }
 
 /**
- * What a change makes of a channel's day. A day ends with the first charge of a later one, or with the row, so a charge
- * writes no further row but once a day.
+ * The effect of a change on a channel's day. A day ends with the first charge on a later one, or with the row, so
+ * charges write at most one more row per day.
  */
 export function earnedBy(before: ChannelRow | undefined, after: ChannelRecord | undefined, nowMs: number): Earned {
   const today = dayOf(nowMs);
   if (before === undefined) {
     if (after === undefined) return { earning: undefined, closed: undefined };
-    // What was claimed before this journal knew the channel was earned before it, too.
+    // What was claimed before this journal knew the channel was also earned before that.
     const [charged, claimed] = [BigInt(after.chargedCumulativeAmount), BigInt(after.totalClaimed)];
     return { earning: { day: today, base: claimed < charged ? claimed : charged }, closed: undefined };
   }

@@ -34,14 +34,14 @@ const eventNames = Object.keys(eventColumns) as (keyof typeof eventColumns)[];
 
 type Instead = NonNullable<Parameters<LedgerJournal["noteChannelEvents"]>[1]>;
 
-/** Days that are over, and events of the chain. */
+/** Days that have ended, and events of the chain. */
 export function ledgerMethods({ read, write, dialect }: Backend): LedgerJournal {
   return {
     channelParties: async (channelIds) => {
       if (channelIds.length === 0) return new Map();
       return read(async (db) => {
         const among = dialect.isOneOf("channel_id", channelIds);
-        // The rows first: one that is given up in between has its days by the time that those are read.
+        // Rows are read first: if a channel is given up in between, its days are there by the time that those are read.
         const present = await db.selectFrom("channels").select(["channel_id", "record"]).where(among).execute();
         const over = await db
           .selectFrom("channel_days")
@@ -85,7 +85,7 @@ export function ledgerMethods({ read, write, dialect }: Backend): LedgerJournal 
 
     noteChannelEvents: async (events, instead) => {
       const noted = instead === undefined ? [] : await read((db) => selectRange(db, instead).execute());
-      // A keeper looks at the same blocks again and again: mostly there is nothing to change.
+      // A keeper looks at the same blocks again and again, so mostly there is nothing to change.
       const news = events.filter((event) => !noted.some((row) => isNoted(row, event)));
       if (news.length === 0 && (instead === undefined || goneFrom(noted, instead.logs).length === 0)) return;
       await write(async (transaction) => {
@@ -96,7 +96,7 @@ export function ledgerMethods({ read, write, dialect }: Backend): LedgerJournal 
   };
 }
 
-/** Adds days that are over. */
+/** Adds days that have ended. */
 export async function addDays({ db, dialect }: Write, days: readonly Omit<ChannelDay, "id">[]): Promise<void> {
   if (days.length === 0) return;
   const rows = days.map(({ chainId, channelId, payer, receiver, token, day, amount }) => {
@@ -164,7 +164,7 @@ function isNoted(row: Noted, { transactionHash, logIndex, blockNumber }: Channel
   return isSame && BigInt(row.block_number) === blockNumber;
 }
 
-/** What is noted and is not among the logs that the chain has now. */
+/** Noted events that are not among the chain's present logs. */
 function goneFrom<Row extends Noted>(noted: readonly Row[], logs: Instead["logs"]): Row[] {
   const there = new Set(logs.map(({ transactionHash, logIndex }) => `${transactionHash}:${logIndex}`));
   return noted.filter(({ transaction_hash, log_index }) => !there.has(`${transaction_hash}:${log_index}`));

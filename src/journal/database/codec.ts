@@ -5,7 +5,8 @@ import { JournalError } from "../ports/errors.ts";
 import type { Evidence } from "../ports/evidence.ts";
 import type { Work } from "../ports/work.ts";
 
-// Integers of any size travel as decimal strings, and a field that is undefined as null, so that it is there again.
+// Integers of any size are stored as decimal strings. Some undefined fields are stored as null, so that the field is
+// there again.
 export const integer = z.codec(z.string().regex(/^(0|-?[1-9][0-9]*)$/), z.bigint(), {
   decode: (text) => BigInt(text),
   encode: (value) => value.toString(),
@@ -129,13 +130,13 @@ export const encodePaymentIds = (value: readonly number[]): string =>
   encode(paymentIdsCodec, [...value], "payment ids");
 export const decodePaymentIds = (text: string): readonly number[] => decode(paymentIdsCodec, text, "payment ids");
 
-/** A decimal of any size, as the columns of integers beyond 2^53 hold it. */
+/** A decimal of any size, as columns hold integers beyond 2^53. */
 export function decodeInteger(text: string): bigint {
   if (!/^(0|-?[1-9][0-9]*)$/.test(text)) throw corruptError("an integer");
   return BigInt(text);
 }
 
-/** Free text as any database can hold it: without NUL and without halves of surrogate pairs. */
+/** Free text that any database can hold: without NUL and without halves of surrogate pairs. */
 export function cleanText(text: string): string {
   return text.replace(/[\p{Surrogate}\0]/gu, "\uFFFD");
 }
@@ -165,7 +166,7 @@ function corruptError(what: string, details?: string): JournalError {
   });
 }
 
-/** Where and what, without the values: one of them is a signature. */
+/** Where and what is wrong, without the values: one of them is a signature. */
 function issuesOf(error: z.core.$ZodError): string {
   return error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
 }

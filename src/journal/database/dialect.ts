@@ -3,33 +3,36 @@ import { cleanText } from "./codec.ts";
 
 export type ColumnType = "integer" | "text";
 
-/** Everything in which the two databases differ for the queries of the journal. */
+/** All differences between the two databases that the journal's queries meet. */
 export type Dialect = {
-  /** SQL type of an integer column of 64 bits. */
+  /** SQL type of a 64-bit integer column. */
   readonly integerType: "integer" | "bigint";
   /** Unix milliseconds by the clock of the database. */
   readonly nowMs: RawBuilder<number>;
-  /** `column` is one of `values`, however many there are, in one parameter: `listParameter` of them. */
+  /** Whether `column` is one of `values`, however many, in one parameter: what `listParameter` makes of them. */
   readonly isOneOf: (column: string, values: readonly (number | string)[]) => RawBuilder<SqlBool>;
   readonly listParameter: (values: readonly (number | string)[]) => unknown;
   /** The last `length` characters of a column. */
   readonly ending: (column: string, length: number) => RawBuilder<string>;
-  /** Records as a table `input`, in one parameter, `recordsParameter` of them, with their order in the column `position`. */
+  /**
+   * Records as a table `input`, with their order in the column `position`. It takes one parameter: what
+   * `recordsParameter` makes of them.
+   */
   readonly records: <R extends object>(
     records: readonly R[],
     columns: { readonly [K in keyof R]: ColumnType },
   ) => AliasedRawBuilder<R & { readonly position: number }, "input">;
   readonly recordsParameter: (records: readonly object[]) => string;
-  /** Locks the selected rows until the transaction ends. SQLite has one writer at a time, so nothing is needed there. */
+  /** Locks the selected rows until the transaction ends. SQLite has one writer at a time, so it needs no lock. */
   readonly lock: <DB, T extends keyof DB, O>(
     query: SelectQueryBuilder<DB, T, O>,
     how: "update" | "share" | "skip-locked",
   ) => SelectQueryBuilder<DB, T, O>;
   /** Statements that make a table refuse updates and deletions. */
   readonly appendOnly: (table: string) => readonly RawBuilder<unknown>[];
-  /** What every `create table` ends with. */
+  /** The end of every `create table`. */
   readonly tableOptions: RawBuilder<unknown> | undefined;
-  /** The same of a table whose rows are rewritten all the time. */
+  /** The same for a table whose rows are rewritten all the time. */
   readonly rewrittenTableOptions: RawBuilder<unknown>;
   /** An id that the database gives out, ascending and never twice. */
   readonly identity: "autoincrement" | "identity";
@@ -99,7 +102,7 @@ export function postgresDialect(schema: string): Dialect {
       ];
     },
     tableOptions: undefined,
-    // Room for a row's next versions beside it: the place of old ones is then free again without a vacuum.
+    // Room for a row's next versions beside it: the space of old ones is then free again without a vacuum.
     rewrittenTableOptions: sql`with (fillfactor = 40)`,
     identity: "identity",
   };

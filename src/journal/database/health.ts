@@ -3,14 +3,15 @@ import { isOutage, type JournalError } from "../ports/errors.ts";
 import type { HealthJournal } from "../ports/health.ts";
 import type { Backend } from "./backend.ts";
 
-/** A probe's row, under a name that nothing else has. */
+/** The name of a probe's row, which nothing else has. */
 const PROBE = "probe";
-/** So much must fit beside what is there: as much as some tens of payments take. */
+/** The room that a probe needs: about as much as some tens of payments take. */
 const ROOM_BYTES = 65_536;
 
 /**
- * Notes how writes end, and reads that find no database, whoever makes them. Success says that the journal works, but for two faults that a small write may not
- * meet: a full disk, which a probe has to disprove, and a damaged file, which nothing here does.
+ * Notes how everybody's writes end, and reads that cannot reach the database. A success says that the journal works,
+ * with two exceptions that a small write may not notice: a full disk, which a probe has to disprove, and a damaged
+ * file, which nothing here can disprove.
  */
 export function watchWrites(backend: Backend): { readonly backend: Backend; readonly methods: HealthJournal } {
   let fault: JournalError | undefined;
@@ -26,7 +27,7 @@ export function watchWrites(backend: Backend): { readonly backend: Backend; read
     }
   }
 
-  /** A read that finds the database away says the same of writes; any other trouble of a read is its own. */
+  /** If a read cannot reach the database, neither can writes. Any other failure of a read is its own. */
   async function notedAway<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();

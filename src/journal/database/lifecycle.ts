@@ -1,9 +1,9 @@
 import { closedError } from "../ports/errors.ts";
 
 export type Lifecycle = {
-  /** Runs work, unless it is closed. */
+  /** Runs work unless the lifecycle is closed. */
   readonly track: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Waits for all work under way, then runs `finish`, once. No work begins after this call. */
+  /** Waits for all running work, then runs `finish`, once. No work begins after this call. */
   readonly close: (finish: () => Promise<void>) => Promise<void>;
 };
 

@@ -6,21 +6,21 @@ import type { Tables } from "./tables.ts";
 
 export type Migration = (db: Kysely<Tables>, dialect: Dialect) => Promise<void>;
 
-/** What each version of the schema adds to the one before, version 1 first. A released one never changes. */
+/** What each version of the schema adds to the one before, version 1 first. A released version never changes. */
 export const MIGRATIONS: readonly Migration[] = [createTables];
 
 /**
- * Whether the journal in `db` is of the version that these migrations lead to. False for an earlier one, or none.
- * @throws JournalError where a newer version of Tributary wrote it.
+ * Whether the journal in `db` has the version that these migrations lead to. False for an earlier one, or none.
+ * @throws JournalError if a newer version of Tributary wrote it.
  */
 export async function isCurrent(db: Kysely<Tables>, migrations: readonly Migration[]): Promise<boolean> {
   return (await readVersion(db, migrations)) === migrations.length;
 }
 
 /**
- * Brings the schema to the version that these migrations lead to, in a transaction that excludes other openers. Does nothing
- * the second time.
- * @throws JournalError where a newer version of Tributary wrote the journal.
+ * Brings the schema to the version that these migrations lead to, in a transaction that excludes other openers. Does
+ * nothing the second time.
+ * @throws JournalError if a newer version of Tributary wrote the journal.
  */
 export async function migrate(
   db: Transaction<Tables>,
@@ -43,7 +43,7 @@ export async function migrate(
   }
 }
 
-/** The version of the journal in `db`, 0 where there is none. */
+/** The version of the journal in `db`, 0 if there is none. */
 async function readVersion(db: Kysely<Tables>, migrations: readonly Migration[]): Promise<number> {
   const row = await db
     .selectFrom("schema_version")

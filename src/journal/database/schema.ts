@@ -15,7 +15,7 @@ const ALL_STATES: readonly PaymentState[] = [
   "cancelled",
 ];
 
-/** The tables of a journal of version 1. A later version changes them by a migration of its own, and leaves this alone. */
+/** Creates the tables of version 1. A later version changes them by a migration of its own and leaves this alone. */
 export async function createTables(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
   await createBatches(db, dialect);
   await createPayments(db, dialect);
@@ -26,7 +26,7 @@ export async function createTables(db: Kysely<Tables>, dialect: Dialect): Promis
   await createKeeperCalls(db, dialect);
 }
 
-/** The nonce of an authorization: its identity ends with the 66 characters of it, in lower case. */
+/** The nonce of an authorization: the last 66 characters of its identity, in lower case. */
 export function nonceOf(dialect: Dialect): RawBuilder<string> {
   return dialect.ending("identity", 66);
 }
@@ -48,7 +48,7 @@ async function createBatches(db: Kysely<Tables>, dialect: Dialect): Promise<void
     .addColumn("receipt", "text")
     .addColumn("created_at_ms", integer, (column) => column.notNull())
     .execute();
-  // One batch per txNonce, but for those that lost it to another transaction.
+  // One batch per txNonce, except for those that lost it to another transaction.
   await db.schema
     .createIndex("batches_tx_nonce")
     .unique()
@@ -81,7 +81,7 @@ async function createBatches(db: Kysely<Tables>, dialect: Dialect): Promise<void
   await db.schema.createIndex("attempts_batch").on("attempts").columns(["batch_id", "id"]).execute();
 }
 
-/** Payments and their histories. After the batches, which they refer to. */
+/** Payments and their histories. They come after the batches, which they refer to. */
 async function createPayments(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
   const integer = dialect.integerType;
   const withId = (name: string) => createTableWithId(db, dialect, name);
@@ -226,7 +226,10 @@ async function createChannels(db: Kysely<Tables>, dialect: Dialect): Promise<voi
     .execute();
 }
 
-/** Days that are over, and what the chain said of channels. A channel's present day is in its row; days that are over stay when the row goes. */
+/**
+ * Days that have ended, and events of channels on the chain. A channel's present day is in its row. Days that have
+ * ended stay when the row goes.
+ */
 async function createLedger(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
   const integer = dialect.integerType;
   const withId = (name: string) => createTableWithId(db, dialect, name);
@@ -283,7 +286,7 @@ function createTable(db: Kysely<Tables>, dialect: Dialect, name: string) {
   return dialect.tableOptions === undefined ? builder : builder.modifyEnd(dialect.tableOptions);
 }
 
-/** A table whose rows have an id that the database gives out. */
+/** A table with ids that the database gives out. */
 function createTableWithId(db: Kysely<Tables>, dialect: Dialect, name: string) {
   return createTable(db, dialect, name).addColumn("id", dialect.integerType, (column) =>
     dialect.identity === "autoincrement"

@@ -13,7 +13,7 @@ export type PaymentTable = {
   readonly digest: Hex;
   readonly work: string;
   readonly deadline: string;
-  /** The deadline as a number to order by, at most 2^53 − 1. */
+  /** The deadline as a number to sort by, at most 2^53 − 1. */
   readonly deadline_rank: number;
   readonly accepted_block: string;
   readonly source: string | null;
@@ -71,14 +71,14 @@ export type AttemptTable = {
 export type LeaseTable = {
   readonly chain_id: number;
   readonly sender: Address;
-  /** Null after it was given back; the row stays, so that the epoch only ever rises. */
+  /** Null once the lease is given back. The row stays, so that the epoch only ever rises. */
   readonly owner: string | null;
   readonly epoch: number;
   readonly renewals: number;
   readonly ttl_ms: number;
   readonly host: string | null;
   readonly pid: number | null;
-  /** By the database's clock, as is the next. */
+  /** By the database's clock, like the next. */
   readonly taken_at_ms: number;
   readonly renewed_at_ms: number;
 };

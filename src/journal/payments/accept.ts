@@ -3,7 +3,7 @@ import type { PaymentRow } from "../ports/payments.ts";
 import { addSteps } from "./history.ts";
 import { type AcceptedPayment, paymentRow } from "./rows.ts";
 
-/** So many rows per statement: a bound on what the event loop serialises at once. */
+/** Rows per statement: a bound on what the event loop serialises at once. */
 const CHUNK = 500;
 
 const columns = {
@@ -40,7 +40,7 @@ async function acceptChunk(write: Write, payments: readonly AcceptedPayment[]): 
     .insertInto("payments")
     .columns(names)
     .expression(({ selectFrom, lit }) =>
-      // Without the condition, SQLite reads what follows as a part of a join.
+      // Without the condition, SQLite reads what follows as part of a join.
       selectFrom(dialect.records(payments, columns))
         .select(names)
         .where(({ eb }) => eb(lit(1), "=", 1))
@@ -78,7 +78,7 @@ async function acceptChunk(write: Write, payments: readonly AcceptedPayment[]): 
   return payments.map((payment) => {
     const row = rows.get(keyOf(payment));
     if (row === undefined) throw new Error("an accepted payment is not there");
-    // Only the first of two equal ones in a request is new.
+    // If a request has two equal ones, only the first is new.
     return { row: paymentRow(row), isNew: fresh.delete(row.id) };
   });
 }

@@ -25,7 +25,7 @@ type FindMethods = Pick<
 
 const EXCLUSIVE = EXCLUSIVE_STATES.map((state) => sql.lit(state));
 
-/** Payments by nonce, in the words of the index of it. */
+/** Payments by nonce, in the same expression as its index. */
 export function selectWithNonce(db: Kysely<Tables>, dialect: Dialect, nonce: Hex) {
   return db.selectFrom("payments").selectAll().where(nonceOf(dialect), "=", nonce.toLowerCase()).orderBy("id");
 }
@@ -54,7 +54,7 @@ export function findMethods({ read, dialect }: Backend): FindMethods {
     list: ({ chainId, states, afterId, limit }) =>
       read(async (db) => {
         if (states?.length === 0) return [];
-        // The ids first, from an index alone: what is sorted for a page of many stays small.
+        // The ids come first, from an index alone, so that little is sorted for a page of many.
         let ids = db.selectFrom("payments").select("id").orderBy("id").limit(limit);
         if (chainId !== undefined) ids = ids.where("chain_id", "=", chainId);
         if (states !== undefined) ids = ids.where("state", "in", states);
@@ -125,7 +125,8 @@ export function findMethods({ read, dialect }: Backend): FindMethods {
           .where("queued.state", "=", sql.lit("queued" as const))
           .where("queued.chain_id", "=", chainId)
           .where("winner.state", "=", sql.lit("settled" as const))
-          // Says nothing new, but in the words of the index of what is in flight, which then answers for each queued one.
+          // Redundant, but it is the condition of the index of payments in flight, which then finds the winner of each
+          // queued one.
           .where("winner.state", "in", EXCLUSIVE)
           .orderBy("winner.id")
           .limit(limit);

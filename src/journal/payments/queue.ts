@@ -5,7 +5,7 @@ import { paymentRow } from "./rows.ts";
 
 type QueueMethods = Pick<PaymentJournal, "pick" | "keepPicked" | "putBack" | "consume">;
 
-/** The states whose payment has moved the money, once. */
+/** The states of a payment that has moved the money, once. */
 const PAID_STATES: readonly PaymentState[] = ["settled", "settled-elsewhere"];
 
 const EXCLUSIVE = EXCLUSIVE_STATES.map((state) => sql.lit(state));

@@ -19,7 +19,7 @@ import type { HistoryRow, NewPayment, PaymentRow, PaymentState } from "../ports/
 
 export type StoredPayment = Selectable<PaymentTable>;
 
-/** The columns of a payment that is accepted; the others begin at their defaults. */
+/** The columns of a payment that is accepted. The others have their defaults. */
 export type AcceptedPayment = Pick<
   Insertable<PaymentTable>,
   | "chain_id"
@@ -59,7 +59,7 @@ export function acceptedPayment(payment: NewPayment, nowMs: number): AcceptedPay
   };
 }
 
-/** Deadlines beyond it never come: their order does not matter. */
+/** Deadlines beyond this never come, so their order does not matter. */
 const MAX_RANK = BigInt(Number.MAX_SAFE_INTEGER);
 
 export function paymentRow(row: StoredPayment): PaymentRow {

@@ -7,7 +7,10 @@ import { type NewStep, paymentRow, type StoredPayment } from "./rows.ts";
 
 const exclusive: ReadonlySet<PaymentState> = new Set(EXCLUSIVE_STATES);
 
-/** A transition with its evidence and reason as they are stored: prepared before the transaction, which may run twice. */
+/**
+ * A transition with its evidence and reason as they are stored. It is prepared before the transaction, which may run
+ * twice.
+ */
 export type PreparedTransition = Omit<Transition, "evidence" | "reason" | "reasonCount"> & {
   readonly evidence: string;
   readonly reason: string | null;
@@ -24,8 +27,8 @@ export function prepareTransition({ evidence, reason, reasonCount, ...rest }: Tr
 }
 
 /**
- * Applies transitions in order, each where its payment is in one of its `from` states (and in its batch), and not into
- * flight beside another variant. Returns the rows of those that took place, as they are afterwards.
+ * Applies transitions in order. Each needs its payment to be in one of its `from` states (and in its batch), and none
+ * puts a payment in flight beside another variant. Returns the new rows of the payments that moved.
  */
 export async function applyTransitions(
   write: Write,
@@ -65,7 +68,8 @@ export async function applyTransitions(
     });
   }
 
-  // Those that leave the flight first: the index that allows one variant in it is checked row by row.
+  // Payments that leave the flight are written first: the index that allows one variant in flight is checked row by
+  // row.
   const rows = [...after.values()];
   await update(
     write,
@@ -95,12 +99,12 @@ function moved(row: StoredPayment, transition: PreparedTransition, nowMs: number
   };
 }
 
-/** Every change of a payment has a larger time than the one before, so that whoever polls by it misses none. */
+/** Every transition of a payment gets a larger time than the one before, so that nobody who polls by it misses one. */
 function laterThan(beforeMs: number, nowMs: number): number {
   return Math.max(nowMs, beforeMs + 1);
 }
 
-/** Which variant is in flight, of the identities of which one is about to be. */
+/** The variants in flight, for those identities that a transition would put in flight. */
 async function findInFlight(
   { db, dialect }: Write,
   transitions: readonly PreparedTransition[],
@@ -132,7 +136,7 @@ const columns = {
   updated_at_ms: "integer",
 } as const;
 
-/** Writes what transitions change; a pick ends with them. */
+/** Writes what transitions change, and ends the picks. */
 async function update({ db, dialect }: Write, rows: readonly StoredPayment[]): Promise<void> {
   if (rows.length === 0) return;
   const records = rows.map(
@@ -167,7 +171,7 @@ async function update({ db, dialect }: Write, rows: readonly StoredPayment[]): P
     .execute();
 }
 
-/** Moves payments between two states at once, with one evidence. Only for those that are known to be in `from`. */
+/** Moves payments between two states at once, with one evidence. All of them must be known to be in `from`. */
 export async function moveAll(
   { db, dialect, touch }: Write,
   move: {

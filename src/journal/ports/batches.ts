@@ -4,7 +4,9 @@ import type { Transition } from "./payments.ts";
 
 export type BatchKind = "router" | "direct" | "call" | "noop";
 
-/** A batch's way: `open` until one attempt is mined to confirmed depth or its txNonce went to another transaction. */
+/**
+ * A batch's states. It is `open` until one attempt is mined to confirmed depth or another transaction took its txNonce.
+ */
 export type BatchState = "open" | "mined" | "final" | "lost";
 
 /** A signed transaction of a batch: a first one and its replacements, all under the batch's txNonce. */
@@ -14,9 +16,9 @@ export type Attempt = {
   readonly gas: bigint;
   readonly maxFeePerGas: bigint;
   readonly maxPriorityFeePerGas: bigint;
-  /** The payments that it carries, in order: a replacement only drops some, it never adds any. Empty for a no-op. */
+  /** The payments that it carries, in order. A replacement may drop some but never adds any. Empty for a no-op. */
   readonly paymentIds: readonly number[];
-  /** How it is to be read: through the router under its batch id, or directly; of calls, through Multicall3 or directly. */
+  /** How to read it: through the router under its batch id, or directly; for calls, through Multicall3 or directly. */
   readonly kind: BatchKind;
   readonly router: Address | undefined;
   readonly createdAtMs: number;
@@ -52,7 +54,7 @@ export type MinedBatch = { readonly id: Hex; readonly receipt: ReceiptRow };
 /** A new batch with its first attempt. */
 export type NewBatch = Pick<BatchRow, "id" | "chainId" | "sender" | "txNonce"> & { readonly attempt: Attempt };
 
-/** What a journal says when it does not do what was asked, because the world moved on. */
+/** Why a journal did not do what was asked: things changed in the meantime. */
 export type JournalConflict =
   /** The lease is no longer this owner's. Whatever was signed must not be broadcast. */
   | "fenced"
@@ -61,9 +63,9 @@ export type JournalConflict =
   /** Another batch of this sender has this txNonce. */
   | "txnonce-taken";
 
-/** Signed transactions and what became of them. Each change is fenced by the lease of the key that signed. */
+/** Signed transactions and their outcomes. Each change is fenced by the lease of the key that signed. */
 export type BatchJournal = {
-  /** Stores a signed batch and moves its payments from `queued` to `batched`, if the lease is still the key's. */
+  /** Stores a signed batch and moves its payments from `queued` to `batched`, if the lease is still the owner's. */
   readonly storeBatch: (lease: Lease, batch: NewBatch, nowMs: number) => Promise<"stored" | JournalConflict>;
   /**
    * Stores a replacement under the batch's txNonce. Payments that it drops stay with the batch until its txNonce is
@@ -71,11 +73,11 @@ export type BatchJournal = {
    */
   readonly storeAttempt: (lease: Lease, batchId: Hex, attempt: Attempt) => Promise<"stored" | JournalConflict>;
   /**
-   * Notes that an attempt is handed to a node, and moves its batch's payments from `batched` to `submitted`. `decided`: its
-   * batch is no longer open, and there is nothing to hand out.
+   * Notes that an attempt is handed to a node, and moves its batch's payments from `batched` to `submitted`. `decided`
+   * means that the batch is no longer open, so there is nothing to hand out.
    */
   readonly markBroadcast: (lease: Lease, hash: Hex, nowMs: number) => Promise<"stored" | "fenced" | "decided">;
-  /** Batches of a sender in given states by txNonce, with attempts and receipt. */
+  /** A sender's batches in given states, by txNonce, with attempts and receipt. */
   readonly batches: (query: {
     readonly chainId: number;
     readonly sender?: Address;
@@ -87,22 +89,25 @@ export type BatchJournal = {
   readonly batch: (id: Hex) => Promise<BatchRow | undefined>;
   /** The batch that a transaction was signed for. */
   readonly batchWithHash: (hash: Hex) => Promise<BatchRow | undefined>;
-  /** The mined batches of a sender that are not final yet, by txNonce: only what it takes to look at their blocks. */
+  /** A sender's mined batches that are not final yet, by txNonce, with only what is needed to look at their blocks. */
   readonly minedBatches: (query: {
     readonly chainId: number;
     readonly sender: Address;
     readonly limit: number;
   }) => Promise<readonly MinedBatch[]>;
-  /** The highest txNonce that was ever stored for a sender, of batches in these states or in any; undefined if none was. */
+  /**
+   * The highest txNonce that was ever stored for a sender, among batches in these states or in any; undefined if none
+   * was.
+   */
   readonly lastTxNonce: (
     chainId: number,
     sender: Address,
     states?: readonly BatchState[],
   ) => Promise<number | undefined>;
   /**
-   * Sets a batch's state (and receipt) together with the transitions of its payments, in one transaction. Without a receipt a
-   * `mined` or `final` batch keeps the one that it has; an `open` or `lost` one has none. A transition whose payment has
-   * moved on is skipped, so the same conclusion may be stored twice.
+   * Sets a batch's state (and receipt) together with the transitions of its payments, in one transaction. If no receipt
+   * is given, a `mined` or `final` batch keeps the one that it has; an `open` or `lost` one loses it. A transition
+   * whose payment has moved on is skipped, so the same conclusion may be stored twice.
    */
   readonly concludeBatch: (
     lease: Lease,

@@ -1,13 +1,13 @@
-/** An entry of a facilitator's catalogue, as text that this journal does not read. */
+/** An entry of a facilitator's catalogue. Its value is text that the journal does not interpret. */
 export type ResourceRow = { readonly key: string; readonly value: string; readonly updatedAtMs: number };
 
 /** The resources of a facilitator's catalogue. */
 export type CatalogueJournal = {
   /**
-   * Keeps a resource of a catalogue under its key, and of all whose key begins with `among` (an empty text where it is left
-   * out) the `most` that were kept last.
+   * Keeps a catalogue's resource under its key. Of all resources whose key begins with `among` (empty by default), only
+   * the `most` that were kept last remain.
    */
   readonly keepResource: (resource: ResourceRow, most: number, among?: string) => Promise<void>;
-  /** All kept resources, or those with these keys, the one that was kept last first. */
+  /** All kept resources, or those with these keys. The one that was kept last comes first. */
   readonly resources: (keys?: readonly string[]) => Promise<readonly ResourceRow[]>;
 };

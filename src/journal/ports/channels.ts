@@ -2,15 +2,16 @@ import type { Address, Hex } from "viem";
 import type { ChannelConfig } from "../../channels/types.ts";
 
 /**
- * What a server keeps of a channel: its newest voucher, and the chain as it last knew it. Shaped like the official server
- * package's `Channel`, so its amounts are decimal strings in atomic units. Times are in milliseconds of Unix time, but for the withdrawal's.
+ * What a server keeps about a channel: its newest voucher, and the chain's state as the server last knew it. It has the
+ * shape of the official server package's `Channel`, so amounts are decimal strings in atomic units. Times are in Unix
+ * milliseconds, except for the withdrawal's.
  */
 export type ChannelRecord = {
   channelId: string;
   channelConfig: ChannelConfig;
-  /** What was charged in all. */
+  /** The total that was charged. */
   chargedCumulativeAmount: string;
-  /** What the newest voucher allows in all. */
+  /** The total that the newest voucher allows. */
   signedMaxClaimable: string;
   signature: string;
   balance: string;
@@ -24,52 +25,52 @@ export type ChannelRecord = {
   pendingRequest?: { pendingId: string; signedMaxClaimable: string; expiresAt: number };
 };
 
-/** The payer's announcement, as the chain has it. Times in Unix seconds. */
+/** The payer's announcement of a withdrawal, as the chain has it. Times in Unix seconds. */
 export type ChannelWithdrawal = {
   readonly amount: bigint;
   readonly initiatedAt: number;
-  /** From when on the payer can take it. */
+  /** When the payer can take it. */
   readonly finalizeAfter: number;
 };
 
 /** Why the newest voucher of a channel cannot be claimed, in full or at all. */
 export type ChannelFault = {
   readonly reason: string;
-  /** What was charged when it was found out: a later voucher is tried anew. */
+  /** The total charged when the fault was found. A later voucher is tried again. */
   readonly charged: bigint;
   readonly atMs: number;
-  /** Gas that claims of the channel took and that failed, since one went through: its part of each. */
+  /** The channel's share of the gas of claims that failed since one last succeeded. */
   readonly gas?: bigint | undefined;
 };
 
-/** The day (its number since 1970, in UTC) of a channel's last charges, and what had been charged in all when it began. */
+/** The day of a channel's last charges (its number since 1970, in UTC), and the total charged when that day began. */
 export type ChannelEarning = { readonly day: number; readonly base: bigint };
 
-/** A channel in the journal. Never more than its newest voucher is kept. */
+/** A channel in the journal. Only its newest voucher is kept. */
 export type ChannelRow = {
   /** In lower case. */
   readonly channelId: Hex;
   readonly chainId: number;
   readonly record: ChannelRecord;
-  /** What had been claimed in all when the chain was last asked, in atomic units. */
+  /** The total claimed when the chain was last asked, in atomic units. */
   readonly claimed: bigint;
   readonly withdrawal: ChannelWithdrawal | undefined;
   readonly fault: ChannelFault | undefined;
-  /** The server gave the record up although not all of it was claimed: it is kept until that is. */
+  /** Whether the server gave the record up before all of it was claimed. It is kept until then. */
   readonly isDeleted: boolean;
-  /** Since when there is something to claim; undefined where there is nothing. */
+  /** Since when there is something to claim; undefined if there is nothing. */
   readonly unclaimedSinceMs: number | undefined;
   /** Kept by the journal, for earnings by day. */
   readonly earning?: ChannelEarning | undefined;
-  /** Another one after each change. */
+  /** A new value after each change. */
   readonly version: number;
 };
 
-/** A change of one channel, made only where its row is still as it was read. */
+/** A change of one channel. It is made only if the row is still as it was read. */
 export type ChannelChange = {
-  /** The row as it was read; undefined where there was none. */
+  /** The row as it was read; undefined if there was none. */
   readonly before: ChannelRow | undefined;
-  /** The row as it shall be (its version is given out anew); undefined to remove it. */
+  /** The new row (it gets a new version); undefined to remove it. */
   readonly after: Omit<ChannelRow, "version" | "unclaimedSinceMs" | "earning"> | undefined;
 };
 
@@ -78,7 +79,7 @@ export type ChannelReceiver = {
   readonly chainId: number;
   readonly receiver: Address;
   readonly token: Address;
-  /** Claimed and not swept to the receiver yet. */
+  /** Claimed, but not swept to the receiver yet. */
   readonly unswept: bigint;
   readonly unsweptSinceMs: number | undefined;
 };
@@ -94,12 +95,13 @@ export type ChannelJournal = {
     readonly limit: number;
   }) => Promise<readonly ChannelRow[]>;
   /**
-   * Makes those changes whose channel is as it was read, at most one for each channel, and says which of them took place
-   * (by channel id). The receiver of a channel is noted with it, and outlives it, and so does what was charged on each day.
+   * Makes those changes whose channel is still as it was read, and returns the ids of the channels that changed. At
+   * most one change per channel. A channel's receiver is noted with it. The receiver and the charges of each day
+   * outlive the channel.
    */
   readonly changeChannels: (changes: readonly ChannelChange[], nowMs: number) => Promise<ReadonlySet<Hex>>;
   readonly channelReceivers: (chainId: number) => Promise<readonly ChannelReceiver[]>;
   readonly noteChannelReceivers: (receivers: readonly ChannelReceiver[]) => Promise<void>;
-  /** How many channels there are that their server has not given up. It reads the whole table. */
+  /** How many channels their server has not given up. It reads the whole table. */
   readonly countChannels: (chainId: number) => Promise<number>;
 };

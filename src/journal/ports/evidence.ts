@@ -36,7 +36,7 @@ export type Evidence =
       readonly blockNumber: bigint;
       readonly data: Hex;
     }
-  /** Its nonce is used, cancelled or spent on a variant; the transaction where it could be found. */
+  /** Its nonce is used, cancelled or spent on a variant. The transaction is given if it was found. */
   | {
       readonly kind: "nonce-use";
       readonly use: "settled" | "used-by-variant" | "cancelled" | "unknown";
@@ -44,7 +44,10 @@ export type Evidence =
       readonly blockNumber: bigint;
       readonly logIndex: number | undefined;
     }
-  /** Negative proof: at this final block `validBefore` had passed and the nonce was unused. The payer may safely pay again. */
+  /**
+   * Negative proof: at this block `validBefore` had passed and the nonce was unused. If the block is final, the payer
+   * may safely pay again.
+   */
   | {
       readonly kind: "deadline";
       readonly blockNumber: bigint;
@@ -53,9 +56,11 @@ export type Evidence =
     }
   /** It went into this batch, under this attempt. */
   | { readonly kind: "batch"; readonly batchId: Hex; readonly transactionHash: Hex }
-  /** Every attempt's txNonce was consumed by another transaction at confirmed depth, or the batch ended before this item. */
+  /**
+   * Every attempt's txNonce was used by another transaction at confirmed depth, or the batch ended before this item.
+   */
   | { readonly kind: "returned"; readonly why: string; readonly transactionHash: Hex | undefined }
-  /** The block that it settled in is no longer in the chain. */
+  /** The block that it settled in is no longer on the chain. */
   | { readonly kind: "reorg"; readonly blockNumber: bigint; readonly blockHash: Hex }
   /** An operator or a caller asked for it. */
   | { readonly kind: "request"; readonly by: string };

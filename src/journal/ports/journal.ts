@@ -10,8 +10,8 @@ import type { PaymentJournal } from "./payments.ts";
 import type { StrikeJournal } from "./strikes.ts";
 
 /**
- * The journal: a port for each owner of rows. Every method is one atomic, durable transaction, so what it resolved to survives
- * a crash that follows. Times come from the caller's clock, in milliseconds of Unix time.
+ * The journal: a port for each owner of rows. Every method is one atomic, durable transaction unless it says otherwise,
+ * so what it resolved with survives a crash that follows. Times come from the caller's clock, in Unix milliseconds.
  */
 export type Journal = PaymentJournal &
   BatchJournal &

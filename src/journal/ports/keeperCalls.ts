@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 import type { LogProof } from "./work.ts";
 
-/** A call that a keeper has decided on: written before it is handed to the engine, so that a restart finds it. */
+/** A call that a keeper has decided on. It is written before the engine gets it, so that a restart finds it. */
 export type KeeperCall = {
   /** Also the engine's key of the call. */
   readonly key: string;
@@ -9,13 +9,13 @@ export type KeeperCall = {
   readonly to: Address;
   readonly data: Hex;
   readonly gas: bigint;
-  /** Of a call that may share a transaction, see `Work`. */
+  /** Set on a call that may share a transaction, see `Work`. */
   readonly proof?: LogProof | undefined;
   readonly deadlineSeconds: bigint;
-  /** What it is to claim, in all, by channel. */
+  /** The total that it is to claim, by channel. */
   readonly claims: readonly { readonly channelId: Hex; readonly totalClaimed: bigint }[];
   readonly sweeps: readonly { readonly receiver: Address; readonly token: Address }[];
-  /** Channels whose rest it is to give back. */
+  /** Channels whose remaining balance it is to give back. */
   readonly refunds?: readonly Hex[] | undefined;
   readonly createdAtMs: number;
   /** `open` until it was mined or given up, `mined` until its block is final. */

@@ -1,6 +1,9 @@
 import type { Address } from "viem";
 
-/** The right to send from one key, held by one engine at a time. A takeover raises the epoch, which fences the old owner. */
+/**
+ * The right to send from one key, held by one engine at a time. A takeover raises the epoch, which fences the old
+ * owner.
+ */
 export type Lease = {
   readonly chainId: number;
   readonly sender: Address;
@@ -13,15 +16,15 @@ export type LeasePlace = { readonly host: string; readonly pid: number };
 
 /** A lease as others see it. */
 export type HeldLease = Lease & {
-  /** Undefined where the engine did not say. */
+  /** Undefined if the engine did not say. */
   readonly place: LeasePlace | undefined;
   /** How often it was renewed. */
   readonly renewals: number;
   /** How long others must see it unrenewed before they may take the key. */
   readonly ttlMs: number;
-  /** Unix milliseconds by the database's clock, for people to read: nothing is decided by it. */
+  /** Unix milliseconds by the database's clock. For people to read: nothing depends on it. */
   readonly takenAtMs: number;
-  /** How long ago it was renewed by the same clock. For people, too. */
+  /** How long ago it was renewed, by the same clock. For people, too. */
   readonly silentForMs: number;
 };
 
@@ -31,7 +34,7 @@ export type SenderRow = {
   readonly sender: Address;
   /** How often the lease went to a new owner. */
   readonly epoch: number;
-  /** Undefined where nobody has it. */
+  /** Undefined if nobody has it. */
   readonly lease: HeldLease | undefined;
   readonly openBatches: number;
   readonly lastTxNonce: number | undefined;
@@ -40,10 +43,10 @@ export type SenderRow = {
 /** Who may send from which key. */
 export type LeaseJournal = {
   /**
-   * The lease of a key, if it is free, already `owner`'s (then renewed under the same epoch), or still exactly `abandoned`; else
-   * who has it. No clock decides here: a caller gives as `abandoned` what it has itself seen unrenewed for the lease's whole
-   * `ttlMs`, by a clock of its own that nobody sets. Taken over from another owner, it frees what that one had picked, unless
-   * it has the lease of another key of the chain.
+   * Takes the lease of a key if it is free, already `owner`'s (then it is renewed under the same epoch), or still
+   * exactly `abandoned`; otherwise tells who has it. No clock decides here: a caller gives as `abandoned` a lease that
+   * it has itself seen unrenewed for the whole `ttlMs`, by a clock of its own that nobody sets. A takeover frees what
+   * the earlier owner had picked, unless that owner still has the lease of another key of the chain.
    */
   readonly acquireLease: (request: {
     readonly chainId: number;

@@ -1,9 +1,9 @@
 import type { Address, Hex } from "viem";
 
-/** Between whom a channel is, and in which token. */
+/** The two sides of a channel, and its token. */
 export type ChannelParties = { readonly payer: Address; readonly receiver: Address; readonly token: Address };
 
-/** What a channel was charged on a day that is over for it, in atomic units. */
+/** What a channel was charged on a day that has ended, in atomic units. */
 export type ChannelDay = ChannelParties & {
   readonly id: number;
   readonly chainId: number;
@@ -14,7 +14,7 @@ export type ChannelDay = ChannelParties & {
 };
 
 /**
- * Something that the channel contract did with a merchant's money, as its log tells it:
+ * Something that the channel contract did with a merchant's money, according to its log:
  * - `claim`: what a channel owed became the receiver's;
  * - `sweep`: what was claimed was sent to the receiver;
  * - `refund`, `withdrawal`: the payer got back what was not claimed.
@@ -22,25 +22,25 @@ export type ChannelDay = ChannelParties & {
 export type ChannelEvent = {
   readonly chainId: number;
   readonly kind: "claim" | "sweep" | "refund" | "withdrawal";
-  /** Neither is known of a sweep, which takes the money of all channels of a receiver. */
+  /** Neither is known for a sweep, which takes the money of all channels of a receiver. */
   readonly channelId: Hex | undefined;
   readonly payer: Address | undefined;
   readonly receiver: Address;
   readonly token: Address;
-  /** Atomic units; of a claim, what it added. */
+  /** Atomic units. For a claim, what it added. */
   readonly amount: bigint;
   readonly transactionHash: Hex;
   readonly logIndex: number;
   readonly blockNumber: bigint;
-  /** Of its block, in Unix seconds. */
+  /** The time of its block, in Unix seconds. */
   readonly timestampSeconds: number;
 };
 
-/** The part of the journal from which earnings by day are added up. */
+/** The part of the journal that earnings by day are added up from. */
 export type LedgerJournal = {
-  /** The parties of these channels, of those that the server gave up too, as far as the journal knows them. */
+  /** The parties of these channels, as far as the journal knows them. Channels that the server gave up are included. */
   readonly channelParties: (channelIds: readonly Hex[]) => Promise<ReadonlyMap<Hex, ChannelParties>>;
-  /** Days that are over, oldest entry first. Those that are not are in their channels' rows. */
+  /** Days that have ended, oldest entry first. Days that have not are in their channels' rows. */
   readonly channelDays: (query: {
     readonly chainId: number;
     readonly afterId: number;
@@ -52,11 +52,11 @@ export type LedgerJournal = {
     readonly afterId: number;
     readonly limit: number;
   }) => Promise<readonly (ChannelEvent & { readonly id: number })[]>;
-  /** Those of some transactions. */
+  /** The events of these transactions. */
   readonly channelEventsIn: (chainId: number, transactionHashes: readonly Hex[]) => Promise<readonly ChannelEvent[]>;
   /**
-   * Notes events, each log once. With `instead`, all others in that block range are forgotten whose log is not among those that the
-   * chain has there now: a reorganisation replaced them.
+   * Notes events, each log once. With `instead`, events in that block range are forgotten if their log is not among
+   * `logs`, which the chain has there now: a reorganisation replaced them.
    */
   readonly noteChannelEvents: (
     events: readonly ChannelEvent[],

@@ -2,17 +2,19 @@
 export type NoteJournal = {
   readonly cursor: (name: string) => Promise<string | undefined>;
   readonly setCursor: (name: string, value: string) => Promise<void>;
-  /** Sets a small value where its name has none yet; resolves with the one that the name has then. */
+  /** Sets a small value if its name has none yet. It resolves with the value that the name has afterwards. */
   readonly setOnce: (name: string, value: string) => Promise<string>;
-  /** Removes a small value where it is still this one. */
+  /** Removes a small value if it is still this one. */
   readonly unset: (name: string, value: string) => Promise<void>;
   /**
-   * Adds to small values that are whole numbers, 0 at first and each named once: to all of them, or, where one would come
-   * above its `most`, to none. It resolves with the place of the first of those, undefined where all were added to.
+   * Adds to small values that are whole numbers, 0 at first, each named once. If one would exceed its `most`, none is
+   * changed. It resolves with the index of the first such one; undefined if all were added to.
    */
   readonly addWithin: (
     counters: readonly { readonly name: string; readonly amount: number; readonly most: number }[],
   ) => Promise<number | undefined>;
-  /** Removes small values whose names begin with `prefix` and sort before `before`, which begins with it too. */
+  /**
+   * Removes small values whose names begin with `prefix` and sort before `before`. `before` begins with `prefix` too.
+   */
   readonly forgetNotes: (prefix: string, before: string) => Promise<void>;
 };

@@ -8,27 +8,27 @@ export type Work =
       readonly kind: "authorization";
       readonly authorization: SignedAuthorization;
       readonly payerHasCode: boolean;
-      /** Whether it goes in a transaction of its own. */
+      /** Whether it needs a transaction of its own. */
       readonly alone?: true;
     }
-  /** `gas` is the explicit gas of its transaction; of a call with a `proof`, that of the call alone. */
+  /** `gas` is the explicit gas of its transaction; for a call with a `proof`, that of the call alone. */
   | {
       readonly kind: "call";
       readonly chainId: number;
       readonly to: Address;
       readonly data: Hex;
       readonly gas: bigint;
-      /** For a call that does not depend on its caller and runs no stranger's code: it may share a transaction. */
+      /** Set on a call that does not depend on its caller and runs no stranger's code: it may share a transaction. */
       readonly proof?: LogProof | undefined;
-      /** Strangers who can make it fail behind a pre-flight that it passed: where it does, they get a strike. */
+      /** Strangers who can make the call fail after it passed a pre-flight. If it does fail, they get a strike. */
       readonly signers?: readonly Address[];
-      /** What it takes from a payer, by an EIP-3009 authorization. */
+      /** What it takes from a payer by an EIP-3009 authorization. */
       readonly spends?: (AuthorizationIdentity & { readonly value: bigint }) | undefined;
     };
 
 /**
- * A log that a call makes if and only if it did what it should: its contract, its topics and the words of its data, where
- * null and what is left out match anything.
+ * A log that a call makes if and only if it did what it should: its contract, its topics and the words of its data.
+ * Null matches anything, and so does what is left out.
  */
 export type LogProof = {
   readonly address: Address;

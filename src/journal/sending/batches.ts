@@ -24,7 +24,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchJournal {
         const { db } = transaction;
         if (!covers(lease, batch) || !(await holds(transaction, lease))) return "fenced";
         const existing = await findBatch(db, batch.id);
-        // Stored already, by a call whose answer was lost.
+        // It is already stored, by a call whose answer was lost.
         if (existing !== undefined) return isSame(existing, batch) ? "stored" : "txnonce-taken";
         const ids = batch.attempt.paymentIds;
         const conflict = (await findMoved(transaction, ids)) ?? (await findTxNonce(transaction, batch));
@@ -110,7 +110,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchJournal {
         if (!(await holds(transaction, lease))) return "fenced";
         const { batch } = await lockBatch(transaction, batchId);
         if (!covers(lease, ownerOf(batch))) return "fenced";
-        // An open or lost batch has no receipt; a mined one keeps the one that it has.
+        // An open or lost batch keeps no receipt. A mined or final one keeps the one that it has.
         const kept = state === "mined" || state === "final" ? batch.receipt : null;
         await transaction.db
           .updateTable("batches")
@@ -187,7 +187,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchJournal {
 
 type Key = Pick<BatchRow, "chainId" | "sender">;
 
-/** A lease is of one key: it gives no right to another's batches. */
+/** A lease covers one key and gives no right to another key's batches. */
 function covers(lease: Lease, { chainId, sender }: Key): boolean {
   return lease.chainId === chainId && getAddress(lease.sender) === getAddress(sender);
 }

@@ -112,11 +112,11 @@ function isSame(held: HeldLease, { owner, epoch, renewals }: Partial<HeldLease> 
 }
 
 /**
- * Frees what an engine had picked whose key was taken over, if no key of this chain is left to it: else it may be alive, or
- * the last of its keys frees it. One that was only stopped may wake up and go on with what it had planned. That does no harm:
- * a pick spares engines double work and guards nothing. What it signs is fenced by the epoch, and under a new lease only
- * payments go into a batch that are still queued and have no variant in flight; every other change names the states that
- * it starts from.
+ * Frees what an engine had picked whose key was taken over, unless it has another key of this chain: then it may be
+ * alive, or the takeover of its last key frees the picks. An engine that was only paused may wake up and continue with
+ * its plan. That does no harm: a pick only spares engines double work. What the engine signs is fenced by the epoch.
+ * Under a new lease, a payment goes into a batch only if it is still queued and has no variant in flight. Every other
+ * change names the states that it starts from.
  */
 async function freePicked({ db, dialect }: Write, chainId: number, owner: string): Promise<void> {
   const alive = await db
@@ -127,7 +127,7 @@ async function freePicked({ db, dialect }: Write, chainId: number, owner: string
     .executeTakeFirst();
   if (alive !== undefined) return;
   await db
-    // What somebody is changing at this moment is not waited for: its pick ends with that, or lapses.
+    // Rows that somebody is changing just now are skipped: their pick ends with that change, or lapses.
     .with("picked", (within) =>
       dialect.lock(
         within
@@ -146,7 +146,7 @@ async function freePicked({ db, dialect }: Write, chainId: number, owner: string
     .execute();
 }
 
-/** Whether a lease is still the key's. It cannot be taken over before this transaction ends. */
+/** Whether the owner still has the lease. It cannot be taken over before this transaction ends. */
 export async function holds({ db, dialect }: Write, lease: Lease): Promise<boolean> {
   const query = db
     .selectFrom("leases")

@@ -15,7 +15,7 @@ export function strikeMethods({ read, write, dialect }: Backend): StrikeJournal 
           .where(dialect.isOneOf("payer", [...new Set(payers.map((payer) => getAddress(payer)))]))
           .execute();
         const byPayer = new Map(rows.map(({ payer, strikes, until_ms }) => [payer, { strikes, untilMs: until_ms }]));
-        // Under the payer as it was given, whatever its case.
+        // Keyed by the payer as it was given, whatever its case.
         const found = payers.map((payer) => [payer, byPayer.get(getAddress(payer))] as const);
         return new Map(found.flatMap(([payer, entry]) => (entry === undefined ? [] : [[payer, entry] as const])));
       });

@@ -31,12 +31,12 @@ export async function openPostgres(
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     statement_timeout: 30_000,
-    // A process that is stopped within a transaction must not keep its locks.
+    // If a process is paused within a transaction, it must not keep its locks.
     idle_in_transaction_session_timeout: 10_000,
     types: integersAsNumbers,
   };
   const pool = new Pool({ ...config, max: poolSize });
-  // A connection that breaks is replaced; whoever uses it, or asks next, learns of it from its own query.
+  // A broken connection is replaced. Whoever uses it, or asks next, learns of it from their own query.
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
   const root = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
@@ -103,7 +103,7 @@ export async function openPostgres(
     );
     if (found === true && (await read((db) => isCurrent(db, migrations)))) return;
     await transaction(async (within) => {
-      // One opener at a time: `create … if not exists` alone fails where two do it at once.
+      // One opener at a time: `create … if not exists` alone fails if two do it at once.
       await sql`select pg_advisory_xact_lock(hashtext(${channel}))`.execute(within);
       const existing = await sql`select 1 from pg_namespace where nspname = ${schema}`.execute(within);
       if (existing.rows.length === 0) await within.schema.createSchema(schema).execute();
@@ -124,7 +124,7 @@ export async function openPostgres(
     read,
     write,
     readOne: (statement) => read(async (db) => (await db.executeQuery(statement)).rows),
-    // Not without `begin`: where the connection broke, nobody could tell whether the statement took place.
+    // With `begin`: without it, nobody could tell after a broken connection whether the statement took place.
     writeOne: (statement) => write(async ({ db }) => (await db.executeQuery(statement)).rows),
     onChange: listening.add,
     close: async () => {

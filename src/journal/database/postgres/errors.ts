@@ -5,17 +5,20 @@ const SERIALIZATION_FAILURE = "40001";
 const DEADLOCK_DETECTED = "40P01";
 const LOCK_NOT_AVAILABLE = "55P03";
 const UNIQUE_VIOLATION = "23505";
-/** The statement timeout, above all. */
+/** Mostly the statement timeout. */
 const QUERY_CANCELED = "57014";
 
-/** Whether the transaction was rolled back for the company it was in: run again, it finds a settled world. */
+/**
+ * Whether the transaction was rolled back because of a concurrent one. If it runs again, it sees what the other one
+ * did.
+ */
 export function isTransient(error: unknown): boolean {
   const code = codeOf(error);
   return (
     code === SERIALIZATION_FAILURE ||
     code === DEADLOCK_DETECTED ||
     code === LOCK_NOT_AVAILABLE ||
-    // Somebody committed the same key meanwhile: this time the operation sees it and answers with a conflict.
+    // Somebody committed the same key meanwhile. On the next attempt the operation sees it and answers with a conflict.
     code === UNIQUE_VIOLATION
   );
 }
@@ -28,7 +31,7 @@ export function isDisconnect(error: unknown): boolean {
   return code.startsWith("08") || code.startsWith("57P") || code === "25P03" || /^E[A-Z]+$/.test(code);
 }
 
-/** What went wrong as an error of the journal, without the password and without the rows that PostgreSQL quotes. */
+/** Turns a failure into an error of the journal, without the password and without the rows that PostgreSQL quotes. */
 export function fromPostgres(error: unknown, password: string, committing: boolean): unknown {
   if (!(error instanceof Error) || error instanceof JournalError) return error;
   const code = codeOf(error);

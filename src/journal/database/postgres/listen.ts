@@ -9,8 +9,8 @@ export type Listening = {
 };
 
 /**
- * Hears of changed payments on a connection of its own, made when the first listener comes, and made again when it breaks.
- * What is said in between is missed: listeners poll now and then.
+ * Listens for changed payments on a connection of its own. It connects when the first listener comes, and again after a
+ * break. Notifications in between are missed, so listeners poll now and then.
  */
 export function listen(config: ClientConfig, channel: string): Listening {
   const listeners = new Set<(paymentIds: readonly number[]) => void>();
@@ -66,7 +66,7 @@ export function listen(config: ClientConfig, channel: string): Listening {
   };
 }
 
-/** Ids as payloads of notifications, each below PostgreSQL's limit of 8000 bytes. */
+/** Ids as notification payloads, each below PostgreSQL's limit of 8000 bytes. */
 export function payloadsOf(paymentIds: readonly number[]): string[] {
   const payloads: string[] = [];
   let current = "";

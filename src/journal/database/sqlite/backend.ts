@@ -14,9 +14,9 @@ import { kyselyOn, sqlValue } from "./driver.ts";
 import { fromSqlite, isBusy } from "./errors.ts";
 import { openNearReader } from "./nearReader.ts";
 
-/** What an operation counts for, at least, so that no more than 62 of them share a transaction. */
+/** The least weight of an operation, so that at most 62 of them share a transaction. */
 const LEAST_ROWS = Math.ceil(ROWS_PER_TRANSACTION / 64);
-/** How long SQLite itself waits for a lock: short, because reads wait behind it; then it is asked again. */
+/** How long SQLite itself waits for a lock. It is short, because reads wait behind it; then SQLite is asked again. */
 const BUSY_TIMEOUT_MS = 250;
 
 export type SqliteOptions = {
@@ -24,13 +24,13 @@ export type SqliteOptions = {
   readonly busyTimeoutMs: number;
   /** The most pages of 4096 bytes that the file may have. */
   readonly maxPageCount: number | undefined;
-  /** Whether the file is looked over for damage. */
+  /** Whether the file is checked for damage. */
   readonly check: boolean;
 };
 
 /**
  * A journal in a file, or with `:memory:` in this process only.
- * @param migrations What makes and upgrades it; another program's version in tests.
+ * @param migrations What creates and upgrades it; tests give those of another program version.
  */
 export async function openSqlite(path: string, options: SqliteOptions, migrations = MIGRATIONS): Promise<Backend> {
   const tooOld = nodeTooOld("A journal in SQLite");
@@ -83,7 +83,7 @@ export async function openSqlite(path: string, options: SqliteOptions, migration
       const names = tables.rows.map(({ name }) => name);
       if (names.length > 0 && !names.includes("schema_version")) throw foreignFile(path);
       if (names.length > 0 && options.check && file !== ":memory:") await findDamage(writer, path, names);
-      // Without a lock where there is nothing to do, so that a busy writer keeps no reader out.
+      // No lock if there is nothing to do, so that a busy writer keeps no reader out.
       if (names.length > 0 && (await isCurrent(writer, migrations))) return;
       await writer.transaction().execute((db) => migrate(db, sqliteDialect, migrations));
     });
@@ -109,7 +109,7 @@ export async function openSqlite(path: string, options: SqliteOptions, migration
         return result.value;
       }),
     readOne: <R>(statement: CompiledQuery<R>) => {
-      // Whatever keeps this thread from it, the other one tells what it was.
+      // If this thread cannot read for any reason, the other thread tries and reports the reason.
       const rows = near?.read(statement.sql, statement.parameters.map(sqlValue)) as readonly R[] | undefined;
       if (rows !== undefined) return Promise.resolve(rows);
       return explained(() => patiently(options, async () => (await reader.executeQuery(statement)).rows));
@@ -140,7 +140,7 @@ async function patiently<T>({ busyTimeoutMs }: SqliteOptions, work: () => Promis
   }
 }
 
-/** Makes the file if there is none, readable by its owner only; SQLite gives its companions the same mode. */
+/** Creates the file if there is none, readable by its owner only. SQLite gives its companion files the same mode. */
 async function createFile(path: string): Promise<void> {
   const folder = dirname(path);
   try {

@@ -3,17 +3,19 @@ import { JournalError } from "../../ports/errors.ts";
 import { SqliteFailure } from "./errors.ts";
 import type { ConnectionName, Rows, SqlValue, WorkerAnswer, WorkerRequest, WorkerSettings } from "./protocol.ts";
 
-/** The way to the thread that SQLite lives on. */
+/** The way to the thread that runs SQLite. */
 export type Channel = {
   readonly execute: (connection: ConnectionName, sql: string, parameters: readonly SqlValue[]) => Promise<Rows>;
   /** Closes the database; the thread ends. */
   readonly close: () => Promise<void>;
 };
 
-// From the checkout the worker runs as TypeScript, from the package as what it was compiled to.
+// In the checkout the worker is TypeScript, in the package it is the compiled file.
 const workerFile = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
-/** Starts a thread for a database; the first statement opens it. It keeps the process alive only while it works. */
+/**
+ * Starts a thread for a database. The first statement opens it. The thread keeps the process alive only while it works.
+ */
 export function openChannel(settings: WorkerSettings): Channel {
   type Waiting = { readonly resolve: (rows: Rows) => void; readonly reject: (error: unknown) => void };
   const worker = new Worker(workerFile, { workerData: settings, name: "tributary-journal" });

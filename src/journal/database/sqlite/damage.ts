@@ -3,13 +3,13 @@ import { type Kysely, sql } from "kysely";
 import { JournalError } from "../../ports/errors.ts";
 import type { Tables } from "../tables.ts";
 
-/** A file of up to this size is read as a whole. */
+/** A file of up to this size is checked as a whole. */
 const WHOLE_BYTES = 1_073_741_824;
 /** The tables that make a journal large. */
 const LARGE: ReadonlySet<string> = new Set(["payments", "history", "attempts", "batches", "channels"]);
 
 /**
- * Looks whether the pages of a journal's file hold together, without a lock that would keep writers out.
+ * Checks that the pages of a journal's file hold together, without a lock that would keep writers out.
  * @throws JournalError of the kind `corrupt`, with the first damage that was found.
  */
 export async function findDamage(db: Kysely<Tables>, path: string, tables: readonly string[]): Promise<void> {

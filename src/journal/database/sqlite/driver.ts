@@ -12,7 +12,7 @@ import type { Tables } from "../tables.ts";
 import type { Channel } from "./channel.ts";
 import type { ConnectionName, SqlValue } from "./protocol.ts";
 
-/** Kysely on one of the thread's connections. Whoever has the connection has it alone. */
+/** Kysely on one of the thread's connections. Only one user has the connection at a time. */
 export function kyselyOn(channel: Channel, name: ConnectionName): Kysely<Tables> {
   return new Kysely<Tables>({
     dialect: {
@@ -51,16 +51,16 @@ function driverOn(channel: Channel, name: ConnectionName): Driver {
       if (next === undefined) taken = false;
       else next();
     },
-    // The lock is taken at once: a transaction that began with a read could not take it later.
+    // The lock is taken at once: a transaction that begins with a read may be unable to take it later.
     beginTransaction: async () => void (await run("begin immediate")),
     commitTransaction: async () => void (await run("commit")),
-    // After some errors, a full disk among them, SQLite has rolled back by itself.
+    // After some errors, such as a full disk, SQLite has already rolled back by itself.
     rollbackTransaction: async () => void (await run("rollback").catch(() => undefined)),
     destroy: async () => {},
   };
 }
 
-/** A parameter as SQLite takes it. */
+/** A parameter in a type that SQLite takes. */
 export function sqlValue(value: unknown): SqlValue {
   if (value === null || typeof value === "string" || typeof value === "bigint") return value;
   if (typeof value === "number" && Number.isSafeInteger(value)) return value;

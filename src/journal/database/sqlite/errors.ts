@@ -12,7 +12,7 @@ const CANTOPEN = 14;
 const CONSTRAINT = 19;
 const NOTADB = 26;
 
-/** What SQLite said, as it came from its thread. */
+/** An error of SQLite, as it came from its thread. */
 export class SqliteFailure extends Error {
   override readonly name = "SqliteFailure";
   /** The extended result code; its low byte is the primary one. */
@@ -30,7 +30,7 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED;
 }
 
-/** What SQLite said as an error of the journal; errors that are not SQLite's stay as they are. */
+/** Turns an error of SQLite into one of the journal. Other errors stay as they are. */
 export function fromSqlite(error: unknown, path: string): unknown {
   if (!(error instanceof SqliteFailure)) return error;
   const options = (hint: string) => ({ details: `${path}: ${error.message}`, hint, cause: error });

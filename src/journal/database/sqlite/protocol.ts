@@ -1,6 +1,6 @@
-// What passes between the journal and the thread that SQLite lives on.
+// Messages between the journal and the thread that runs SQLite.
 
-/** Reads go through a connection of their own, so that they see what is committed while a transaction is under way. */
+/** Reads have a connection of their own, so that they see only what is committed while a transaction is running. */
 export type ConnectionName = "writer" | "reader";
 
 export type WorkerSettings = {
@@ -20,7 +20,7 @@ export type WorkerRequest =
     }
   | { readonly id: number; readonly close: true };
 
-/** An error of SQLite: its extended result code, where it is one. */
+/** An error with SQLite's extended result code; undefined if the error is not SQLite's. */
 export type WorkerFailure = { readonly code: number | undefined; readonly message: string };
 
 export type Rows = readonly Readonly<Record<string, SqlValue>>[];

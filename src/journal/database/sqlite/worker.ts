@@ -1,4 +1,5 @@
-// The thread that SQLite lives on: `node:sqlite` is synchronous, so an fsync would hold up whatever else the process does.
+// The thread that runs SQLite. `node:sqlite` is synchronous, so in the main thread an fsync would hold up everything
+// else.
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { ConnectionName, Rows, WorkerAnswer, WorkerFailure, WorkerRequest, WorkerSettings } from "./protocol.ts";
@@ -29,7 +30,7 @@ port.on("message", (request: WorkerRequest) => {
 function answerTo(request: WorkerRequest): Rows {
   if ("close" in request) {
     if (connections !== undefined) {
-      // The writer last: it is the one that may fold the write-ahead log into the file.
+      // The writer closes last: it may fold the write-ahead log into the file.
       for (const database of new Set([connections.reader.database, connections.writer.database])) database.close();
     }
     return [];
@@ -68,7 +69,7 @@ function open(): Connection {
   try {
     patiently(() => database.exec("pragma journal_mode = wal"));
     database.exec("pragma synchronous = full");
-    // Elsewhere than on macOS these do nothing: there, fsync alone does not reach the disk.
+    // These do nothing except on macOS, where fsync alone does not reach the disk.
     database.exec("pragma fullfsync = on");
     database.exec("pragma checkpoint_fullfsync = on");
     database.exec("pragma journal_size_limit = 67108864");
@@ -80,7 +81,7 @@ function open(): Connection {
   return { database, statements: new Map() };
 }
 
-/** The change to WAL does not wait for another opener that is at it: ask again. */
+/** The switch to WAL does not wait for another opener that is switching too, so it is tried again. */
 function patiently(work: () => void): void {
   for (let left = 100; ; left -= 1) {
     try {
