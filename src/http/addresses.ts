@@ -1,25 +1,25 @@
 import { BlockList, isIP } from "node:net";
 import { TributaryError } from "../errors.ts";
 
-/** A text that names no addresses. */
+/** A text that names neither an IP address nor a network. */
 export class AddressRangeError extends TributaryError {
   override readonly name = "AddressRangeError";
 }
 
-/** Whether an IP address, as {@link readAddress} writes it, is one of a set. */
+/** Whether an IP address, in the spelling of {@link readAddress}, is in a set. */
 export type AddressSet = (address: string) => boolean;
 
-/** Hops of a forwarded request that are looked at; each is a proxy that the operator trusts. */
+/** The most hops of a forwarded request that are looked at. Each is a proxy that the operator trusts. */
 const MOST_HOPS = 16;
 
-/** The address of a caller that has none, as over a socket of the file system. */
+/** The address of a caller that has none, such as one over a Unix socket. */
 const UNKNOWN = "unknown";
 
-/** Addresses of this machine's own network interface. */
+/** The loopback addresses: this machine calls itself. */
 export const isLoopback: AddressSet = createAddressSet(["127.0.0.0/8", "::1"]);
 
 /**
- * The addresses of a list of IP addresses and networks (`10.0.0.0/8`, `fd00::/8`).
+ * Makes a set of a list of IP addresses and networks (`10.0.0.0/8`, `fd00::/8`).
  * @throws AddressRangeError for a text that is neither, and for a network that is the whole internet.
  */
 export function createAddressSet(ranges: readonly string[]): AddressSet {
@@ -50,8 +50,8 @@ export function createAddressSet(ranges: readonly string[]): AddressSet {
 }
 
 /**
- * An IP address in its one spelling, or undefined. An IPv4 address in an IPv6 one (`::ffff:10.1.2.3`) is that IPv4 address. A
- * port behind it and a zone (`%eth0`) are left out.
+ * Reads an IP address and writes it in one spelling; undefined if it is none. An IPv4 address within an IPv6 one
+ * (`::ffff:10.1.2.3`) becomes that IPv4 address. A port behind it and a zone (`%eth0`) are left out.
  */
 export function readAddress(text: string): string | undefined {
   const trimmed = text.trim();
@@ -68,8 +68,9 @@ export function readAddress(text: string): string | undefined {
 }
 
 /**
- * Whom an address counts as: itself, or its /64 if it is an IPv6 address, since whoever has one of those has all of it.
- * @param address As {@link readAddress} writes it.
+ * The party that an address counts as: itself, or its /64 if it is an IPv6 address. Whoever has one address of a /64
+ * has all of them.
+ * @param address In the spelling of {@link readAddress}.
  */
 export function partyOf(address: string): string {
   if (isIP(address) !== 6) return address;
@@ -84,9 +85,9 @@ export function partyOf(address: string): string {
 }
 
 /**
- * The party that a request comes from. It is the peer's, unless the peer is a trusted proxy: then the last entry of
- * X-Forwarded-For that is no trusted proxy's. What stands before that entry was written by the caller and counts for nothing.
- * Of an entry that is no address, the proxy that wrote it is the caller.
+ * The party that a request comes from. It is the peer, unless the peer is a trusted proxy. Then it is the last entry of
+ * X-Forwarded-For that is no trusted proxy. The caller wrote what stands before that entry, so it counts for nothing.
+ * If an entry is no address, the proxy that wrote it is taken for the caller.
  * @param peer The address at the other end of the connection.
  * @param forwardedFor The header X-Forwarded-For.
  */

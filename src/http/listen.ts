@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { TributaryError } from "../errors.ts";
 
-/** The address to listen on is not to be had. */
+/** The server cannot listen on its address. */
 export class ListenError extends TributaryError {
   override readonly name = "ListenError";
 }
@@ -10,8 +10,8 @@ export class ListenError extends TributaryError {
 export type Place = { readonly url: string; readonly port: number };
 
 /**
- * Lets a server listen, on a free port where that is 0.
- * @throws ListenError where the port is taken, or the host is none of this machine's.
+ * Lets a server listen. Port 0 picks a free one.
+ * @throws ListenError if the port is taken, or the host is none of this machine's.
  */
 export async function listen(
   server: Server,

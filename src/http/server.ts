@@ -3,23 +3,23 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressSet, isLoopback, partyOf, readAddress } from "./addresses.ts";
 import type { HostCheck } from "./names.ts";
 
-/** What connections may take of a server. */
+/** Bounds on a server's connections. */
 export type ConnectionBounds = {
-  /** Connections at once; lowered to three quarters of the descriptors that the process may open. */
+  /** Connections at once. Lowered to three quarters of the descriptors that the process may open, if that is less. */
   readonly maxConnections: number;
-  /** Connections at once from one address (a /64 of IPv6), loopback and `exempt` left out. */
+  /** Connections at once from one address (a /64 of IPv6), unless `exempt` has it. */
   readonly maxPerAddress: number;
-  /** Addresses that `maxPerAddress` does not hold for, since many callers come from each. */
+  /** Addresses without the bound `maxPerAddress`, since many callers come from each. Default: loopback. */
   readonly exempt: AddressSet;
-  /** Time from a connection, or from the begin of a request, to the end of its headers. */
+  /** Time from a connection, or from the start of a request, to the end of the request's headers. */
   readonly headersTimeoutMs: number;
-  /** The same to the end of its body. */
+  /** The same, to the end of the request's body. */
   readonly requestTimeoutMs: number;
   /** How long a connection may stay open between requests. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a connection may carry nothing in either direction, waiting for an answer included. */
+  /** How long a connection may carry nothing in either direction. Waiting for an answer counts. */
   readonly idleTimeoutMs: number;
-  /** How often the first two times are looked at. */
+  /** How often the server looks for connections that are over `headersTimeoutMs` or `requestTimeoutMs`. */
   readonly checkEveryMs: number;
 };
 
@@ -30,14 +30,15 @@ export const DEFAULT_CONNECTION_BOUNDS: ConnectionBounds = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 65_000,
-  // Above the longest that a settlement may be waited for, which is 85 s.
+  // Longer than the longest wait for a settlement, which is 85 s.
   idleTimeoutMs: 120_000,
   checkEveryMs: 5_000,
 };
 
 /**
- * An HTTP server that slow, many and misled callers cannot exhaust: connections are bounded in number and time, and a request
- * by a name that `checkHost` refuses is answered 421 before anything else of it is looked at. Headers have at most 16 KiB.
+ * An HTTP server that slow, many or misled callers cannot exhaust. Connections are bounded in number and time. A
+ * request by a name that `checkHost` refuses is answered 421, before anything else of it is looked at. Headers have at
+ * most 16 KiB.
  */
 export function createBoundedServer(
   listener: RequestListener,
@@ -79,12 +80,15 @@ export function createBoundedServer(
   return server;
 }
 
-/** As many of the connections asked for as leave a quarter of the process's descriptors to its journal and its node. */
+/**
+ * Lowers the connections asked for, so that a quarter of the process's descriptors is left for its journal and its
+ * node.
+ */
 export function connectionsWithin(asked: number, openFiles: number | undefined): number {
   return openFiles === undefined ? asked : Math.max(1, Math.min(asked, Math.floor((openFiles * 3) / 4)));
 }
 
-/** How many descriptors the process may open; undefined where the system does not say. */
+/** How many descriptors the process may open; undefined if the system does not say. */
 function openFilesLimit(): number | undefined {
   try {
     const soft = /^Max open files\s+([0-9]+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
