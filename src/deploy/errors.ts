@@ -1,11 +1,11 @@
 import { TributaryError } from "../errors.ts";
 
-/** Hardhat or one of its Ignition plugins, optional peers that only a deployment needs, is missing or cannot run. */
+/** Hardhat or one of its plugins is missing or cannot run. They are optional peers. */
 export class IgnitionUnavailableError extends TributaryError {
   override readonly name = "IgnitionUnavailableError";
 }
 
-/** The chain lacks what a deployment stands on, or its account cannot pay for it. Nothing was sent. */
+/** The chain lacks what a deployment needs, or the account cannot pay for it. Nothing was sent. */
 export class DeploymentRefusedError extends TributaryError {
   override readonly name = "DeploymentRefusedError";
 }

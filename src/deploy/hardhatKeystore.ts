@@ -2,17 +2,17 @@ import { type Hex, isHex } from "viem";
 import { TributaryError } from "../errors.ts";
 import { loadHardhatKeystore, PACKAGE_FOLDER } from "./plugins.ts";
 
-/** A key that Hardhat's keystore does not give out. */
+/** Hardhat's keystore does not give out a key. */
 export class HardhatKeystoreError extends TributaryError {
   override readonly name = "HardhatKeystoreError";
 }
 
 /**
- * Reads a private key from Hardhat's keystore (`npx hardhat keystore set NAME`), the development one first. As in Hardhat
- * itself, an environment variable of that name goes before both.
- * @param askPassphrase Asked once, where the keystore needs it.
- * @throws IgnitionUnavailableError where Hardhat or its keystore plugin is missing, HardhatKeystoreError where there is no
- * such key, the passphrase is wrong, or it is no private key.
+ * Reads a private key from Hardhat's keystore (`npx hardhat keystore set NAME`), the development one first. As in
+ * Hardhat itself, an environment variable of that name takes precedence over both.
+ * @param askPassphrase Called once, if the keystore needs it.
+ * @throws IgnitionUnavailableError if Hardhat or its keystore plugin is missing; HardhatKeystoreError if there is no
+ * such key, the passphrase is wrong, or the value is no private key.
  */
 export async function readHardhatKeystore(name: string, askPassphrase: () => Promise<string>): Promise<Hex> {
   const { createHardhatRuntimeEnvironment, configVariable, plugins } = await loadHardhatKeystore();
@@ -41,7 +41,7 @@ export async function readHardhatKeystore(name: string, askPassphrase: () => Pro
   });
 }
 
-/** Hardhat's own errors name the variable, never its value; they go no further all the same. */
+/** Passes on only the first line of Hardhat's error. Hardhat's errors name the variable, never its value. */
 function unknown(name: string, cause: unknown): HardhatKeystoreError {
   const said = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : undefined;
   return new HardhatKeystoreError(`Hardhat's keystore does not give out ${name}.`, {

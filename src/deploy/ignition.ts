@@ -10,17 +10,17 @@ export type IgnitionRun = {
   readonly chainId: number;
   readonly account: LocalAccount;
   readonly journal: DeploymentJournal;
-  /** Blocks, its own included, that the transaction must be in. */
+  /** Confirmations to wait for. The transaction's own block is the first. */
   readonly confirmations: number;
   readonly pollingIntervalMs: number;
 };
 
 /**
- * Deploys the router with Ignition's `create2` strategy. The key stays with `account`: Hardhat asks its node for accounts
- * and to send transactions, and both questions are answered here.
+ * Deploys the router with Ignition's `create2` strategy. The key stays with `account`: Hardhat asks its node for
+ * accounts and to send transactions, and both requests are answered here.
  *
- * @returns The hashes of what was sent, in order; fee bumps make several of one transaction.
- * @throws IgnitionUnavailableError where Hardhat is missing, DeploymentFailedError where Ignition gives up.
+ * @returns The hashes of what was sent, in order. Fee bumps give one transaction several hashes.
+ * @throws IgnitionUnavailableError if Hardhat is missing; DeploymentFailedError if Ignition gives up.
  */
 export async function runIgnition(run: IgnitionRun): Promise<Hex[]> {
   const { createHardhatRuntimeEnvironment, plugins, settlementRouterModule } = await loadIgnition();
@@ -87,7 +87,7 @@ async function sign(account: LocalAccount, chainId: number, transaction: unknown
     throw new DeploymentFailedError("Ignition asked for a transaction that lacks a field.");
   }
   const call = { chainId, to, data, gas: hexToBigInt(gas), nonce: hexToNumber(txNonce) };
-  // What a node suggests is not believed beyond that.
+  // If a node suggests more than these bounds, it is not believed.
   const { ceilingWei, tipCeilingWei } = feeBoundsOf(chainId);
   const [maxFee, tip, gasPrice] = [field("maxFeePerGas"), field("maxPriorityFeePerGas"), field("gasPrice")];
   if (maxFee !== undefined && tip !== undefined) {
@@ -103,7 +103,7 @@ function min(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }
 
-/** The message without the node's URL, which may hold a key. */
+/** The error's message without the node's URL, which may hold a key. */
 function describe(error: unknown, rpcUrl: string): string {
   const message = error instanceof Error ? error.message : String(error);
   return message

@@ -18,33 +18,33 @@ export {
 } from "./errors.ts";
 export { type VerificationOutcome, type VerificationRequest, verifyRouter } from "./verify.ts";
 
-/** How the router came to be at its address. */
+/** How the router got to its address. */
 export type RouterDeployment =
   | { readonly status: "already-deployed"; readonly address: Address }
   | {
       readonly status: "deployed";
       readonly address: Address;
-      /** Undefined where an earlier run sent it. */
+      /** Undefined if an earlier run sent it. */
       readonly transactionHash: Hex | undefined;
-      /** Where a journal went that told of another chain's router. */
+      /** Where an older journal was moved that no longer fits the chain; undefined if none was. */
       readonly staleJournal: string | undefined;
     };
 
 export type DeployRouterOptions = {
-  /** Pays for the deployment. It gets no right over the router: nobody has one. */
+  /** Pays for the deployment. It gets no rights over the router: nobody has any. */
   readonly sender: LocalAccount;
   readonly rpcUrl: string;
   /**
-   * Ignition's folder, which keeps the journal of a real network's deployment in `deployments/chain-<id>`. Undefined for a
-   * development chain: the journal then lives in a temporary folder for as long as the deployment takes.
+   * Ignition's folder, which keeps the journal of a real network's deployment in `deployments/chain-<id>`. Undefined
+   * for a development chain: the journal is then in a temporary folder while the deployment runs.
    */
   readonly ignitionFolder?: string | undefined;
-  /** Blocks, its own included, that the transaction must be in. Default 1; a public network deserves more. */
+  /** Confirmations to wait for. The transaction's own block is the first. Default 1; a public network deserves more. */
   readonly confirmations?: number;
   readonly pollingIntervalMs?: number;
 };
 
-/** What deploying will take. On an OP-stack chain the data fee comes on top. */
+/** What deploying will take. On an OP-stack chain, the data fee is extra. */
 export type DeploymentEstimate = { readonly gas: bigint; readonly fees: Fees; readonly costWei: bigint };
 
 const QUIET_TIMEOUT_MS = 60_000;
@@ -52,11 +52,11 @@ const QUIET_TIMEOUT_MS = 60_000;
 const createXAbi = parseAbi(["function deployCreate2(bytes32 salt, bytes initCode) payable returns (address)"]);
 
 /**
- * Makes sure that the router is at `ROUTER_ADDRESS`: deploys it through CreateX where it is missing, and checks its code
- * byte by byte. Doing it again, or at the same time as somebody else, does no harm.
+ * Makes sure that the router is at `ROUTER_ADDRESS`: deploys it through CreateX if it is missing, and checks its code
+ * byte by byte. Calling it again, or at the same time as somebody else, does no harm.
  *
- * @throws DeploymentRefusedError where CreateX is missing, other code is at the address, or the account cannot pay;
- * IgnitionUnavailableError where Hardhat or Ignition is not installed; DeploymentFailedError where it did not come out.
+ * @throws DeploymentRefusedError if CreateX is missing, other code is at the address, or the account cannot pay;
+ * IgnitionUnavailableError if Hardhat or Ignition is not installed; DeploymentFailedError if the deployment failed.
  */
 export async function deployRouter(client: ChainClient, options: DeployRouterOptions): Promise<RouterDeployment> {
   const { sender: account } = options;
@@ -67,14 +67,14 @@ export async function deployRouter(client: ChainClient, options: DeployRouterOpt
     return await runWithJournal(client, options, journal);
   } catch (error) {
     if (!(error instanceof DeploymentFailedError)) throw error;
-    // Somebody else deployed it meanwhile, so that CreateX refused: what was wanted is there.
+    // Somebody else deployed the router meanwhile, so CreateX refused. It is there, as wanted.
     if (await isThere(client)) return { status: "already-deployed", address: ROUTER_ADDRESS };
     if (!journal.resumes || !(await nothingWaits(client, account.address))) throw error;
   } finally {
     journal.close();
   }
-  // The earlier run ended while it sent, which Ignition cannot take up. Once nothing of the account waits, either that
-  // transaction did it, or another one is harmless: CREATE2 lets one of them through.
+  // The earlier run ended while it sent, and Ignition cannot resume that. Once nothing of the account waits, either
+  // that transaction deployed the router, or another one is harmless: CREATE2 lets only one of them through.
   if (await isThere(client)) {
     return { status: "deployed", address: ROUTER_ADDRESS, transactionHash: undefined, staleJournal: undefined };
   }
@@ -103,7 +103,7 @@ async function isThere(client: ChainClient): Promise<boolean> {
   return code?.status === "matches";
 }
 
-/** Waits until no transaction of `address` is in the mempool; false where that takes too long. */
+/** Waits until no transaction of `address` is in the mempool; false if that takes too long. */
 async function nothingWaits(client: ChainClient, address: Address): Promise<boolean> {
   const end = Date.now() + QUIET_TIMEOUT_MS;
   for (;;) {
@@ -139,8 +139,8 @@ export async function estimateDeployment(
   }
   const args = [ROUTER_SALT, settlementRouterArtifact.bytecode] as const;
   const data = encodeFunctionData({ abi: createXAbi, args });
-  // Without fees in the question the node does not look at the balance. On the latest block, because a deployment of an
-  // earlier run may be pending, on top of which another one fails.
+  // The request names no fees, so the node does not look at the balance. It asks about the latest block, because an
+  // earlier run's deployment may be pending, and on top of that another one fails.
   const gas = await ask(
     "an estimate of the deployment's gas",
     client.estimateGas({ account: from, to: CREATE_X_ADDRESS, data, blockTag: "latest" }),

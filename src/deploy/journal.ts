@@ -9,20 +9,20 @@ export type DeploymentJournal = {
   readonly id: string;
   /** Whether an earlier run began this journal and did not come to its end. */
   readonly resumes: boolean;
-  /** Where an older journal went that is of no use any more. */
+  /** Where an older journal was moved that is of no use any more; undefined if none was. */
   readonly movedTo: string | undefined;
-  /** Removes what was only for this run. */
+  /** Removes what only this run needed. */
   readonly close: () => void;
 };
 
 /**
- * The journal of a chain in `ignitionFolder`, or one in a temporary folder where that is undefined: a development chain
- * begins anew with each start, and an old journal would make Ignition believe that the router is there.
+ * Opens the journal of a chain in `ignitionFolder`, or one in a temporary folder if that is undefined. A development
+ * chain begins anew with each start, and an old journal would make Ignition believe that the router is there.
  *
- * Call it only after the chain was seen to have no router. A journal that says otherwise (the chain was reset, or a
- * reorganisation took the deployment) is then moved aside, never deleted.
+ * Call it only after you saw that the chain has no router. A journal that says otherwise (the chain was reset, or a
+ * reorganisation undid the deployment) is then moved aside, never deleted.
  *
- * @param anew Moves an interrupted journal aside, too.
+ * @param anew Also moves an interrupted journal aside.
  */
 export function openDeploymentJournal(
   chainId: number,
@@ -35,7 +35,7 @@ export function openDeploymentJournal(
     const close = () => rmSync(folder, { recursive: true, force: true });
     return { ignitionFolder: folder, id, resumes: false, movedTo: undefined, close };
   }
-  // Hardhat would take a relative one to be in this package.
+  // Hardhat would look for a relative path in this package.
   const folder = resolve(ignitionFolder);
   const path = join(folder, "deployments", id);
   const exists = existsSync(path);

@@ -1,4 +1,7 @@
-/** What a deployment by Ignition consists of, at the versions that it was tried with. All of them are optional peers. */
+/**
+ * The packages that a deployment by Ignition needs, at the versions that it was tried with. All of them are optional
+ * peers.
+ */
 const IGNITION_PACKAGES = [
   "hardhat@3.17.0",
   "@nomicfoundation/hardhat-ignition@3.1.8",
@@ -7,5 +10,5 @@ const IGNITION_PACKAGES = [
   "@nomicfoundation/hardhat-verify@3.1.1",
 ];
 
-/** How to get them. */
+/** The command that installs them. */
 export const INSTALL_IGNITION = `npm install --save-dev ${IGNITION_PACKAGES.join(" ")}`;

@@ -3,13 +3,13 @@ import { nodeTooOld } from "../nodeVersion.ts";
 import { IgnitionUnavailableError } from "./errors.ts";
 import { INSTALL_IGNITION } from "./packages.ts";
 
-/** The folder that Hardhat takes for its project's: it wants a package.json at or above it. */
+/** The folder that Hardhat takes for its project's. It wants a package.json there or above. */
 export const PACKAGE_FOLDER = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
- * Loads Hardhat, its plugins for a deployment and this package's Ignition module. They are loaded here and nowhere else.
+ * Loads Hardhat, its plugins for a deployment and this package's Ignition module. Nothing else loads them.
  *
- * @throws IgnitionUnavailableError where one is missing, with the command that installs them.
+ * @throws IgnitionUnavailableError if one is missing, with the command that installs them.
  */
 export async function loadIgnition() {
   return load(async () => {
@@ -32,7 +32,7 @@ export async function loadIgnition() {
 /**
  * Loads Hardhat and its verification plugin.
  *
- * @throws IgnitionUnavailableError where one is missing.
+ * @throws IgnitionUnavailableError if one is missing.
  */
 export async function loadVerification() {
   return load(async () => {
@@ -48,7 +48,7 @@ export async function loadVerification() {
 /**
  * Loads Hardhat and its keystore plugin.
  *
- * @throws IgnitionUnavailableError where one is missing.
+ * @throws IgnitionUnavailableError if one is missing.
  */
 export async function loadHardhatKeystore() {
   refuseOldNode("Hardhat's keystore");

@@ -14,9 +14,9 @@ export type VerificationRequest = {
   readonly apiKey: string | undefined;
   /** Whether the chain is one that no explorer knows. */
   readonly development: boolean;
-  /** Explorer API other than Etherscan's that speaks its protocol. */
+  /** The API of an explorer other than Etherscan that speaks Etherscan's protocol. */
   readonly apiUrl?: string;
-  /** Folder of a checkout of this repository. Default: where this file belongs to. */
+  /** Folder of a checkout of this repository. Default: the package that this file belongs to. */
   readonly checkout?: string;
 };
 
@@ -28,10 +28,10 @@ export type VerificationOutcome =
 const SOURCE = "contracts/SettlementRouter.sol";
 
 /**
- * Has the explorer verify the router's source code, compiled from the checkout into a temporary folder. Hardhat tells of
+ * Has the explorer verify the router's source code, compiled from the checkout into a temporary folder. Hardhat reports
  * its progress on `console.log`.
  *
- * @throws IgnitionUnavailableError where Hardhat is missing, VerificationFailedError where the explorer refuses.
+ * @throws IgnitionUnavailableError if Hardhat is missing; VerificationFailedError if the explorer refuses.
  */
 export async function verifyRouter(request: VerificationRequest): Promise<VerificationOutcome> {
   const { chainId, rpcUrl, apiKey, apiUrl, development, checkout = PACKAGE_FOLDER } = request;
