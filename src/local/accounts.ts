@@ -3,7 +3,7 @@ import * as Mnemonic from "ox/Mnemonic";
 import type { Address, Hex } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 
-/** The mnemonic that every development node knows. Its keys are public: never use them where money is. */
+/** The mnemonic that every development node knows. Its keys are public: never use them with real money. */
 export const TEST_MNEMONIC = "test test test test test test test test test test test junk";
 
 /** An account of the local chain with its key. */

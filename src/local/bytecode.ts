@@ -10,19 +10,20 @@ const require = createRequire(import.meta.url);
 /** keccak256 of the code that every public chain has at Multicall3's address. */
 const MULTICALL3_CODE_HASH = "0xd5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891";
 const MULTICALL3_SIZE = 3808;
-/** Its first bytes: memory pointer, calldata size check, jump to the first selector. */
+/** The first bytes of Multicall3: memory pointer, calldata size check, jump to the first selector. */
 const MULTICALL3_START = Buffer.from("6080604052600436106100f3", "hex");
 
 /**
- * Runtime code of the genuine Multicall3. The only package that carries it is anvil's, within the executable; it is found
- * there by its first bytes and recognised by its hash. undefined where that optional package is not installed.
+ * Runtime code of the genuine Multicall3; undefined if anvil's optional package is not installed. No other package
+ * carries it, and this one has it inside its executable. It is found there by its first bytes and recognised by its
+ * hash.
  */
 export function genuineMulticall3Code(): Hex | undefined {
   genuine ??= { code: findMulticall3() };
   return genuine.code;
 }
 
-/** The executable has tens of megabytes, and every chain of a process needs the same code. */
+/** Kept, since the executable has tens of megabytes and every chain of a process needs the same code. */
 let genuine: { readonly code: Hex | undefined } | undefined;
 
 function findMulticall3(): Hex | undefined {
@@ -42,13 +43,13 @@ function findMulticall3(): Hex | undefined {
 }
 
 /**
- * Creation code of Multicall3 as viem carries it: the same source, compiled without optimisation, so that each call
+ * Creation code of Multicall3 as viem carries it. It is the same source compiled without optimisation, so each call
  * through it costs about 900 gas more than through the genuine one.
  *
  * @throws LocalChainError if this viem keeps it elsewhere.
  */
 export function multicall3CreationCode(): Hex {
-  // The entry point is <root>/_cjs/index.js.
+  // viem's entry point is <root>/_cjs/index.js.
   const code = readExport(
     () => require(join(dirname(require.resolve("viem")), "constants", "contracts.js")),
     "multicall3Bytecode",
@@ -62,8 +63,8 @@ export function multicall3CreationCode(): Hex {
 }
 
 /**
- * The presigned transaction that creates CreateX at its canonical address on any chain, out of the installed
- * `@nomicfoundation/ignition-core`; undefined where that optional package is missing or keeps it elsewhere.
+ * The presigned transaction that creates CreateX at its canonical address on any chain, from the installed
+ * `@nomicfoundation/ignition-core`. Undefined if that optional package is missing or keeps it elsewhere.
  */
 export async function createXTransaction(): Promise<Hex | undefined> {
   try {

@@ -14,7 +14,7 @@ import { sender } from "./transaction.ts";
 
 const ACCOUNT_COUNT = 20;
 const BALANCE_PER_ACCOUNT_WEI = 10_000n * 10n ** 18n;
-/** The other ten accounts start without USDC, so that payees without a balance are at hand. */
+/** The other ten accounts start without USDC, so that there are payees without a balance. */
 const ACCOUNTS_WITH_USDC = 10;
 const USDC_PER_ACCOUNT = 1_000_000_000_000n;
 const MAX_BLOCK_TIME_SECONDS = 3600;
@@ -28,7 +28,7 @@ export type LocalChainOptions = {
   readonly bare?: boolean;
 };
 
-/** The same for every chain. Deriving them is slow. */
+/** Kept, since they are the same for every chain and slow to derive. */
 let derived: readonly LocalChainAccount[] | undefined;
 
 /** A running local chain. Every amount is in atomic units. */
@@ -42,13 +42,16 @@ export type LocalChain = {
   /** Test USDC, at the address that Base Sepolia's USDC has. */
   readonly usdc: Address;
   /**
-   * Multicall3: the genuine code where the optional package `@foundry-rs/anvil` is installed, else viem's build of the same
-   * source, which uses about 900 gas more for each call.
+   * Multicall3: the genuine code if the optional package `@foundry-rs/anvil` is installed, else viem's build of the
+   * same source, which uses about 900 gas more for each call.
    */
   readonly multicall3: Address;
-  /** undefined where the package that brings it (`@nomicfoundation/ignition-core`) is not installed. */
+  /** Undefined if the package that brings it (`@nomicfoundation/ignition-core`) is not installed. */
   readonly createX: Address | undefined;
-  /** x402's channel contract (scheme `batch-settlement`): a double that answers like it, its ERC-3009 collector beside it. */
+  /**
+   * A double of x402's channel contract (scheme `batch-settlement`). The double of its ERC-3009 collector is there,
+   * too.
+   */
   readonly batchSettlement: Address;
   /** The settlement router. */
   readonly router: Address;
@@ -59,11 +62,11 @@ export type LocalChain = {
   readonly accounts: readonly LocalChainAccount[];
   /** Mints `amount` of USDC to `address`, in a transaction that has no effect on the txNonce of any of `accounts`. */
   readonly fund: (address: Address, amount: bigint) => Promise<void>;
-  /** Signs a payment from one of `accounts` or any other key; times count from the chain's clock. */
+  /** Signs a payment from one of `accounts` or any other key. Times count from the chain's clock. */
   readonly sign: (payer: Pick<LocalChainAccount, "privateKey">, terms: PaymentTerms) => Promise<SignedAuthorization>;
   /**
-   * Settles signed payments from account 0, as `tributary settle` does, and reports what became of each. Only this chain's
-   * lifetime counts: nothing is kept for another run.
+   * Settles signed payments from account 0, as `tributary settle` does, and reports what became of each. Nothing is
+   * kept for another run.
    */
   readonly settle: (payments: readonly SignedAuthorization[]) => Promise<SettlementReport>;
   /** Time of the next block in Unix seconds: the machine's, unless `evm_increaseTime` moved it. */
@@ -78,11 +81,11 @@ export type LocalChain = {
 export type BareLocalChain = Omit<LocalChain, "router"> & { readonly router: Address | undefined };
 
 /**
- * Starts a chain in this process that clients take for Base Sepolia: its chain id, its USDC address, Multicall3, CreateX,
- * the settlement router, funded accounts. Nothing is compiled or downloaded, and no process is started. It runs the Osaka
- * rules (a transaction has at most 2^24 gas, EIP-7825) and charges no OP-stack data fee.
+ * Starts a chain in this process that clients take for Base Sepolia: with its chain id, its USDC address, Multicall3,
+ * CreateX, the settlement router and funded accounts. Nothing is compiled or downloaded, and no process is started. The
+ * chain runs the Osaka rules (a transaction has at most 2^24 gas, EIP-7825) and charges no OP-stack data fee.
  *
- * @throws HardhatUnavailableError where Hardhat 3 is not installed; PortUnavailableError if the port is taken;
+ * @throws HardhatUnavailableError if Hardhat 3 is not installed; PortUnavailableError if the port is taken;
  * LocalChainError for an option out of range.
  */
 export function startLocalChain(options?: LocalChainOptions & { readonly bare?: false }): Promise<LocalChain>;
@@ -142,7 +145,7 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
   }
 }
 
-/** A request function that `end` turns off, so that whoever still waits learns it at once. */
+/** A request function that `end` turns off, so that callers that still wait learn it at once. */
 function untilEnded(request: Request): { request: Request; end: () => void } {
   let ended = false;
   return {
@@ -164,6 +167,6 @@ function requireRange(name: string, value: number, maximum: number, whole: boole
 }
 
 async function closeQuietly(node: DevelopmentNode): Promise<void> {
-  // The error on its way out says more than a failure to clean up after it.
+  // The error that is being thrown says more than a failure to clean up after it.
   await node.close().catch(() => undefined);
 }

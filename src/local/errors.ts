@@ -1,6 +1,6 @@
 import { TributaryError } from "../errors.ts";
 
-/** Hardhat, the optional peer that runs the local chain, is missing, too old, or cannot run on this Node. */
+/** Hardhat is missing, too old, or cannot run on this Node. It is the optional peer that runs the local chain. */
 export class HardhatUnavailableError extends TributaryError {
   override readonly name = "HardhatUnavailableError";
 }

@@ -26,7 +26,7 @@ import { type Send, sender } from "./transaction.ts";
 
 export const USDC_ADDRESS = networks.baseSepolia.usdc.address;
 
-/** Addresses without a key, that only the chain's own process acts for. */
+/** Addresses without a key. Only the chain's own process acts for them. */
 const USDC_IMPLEMENTATION = labelAddress("tributary:usdc:impl1");
 const PROXY_ADMIN = labelAddress("tributary:usdc:admin");
 export const FAUCET = labelAddress("tributary:usdc:tap01");
@@ -58,12 +58,12 @@ export type GenesisOptions = {
 };
 
 /**
- * Places everything that Base Sepolia has and a payment needs. The chain must mine at once meanwhile. What is there already
- * is left alone, and what an interrupted run began is completed.
+ * Places everything that Base Sepolia has and a payment needs. The chain must mine at once meanwhile. What is already
+ * there is left alone, and what an interrupted run began is completed.
  */
 export async function populate(request: Request, options: GenesisOptions): Promise<Genesis> {
   const send = sender(request);
-  // What stands in for a faucet keeps no state on the chain but its ether.
+  // The account that stands in for a faucet. It keeps no state on the chain but its ether.
   await request("hardhat_setBalance", [FAUCET, toQuantity(10n ** 24n)]);
   await request("hardhat_impersonateAccount", [FAUCET]);
   await installMulticall3(request);
@@ -91,7 +91,7 @@ async function installMulticall3(request: Request): Promise<void> {
   await request("hardhat_setCode", [MULTICALL3_ADDRESS, runtime]);
 }
 
-/** CreateX holds its own address, so its code cannot be copied there: its own deployment transaction is replayed. */
+/** Replays CreateX's own deployment transaction. Its code cannot be copied, because it holds its own address. */
 async function installCreateX(request: Request): Promise<Address | undefined> {
   const transaction = await createXTransaction();
   if (transaction === undefined) return undefined;
@@ -100,7 +100,7 @@ async function installCreateX(request: Request): Promise<Address | undefined> {
   try {
     await request("eth_sendRawTransaction", [transaction]);
   } catch (error) {
-    // Its txNonce is used up where somebody else was first.
+    // The transaction's txNonce is used up if somebody else was first.
     if (!(await hasCode(request, CREATE_X_ADDRESS))) throw error;
   }
   if (!(await hasCode(request, CREATE_X_ADDRESS)))
@@ -117,12 +117,13 @@ async function installUsdc(request: Request, send: Send, options: GenesisOptions
   const { accounts, fundedCount, usdcPerAccount } = options;
   const [owner] = accounts;
   if (owner === undefined) throw new LocalChainError("A local chain needs at least one account.");
-  // The last step of setting it up. Its code alone says nothing: a run may have ended before, or be at it now.
+  // Minting rights are the last step of the setup. The code alone proves nothing: an earlier run may have ended before
+  // that step, or another may be at it now.
   if (await isMinter(request, FAUCET)) return;
   await request("hardhat_setCode", [USDC_IMPLEMENTATION, mockUSDCArtifact.deployedBytecode]);
   await request("hardhat_setCode", [USDC_ADDRESS, fiatProxyArtifact.deployedBytecode]);
   await request("hardhat_setStorageAt", [USDC_ADDRESS, IMPLEMENTATION_SLOT, pad(USDC_IMPLEMENTATION)]);
-  // Never the zero address, which a call without `from` comes from, and which the proxy would turn away.
+  // The admin is never the zero address: calls without `from` come from there, and the proxy turns its admin away.
   await request("hardhat_setStorageAt", [USDC_ADDRESS, ADMIN_SLOT, pad(PROXY_ADMIN)]);
 
   const { abi } = mockUSDCArtifact;
@@ -136,7 +137,7 @@ async function installUsdc(request: Request, send: Send, options: GenesisOptions
   }
 }
 
-/** Once: the token refuses it a second time, which is all right where somebody else was first. */
+/** Initializes the token, which refuses a second time. That refusal is all right if somebody else was first. */
 async function initializeUsdc(request: Request, asOwner: (data: Hex) => Promise<void>, owner: Address): Promise<void> {
   const { abi } = mockUSDCArtifact;
   const isInitialized = async (): Promise<boolean> => {
@@ -154,14 +155,16 @@ async function initializeUsdc(request: Request, asOwner: (data: Hex) => Promise<
   }
 }
 
-/** False where there is no token yet. */
+/** False if there is no token yet. */
 async function isMinter(request: Request, account: Address): Promise<boolean> {
   const data = encodeFunctionData({ abi: mockUSDCArtifact.abi, functionName: "isMinter", args: [account] });
   const found = await request("eth_call", [{ to: USDC_ADDRESS, data }, "latest"]);
   return isHex(found) && found !== "0x" && BigInt(found) === 1n;
 }
 
-/** Doubles of x402's channel contracts. Their code holds no address of its own, so it can be placed as it is. */
+/**
+ * Places doubles of x402's channel contracts. Their code does not hold its own address, so it can be placed as it is.
+ */
 async function installChannels(request: Request): Promise<void> {
   await request("hardhat_setCode", [BATCH_SETTLEMENT_ADDRESS, mockBatchSettlementArtifact.deployedBytecode]);
   await request("hardhat_setCode", [ERC3009_DEPOSIT_COLLECTOR_ADDRESS, mockDepositCollectorArtifact.deployedBytecode]);

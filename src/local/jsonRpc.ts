@@ -8,7 +8,7 @@ type RpcResponse = {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
 };
 
-/** What geth, and so every client library, calls a call that reverted. */
+/** The error code that geth, and so every client library, uses for a call that reverted. */
 const REVERTED = 3;
 
 /** The answer to one HTTP body or WebSocket message: a request or a batch of requests. */
@@ -43,7 +43,10 @@ function failure(id: unknown, code: number, message: string): RpcResponse {
   return { jsonrpc: "2.0", id, error: { code, message } };
 }
 
-/** Clients decode a revert from `error.data` being the raw revert data under code 3; other errors keep what they carry. */
+/**
+ * Clients decode a revert from code 3 with the raw revert data in `error.data`. Other errors keep the data that they
+ * carry.
+ */
 function describeFailure(id: unknown, error: unknown): RpcResponse {
   const message = error instanceof Error ? error.message : String(error);
   const code = read(error, "code");

@@ -7,7 +7,7 @@ import { HardhatUnavailableError } from "./errors.ts";
 export type DevelopmentNode = {
   /** One JSON-RPC call (EIP-1193). */
   readonly request: Request;
-  /** Calls `listener` for every `eth_subscribe` notification; the returned function takes it off again. */
+  /** Calls `listener` for every `eth_subscribe` notification. The returned function removes it. */
   readonly onNotification: (listener: (notification: Notification) => void) => () => void;
   readonly close: () => Promise<void>;
 };
@@ -29,7 +29,7 @@ const INSTALL_HINT = "npm install --save-dev hardhat@3.17.0";
  * Starts Hardhat's simulated chain (EDR) in this process. Hardhat is loaded here and nowhere else, through
  * `hardhat/hre`, which needs no configuration file.
  *
- * @throws HardhatUnavailableError where Hardhat 3 is missing or cannot run.
+ * @throws HardhatUnavailableError if Hardhat 3 is missing or cannot run.
  */
 export async function openDevelopmentNode(options: DevelopmentNodeOptions): Promise<DevelopmentNode> {
   const tooOld = nodeTooOld("The local chain");
@@ -45,13 +45,13 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
       override: {
         chainId,
         networkId: chainId,
-        // Else its clock is behind by the age of the environment.
+        // Without it, the chain's clock is behind by the age of the environment.
         initialDate: new Date(beganAt),
         accounts: privateKeys.map((privateKey) => ({ privateKey, balance: balancePerAccountWei })),
       },
     });
     const { provider } = connection;
-    // A busy machine takes seconds to load it, by which its clock would be behind.
+    // A busy machine takes seconds to load the chain, and its clock would be behind by as much.
     const lateSeconds = Math.floor((Date.now() - beganAt) / 1000);
     if (lateSeconds > 0) await provider.request({ method: "evm_increaseTime", params: [lateSeconds] });
     return {
@@ -66,7 +66,7 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
       close: () => connection.close(),
     };
   } catch (cause) {
-    // The next call may fare better.
+    // The next call may succeed.
     environment = undefined;
     throw new HardhatUnavailableError("Hardhat could not start its simulated chain.", {
       details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
@@ -76,7 +76,9 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
   }
 }
 
-/** Loading Hardhat takes longer than starting a chain in it, and the chains of one environment know nothing of each other. */
+/**
+ * Kept, since loading Hardhat takes longer than starting a chain in it. The chains of one environment share nothing.
+ */
 let environment: ReturnType<typeof createEnvironment> | undefined;
 
 function createEnvironment({ createHardhatRuntimeEnvironment }: Awaited<ReturnType<typeof importHardhat>>) {
@@ -85,21 +87,21 @@ function createEnvironment({ createHardhatRuntimeEnvironment }: Awaited<ReturnTy
       networks: {
         local: {
           type: "edr-simulated",
-          // "op" would charge a data fee, but its newest hardfork here lacks the cap on a transaction's gas.
+          // "op" would charge a data fee, but its newest hardfork here does not cap a transaction's gas.
           chainType: "l1",
           hardfork: "osaka",
           blockGasLimit: 120_000_000n,
           initialBaseFeePerGas: 5_000_000n,
-          // Else every block is at least a second after its parent, and a burst of blocks outruns the wall clock.
+          // Otherwise every block is at least a second after its parent, and a burst of blocks outruns the wall clock.
           allowBlocksWithSameTimestamp: true,
-          // Like a public node: a transaction that reverts is mined and has a receipt.
+          // A transaction that reverts is mined and has a receipt, as on a public node.
           throwOnTransactionFailures: false,
           mining: { auto: true, interval: 0 },
         },
       },
     },
     {},
-    // Without it Hardhat wants a package.json above the working directory.
+    // Without this folder, Hardhat wants a package.json above the working directory.
     fileURLToPath(new URL(".", import.meta.url)),
   );
 }

@@ -4,14 +4,14 @@ import { type AuthorizationSigner, randomNonce, signAuthorization } from "../aut
 import type { Authorization, SignedAuthorization } from "../authorization/types.ts";
 import { networks } from "../networks.ts";
 
-/** A payment to sign on the local chain. What is left out gets a value that the token accepts now. */
+/** A payment to sign on the local chain. Fields that are left out get a value that the token accepts now. */
 export type PaymentTerms = {
   readonly to: Address;
   /** Atomic units: 1 USDC is 1,000,000. */
   readonly value: bigint;
   /** Unix seconds, exclusive. Default 0: valid from the start. */
   readonly validAfter?: bigint;
-  /** Unix seconds, exclusive. Default: `validForSeconds` from the chain's present time. */
+  /** Unix seconds, exclusive. Default: `validForSeconds` after the chain's present time. */
   readonly validBefore?: bigint;
   /** Default 3600. */
   readonly validForSeconds?: number;
@@ -29,7 +29,7 @@ export async function signPayment(
   return signTerms(privateKeyToAccount(payerKey), terms, { chainId, nowSeconds });
 }
 
-/** The same by any signer, for a chain with any id that has the local chain's USDC. */
+/** Signs with any signer, for a chain with any id that has the local chain's USDC. */
 export async function signTerms(
   payer: AuthorizationSigner,
   terms: PaymentTerms,

@@ -16,7 +16,7 @@ import { sender } from "./transaction.ts";
 
 const POLL_MILLISECONDS = 20;
 
-/** What is placed where a fork may have the genuine contract, whose storage the double would not understand. */
+/** The contracts that a fork may have in their genuine form. The double would not understand their storage. */
 const PLACED = [
   ["USDC's", USDC_ADDRESS, fiatProxyArtifact],
   ["the channel contract's", BATCH_SETTLEMENT_ADDRESS, mockBatchSettlementArtifact],
@@ -31,28 +31,33 @@ export type DevelopmentProvider = {
 /** What a payment needs, on a development chain of yours. Every amount is in atomic units. */
 export type PlacedContracts = {
   readonly chainId: number;
-  /** Test USDC behind its proxy, at the address that Base Sepolia's has. The chain's first account owns it and may mint it. */
+  /**
+   * Test USDC behind its proxy, at the address of Base Sepolia's. The chain's first account owns it and may mint it.
+   */
   readonly usdc: Address;
-  /** The settlement router, at its one address. */
+  /** The settlement router, at its usual address. */
   readonly router: Address;
-  /** x402's channel contract (scheme `batch-settlement`), a double that answers like it, its ERC-3009 collector beside it. */
+  /**
+   * A double of x402's channel contract (scheme `batch-settlement`). The double of its ERC-3009 collector is there,
+   * too.
+   */
   readonly batchSettlement: Address;
   readonly multicall3: Address;
-  /** undefined where the package that brings it (`@nomicfoundation/ignition-core`) is not installed. */
+  /** Undefined if the package that brings it (`@nomicfoundation/ignition-core`) is not installed. */
   readonly createX: Address | undefined;
-  /** Mints `amount` of USDC to `address`, in a transaction of no account of yours. */
+  /** Mints `amount` of USDC to `address`, in a transaction that none of your accounts sends. */
   readonly fund: (address: Address, amount: bigint) => Promise<void>;
-  /** Signs a payment for this chain by an account or a wallet client of viem; times count from the chain's clock. */
+  /** Signs a payment for this chain by an account or a viem wallet client. Times count from the chain's clock. */
   readonly sign: (payer: AuthorizationSigner, terms: PaymentTerms) => Promise<SignedAuthorization>;
 };
 
 /**
- * Places the router, test USDC and x402's channel contracts on a development chain of yours, with what the local chain has
- * besides. The code is set, not deployed, and nothing is compiled; a few transactions of the chain's first account set the
- * token up. They are mined at once, whatever the chain does else. On a chain that has all of it already nothing is sent, and
- * what an interrupted call left half done is completed.
+ * Places the router, test USDC and x402's channel contracts on a development chain of yours, and the other contracts
+ * that the local chain has. The code is set, not deployed, and nothing is compiled. A few transactions of the chain's
+ * first account set the token up; they are mined at once, however else the chain mines. If the chain has all of it
+ * already, nothing is sent. What an interrupted call left half done is completed.
  *
- * @throws LocalChainError where the chain is no development chain, has no account to send from, or has other code at the
+ * @throws LocalChainError if the chain is no development chain, has no account to send from, or has other code at the
  * address of USDC or of the channel contracts, as a fork has.
  */
 export async function placeContracts(provider: DevelopmentProvider): Promise<PlacedContracts> {
@@ -83,7 +88,7 @@ export async function placeContracts(provider: DevelopmentProvider): Promise<Pla
   };
 }
 
-/** The same requests, but a transaction is answered once it is in a block, also on a chain that does not mine by itself. */
+/** Makes requests that answer a transaction once it is in a block, even on a chain that does not mine by itself. */
 function minedAtOnce(request: Request): Request {
   return async (method, params) => {
     const result = await request(method, params);
@@ -100,7 +105,7 @@ async function readChainId(request: Request): Promise<number> {
   return hexToNumber(chainId);
 }
 
-/** Before anything is changed. */
+/** Called before anything is changed. */
 async function requireDevelopmentChain(request: Request): Promise<void> {
   try {
     await request("hardhat_impersonateAccount", [FAUCET]);

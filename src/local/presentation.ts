@@ -1,17 +1,18 @@
 import type { Request } from "./node.ts";
 
-/** What a client should bid: the order of magnitude that Base asks. EDR by itself suggests a thousand times as much. */
+/** The tip that a client should bid: about what Base asks. EDR by itself suggests a thousand times as much. */
 const PRIORITY_FEE_WEI = 1_000_000n;
 
 /** Position of the block tag among the parameters. */
 const blockTagPosition: Readonly<Record<string, number>> = { eth_call: 1, eth_estimateGas: 1 };
 
 /**
- * The node as clients should see it, different from EDR in two answers.
+ * The node as clients should see it. Two answers differ from EDR's:
  *
- * - A chain that mines at once has no blocks while nobody sends, so its `latest` block falls behind the clock, and a call
- *   against it finds fresh authorizations not yet valid and expired ones valid. Calls on `latest` therefore run on the
- *   block that would come next, as long as transactions are mined at once. The state is the same: nothing is pending.
+ * - A chain that mines at once has no blocks while nobody sends, so its `latest` block falls behind the clock. A call
+ *   against that block finds fresh authorizations not yet valid and expired ones valid. As long as transactions are
+ *   mined at once, calls on `latest` therefore run on the block that would come next. The state is the same: nothing is
+ *   pending.
  * - Suggested fees are those of Base.
  */
 export function presentable(request: Request, minesAtOnce: boolean): Request {
@@ -35,7 +36,7 @@ export function presentable(request: Request, minesAtOnce: boolean): Request {
   };
 }
 
-/** The time of the next block, in Unix seconds, by the chain's own clock. */
+/** The time of the next block in Unix seconds, by the chain's own clock. */
 export async function chainTime(request: Request): Promise<bigint> {
   return readQuantity(await request("eth_getBlockByNumber", ["pending", false]), "timestamp");
 }

@@ -17,16 +17,16 @@ export type RpcServer = {
 };
 
 /**
- * How long a connection may idle. Longer than clients keep theirs: one that is closed while the client reuses it, as Node's
- * five seconds do on a busy machine, fails a request that was sent once.
+ * How long a connection may idle. It is longer than clients keep theirs. If the server closes a connection while the
+ * client reuses it, a request that was sent once fails; Node's default of five seconds does that on a busy machine.
  */
 const KEEP_ALIVE_MS = 65_000;
 
 /**
- * Serves `request` over HTTP and WebSocket on 127.0.0.1. Hardhat's own server is not used: it crashes the process when
+ * Serves `request` over HTTP and WebSocket on 127.0.0.1. Hardhat's own server is not used: it crashes the process if
  * the port is taken, does not hand out the chain behind it, and cannot be closed while a client is connected.
  *
- * @throws PortUnavailableError if the port cannot be had.
+ * @throws PortUnavailableError if it cannot listen on the port.
  */
 export async function serveRpc(node: DevelopmentNode, request: Request, port: number): Promise<RpcServer> {
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
@@ -54,8 +54,8 @@ export async function serveRpc(node: DevelopmentNode, request: Request, port: nu
 }
 
 /**
- * Why a request is not answered: it calls this machine by another's name, or a page of another machine sent it. Wallets in
- * a browser are no pages: their origins have a scheme of their own.
+ * Why a request is not answered: it calls this machine by a name that is not its own, or a page of another machine sent
+ * it. Wallets in a browser do not count as pages: their origins have their own schemes.
  */
 function refusalOf({ headers: { host, origin } }: IncomingMessage): HttpRefusal | undefined {
   const problem = checkHost(host);
@@ -72,7 +72,7 @@ async function handle(request: Request, incoming: IncomingMessage, outgoing: Ser
     outgoing.writeHead(refusal.status, { "Content-Type": "text/plain", Connection: "close" });
     return void outgoing.end(refusal.message);
   }
-  // Pages of this machine may use the chain, as they may use any development node.
+  // Pages of this machine may use the chain, as with any development node.
   outgoing.setHeader("Access-Control-Allow-Origin", "*");
   outgoing.setHeader("Access-Control-Allow-Headers", "*");
   if (incoming.method === "OPTIONS") return void outgoing.writeHead(204).end();

@@ -5,10 +5,10 @@ import { type SettlementReport, settlePayments } from "../settlement/index.ts";
 import type { LocalChainAccount } from "./accounts.ts";
 import { LocalChainError } from "./errors.ts";
 
-/** How often a local chain is looked at. */
+/** How often a local chain is polled. */
 const POLL_MILLISECONDS = 50;
 
-/** Settles payments on the local chain at `rpcUrl` from the first of its accounts. */
+/** Settles payments on the local chain at `rpcUrl`, sent from the first of its accounts. */
 export async function settleLocally(
   rpcUrl: string,
   [account]: readonly LocalChainAccount[],

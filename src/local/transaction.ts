@@ -2,12 +2,12 @@ import { type Address, type Hex, isHex } from "viem";
 import { LocalChainError } from "./errors.ts";
 import type { Request } from "./node.ts";
 
-/** A transaction from an account that the node signs for. */
+/** Sends a transaction from an account that the node signs for. */
 export type Send = (transaction: { readonly from: Address; readonly to: Address; readonly data: Hex }) => Promise<void>;
 
 const POLL_MILLISECONDS = 20;
 
-/** Sends through the node, which allots the txNonce, and waits until the transaction is in a block. */
+/** Sends through the node, which assigns the txNonce, and waits until the transaction is in a block. */
 export function sender(request: Request): Send {
   return async (transaction) => {
     const hash = await request("eth_sendTransaction", [{ ...transaction, gas: "0x100000" }]);

@@ -16,7 +16,7 @@ type VerifyClient = (
   done: (isWelcome: boolean, status?: number, message?: string) => void,
 ) => void;
 
-/** Why a request over HTTP is not answered. */
+/** The answer to an HTTP request that is refused. */
 export type HttpRefusal = { readonly status: number; readonly message: string };
 
 type SocketServer = {
@@ -26,8 +26,8 @@ type SocketServer = {
 };
 
 /**
- * Answers JSON-RPC over WebSocket on the same port, with `eth_subscribe`. The package `ws` comes with Hardhat, and is
- * resolved as Hardhat would. What `refusalOf` refuses gets no socket. Returns what closes every socket.
+ * Answers JSON-RPC over WebSocket on the same port, with `eth_subscribe`. The package `ws` comes with Hardhat and is
+ * resolved from there. A request that `refusalOf` refuses gets no socket. Returns a function that closes every socket.
  */
 export function serveWebSocket(
   server: Server,
@@ -54,7 +54,7 @@ export function serveWebSocket(
       return result;
     };
     socket.on("message", (message) => {
-      // A client that left before its answer was ready is no failure.
+      // If a client left before its answer was ready, that is no failure.
       void respond(tracked, message.toString()).then((text) => socket.send(text));
     });
     socket.on("error", () => socket.terminate());
