@@ -4,7 +4,7 @@ import { TributaryError } from "../errors.ts";
 import { describeFailure } from "../failures.ts";
 import { type DoctorCheck, failed } from "./report.ts";
 
-/** Runs a check. Where the node does not answer, that is what the check found. */
+/** Runs a check. If the node does not answer, the check fails with that. */
 export async function checked(name: string, look: () => Promise<DoctorCheck>): Promise<DoctorCheck> {
   try {
     return await look();
@@ -14,7 +14,10 @@ export async function checked(name: string, look: () => Promise<DoctorCheck>): P
   }
 }
 
-/** A contract's answer; undefined where the contract does not know the function or reverts. A silent node is an error. */
+/**
+ * A contract's answer; undefined if the contract does not know the function or reverts. A node that is silent is an
+ * error.
+ */
 export async function answerOf<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

@@ -11,7 +11,9 @@ import { type DoctorCheck, failed, passed, warned } from "./report.ts";
 /** The OP stack's predeploy that prices a transaction's data (OP-stack specification, "Predeploys"). */
 const GAS_PRICE_ORACLE_ADDRESS: Address = "0x420000000000000000000000000000000000000F";
 
-/** Machine and chain may differ by this many seconds before it is told, and before it counts as a failure. */
+/**
+ * The clocks of machine and chain may differ by this many seconds before it is a warning, and before it is a failure.
+ */
 const SKEW_WARNING_SECONDS = 30;
 const SKEW_FAILURE_SECONDS = 300;
 
@@ -48,7 +50,10 @@ export function checkMulticall3(client: ChainClient): Promise<DoctorCheck> {
   });
 }
 
-/** x402's channel contracts, which are on Base and Base Sepolia; whoever serves no channels can do without. */
+/**
+ * Checks for x402's channel contracts, which are on Base and Base Sepolia. Operators who serve no channels do not need
+ * them.
+ */
 export function checkChannels(client: ChainClient): Promise<DoctorCheck> {
   const name = "channels";
   return checked(name, async () => {
@@ -87,8 +92,8 @@ export function checkGasPriceOracle(client: ChainClient, development: boolean): 
 /**
  * Compares the machine's clock with the newest block's.
  *
- * @param nowSeconds The machine's time, Unix seconds.
- * @param development A development chain may have no block for hours: lagging behind says nothing there.
+ * @param nowSeconds The machine's time in Unix seconds.
+ * @param development Whether it is a development chain, which may have no block for hours: a lag means nothing there.
  */
 export function checkClock(client: ChainClient, nowSeconds: bigint, development: boolean): Promise<DoctorCheck> {
   const name = "clock";
@@ -98,7 +103,7 @@ export function checkClock(client: ChainClient, nowSeconds: bigint, development:
   });
 }
 
-/** @param aheadSeconds How far the chain is ahead of the machine; negative where it lags behind. */
+/** @param aheadSeconds How far the chain is ahead of the machine; negative if it lags behind. */
 export function judgeClock(aheadSeconds: number, development: boolean): DoctorCheck {
   const name = "clock";
   const skew = Math.abs(aheadSeconds);
@@ -115,7 +120,7 @@ export function judgeClock(aheadSeconds: number, development: boolean): DoctorCh
   return skew > SKEW_FAILURE_SECONDS ? failed(name, found, fix) : warned(name, found, fix);
 }
 
-/** A wrong chain id is the commonest mistake: an RPC URL of another network. */
+/** A wrong chain id is the commonest mistake: the RPC URL is another network's. */
 export function judgeChainId(chainId: number, expected: Network | undefined): DoctorCheck {
   const name = "chain id";
   const found = networkOf(chainId);

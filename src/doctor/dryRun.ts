@@ -11,16 +11,16 @@ import type { Refusal } from "../router/reason.ts";
 import { checked } from "./ask.ts";
 import { type DoctorCheck, failed, passed } from "./report.ts";
 
-/** Ample for a transfer by any EIP-3009 token, and for the batch around two of them. */
+/** Enough for a transfer by any EIP-3009 token, and for the batch around two of them. */
 const ITEM_GAS = 200_000n;
 const CALL_GAS = 1_000_000n;
 const VALID_FOR_SECONDS = 3_600n;
 
-/** What the doctor tries: two payments of a key that was made for it and owns nothing. */
+/** The payments that the doctor tries: two from a key that was made for this and owns nothing. */
 export type Probe = {
   /** Value 0: settles if signature, domain and token fit. */
   readonly free: SignedAuthorization;
-  /** Value 1: refused for want of a balance, which the token looks at last. */
+  /** Value 1: refused because there is no balance, which the token checks last. */
   readonly unfunded: SignedAuthorization;
 };
 
@@ -42,7 +42,10 @@ export async function makeProbe(chainId: number, token: Address, domain: TokenDo
   return { free, unfunded };
 }
 
-/** Whether both overloads of the token's `transferWithAuthorization` take the probe's signature and miss the balance. */
+/**
+ * Whether an overload of the token's `transferWithAuthorization` takes the probe's signature and then misses the
+ * balance.
+ */
 export function checkOverload(client: ChainClient, probe: Probe, overload: "vrs" | "bytes"): Promise<DoctorCheck> {
   const name = overload === "vrs" ? "overload (v, r, s)" : "overload bytes";
   return checked(name, async () => {
@@ -63,8 +66,8 @@ export function judgeRefusal(name: string, refusal: Refusal | undefined): Doctor
 }
 
 /**
- * One batch through the router in an eth_call: its first item must settle, its second must fail. That takes the right
- * chain, token, domain, router and wire format all together.
+ * Simulates one batch through the router in an eth_call: its first item must settle, its second must fail. Both need
+ * the right chain, token, domain, router and wire format together.
  */
 export function checkDryRun(client: ChainClient, probe: Probe): Promise<DoctorCheck> {
   const name = "dry run";

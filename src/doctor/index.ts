@@ -20,19 +20,19 @@ export type { DoctorCheck, DoctorReport } from "./report.ts";
 
 export type DoctorOptions = {
   readonly rpcUrl: string;
-  /** The network that the node should serve. Default: the one of its chain id. */
+  /** The network that the node should serve. Default: the network of the node's chain id. */
   readonly network?: Network | undefined;
   /** Default: the network's USDC. */
   readonly token?: Address | undefined;
-  /** The account that would send; its key is not needed. */
+  /** The account that would send. Its key is not needed. */
   readonly sender?: Address | undefined;
-  /** The time that the chain's clock is compared with, in Unix seconds. Default: the machine's. */
+  /** The time to compare the chain's clock with, in Unix seconds. Default: the machine's. */
   readonly nowSeconds?: bigint;
 };
 
 /**
- * Looks at everything that settling payments stands on. Reads only, and one eth_call of a batch; nothing is sent. It does
- * not throw where something is missing: that is what it reports.
+ * Checks everything that settling payments depends on. It only reads and simulates calls; nothing is sent. It does not
+ * throw if something is missing: that is what it reports.
  */
 export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const connected = await connect(options.rpcUrl);
@@ -41,7 +41,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const chainId = client.chain.id;
   const reached = passed("RPC", "answers");
   const chain = judgeChainId(chainId, options.network);
-  // On a wrong chain every other answer would be about something else.
+  // On a wrong chain, every other answer would be about something else.
   if (chain.status === "fail") return reportOf(chainId, [reached, chain]);
 
   const { sender, nowSeconds = BigInt(Math.floor(Date.now() / 1000)) } = options;
@@ -63,7 +63,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   return reportOf(chainId, [reached, chain, router, ...around, ...payments]);
 }
 
-/** Everything about the token, up to a batch through the router. */
+/** Checks everything about the token, up to a batch through the router. */
 async function checkPayments(
   client: ChainClient,
   token: Address,

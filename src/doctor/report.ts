@@ -4,12 +4,12 @@ export type DoctorCheck = {
   /** `warn`: settling works, and something deserves a look. `fail`: payments will not settle. */
   readonly status: "ok" | "warn" | "fail";
   readonly found: string;
-  /** How to mend it, in one line; undefined where all is well. */
+  /** How to fix it, in one line; undefined if all is well. */
   readonly fix: string | undefined;
 };
 
 export type DoctorReport = {
-  /** Undefined where no node answered. */
+  /** Undefined if no node answered. */
   readonly chainId: number | undefined;
   /** Whether no check failed. */
   readonly healthy: boolean;

@@ -9,7 +9,7 @@ import { type DoctorCheck, failed, passed, warned } from "./report.ts";
 const SMALL_BATCH_GAS = 800_000n;
 const LARGEST_BATCH_GAS = 1n << 24n;
 
-/** Whether the sending account pays for a batch at the present gas price, the OP-stack data fee left aside. */
+/** Whether the sending account can pay for a batch at the present gas price, without the OP-stack data fee. */
 export function checkBalance(client: ChainClient, signer: Address | undefined): Promise<DoctorCheck> {
   const name = "signer";
   return checked(name, async () => {
@@ -45,7 +45,7 @@ export function judgeBalance(signer: Address, balance: bigint, maxFeePerGas: big
   return passed(name, found);
 }
 
-/** Whether transactions of the sending account wait in the mempool, maybe for ever. */
+/** Whether transactions of the sending account wait in the mempool, maybe forever. */
 export function checkTxNonce(client: ChainClient, signer: Address): Promise<DoctorCheck> {
   const name = "txNonce";
   return checked(name, async () => {

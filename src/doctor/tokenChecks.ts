@@ -14,7 +14,7 @@ const tokenAbi = parseAbi([
 
 const ZERO_NONCE = `0x${"00".repeat(32)}` as const;
 
-/** Whether the token is there at all. */
+/** Whether the token exists at all. */
 export function checkTokenCode(client: ChainClient, token: Address): Promise<DoctorCheck> {
   const name = "token";
   return checked(name, async () => {
@@ -27,8 +27,8 @@ export function checkTokenCode(client: ChainClient, token: Address): Promise<Doc
 }
 
 /**
- * Whether the token's EIP-712 domain is the one that payers sign for: `USDC` on Base Sepolia, `USD Coin` on Base. A token
- * that this package does not know is compared with what it says itself.
+ * Whether the token's EIP-712 domain is the one that payers sign for: `USDC` on Base Sepolia, `USD Coin` on Base. A
+ * token that this package does not know is compared with its own name and version.
  */
 export function checkTokenDomain(client: ChainClient, token: Address): Promise<DoctorCheck> {
   const name = "EIP-712 domain";
@@ -45,7 +45,7 @@ export function checkTokenDomain(client: ChainClient, token: Address): Promise<D
   });
 }
 
-/** The name and version that the token gives; undefined where it lacks one. */
+/** The name and version that the token gives; undefined if it lacks one of them. */
 export async function readTokenDomain(client: ChainClient, token: Address): Promise<TokenDomain | undefined> {
   const read = { address: token, abi: tokenAbi } as const;
   const [name, version] = await Promise.all([
@@ -55,13 +55,13 @@ export async function readTokenDomain(client: ChainClient, token: Address): Prom
   return name === undefined || version === undefined ? undefined : { name, version };
 }
 
-/** Compares what the token says with what is expected, and its separator with the one computed from that. */
+/** Compares the token's name and version with the expected ones, and its separator with the one computed from them. */
 export function judgeDomain(domain: {
   readonly chainId: number;
   readonly token: Address;
   /** What networks.ts has for this token. */
   readonly expected: TokenDomain | undefined;
-  /** What the token says. */
+  /** What the token says about itself. */
   readonly said: TokenDomain;
   readonly separator: string;
 }): DoctorCheck {
@@ -83,7 +83,7 @@ export function judgeDomain(domain: {
     : passed(name, `${shown}, separator as computed`);
 }
 
-/** Whether the token is in operation, and answers about nonces. */
+/** Whether the token is in operation and answers questions about nonces. */
 export function checkTokenState(client: ChainClient, token: Address): Promise<DoctorCheck> {
   const name = "token state";
   return checked(name, async () => {
