@@ -8,9 +8,9 @@ import type { EnginePolicy } from "../policy.ts";
 /** Whether a sender can pay for gas. */
 export type BalanceWatch = {
   readonly isLow: () => boolean;
-  /** A node refused this attempt for want of ether. */
+  /** Notes that a node refused this attempt because the sender has too little ether. */
   readonly refused: (attempt: Attempt) => Promise<void>;
-  /** Looks at the balance, where that matters; `again` is called for what was refused and is paid for now. */
+  /** Looks at the balance if that matters. Calls `again` for each refused batch that the balance covers now. */
   readonly look: (
     open: readonly { readonly batch: BatchRow; readonly answer: BroadcastAnswer | undefined }[],
     again: (batch: BatchRow) => void,
@@ -18,8 +18,9 @@ export type BalanceWatch = {
 };
 
 /**
- * Pauses one sender that cannot pay: below the operator's minimum, or after a node said so, until there is enough for all
- * that is open. Says so once, as an error.
+ * Pauses one sender that cannot pay: its balance is below the operator's minimum, or a node said so. After a node said
+ * so, the sender stays paused until its balance has grown and covers all open batches. The pause is logged once, as an
+ * error.
  */
 export function createBalanceWatch(options: {
   readonly client: ChainClient;
@@ -29,9 +30,9 @@ export function createBalanceWatch(options: {
 }): BalanceWatch {
   const { client, address, policy, logger } = options;
   let low = false;
-  /** With a minimum to keep to, nothing is sent before the first look. */
+  /** If there is a minimum, nothing is sent before the first look. */
   let hasLooked = policy.minimumSenderBalanceWei === 0n;
-  /** What the balance was when a node said that it is not enough. */
+  /** The balance at the time when a node said that it is not enough. */
   let refusedAtWei: bigint | undefined;
 
   const read = () => client.getBalance({ address });
@@ -46,7 +47,8 @@ export function createBalanceWatch(options: {
   return {
     isLow: () => low || !hasLooked,
     refused: async (attempt) => {
-      // The most recent refusal decides: a node counts what it has pending, and an OP-stack one the data fee.
+      // The most recent refusal decides: a node also counts pending transactions, and on an OP-stack chain the data
+      // fee.
       refusedAtWei = await read().catch(() => 0n);
       set(true, refusedAtWei, costOf(attempt));
     },

@@ -2,8 +2,9 @@ import { type Fees, type Market, offer } from "../../chain/fees/fees.ts";
 import type { FeePolicy } from "../policy.ts";
 
 /**
- * Fees of a replacement: both fields at least a step above the last attempt (nodes compare both), or what the market asks
- * now if that is more. Undefined where a ceiling leaves no room for a step: then the last attempt is only sent again.
+ * Fees of a replacement: both fields are at least a step above the last attempt (nodes compare both), or what the
+ * market asks now if that is more. Undefined if a ceiling leaves no room for a step: then the last attempt is only sent
+ * again.
  */
 export function replacementFees(last: Fees, market: Market, policy: FeePolicy): Fees | undefined {
   const now = offer(market, policy);

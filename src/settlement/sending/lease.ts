@@ -8,19 +8,22 @@ import type { Logger } from "../../logger.ts";
 /** Another engine that has a key, as far as this process has seen it. */
 export type Rival = {
   readonly lease: HeldLease;
-  /** For how long this process has seen the lease unrenewed, by a clock that nobody sets. */
+  /** For how long this process has seen no renewal of the lease, by a clock that nobody sets. */
   readonly quietForMs: number;
-  /** Whether this process has seen it change: then its owner is alive, or was a moment ago. */
+  /** Whether this process has seen the lease change: then its owner is alive, or was a moment ago. */
   readonly isAlive: boolean;
 };
 
 /** This engine's hold on one sending key. */
 export type LeaseKeeper = {
-  /** The lease, while it holds by this process's own watch. The journal has the last word each time something is signed. */
+  /**
+   * The lease, while it is valid by this process's own clock. The journal has the last word each time something is
+   * signed.
+   */
   readonly holds: () => Lease | undefined;
-  /** Takes or renews the lease where that is due. Answers with whoever else has the key. */
+  /** Takes or renews the lease if that is due. Resolves with the engine that has the key, if it is another one. */
   readonly keep: () => Promise<Rival | undefined>;
-  /** The journal said that the lease is no longer ours. */
+  /** Notes that the journal said that the lease is no longer ours. */
   readonly lose: () => void;
   readonly release: () => Promise<void>;
 };
@@ -28,10 +31,10 @@ export type LeaseKeeper = {
 const HERE: LeasePlace = { host: hostname(), pid: process.pid };
 
 /**
- * A lease is renewed by counting, and taken from another engine only after this process has seen that count stand still for the
- * lease's whole life, by its own steady clock. So nobody's idea of the time of day matters, neither that of a process whose clock
- * is wrong nor that of a database whose clock is set. What a taken key's former owner signs afterwards is refused by the journal
- * for its epoch.
+ * Each renewal of a lease raises its count. The lease is taken from another engine only after this process has seen
+ * that count stand still for the lease's whole life, by its own steady clock. So the time of day does not matter: a
+ * process may have a wrong clock, and somebody may set the database's clock. If the former owner of a taken key signs
+ * afterwards, the journal refuses it because of its epoch.
  */
 export function createLeaseKeeper(options: {
   readonly journal: Journal;
@@ -47,12 +50,15 @@ export function createLeaseKeeper(options: {
   let lastEpoch: number | undefined;
   let released = false;
 
-  /** What is still exactly as it was when this process has watched it for its whole life. */
+  /** The watched lease, if this process has seen it unchanged for its whole life. */
   function abandoned(nowMs: number): HeldLease | undefined {
     return watched !== undefined && nowMs - watched.sinceMs >= watched.lease.ttlMs ? watched.lease : undefined;
   }
 
-  /** Notes what another engine holds at the time when the journal's answer is here: later than it was written, never before. */
+  /**
+   * Notes another engine's lease. `nowMs` is when the journal's answer arrived, so it is never before the lease was
+   * written.
+   */
   function watch(lease: HeldLease, nowMs: number): Rival {
     const isSame =
       lease.owner === watched?.lease.owner &&
@@ -81,7 +87,7 @@ export function createLeaseKeeper(options: {
         await journal.releaseLease(answer.lease);
         return undefined;
       }
-      // Counted from before the journal was asked: others count from later.
+      // Our time starts before the journal was asked. Others start theirs later, so ours ends first.
       mine = { lease: answer.lease, untilMs: nowMs + ttlMs };
       watched = undefined;
       const { epoch } = answer.lease;

@@ -15,7 +15,7 @@ import { createTracks } from "./tracks.ts";
 import { type BelievedCounts, createTxCountWatch } from "./txCounts.ts";
 import type { Composition, Sender, SenderPort } from "./types.ts";
 
-/** More batches than a key ever has in flight. */
+/** More batches than a key ever has open. */
 const MAX_OPEN = 1_000;
 /** The longest that a key is left alone after a failure. */
 const MAX_FAILING_MS = 30_000;
@@ -29,9 +29,9 @@ export function createSender(port: SenderPort): Sender {
   const txCounts = createTxCountWatch({ journal, client, nodes: port.nodes, sender: key.sender, logger });
   const tracks = createTracks();
   const exclusively = mutex();
-  /** Payments that nodes refused even alone. They end with their batch. */
+  /** Payments that nodes refused even alone. They are forgotten when their batch is concluded. */
   const refused = new Set<number>();
-  /** Since when a gap has been seen. */
+  /** When each gap was first seen, by txNonce. */
   const gaps = new Map<number, number>();
   /** Attempts that are being handed out at this moment. */
   const underWay = new Set<Hex>();
@@ -62,8 +62,8 @@ export function createSender(port: SenderPort): Sender {
     const stored = await exclusively(async () => {
       const held = holds();
       if (held === undefined) return undefined;
-      // The journal first, then the chain, and only ever forward: a txNonce that was signed for is never given out again.
-      // One whose signing or storing fails was given to nobody, and is the next one's.
+      // The journal first, then the chain, and only ever forward: a txNonce that was signed for is never given out
+      // again. If signing or storing fails, the txNonce was not given out, and the next batch gets it.
       const counts = await txCounts.read(open);
       if (counts === undefined) return undefined;
       const txNonce = Math.max(counts.known.signed ?? 0, counts.pending);
@@ -93,7 +93,10 @@ export function createSender(port: SenderPort): Sender {
     return undefined;
   }
 
-  /** Broadcasts stored bytes if the key is still ours. It is noted first, so the journal never misses bytes that may be out. */
+  /**
+   * Broadcasts stored bytes if the key is still ours. The journal notes it first, so it never misses bytes that may be
+   * out.
+   */
   async function handOut(batch: Pick<BatchRow, "id" | "txNonce">, attempt: Attempt): Promise<void> {
     const held = holds();
     if (held === undefined || underWay.has(attempt.hash)) return;
@@ -102,7 +105,7 @@ export function createSender(port: SenderPort): Sender {
       const noted = await journal.markBroadcast(held, attempt.hash, clock.now());
       if (noted === "fenced") return leases.lose();
       if (noted === "decided") return;
-      // With another epoch it is another lease, and somebody else may have had the key in between.
+      // Another epoch means another lease: somebody else may have had the key in between.
       if (holds()?.epoch !== held.epoch) return;
       const answer = await broadcastToAll(port.nodes, attempt.raw);
       tracks.answered(batch.id, attempt.hash, answer, clock.now());
@@ -137,7 +140,7 @@ export function createSender(port: SenderPort): Sender {
     tracks.keepOnly(batches);
     await balance.look(
       batches.map((batch) => ({ batch, answer: trackOf(batch).answer })),
-      // Paid for now: the same bytes go out again.
+      // The balance covers them now: the same bytes go out again.
       (batch) => tracks.forgetAnswer(batch.id, clock.now()),
     );
     if (batches.length === 0 && !txCounts.isFaulty()) return;
@@ -148,7 +151,7 @@ export function createSender(port: SenderPort): Sender {
     for (const [i, batch] of batches.entries()) {
       try {
         const found = await mined[i]?.();
-        // A receipt decides by itself. All else depends on the count.
+        // If there is a receipt, it decides alone. Everything else depends on the count.
         if (found !== undefined || counts !== undefined) await look(held, batch, found, counts?.latest ?? 0, head);
       } catch (error) {
         // A fault of one batch does not stop the others.
@@ -161,7 +164,7 @@ export function createSender(port: SenderPort): Sender {
 
   function trackOf(batch: BatchRow) {
     const track = tracks.of(batch.id, clock.now());
-    // An answer is about the attempt that it was given for.
+    // An answer only counts for the attempt that it was given for.
     return track.handedOut === batch.attempts.at(-1)?.hash ? track : { ...track, answer: undefined, answerTimes: 0 };
   }
 
@@ -243,7 +246,7 @@ export function createSender(port: SenderPort): Sender {
     const [first] = payments;
     const alone = because === "invalid" && payments.length === 1 ? first : undefined;
     if (alone !== undefined) refused.add(alone.id);
-    // Refused as a whole: half of it, until what is refused stands alone.
+    // If nodes refuse the whole, try half of it, until a refused payment is alone.
     const some = because === "invalid" ? payments.slice(0, Math.floor(payments.length / 2)) : payments;
     const composition = some.length === 0 ? undefined : await port.recompose(some, batch.id);
     const attempt = await exclusively(async () => {
@@ -264,10 +267,12 @@ export function createSender(port: SenderPort): Sender {
     await handOut(batch, attempt);
   }
 
-  /** Fills gaps that stay: one that is seen once may be a transaction that is just on its way, or an old answer. */
+  /**
+   * Fills gaps that stay. A gap that is seen once may be a transaction that is just on its way, or an outdated answer.
+   */
   async function fillGaps(held: Lease, batches: readonly BatchRow[], counts: BelievedCounts): Promise<void> {
     const nowMs = clock.now();
-    // Below what is mined there is no gap, also where the node is behind.
+    // Below what is mined there is no gap, even if the node is behind.
     const seen = findGaps(Math.max(counts.latest, counts.known.mined), batches, counts.pending);
     for (const txNonce of gaps.keys()) if (!seen.includes(txNonce)) gaps.delete(txNonce);
     for (const txNonce of seen) {

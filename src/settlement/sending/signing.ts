@@ -30,7 +30,10 @@ export function noop(to: Address): Composition {
   return { kind: "noop", to, data: "0x", gas: 21_000n, router: undefined, payments: [] };
 }
 
-/** A batch's id, which is its label on chain too: of the txNonce that it spends, and of the moment it was made. */
+/**
+ * A batch's id, which is also its label on chain: a hash of the key, the txNonce that it spends and the time when it
+ * was made.
+ */
 export function newBatchId(
   { chainId, sender }: { readonly chainId: number; readonly sender: Address },
   txNonce: number,

@@ -2,10 +2,10 @@ import type { Hex } from "viem";
 import type { BroadcastAnswer } from "../../chain/sending/broadcast.ts";
 import type { BatchRow } from "../../journal/ports/batches.ts";
 
-/** What this process remembers of an open batch: nothing that must survive it. */
+/** What this process remembers of an open batch. None of it must survive the process. */
 export type Track = {
   readonly seenSinceMs: number;
-  /** The attempt that was handed out last, and what became of it. */
+  /** The attempt that was handed out last. */
   readonly handedOut: Hex | undefined;
   readonly answer: BroadcastAnswer | undefined;
   readonly answerTimes: number;

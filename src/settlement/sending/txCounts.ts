@@ -8,17 +8,20 @@ import type { Logger } from "../../logger.ts";
 import { findConsumer } from "../outcome/consumer.ts";
 
 /**
- * So many transactions of a key are believed on a node's word alone, beyond those that the journal knows: sent by hand, or by
- * another program. It also bounds the gap that no-ops fill.
+ * How many transactions beyond those that the journal knows are believed on a node's word alone: somebody may have sent
+ * them by hand or from another program. It also bounds the gap that no-ops fill.
  */
 export const MAX_STRAY = 16;
 
-/** What a node says of a key's transactions: mined by its newest block, and with what waits in its mempool. */
+/**
+ * A node's transaction counts of a key: `latest` counts those mined by its newest block, `pending` also those in its
+ * mempool.
+ */
 export type TxCounts = { readonly latest: number; readonly pending: number };
 
 /** What the journal knows of a key. */
 export type KnownCounts = {
-  /** The txNonce after the last one that was signed for; undefined where none was. */
+  /** The txNonce after the last one that was signed for; undefined if none was. */
   readonly signed: number | undefined;
   /** The txNonce after the last one that was mined. */
   readonly mined: number;
@@ -27,8 +30,8 @@ export type KnownCounts = {
 };
 
 /**
- * Whether a node's counts need no proof: what is mined is at most {@link MAX_STRAY} beyond what was signed for, and what is next
- * is at most that far beyond what is mined and open. Pure.
+ * Whether a node's counts need no proof: the mined count is at most {@link MAX_STRAY} beyond what was signed for, and
+ * the next txNonce, like what was signed for, is at most that far beyond what is mined and open together. Pure.
  */
 export function isPlausible({ latest, pending }: TxCounts, { signed, mined, open }: KnownCounts): boolean {
   if (![latest, pending].every((count) => Number.isSafeInteger(count) && count >= 0)) return false;
@@ -36,26 +39,27 @@ export function isPlausible({ latest, pending }: TxCounts, { signed, mined, open
   return latest <= (signed ?? latest) + MAX_STRAY && pending <= reach && (signed ?? 0) <= reach;
 }
 
-/** Counts that are believed, with what the journal knows. */
+/** Believed counts, with what the journal knows. */
 export type BelievedCounts = TxCounts & { readonly known: KnownCounts };
 
 /** A watch over what nodes say of one key's transactions. */
 export type TxCountWatch = {
-  /** The counts as far as they are believed, with what the journal knows. Undefined where the node's are not believed. */
+  /** The node's counts, with what the journal knows. Undefined if the node's counts are not believed. */
   readonly read: (open: number) => Promise<BelievedCounts | undefined>;
   /** Whether the last answer was not believed. */
   readonly isFaulty: () => boolean;
 };
 
 /**
- * Reads the counts of a key, and believes them no further than is safe: a transaction that is signed far above the count of the
- * chain waits for ever, and everything after it. An answer that surprises is asked for a second time, and the smaller one counts.
- * One that still goes far beyond the journal needs proof: a mined transaction that the key itself signed, or another node.
+ * Reads the counts of a key, and believes them no further than is safe: a transaction that is signed far above the
+ * chain's count waits for ever, and so does everything after it. After a surprising answer the node is asked a second
+ * time, and the smaller counts are used. If they still go far beyond the journal, they need proof: a mined transaction
+ * that the key itself signed, or another node that says the same.
  */
 export function createTxCountWatch(options: {
   readonly journal: Pick<Journal, "lastTxNonce">;
   readonly client: ChainClient;
-  /** All nodes; of those beside `client` one may stand witness. */
+  /** All nodes. Those other than `client` may confirm what `client` says. */
   readonly nodes: readonly ChainClient[];
   readonly sender: Address;
   readonly logger: Logger;
@@ -63,7 +67,7 @@ export function createTxCountWatch(options: {
   const { journal, client, nodes, sender, logger } = options;
   const chainId = client.chain.id;
   const others = nodes.filter((node) => node !== client);
-  /** The highest count that was proved, or believed where nothing was known. */
+  /** The last count that was proved, or believed because the journal knew nothing. */
   let believed: number | undefined;
   let isFaulty = false;
 
@@ -85,14 +89,14 @@ export function createTxCountWatch(options: {
     return { signed: counts.length === 0 ? undefined : Math.max(...counts), mined: after(mined) ?? 0, open };
   }
 
-  /** Whether some other node has as many mined. Undefined where there is none that answers. */
+  /** Whether another node has about as many mined. Undefined if no other node answers. */
   async function isWitnessed(latest: number): Promise<boolean | undefined> {
     const counts = await Promise.all(others.map((node) => minedBy(node).catch(() => undefined)));
     const answers = counts.filter((count) => count !== undefined);
     return answers.length === 0 ? undefined : answers.some((count) => count >= latest - MAX_STRAY);
   }
 
-  /** Whether a mined transaction shows that the key itself has signed for the txNonce below this count. */
+  /** Whether a mined transaction shows that the key itself signed for the txNonce just below this count. */
   async function isProved(latest: number): Promise<boolean> {
     const toBlock = await client.getBlockNumber();
     const query = { sender, txNonce: latest - 1, fromBlock: toBlock - 64n, toBlock };
@@ -105,7 +109,7 @@ export function createTxCountWatch(options: {
   async function isTrue(counts: TxCounts, at: KnownCounts): Promise<boolean> {
     const { latest } = counts;
     if (at.signed === undefined) {
-      // Nothing to compare with: twice the same from one node, or the word of another one.
+      // The journal has nothing to compare with. The counts are believed unless another node denies them.
       if (!isPlausible(counts, { ...at, signed: latest }) || (await isWitnessed(latest)) === false) return false;
       believed = latest;
       return true;

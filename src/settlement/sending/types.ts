@@ -10,7 +10,7 @@ import type { MinedAttempt } from "../outcome/observe.ts";
 import type { EnginePolicy } from "../policy.ts";
 import type { Rival } from "./lease.ts";
 
-/** A call that carries payments, once its batch has an id. */
+/** A call that carries payments, made for a batch that has its id. */
 export type Composition = {
   readonly kind: BatchKind;
   readonly to: Address;
@@ -20,7 +20,7 @@ export type Composition = {
   readonly payments: readonly PaymentRow[];
 };
 
-/** What a sender needs of the engine around it. */
+/** What a sender needs from its engine. */
 export type SenderPort = {
   readonly journal: Journal;
   readonly client: ChainClient;
@@ -32,11 +32,12 @@ export type SenderPort = {
   readonly logger: Logger;
   /** Names this engine in leases. */
   readonly owner: string;
-  /** Payments that can still settle, of these, as a call for the batch: undefined where none can. */
+  /** Composes those of these payments that can still settle as a call for the batch. Undefined if none can. */
   readonly recompose: (payments: readonly PaymentRow[], batchId: Hex) => Promise<Composition | undefined>;
   /**
-   * The batch's mined attempt is deep enough: store what it means. What it left over stays with the batch until no reorg can
-   * bring it back. `refused` are payments that no node takes even alone.
+   * Stores the outcomes of a batch whose mined attempt is deep enough. Payments that it left over stay with the batch
+   * until a reorg can no longer bring back an attempt that settles them. `refused` are payments that no node takes even
+   * alone.
    */
   readonly conclude: (
     lease: Lease,
@@ -44,7 +45,7 @@ export type SenderPort = {
     mined: MinedAttempt,
     refused: ReadonlySet<number>,
   ) => Promise<void>;
-  /** Another transaction took the batch's txNonce for good: queue its payments again. */
+  /** Queues a batch's payments again, after another transaction took its txNonce for good. */
   readonly giveBack: (lease: Lease, batch: BatchRow, consumer: Hex) => Promise<void>;
 };
 
@@ -53,26 +54,26 @@ export type Pause =
   | "no-lease"
   | "low-balance"
   | "closed"
-  /** The node's count of its transactions cannot be true. Nothing is signed until it can. */
+  /** The node's count of its transactions cannot be true. Nothing is signed until the count is believed again. */
   | "node-fault"
-  /** Its last try to sign or to ask the node failed; it is left alone for a moment, and others go on. */
+  /** Its last try to sign or to ask the node failed. It pauses for a moment, and others go on. */
   | "failing";
 
 export type Sender = {
   readonly address: Address;
-  /** Why nothing can be sent, undefined where it can. */
+  /** Why nothing can be sent; undefined if it can. */
   readonly paused: () => Pause | undefined;
   readonly openBatches: () => number;
-  /** The lease, while it holds by this process's clock. */
+  /** The lease, while it is valid by this process's clock. */
   readonly lease: () => Lease | undefined;
-  /** Takes or renews the lease. Answers with whoever else has the key. */
+  /** Takes or renews the lease if that is due. Resolves with the engine that has the key, if it is another one. */
   readonly keepLease: () => Promise<Rival | undefined>;
-  /** Counts what the journal holds open, so that nothing is sent beyond the cap before the first look at the chain. */
+  /** Counts the batches that are open in the journal, so that the cap also holds before the first look at the chain. */
   readonly count: () => Promise<void>;
-  /** Signs, stores and broadcasts. `false`: nothing was stored, and the payments are as they were. */
+  /** Signs, stores and broadcasts. False if nothing was stored: then the payments are as they were. */
   readonly send: (compose: (batchId: Hex) => Composition) => Promise<boolean>;
-  /** Looks at the open batches once and does what each needs. Rejects where the node does not answer. */
+  /** Looks at the open batches once and does what each needs. Rejects if the node does not answer. */
   readonly tick: () => Promise<void>;
-  /** Lets go of the key. Nothing is signed or broadcast afterwards. */
+  /** Releases the key. Nothing is signed or broadcast afterwards. */
   readonly close: () => Promise<void>;
 };
