@@ -1,4 +1,4 @@
-// What `import … from "tributary/settlement"` gives: jobs, the engine and its journal, and what can be read of both afterwards.
+// What `import … from "tributary/settlement"` gives: jobs, the engine and its journal, and reports about what they did.
 export type { Clock } from "../clock.ts";
 export {
   type Attempt,

@@ -4,17 +4,20 @@ import { type FeeBounds, feeBoundsOf } from "../chain/fees/fees.ts";
 import { TributaryError } from "../errors.ts";
 import { CIRCLE_USDC_GAS, ROUTER_GAS } from "../gas/index.ts";
 
-/** Bounds of what is offered per gas, in wei, and the step of a replacement in thousandths. */
+/** Bounds of the fee offered per gas, in wei, and the step of a replacement, in thousandths. */
 export type FeePolicy = FeeBounds & {
-  /** Nodes want at least 100 (10 %); 125 leaves room for their rounding. */
+  /** Nodes want at least 100 (10 %). 125 leaves room for their rounding. */
   readonly bumpPermille: bigint;
 };
 
 /** What an operator decides. Times in milliseconds, gas prices in wei. */
 export type EnginePolicy = {
-  /** Blocks that an outcome must be deep before it counts: 1 is the block that holds it. */
+  /** How many blocks deep an outcome must be before it counts: 1 is the block that holds it. */
   readonly confirmations: number;
-  /** How deep the consumption of a txNonce by a foreign transaction must be before payments are queued again. */
+  /**
+   * How many blocks deep a transaction must be before payments that it did not settle are queued again. It is a batch's
+   * own transaction, or a foreign one that took the batch's txNonce.
+   */
   readonly lossConfirmations: number;
   /** Transactions of one key that may wait for a block at once. */
   readonly maxInFlight: number;
@@ -27,9 +30,9 @@ export type EnginePolicy = {
   /** With this many queued payments, a batch goes at once. */
   readonly fullBatch: number;
   readonly limits: Partial<PlanLimits>;
-  /** The router to use; undefined for the one at its usual address. */
+  /** The router to use; undefined means the one at its usual address. */
   readonly router: Address | undefined;
-  /** By default what is usual on the chain, see `feeCeilings` of a network. */
+  /** By default the usual fees of the chain: see `feeCeilings` of a network. */
   readonly fees: FeePolicy;
   /** If a transaction is not included after this time, the same bytes are broadcast again. */
   readonly rebroadcastAfterMs: number;
@@ -38,34 +41,38 @@ export type EnginePolicy = {
   readonly leaseTtlMs: number;
   /** A sender with less than this sends nothing. */
   readonly minimumSenderBalanceWei: bigint;
-  /** The most atomic units that one payer may have unsettled; undefined for no bound. */
+  /** The most atomic units that one payer may have unsettled; undefined means no bound. */
   readonly payerUnsettledCap: bigint | undefined;
   /**
-   * The most open payments and deposits that one payer may have of a token, whatever they move; undefined for no bound. All
-   * of them can fail in one block, each for the gas of a failed item: that is what a payer can burn at once.
+   * The most open payments and deposits that one payer may have of a token, whatever their amounts; undefined means no
+   * bound. All of them can fail in one block, and each costs the gas of a failed item: that is how much a payer can
+   * burn at once.
    */
   readonly payerOpenCap: number | undefined;
   /**
-   * Whether a payment is refused at once that its payer's balance does not cover beside what they have unsettled, or whose
-   * payee the token blocks. Otherwise it waits for its turn: that may change until then.
+   * Whether a payment is refused at once if its payer's balance does not cover it together with their unsettled
+   * payments, or if the token blocks its payee. Otherwise it waits for its turn, because both may change until then.
    */
   readonly requireFunds: boolean;
-  /** Whether a payment that the token refuses for a reason that may pass is tried until its deadline. */
+  /** Whether a payment is tried until its deadline if the token refuses it for a reason that may pass. */
   readonly retryRefused: boolean;
   readonly retryRefusedAfterMs: number;
   /**
-   * How long a payer whose code burnt gas waits, or a signer of a call that failed behind its pre-flight; one who moved the money
-   * away or cancelled waits a quarter of it. Doubled with each further strike.
+   * How long a payer waits whose code burnt gas, or a signer of a call that failed after its pre-flight had passed. A
+   * payer who moved the money away or cancelled waits a quarter of it. Each further strike doubles the wait.
    */
   readonly strikeMs: number;
   /**
-   * How many payments of one payer may be on their way at once before any of theirs settled, or one if they have strikes; then as
-   * many as have settled since. Undefined for no bound.
+   * How many payments of one payer may be on their way at once; only one if the payer has strikes. If more of theirs
+   * than that have settled since the last failure, as many as have settled. Undefined means no bound.
    */
   readonly unprovenInFlight: number | undefined;
-  /** How many calls with strangers among their signers share a transaction: one that turns hostile burns the gas of all. */
+  /**
+   * The most calls with strangers among their signers that share a transaction: one hostile call can burn the gas of
+   * all.
+   */
   readonly maxSharedStrangers: number;
-  /** How far back the logs are searched for the use of a nonce. */
+  /** How many blocks back the logs are searched for the use of a nonce. */
   readonly lookbackBlocks: bigint;
   /** The longest pause between two looks at the chain. */
   readonly pollMs: number;
@@ -74,13 +81,15 @@ export type EnginePolicy = {
   /** How often finality, proofs of expiry and foreign uses of nonces are checked. */
   readonly finalityMs: number;
   /**
-   * If a payer's unsettled payments come to this part of their balance, in thousandths, they are settled at once: the rest may
-   * be spent elsewhere before the next batch.
+   * If a payer's unsettled payments reach this part of their balance, in thousandths, they are settled at once: the
+   * payer may spend the balance elsewhere before the next batch.
    */
   readonly exposurePermille: bigint;
-  /** How often the balances of payers whose payments wait are read again, where payments wait for longer than this. */
+  /**
+   * How often the balances of payers with waiting payments are read again, if payments may wait for longer than this.
+   */
   readonly watchBalancesMs: number;
-  /** How often a payment goes into a batch that reverts as a whole, or is refused as one, before it is set aside. */
+  /** How often a payment may be in a batch that reverts or is refused as a whole, before it is set aside. */
   readonly maxTries: number;
   /** The most callers that may wait for outcomes at once; more are refused. */
   readonly maxWaiters: number;
@@ -88,7 +97,7 @@ export type EnginePolicy = {
   readonly closeWithinMs: number;
 };
 
-/** The part of a policy that a caller sets. Each value, also each of the fees, has a default. */
+/** The part of a policy that a caller sets. Each value has a default, and so has each of the fees. */
 export type EnginePolicyOptions = Partial<Omit<EnginePolicy, "fees">> & {
   readonly fees?: Partial<FeePolicy> | undefined;
 };
@@ -134,8 +143,8 @@ export class EnginePolicyError extends TributaryError {
 
 /**
  * Fills in the defaults of a policy and checks it.
- * @param chainId The chain whose usual fees are the default; undefined for one that is not known.
- * @throws EnginePolicyError where a value is out of its range, PlanLimitsError where one of its limits is.
+ * @param chainId The chain whose usual fees are the default; undefined if it is not known.
+ * @throws EnginePolicyError if a value is out of its range, PlanLimitsError if one of its limits is.
  */
 export function resolvePolicy(partial: EnginePolicyOptions = {}, chainId = 0): EnginePolicy {
   const policy = { ...DEFAULT_POLICY, ...partial, fees: resolveFees(partial.fees, chainId) };
