@@ -12,12 +12,11 @@ export const DROPPED = 2;
 export type Fates = { readonly of: Uint8Array; readonly drop: (index: number, reason: DropReason) => void };
 
 /**
- * Leaves one payment per identity, and of each payer no more than its balance covers.
- *
- * Of several payments with one identity the first stays by: live before deferred, larger value, then the order of
- * {@link comparePayments}. A payer's balance goes to its payments in the order of {@link comparePayments} (earliest
- * deadline, then largest value), skipping those that what is left does not cover. What a payer receives in the same plan
- * does not count: it may fail. Deferred payments get no part of the balance.
+ * Keeps one payment per identity, and for each payer no more payments than its balance covers.
+ * Of several payments with one identity, the first by these rules stays: live before deferred, larger value, then the
+ * order of {@link comparePayments}. A payer's balance goes to its payments in the order of {@link comparePayments}
+ * (earliest deadline, then largest value). Payments that the rest of the balance does not cover are skipped. What a
+ * payer receives in the same plan does not count: that payment may fail. Deferred payments get no part of the balance.
  */
 export function choosePayments(
   table: PaymentTable,
@@ -49,7 +48,7 @@ function keepOnePerIdentity(table: PaymentTable, fates: Fates, own: Uint32Array)
   }
 }
 
-/** Of two payments with one identity, which stays. */
+/** Which of two payments with one identity stays. */
 function comparePreference(table: PaymentTable, fates: Fates, a: number, b: number): number {
   return (
     fates.of[a]! - fates.of[b]! ||
@@ -74,9 +73,9 @@ function keepWithinBalance(table: PaymentTable, fates: Fates, own: Uint32Array, 
   }
 }
 
-/** Calls back with each payer and the payments of it that are not dropped, as a list that the callee may reorder. */
+/** Calls back with each payer and its payments that are not dropped, as a list that the callee may reorder. */
 function forEachPayer(table: PaymentTable, fates: Fates, visit: (payer: number, own: Uint32Array) => void): void {
-  // Counting sort: where the payments of each payer start.
+  // Counting sort: where each payer's payments start.
   const starts = new Uint32Array(table.addresses.length + 1);
   for (const [index, payer] of table.payer.entries()) if (fates.of[index] !== DROPPED) starts[payer + 1]! += 1;
   for (let payer = 1; payer < starts.length; payer += 1) starts[payer]! += starts[payer - 1]!;

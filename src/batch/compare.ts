@@ -2,8 +2,8 @@ import type { PaymentTable } from "./table.ts";
 import type { PlannablePayment } from "./types.ts";
 
 /**
- * The order of payments wherever nothing else decides, so that a plan depends on the set of payments and not on their
- * order in the input: earlier deadline, larger value, then payer, payee, token, nonce, start, signature, code.
+ * The order of payments when nothing else decides: earlier deadline, larger value, then payer, payee, token, nonce,
+ * end, start, signature, code. With it, a plan depends on the set of payments and not on their order in the input.
  */
 export function comparePayments(table: PaymentTable, a: number, b: number): number {
   const byDeadline = table.deadline[a]! - table.deadline[b]!;
@@ -25,7 +25,7 @@ export function compareAccounts(table: PaymentTable, a: number, b: number): numb
   return table.prefixes[a]! - table.prefixes[b]! || compareText(table.addresses[a]!, table.addresses[b]!);
 }
 
-/** By what {@link tokenKey} makes of them. */
+/** By their {@link tokenKey}. */
 export function compareTokens(table: PaymentTable, a: number, b: number): number {
   if (table.token[a] === table.token[b]) return 0;
   return compareText(table.tokens[table.token[a]!]!.key, table.tokens[table.token[b]!]!.key);
@@ -49,7 +49,7 @@ function compareRest(a: PlannablePayment, b: PlannablePayment): number {
   );
 }
 
-/** A payer that is known to have code comes before one that may have none: the careful reading wins. */
+/** A payer that is known to have code comes before one that may have none: when in doubt, the careful case wins. */
 function codeRank({ payerHasCode }: PlannablePayment): number {
   return payerHasCode === true ? 0 : payerHasCode === false ? 2 : 1;
 }

@@ -15,18 +15,18 @@ import { isCodePayer, toRouterItem } from "./form.ts";
 import type { ResolvedLimits } from "./limits.ts";
 import type { PaymentTable } from "./table.ts";
 
-/** Payments by their numbers in the table, and as items. */
+/** Payments by their numbers in the table, and as router items. */
 export type Lane = { readonly indices: number[]; readonly items: RouterItem[] };
 
-/** The payments of one batch in the order of execution, and what they take from it. */
+/** The payments of one batch in the order of execution, and what they use of its caps. */
 export type Filling = {
-  /** Those of payers without code; they go first. */
+  /** Payments of payers without code. They go first. */
   readonly plain: Lane;
-  /** Those of payers with code. */
+  /** Payments of payers with code. */
   readonly code: Lane;
-  /** What the router demands of execution, calldata apart, so that it reaches the last item. */
+  /** The execution gas that the router needs in order to reach the last item, without calldata. */
   executionGas: number;
-  /** Calldata of the items without their heads. */
+  /** Calldata of the items, without their heads. */
   readonly bytes: { zero: number; nonZero: number };
 };
 
@@ -34,17 +34,16 @@ export type FillContext = {
   readonly table: PaymentTable;
   readonly limits: ResolvedLimits;
   readonly model: GasModel;
-  /** Whether an account is known to hold something of its token, before the plan. */
+  /** Whether an account is known to hold some of its token before the plan. */
   readonly holds: (account: number) => boolean;
 };
 
 const HEAD_BYTES = 2;
 
 /**
- * Cuts the payments of one token, in their order, into batches. Each batch takes payments while its caps allow. Payers
- * with code have a cap of their own: those for which a batch has no allowance left wait for the next one, and
- * keep their order there, while payers without code go on filling this one. A signature that is too long for the router
- * goes alone.
+ * Splits the payments of one token, in their order, into batches. Each batch takes payments while its caps allow.
+ * Payers with code have a cap of their own. Those beyond it wait for the next batch and keep their order there, while
+ * payers without code go on filling this one. A payment whose signature is too long for the router goes alone.
  */
 export function fillBatches(ordered: Uint32Array, context: FillContext): Filling[] {
   const { table } = context;
@@ -96,10 +95,13 @@ function emptyFilling(): Filling {
   };
 }
 
-/** Per account the last batch that it pays in, is paid in (both by more than nothing), and is in the payee table of. */
+/**
+ * For each account, the last batch that it pays in, is paid in (in both cases more than zero), and has in its payee
+ * table.
+ */
 type AccountStamps = Record<"asPayer" | "asPayee" | "inTable", Uint32Array>;
 
-/** One batch while it is being filled. Its first item always fits; whether it fits alone is looked at later. */
+/** One batch while it is being filled. Its first item always fits here; whether it fits alone is checked later. */
 function openBatch({ table, limits, model, holds }: FillContext, use: AccountStamps, batch: number) {
   const filling = emptyFilling();
   const { plain, code, bytes } = filling;
@@ -113,7 +115,7 @@ function openBatch({ table, limits, model, holds }: FillContext, use: AccountSta
   let codeGas = 0;
   let lastPlainGas = 0;
   let lastCodeGas = 0;
-  /** Calldata apart from the items' own bytes. */
+  /** Calldata without the items' own bytes. */
   let bytesAround = ROUTER_CALL_BYTES;
 
   return { filling, takesCode, add };
@@ -135,7 +137,7 @@ function openBatch({ table, limits, model, holds }: FillContext, use: AccountSta
     const nonZero = bytes.nonZero + own.nonZero;
     const gas = isCode ? worstCodeItemGas(shapeOf(item), limits.codePayerAllowance, model) : plainItemGas(item, index);
     const executionGas = executionGasWith(gas, isCode);
-    // Heads, payees and the rest of the call count as if no byte of theirs were zero.
+    // The heads, the payees and the rest of the call are counted as if none of their bytes were zero.
     const gasLimit = gasLimitFor({ zero, nonZero: nonZero + around }, executionGas);
     if (count > 0 && (gasLimit > gasCap || zero + nonZero + around > limits.maxCalldataBytes)) return false;
 
@@ -176,18 +178,20 @@ function openBatch({ table, limits, model, holds }: FillContext, use: AccountSta
     );
   }
 
-  /** The last item of a kind has to find its demand; those before it have spent at most their worst. */
+  /**
+   * The last item of each kind must find its demand left over. The items before it have spent at most their worst case.
+   */
   function executionGasWith(gas: number, isCode: boolean): number {
     const ofPlain = plainGas + (isCode ? 0 : gas);
     const ofCode = codeGas + (isCode ? gas : 0);
     const toLastPlain = ofPlain > 0 ? ofPlain - (isCode ? lastPlainGas : gas) + plainDemand : 0;
     const toLastCode = ofCode > 0 ? ofPlain + ofCode - (isCode ? gas : lastCodeGas) + codeDemand : 0;
-    // The router spends a little on an item before it looks at the gas: less than all that it spends around one.
+    // The router spends a little on an item before it checks the gas: less than all that it spends around one.
     return opening + model.router.wideItemGas + Math.max(toLastPlain, toLastCode);
   }
 }
 
-/** What of an item its price depends on. */
+/** The parts of an item that its price depends on. */
 export function shapeOf(item: RouterItem) {
   const { authorization, form } = item;
   const overload = form === "compact" ? ("vrs" as const) : item.overload;

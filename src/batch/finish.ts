@@ -44,8 +44,8 @@ type Deltas = ReadonlyMap<number, readonly bigint[]>;
 const UNKNOWN: BalanceKnowledge = { atLeast: 0n };
 
 /**
- * Puts the batches into the order in which to send them, by their earliest deadline, works out their gas, each as if those
- * before it had settled, and drops the single payments that are above a cap on their own.
+ * Sorts the batches into the order in which to send them, by their earliest deadline. Works out the gas of each as if
+ * the ones before it had settled. Drops single payments that exceed a cap on their own.
  */
 export function finishBatches(fillings: Filling[], context: FinishContext): PlannedBatch[] {
   const { table } = context;
@@ -81,7 +81,7 @@ export function finishBatches(fillings: Filling[], context: FinishContext): Plan
     }
     for (const [account, list] of deltas) {
       uses[account]! -= list.length;
-      // Nobody asks again.
+      // No later batch asks for it.
       if (uses[account] === 0) changed.delete(account);
     }
   }
@@ -162,14 +162,14 @@ export function finishBatches(fillings: Filling[], context: FinishContext): Plan
   }
 }
 
-/** The payment that comes first in the order of payments, so one with the earliest deadline. */
+/** The payment that comes first in the order of payments, and so has the earliest deadline. */
 function earliest(table: PaymentTable, indices: readonly number[]): number {
   let first = indices[0]!;
   for (const index of indices) if (comparePayments(table, index, first) < 0) first = index;
   return first;
 }
 
-/** No transaction uses more than its limit, whatever the code of a payer would like to. */
+/** No transaction uses more than its limit, whatever a payer's code does. */
 function within(gasLimit: bigint, gas: GasPrediction): GasPrediction {
   return gas.kind === "exact" || gas.high <= gasLimit ? gas : { ...gas, high: gasLimit };
 }

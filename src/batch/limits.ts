@@ -7,7 +7,7 @@ export class PlanLimitsError extends TributaryError {
   override readonly name = "PlanLimitsError";
 }
 
-/** More items than this are never put into one batch; gas allows about 430. */
+/** The most items that are ever put into one batch. Gas allows about 430. */
 export const MAX_BATCH_ITEMS = 4_095;
 
 export const DEFAULT_LIMITS: PlanLimits = {
@@ -25,7 +25,7 @@ export const DEFAULT_LIMITS: PlanLimits = {
   minimumValue: 0n,
 };
 
-/** Limits with everything decided that is open in {@link PlanLimits}. */
+/** Limits with everything decided that {@link PlanLimits} leaves open. */
 export type ResolvedLimits = PlanLimits & {
   /** The lower of the caps on a transaction's gas. */
   readonly gasCap: bigint;
@@ -33,7 +33,7 @@ export type ResolvedLimits = PlanLimits & {
 
 /**
  * Fills in defaults, raises the allowance to what the token needs, and works out the gas cap.
- * @throws PlanLimitsError where a limit is out of its range.
+ * @throws PlanLimitsError if a limit is out of its range.
  */
 export function resolveLimits(given: Partial<PlanLimits> | undefined, token: TokenGas): ResolvedLimits {
   const limits = { ...DEFAULT_LIMITS, ...given };

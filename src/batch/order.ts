@@ -4,16 +4,15 @@ import type { ResolvedLimits } from "./limits.ts";
 import { type PaymentTable, toDeadline } from "./table.ts";
 import type { PlanInput } from "./types.ts";
 
-/** What a full batch carries about: only used to say how long a plan takes. */
+/** About how many items a full batch carries. Only used to estimate how long a plan takes. */
 const TYPICAL_BATCH_ITEMS = 300;
 
 /**
  * The live payments of each token, in the order in which batches take them.
- *
- * Payments whose deadline is near go by deadline, strictly. Those whose deadline lies beyond the whole plan's own duration
- * (and beyond `urgentWithinSeconds`) are in no danger wherever they come, so they follow grouped by payer and payee,
- * which saves about 7,300 gas for each repeated payer and 5,100 for each repeated payee of a batch: first those of payers with
- * several payments, by payer and payee, then those of payers with one, by payee.
+ * Payments whose deadline is near go strictly by deadline. Other deadlines lie beyond the whole plan's own duration
+ * (and beyond `urgentWithinSeconds`), so these payments are in no danger wherever they come. They follow, grouped by
+ * payer and payee, which saves about 7,300 gas for each repeated payer and 5,100 for each repeated payee of a batch.
+ * Payers with several payments come first, by payer and payee; then those with one payment, by payee.
  */
 export function orderPayments(
   table: PaymentTable,
@@ -27,7 +26,7 @@ export function orderPayments(
   const batches = Math.ceil(live / Math.min(limits.maxItems, TYPICAL_BATCH_ITEMS));
   const planSeconds = BigInt(batches) * limits.secondsPerBatch;
   const horizonSeconds = planSeconds > limits.urgentWithinSeconds ? planSeconds : limits.urgentWithinSeconds;
-  // Without the router nothing is shared, so there is nothing to group for.
+  // Without the router nothing is shared, so grouping saves nothing.
   const horizon = input.routerAvailable ? toDeadline(input.nowSeconds + horizonSeconds) : Number.POSITIVE_INFINITY;
 
   const perPayer = new Uint32Array(table.addresses.length);

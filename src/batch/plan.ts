@@ -9,15 +9,14 @@ import { type PaymentTable, tabulate } from "./table.ts";
 import type { DropReason, Plan, PlanInput } from "./types.ts";
 
 /**
- * Plans transactions for signed authorizations. Pure: the same set of payments gives the same plan, in whatever order they
- * come.
+ * Plans transactions for signed authorizations. Pure: the same set of payments gives the same plan, in whatever order
+ * they come.
+ * Each payment ends in a batch, is dropped with a reason, or is deferred because it is not valid yet. Batches come in
+ * the order in which to send them, by their earliest deadline. A batch has one token, no identity twice, no more of
+ * each payer than its balance, and payers with code last. A batch of one is a direct transfer, and without a router
+ * every payment is. A payment that is dropped may become possible later, unless its reason says that it cannot.
  *
- * Each payment ends in a batch, or is dropped with a reason, or is deferred because it is not valid yet. Batches come in
- * the order in which to send them, that of their earliest deadline; they carry one token each, no identity twice, of each
- * payer no more than its balance, and payers with code last. A batch of one is a direct transfer, and so is everything
- * where no router is. A payment that is dropped may become possible later, unless its reason says that it cannot.
- *
- * @throws PlanLimitsError where a limit is out of its range.
+ * @throws PlanLimitsError if a limit is out of its range.
  */
 export function planBatches(input: PlanInput): Plan {
   const limits = resolveLimits(input.limits, input.gasModel.token);
@@ -62,7 +61,7 @@ export function planBatches(input: PlanInput): Plan {
   return { batches, dropped, deferred };
 }
 
-/** Balances by the table's numbers for accounts; undefined where unknown. */
+/** Balances by the table's account numbers; undefined if unknown. */
 function balancesByAccount(table: PaymentTable, { balances }: PlanInput): (bigint | undefined)[] {
   const found = new Array<bigint | undefined>(table.addresses.length);
   if (balances === undefined) return found;

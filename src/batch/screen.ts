@@ -5,7 +5,7 @@ import type { DropReason, PlanInput, PlannablePayment, TokenKey } from "./types.
 const ZERO_ADDRESS = "0x0000000000000000000000000000000000000000";
 
 /**
- * Why one payment, whatever else is in the plan, cannot or should not be settled now; undefined if it can. Reasons that
+ * Why one payment cannot or should not be settled now, whatever else is in the plan; undefined if it can. Reasons that
  * can never change come first.
  */
 export function findDefect(
@@ -31,7 +31,7 @@ export function findDefect(
   return undefined;
 }
 
-/** Whether the token would answer that the payment is not yet valid. */
+/** Whether the token would now answer that the payment is not yet valid. */
 export function isDeferred(payment: PlannablePayment, nowSeconds: bigint): boolean {
   return payment.validAfter >= nowSeconds;
 }

@@ -2,20 +2,20 @@ import type { PlannablePayment } from "./types.ts";
 import { tokenKey } from "./types.ts";
 
 /**
- * The payments of a plan in columns, with tokens and accounts as small numbers: a million payments are compared and
- * counted many times, and objects or strings made for each would cost more than the planning itself.
+ * The payments of a plan in columns, with tokens and accounts as small numbers. A million payments are compared and
+ * counted many times; an object or string made for each would cost more than the planning itself.
  */
 export type PaymentTable = {
   readonly payments: readonly PlannablePayment[];
-  /** Per payment: which of `tokens`. */
+  /** Per payment: its index in `tokens`. */
   readonly token: Uint32Array;
-  /** Per payment: which of the accounts pays and is paid. Accounts of different tokens are different accounts. */
+  /** Per payment: the accounts that pay and are paid. Accounts of different tokens are different accounts. */
   readonly payer: Uint32Array;
   readonly payee: Uint32Array;
   /** Per payment: `validBefore`, capped at 2^53 − 1 so that it fits a number. */
   readonly deadline: Float64Array;
   readonly tokens: readonly TokenColumn[];
-  /** Per account: its address in lower case, and the first 48 bits of that, which mostly suffice to compare. */
+  /** Per account: its address in lower case, and the first 48 bits of it, which mostly suffice to compare. */
   readonly addresses: readonly string[];
   readonly prefixes: readonly number[];
 };
@@ -64,7 +64,7 @@ export function tabulate(payments: readonly PlannablePayment[]): PaymentTable {
   return { payments, token, payer, payee, deadline, tokens, addresses, prefixes };
 }
 
-/** A time in seconds as a number; one beyond 2^53 is as good as never. */
+/** A time in seconds as a number. A time beyond 2^53 − 1 counts as 2^53 − 1, which is as good as never. */
 export function toDeadline(seconds: bigint): number {
   return seconds > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(seconds);
 }

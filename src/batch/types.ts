@@ -12,14 +12,14 @@ export type PlannablePayment = SignedAuthorization & {
 /** `chainId:token` in lower case, as {@link tokenKey} makes it. */
 export type TokenKey = string;
 
-/** Balances by token and, within it, by account in lower case. An account that is missing has an unknown balance. */
+/** Balances by token, then by account in lower case. If an account is missing, its balance is unknown. */
 export type Balances = ReadonlyMap<TokenKey, ReadonlyMap<string, bigint>>;
 
 /** What a plan may use. Gas in units of gas, times in seconds. */
 export type PlanLimits = {
   /** The most gas that one transaction may ask for; EIP-7825 allows 2^24. */
   readonly maxGasPerTransaction: bigint;
-  /** Gas limit of a block, if `blockShare` of it is another bound. */
+  /** The gas limit of a block, if `blockShare` of it shall be another bound. */
   readonly blockGasLimit: bigint | undefined;
   /** Share of a block that one transaction may ask for, above 0 and at most 1. */
   readonly blockShare: number;
@@ -31,13 +31,13 @@ export type PlanLimits = {
   readonly gasAllowance: bigint;
   /** Gas that one item of a payer with code may use. Wallets that verify P-256 in Solidity need several 100,000. */
   readonly codePayerAllowance: bigint;
-  /** The most that the allowances of payers with code may sum up to in one batch: what they can burn together. */
+  /** The most that the allowances of payers with code may add up to in one batch: what they can burn together. */
   readonly codePayerAllowanceCeiling: bigint;
-  /** A payment whose `validBefore` is not more than this ahead is not tried any more. */
+  /** A payment is no longer tried if its `validBefore` is at most this far ahead. */
   readonly safetyMarginSeconds: bigint;
   /** Deadlines further ahead than this, and than the whole plan takes, all count as equally far away. */
   readonly urgentWithinSeconds: bigint;
-  /** How long a batch takes to be included, two transactions never sharing a block. */
+  /** How long a batch takes to be included, if two transactions never share a block. */
   readonly secondsPerBatch: bigint;
   /** Payments below this many atomic units are left out. */
   readonly minimumValue: bigint;
@@ -50,15 +50,15 @@ export type PlanInput = {
   /** Without the router every payment is settled by a transaction of its own. */
   readonly routerAvailable: boolean;
   readonly gasModel: GasModel;
-  /** Of payers (budget, drained payers) and of payees (first payment to an empty account). */
+  /** Balances of payers (their budget) and of payees (a first payment to an empty account costs more). */
   readonly balances?: Balances | undefined;
   /** Identities (`authorizationId`) whose nonce is used or cancelled. */
   readonly usedAuthorizations?: ReadonlySet<string> | undefined;
   /** Payers to leave out, in lower case, such as those whose code burnt gas. */
   readonly heldPayers?: ReadonlySet<string> | undefined;
-  /** Tokens that are no contract on their chain. */
+  /** Tokens that have no contract on their chain. */
   readonly missingTokens?: ReadonlySet<TokenKey> | undefined;
-  /** Who will send the transactions, in case it is a payer too. */
+  /** Who will send the transactions, in case the sender is a payer too. */
   readonly sender?: Address | undefined;
   readonly limits?: Partial<PlanLimits> | undefined;
 };
@@ -72,9 +72,9 @@ export type DropReason =
   | { readonly kind: "already-used" }
   /** The token reverts with `ERC20: transfer to the zero address`. */
   | { readonly kind: "zero-payee" }
-  /** The same terms are in the plan, or in the list of deferred payments, already. */
+  /** The same terms are already in the plan, or deferred. */
   | { readonly kind: "duplicate"; readonly of: PlannablePayment }
-  /** Other terms under the same identity are in the plan, or deferred; once those settle, these never can. */
+  /** Other terms under the same identity are in the plan, or deferred. Once those settle, these never can. */
   | { readonly kind: "variant"; readonly of: PlannablePayment }
   /** Still valid, but the block that includes it may come too late. */
   | { readonly kind: "expires-too-soon"; readonly validBefore: bigint; readonly earliestDeadline: bigint }
@@ -82,14 +82,14 @@ export type DropReason =
   | { readonly kind: "payer-held" }
   | { readonly kind: "below-minimum"; readonly value: bigint; readonly minimumValue: bigint }
   | { readonly kind: "underfunded"; readonly value: bigint; readonly balance: bigint }
-  /** The balance would do, had other payments of this plan not been promised `committed` of it. */
+  /** The balance would suffice if other payments of this plan did not already take `committed` of it. */
   | { readonly kind: "over-committed"; readonly value: bigint; readonly balance: bigint; readonly committed: bigint }
   | { readonly kind: "above-gas-cap"; readonly gas: bigint; readonly cap: bigint }
   | { readonly kind: "above-calldata-cap"; readonly bytes: number; readonly cap: number };
 
 export type DroppedPayment = { readonly payment: PlannablePayment; readonly reason: DropReason };
 
-/** A payment that is not valid yet; the token takes it from `validFromSeconds` on. */
+/** A payment that is not valid yet. The token takes it from `validFromSeconds` on. */
 export type DeferredPayment = { readonly payment: PlannablePayment; readonly validFromSeconds: bigint };
 
 /** One transaction of a plan. */
@@ -98,13 +98,13 @@ export type PlannedBatch = {
   readonly kind: "router" | "direct";
   readonly chainId: number;
   readonly token: Address;
-  /** In the order of execution, ready for the encoder; each `authorization` is the payment of the input itself. */
+  /** In the order of execution, ready for the encoder. Each `authorization` is the very payment of the input. */
   readonly items: readonly RouterItem[];
-  /** How many items at the end are of payers with code. */
+  /** How many items have payers with code. They come last. */
   readonly codePayers: number;
-  /** Gas that each compact item may use; of a direct transfer, the gas for the token. */
+  /** Gas that each compact item may use; for a direct transfer, the gas for the token. */
   readonly gasAllowance: bigint;
-  /** The transaction's gas limit, refunds not counted. */
+  /** The transaction's gas limit, without refunds. */
   readonly gasLimit: bigint;
   /** What it will use if every item settles. */
   readonly predictedGas: GasPrediction;
