@@ -20,7 +20,7 @@ import {
 
 /**
  * Reads calldata of `SettlementRouter.settle` on the chain `chainId`.
- * @throws RouterDecodingError where it is no such call or the batch is malformed (the router would have reverted).
+ * @throws RouterDecodingError if it is no such call or the batch is malformed (the router would have reverted).
  */
 export function decodeSettle(data: Hex, chainId: number): SettleCall {
   const [token, batchId, gasAllowance, batch] = decodeArguments(data);
@@ -37,7 +37,8 @@ function decodeArguments(data: Hex): readonly [Address, Hex, bigint, Hex] {
 
 /**
  * Unpacks a batch into its items, the inverse of `encodeBatch`.
- * @throws RouterDecodingError where the router would have reverted: a version, length, count, index or reserved bit is wrong.
+ * @throws RouterDecodingError if the router would have reverted because a version, length, count, index or reserved bit
+ * is wrong.
  */
 export function decodeBatch(batch: Hex, context: { chainId: number; token: Address }): RouterItem[] {
   const bytes = hexToBytes(batch);

@@ -18,7 +18,7 @@ import {
 
 /**
  * Calldata of `SettlementRouter.settle`.
- * @throws RouterEncodingError where an item belongs to another token or does not fit its form.
+ * @throws RouterEncodingError if an item belongs to another token or does not fit its form.
  */
 export function encodeSettle(call: SettleCall): Hex {
   for (const [index, { authorization }] of call.items.entries()) {
@@ -37,7 +37,7 @@ export function encodeSettle(call: SettleCall): Hex {
 
 /**
  * Packs items into the router's batch format, payees in the order in which they first appear.
- * @throws RouterEncodingError where a count or an item is beyond the format.
+ * @throws RouterEncodingError if a count or an item is beyond the format.
  */
 export function encodeBatch(items: readonly RouterItem[]): Hex {
   if (items.length === 0) throw new RouterEncodingError("A batch needs at least one item.");
@@ -106,7 +106,7 @@ function encodeWide(item: RouterItem & { form: "wide" }, index: number, payee: n
   return join(fields, WIDE_BYTES + length, index);
 }
 
-/** Joins the fields of an item. One field of the wrong size would shift all that follow. */
+/** Joins the fields of an item. One field of the wrong size would shift all fields after it. */
 function join(fields: readonly Hex[], length: number, index: number): Hex {
   const item = concatHex(fields);
   if (size(item) === length && item.length % 2 === 0) return item;

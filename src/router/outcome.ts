@@ -3,15 +3,17 @@ import type { SignedAuthorization } from "../authorization/types.ts";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { decodeRefusal, type Refusal } from "./reason.ts";
 
-/** What a transaction made of one authorization, read from that item's own logs. */
+/** The outcome of one authorization in a transaction, read from that item's own logs. */
 export type ItemOutcome =
-  /** The token's `AuthorizationUsed` with the `Transfer` of exactly these terms next to it; `logIndex` is the Transfer's. */
+  /**
+   * The token's `AuthorizationUsed`, right before the `Transfer` of exactly these terms. `logIndex` is the Transfer's.
+   */
   | { readonly status: "settled"; readonly logIndex: number }
-  /** The token refused it; nothing moved and its nonce was not used by this transaction. */
+  /** The token refused it. Nothing moved, and this transaction did not use its nonce. */
   | { readonly status: "failed"; readonly refusal: Refusal }
-  /** The transaction reverted, or the router's gas ran short before this item: it may be sent again. */
+  /** The transaction reverted, or the router's gas ran short before this item. It may be sent again. */
   | { readonly status: "not-attempted" }
-  /** The token neither proved nor refused it: the token does not do what EIP-3009 says. */
+  /** The token neither proved nor refused it, so the token does not follow EIP-3009. */
   | { readonly status: "unproven" };
 
 /** The parts of a receipt that outcomes are read from. Logs in the order of the receipt. */
@@ -26,8 +28,9 @@ const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e
 const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
 /**
- * The outcome of every item of a router batch, in the order of the items. Proof of a settlement is the pair of the token's
- * logs, so a batch whose transaction carries other calls too is read correctly, as long as its id is its own there.
+ * The outcome of every item of a router batch, in the order of the items. A settlement is proved by the pair of the
+ * token's logs. So a batch is read correctly even if its transaction carries other calls, as long as no other batch
+ * there has its id.
  */
 export function readBatchOutcomes(
   receipt: OutcomeReceipt,
@@ -57,7 +60,7 @@ export function readDirectOutcome(receipt: OutcomeReceipt, authorization: Signed
 type Proof = { readonly to: string; readonly value: bigint; readonly logIndex: number };
 type EventLog = OutcomeReceipt["logs"][number];
 
-/** Every `AuthorizationUsed` that has the `Transfer` of its payer right behind it, by token, payer and nonce. */
+/** Every `AuthorizationUsed` with the `Transfer` of its payer right behind it, by token, payer and nonce. */
 function readProofs({ logs }: OutcomeReceipt): Map<string, Proof> {
   const proofs = new Map<string, Proof>();
   for (let i = 0; i + 1 < logs.length; i += 1) {
@@ -76,13 +79,14 @@ function readProofs({ logs }: OutcomeReceipt): Map<string, Proof> {
 function prove(proofs: Map<string, Proof>, authorization: SignedAuthorization): ItemOutcome | undefined {
   const proof = proofs.get(`${authorization.token}:${authorization.from}:${authorization.nonce}`.toLowerCase());
   if (proof === undefined) return undefined;
-  // Another variant of the same identity: that one moved, these terms did not.
+  // Another variant of the same identity moved. These terms did not.
   if (!isSame(proof.to, authorization.to) || proof.value !== authorization.value) return { status: "unproven" };
   return { status: "settled", logIndex: proof.logIndex };
 }
 
-// The token's two events are taken apart here and not by viem's decodeEventLog, which works out the topics of all events of
-// an ABI anew for each log: with that, the receipt of a full batch keeps the event loop for longer than a request may take.
+// The token's two events are decoded here and not by viem's decodeEventLog, which computes the topics of all events of
+// an ABI again for each log. With that, the receipt of a full batch would block the event loop for longer than a
+// request may take.
 
 function readUsed({ topics }: EventLog): { readonly payer: string; readonly nonce: Hex } | undefined {
   const [event, payer, nonce] = topics;
@@ -98,7 +102,7 @@ function readTransfer({ topics, data }: EventLog): (Omit<Proof, "logIndex"> & { 
   return { payer: addressIn(payer), to: addressIn(to), value: BigInt(data.slice(0, WORD_LENGTH)) };
 }
 
-/** Characters of 32 bytes as hex. */
+/** The length of 32 bytes in hex, with the 0x. */
 const WORD_LENGTH = 66;
 
 /** The address at the end of a topic, in lower case. */
@@ -111,8 +115,9 @@ function isSame(a: string, b: string): boolean {
 }
 
 /**
- * What the router's events say of this batch. The events of a batch end with its `BatchSettled`, which counts its failures;
- * those of a batch that a token's callback settled meanwhile lie in between and end with their own.
+ * What the router's events say about this batch. The events of a batch end with its `BatchSettled`, which counts its
+ * failures. If a token's callback settled another batch meanwhile, that batch's events lie in between and end with a
+ * `BatchSettled` of their own.
  */
 function readRouterEvents(
   { logs }: OutcomeReceipt,

@@ -6,13 +6,13 @@ export type { RefusalReason } from "../reasons.ts";
 
 export type Refusal = {
   readonly reason: RefusalReason;
-  /** What the token said, without control characters, or what its silence means. */
+  /** What the token said, without control characters; or the meaning of its silence. */
   readonly message: string;
   /** The revert data as the router reported it, cut at 256 bytes. */
   readonly data: Hex;
 };
 
-/** What FiatToken v2.2 (USDC, EURC) says, compared whole. */
+/** Messages of FiatToken v2.2 (USDC, EURC), compared whole. */
 const byMessage: Readonly<Record<string, RefusalReason>> = {
   "FiatTokenV2: authorization is used or canceled": "already-used",
   "FiatTokenV2: authorization is expired": "expired",
@@ -27,7 +27,7 @@ const byMessage: Readonly<Record<string, RefusalReason>> = {
   "Pausable: paused": "token-paused",
 };
 
-/** What tokens with custom errors say: those of ERC-6093, and of OpenZeppelin's ERC-3009 and Pausable. */
+/** Errors of tokens with custom errors: those of ERC-6093, and of OpenZeppelin's ERC-3009 and Pausable. */
 const byError: Readonly<Record<string, RefusalReason>> = {
   ERC3009UsedAuthorization: "already-used",
   ERC3009InvalidAuthorizationTime: "refused",
@@ -68,10 +68,10 @@ export function decodeRefusal(data: Hex): Refusal {
 }
 
 const ERROR_SELECTOR = "08c379a0";
-/** Selector, offset and length in hexadecimal digits. */
+/** The 0x, selector, offset and length in characters of hex. */
 const MESSAGE_START = 2 + 2 * (4 + 32 + 32);
 
-/** What the router kept of an `Error(string)` that is longer than it reports. */
+/** The part of a long `Error(string)` that the router kept. */
 function readCutMessage(data: Hex): string | undefined {
   const { length } = data;
   if (data.slice(2, 10) !== ERROR_SELECTOR || length <= MESSAGE_START || length % 2 === 1 || !isHex(data))
