@@ -1,12 +1,12 @@
 import { CLEAR_REFUND, COLD_SLOT_SURCHARGE, SSTORE_RESET_GAS, SSTORE_SET_GAS, SSTORE_WARM_GAS } from "./evm.ts";
 
 /**
- * What is known of one account's balance at the token: the balance, or no more than that it is at least so much. A payee
- * of an earlier batch, for one, is known not to be at zero.
+ * What is known about one account's balance at the token: the balance, or only that it is at least this much. A payee
+ * of an earlier batch, for example, is known not to be at zero.
  */
 export type BalanceKnowledge = { readonly known: bigint } | { readonly atLeast: bigint };
 
-/** Storage gas of one balance slot in one transaction and the refunds that it earns, as bounds of both. */
+/** Storage gas of one balance slot in one transaction and the refunds that it earns, each with bounds. */
 export type SlotGas = {
   readonly lowSpent: number;
   readonly highSpent: number;
@@ -15,11 +15,11 @@ export type SlotGas = {
 };
 
 /**
- * Storage gas of one balance slot that changes by `deltas`, in order, in one transaction in which nothing fails: its cold
- * surcharge and its SSTOREs, not its SLOADs.
- *
- * Without the balance there are but two cases. A balance never goes below zero, so the lowest sum of the first deltas says
- * how high it was at least: either it was exactly that high, and is at zero there, or it was higher, and never is.
+ * Storage gas of one balance slot that `deltas` change, in order, in one transaction in which nothing fails. It counts
+ * the cold surcharge and the SSTOREs, not the SLOADs.
+ * If the balance is unknown, there are only two cases. A balance never goes below zero, so the lowest sum of the first
+ * deltas gives the least that it was. Either it was exactly that, and reaches zero there; or it was higher, and never
+ * does.
  */
 export function balanceSlotGas(balance: BalanceKnowledge, deltas: readonly bigint[]): SlotGas {
   if ("known" in balance) {
@@ -37,7 +37,7 @@ export function balanceSlotGas(balance: BalanceKnowledge, deltas: readonly bigin
   };
 }
 
-/** What is known of a balance after `deltas`. */
+/** What is known about a balance after `deltas`. */
 export function balanceAfter(balance: BalanceKnowledge, deltas: readonly bigint[]): BalanceKnowledge {
   let change = 0n;
   for (const delta of deltas) change += delta;
@@ -56,7 +56,9 @@ function leastBalance(floor: bigint, deltas: readonly bigint[]): bigint {
   return least;
 }
 
-/** Cold surcharge and SSTOREs (EIP-2200 as amended by EIP-2929 and EIP-3529) of a slot with `original` in it. */
+/**
+ * The cold surcharge and the SSTOREs (EIP-2200 as amended by EIP-2929 and EIP-3529) of a slot that holds `original`.
+ */
 function writeSlot(original: bigint, deltas: readonly bigint[]): { spent: number; refund: number } {
   let current = original;
   let spent = COLD_SLOT_SURCHARGE;
@@ -76,7 +78,7 @@ function writeSlot(original: bigint, deltas: readonly bigint[]): { spent: number
         if (current === 0n) refund -= CLEAR_REFUND;
         else if (next === 0n) refund += CLEAR_REFUND;
       }
-      // Back at the original value: all but the price of a warm access comes back.
+      // Back at the original value: everything except the price of a warm access is refunded.
       if (next === original) refund += (original === 0n ? SSTORE_SET_GAS : SSTORE_RESET_GAS) - SSTORE_WARM_GAS;
     }
     current = next;

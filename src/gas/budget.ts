@@ -1,45 +1,46 @@
-// How much gas a call may take in which somebody else's code has a say: an account with code is asked by ERC-1271 whether a
+// How much gas a call may take if it runs somebody else's code: an account with code is asked by ERC-1271 whether a
 // signature is its own, and decides itself how much gas that takes. Pure.
 
-/** Gas that the check of one signature by an account with code may take, as much as an item of such a payer in a batch. */
+/** Gas that an account with code may use to check one signature, as much as an item of such a payer has in a batch. */
 export const DEFAULT_SIGNER_GAS = 200_000n;
 /** The most for all such checks of one call together. */
 export const MAX_SIGNERS_GAS = 2_000_000n;
 
-/** What a call brings, and what gas costs now. */
+/** What a call brings in, and what gas costs now. */
 export type CallWorth = {
   /** In millionths of a dollar, which are USDC's atomic units. */
   readonly microUsd: bigint;
-  /** Price of one ether in millionths of a dollar; 0 where nobody gave one. */
+  /** Price of one ether in millionths of a dollar; 0 if nobody gave one. */
   readonly etherMicroUsd: bigint;
   readonly gasPriceWei: bigint;
-  /** What the call's data costs on an OP-stack chain, 0 elsewhere. */
+  /** The cost of the call's data on an OP-stack chain; 0 elsewhere. */
   readonly dataWei: bigint;
 };
 
 export type GasBudgetInput = {
-  /** Of the whole transaction where nobody's code has a say. */
+  /** Gas of the whole transaction if it runs nobody else's code. */
   readonly modelGas: bigint;
-  /** Checks of signatures by accounts with code. */
+  /** How many signatures are checked by accounts with code. */
   readonly walletChecks: number;
   readonly signerGas?: bigint;
-  /** Undefined where what the call brings is not to be looked at. */
+  /** Undefined if what the call brings in does not matter. */
   readonly worth?: CallWorth | undefined;
-  /** Gas that a call may take however little it brings. */
+  /** Gas that a call may take however little it brings in. */
   readonly floorGas: bigint;
 };
 
-/** The most gas that a call may take, and whether that is because of what it is worth. */
+/** The most gas that a call may take, and whether its worth set that bound. */
 export type GasBudget = { readonly gas: bigint; readonly isByWorth: boolean };
 
-/** Gas that accounts with code may take in one call for so many checks. */
+/** Gas that accounts with code may use in one call for this many checks. */
 export function walletGas(checks: number, signerGas = DEFAULT_SIGNER_GAS): bigint {
   const gas = BigInt(checks) * signerGas;
   return gas < MAX_SIGNERS_GAS ? gas : MAX_SIGNERS_GAS;
 }
 
 /**
- * Gas that can be paid with what a call brings, once its data is paid; undefined where gas costs nothing, or ether has no price.
+ * Gas that can be paid with what a call brings in, after its data is paid; undefined if gas costs nothing or ether has
+ * no price.
  */
 export function worthInGas({ microUsd, etherMicroUsd, gasPriceWei, dataWei }: CallWorth): bigint | undefined {
   if (etherMicroUsd === 0n || gasPriceWei === 0n) return undefined;
@@ -48,8 +49,8 @@ export function worthInGas({ microUsd, etherMicroUsd, gasPriceWei, dataWei }: Ca
 }
 
 /**
- * The most gas that a call may be sent with: what it takes by the model and an allowance for each wallet that is asked, but no
- * more than it is worth, or than the floor where that is more.
+ * The most gas that a call may be sent with: what the model says plus an allowance for each wallet that is asked, but
+ * no more than the call is worth. If the floor is higher than its worth, the floor is the bound.
  */
 export function budgetGas({ modelGas, walletChecks, signerGas, worth, floorGas }: GasBudgetInput): GasBudget {
   const cap = modelGas + walletGas(walletChecks, signerGas);

@@ -17,7 +17,7 @@ const SELECTOR_BYTES = 4;
 const WORD_BYTES = 32;
 const HEAD_BYTES = 2;
 
-/** Bytes of one item in the router's format, without its head (which names the payee by its place in the table). */
+/** Bytes of one item in the router's format, without its head (which holds the payee's index in the table). */
 export function itemBytes(item: RouterItem): CalldataBytes {
   const { authorization } = item;
   const { from, value, validAfter, validBefore, nonce, signature } = authorization;
@@ -35,8 +35,8 @@ export function itemBytes(item: RouterItem): CalldataBytes {
 }
 
 /**
- * Bytes of a whole call of the router, given the sum of {@link itemBytes} over its items. The batch id, which is chosen
- * later, counts as 32 bytes that are not zero.
+ * Bytes of a whole call of the router, given the sum of {@link itemBytes} over its items. The batch id is chosen later,
+ * so it counts as 32 bytes that are not zero.
  */
 export function routerCalldata(
   call: { readonly token: Address; readonly gasAllowance: bigint; readonly items: readonly RouterItem[] },
@@ -65,7 +65,7 @@ export function routerCalldata(
   return { zero, nonZero: total - zero };
 }
 
-/** More bytes than {@link routerCalldata} adds to those of the items, the payees and the heads. */
+/** An upper bound on the bytes that {@link routerCalldata} adds to those of the items, the payees and the heads. */
 export const ROUTER_CALL_BYTES = SELECTOR_BYTES + 5 * WORD_BYTES + HEADER_BYTES + WORD_BYTES;
 
 /** Bytes of a call of the token's own `transferWithAuthorization`. */

@@ -1,22 +1,25 @@
 /**
- * What a channel's life costs (x402 `batch-settlement`): gas of whole transactions with their calldata, each operation in one
- * of its own, on accounts and slots that were used before.
+ * The costs of a channel's life (x402 `batch-settlement`): gas of whole transactions with their calldata. Each
+ * operation has a transaction of its own, on accounts and slots that were used before.
  */
 export type ChannelGas = {
   readonly name: string;
   /** The deposit that opens a channel, by EIP-3009. */
   readonly depositGas: number;
-  /** Each further one. */
+  /** Each further deposit. */
   readonly topUpGas: number;
   /** A `claimWithSignature` without its rows. */
   readonly claimBaseGas: number;
-  /** One row of it. */
+  /** One row of a claim. */
   readonly claimRowGas: number;
   /** `settle` of one receiver's token. */
   readonly sweepGas: number;
 };
 
-/** The doubles with MockUSDC: test/gas/channels.json has what was measured, and a test holds this to it. */
+/**
+ * The local chain's doubles with MockUSDC. test/gas/channels.json has the measured values, and a test compares these
+ * with them.
+ */
 export const MOCK_CHANNEL_GAS: ChannelGas = {
   name: "the local chain's doubles",
   depositGas: 133_480,
@@ -36,12 +39,12 @@ export const CANONICAL_CHANNEL_GAS: ChannelGas = {
   sweepGas: 56_840,
 };
 
-/** Gas of a transaction that claims so many channels. */
+/** Gas of a transaction that claims this many channels. */
 export function claimGas(model: ChannelGas, rows: number): bigint {
   return BigInt(model.claimBaseGas) + BigInt(model.claimRowGas) * BigInt(rows);
 }
 
-/** Gas of so many deposits into one channel, each a transaction of its own. */
+/** Gas of this many deposits into one channel, each a transaction of its own. */
 export function depositGas(model: ChannelGas, deposits: bigint): bigint {
   return deposits === 0n ? 0n : BigInt(model.depositGas) + BigInt(model.topUpGas) * (deposits - 1n);
 }

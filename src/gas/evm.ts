@@ -1,19 +1,20 @@
 import type { Hex } from "viem";
 
 /**
- * Gas prices of the EVM from Cancun to Osaka that the model counts with: EIP-2929 (cold and warm), EIP-3529 (refunds),
- * EIP-2028 (calldata), EIP-7623 (calldata floor). They are small, so they are plain numbers; sums leave as bigint.
+ * Gas prices of the EVM from Cancun to Osaka that the model uses: EIP-2929 (cold and warm), EIP-3529 (refunds),
+ * EIP-2028 (calldata), EIP-7623 (calldata floor). They are small, so they are plain numbers; sums are returned as
+ * bigint.
  */
 const TRANSACTION_BASE_GAS = 21_000;
 const ZERO_BYTE_GAS = 4;
 const NON_ZERO_BYTE_GAS = 16;
 export const COLD_ACCOUNT_SURCHARGE = 2_500;
 export const COLD_SLOT_SURCHARGE = 2_000;
-/** SSTORE on a slot that the transaction changed before, or that keeps its value. */
+/** SSTORE on a slot that the transaction already changed, or that keeps its value. */
 export const SSTORE_WARM_GAS = 100;
-/** SSTORE of an unchanged slot from zero, without the cold surcharge. */
+/** SSTORE that changes a slot for the first time, from zero, without the cold surcharge. */
 export const SSTORE_SET_GAS = 20_000;
-/** SSTORE of an unchanged slot from another value, without the cold surcharge. */
+/** SSTORE that changes a slot for the first time, from another value, without the cold surcharge. */
 export const SSTORE_RESET_GAS = 2_900;
 export const CLEAR_REFUND = 4_800;
 /** Refunds are capped at this part of the gas used. */
@@ -21,15 +22,15 @@ const REFUND_QUOTIENT = 5;
 /** EIP-7825: the most gas that one transaction may ask for. */
 export const MAX_TRANSACTION_GAS = 2n ** 24n;
 
-/** How many bytes of calldata are zero and how many are not: all that its price depends on. */
+/** How many bytes of calldata are zero and how many are not. The price depends on nothing else. */
 export type CalldataBytes = { readonly zero: number; readonly nonZero: number };
 
-/** Bytes of a hex string that is known to be one: viem's `size` looks at every character. */
+/** The length in bytes of a known hex string: viem's `size` looks at every character. */
 export function byteLength(data: Hex): number {
   return (data.length - 2) / 2;
 }
 
-/** Counts the bytes of calldata (or of any hex). */
+/** Counts the zero and other bytes of calldata (or of any hex). */
 export function countBytes(data: Hex): CalldataBytes {
   const zero = countZeroBytes(data);
   return { zero, nonZero: byteLength(data) - zero };
@@ -65,7 +66,7 @@ function nonZeroBytesOfWord(word: number): number {
   );
 }
 
-/** Gas that a transaction without access list pays before its first opcode. */
+/** Gas that a transaction without an access list pays before its first opcode. */
 export function intrinsicGas({ zero, nonZero }: CalldataBytes): number {
   return TRANSACTION_BASE_GAS + ZERO_BYTE_GAS * zero + NON_ZERO_BYTE_GAS * nonZero;
 }
@@ -80,7 +81,7 @@ export function gasLimitFor(calldata: CalldataBytes, executionGas: number): numb
   return Math.max(intrinsicGas(calldata) + executionGas, calldataFloorGas(calldata));
 }
 
-/** Gas that a transaction is charged, from what it spent and the refunds it earned (EIP-3529, EIP-7623). */
+/** Gas that a transaction is charged, given what it spent and the refunds that it earned (EIP-3529, EIP-7623). */
 export function chargedGas(calldata: CalldataBytes, spent: number, refund: number): number {
   const afterRefund = spent - Math.min(refund, Math.floor(spent / REFUND_QUOTIENT));
   return Math.max(afterRefund, calldataFloorGas(calldata));

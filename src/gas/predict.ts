@@ -2,14 +2,14 @@ import { type BalanceKnowledge, balanceSlotGas } from "./balances.ts";
 import type { GasModel, TokenGas } from "./constants.ts";
 import { type CalldataBytes, COLD_ACCOUNT_SURCHARGE, chargedGas, intrinsicGas } from "./evm.ts";
 
-/** Gas used: one figure where all that decides it is known, bounds otherwise. */
+/** Gas used: one figure if everything that it depends on is known, bounds otherwise. */
 export type GasPrediction =
   | { readonly kind: "exact"; readonly gas: bigint }
   | { readonly kind: "interval"; readonly low: bigint; readonly high: bigint };
 
 /**
- * One authorization as the model sees it. Accounts are numbers of the caller's choosing: equal numbers mean equal
- * accounts, for payers and payees alike.
+ * One authorization as the model sees it. The caller numbers the accounts: equal numbers mean equal accounts, for
+ * payers and payees alike.
  */
 export type GasItem = {
   readonly payer: number;
@@ -18,19 +18,19 @@ export type GasItem = {
   readonly form: "compact" | "wide";
   readonly overload: "vrs" | "bytes";
   readonly signatureBytes: number;
-  /** For a payer with code: the gas that its item may use at most. What it will use is its code's to decide. */
+  /** For a payer with code: the most gas that its item may use. Its code decides how much it uses. */
   readonly codeAllowance?: bigint | undefined;
 };
 
-/** A transaction to predict; `deltas` is {@link balanceDeltas} of its items. */
+/** A transaction to predict. `deltas` are the {@link balanceDeltas} of its items. */
 export type GasQuestion = {
   readonly calldata: CalldataBytes;
-  /** In the order in which they are executed. */
+  /** In the order of execution. */
   readonly items: readonly GasItem[];
   readonly deltas: ReadonlyMap<number, readonly bigint[]>;
   readonly balanceOf: (account: number) => BalanceKnowledge;
   readonly model: GasModel;
-  /** The account that sends the transaction, if it may be one of the payers: its address is warm from the start. */
+  /** The account that sends the transaction, if it may be one of the payers. Its address is warm from the start. */
   readonly sender?: number | undefined;
 };
 
@@ -39,7 +39,7 @@ const ECDSA_GAS = 3_000;
 
 /**
  * Gas used by a transaction that calls the router with a batch in which every item settles. Failed items cost less than
- * settled ones, apart from code of payers: see `FAILED_ITEM_GAS`.
+ * settled ones, except for the code of payers: see `FAILED_ITEM_GAS`.
  */
 export function predictRouterGas(question: GasQuestion): GasPrediction {
   const { router } = question.model;
@@ -48,12 +48,15 @@ export function predictRouterGas(question: GasQuestion): GasPrediction {
   return predict(question, around);
 }
 
-/** Gas used by a transaction that calls the token's `transferWithAuthorization` itself for its one item, if it settles. */
+/**
+ * Gas used by a transaction that calls the token's `transferWithAuthorization` itself for its one item, if that
+ * settles.
+ */
 export function predictDirectGas(question: GasQuestion): GasPrediction {
   return predict(question, question.model.token.directGas);
 }
 
-/** What each account pays (negative) and is paid, in the order of execution. */
+/** What each account pays (negative) and receives, in the order of execution. */
 export function balanceDeltas(items: readonly GasItem[]): Map<number, bigint[]> {
   const deltas = new Map<number, bigint[]>();
   for (const { payer, payee, value } of items) {
@@ -87,7 +90,7 @@ function predict(question: GasQuestion, around: number): GasPrediction {
       high += COLD_ACCOUNT_SURCHARGE;
     }
     payers.add(item.payer);
-    // Code of a payer replaces the ECDSA recovery and may use up its allowance.
+    // The payer's code replaces the ECDSA recovery and may use up its allowance.
     low += item.codeAllowance === undefined ? gas : gas - ECDSA_GAS;
     high += item.codeAllowance === undefined ? gas : gas + Number(item.codeAllowance);
   }

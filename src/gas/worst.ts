@@ -9,20 +9,19 @@ import {
 } from "./evm.ts";
 import { type GasItem, itemGasAround, itemGasInToken } from "./predict.ts";
 
-/** What a batch that is being filled knows of an account. */
+/** What a batch that is being filled knows about an account. */
 export type AccountUse = {
-  /** An earlier item of the batch has it as its payer, as its payee. */
+  /** Whether an earlier item of the batch has it as its payer, or as its payee. */
   readonly asPayer: boolean;
   readonly asPayee: boolean;
 };
 
 /**
- * The most that one item takes from its batch, whatever becomes of it and of those before it, if the payer has no code. No
- * refunds: a gas limit has to be there before they come.
- *
- * An item that fails rolls its first touches back, and the next item with that account pays for them again. That is
- * covered: the failed item left at least as much unspent, or cost no more than `failedTransferGas`, which is the least
- * that this returns.
+ * The most that one item takes from its batch if the payer has no code, whatever happens to it and to those before it.
+ * Refunds do not count: the gas limit must cover the gas before they come.
+ * A failed item rolls its first touches back, and the next item with that account pays for them again. That is covered:
+ * the failed item left at least as much unspent, or cost no more than `failedTransferGas`, which is the least that this
+ * returns.
  */
 export function worstItemGas(
   item: Pick<GasItem, "form" | "overload" | "signatureBytes">,
@@ -41,7 +40,7 @@ export function worstItemGas(
   return around + Math.max(settled, failed);
 }
 
-/** The most that one item of a payer with code takes from its batch: all of its allowance, and then it fails. */
+/** The most that one item of a payer with code takes from its batch: it uses all of its allowance, and then fails. */
 export function worstCodeItemGas(
   item: Pick<GasItem, "form" | "signatureBytes">,
   allowance: bigint,
@@ -55,12 +54,14 @@ export function itemDemandGas(allowance: bigint): number {
   return Number(allowance + allowance / 63n + 1n + ROUTER_RESERVE_GAS);
 }
 
-/** What a batch takes before its first item, calldata apart. */
+/** What a batch uses before its first item, without calldata. */
 export function openingGas({ router, token }: GasModel): number {
   return router.baseGas + COLD_ACCOUNT_SURCHARGE + token.firstUseGas;
 }
 
-/** A slot that went both up and down may be back at its first value, where a write costs like a first one again. */
+/**
+ * A slot that went both up and down may be back at its first value. A write then costs as much as a first one again.
+ */
 function slotGas(before: boolean, otherWay: boolean, clean: number): number {
   if (before) return otherWay ? clean : SSTORE_WARM_GAS;
   return otherWay ? clean : COLD_SLOT_SURCHARGE + clean;
