@@ -1,6 +1,6 @@
 import { type Hex, hexToBytes } from "viem";
 
-/** What an OP-stack chain's L1Block contract says about the price of data. */
+/** The price of data according to an OP-stack chain's L1Block contract. */
 export type DataFeeInputs = {
   /** Base fee of the L1 block, in wei. */
   readonly l1BaseFee: bigint;
@@ -10,7 +10,7 @@ export type DataFeeInputs = {
 };
 
 /**
- * The formula that turns the length of a FastLZ compression into the estimated share of a batch of L2 transactions, in
+ * The formula that turns a FastLZ compression's length into the estimated size in a batch of L2 transactions, in
  * millionths of a byte. Fjord specification, "Fjord L1-Cost fee changes (FastLZ estimator)".
  */
 const MIN_SIZE_SCALED = 100_000_000n;
@@ -18,7 +18,7 @@ const INTERCEPT = -42_585_600n;
 const COEFFICIENT = 836_500n;
 const SCALE = 1_000_000n;
 
-/** Bytes of a signed transaction's data as the chain estimates them, in millionths of a byte. At least 100 bytes. */
+/** The size of a signed transaction's data as the chain estimates it, in millionths of a byte. At least 100 bytes. */
 export function estimateDataSize(signedTransaction: Hex): bigint {
   const size = INTERCEPT + COEFFICIENT * BigInt(fastLzLength(hexToBytes(signedTransaction)));
   if (size < MIN_SIZE_SCALED) return MIN_SIZE_SCALED;
@@ -26,8 +26,8 @@ export function estimateDataSize(signedTransaction: Hex): bigint {
 }
 
 /**
- * The data fee of a signed transaction (its serialized bytes) on an OP-stack chain since Fjord, in wei. It comes on top of
- * the fee for execution, and is what `GasPriceOracle.getL1Fee` estimates.
+ * The data fee of a signed transaction (its serialized bytes) on an OP-stack chain since Fjord, in wei. It is added to
+ * the execution fee. `GasPriceOracle.getL1Fee` estimates the same fee.
  */
 export function dataFee(signedTransaction: Hex, inputs: DataFeeInputs): bigint {
   return dataFeeOfSize(estimateDataSize(signedTransaction), inputs);
@@ -42,15 +42,15 @@ export function dataFeeOfSize(sizeScaled: bigint, inputs: DataFeeInputs): bigint
 
 const HASH_BITS = 13;
 const MAX_DISTANCE = 8_191;
-/** No match starts in the last bytes, none reaches the very last ones. */
+/** No match starts in the last 13 bytes, and none reaches the last 4. */
 const TAIL_BYTES = 13;
 const TAIL_BYTES_IN_MATCH = 4;
 const MAX_LITERALS = 32;
 const MAX_MATCH = 262;
 
 /**
- * Length of the FastLZ level 1 compression of `data`, without compressing it: as the nodes and the GasPriceOracle count,
- * who agree to the byte.
+ * Length of the FastLZ level 1 compression of `data`, without compressing it. It counts as the nodes and the
+ * GasPriceOracle do, which agree to the byte.
  */
 export function fastLzLength(data: Uint8Array): number {
   const positions = new Uint32Array(1 << HASH_BITS);
@@ -59,7 +59,7 @@ export function fastLzLength(data: Uint8Array): number {
   let literalsFrom = 0;
   let at = 2;
   while (at < searchEnd) {
-    // The next place whose three bytes occurred before, near enough.
+    // The next place whose three bytes occurred before, at most `MAX_DISTANCE` back.
     let earlier = 0;
     let found = false;
     while (at < searchEnd && !found) {
@@ -96,7 +96,7 @@ function matchLength(extra: number): number {
   return 3 * Math.floor((extra - 1) / MAX_MATCH) + (rest >= 6 ? 3 : 2);
 }
 
-/** Equal bytes from two positions on, and the first unequal one, up to `end`. */
+/** How many bytes from two positions on are equal, plus one for the first unequal byte, up to `end`. */
 function matchedBytes(data: Uint8Array, earlier: number, later: number, end: number): number {
   let count = 0;
   while (later + count < end) {

@@ -1,14 +1,14 @@
-/** What a transaction that carries payments costs, and how that compares with the payments. */
+/** The cost of a transaction that carries payments, and how it compares with their value. */
 export type BatchPrice = {
   readonly executionWei: bigint;
   readonly dataWei: bigint;
   readonly totalWei: bigint;
   readonly weiPerPayment: bigint;
-  /** In US dollars, given a price of ether: billionths of a dollar. */
+  /** In billionths of a US dollar, if a price of ether is given. */
   readonly usd?: {
     readonly totalNano: bigint;
     readonly perPaymentNano: bigint;
-    /** The cost as a share of the payments' value, in millionths; undefined where they move nothing. */
+    /** The cost as a share of the payments' value, in millionths; undefined if they move nothing. */
     readonly shareOfValuePpm: bigint | undefined;
   };
 };
@@ -29,7 +29,7 @@ export type BatchPriceInput = {
 
 const WEI_PER_ETHER = 10n ** 18n;
 
-/** Prices a transaction that carries payments. Divisions round up, so that no cost is shown as nothing. */
+/** Prices a transaction that carries payments. Divisions round up, so that no cost shows as zero. */
 export function priceBatch(input: BatchPriceInput): BatchPrice {
   const { gas, gasPriceWei, l1FeeWei, valueMicroUsd, etherMicroUsd } = input;
   const payments = BigInt(input.payments);
