@@ -6,10 +6,10 @@ import { priceBatch } from "../src/fees/index.ts";
 import { formatAmount } from "../src/money.ts";
 import type { Measurement } from "./measure.ts";
 
-/** One thing that has to be so, and whether it is. */
+/** One thing that has to be true, and whether it is. */
 export type Check = { readonly name: string; readonly holds: boolean; readonly found: string };
 
-/** The checks, and what they come to. */
+/** Lists the checks. */
 export function formatChecks(checks: readonly Check[]): string[] {
   return [
     "Checks:",
@@ -24,7 +24,9 @@ export function formatEnd(checks: readonly Check[], seconds: number): string {
   return `${verdict} ${seconds.toFixed(1)} s`;
 }
 
-/** Gas by the way in which the same payments were settled; the last way is what the others are compared with. */
+/**
+ * A table of gas by the way in which the same payments were settled. The last way is what the others are compared with.
+ */
 export function formatGas(ways: readonly (Measurement & { readonly name: string })[]): string[] {
   const last = ways.at(-1);
   const right = (title: string) => ({ title, align: "right" as const });
@@ -40,7 +42,7 @@ export function formatGas(ways: readonly (Measurement & { readonly name: string 
     ];
   });
   const columns = [{ title: "" }, right("transactions"), right("gas"), right("gas per payment"), right("")];
-  // They are shown indented.
+  // The lines are shown indented.
   return formatTable(columns, rows, widthOf(currentRun().stdout, 2)).split("\n");
 }
 
@@ -48,11 +50,11 @@ export function gasPerPayment({ gasUsed, settled }: Measurement): bigint | undef
   return settled === 0 ? undefined : gasUsed / BigInt(settled);
 }
 
-/** What gas is in money on Base, on a usual day. */
+/** The price of gas and of ether on Base on a usual day. */
 export const USUAL_GAS_PRICE_WEI = 5_000_000n;
 export const USUAL_ETHER_MICRO_USD = 3_000_000_000n;
 
-/** What payments of `each` atomic units of USDC cost on such a day; undefined without any. */
+/** What payments of `each` atomic units of USDC cost on such a day; undefined if there are none. */
 export function usualPrice({ gasUsed: gas, settled: payments }: Pick<Measurement, "gasUsed" | "settled">, each = 0n) {
   if (payments === 0) return undefined;
   return priceBatch({

@@ -20,11 +20,11 @@ const multicallAbi = parseAbi([
 /** `AuthorizationUsed(address,bytes32)`. */
 const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
 
-/** Payments to an `aggregate3`; 300 use about 14.5 million gas, of the 2^24 that a transaction may (EIP-7825). */
+/** Payments per `aggregate3`. 300 use about 14.5 million gas, and a transaction may use 2^24 (EIP-7825). */
 const CALLS_PER_TRANSACTION = 300;
 
 /**
- * Settles payments by one transaction for each, and takes it back. The chain must mine at once.
+ * Settles each payment in a transaction of its own, then undoes it all. The chain must mine at once.
  * @returns What it took, from the state that the chain is in.
  */
 export function measureOneByOne(
@@ -36,7 +36,7 @@ export function measureOneByOne(
   return takingBack(chain, () => sendAll(chain, calls, onProgress));
 }
 
-/** The same by Multicall3's `aggregate3`, in the order that the payments are given in. */
+/** The same by Multicall3's `aggregate3`, with the payments in the order given. */
 export function measureMulticall(chain: LocalChain, payments: readonly SignedAuthorization[]): Promise<Measurement> {
   const calls: Call[] = [];
   for (let i = 0; i < payments.length; i += CALLS_PER_TRANSACTION) {

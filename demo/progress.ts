@@ -4,13 +4,13 @@ import { currentRun } from "../src/cli/process/surroundings.ts";
 
 export type Reporter = {
   readonly update: (done: number) => void;
-  /** Prints something without a bar in its way. */
+  /** Prints something without the bar in its way. */
   readonly interrupt: (print: () => void) => void;
 };
 
 const TELL_MS = 2_000;
 
-/** Runs `work` under a bar on a terminal; elsewhere a line says what it is, and every 2 s how far it is. */
+/** Runs `work` under a bar on a terminal. Elsewhere, a line says what the work is, and every 2 s how far it is. */
 export async function withProgress<Answer>(
   what: string,
   total: number,

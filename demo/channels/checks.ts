@@ -4,13 +4,13 @@ import type { Check } from "../figures.ts";
 import type { Purchase } from "../sale/fleet.ts";
 import type { ChannelLedger } from "./ledger.ts";
 
-/** What the demo saw of a sale by channels: from the buyers' side, the server's, the keeper's and the chain's. */
+/** What the demo saw of a sale by channels: from the side of the buyers, the server, the keeper and the chain. */
 export type ChannelEvidence = {
   readonly price: bigint;
   readonly requests: number;
   readonly purchases: readonly Purchase[];
   readonly ledger: ChannelLedger;
-  /** Balances in USDC by account, as the sale began and when everything was swept. */
+  /** Balances in USDC by account, when the sale began and when everything was swept. */
   readonly before: ReadonlyMap<Address, bigint>;
   readonly after: ReadonlyMap<Address, bigint>;
   readonly payee: Address;
@@ -18,9 +18,9 @@ export type ChannelEvidence = {
   readonly contract: Address;
   /** Accounts that must not keep anything: the facilitator's and the keeper's. */
   readonly passive: readonly Address[];
-  /** What the keeper says that it swept. */
+  /** How much the keeper says it swept. */
   readonly swept: bigint;
-  /** What the journal has as unclaimed when everything is over. */
+  /** How much is unclaimed in the journal when everything is over. */
   readonly unclaimed: bigint;
 };
 

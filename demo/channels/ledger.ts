@@ -5,31 +5,31 @@ import type { ChannelRecord } from "../../src/settlement/index.ts";
 import type { Measurement } from "../measure.ts";
 import { readSettled } from "../sale/ledger.ts";
 
-/** A channel as the resource server's storage has it and as the chain does. Amounts in atomic units. */
+/** A channel as the resource server's storage and the chain have it. Amounts in atomic units. */
 export type ChannelAccount = {
   readonly channelId: Hex;
   readonly payer: Address;
-  /** What the server has charged in all. */
+  /** What the server has charged in total. */
   readonly charged: bigint;
-  /** What the newest voucher that it keeps allows to claim in all. */
+  /** What the newest voucher that the server keeps allows to claim in total. */
   readonly signed: bigint;
-  /** On the chain: what was deposited, as nothing was refunded. */
+  /** What was deposited, according to the chain. Nothing was refunded. */
   readonly deposited: bigint;
-  /** On the chain: what of that was claimed. */
+  /** What was claimed of the deposit, according to the chain. */
   readonly claimed: bigint;
 };
 
 /** Transactions of one account, and what they took. */
 export type Sent = { readonly transactions: number; readonly gasUsed: bigint };
 
-/** What the chain holds of a sale by channels, asked of nobody who took part in it. */
+/** What the chain holds of a sale by channels. Nobody who took part in the sale is asked. */
 export type ChannelLedger = {
   readonly channels: readonly ChannelAccount[];
-  /** Authorizations of deposits that the token's logs prove. */
+  /** How many authorizations of deposits the token's logs prove. */
   readonly deposits: number;
-  /** What was claimed for the payee and not sent to it. */
+  /** What was claimed for the payee but not yet sent to it. */
   readonly unswept: bigint;
-  /** By the facilitator, which deposits, and the keeper, which claims and sweeps. */
+  /** The transactions of the facilitator, which deposits, and of the keeper, which claims and sweeps. */
   readonly sent: { readonly facilitator: Sent; readonly keeper: Sent };
 };
 
@@ -68,7 +68,7 @@ export async function readChannelLedger(
   };
 }
 
-/** Both accounts' transactions together. */
+/** Adds up the transactions of several accounts. */
 export function together(sent: readonly Sent[], settled: number): Measurement {
   return {
     transactions: sent.reduce((sum, one) => sum + one.transactions, 0),

@@ -6,16 +6,21 @@ import type { Measurement } from "../measure.ts";
 const USUAL = { gasPriceWei: USUAL_GAS_PRICE_WEI, etherMicroUsd: USUAL_ETHER_MICRO_USD };
 const PAYMENTS_PER_BATCH = 300;
 
-/** A buyer who comes back: what `tributary plan --compare` is asked about. */
+/** The payments of a buyer who comes back, as `tributary plan --compare` would be asked about them. */
 export const LONG_CHANNEL_PAYMENTS = 10_000;
 
-/** What a channel of {@link LONG_CHANNEL_PAYMENTS} costs by the model, on the canonical contracts with Circle's USDC. */
+/**
+ * What a channel of {@link LONG_CHANNEL_PAYMENTS} costs by the model, on the canonical contracts with Circle's USDC.
+ */
 export type LongChannel = {
-  /** The deposit that the planner recommends for it, in atomic units: the shop announces it. */
+  /** The deposit that the planner recommends for the channel, in atomic units. The shop announces it. */
   readonly deposit: bigint;
-  /** That deposit in payments. */
+  /** How many payments that deposit covers. */
   readonly multiplier: number;
-  /** What it costs, in millionths of its value: with that deposit, and with what the official packages do by themselves. */
+  /**
+   * What the channel costs, in millionths of its value: with that deposit, and with the official packages' own
+   * defaults.
+   */
   readonly shareOfValuePpm: { readonly recommended: bigint; readonly server: bigint; readonly client: bigint };
 };
 
@@ -39,7 +44,7 @@ export function planLongChannel(price: bigint): LongChannel {
   };
 }
 
-/** What the same payments would take in batches and one by one on the demo's chain, by the model and not measured. */
+/** What the same payments would take in batches and one by one on the demo's chain. It is modelled, not measured. */
 export function modelOtherWays(traffic: {
   readonly buyers: number;
   readonly payments: number;
@@ -60,7 +65,7 @@ export function modelOtherWays(traffic: {
     batch,
     payments: modelled,
   } = compareWays(profile, { ...USUAL, gasModel, channelGas: MOCK_CHANNEL_GAS });
-  // The model has every buyer buy as often, which may be a few payments more.
+  // In the model every buyer buys equally often, which may make a few payments more.
   const of = (gas: bigint): bigint => (gas * BigInt(payments)) / modelled;
   return {
     batches: {

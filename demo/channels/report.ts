@@ -12,32 +12,32 @@ import type { Measurement } from "../measure.ts";
 import type { SaleSize } from "../sale/report.ts";
 import { LONG_CHANNEL_PAYMENTS, type LongChannel } from "./model.ts";
 
-/** What came of a sale by channels. Amounts in atomic units. */
+/** The result of a sale by channels. Amounts in atomic units. */
 export type ChannelDemo = SaleSize & {
   readonly served: number;
-  /** Different vouchers that paid for an answer. */
+  /** How many different vouchers paid for an answer. */
   readonly vouchers: number;
   readonly channels: number;
-  /** Of the buyers into their channels: how many, how much the shop asks for, and what they come to. */
+  /** The buyers' deposits into their channels: how many, how much the shop asks for, and their sum. */
   readonly deposits: { readonly count: number; readonly announced: bigint; readonly total: bigint };
   readonly claimed: bigint;
   readonly swept: bigint;
   /** What the payee got. */
   readonly paid: bigint;
-  /** What the channels still hold: the buyers'. */
+  /** What the channels still hold. It belongs to the buyers. */
   readonly refundable: bigint;
   readonly transactions: { readonly deposits: number; readonly claimsAndSweeps: number };
   /** Deposits, claims and sweeps, measured. */
   readonly tributary: Measurement;
-  /** The same payments by the gas model, not measured; undefined without any. */
+  /** The same payments by the gas model, not measured; undefined if there are none. */
   readonly modelled: { readonly batches: Measurement; readonly oneByOne: Measurement } | undefined;
   readonly gasPerPayment: { readonly tributary: bigint | undefined };
-  /** What deposits, claims and sweeps cost of the payments' value, in millionths, at a usual price of gas and ether. */
+  /** What deposits, claims and sweeps cost, in millionths of the payments' value, at a usual price of gas and ether. */
   readonly shareOfValuePpm: bigint | undefined;
   readonly longChannel: LongChannel;
   /**
-   * Of a paid call as its buyer saw it, from the first request to the answer: those with a voucher alone, and those that
-   * waited for a deposit to be mined.
+   * The latency of a paid call as its buyer saw it, from the first request to the answer. Calls that only sent a
+   * voucher are apart from calls that waited for a deposit to be mined.
    */
   readonly latencyMs: {
     readonly p50: number | undefined;
@@ -48,7 +48,7 @@ export type ChannelDemo = SaleSize & {
   readonly checks: readonly Check[];
 };
 
-/** Who takes part. */
+/** Describes who takes part. */
 export function describeChannelSetting(
   setting: SaleSize & {
     readonly shop: string;
@@ -83,7 +83,7 @@ export function describeChannelSetting(
   ];
 }
 
-/** What happened. */
+/** Tells what happened. */
 export function formatChannelSale(demo: ChannelDemo, seconds: number): string[] {
   const { served, requests, vouchers, channels, deposits, transactions, latencyMs, saleSeconds, checks } = demo;
   const figures = [

@@ -30,14 +30,14 @@ export type ChannelSaleListener = { readonly onReady: (lines: readonly string[])
 /** The account that the keeper sends from, and the one whose key signs its claims. */
 const KEEPER_ACCOUNT = 18;
 const AUTHORIZER_ACCOUNT = 17;
-/** As tributary channels keep has it: claims of one moment share a transaction. */
+/** The same as in tributary channels keep: claims of one moment share a transaction. */
 const KEEPER_ENGINE = { lingerMs: 300, pollMs: 250 } as const;
 
 /**
- * Sells answers through x402 payment channels (scheme batch-settlement): a chain, our facilitator, a resource server with the
- * official packages on our storage, buyers with the official client, and the keeper that claims and sweeps, all in this
- * process. Checks every balance and closes all of it.
- * @throws UsageError where a package for it is not installed.
+ * Sells answers through x402 payment channels (scheme batch-settlement). A chain, our facilitator, a resource server
+ * with the official packages on our storage, buyers with the official client, and the keeper that claims and sweeps all
+ * run in this process. Checks every balance and closes everything.
+ * @throws UsageError if a package for it is not installed.
  */
 export async function playChannels(size: SaleSize, listener: ChannelSaleListener): Promise<ChannelDemo> {
   const packages = await loadSalePackages();
@@ -53,7 +53,7 @@ export async function playChannels(size: SaleSize, listener: ChannelSaleListener
 
 type Stage = {
   readonly chain: LocalChain;
-  /** Where the server's journal is. */
+  /** The folder of the server's journal. */
   readonly folder: string;
   readonly size: SaleSize;
   readonly listener: ChannelSaleListener;
@@ -112,7 +112,7 @@ async function play(packages: SalePackages, stage: Stage): Promise<ChannelDemo> 
   };
 }
 
-/** Runs facilitator, resource server and buyers until every call is answered, claims and sweeps, and closes them again. */
+/** Runs facilitator, resource server and buyers until every call is answered, then claims, sweeps and closes them. */
 async function sell(
   packages: SalePackages,
   setting: Stage & {
@@ -195,9 +195,9 @@ async function sell(
   }
 }
 
-/** The official scheme of a buyer, who looks its channel up on the chain where it knows none. */
+/** The official scheme of a buyer. It looks the buyer's channel up on the chain if it knows none. */
 function channelScheme(client: ChainClient, buyer: LocalAccount): ClientScheme {
-  // The packages type ABIs and EIP-712 messages as records of anything.
+  // The packages' types take ABIs and EIP-712 messages as records of anything.
   const signer = toClientEvmSigner(buyer as Parameters<typeof toClientEvmSigner>[0], {
     readContract: (args) => client.readContract(args as Parameters<ChainClient["readContract"]>[0]),
   });

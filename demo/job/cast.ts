@@ -6,7 +6,7 @@ import { choicesFrom } from "../../src/cli/options/choices.ts";
 import { networks } from "../../src/networks.ts";
 import type { RejectionReason } from "../../src/settlement/index.ts";
 
-/** How a payment of the demo is bad. */
+/** The ways in which a payment of the demo can be bad. */
 export const flaws = [
   "expired",
   "not-yet-valid",
@@ -19,7 +19,7 @@ export const flaws = [
 ] as const;
 export type Flaw = (typeof flaws)[number];
 
-/** What the settlement should say of each; the one that is not valid yet is put off, not rejected. */
+/** The reason that the settlement should give for each. A payment that is not valid yet is put off, not rejected. */
 export const reasonOf: Readonly<Record<Flaw, RejectionReason | undefined>> = {
   expired: "expired",
   "not-yet-valid": undefined,
@@ -33,16 +33,16 @@ export const reasonOf: Readonly<Record<Flaw, RejectionReason | undefined>> = {
 
 export type DemoPayment = {
   readonly authorization: SignedAuthorization;
-  /** Undefined for a good one. */
+  /** Undefined for a good payment. */
   readonly flaw: Flaw | undefined;
 };
 
 export type Cast = {
-  /** Those with USDC, good ones and burners; the drained ones have none. */
+  /** The payers with USDC: good ones and burners. The drained ones have none. */
   readonly funded: readonly Address[];
   readonly payees: readonly Address[];
   readonly blocklisted: readonly Address[];
-  /** Payers that will delegate to code which burns all gas. */
+  /** Payers that will delegate to code that burns all gas. */
   readonly burners: readonly LocalAccount[];
   readonly payments: readonly DemoPayment[];
 };
@@ -53,18 +53,20 @@ export const PAYEES = 8;
 /** $0.0001 and $0.05. */
 export const [LEAST, MOST] = [100n, 50_000n];
 
-/** The payers by what is wrong with them; the first 45 are honest. */
+/** Payers by what is wrong with them. The first 45 are honest. */
 const HONEST = 45;
 const DRAINED = [45, 46];
 const BLOCKLISTED = [47];
 const BURNERS = [48, 49];
 
-/** Every 15th payment or so is bad. */
+/** About every 15th payment is bad. */
 const BAD_EVERY = 15;
 const BAD_FROM = 7;
 const BAD_COUNT = 64;
 
-/** Signs the demo's payments: the same ones every time, but for their validity, which counts from `nowSeconds`. */
+/**
+ * Signs the demo's payments. They are the same every time, except for their validity, which counts from `nowSeconds`.
+ */
 export async function signPayments(nowSeconds: bigint, onProgress: (signed: number) => void): Promise<Cast> {
   const choices = choicesFrom("tributary demo");
   const payers = Array.from({ length: PAYERS }, (_, index) => privateKeyToAccount(keyOf(`payer ${index}`)));
@@ -85,7 +87,7 @@ export async function signPayments(nowSeconds: bigint, onProgress: (signed: numb
       nonce: choices.nonce(index),
     };
     const signed = await signAuthorization(payer, { authorization: terms, domain: usdc });
-    // Somebody put another payee into this one after it was signed.
+    // Somebody changed the payee of this payment after it was signed.
     const thief = payees.find((payee) => payee !== signed.to) ?? signed.to;
     const authorization = flaw === "wrong-signature" ? { ...signed, to: thief } : signed;
     payments.push({ authorization, flaw });
@@ -101,7 +103,7 @@ export async function signPayments(nowSeconds: bigint, onProgress: (signed: numb
   };
 }
 
-/** The key of a payer of the demo, who is known by it alone. */
+/** The accounts of the demo's payers, with their keys. */
 export function payerAccounts(): LocalAccount[] {
   return Array.from({ length: PAYERS }, (_, index) => privateKeyToAccount(keyOf(`payer ${index}`)));
 }

@@ -19,7 +19,7 @@ export type Evidence = {
   readonly multicall: Measurement;
 };
 
-/** Compares what the settlement says with what was signed and with what every account holds. */
+/** Compares the settlement's report with what was signed and with what every account holds. */
 export function check(evidence: Evidence): Check[] {
   const { cast, report, summary, before, after, supply, again } = evidence;
   const good = cast.payments.filter(({ flaw }) => flaw === undefined).length;
@@ -81,11 +81,11 @@ function isExpected({ authorization, flaw }: DemoPayment, result: PaymentResult 
   const reason = reasonOf[flaw];
   if (reason === undefined) return outcome.status === "deferred";
   if (outcome.status !== "rejected") return false;
-  // Once a payer's code has burnt gas, its other payments are not even tried.
+  // Once a payer's code has burnt gas, the payer's other payments are not even tried.
   return outcome.reason === reason || (flaw === "gas-burner" && outcome.reason === "payer-held");
 }
 
-/** The accounts whose balance is not what it was plus what they received minus what they paid. */
+/** The accounts whose balance is not what it was, plus what they received, minus what they paid. */
 function driftOf(results: readonly PaymentResult[], before: Balances, after: Balances): string[] {
   const expected = new Map(before);
   const add = (account: Address, value: bigint) => {

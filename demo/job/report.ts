@@ -14,7 +14,7 @@ export type JobDemo = {
   readonly results: string;
 };
 
-/** What is about to happen. */
+/** Tells what is about to happen. */
 export function introduceJob(): string[] {
   const [least, most] = [formatAmount(LEAST, 6), formatAmount(MOST, 6)];
   return [
@@ -26,7 +26,7 @@ export function introduceJob(): string[] {
   ];
 }
 
-/** What happened. */
+/** Tells what happened. */
 export function formatJob(demo: JobDemo, seconds: number): string[] {
   const { summary, checks, oneByOne, multicall } = demo;
   const { settledNow: settled, transactions, gasUsed } = summary;

@@ -19,7 +19,7 @@ import { check } from "./checks.ts";
 import type { JobDemo } from "./report.ts";
 import { setStage } from "./stage.ts";
 
-/** Settles 1,000 payments of which some are bad as one job, on a chain of its own, and compares it with the usual ways. */
+/** Settles 1,000 payments, some of them bad, as one job on a chain of its own, and compares it with the usual ways. */
 export async function playJob(): Promise<JobDemo> {
   const chain = await startLocalChain();
   try {
@@ -79,7 +79,7 @@ async function play(chain: LocalChain): Promise<JobDemo> {
   return { summary, oneByOne, multicall, checks, file, results: results.path };
 }
 
-/** The file that a resource server might have collected: the payments in every form that they come in. */
+/** Writes a file that a resource server might have collected: payments in every form that they come in. */
 function writePayments(folder: string, { payments }: Cast): string {
   const file = join(folder, "payments.jsonl");
   const { usdc, v1Name } = networks.baseSepolia;
@@ -91,7 +91,7 @@ function writePayments(folder: string, { payments }: Cast): string {
   return file;
 }
 
-/** What every payer and payee holds, the router too, and the supply of all. */
+/** Reads what every payer, every payee and the router hold, and the total supply. */
 async function readHoldings(client: ChainClient, chain: LocalChain, payments: readonly SignedAuthorization[]) {
   const { balances } = await readFacts(client, chain.usdc, payments);
   const token = { address: chain.usdc, abi: mockUSDCArtifact.abi } as const;

@@ -26,7 +26,7 @@ const BURNER: Address = "0x00000000000000000000000000000000000b0bb1";
 
 const { abi } = mockUSDCArtifact;
 
-/** Brings the chain into the state that makes the bad payments bad, as the bad luck of real payers would. */
+/** Brings the chain into the state that makes the bad payments bad, as real payers' bad luck would. */
 export async function setStage(chain: LocalChain, cast: Cast): Promise<void> {
   const [operator] = chain.accounts;
   if (operator === undefined) throw new Error("the chain has no accounts");
@@ -65,7 +65,7 @@ export async function setStage(chain: LocalChain, cast: Cast): Promise<void> {
 const authorizerField = { name: "authorizer", type: "address" } as const;
 const nonceField = { name: "nonce", type: "bytes32" } as const;
 
-/** EIP-7702: the payers' accounts get code, and the token asks that code about their signatures. */
+/** EIP-7702: gives code to the payers' accounts. The token then asks that code about their signatures. */
 async function delegateToBurner(chain: LocalChain, { burners }: Cast): Promise<void> {
   const helper = chain.accounts[1];
   if (helper === undefined) throw new Error("the chain has no accounts");

@@ -10,15 +10,15 @@ export type SaleEvidence = {
   readonly price: bigint;
   readonly requests: number;
   readonly purchases: readonly Purchase[];
-  /** From the chain: the facilitator's transactions and the authorizations that the token's logs prove. */
+  /** From the chain: the facilitator's transactions, and the authorizations that the token's logs prove. */
   readonly settled: Settled;
-  /** Balances in USDC by account, as the sale began and when it was over. */
+  /** Balances in USDC by account, when the sale began and when it was over. */
   readonly before: ReadonlyMap<Address, bigint>;
   readonly after: ReadonlyMap<Address, bigint>;
   readonly payee: Address;
   /** Accounts that must not keep anything: the router's and the facilitator's. */
   readonly passive: readonly Address[];
-  /** Payments by state, as the facilitator's journal has them. */
+  /** How many payments are in each state in the facilitator's journal. */
   readonly journal: Readonly<Record<string, number>>;
   readonly oneByOne: Measurement;
 };

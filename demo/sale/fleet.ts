@@ -9,34 +9,34 @@ import { decodeHeader } from "./wire.ts";
 export type Purchase = {
   readonly buyer: Address;
   readonly latencyMs: number;
-  /** Of the answer; undefined where there was none. */
+  /** The status of the answer; undefined if there was none. */
   readonly status: number | undefined;
-  /** Of the authorization that the buyer signed, if it came to that. */
+  /** The nonce of the authorization that the buyer signed, if there was one. */
   readonly nonce: Hex | undefined;
-  /** The voucher that it signed instead, where it pays by channel. */
+  /** The voucher that the buyer signed instead, if it pays by channel. */
   readonly voucher: SignedVoucher | undefined;
   readonly receipt: Pick<SettleResponse, "success" | "transaction"> | undefined;
-  /** What the server or the connection said, where it did not sell. */
+  /** What the server or the connection said, if the server did not sell. */
   readonly problem: string | undefined;
 };
 
 export type SignedVoucher = {
   readonly channelId: Hex;
-  /** What it allows to claim of the channel in all, in atomic units. */
+  /** What the voucher allows to claim of the channel in total, in atomic units. */
   readonly maxClaimable: bigint;
-  /** Whether a deposit came with it. */
+  /** Whether a deposit came with the voucher. */
   readonly hasDeposit: boolean;
 };
 
-/** The demo's buyers: the same ones every time. */
+/** The demo's buyers. They are the same every time. */
 export function createBuyers(count: number): LocalAccount[] {
   return Array.from({ length: count }, (_, i) => privateKeyToAccount(keccak256(stringToHex(`tributary buyer ${i}`))));
 }
 
 /**
- * Lets every buyer buy with the official client, all at once, each one thing after the other: request `i` is made by buyer
- * `i % buyers`.
- * @param clientOf Makes a buyer's client, which it keeps.
+ * Lets every buyer buy with the official client. All buy at once, each one thing after the other: buyer `i % buyers`
+ * makes request `i`.
+ * @param clientOf Makes a buyer's client, which the buyer keeps.
  * @param fetchOf The transport of the buyer at a position.
  */
 export async function buyAll(
@@ -88,7 +88,7 @@ async function buy(
     const text = await response.text();
     const latencyMs = performance.now() - startedMs;
     const receipt = readReceipt(response.headers.get("payment-response"));
-    // A 402 of x402 v2 has an empty body: why the payment was refused is beside the price, in its header.
+    // A 402 of x402 v2 has an empty body. The reason for refusing the payment is in its header, beside the price.
     const refusal = property(decodeHeader(response.headers.get("payment-required")), "error");
     const reason = receipt?.errorReason ?? (typeof refusal === "string" ? refusal : text.slice(0, 200));
     const problem = response.ok ? undefined : `${response.status} ${reason}`;

@@ -2,9 +2,9 @@ import { type Address, type Hex, isAddressEqual, parseAbiItem } from "viem";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { BALANCES_PER_CALL, readBalances } from "../../src/chain/facts/balances.ts";
 
-/** What the chain itself holds of a sale, asked of nobody who took part in it. */
+/** What the chain itself holds of a sale. Nobody who took part in the sale is asked. */
 export type Settled = {
-  /** The facilitator's transactions, of any kind. */
+  /** The number of the facilitator's transactions of any kind. */
   readonly transactions: number;
   readonly gasUsed: bigint;
   /** The transaction in which each authorization was used, by `payer:nonce` in lower case. */

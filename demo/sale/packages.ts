@@ -1,8 +1,9 @@
 import { UsageError } from "../../src/cli/exit/errors.ts";
 
 /**
- * What the demo's chain, resource server and buyers are made of, at the versions that they were tried with. Whoever settles
- * payments needs no web framework and no chain in process, so all of them are optional peers, and loaded here alone.
+ * The packages that the demo's chain, resource server and buyers are made of, at the versions that they were tried
+ * with. All of them are optional peers and are loaded only here, since settling payments needs no web framework and no
+ * chain in process.
  */
 export const SALE_PACKAGES: Readonly<Record<string, string>> = {
   hardhat: "3.17.0",
@@ -11,7 +12,10 @@ export const SALE_PACKAGES: Readonly<Record<string, string>> = {
   "@x402/fetch": "2.27.0",
 };
 
-/** @throws UsageError where some of them are not installed: it says how to install those. */
+/**
+ * Loads the packages.
+ * @throws UsageError if some are not installed. It says how to install those.
+ */
 export async function loadSalePackages() {
   const missing = Object.entries(SALE_PACKAGES).filter(([name]) => !isInstalled(name));
   if (missing.length > 0) {

@@ -8,27 +8,29 @@ import { type Check, formatChecks, formatEnd, formatGas, formatMoney, indented, 
 import type { Measurement } from "../measure.ts";
 import type { TraceStep } from "./trace.ts";
 
-/** How much is sold to how many, at what price per call in atomic units of USDC. */
+/** How much is sold to how many buyers, at what price per call in atomic units of USDC. */
 export type SaleSize = { readonly buyers: number; readonly requests: number; readonly price: bigint };
 
-/** What came of a sale. Amounts in atomic units. */
+/** The result of a sale. Amounts in atomic units. */
 export type SaleDemo = SaleSize & {
   readonly served: number;
-  /** Authorizations that the token's logs prove. */
+  /** How many authorizations the token's logs prove. */
   readonly payments: number;
   /** What the payee got. */
   readonly paid: bigint;
   readonly tributary: Measurement;
   readonly oneByOne: Measurement;
   readonly gasPerPayment: { readonly tributary: bigint | undefined; readonly oneByOne: bigint | undefined };
-  /** Of a paid call as its buyer saw it, from the first request to the answer; undefined without any. */
+  /**
+   * The latency of a paid call as its buyer saw it, from the first request to the answer; undefined if there was none.
+   */
   readonly latencyMs: { readonly p50: number | undefined; readonly p95: number | undefined };
   readonly saleSeconds: number;
   readonly checks: readonly Check[];
   readonly trace: readonly TraceStep[] | undefined;
 };
 
-/** Who takes part. */
+/** Describes who takes part. */
 export function describeSetting(
   setting: SaleSize & {
     readonly shop: string;
@@ -55,7 +57,7 @@ export function describeSetting(
   ];
 }
 
-/** One payment between the four roles, step by step. */
+/** Tells one payment between the four roles, step by step. */
 export function formatTrace(steps: readonly TraceStep[]): string[] {
   const lines = ["The first payment, step by step (headers decoded, signatures shortened):", ""];
   for (const { number, atMs, from, to, what, head, message } of steps) {
@@ -69,7 +71,7 @@ export function formatTrace(steps: readonly TraceStep[]): string[] {
   return lines;
 }
 
-/** What happened. */
+/** Tells what happened. */
 export function formatSale(demo: SaleDemo, seconds: number): string[] {
   const { served, payments, tributary, oneByOne, latencyMs, checks } = demo;
   const each = tributary.transactions === 0 ? "" : `, ${(payments / tributary.transactions).toFixed(1)} payments each`;
@@ -104,7 +106,7 @@ export function formatSale(demo: SaleDemo, seconds: number): string[] {
   ];
 }
 
-/** The least value that `share` percent of the sorted values do not exceed. */
+/** The lowest value that `share` percent of the sorted values do not exceed. */
 export function percentile(sorted: readonly number[], share: number): number | undefined {
   return sorted[Math.max(0, Math.ceil((sorted.length * share) / 100) - 1)];
 }

@@ -18,19 +18,19 @@ import { describeSetting, percentile, type SaleDemo, type SaleSize } from "./rep
 import { openShop } from "./shop.ts";
 import { createTrace, type TraceStep } from "./trace.ts";
 
-/** What the demo tells while it runs. */
+/** What the demo reports while it runs. */
 export type SaleListener = {
   readonly onReady: (lines: readonly string[]) => void;
-  /** Told the steps of the first payment when it is through. Without it nothing is traced. */
+  /** Called with the steps of the first payment when it is settled. Without this, nothing is traced. */
   readonly onTrace?: (steps: readonly TraceStep[]) => void;
 };
 
 const ROWS_AT_ONCE = 1_000;
 
 /**
- * Sells answers to a fleet of buyers: a chain, our facilitator, a resource server with the official middleware and buyers
- * with the official client, all in this process, talking HTTP. Checks every balance and closes all of it.
- * @throws UsageError where a package for it is not installed.
+ * Sells answers to a fleet of buyers. A chain, our facilitator, a resource server with the official middleware and
+ * buyers with the official client all run in this process and talk HTTP. Checks every balance and closes everything.
+ * @throws UsageError if a package for it is not installed.
  */
 export async function playSale(size: SaleSize, listener: SaleListener): Promise<SaleDemo> {
   const packages = await loadSalePackages();
@@ -87,7 +87,7 @@ async function play(
   };
 }
 
-/** Runs facilitator, resource server and buyers until every request is answered, and closes them again. */
+/** Runs facilitator, resource server and buyers until every request is answered, then closes them. */
 async function sell(
   packages: SalePackages,
   setting: {

@@ -8,17 +8,17 @@ import type { SalePackages } from "./packages.ts";
 
 /** A resource server that sells one answer per call, with the official middleware. */
 export type Shop = {
-  /** What it sells. */
+  /** The URL of what the shop sells. */
   readonly url: string;
   readonly close: () => Promise<void>;
 };
 
-/** By which scheme the shop is paid, how much for a call in atomic units of USDC, and to whom. */
+/** The scheme by which the shop is paid, how much for a call in atomic units of USDC, and to whom. */
 export type Offer = {
   readonly scheme: "exact" | "batch-settlement";
   readonly price: bigint;
   readonly payTo: Address;
-  /** What else the offer says, by the scheme's names. */
+  /** What else the offer says, by the scheme's names for it. */
   readonly extra?: Record<string, unknown>;
 };
 

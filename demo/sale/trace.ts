@@ -24,7 +24,7 @@ const ROLES = {
   chain: "chain",
 } as const;
 
-/** The steps of an x402 payment in their order: who turns to whom, and with what. */
+/** The steps of an x402 payment in order: who addresses whom, and with what. */
 const STEPS = [
   ["client", "server", "asks for the resource"],
   ["server", "client", "names the price"],
@@ -41,7 +41,7 @@ const STEPS = [
 
 export type TraceStep = {
   readonly number: number;
-  /** Since the payment's first step. */
+  /** Milliseconds since the payment's first step. */
   readonly atMs: number;
   readonly from: string;
   readonly to: string;
@@ -54,19 +54,19 @@ export type TraceStep = {
 
 /** Listens in on one payment, between all four roles. */
 export type Trace = {
-  /** The client's transport. The first payment that it carries is the one that is traced. */
+  /** Wraps the client's transport. The first payment that it carries is traced. */
   readonly client: (transport: typeof fetch) => typeof fetch;
-  /** What the resource server calls the facilitator by. */
+  /** Wraps the client by which the resource server calls the facilitator. */
   readonly facilitator: (client: FacilitatorClient) => FacilitatorClient;
-  /** What the facilitator reaches the chain by. */
+  /** Wraps the client by which the facilitator reaches the chain. */
   readonly chain: (client: ChainClient) => ChainClient;
-  /** The steps so far, in order; eleven when the payment is through. */
+  /** The steps so far, in order. A payment that is settled has eleven. */
   readonly steps: () => readonly TraceStep[];
 };
 
 export function createTrace(): Trace {
   const steps = new Map<number, TraceStep>();
-  /** What an earlier step showed already, and what is said instead. */
+  /** What an earlier step showed already, and the words that stand for it. */
   const shown: [value: unknown, instead: string][] = [];
   const hashes = new Set<Hex>();
   let startedMs: number | undefined;
@@ -166,7 +166,7 @@ function lineOf({ method, url }: Request): string {
   return `${method} ${url}`;
 }
 
-/** The message with what was shown before put into words. */
+/** The message, with words in place of what was shown before. */
 function withoutRepetition(value: unknown, shown: readonly (readonly [unknown, string])[]): unknown {
   const before = shown.find(([known]) => isDeepStrictEqual(known, value));
   if (before !== undefined) return before[1];

@@ -1,6 +1,6 @@
 import { isHex, size } from "viem";
 
-/** What an x402 header says: base64 of JSON. Undefined where it is none. */
+/** Decodes an x402 header: base64 of JSON. Undefined if it is none. */
 export function decodeHeader(header: string | null): unknown {
   if (header === null) return undefined;
   try {
@@ -11,11 +11,11 @@ export function decodeHeader(header: string | null): unknown {
   }
 }
 
-/** The longest hex that is shown in full: hashes, nonces and addresses, but no signature and no key-like blob. */
+/** The longest hex that is shown in full: hashes, nonces and addresses fit, signatures and other long blobs do not. */
 const SHOWN_BYTES = 32;
 const SHOWN_DIGITS = 10;
 
-/** A message as lines of `field  value`, nested fields joined by dots, long bytes shortened. */
+/** A message as lines of `field  value`. Nested fields are joined by dots, long bytes are shortened. */
 export function describeMessage(message: unknown): [field: string, value: string][] {
   const lines: [string, string][] = [];
   const visit = (path: string, value: unknown): void => {
