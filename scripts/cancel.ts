@@ -38,7 +38,7 @@ async function runCancel(payments: readonly string[], options: Options): Promise
   });
 }
 
-/** Why it was not cancelled; undefined where it was. */
+/** Why a payment was not cancelled; undefined if it was. */
 function refusalOf(answer: CancelAnswer): string | undefined {
   switch (answer.status) {
     case "cancelled":

@@ -19,7 +19,7 @@ type Options = {
   readonly json?: true;
 };
 
-/** `tributary doctor`: checks everything that settling stands on. */
+/** `tributary doctor`: checks everything that settling depends on. */
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("Check the node, the router, the token and the signer, up to a dry run of a batch. Sends nothing.")

@@ -38,7 +38,7 @@ async function runFund(to: Address, amount: bigint, { rpcUrl, json }: Options): 
     args: [to, amount],
     account: minter,
   });
-  // The node signs for the test accounts and allots their txNonce, so that several of these may run at once.
+  // The node signs for the test accounts and assigns their txNonce, so that several of these may run at once.
   const hash = await createWalletClient({ chain: client.chain, transport: custom(client) }).writeContract(request);
   const receipt = await client.waitForTransactionReceipt({ hash });
   if (receipt.status !== "success")

@@ -51,7 +51,7 @@ async function runShow(file: string, { reveal, json }: ShowOptions): Promise<voi
     });
   }
   const named = await asUsageAsync(keystoreAddress(file));
-  // A file that names no address, as well as a key, is opened to see.
+  // If the file names no address, or the key is wanted, the keystore is opened.
   const privateKey =
     reveal === true || named === undefined
       ? await asUsageAsync(readKeystore(file, await readPassphrase("existing")))

@@ -5,7 +5,7 @@ import { examples } from "../src/cli/options/examples.ts";
 import { address, addresses, integer, jsonOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
 import { runReconcile } from "../src/cli/reconcile/run.ts";
 
-/** `tributary reconcile`: the journal against the chain. */
+/** `tributary reconcile`: compares the journal with the chain. */
 export function reconcileCommand(): Command {
   return new Command("reconcile")
     .description(

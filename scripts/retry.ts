@@ -17,7 +17,7 @@ type Options = {
   readonly json?: true;
 };
 
-/** Who asked, in a payment's history. */
+/** The name of the asker in a payment's history. */
 const BY = "tributary retry";
 
 /** `tributary retry`: puts rejected payments back into the queue. */

@@ -11,7 +11,7 @@ import {
 } from "../src/cli/options/options.ts";
 import { runSmoke } from "../src/cli/smoke/run.ts";
 
-/** `tributary smoke`: from a funded key to settled payments. */
+/** `tributary smoke`: goes from a funded key to settled payments. */
 export function smokeCommand(): Command {
   return new Command("smoke")
     .description("Try a network with a funded key: doctor, deploy if needed, sign a few payments, settle them.")

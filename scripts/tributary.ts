@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import * as nodeModule from "node:module";
 
-// Starting takes half as long where the sources are found compiled. Node before 22.8 has no such cache.
+// Starting takes half as long if the sources are found compiled. Node before 22.8 has no such cache.
 nodeModule.enableCompileCache?.();
 const { stopWithNpm } = await import("../src/cli/process/npmParent.ts");
 stopWithNpm();

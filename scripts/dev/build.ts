@@ -12,7 +12,7 @@ import { ierc3009Artifact } from "../../src/contracts/IERC3009.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const dist = join(root, "dist");
-// Inside the package, so that the types resolve `ethers`; removed once it is compiled.
+// Inside the package, so that the types find `ethers`; removed once it is compiled.
 const generated = join(dist, "typechain");
 const artifacts = [settlementRouterArtifact, ierc3009Artifact, mockUSDCArtifact, fiatProxyArtifact];
 
@@ -44,7 +44,7 @@ async function writeEthersTypes(): Promise<void> {
       node16Modules: true,
     },
   });
-  // In place of typechain's index, whose import of a folder Node does not resolve.
+  // Replaces typechain's index, which imports a folder: Node does not resolve that.
   const index = artifacts.flatMap(({ contractName: name }) => [
     `export type { ${name} } from "./${name}.js";`,
     `export { ${name}__factory } from "./factories/${name}__factory.js";`,

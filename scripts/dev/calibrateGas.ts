@@ -1,6 +1,6 @@
 // Measures what src/gas/constants.ts holds for MockUSDC behind FiatProxy and for the router, on a chain in process:
-// `hardhat run scripts/dev/calibrateGas.ts`. Prints the constants, then how far the model that has them is off in
-// scenarios that did not fix them.
+// `hardhat run scripts/dev/calibrateGas.ts`. Prints the constants. Then prints how far a model with these constants is
+// off in scenarios that were not used to find them.
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { type PlannablePayment, type PlannedBatch, planBatches, tokenKey } from "../../src/batch/index.ts";
@@ -10,13 +10,16 @@ import { type LabTerms, openGasLab } from "../../test/helpers/gasLab.ts";
 
 const RICH = 10n ** 12n;
 const lab = await openGasLab(7);
-/** The model without the constants that are to be found. */
+/** The model without the constants to be found. */
 const blank: GasModel = {
   token: { ...MOCK_USDC_GAS, firstUseGas: 0, transferGas: 0, directGas: 0, bytesOverloadGas: 0 },
   router: { ...ROUTER_GAS, baseGas: 0, compactItemGas: 0, wideItemGas: 0 },
 };
 
-/** Signs until v is 27 + `parity`: the token's code takes some 20 gas more for 28, so scenarios take both in turns. */
+/**
+ * Signs until v is 27 + `parity`. The token's code takes about 20 gas more for 28, so scenarios alternate between the
+ * two.
+ */
 async function signParity(parity: number, terms: LabTerms): Promise<SignedAuthorization> {
   for (;;) {
     const signed = await lab.sign(terms);
@@ -32,7 +35,7 @@ type Shape = {
   readonly code?: boolean;
 };
 
-/** Payments of payers and payees that have and keep a balance. */
+/** Makes payments whose payers and payees have a balance before and after. */
 async function payments({ count, payers, payees, terms = {}, code }: Shape): Promise<PlannablePayment[]> {
   const made: PlannablePayment[] = [];
   for (let i = 0; i < count; i += 1) {
@@ -60,19 +63,20 @@ function plan(given: readonly PlannablePayment[], gasModel: GasModel): PlannedBa
   return batch;
 }
 
-/** Gas used beyond what the model says. */
+/** The gas used, and how much of it the model does not explain. */
 async function excess(shape: Shape, gasModel: GasModel): Promise<{ used: number; excess: number }> {
   const batch = plan(await payments(shape), gasModel);
-  // The limit of a model without constants would be too low.
+  // The model lacks constants, so its own gas limit would be too low.
   const receipt = await lab.sendBatch({ ...batch, gasLimit: MAX_TRANSACTION_GAS });
   if (receipt.logs.length < 2 * shape.count) throw new Error("an item failed");
   const { predictedGas: gas } = batch;
-  // An interval's ends, for payers that count as having code though they have none: the model without its unknown part.
+  // For payers that count as having code although they have none, the model gives an interval. Its low end plus 3,000 gas
+  // for each payment is the model without its unknown part.
   const predicted = gas.kind === "exact" ? Number(gas.gas) : Number(gas.low) + 3_000 * shape.count;
   return { used: Number(receipt.gasUsed), excess: Number(receipt.gasUsed) - predicted };
 }
 
-/** Gas that each item of a router call spends in the token, and around it until the next item's call is done. */
+/** Gas that each item of a router call spends in the token, and around the token until the next item's call is done. */
 async function trace(items: readonly RouterItem[]): Promise<{ inToken: number; around: number }[]> {
   const data = encodeSettle({ token: lab.token, batchId: lab.randomHex(32), gasAllowance: 100_000n, items });
   const { transactionHash } = await lab.send({ to: lab.router, data, gas: 16_000_000n });
@@ -99,7 +103,7 @@ const signed = async (payer: number, payee: number, value: bigint) => {
   return signParity(0, { payer, payee: lab.payee(payee), value });
 };
 
-// The token: a call with everything warm, its two dirty SSTOREs taken off, and the rest of a lone transfer.
+// The token: a call with everything warm, without its two dirty SSTOREs, and the rest of a lone transfer.
 const repeated = await trace([
   compact(await signed(0, 0, 1n)),
   compact(await signed(0, 0, 1n)),
@@ -113,7 +117,7 @@ const transferGas = Math.round(repeated[2]!.inToken - 200 + (odd[0]!.inToken - e
 const loneBytes = await excess({ count: 1, payers: 1, payees: 1, code: true }, blank);
 const bytesOverloadGas = loneBytes.excess - lone.excess;
 
-// The router: intercept and slope of what the token does not explain.
+// The router: intercept and slope of the gas that the token does not explain.
 const withToken: GasModel = { ...blank, token: { ...blank.token, firstUseGas, transferGas, bytesOverloadGas } };
 const wideTerms = { validBefore: 2n ** 200n };
 const [compact10, compact300] = [
@@ -125,7 +129,7 @@ const baseGas = Math.round(compact10.excess - 10 * compactItemGas);
 const wide100 = await excess({ count: 100, payers: 10, payees: 10, terms: wideTerms }, withToken);
 const wideItemGas = Math.round((wide100.excess - baseGas) / 100);
 
-// Failing items: the dearest failure is a balance that is too low, of a cold payer to a cold payee.
+// Failing items: the dearest failure is a balance that is too low, from a cold payer to a cold payee.
 const drained = await trace([
   compact(await signed(0, 0, 1n)),
   compact(await signed(1, 1, 2_000n)),
@@ -155,7 +159,8 @@ const longSignature = async (bytes: number) => {
 };
 const signatureWordGas = Math.ceil(((await longSignature(8_192)) - (await longSignature(96))) / (256 - 3));
 
-// The smallest allowance with which the worst transfer settles: first of its transaction, cold payer, payee from zero.
+// The smallest allowance with which the worst transfer settles: the first of its transaction, from a cold payer to a
+// payee whose balance is zero.
 const worst = await signed(3, 3, 1_000n);
 await lab.setBalance(lab.payee(3), 0n);
 let [tooLow, enough] = [20_000n, 200_000n];
@@ -163,7 +168,7 @@ while (enough - tooLow > 1n) {
   const gasAllowance = (tooLow + enough) / 2n;
   const data = encodeSettle({ token: lab.token, batchId: lab.randomHex(32), gasAllowance, items: [compact(worst)] });
   const { data: answer = "0x" } = await lab.client.call({ to: lab.router, data, gas: 1_000_000n });
-  // The last word of the answer is the bitmap, whose first bit tells.
+  // The last word of the answer is the bitmap. Its first bit says whether the item failed.
   if (answer.slice(-64).startsWith("01")) tooLow = gasAllowance;
   else enough = gasAllowance;
 }

@@ -1,6 +1,7 @@
-// Puts other systems' binaries back into package-lock.json: `node scripts/dev/completeLock.ts`, after every npm install that
-// changed it. Where npm finds such an optional package in no registry it asks, npm leaves it out of the lockfile, and `npm ci`
-// then refuses the lockfile everywhere. What is added has a version and no integrity.
+// Puts other systems' binaries back into package-lock.json: `node scripts/dev/completeLock.ts`. Run it after every npm
+// install that changed the file. If npm finds such an optional package in no registry that it asks, it leaves the
+// package out of the lockfile, and `npm ci` then refuses the lockfile everywhere. An entry that is added has a version
+// and no integrity.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

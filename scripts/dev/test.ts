@@ -1,14 +1,14 @@
-// `npm test` and `npm run test:long`: every Solidity and TypeScript test, several groups of files at once. Randomised tests
-// are reduced in the former; what they run with is printed first, so that a failure can be repeated. With file names (or
-// any option of `hardhat test`) only those run, in one process.
+// `npm test` and `npm run test:long`: runs every Solidity and TypeScript test, several groups of files at once. `npm
+// test` reduces randomised tests. Their settings are printed first, so that a failure can be repeated. With file names
+// (or any option of `hardhat test`), only those run, in one process.
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { globSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 
-/** One more than cores are needed for: many tests wait for blocks. */
+/** One more than there are cores for: many tests wait for blocks. */
 const LANES = 3;
-/** Folders whose tests take longest, longest first: they start first, so that the lanes end at about the same time. */
+/** Folders whose tests take longest, longest first. They start first, so that the lanes end at about the same time. */
 const LONGEST = [
   "test/e2e",
   "test/e2e/channels",
@@ -17,7 +17,7 @@ const LONGEST = [
   "test/package",
   "test/src/journal/database",
 ];
-/** Files that one process tests at most. */
+/** The most files that one process tests. */
 const MOST_FILES = 10;
 const MOCHA = ["test", "mocha"] as const;
 const SOLIDITY: Group = { name: "Solidity", task: ["test", "solidity"], files: [] };
@@ -30,7 +30,7 @@ const seed = process.env.TRIBUTARY_SEED ?? String(randomInt(2 ** 31));
 const env = {
   ...process.env,
   TRIBUTARY_SEED: seed,
-  // Hundreds of processes load the same sources: each one after the first finds them compiled.
+  // Hundreds of processes load the same sources. All but the first find them compiled.
   NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node-compile"),
   ...(long ? { TRIBUTARY_LONG: "1" } : {}),
 };
@@ -52,7 +52,7 @@ if (chosen.length > 0) {
 
 async function runAll(): Promise<void> {
   const startedAt = Date.now();
-  // First and alone: what runs side by side afterwards must find the artifacts at rest.
+  // The build runs first and alone, so that the artifacts do not change under the groups that run side by side.
   const build = spawnSync(process.execPath, [hardhat, "build"], { cwd: root, encoding: "utf8", env });
   if (codeOf(build) !== 0) process.stdout.write(`${build.stdout}${build.stderr}`);
 
@@ -66,7 +66,7 @@ async function runAll(): Promise<void> {
 
   const sum = (word: string) => results.reduce((total, { output }) => total + countOf(output, word), 0);
   const broken = results.filter(({ code }) => code !== 0);
-  // Once more at the end, where they are seen.
+  // Failures are repeated at the end, where they are seen.
   for (const { name, output } of broken) console.log(`\n== failed: ${name}\n${failuresOf(output)}`);
   console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
   console.log(`${sum("passing")} passed, ${sum("failing")} failed`);
@@ -75,7 +75,7 @@ async function runAll(): Promise<void> {
 
 type Group = { readonly name: string; readonly task: readonly string[]; readonly files: readonly string[] };
 
-/** The test files by folder; a folder of many is cut into pieces. */
+/** The test files by folder. A folder of many files is cut into pieces. */
 function groups(): Group[] {
   const byFolder = new Map<string, string[]>();
   for (const path of globSync("test/**/*.test.ts", { cwd: root }).sort()) {
@@ -85,7 +85,7 @@ function groups(): Group[] {
   }
   const all = [...byFolder].flatMap(([name, files]): Group[] => {
     const pieces = Math.ceil(files.length / MOST_FILES);
-    // Even ones: the last would hold what is left.
+    // The pieces are even, so that the last is not much smaller.
     const size = Math.ceil(files.length / pieces);
     return Array.from({ length: pieces }, (_, i) => {
       return {
@@ -102,11 +102,11 @@ function groups(): Group[] {
   return [...all, SOLIDITY].sort((a, b) => rank(a) - rank(b));
 }
 
-/** Runs one group and prints what it said when it is through, so that lanes do not talk at once. */
+/** Runs one group. Its output is printed when it is done, so that the lanes' outputs do not mix. */
 function runGroup({ name, task, files }: Group): Promise<{ name: string; code: number; output: string }> {
   return new Promise((resolve) => {
     const startedAt = Date.now();
-    // One that does not end has left something running. It is no measure: a busy machine may take many times as long.
+    // Ends a group that left something running. It measures nothing: a busy machine may take many times as long.
     const timeout = long ? 36_000_000 : 5_400_000;
     const child = spawn(process.execPath, [hardhat, ...task, "--no-compile", ...files], { cwd: root, env, timeout });
     let output = "";
@@ -122,7 +122,7 @@ function runGroup({ name, task, files }: Group): Promise<{ name: string; code: n
   });
 }
 
-/** What a group said of its failures; its last lines, where it did not come that far. */
+/** What a group said about its failures, or its last lines if it did not get that far. */
 function failuresOf(output: string): string {
   const start = output.search(/^ *\d+ failing$/m);
   return (start < 0 ? output.slice(-2_000) : output.slice(start, start + 8_000)).trimEnd();
