@@ -4,11 +4,11 @@ import type { Logger } from "../logger.ts";
 
 const AGAIN_AFTER_MS = 60_000;
 
-/** What a person has to look at. Each is told once a minute while it lasts. */
+/** Something that a person has to look at. It is told once a minute while it lasts. */
 export type KeeperAlert = {
   readonly kind: /** Half of a withdrawal's delay has passed, or more, and something is still unclaimed. */
     | "claim-in-danger"
-    /** There is something to claim, and no key to do so. */
+    /** There is something to claim, but no key to claim it with. */
     | "key-missing"
     /** The sending key has too little for the gas. */
     | "purse-low"
@@ -20,7 +20,7 @@ export type KeeperAlert = {
   readonly address?: Address;
 };
 
-/** Says alerts, each about the same thing once a minute. */
+/** Logs and tells alerts; those of one kind about the same thing at most once a minute. */
 export function createAlerts(clock: Clock, logger: Logger, tell: (alert: KeeperAlert) => void) {
   const saidAtMs = new Map<string, number>();
   return {

@@ -1,4 +1,4 @@
-// What `import … from "tributary/keeper"` gives: a merchant's side of x402 channels (scheme batch-settlement).
+// The exports of "tributary/keeper": a merchant's side of x402 channels (scheme batch-settlement).
 export type { Clock } from "../clock.ts";
 export type { Logger } from "../logger.ts";
 export type { KeeperAlert } from "./alerts.ts";

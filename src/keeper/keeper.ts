@@ -25,15 +25,16 @@ import { serveRequests } from "./requests.ts";
 import { readChannelStatus } from "./status.ts";
 import type { ChannelKeeper, ClaimReport, KeeperOptions, SweepReport } from "./types.ts";
 
-/** How long somebody who asks for a claim or a sweep waits for one that is under way. */
+/** How long to wait for a call that is under way when somebody asks for the same claim or sweep. */
 const JOIN_MS = 15_000;
-/** How often it looks whether it is asked for something. */
+/** How often the keeper looks for requests in the journal. */
 const REQUESTS_MS = 500;
 
 /**
- * Starts a merchant's keeper: it follows the withdrawals of the merchant's channels on the chain, claims what is earned
- * before a payer can take it back, claims and sweeps for its value otherwise, and says what stands in the way.
- * @throws KeeperPolicyError where the policy is out of its range.
+ * Starts a merchant's keeper. It follows withdrawals from the merchant's channels on the chain and claims what is
+ * earned before a payer can take it back. Otherwise it claims and sweeps when the policy says that it pays. It reports
+ * what stands in the way.
+ * @throws KeeperPolicyError if a value of the policy is out of its range.
  */
 export function createChannelKeeper(client: ChainClient, options: KeeperOptions): ChannelKeeper {
   const { journal, engine, keys, metrics, clock = systemClock, logger = silentLogger } = options;
@@ -73,11 +74,11 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
   });
   let lastAuditMs = Number.NEGATIVE_INFINITY;
   let lastPrices: Prices | undefined;
-  /** Rounds and what is asked for go one behind the other: two of them must not claim the same. */
+  /** Rounds and requests run one after the other, so that no two of them claim the same. */
   const inTurn = mutex();
 
   const senders = () => engine.accounts().map(({ address }) => address as Address);
-  /** @param isAsked Whether somebody asked for it: then it may cost more than it brings. */
+  /** @param isAsked Whether somebody asked for the claim: then it may cost more than it brings. */
   const composePort = (isAsked = false): ComposePort => {
     const nowMs = clock.now();
     const deadlineSeconds = BigInt(Math.ceil((nowMs + policy.callTimeoutMs) / 1000));
@@ -101,12 +102,12 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
       await claimAndSweep();
       metrics?.looked();
     } finally {
-      // Also where the node does not answer: then above all.
+      // Also if the node does not answer: that is when it matters most.
       await sayDangers(nowSeconds);
     }
   }
 
-  /** What the policy asks for now. Nobody waits for it: the runner does. */
+  /** Starts the claims and sweeps that the policy asks for now. A round does not wait for them: the runner does. */
   async function claimAndSweep(): Promise<void> {
     const prices = await readPrices(client, policy, clock.now());
     lastPrices = prices;
@@ -137,7 +138,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     const busy = new Set((await runner.open()).flatMap(({ sweeps }) => sweeps.map(receiverName)));
     const receivers = await journal.channelReceivers(chainId);
     const sweeps = chooseSweeps(receivers, claimed, prices).filter((one) => !busy.has(receiverName(one)));
-    // Behind the claims: one key's transactions are mined in the order in which its calls were taken.
+    // Sweeps go after the claims: one key's transactions are mined in the order in which its calls were taken.
     await Promise.all(sweeps.map((sweep) => runner.start(composeSweep(composePort(), sweep))));
     const left = receivers.filter((one) => {
       const isChosen = busy.has(receiverName(one)) || sweeps.some((sweep) => receiverName(sweep) === receiverName(one));
@@ -147,7 +148,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     if (groups.length > 0) await lookAtPurse(prices.gasPriceWei);
   }
 
-  /** Channels with something to claim that no open call claims, but for those with these keys. */
+  /** Channels with something to claim that no open call claims. Calls with the keys in `except` do not count. */
   async function unclaimedRows(except: ReadonlySet<string> = new Set()): Promise<ChannelRow[]> {
     const open = (await runner.open()).filter(({ key }) => !except.has(key));
     const busy = new Set(open.flatMap(({ claims }) => claims.map(({ channelId }) => channelId)));
@@ -188,7 +189,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
         const { withdrawal, channelId } = row;
         const unclaimed = unclaimedOf(row);
         if (withdrawal === undefined || unclaimed === 0n) continue;
-        // What costs more to claim than it brings is no loss.
+        // If a claim costs more than it brings, not making it is no loss.
         if (lastPrices !== undefined && netOf(row, lastPrices) <= claimCost(1, lastPrices)) continue;
         const halfway = (withdrawal.initiatedAt + withdrawal.finalizeAfter) / 2;
         if (nowSeconds < halfway) continue;
@@ -223,7 +224,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
       })),
     );
 
-  /** The channels asked for, or all with something unclaimed. */
+  /** The channels asked for; if none are named, all that have something unclaimed and are in no open call. */
   async function askedRows(channelIds: readonly Hex[] | undefined): Promise<readonly ChannelRow[]> {
     if (channelIds === undefined) return unclaimedRows();
     const ids = channelIds.map((id) => id.toLowerCase() as Hex);
@@ -240,7 +241,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     const wanted = channelIds === undefined ? undefined : new Set(channelIds.map((id) => id.toLowerCase()));
     const isWanted = ({ channelId }: { readonly channelId: Hex }) => wanted === undefined || wanted.has(channelId);
     const join = (calls: readonly KeeperCall[]) => Promise.all(calls.map((call) => runner.join(call, JOIN_MS)));
-    // What is being claimed, by whomever of this journal, is not claimed a second time, unless it seems to be stuck.
+    // If another call of this journal claims a channel already, it is not claimed again, unless that call seems stuck.
     const before = await inTurn(async () => (await runner.open()).filter(({ claims }) => claims.some(isWanted)));
     const joined = await join(before);
     const { bad, withoutKey, others, started } = await inTurn(async () => {
@@ -256,7 +257,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
         bad.push(...composed.bad);
         calls.push(...composed.calls);
       }
-      // Once they are stored, a round knows of them, and may go on while they are waited for.
+      // Once the calls are stored, rounds know of them. So rounds may go on while this waits for the calls.
       return { bad, withoutKey, others, started: await Promise.all(calls.map(runner.begin)) };
     });
     const results = [...joined, ...(await join(others)), ...(await Promise.all(started.map((end) => end())))];
@@ -271,7 +272,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
       claimed: claimed.filter(isWanted),
       bad,
       withoutKey: withoutKey.map(({ channelId }) => channelId),
-      // A call that failed may have been followed by one that did not.
+      // A failed call may have been followed by one that settled.
       failed: failed.filter((channelId) => {
         return isWanted({ channelId }) && !claimed.some((one) => one.channelId === channelId);
       }),
@@ -320,7 +321,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
       }),
   };
 
-  /** Does what is asked for in the journal, by who has no right to send from these keys beside it. */
+  /** Does what others ask for in the journal: they have no right to send from these keys while this keeper does. */
   let serve: (() => Promise<void>) | undefined;
   async function serveOnce(): Promise<void> {
     serve ??= await serveRequests({ journal, chainId, clock, senders: senders(), keeper: byHand });
@@ -351,7 +352,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     },
     close: async () => {
       closing.abort();
-      // What was asked for waits for its calls.
+      // Requests wait for their calls, so the calls' waiting has to end first.
       await runner.close();
       await Promise.all(loops.map(({ ended }) => ended));
       await inTurn(async () => undefined);

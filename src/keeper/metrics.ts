@@ -8,14 +8,14 @@ import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import type { KeeperAlert } from "./alerts.ts";
 import { everyChannel, unclaimedOf } from "./channels/rows.ts";
 
-/** What a keeper counts, for Prometheus. Nothing in it names a channel, a payer or a receiver. */
+/** A keeper's metrics, for Prometheus. They name no channel, payer or receiver. */
 export type KeeperMetrics = {
   readonly alerted: (kind: KeeperAlert["kind"]) => void;
-  /** A call settled, with its row; without one, it failed. */
+  /** A call has ended: it settled if there is a row, it failed if there is none. */
   readonly concluded: (call: KeeperCall, row: PaymentRow | undefined) => void;
-  /** A round went through. */
+  /** A round has gone through. */
   readonly looked: () => void;
-  /** The text format, with the gauges read from the journal now. What the journal or the node does not answer is left out. */
+  /** The text format, with gauges read now. Gauges for which the journal or the node gives no answer are left out. */
   readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
 };
 
@@ -73,7 +73,7 @@ export function createKeeperMetrics(
       amounts.set(name, entry);
       return entry;
     };
-    // These outlive their channels: a token of which nothing is left is 0.
+    // Receivers outlive their channels, so a token of which nothing is left shows as 0.
     for (const one of await journal.channelReceivers(chainId)) of(one.token).unswept += one.unswept;
     for await (const page of everyChannel(journal, chainId, "unclaimed")) {
       earning += page.length;
@@ -90,7 +90,7 @@ export function createKeeperMetrics(
       unclaimed.set({ token }, Number(amount.unclaimed));
       unswept.set({ token }, Number(amount.unswept));
     }
-    // Without labels a gauge begins as 0, which would be a deadline.
+    // A gauge without labels begins as 0, which would read as a deadline.
     deadline.remove();
     if (Number.isFinite(nearest)) deadline.set(nearest - clock.now() / 1000);
   }
@@ -101,7 +101,7 @@ export function createKeeperMetrics(
       openCalls.set((await journal.keeperCalls(chainId)).filter(({ state }) => state === "open").length);
       journalUp.set(journal.fault() === undefined ? 1 : 0);
     } catch {
-      // Nothing is better than what was so a while ago.
+      // No value is better than an old one.
       for (const one of [channels, unclaimedChannels, withdrawing, deadline, openCalls]) one.remove();
       for (const one of [unclaimed, unswept]) one.reset();
       journalUp.set(0);

@@ -8,8 +8,9 @@ import type { RefundResult } from "./calls/refund.ts";
 import { ChannelError } from "./channels/errors.ts";
 import type { ChannelKeeper, ClaimReport, SweepReport } from "./types.ts";
 
-// A keeper holds its purse's key alone. So whoever wants something claimed beside it asks it, in the journal: a request lies
-// in one place for each chain, is taken by exactly one keeper or withdrawn by who asked, and its answer lies under its id.
+// While a keeper runs, nobody else sends from its purse. So another process that wants something claimed asks the
+// keeper, in the journal. Each chain has one place for a request. A request is taken by exactly one keeper or withdrawn
+// by whoever asked, and its answer is stored under its id.
 
 /** What a keeper may be asked for. */
 export type KeeperTask =
@@ -17,48 +18,48 @@ export type KeeperTask =
   | { readonly kind: "sweep"; readonly receivers?: readonly Address[] | undefined }
   | { readonly kind: "refund"; readonly channelId: Hex; readonly amount?: bigint | undefined };
 
-/** What it did. */
+/** What the keeper did. */
 export type KeeperAnswer =
   | { readonly kind: "claim"; readonly report: ClaimReport }
   | { readonly kind: "sweep"; readonly report: SweepReport }
   | { readonly kind: "refund"; readonly report: RefundResult }
-  /** It could not; where `isRefused`, because of what was asked. */
+  /** The keeper could not do it. `isRefused` says whether the reason is what was asked. */
   | {
       readonly kind: "error";
       readonly isRefused: boolean;
       readonly message: string;
       readonly hint?: string | undefined;
     }
-  /** It took the request and said no more: what became of it is unknown. */
+  /** A keeper took the request and did not answer: the outcome is unknown. */
   | { readonly kind: "unanswered" };
 
-/** A keeper that has the right to send from its keys, as its journal says. */
+/** A keeper that holds the right to send from its keys, by what the journal says. */
 export type RunningKeeper = {
   readonly id: string;
   readonly senders: readonly Address[];
   readonly place: { readonly host: string; readonly pid: number };
 };
 
-/** Older requests are of somebody who is gone: longer than anybody waits for a keeper to take one. */
+/** Who made an older request is gone: nobody waits this long for a keeper to take one. */
 const STALE_MS = 120_000;
 const POLL_MS = 250;
-/** What nobody took for so long is withdrawn. */
+/** A request that nobody took in this time is withdrawn. */
 const UNTAKEN_MS = 20_000;
-/** A call is given up by then, or mined. */
+/** How long to wait for an answer: by then, a call is given up or mined. */
 const UNANSWERED_MS = 300_000;
 const WITHDRAWN = "withdrawn";
 
 const slotOf = (chainId: number) => `keeper-request:${chainId}`;
 const takenOf = (chainId: number, id: string) => `keeper-taken:${chainId}:${id}`;
 const answerOf = (chainId: number, id: string) => `keeper-answer:${chainId}:${id}`;
-// By purse: several keepers may run on a journal, and each of them may end before the others.
+// Keyed by purse: several keepers may run on one journal, and each may end before the others.
 const presenceOf = (chainId: number, sender: string) => `keeper:${chainId}:${sender.toLowerCase()}`;
 
 type Notes = Pick<Journal, "cursor" | "setCursor" | "setOnce" | "unset">;
 
 /**
- * Says in the journal that a keeper runs here and does what it is asked for.
- * @returns Looks for a request once, and does it; to be called again and again.
+ * Says in the journal that a keeper runs here and takes requests.
+ * @returns A function that looks for a request once, and does it. Call it again and again.
  */
 export async function serveRequests(port: {
   readonly journal: Notes;
@@ -80,7 +81,7 @@ export async function serveRequests(port: {
       return;
     }
     if ((await journal.setOnce(takenOf(chainId, request.id), me)) !== me) return;
-    // It may have been withdrawn, or done by another keeper, since it was read.
+    // The request may have been withdrawn, or done by another keeper, since it was read.
     if ((await journal.cursor(slotOf(chainId))) !== asked) {
       await journal.unset(takenOf(chainId, request.id), me);
       return;
@@ -113,7 +114,7 @@ async function work(
   }
 }
 
-/** The keepers that run on a journal, as far as the leases of their keys say. */
+/** The keepers that run on a journal, judged by the leases of their keys. */
 export async function findKeepers(
   journal: Pick<Journal, "cursor" | "senders">,
   chainId: number,
@@ -124,7 +125,7 @@ export async function findKeepers(
     const note = await journal.cursor(presenceOf(chainId, sender));
     if (note === undefined) continue;
     const keeper = presenceSchema.parse(JSON.parse(note));
-    // Whether it really lives is seen when it is asked.
+    // A lease may outlive its process: whether the keeper still runs shows when it is asked.
     const isHeld = keeper.senders.every((own) => {
       const lease = known.find((one) => one.sender.toLowerCase() === own.toLowerCase())?.lease;
       const isSame = lease?.place?.pid === keeper.place.pid && lease.place.host === keeper.place.host;
@@ -143,8 +144,8 @@ type AskPort = {
 };
 
 /**
- * Asks the keeper of a journal, and waits for what it says. Undefined where no keeper took the request: then it is withdrawn, and
- * no keeper will ever do it.
+ * Asks the keeper of a journal, and waits for its answer. Undefined if no keeper took the request, or the signal
+ * aborted before one did: then no keeper will ever do it.
  */
 export async function askKeeper(
   { journal, chainId, clock, signal }: AskPort,
@@ -156,7 +157,7 @@ export async function askKeeper(
     request = encode({ id, askedAtMs: clock.now(), task });
     const there = await journal.setOnce(slotOf(chainId), request);
     if (there === request) break;
-    // Somebody else asks; who asked and was killed lets others wait no longer than that.
+    // Somebody else's request is there. If its process was killed, others wait until the request is stale.
     const other = readRequest(there);
     if (other === undefined || clock.now() - other.askedAtMs > STALE_MS) await journal.unset(slotOf(chainId), there);
     await clock.sleep(POLL_MS, signal);
@@ -181,14 +182,14 @@ export async function askKeeper(
         return undefined;
       }
     }
-    // One that died meanwhile says nothing any more.
+    // A keeper that died meanwhile will not answer.
     if (waitedMs > UNANSWERED_MS || (isTaken && (await isGone()))) {
       return { kind: "unanswered" };
     }
     await clock.sleep(POLL_MS, signal);
   }
 
-  /** Whether the keeper that took it runs no more. */
+  /** Whether the keeper that took the request no longer runs. */
   async function isGone(): Promise<boolean> {
     const by = await journal.cursor(takenOf(chainId, id));
     return !(await findKeepers(journal, chainId)).some((keeper) => keeper.id === by);

@@ -6,7 +6,10 @@ import type { KeeperStatus } from "./types.ts";
 
 type Authorizers = Map<Address, { signs: "key" | "sender" | "missing"; channels: number; unclaimed: bigint }>;
 
-/** What is unclaimed, by who signs for it, and how many payers withdraw. */
+/**
+ * What is unclaimed, by receiver authorizer; what each receiver has unswept; and how many channels are under
+ * withdrawal.
+ */
 export async function readChannelStatus(
   journal: Journal,
   chainId: number,

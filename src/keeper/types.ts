@@ -12,11 +12,11 @@ import type { KeeperPolicy } from "./due/policy.ts";
 import type { KeeperWaiting } from "./due/waiting.ts";
 import type { KeeperMetrics } from "./metrics.ts";
 
-/** Everything that a keeper works with. It closes none of it. */
+/** Everything that a keeper works with. The keeper closes none of it. */
 export type KeeperOptions = {
-  /** Where the servers' channels are, see `createChannelStorage`. */
+  /** The journal with the servers' channels; see `createChannelStorage`. */
   readonly journal: Journal;
-  /** Sends and pays for the gas; on the same store. */
+  /** The engine that sends the calls and pays for their gas. It uses the same store. */
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome" | "accounts">;
   /** The receiver authorizers' keys. */
   readonly keys: readonly AuthorizerKey[];
@@ -24,24 +24,24 @@ export type KeeperOptions = {
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly onAlert?: (alert: KeeperAlert) => void;
-  /** Told of each claim, sweep and refund once it is mined, for each payee. */
+  /** Told of each claim, sweep and refund once it is mined, payee by payee. */
   readonly onActivity?: (activity: KeeperActivity) => void;
   /** Told why something is not claimed or swept, when that begins. */
   readonly onWaiting?: (waiting: KeeperWaiting) => void;
   /**
-   * Where it begins to read the chain, once in a journal. Where it is left out, that is where the last keeper stopped, or the newest
-   * block.
+   * The block at which to begin reading the chain, used once in a journal. By default the keeper begins where the last
+   * keeper stopped, or at the newest block if there was none.
    */
   readonly firstBlock?: bigint | undefined;
-  /** Told what happens, see `createKeeperMetrics`. */
+  /** Told what happens; see `createKeeperMetrics`. */
   readonly metrics?: KeeperMetrics | undefined;
-  /** Whether it works by itself until it is closed; by default it does. */
+  /** Whether the keeper makes its rounds and serves requests by itself until it is closed. Default true. */
   readonly isWatching?: boolean;
 };
 
-/** What became of a claim that was asked for. */
+/** The outcome of a claim that was asked for. */
 export type ClaimReport = {
-  /** What the channels have been claimed up to, in all. */
+  /** Channels that were claimed. `totalClaimed` is what has been claimed in all, in atomic units. */
   readonly claimed: readonly { readonly channelId: Hex; readonly totalClaimed: bigint; readonly transaction: Hex }[];
   readonly bad: readonly BadVoucher[];
   /** Channels that no key here may claim. */
@@ -75,23 +75,23 @@ export type KeeperStatus = {
   readonly receivers: readonly ChannelReceiver[];
   readonly withdrawals: number;
   readonly openCalls: number;
-  /** What the last round left where it was, and why. */
+  /** What the last round did not claim or sweep, and why. */
   readonly waiting: readonly KeeperWaiting[];
 };
 
 export type ChannelKeeper = {
-  /** Looks at the chain and the channels once, and does what is due. Its calls are decided later. */
+  /** Looks at the chain and the channels once, and starts what is due. It does not wait for its calls. */
   readonly round: () => Promise<void>;
-  /** Claims these channels (all, if none are named) now, even where that costs more than it brings. */
+  /** Claims these channels (all, if none are named) now, even if that costs more than it brings. */
   readonly claim: (channelIds?: readonly Hex[]) => Promise<ClaimReport>;
   /** Sweeps to these receivers (all, if none are named) now. */
   readonly sweep: (receivers?: readonly Address[]) => Promise<SweepReport>;
   /**
-   * Claims a channel and gives the rest, or `amount` of it, back to the payer.
-   * @throws ChannelError where that cannot be done.
+   * Claims a channel and gives the rest back to the payer, or `amount` of the rest, in atomic units.
+   * @throws ChannelError if that cannot be done.
    */
   readonly refund: (channelId: Hex, amount?: bigint) => Promise<RefundResult>;
   readonly status: () => Promise<KeeperStatus>;
-  /** Ends its work. What was sent is taken up by the next keeper. */
+  /** Ends the keeper's work. The next keeper takes up the calls that were sent. */
   readonly close: () => Promise<void>;
 };

@@ -7,20 +7,20 @@ export type KeeperActivity = {
   /** Who the money is, or was, for. */
   readonly payee: Address;
   readonly token: Address;
-  /** In all, in atomic units. */
+  /** The total, in atomic units. */
   readonly amount: bigint;
-  /** Of which channels, and how much of each; none of a sweep, which takes the money of all of them. */
+  /** The channels, and how much of each. Empty for a sweep, which takes the money of all channels. */
   readonly channels: readonly { readonly channelId: Hex; readonly payer: Address; readonly amount: bigint }[];
   readonly transaction: Hex;
   readonly blockNumber: bigint;
-  /** What the whole call took, which may have claimed for several payees: its part of a transaction that it shared. */
+  /** Gas of the whole call, which may have claimed for several payees. If it shared a transaction, its part of that. */
   readonly gasUsed: bigint;
   readonly feeWei: bigint;
 };
 
 const KINDS = { claim: "claimed", sweep: "swept", refund: "refunded" } as const;
 
-/** What a call did, by payee, out of the events of its transaction: others may have been in it. */
+/** What a call did, by payee, from the events of its transaction. Other calls may have been in the same transaction. */
 export function activitiesOf(
   { claims, sweeps, refunds = [] }: KeeperCall,
   { evidence }: PaymentRow,

@@ -11,13 +11,16 @@ import { changeRows } from "../channels/rows.ts";
 import { lookAt, lookAtReceivers, type WatchPort } from "../channels/watch.ts";
 import { activitiesOf, type KeeperActivity } from "./activity.ts";
 
-/** How long a call is waited for behind the time in which it may be sent: what was sent then is mined by now, or stuck. */
+/** How long to wait for a call after its time to be sent is over. What was sent by then is mined by now, or stuck. */
 const RUN_LONGER_MS = 30_000;
 
 /** What became of a call. */
 export type CallResult = {
   readonly call: KeeperCall;
-  /** As the journal has it; undefined where it was not decided in time, or the engine closed or failed: the call stays open. */
+  /**
+   * The call's row in the journal. Undefined if the call was not decided in time, or the engine closed or failed: then
+   * it stays open. Also undefined if the engine refused the call: then it is forgotten.
+   */
   readonly row: PaymentRow | undefined;
 };
 
@@ -25,17 +28,19 @@ export type CallRunner = {
   /** Stores a call and hands it to the engine. `ended` never rejects. */
   readonly start: (call: KeeperCall) => Promise<{ readonly ended: Promise<CallResult> }>;
   /**
-   * The same, and waits for what becomes of it, but not for ever: a transaction of a purse that is empty is decided when
-   * somebody fills it.
+   * Does what `start` does, and waits for the result, but not forever: while a purse is empty, its transactions are not
+   * decided until somebody fills it.
    */
   readonly run: (call: KeeperCall) => Promise<CallResult>;
-  /** The first half of {@link CallRunner.run}: the call is stored and handed over. What it resolves to is the second half. */
+  /** The first half of {@link CallRunner.run}: stores the call and hands it over. It resolves to the second half. */
   readonly begin: (call: KeeperCall) => Promise<() => Promise<CallResult>>;
-  /** Waits so long for what becomes of a call that is stored. */
+  /** Waits for the result of a stored call, for `forMs` at most. */
   readonly join: (call: KeeperCall, forMs: number) => Promise<CallResult>;
-  /** Takes up calls that nobody waits for, of a process before this one too, and looks whether mined ones are final. */
+  /**
+   * Takes up calls that nobody waits for, also those of an earlier process, and checks whether mined ones are final.
+   */
   readonly follow: () => Promise<void>;
-  /** Calls that are not decided. */
+  /** Calls that are not decided yet. */
   readonly open: () => Promise<readonly KeeperCall[]>;
   /** Ends all waiting. */
   readonly close: () => Promise<void>;
@@ -47,15 +52,16 @@ type Port = WatchPort & {
   readonly policy: { readonly callTimeoutMs: number };
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome">;
   readonly logger: Logger;
-  /** Told of calls that did what they were to do, and what that was. */
+  /** Told of each call that settled, and what it did. */
   readonly onDone: (call: KeeperCall, row: PaymentRow, activities: readonly KeeperActivity[]) => void;
   /** Told of calls that failed. */
   readonly onFailed: (call: KeeperCall, why: string) => void;
 };
 
 /**
- * Sends a keeper's calls through an engine. A call is in the journal before the engine has it, and the engine knows it by
- * its key: killed at any point, the next process finds it and waits on. What it did is noted before it is forgotten.
+ * Sends a keeper's calls through an engine. A call is in the journal before the engine has it, and the engine knows it
+ * by its key. So if this process is killed at any point, the next one finds the call and keeps waiting. What a call did
+ * is noted before the call is forgotten.
  */
 export function createCallRunner(port: Port): CallRunner {
   const { journal, client, engine, logger, clock } = port;
@@ -84,7 +90,7 @@ export function createCallRunner(port: Port): CallRunner {
     return entry;
   }
 
-  /** Its row in the journal; undefined where the engine does not take it. */
+  /** Hands a call to the engine. Resolves to its row in the journal; undefined if the engine refuses it. */
   async function accept(call: KeeperCall): Promise<PaymentRow | undefined> {
     const { key, to, data, gas, proof, deadlineSeconds } = call;
     const admission = await engine.acceptCall({ key, to, data, gas, proof, deadlineSeconds, source: "channels" });
@@ -97,13 +103,13 @@ export function createCallRunner(port: Port): CallRunner {
   async function conclude(call: KeeperCall, row: PaymentRow): Promise<void> {
     const { claims, sweeps } = call;
     if (row.state !== "settled") {
-      // It may have failed because somebody else did the same: what the chain says counts.
+      // It may have failed because somebody else did the same, so ask the chain.
       await lookAgain(call);
       await journal.removeKeeperCall(call.key);
       if (!(await isDone(call))) port.onFailed(call, whyOf(row));
       return;
     }
-    // Before a channel is forgotten that is claimed to the end.
+    // Noted first: a channel that is fully claimed may be forgotten below.
     const events = row.evidence.kind === "receipt" ? await noteTransaction(port, row.evidence.transactionHash) : [];
     const done = new Map(claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
     await changeRows(journal, [...done.keys()], clock.now(), (one) => {
@@ -117,19 +123,19 @@ export function createCallRunner(port: Port): CallRunner {
     port.onDone(call, row, activitiesOf(call, row, events));
   }
 
-  /** Whether everything that a call was to claim and sweep is claimed and swept, by whomever. */
+  /** Whether everything that a call should claim and sweep is claimed and swept, no matter by whom. */
   async function isDone({ claims, sweeps }: KeeperCall): Promise<boolean> {
     const rows = await journal.channels(claims.map(({ channelId }) => channelId));
     const due = (await journal.channelReceivers(client.chain.id)).filter(({ unswept }) => unswept > 0n);
     const isClaimed = claims.every(({ channelId, totalClaimed }) => {
-      // A row that is gone was deleted by the server and is claimed to the end.
+      // If a row is gone, the server deleted it and it is fully claimed.
       return (rows.get(channelId)?.claimed ?? totalClaimed) >= totalClaimed;
     });
     const isSwept = sweeps.every((sweep) => !due.some((one) => isSame(one, sweep)));
     return claims.length + sweeps.length > 0 && isClaimed && isSwept;
   }
 
-  /** A mined call is forgotten when it is final; what a reorganisation undid for good is claimed anew. */
+  /** Forgets mined calls that are final. What a reorganisation undid for good can be claimed again. */
   async function finish(calls: readonly KeeperCall[]): Promise<void> {
     if (calls.length === 0) return;
     const rows = new Map((await journal.withIdentities(calls.map(identityOf))).map((row) => [row.identity, row]));

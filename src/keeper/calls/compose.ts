@@ -24,12 +24,13 @@ import type { Authority } from "./authority.ts";
 export type ComposePort = {
   readonly client: ChainClient;
   readonly maxRows: number;
-  /** Gas for a check by an account with code, and for a claim whatever it brings; see `KeeperPolicy`. */
+  /** Gas for one signature check by an account with code: `maxSignerGas` of `KeeperPolicy`. */
   readonly signerGas: bigint;
+  /** Gas that a claim may take however little it brings; see `KeeperPolicy`. */
   readonly gasFloor: bigint;
-  /** Price of one ether in millionths of a dollar; 0 where a claim may cost more than it brings. */
+  /** Price of one ether in millionths of a dollar; 0 if a claim may cost more than it brings. */
   readonly etherMicroUsd: bigint;
-  /** Who sends, for what depends on it. */
+  /** The accounts that may send. Some choices depend on them. */
   readonly senders: readonly Address[];
   readonly nowMs: number;
   readonly deadlineSeconds: bigint;
@@ -38,13 +39,13 @@ export type ComposePort = {
 /** A voucher that cannot be claimed, or not in full. */
 export type BadVoucher = { readonly channelId: Hex; readonly reason: string };
 
-/** `claimed` is what the chain has of it. */
+/** A claim of one channel. `claimed` is how much of it is claimed on the chain already. */
 type Claim = { readonly row: ChannelRow; readonly claim: VoucherClaim; readonly claimed: bigint };
 
 /**
- * Calls that claim these channels, all of one authority, as far as the chain says that there is something to claim. Vouchers
- * that would make a claim fail are found by eth_call and left out.
- * @throws ChainUnavailableError where the node does not answer.
+ * Composes calls that claim those of these channels that the chain says have something to claim. All channels are of
+ * one authority. Vouchers that would make a claim fail are found beforehand (see `findBadRows`) and left out.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function composeClaims(
   port: ComposePort,
@@ -84,13 +85,16 @@ export async function composeClaims(
 
 type Group = { readonly group: readonly Claim[]; readonly walletChecks: number; readonly isStrange: boolean };
 
-/** Channels in one claim whose payers sign for themselves: one whose account is given code can make it fail. */
+/**
+ * The most channels in one claim whose payers sign for themselves: if one payer's account is given code, the claim can
+ * fail.
+ */
 const MAX_SELF_SIGNED = 8;
 
 /**
- * Claims that go together. Vouchers of keys do, any number of them. A payer who signs without a key of the channel's own may be
- * given code at any moment (EIP-7702), which then says what the voucher is worth: few of these share a claim, and none that
- * failed before; one with code goes alone.
+ * Groups claims that can share a call. Channels with a signing key of their own go together, up to `maxRows`. A payer
+ * who signs without such a key may be given code at any moment (EIP-7702), and that code then decides whether the
+ * voucher is valid. So only a few of these share a claim. One that has code, or failed before, goes alone.
  */
 async function groupsOf({ client, maxRows }: ComposePort, claims: readonly Claim[]): Promise<readonly Group[]> {
   const own = claims.filter(({ claim }) => isSelfSigned(claim.voucher.channel));
@@ -111,7 +115,7 @@ function chunks<T>(items: readonly T[], length: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
 }
 
-/** What is to be claimed of a channel: no more than it holds, and nothing where that is claimed. */
+/** The claim to make for a channel, for no more than it holds; undefined if that much is claimed already. */
 export function claimOf(
   row: ChannelRow,
   { balance, totalClaimed }: Pick<ChainChannel, "balance" | "totalClaimed">,
@@ -127,13 +131,13 @@ export function claimOf(
   };
 }
 
-/** The terms of a channel as the contract takes them. */
+/** The terms of a channel, in the form that the contract takes. */
 export function configOf({ record: { channelConfig } }: Pick<ChannelRow, "record">): ChannelConfig {
   const { payer, payerAuthorizer, receiver, receiverAuthorizer, token, withdrawDelay, salt } = channelConfig;
   return { payer, payerAuthorizer, receiver, receiverAuthorizer, token, withdrawDelay, salt };
 }
 
-/** Payers with code, in lower case, of claims whose payers sign their vouchers themselves. */
+/** The payers that have code, in lower case, among claims whose payers sign their vouchers themselves. */
 async function findWallets(client: ChainClient, own: readonly Claim[]): Promise<ReadonlySet<string>> {
   const [first] = own;
   if (first === undefined) return new Set();
@@ -141,7 +145,10 @@ async function findWallets(client: ChainClient, own: readonly Claim[]): Promise<
   return readCodes(client, first.claim.voucher.channel.token, payers);
 }
 
-/** The call that claims these; undefined where code has a say in it and it would cost more than it brings. */
+/**
+ * The call that claims these. Undefined if the result depends on code that is not the contract's, and the call would
+ * cost more than it brings or fails in an eth_call.
+ */
 async function callOf(
   port: ComposePort,
   authority: Authority,
@@ -158,7 +165,7 @@ async function callOf(
   if (call.proof !== undefined && checks === 0 && !isStrange) return keeperCall(port, call, { claims, sweeps: [] });
 
   const to = BATCH_SETTLEMENT_ADDRESS;
-  // What failed before has been paid for out of what the channel holds.
+  // The gas of failed claims counts against what the channel holds.
   const wasted = good.reduce((sum, { row }) => sum + (row.fault?.gas ?? 0n), 0n);
   const microUsd = rows.reduce((sum, { totalClaimed }, i) => sum + totalClaimed - good[i]!.claimed, 0n);
   const worth = isStrange
@@ -172,7 +179,7 @@ async function callOf(
   return passes ? keeperCall(port, { data: call.data, gas, proof: undefined }, { claims, sweeps: [] }) : undefined;
 }
 
-/** The claim with the gas of the call alone, and its proof where anybody may send it. */
+/** The claim with the gas of the call alone, and its proof if anybody may send it. */
 async function encodeClaim(client: ChainClient, authority: Authority, good: readonly Claim[]) {
   const rows = good.map(({ claim }) => claim);
   if (authority.kind === "sender") {
@@ -185,20 +192,20 @@ async function encodeClaim(client: ChainClient, authority: Authority, good: read
   return claimCall(rows, signature, { channelId: first.row.channelId, totalClaimed: first.claim.totalClaimed });
 }
 
-/** The call that sweeps to a receiver what was claimed. It goes behind the claims of the same moment. */
+/** The call that sweeps what was claimed to a receiver. It goes behind the claims of the same moment. */
 export function composeSweep(
   port: ComposePort,
   sweep: { readonly receiver: Address; readonly token: Address },
 ): KeeperCall {
   const receiver = getAddress(sweep.receiver);
   const token = getAddress(sweep.token);
-  // The engine sends what has less time first.
+  // The engine sends calls with an earlier deadline first.
   const behind = { ...port, deadlineSeconds: port.deadlineSeconds + 1n };
   const call = sweepCall(receiver, token);
   return keeperCall(behind, call, { claims: [], sweeps: [{ receiver, token }] });
 }
 
-/** A call with a key of its own. */
+/** A call with a new key of its own. */
 export function keeperCall(
   { client, nowMs, deadlineSeconds }: Pick<ComposePort, "client" | "nowMs" | "deadlineSeconds">,
   { data, gas, proof }: Pick<ChannelCall, "data" | "gas"> & { readonly proof: ChannelCall["proof"] | undefined },

@@ -6,7 +6,10 @@ import type { BadVoucher } from "./compose.ts";
 
 type FaultPort = { readonly journal: Journal; readonly clock: Clock };
 
-/** @param gas What each of them took in a transaction that failed. */
+/**
+ * Notes why these vouchers cannot be claimed.
+ * @param gas What each of them took in a transaction that failed.
+ */
 export async function noteFaults(
   { journal, clock }: FaultPort,
   rows: readonly ChannelRow[],
@@ -24,12 +27,12 @@ export async function noteFaults(
   });
 }
 
-/** Channels of a call that failed wait a while: what made it fail may last. */
+/** Makes the channels of a failed call wait a while: what made it fail may last. */
 export async function noteFailure(port: FaultPort, { call, row }: CallResult): Promise<void> {
   if (row === undefined || row.state === "settled") return;
   const reason = "its claim failed";
   const wanted = new Map(call.claims.map(({ channelId, totalClaimed }) => [channelId, totalClaimed]));
-  // What somebody else claimed has not failed, and what was charged since then may be claimed at once.
+  // A channel that somebody else claimed has not failed. What was charged since then may be claimed at once.
   const rows = [...(await port.journal.channels([...wanted.keys()])).values()].filter(({ channelId, claimed }) => {
     return claimed < (wanted.get(channelId) ?? 0n);
   });

@@ -23,14 +23,15 @@ export type RefundResult = {
   readonly transaction: Hex;
 };
 
-/** How long the channel stays closed to requests behind the time in which the refund can be sent, if this process dies. */
+/** How long the channel stays closed to requests after the refund's deadline, if this process dies. */
 const RESERVED_LONGER_MS = 60_000;
 
 /**
- * Gives a payer back what is neither claimed nor earned, behind a claim of what is earned, in one transaction. Meanwhile the
- * channel takes no request.
- * @param amount Atomic units; undefined for all there is.
- * @throws ChannelError where nothing is left, more is asked for, a request is in progress, or the chain refused.
+ * Claims what is earned, then gives the payer back what is neither claimed nor earned, in one transaction. Meanwhile
+ * the channel takes no request.
+ * @param amount Atomic units; undefined for all that is left.
+ * @throws ChannelError if nothing is left, `amount` is more than is left, a request is in progress, or the refund did
+ * not settle; ChainUnavailableError if the node does not answer.
  */
 export async function refundChannel(
   port: ComposePort & WatchPort & { readonly runner: CallRunner },
@@ -71,7 +72,7 @@ export async function refundChannel(
     throw error;
   }
 
-  /** Takes the channel for this refund. Undone by {@link release}, or by time. */
+  /** Takes the channel for this refund, until {@link release} or for a limited time. */
   async function reserve({ deadlineSeconds }: ComposePort, { record }: ChannelRow) {
     const nowMs = clock.now();
     const expiresAt = Number(deadlineSeconds) * 1000 + RESERVED_LONGER_MS;
@@ -133,7 +134,8 @@ async function composeRefund(
   const call = refundCall(terms, { refund, claim: signed });
   const checks = (isWallet ? 1 : 0) + ((await hasCode(port.client, key.address)) ? 1 + rows.length : 0);
   if (checks === 0) return callWith(call);
-  // Code has a say in it: alone, and with no more gas than that may take.
+  // The result depends on code that is not the contract's: it goes alone (without a proof), and its checks get limited
+  // gas.
   const gas = transactionGasOf(call) + walletGas(checks, port.signerGas);
   return callWith({ data: call.data, gas, proof: undefined });
 }

@@ -9,8 +9,8 @@ type EventPort = { readonly journal: Journal; readonly client: ChainClient };
 
 /**
  * Notes in the journal what a transaction did with the money of its channels and receivers.
- * @returns All of that, what others in the same transaction did included.
- * @throws ChainUnavailableError where the node does not answer.
+ * @returns All of it, including what others did in the same transaction.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function noteTransaction(port: EventPort, hash: Hex): Promise<readonly ChannelEvent[]> {
   const { logs } = await ask("a receipt", port.client.getTransactionReceipt({ hash }));
@@ -20,16 +20,19 @@ export async function noteTransaction(port: EventPort, hash: Hex): Promise<reado
 }
 
 /**
- * Notes what the logs of a block range say, in the place of what was noted of those blocks before: a reorganisation may have
- * replaced some of them.
- * @throws ChainUnavailableError where the node does not answer.
+ * Notes what the logs of a block range say. This replaces what was noted about those blocks before: a reorganisation
+ * may have replaced some of them.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function noteRange(port: EventPort, range: BlockRange, logs: readonly ChannelLog[]): Promise<void> {
   const events = await ownEvents(port, logs);
   await port.journal.noteChannelEvents(events, { chainId: port.client.chain.id, ...range, logs });
 }
 
-/** Logs of channels and receivers that the journal knows. A channel that the server gave up is still known by its days. */
+/**
+ * The events of channels and receivers that the journal knows. A channel that the server gave up is still known from
+ * its daily earnings.
+ */
 async function ownEvents(
   { journal, client }: EventPort,
   logs: readonly ChannelLog[],

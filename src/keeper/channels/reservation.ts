@@ -4,40 +4,41 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { ChannelJournal, ChannelRecord } from "../../journal/index.ts";
 import { changeRows } from "./rows.ts";
 
-// Requests in progress on channels: all that depends on the official `Channel.pendingRequest` is here. Whoever wants a channel
-// for a request writes that field; who finds it there, and not over, is turned away; and a request is only charged where the
-// channel still names it. That last rule is what keeps two from having a channel. The time is for those who died.
+// Requests in progress on channels: everything that depends on the official `Channel.pendingRequest` is here. A request
+// takes a channel by writing that field. Another request that finds the field set and not expired is turned away. A
+// request is only charged if the channel still names it: this rule keeps two requests from having the same channel. The
+// expiry time is for requests whose process died.
 
 /**
- * How long a request holds its channel without a sign of life of its process, which renews it at every third of that. The clocks of
- * processes that share a journal may be two thirds of it apart: beyond that, one may take a channel from another, whose request
- * then fails uncharged.
+ * How long a request holds its channel without a sign of life from its process, which renews the lease after each third
+ * of this time. The clocks of processes that share a journal may differ by two thirds of it. If they differ by more,
+ * one process may take a channel from another, whose request then fails uncharged.
  */
 export const REQUEST_LEASE_MS = 15_000;
 
-/** Names the request that a channel under withdrawal seems to be busy with. It is never stored. */
+/** The id of the request that a channel under withdrawal seems to be busy with. It is never stored. */
 const WITHDRAWAL_REQUEST = "tributary:withdrawal";
 
-/** A record without what a request in progress or a fresh look at the chain would allow. */
+/** A record without the request in progress and the time of the last look at the chain. */
 export function stripped({ pendingRequest: _, onchainSyncedAt: __, ...record }: ChannelRecord): ChannelRecord {
   return record;
 }
 
-/** A record without what a fresh look at the chain would allow. */
+/** A record without the time of the last look at the chain, so that the server asks the chain again. */
 export function unsynced(record: ChannelRecord): ChannelRecord {
   const { pendingRequest } = record;
   return pendingRequest === undefined ? stripped(record) : { ...stripped(record), pendingRequest };
 }
 
 /**
- * Whether the newest voucher of a channel needs a deposit that this record knows nothing of: it may be on the chain although the
- * server did not hear of it, so that the record may not answer for the chain.
+ * Whether the newest voucher of a channel needs a deposit that this record does not show. The deposit may be on the
+ * chain although the server did not hear of it, so the record must not be used in place of the chain.
  */
 export function awaitsDeposit({ balance, signedMaxClaimable }: ChannelRecord): boolean {
   return BigInt(signedMaxClaimable) > BigInt(balance);
 }
 
-/** The request that a channel is busy with, dead or alive. */
+/** The id of the request that has a channel, expired or not. */
 export function requestOf(record: ChannelRecord | undefined): string | undefined {
   return record?.pendingRequest?.pendingId;
 }
@@ -47,17 +48,17 @@ export function isBusy({ pendingRequest }: ChannelRecord, nowMs: number): boolea
   return pendingRequest !== undefined && pendingRequest.expiresAt > nowMs;
 }
 
-/** Whether an update takes a channel for another request than the one that had it. */
+/** Whether an update gives a channel to a request other than the one that had it. */
 export function isReservation(current: ChannelRecord | undefined, next: ChannelRecord): boolean {
   return requestOf(next) !== undefined && requestOf(next) !== requestOf(current);
 }
 
-/** A record that seems busy for ever. */
+/** A record that seems busy forever. */
 export function withdrawing(record: ChannelRecord): ChannelRecord {
   return holding(record, WITHDRAWAL_REQUEST, Number.MAX_SAFE_INTEGER);
 }
 
-/** A record that is taken until a time, and a name for that. */
+/** A record that is reserved until `expiresAt`, in Unix milliseconds, and the id of the reservation. */
 export function reservedUntil(record: ChannelRecord, expiresAt: number) {
   const pendingId = `tributary:refund:${randomUUID()}`;
   return { record: holding(stripped(record), pendingId, expiresAt), pendingId };
@@ -69,19 +70,20 @@ function holding(record: ChannelRecord, pendingId: string, expiresAt: number): C
 }
 
 /**
- * Whether a request charges nothing: a refund. Whoever has one may send it for a while yet, so that it holds its channel for the
- * time that the server asked for, dead or alive: a voucher that came in between would not be covered.
+ * Whether a request charges nothing: it is a refund. Whoever holds a refund may still send it for a while. So it keeps
+ * its channel for as long as the server asked, even if its process died: a voucher accepted meanwhile would not be
+ * covered.
  */
 function chargesNothing({ chargedCumulativeAmount, pendingRequest }: ChannelRecord): boolean {
   return pendingRequest !== undefined && BigInt(pendingRequest.signedMaxClaimable) <= BigInt(chargedCumulativeAmount);
 }
 
 export type RequestLeases = {
-  /** A record that takes a channel for a request of this process, for no longer than its lease at first. */
+  /** A record that takes a channel for a request of this process; at first for no longer than its lease. */
   readonly leased: (record: ChannelRecord) => ChannelRecord;
   /**
-   * Told of what was stored: renews the lease of a request that took its channel until something ends it, or until `wanted`, the record
-   * that the server asked for, says that it is over.
+   * Told of what was stored. If a request took its channel, its lease is renewed until something ends the request, or
+   * until the expiry in `wanted`, the record that the server asked for.
    */
   readonly stored: (change: {
     readonly before: ChannelRecord | undefined;
@@ -92,12 +94,12 @@ export type RequestLeases = {
 
 type Held = { readonly channelId: Hex; readonly untilMs: number };
 
-/** The leases of one process's requests. Nothing of it runs while no request is in progress. */
+/** The leases of one process's requests. No timer runs while no request is in progress. */
 export function createRequestLeases(
   journal: ChannelJournal,
   { clock = systemClock, leaseMs = REQUEST_LEASE_MS }: { readonly clock?: Clock; readonly leaseMs?: number } = {},
 ): RequestLeases {
-  /** By the request's id. */
+  /** Keyed by the request's id. */
   const held = new Map<string, Held>();
   let resting: AbortController | undefined;
 
@@ -119,7 +121,7 @@ export function createRequestLeases(
     while (!signal.aborted) {
       await clock.sleep(leaseMs / 3, signal);
       if (signal.aborted) return;
-      // What cannot be renewed now may be the next time; until then nobody else has it.
+      // If a lease cannot be renewed now, the next try may succeed. Until then nobody else can take the channel.
       await renew().catch((error: unknown) => {
         if (error instanceof Error && "kind" in error && error.kind === "closed") held.clear();
       });

@@ -7,8 +7,8 @@ export { chargedOf, everyChannel, unclaimedOf } from "../../settlement/reports/e
 export type RowContent = Omit<ChannelRow, "version" | "unclaimedSinceMs" | "earning">;
 
 /**
- * Changes rows by what `change` makes of them, as often as it takes until nobody else changed them meanwhile. `change`
- * gives the row itself to leave it as it is, and undefined to remove it.
+ * Changes rows with `change`, and repeats this for those that somebody else changed meanwhile. `change` returns the row
+ * itself to leave it as it is, and undefined to remove it.
  */
 export async function changeRows(
   journal: ChannelJournal,

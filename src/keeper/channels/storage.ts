@@ -17,34 +17,36 @@ import {
 import { chargedOf, everyChannel } from "./rows.ts";
 
 export type ChannelStorageOptions = {
-  /** The chain of its channels: a server that sells on several needs one storage for each. */
+  /** The chain of the channels. A server that sells on several chains needs one storage for each. */
   readonly chainId: number;
   readonly clock?: Clock;
-  /** How long a request holds its channel behind the end of its process, 15 s by default. */
+  /** How long a request may hold its channel after its process died, 15 s by default. */
   readonly requestLeaseMs?: number;
 };
 
-/** So many updates share a transaction, at most. */
+/** How many updates may share a transaction. */
 const MAX_GATHERED = 500;
 
 type Update = (current: ChannelRecord | undefined) => ChannelRecord | undefined;
 type Item = { readonly channelId: Hex; readonly update: Update };
 
 /**
- * The official server package's channel storage on the journal, for any number of server processes. An update is durable
- * when it resolves, and atomic: it is computed without a lock and stored only where the channel is still as it was read,
- * so that an update function may be called more than once. Concurrent updates share a transaction.
+ * The official server package's channel storage on the journal, for any number of server processes. An update is
+ * durable when it resolves, and atomic: it is computed without a lock and stored only if the channel is still as it was
+ * read. So an update function may be called more than once. Concurrent updates share a transaction.
  *
- * It does five things that the interface does not ask for. A channel whose payer is withdrawing takes no new request: it
- * seems busy to the server. One that is busy with a request of a process that was killed is free after some seconds. One whose
- * deposit the server did not hear of has its next voucher checked against the chain. A record that is deleted while something of
- * it is unclaimed stays, for `get` and for the keeper, until that is claimed. And a channel of another chain is refused.
+ * It does five things that the interface does not ask for:
+ * - A channel whose payer is withdrawing takes no new request: it seems busy to the server.
+ * - A channel that is busy with a request of a killed process is free after some seconds.
+ * - A channel whose deposit the server did not hear of has its next voucher checked against the chain.
+ * - A record that is deleted while something is unclaimed stays, for `get` and for the keeper, until that is claimed.
+ * - A channel of another chain is refused.
  */
 export function createChannelStorage(journal: ChannelJournal, options: ChannelStorageOptions): ChannelStorage {
   const { chainId, clock = systemClock, requestLeaseMs = REQUEST_LEASE_MS } = options;
   const leases = createRequestLeases(journal, { clock, leaseMs: requestLeaseMs });
 
-  /** Runs updates in order, those of one channel one behind the other, until each is stored or has failed. */
+  /** Runs updates until each is stored or has failed. Updates of one channel run in order, one after the other. */
   async function run(items: readonly Item[]): Promise<readonly Settled<ChannelUpdateResult>[]> {
     const answers: (Settled<ChannelUpdateResult> | undefined)[] = items.map(() => undefined);
     let left = items.map((_, index) => index);
@@ -79,7 +81,7 @@ export function createChannelStorage(journal: ChannelJournal, options: ChannelSt
     return answers.map((answer) => answer!);
   }
 
-  /** One update on a row that is read, or that an update before it made. */
+  /** Applies one update to a row as it was read, or as an earlier update left it. */
   function apply(
     channelId: Hex,
     row: Content | undefined,
@@ -136,7 +138,7 @@ type Content = NonNullable<ChannelChange["after"]>;
 type Draft = {
   readonly before: ChannelRow | undefined;
   readonly after: Content | undefined;
-  /** The record by which a request wanted to take the channel. */
+  /** The record with which a request asked to take the channel. */
   readonly wanted: ChannelRecord | undefined;
 };
 
@@ -144,7 +146,7 @@ function draftOf(row: ChannelRow | undefined): Draft {
   return { before: row, after: row, wanted: undefined };
 }
 
-/** What is left of a row that the server deletes: nothing, unless something of it is unclaimed. */
+/** What stays of a row that the server deletes: undefined, unless something is unclaimed. */
 function deleted(row: Content | undefined): Content | undefined {
   if (row === undefined) return undefined;
   const claimed = BigInt(row.record.totalClaimed);

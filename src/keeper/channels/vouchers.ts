@@ -14,23 +14,23 @@ import { hashVoucher } from "../../channels/typedData.ts";
 
 type BeforeVerify = NonNullable<BatchSettlementEvmScheme["schemeHooks"]["onBeforeVerify"]>;
 type Context = Parameters<BeforeVerify>[0];
-/** A payment by voucher; what its fields hold is not checked yet. */
+/** A payment by voucher. Its fields are not checked yet. */
 type VoucherPayload = {
   readonly channelConfig: ChannelConfig;
   readonly voucher: { readonly channelId: Hex; readonly maxClaimableAmount: string; readonly signature: Hex };
 };
 
-/** So many channels are remembered with their terms, at most. */
+/** How many channels are remembered with their terms. */
 const MAX_CHANNELS = 10_000;
 
 /**
- * Lets an official server scheme take vouchers of channels that it knows in a quarter of the time: libsecp256k1 checks the
- * signature, and the terms of a channel are hashed once and not three times for each request. Call it before the scheme is
- * registered; it gives the same scheme back.
+ * Lets an official server scheme accept vouchers of channels that it knows in a quarter of the time. libsecp256k1
+ * checks the signature, and the terms of a channel are hashed once, not three times for each request. Call it before
+ * the scheme is registered. It returns the same scheme.
  *
- * What is accepted here passes every check of the official package (x402 `batch-settlement`, voucher verified by the server), and a
- * signature is in the only form that the contract takes. Whatever does not, a voucher of a wallet contract among it, is left to
- * that package: it decides, and says why.
+ * A voucher that is accepted here passes every check of the official package (x402 `batch-settlement`, voucher verified
+ * by the server), and its signature is in the only form that the contract takes. All others, such as vouchers of wallet
+ * contracts, are left to that package: it decides, and says why.
  */
 export function quickenVouchers(scheme: BatchSettlementEvmScheme): BatchSettlementEvmScheme {
   const official = scheme.schemeHooks.onBeforeVerify;
@@ -78,7 +78,7 @@ export function quickenVouchers(scheme: BatchSettlementEvmScheme): BatchSettleme
   }
 
   scheme.schemeHooks.onBeforeVerify = async (context) => {
-    // What cannot be read is not accepted here, and the official package says why.
+    // A payment that cannot be read is not accepted here: the official package says why.
     const accepted = await accept(context).catch(() => undefined);
     return accepted ?? official?.(context);
   };
@@ -100,7 +100,10 @@ function chainOf(network: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** Whether a voucher of `ceiling` is the next one of a channel, for a request that costs `price`, and the channel holds as much. */
+/**
+ * Whether a voucher up to `ceiling` is the channel's next one, for a request that costs `price`, and the channel holds
+ * enough.
+ */
 function covers(channel: Channel, ceiling: bigint, price: bigint): boolean {
   const isNext = ceiling === BigInt(channel.chargedCumulativeAmount) + price;
   return isNext && ceiling <= BigInt(channel.balance) && ceiling > BigInt(channel.totalClaimed);

@@ -16,11 +16,13 @@ export type WatchPort = {
 };
 
 /**
- * Takes up what happened to the merchant's channels since the last time, from the block where that ended: downtime included. What
- * was claimed, swept and given back, by whomever, is noted. The first time it begins at `firstBlock`, or at `head`: what is
- * claimed and withdrawn since before that, an audit finds. It begins at `firstBlock` once more where it never did.
- * @returns How many of the merchant's channels were withdrawn from, given back, or claimed by somebody else.
- * @throws ChainUnavailableError where the node does not answer. What was read until then is kept.
+ * Reads what happened to the merchant's channels since the last time, downtime included, and reads the last
+ * `rewindBlocks` blocks of that time again. It notes what was claimed, swept and given back, no matter by whom. The
+ * first time, it begins at `firstBlock`, or at `head` if there is none; claims and withdrawals from before that block
+ * are found by {@link audit}. If `firstBlock` is earlier than where it ever began, it begins there once.
+ * @returns How many of the merchant's channels had a withdrawal or a refund, or a claim by somebody else. A channel
+ * counts once in each range of blocks that is read.
+ * @throws ChainUnavailableError if the node does not answer. What was read until then is kept.
  */
 export async function catchUp(
   port: WatchPort & { readonly policy: { readonly rewindBlocks: bigint } },
@@ -33,7 +35,7 @@ export async function catchUp(
   const last = cursor === undefined ? (firstBlock ?? head) : BigInt(cursor);
   const rewound = last > policy.rewindBlocks ? last - policy.rewindBlocks + 1n : 0n;
   const start = await journal.cursor(channelCursorStart(client.chain.id));
-  // Journals of earlier versions do not say where they began.
+  // `start` is undefined if the first reading was not finished.
   const isEarlier =
     firstBlock !== undefined && firstBlock < rewound && (start === undefined || firstBlock < BigInt(start));
   const from = isEarlier ? firstBlock : rewound;
@@ -46,7 +48,7 @@ export async function catchUp(
     ]);
     const moved = logs.flatMap((log) => {
       const row = log.kind === "sweep" ? undefined : rows.get(log.channelId);
-      // A claim of our own is in its row already.
+      // Our own claims are in their rows already.
       return row === undefined || (log.kind === "claim" && log.totalClaimed <= row.claimed) ? [] : [row];
     });
     concerned += await lookAt(port, [...new Set(moved)]);
@@ -58,8 +60,8 @@ export async function catchUp(
 }
 
 /**
- * Asks the chain about every channel with something unclaimed or under withdrawal, and about every receiver.
- * @throws ChainUnavailableError where the node does not answer.
+ * Asks the chain about every channel that has something unclaimed or is under withdrawal, and about every receiver.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function audit(port: WatchPort): Promise<void> {
   const { journal, client } = port;
@@ -69,7 +71,7 @@ export async function audit(port: WatchPort): Promise<void> {
   await lookAtReceivers(port);
 }
 
-/** Notes what the chain says of these channels; how many there are. */
+/** Notes what the chain says about these channels, and returns how many there are. */
 export async function lookAt(port: WatchPort, rows: readonly ChannelRow[]): Promise<number> {
   const { journal, client, clock } = port;
   const ids = rows.map(({ channelId }) => channelId);
@@ -82,7 +84,7 @@ export async function lookAt(port: WatchPort, rows: readonly ChannelRow[]): Prom
   return ids.length;
 }
 
-/** A row with what the chain says; the row itself where that is nothing new, undefined where it is of no use any more. */
+/** A row with what the chain says: the row itself if nothing is new, undefined if it is no longer needed. */
 function noted(
   row: ChannelRow,
   { totalClaimed, withdrawal: { amount, initiatedAt } }: ChainChannel,
@@ -97,12 +99,12 @@ function noted(
     row.withdrawal?.amount === withdrawal?.amount;
   if (isSame) return row;
   const isMoved = row.withdrawal?.initiatedAt !== withdrawal?.initiatedAt;
-  // The server must not go by the balance that it knew before the payer took some of it.
+  // The server must not rely on the balance that it knew before: the payer may have taken some of it.
   const fresh = isMoved ? unsynced(record) : record;
   return { ...row, record: fresh, claimed: totalClaimed, withdrawal };
 }
 
-/** Notes what is claimed and not swept of every receiver. */
+/** Notes what is claimed and not swept, for every receiver. */
 export async function lookAtReceivers({ journal, client, clock }: WatchPort): Promise<void> {
   const receivers = await journal.channelReceivers(client.chain.id);
   const amounts = await readUnswept(client, receivers);

@@ -5,15 +5,15 @@ import { chargedOf, unclaimedOf } from "../channels/rows.ts";
 import type { KeeperPolicy } from "./policy.ts";
 import { claimCost, costOf, type Prices, rowCost, sweepCost } from "./prices.ts";
 
-/** Why a claim is made: the first of these that holds. */
+/** Why a claim is made: the first of these reasons that holds. */
 export type ClaimReason = "withdrawal" | "asked" | "age" | "payer's debt" | "channels" | "value";
 
 export type ClaimChoice = { readonly rows: readonly ChannelRow[]; readonly reason: ClaimReason };
 export type SweepChoice = { readonly receiver: Address; readonly token: Address; readonly amount: bigint };
 
 /**
- * What a channel still brings: what is unclaimed, less what claims of it that failed have cost. So no channel ever costs more
- * than it holds, however often its claim fails.
+ * What a claim of a channel still brings: the unclaimed amount, less what its failed claims have cost. So no channel
+ * ever costs more than it holds, however often its claim fails.
  */
 export function netOf(row: ChannelRow, prices: Prices): bigint {
   const net = unclaimedOf(row) - costOf(row.fault?.gas ?? 0n, prices);
@@ -21,16 +21,17 @@ export function netOf(row: ChannelRow, prices: Prices): bigint {
 }
 
 /**
- * Which of the channels of one authority are claimed now, if any. Those under withdrawal are as soon as that does not cost more than
- * it brings, or within the gas that the policy spends on them in any case; the others when one of them is old, a payer owes
- * much, there are many, or a claim costs little of what it brings. A claim for one reason takes along whatever is worth
- * its own row.
+ * Chooses which channels of one authority are claimed now, if any. Channels under withdrawal are claimed as soon as a
+ * claim costs less than it brings, or within the gas that the policy spends on them in any case (`gasFloor`). The
+ * others are claimed when one of them is old, a payer owes much, there are many, or a claim costs little compared with
+ * what it brings. A claim takes along every channel that is worth its own row, except within `gasFloor`: that is for
+ * channels under withdrawal alone.
  */
 export function chooseClaims(rows: readonly ChannelRow[], prices: Prices): ClaimChoice | undefined {
   const { policy, nowMs } = prices;
   const claimable = rows.filter((row) => unclaimedOf(row) > 0n && !isHeldBack(row, prices));
   const rowWorth = rowCost(prices);
-  // What does not even pay for its own row waits until it does.
+  // A channel that does not even pay for its own row waits until it does.
   const all = claimable.filter((row) => netOf(row, prices) > rowWorth);
   const urgent = all.filter(({ withdrawal }) => withdrawal !== undefined);
   const worth = all.filter(({ withdrawal }) => withdrawal === undefined);
@@ -48,7 +49,10 @@ export function chooseClaims(rows: readonly ChannelRow[], prices: Prices): Claim
   return undefined;
 }
 
-/** Channels under withdrawal that are claimed however little they hold, the fullest first: as many as the policy's gas is enough for. */
+/**
+ * Channels under withdrawal that are claimed however little they hold: the fullest first, as many as the policy's
+ * `gasFloor` covers. Those whose claim took gas and failed are left out.
+ */
 function withinFloor(rows: readonly ChannelRow[], prices: Prices): readonly ChannelRow[] {
   const { gasFloor } = prices.policy;
   const urgent = rows.filter(({ withdrawal, fault }) => withdrawal !== undefined && (fault?.gas ?? 0n) === 0n);
@@ -57,7 +61,7 @@ function withinFloor(rows: readonly ChannelRow[], prices: Prices): readonly Chan
   return [...urgent].sort((a, b) => (unclaimedOf(a) > unclaimedOf(b) ? -1 : 1)).slice(0, count);
 }
 
-/** Whether a channel waits because claiming the same failed not long ago. */
+/** Whether a channel waits because a claim of the same amount failed not long ago. */
 export function isHeldBack(row: ChannelRow, { nowMs, policy }: Prices): boolean {
   if (row.fault === undefined || row.fault.charged !== chargedOf(row)) return false;
   return nowMs - row.fault.atMs < (row.withdrawal === undefined ? policy.retryMs : policy.urgentRetryMs);
@@ -73,7 +77,7 @@ function owesTooMuch(rows: readonly ChannelRow[], { maxUnclaimedPerPayer }: Keep
   return [...owed.values()].some((amount) => amount > maxUnclaimedPerPayer);
 }
 
-/** Which receivers are swept now, given what is being claimed for them in the same moment. */
+/** Chooses which receivers are swept now, given what is being claimed for them at the same moment. */
 export function chooseSweeps(
   receivers: readonly ChannelReceiver[],
   claimed: readonly ChannelRow[],
@@ -92,7 +96,7 @@ export function chooseSweeps(
   });
 }
 
-/** What channels still bring together. */
+/** What these channels still bring in all, by {@link netOf}. */
 export function sum(rows: readonly ChannelRow[], prices: Prices): bigint {
   return rows.reduce((total, row) => total + netOf(row, prices), 0n);
 }

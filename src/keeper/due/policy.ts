@@ -1,39 +1,44 @@
 import { TributaryError } from "../../errors.ts";
 import { DEFAULT_SIGNER_GAS } from "../../gas/budget.ts";
 
-/** What a merchant decides about claims and sweeps. Times in milliseconds, amounts in atomic units of a dollar token. */
+/**
+ * What a merchant decides about claims and sweeps. Times in milliseconds, amounts in atomic units of a dollar token.
+ */
 export type KeeperPolicy = {
-  /** The most that a claim or sweep may cost of what it brings, in thousandths, before it is made for its value alone. */
+  /** A claim or sweep is made for its value alone if it costs no more than this many thousandths of what it brings. */
   readonly maxCostPermille: bigint;
-  /** The longest that something earned stays unclaimed, as long as claiming it does not cost more than it. */
+  /** How long earnings may stay unclaimed, provided that the claim costs less than it brings. */
   readonly maxAgeMs: number;
-  /** The same from claimed to swept. */
+  /** How long claimed money may stay unswept, provided that the sweep costs less than it brings. */
   readonly maxSweepAgeMs: number;
-  /** As many channels with something unclaimed make a claim. */
+  /** A claim is made when this many channels have something unclaimed, provided that it costs less than it brings. */
   readonly maxChannels: number;
-  /** The most that one payer may owe: above that its channels are claimed. Undefined for no bound. */
+  /**
+   * The most that one payer may owe. Above that, a claim is made if it costs less than it brings. Undefined for no
+   * bound.
+   */
   readonly maxUnclaimedPerPayer: bigint | undefined;
-  /** Rows of one claim, at most. */
+  /** The most rows in one claim. */
   readonly maxRows: number;
   /** Price of one ether in millionths of a dollar, which are USDC's atomic units. */
   readonly etherMicroUsd: bigint;
   /**
-   * Gas that one claim of channels under withdrawal may take however little they hold. Beyond that, no claim costs more than it
-   * brings.
+   * Gas that one claim of channels under withdrawal may take however little they hold. Above that, no claim costs more
+   * than it brings.
    */
   readonly gasFloor: bigint;
   /** The most gas that an account with code may take to check one voucher or claim (ERC-1271). */
   readonly maxSignerGas: bigint;
-  /** How often channels are looked at. */
+  /** The pause between two rounds. */
   readonly roundMs: number;
-  /** How often the chain is asked about every channel with something at stake, beside following its logs. */
+  /** How often the chain is asked about every channel with something at stake, besides reading its logs. */
   readonly auditMs: number;
-  /** How long a call may wait to be sent before it is decided on anew. */
+  /** How long a call may wait to be sent. After that, a round decides anew. */
   readonly callTimeoutMs: number;
-  /** When what failed is tried again; a channel under withdrawal is after {@link KeeperPolicy.urgentRetryMs}. */
+  /** How long a channel waits after its claim failed. Under withdrawal it waits {@link KeeperPolicy.urgentRetryMs}. */
   readonly retryMs: number;
   readonly urgentRetryMs: number;
-  /** Blocks that are read once more, for those that a reorganisation replaced. */
+  /** How many blocks are read again, because a reorganisation may have replaced them. */
   readonly rewindBlocks: bigint;
 };
 
@@ -62,7 +67,7 @@ export class KeeperPolicyError extends TributaryError {
 
 /**
  * The policy with its defaults.
- * @throws KeeperPolicyError where a value is out of its range.
+ * @throws KeeperPolicyError if a value is out of its range.
  */
 export function resolveKeeperPolicy(partial: Partial<KeeperPolicy> = {}): KeeperPolicy {
   const policy = { ...DEFAULT_KEEPER_POLICY, ...partial };
@@ -90,7 +95,7 @@ export function resolveKeeperPolicy(partial: Partial<KeeperPolicy> = {}): Keeper
       hint: `Give at least ${least}.`,
     });
   }
-  // A shortest delay of 15 minutes leaves no more than half of that.
+  // The shortest withdrawal delay is 15 minutes: the chain has to be asked before half of that is over.
   if (policy.auditMs <= 300_000 && policy.maxRows <= 250) return policy;
   throw new KeeperPolicyError("The keeper's policy is out of its range.", {
     details: `auditMs is ${policy.auditMs}, maxRows ${policy.maxRows}.`,

@@ -6,12 +6,12 @@ import type { DataFeeInputs } from "../../fees/index.ts";
 import { CANONICAL_CHANNEL_GAS, claimGas } from "../../gas/index.ts";
 import type { KeeperPolicy } from "./policy.ts";
 
-/** Wei that the data of a keeper's calls costs on an OP-stack chain, nothing elsewhere. */
+/** What the data of a keeper's calls costs on an OP-stack chain, in wei; 0 elsewhere. */
 export type CallData = { readonly claimWei: bigint; readonly rowWei: bigint; readonly sweepWei: bigint };
 
 export const FREE_DATA: CallData = { claimWei: 0n, rowWei: 0n, sweepWei: 0n };
 
-/** What things cost now. */
+/** What gas and data cost now, and the policy to judge it by. */
 export type Prices = {
   readonly nowMs: number;
   readonly gasPriceWei: bigint;
@@ -19,20 +19,22 @@ export type Prices = {
   readonly policy: KeeperPolicy;
 };
 
-/** Rows by which the cost of one is measured: in company they compress better than alone. */
+/** How many rows the cost of one row is averaged over: rows compress better together than alone. */
 const SAMPLE_ROWS = 10;
 const WEI_PER_ETHER = 10n ** 18n;
 
 /**
  * What gas and data cost now.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readPrices(client: ChainClient, policy: KeeperPolicy, nowMs: number): Promise<Prices> {
   const [gasPriceWei, inputs] = await Promise.all([readGasPrice(client), readDataFeeInputs(client)]);
   return { nowMs, gasPriceWei, data: callDataOf(inputs), policy };
 }
 
-/** What a claim, each of its rows, and a sweep cost in data at these prices: undefined on a chain that charges nothing for it. */
+/**
+ * What the data of a claim, of each of its rows and of a sweep costs. `inputs` is undefined on a chain with free data.
+ */
 export function callDataOf(inputs: DataFeeInputs | undefined): CallData {
   if (inputs === undefined) return FREE_DATA;
   const costs = dataCostsOf({ payers: 1, payees: 1, amount: 1_000n }, inputs);
@@ -41,7 +43,7 @@ export function callDataOf(inputs: DataFeeInputs | undefined): CallData {
   return { claimWei: first > rowWei ? first - rowWei : 0n, rowWei, sweepWei: costs.sweep() };
 }
 
-/** What gas, and data on top of it, cost in millionths of a dollar, rounded up. */
+/** What gas and data cost together, in millionths of a dollar, rounded up. */
 export function costOf(
   gas: bigint,
   { gasPriceWei, policy }: Pick<Prices, "gasPriceWei" | "policy">,
@@ -50,18 +52,18 @@ export function costOf(
   return ((gas * gasPriceWei + dataWei) * policy.etherMicroUsd + WEI_PER_ETHER - 1n) / WEI_PER_ETHER;
 }
 
-/** What a claim of so many channels costs. */
+/** What a claim of this many channels costs, in millionths of a dollar. */
 export function claimCost(rows: number, prices: Prices): bigint {
   const { claimWei, rowWei } = prices.data;
   return costOf(claimGas(CANONICAL_CHANNEL_GAS, rows), prices, claimWei + rowWei * BigInt(rows));
 }
 
-/** What one more channel in a claim costs. */
+/** What one more channel in a claim costs, in millionths of a dollar. */
 export function rowCost(prices: Prices): bigint {
   return costOf(BigInt(CANONICAL_CHANNEL_GAS.claimRowGas), prices, prices.data.rowWei);
 }
 
-/** What a sweep costs. */
+/** What a sweep costs, in millionths of a dollar. */
 export function sweepCost(prices: Prices): bigint {
   return costOf(BigInt(CANONICAL_CHANNEL_GAS.sweepGas), prices, prices.data.sweepWei);
 }

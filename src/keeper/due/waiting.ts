@@ -6,24 +6,24 @@ import { unclaimedOf } from "../channels/rows.ts";
 import { isHeldBack, netOf, sum } from "./choose.ts";
 import { claimCost, type Prices, rowCost, sweepCost } from "./prices.ts";
 
-/** Money that a keeper leaves where it is for now, and why. */
+/** Money that a keeper does not claim or sweep for now, and why. */
 export type KeeperWaiting = {
   readonly kind: "claim" | "sweep";
   readonly payee: Address;
   readonly token: Address;
   /** Atomic units. */
   readonly amount: bigint;
-  /** In how many channels; 0 of a sweep. */
+  /** The number of channels; 0 for a sweep. */
   readonly channels: number;
   readonly why: /** It would cost more than the policy allows. */
     | "cost"
-    /** No channel of it is worth its own row of a claim. */
+    /** No channel is worth its own row of a claim. */
     | "small"
-    /** Its claim failed, or its voucher is bad: it is tried again later. */
+    /** The claim failed, or the voucher is bad. It is tried again later. */
     | "failed"
-    /** Nobody here may claim it. */
+    /** No key here may claim it. */
     | "no-key";
-  /** The same for people, with what would have to change. */
+  /** The same for people to read, with what would have to change. */
   readonly message: string;
 };
 
@@ -34,7 +34,7 @@ export function whyUnclaimed(rows: readonly ChannelRow[], prices: Prices): reado
   return byAccount(left, why, because);
 }
 
-/** The same of channels that no key here may claim. */
+/** The same for channels that no key here may claim. */
 export function whyWithoutKey(rows: readonly ChannelRow[]): readonly KeeperWaiting[] {
   return byAccount(rows, "no-key", "no key here may claim it");
 }
@@ -91,7 +91,7 @@ function byAccount(rows: readonly ChannelRow[], why: KeeperWaiting["why"], becau
   });
 }
 
-/** From what amount on a cost is within the policy's share of it. */
+/** The smallest amount of which `cost` is at most `permille` thousandths. */
 function worthAt(cost: bigint, permille: bigint): bigint {
   return (cost * 1_000n + permille - 1n) / permille;
 }
@@ -117,7 +117,7 @@ const noteSchema = z.object({
 
 const noteName = (chainId: number) => `keeper-waiting:${chainId}`;
 
-/** What the keeper of a journal left where it was, and when it said so; undefined where none said anything. */
+/** What a journal's keeper last noted as waiting, and when; undefined if none noted anything. */
 export async function readWaiting(
   journal: Pick<Journal, "cursor">,
   chainId: number,
@@ -128,7 +128,7 @@ export async function readWaiting(
 
 const AGAIN_AFTER_MS = 60_000;
 
-/** Tells what waits: each reason when it begins, and in the journal for whoever asks there. */
+/** Tells what waits: each reason when it begins. It also notes the list in the journal, for {@link readWaiting}. */
 export function createWaitingList(port: {
   readonly journal: Pick<Journal, "setCursor">;
   readonly chainId: number;
