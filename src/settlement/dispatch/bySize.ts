@@ -2,8 +2,8 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { maxItemsOf } from "../outcome/conclude.ts";
 
 /**
- * Payments of a batch that failed as a whole go in ever smaller batches, apart from the others; those that are to go alone do
- * so.
+ * Groups payments by the largest batch that each may go in. Payments of a batch that failed as a whole go in ever
+ * smaller batches, apart from the others. Payments that must go alone get batches of one.
  */
 export function bySize(
   rows: readonly PaymentRow[],

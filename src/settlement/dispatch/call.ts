@@ -4,12 +4,12 @@ import type { PlannedBatch } from "../../batch/index.ts";
 import type { PreparedCall } from "../../chain/sending/preflight.ts";
 import { encodeSettle } from "../../router/index.ts";
 
-/** What carries a batch, whoever sends it. */
+/** The call that carries a batch, whoever sends it. */
 export type BatchCall = Omit<PreparedCall, "from">;
 
 /**
- * A planned batch as a call: of the router, or of the token where it is one payment.
- * @param router Undefined where this chain has none; then every batch is one payment.
+ * A planned batch as a call: of the router, or of the token if it is a direct transfer of one payment.
+ * @param router Undefined if this chain has none. Then every batch is one payment.
  */
 export function batchCallOf(batch: PlannedBatch, router: Address | undefined, batchId: Hex): BatchCall {
   const gas = batch.gasLimit;

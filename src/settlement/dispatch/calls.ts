@@ -20,8 +20,9 @@ type CallsPort = DispatchPort & {
 };
 
 /**
- * Sends calls: those that may share a transaction together, the others one by one, each after a pre-flight of its transaction.
- * Calls of signers with a strike go alone, and wait while it holds them back. What is decided or sent leaves `left`.
+ * Sends calls: those that may share a transaction go together, the others one by one. Each transaction has a pre-flight
+ * first. Calls of signers with a strike go alone, and wait while the strike holds them back. Calls that are decided or
+ * sent are removed from `left`.
  */
 export async function dispatchCalls(port: CallsPort, rows: readonly PaymentRow[], left: Set<number>): Promise<void> {
   const nowMs = port.clock.now();
@@ -61,26 +62,27 @@ export async function dispatchCalls(port: CallsPort, rows: readonly PaymentRow[]
   }
 }
 
-/** What of a pack can be sent, and what becomes of the rest. */
+/** Finds out which calls of a pack can be sent, and the transitions of the rest. */
 async function screen(port: CallsPort, from: Sender["address"], pack: readonly PaymentRow[], nowMs: number) {
   const [only] = pack;
   if (pack.length === 1 && only !== undefined) return screenAlone(port, from, only);
   const screened = await screenCalls(port.client, from, pack);
   if (screened === undefined) {
-    // It would fail as a whole, or there is no Multicall3: half as many next time, until each goes alone.
+    // The pack would fail as a whole, or there is no Multicall3. Half as many go together next time, until each goes
+    // alone.
     return { good: [], transitions: pack.map((row) => inPacksOf(pack.length, row, nowMs)) };
   }
   const refused = screened.flatMap(({ row, reason }) => (reason === undefined ? [] : [{ row, reason }]));
   if (refused.length === 0) return { good: pack, transitions: [] };
   const blockNumber = await ask("its newest block", port.client.getBlockNumber());
-  // Silence means that the gas ran out, which others may have used: it has its say alone.
+  // An empty reason means that the gas ran out, and other calls may have used it. So the call is tried alone.
   const transitions = refused.map(({ row, reason }) =>
     reason === "0x" ? inPacksOf(1, row, nowMs) : rejected(row, reason, blockNumber),
   );
   return { good: pack.filter((row) => !refused.some((one) => one.row === row)), transitions };
 }
 
-/** A call that goes alone, in the name of who will send it and with exactly the gas of its transaction. */
+/** Pre-flights a call that goes alone, from its sender and with exactly the gas of its transaction. */
 async function screenAlone(port: CallsPort, from: Sender["address"], row: PaymentRow) {
   const { to, data, gas } = composeCalls([row]);
   try {
@@ -90,7 +92,7 @@ async function screenAlone(port: CallsPort, from: Sender["address"], row: Paymen
     return { good: [], transitions: [rejected(row, reason, blockNumber)] };
   } catch (error) {
     if (!(error instanceof ChainUnavailableError)) throw error;
-    // A node that still answers something else has a problem with this call, and not with the others.
+    // If the node still answers something else, its problem is this call, not the others.
     const head = await readHead(port.client);
     const transition = excluded(port, row, { status: "not-attempted", message: error.shortMessage }, head);
     return { good: [], transitions: transition === undefined ? [] : [transition] };

@@ -10,7 +10,7 @@ import { batchCallOf } from "./call.ts";
 import { type PreparedSettlement, prepareSettlement } from "./prepare.ts";
 import { composeCalls } from "./sharedCalls.ts";
 
-/** Facts and plan, for a round or for a replacement. */
+/** Reads the facts and plans, for a round or for a replacement. */
 export async function prepareFor(
   port: SettlementPort,
   rows: readonly PaymentRow[],
@@ -38,9 +38,10 @@ export function composeBatch(
 }
 
 /**
- * A replacement for a batch: what can still settle of its payments, under the same batch id. It never holds anything
- * else. What the planner would put into a second transaction waits until the batch's txNonce is decided.
- * @returns Undefined where nothing can settle any more.
+ * Composes a replacement for a batch: those of its payments that can still settle, under the same batch id. It never
+ * holds anything else. Payments that the planner would put into a second transaction wait until the batch's txNonce is
+ * decided.
+ * @returns Undefined if nothing can settle any more.
  */
 export async function recompose(
   port: SettlementPort,

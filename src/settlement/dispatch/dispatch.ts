@@ -12,13 +12,16 @@ import type { DispatchPort } from "./port.ts";
 import type { PreparedSettlement } from "./prepare.ts";
 import { screenBatches } from "./screen.ts";
 
-/** Payments that one round plans. What is left is planned in the next. */
+/** The most payments that one round plans. The rest is planned in the next. */
 const PER_ROUND = 2_000;
-/** How long a pick lasts if its engine dies: other engines leave the payments alone for so long, or until one has its keys. */
+/**
+ * How long a pick lasts if its engine dies. Other engines leave the payments alone until then, or until one has its
+ * keys.
+ */
 const PICK_MS = 3_000;
-/** How often a round that takes longer keeps what it picked. */
+/** How often a long round renews its pick. */
 const KEEP_PICKED_MS = 1_000;
-/** Refused payments whose outcomes are stored together. */
+/** How many outcomes of refused payments are stored together. */
 const APPLIED_AT_ONCE = 200;
 
 /**
@@ -42,7 +45,7 @@ export async function dispatch(port: DispatchPort): Promise<{ picked: number; do
     const strikes = await readStrikes(port, payersOf(payments));
     const held = heldOf(strikes, port.clock.now());
     const isHeld = (row: PaymentRow) => held.has(authorizationOf(row).from.toLowerCase());
-    // What a payer has no room for goes back to the queue until something of theirs is decided.
+    // Payments for which their payer has no room go back to the queue, until one of that payer's payments is decided.
     const free = port.standing.within(
       payments.filter((row) => !isHeld(row)),
       strikes,
@@ -57,7 +60,7 @@ export async function dispatch(port: DispatchPort): Promise<{ picked: number; do
   return { picked: picked.length, done: picked.length - left.size, hasMore: picked.length === PER_ROUND };
 }
 
-/** Keeps what was picked until the round is over. A pick that lapses all the same costs double work and nothing else. */
+/** Renews the pick until the round is over. If a pick lapses anyway, that only costs double work. */
 async function keepPicked(
   { journal, clock, owner, isStopping }: DispatchPort,
   left: ReadonlySet<number>,
@@ -130,7 +133,10 @@ async function dispatchGroup(
   }
 }
 
-/** Transitions of what the plan leaves out. Deferred payments and passing reasons stay queued until later. */
+/**
+ * Transitions of payments that the plan leaves out. If a payment is deferred, or its reason may pass, it stays queued
+ * until later.
+ */
 async function unplanned(
   port: DispatchPort,
   prepared: PreparedSettlement,
@@ -152,7 +158,7 @@ async function unplanned(
   return [...transitions, ...(await concludeUses(port, used, prepared.head))];
 }
 
-/** What the pre-flight found out. Payers that burnt their gas get a strike. */
+/** Transitions of payments that the pre-flight refused. Payers that burnt their gas get a strike. */
 async function refusedTransitions(
   port: DispatchPort,
   refusals: readonly { readonly row: PaymentRow; readonly outcome: PaymentOutcome }[],

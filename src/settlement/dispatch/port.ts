@@ -10,7 +10,7 @@ export type DispatchPort = SettlementPort & {
   readonly owner: string;
   readonly senders: readonly Sender[];
   readonly standing: Standing;
-  /** Whether this round shall end as soon as it can. */
+  /** Whether this round must end as soon as it can. */
   readonly isStopping: () => boolean;
   /** Applies transitions and tells the waiters. */
   readonly apply: (transitions: readonly Transition[]) => Promise<unknown>;

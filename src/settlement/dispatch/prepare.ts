@@ -19,7 +19,7 @@ export type SettlementPolicy = {
 /** Everything that the payments' batches depend on, read at one time. */
 export type PreparedSettlement = {
   readonly plan: Plan;
-  /** Undefined where this chain has none. */
+  /** Undefined if this chain has none. */
   readonly router: Address | undefined;
   readonly head: Head;
   /** Plans some of the same payments anew, with the same facts; `oneByOne` as if there were no router. */
@@ -31,7 +31,7 @@ export type PreparedSettlement = {
 /**
  * Reads what the chain says about these payments (all of the client's chain) and plans their batches. Sends nothing.
  * @param sender Who will send the transactions.
- * @throws ChainUnavailableError where the node does not answer, PlanLimitsError where a limit is out of its range.
+ * @throws ChainUnavailableError if the node does not answer, PlanLimitsError if a limit is out of its range.
  */
 export async function prepareSettlement(
   client: ChainClient,
@@ -91,7 +91,7 @@ export async function prepareSettlement(
   return { plan: replan(payments), router, head, replan, original: (planned) => originals.get(planned) ?? planned };
 }
 
-/** MockUSDC's constants where the code is its proxy's, otherwise those of Circle's token. */
+/** MockUSDC's constants if the code is its proxy's, otherwise those of Circle's token. */
 async function gasModelOf(client: ChainClient, token: Address): Promise<GasModel> {
   const code = await ask(`the code at ${token}`, client.getCode({ address: token }));
   const isMock = code?.toLowerCase() === fiatProxyArtifact.deployedBytecode.toLowerCase();

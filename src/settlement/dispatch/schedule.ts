@@ -5,9 +5,9 @@ export type QueueView = {
   readonly nowMs: number;
   /** Payments that came in since the queue was last looked at, and what it left over then. */
   readonly waiting: number;
-  /** Since when the first of those has waited, or there was a reason to look; undefined where there is none. */
+  /** Since when the first of those has waited, or there was a reason to look; undefined if there is neither. */
   readonly sinceMs: number | undefined;
-  /** When the last of them came in; undefined where none did. */
+  /** When the last of them came in; undefined if none did. */
   readonly lastMs: number | undefined;
   /** The earliest deadline among them, Unix seconds. */
   readonly earliestDeadlineSeconds: bigint | undefined;
@@ -24,10 +24,10 @@ export type QueueView = {
 const URGENT_SECONDS = 12n;
 
 /**
- * When the queue is to be planned next, as a time: an idle engine waits just long enough for company, a little longer while
- * a burst keeps coming in; a busy one collects until what is in flight is mined; and neither waits when the batch is full or
- * a deadline is near.
- * @returns Undefined where nothing waits, or no sender could take it.
+ * The time when the queue is planned next. An idle engine waits a moment for company, and a little longer while a burst
+ * keeps coming in. A busy engine collects for longer. Neither waits if the batch is full, a payment is urgent or a
+ * deadline is near.
+ * @returns Undefined if nothing waits, or no sender could take it.
  */
 export function nextDispatchMs(
   view: QueueView,
@@ -56,13 +56,13 @@ type QueueEntry = {
   readonly sinceMs: number;
 };
 
-/** What waits to be planned, as far as this engine knows: a count and the most pressing, never the payments. */
+/** What waits to be planned, as far as this engine knows: a count and the earliest deadline, never the payments. */
 export type Queue = {
   readonly view: () => QueueState;
   readonly add: (entry: QueueEntry) => void;
-  /** Who is told after each `add`. */
+  /** Sets the listener that is called after each `add`. */
   readonly onAdd: (listener: () => void) => void;
-  /** Adds what a round of planning has left over. Nobody is told: whoever plans knows. */
+  /** Adds what a round of planning has left over. The listener is not called, because whoever plans knows. */
   readonly putBack: (entry: QueueEntry) => void;
   /** Empties it, just before it is planned. */
   readonly take: () => QueueState;

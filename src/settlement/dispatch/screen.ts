@@ -11,7 +11,9 @@ import { type PaymentOutcome, rejectionOf } from "../outcome/results.ts";
 import { batchCallOf } from "./call.ts";
 import type { PreparedSettlement } from "./prepare.ts";
 
-/** What the pre-flight says next: a batch in which all would settle now, or a payment that is in none. */
+/**
+ * The next result of the pre-flight: a batch in which every payment would settle now, or a payment that is in no batch.
+ */
 export type Screened =
   | {
       readonly status: "ready";
@@ -26,12 +28,12 @@ export type Screened =
 const DIRECT_AT_ONCE = 16;
 
 /**
- * Pre-flights the batches of a plan in their order: one eth_call for each, and one for each item that fails in it, to hear
- * why. Who is left of a batch goes through the planner again, because fewer items need another gas limit and one alone
- * goes direct. A batch that fails as a whole (it reverts, or the node is too slow for it) is halved until the half that is
- * to blame is found. A payer whose code uses up its allowance is held back from then on.
+ * Pre-flights the batches of a plan in their order: one eth_call for each, and one for each item that fails in it, to
+ * learn why. The remaining payments of a batch are planned again, because fewer items need another gas limit, and a
+ * single one goes direct. A batch that fails as a whole (it reverts, or the node is too slow for it) is halved until
+ * the payment that causes it is found. A payer whose code uses up its allowance is held back from then on.
  * @param from Who will send.
- * @throws ChainUnavailableError where the node answers nothing any more.
+ * @throws ChainUnavailableError if the node answers nothing any more.
  */
 export async function* screenBatches(
   client: ChainClient,
@@ -78,7 +80,7 @@ export async function* screenBatches(
     }
     queue.unshift(...again);
 
-    /** Puts payments back to the front of the queue; yields those that the planner takes no more. */
+    /** Puts payments back at the front of the queue, and yields those that the planner no longer takes. */
     function* replan(payments: readonly SignedAuthorization[]): Generator<Screened, void> {
       if (payments.length === 0) return;
       const plan: Plan = prepared.replan(payments);
@@ -98,9 +100,9 @@ type Asked = { readonly batch: PlannedBatch; readonly payments: readonly SignedA
 
 type Verdict =
   | { readonly status: "clear" }
-  /** By position. */
+  /** The items that were refused, by position. */
   | { readonly status: "refused"; readonly outcomes: ReadonlyMap<number, PaymentOutcome> }
-  /** The batch as a whole, or the node on it. */
+  /** The batch failed as a whole, or the node failed on it. */
   | { readonly status: "failed"; readonly error: ChainUnavailableError };
 
 async function examine(client: ChainClient, batch: PlannedBatch, call: PreparedCall): Promise<Verdict> {
@@ -108,7 +110,7 @@ async function examine(client: ChainClient, batch: PlannedBatch, call: PreparedC
     return batch.kind === "direct" ? await examineDirect(client, batch) : await examineRouted(client, batch, call);
   } catch (error) {
     if (!(error instanceof ChainUnavailableError)) throw error;
-    // A node that still answers something else has a problem with this batch.
+    // If the node still answers something else, its problem is this batch.
     await readHead(client);
     return { status: "failed", error };
   }
@@ -140,7 +142,7 @@ async function examineRouted(client: ChainClient, batch: PlannedBatch, call: Pre
   return { status: "refused", outcomes };
 }
 
-/** What the token has against one item, asked with the gas that the item has in its batch. */
+/** Asks the token why it refuses one item, with the gas that the item has in its batch. */
 function whyRefused(client: ChainClient, batch: PlannedBatch, item: RouterItem): Promise<Refusal | undefined> {
   const gasAllowance = item.form === "wide" ? item.gasAllowance : batch.gasAllowance;
   const overload = item.form === "wide" ? item.overload : "vrs";
@@ -165,7 +167,7 @@ function labelOf(payments: readonly SignedAuthorization[]): Hex {
   return keccak256(stringToHex(payments.map(authorizationId).join()));
 }
 
-/** The next batch, or several where they are direct transfers. */
+/** Takes the next batch, or several if they are direct transfers. */
 function takeGroup(queue: PlannedBatch[]): PlannedBatch[] {
   let count = Math.min(1, queue.length);
   while (count < DIRECT_AT_ONCE && queue[count - 1]?.kind === "direct" && queue[count]?.kind === "direct") count += 1;

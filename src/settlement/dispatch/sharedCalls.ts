@@ -20,7 +20,10 @@ const CALL_OVERHEAD_GAS = 8_000n;
 /** Address, flag, offsets and length of a call inside `aggregate3`, and the padding of its data. */
 const CALL_OVERHEAD_BYTES = 192;
 
-/** The most gas of calls with strangers among their signers in one transaction of several: what they can burn together. */
+/**
+ * The most gas that calls with strangers among their signers may have together in a shared transaction: so much they
+ * can burn.
+ */
 const MAX_STRANGERS_GAS = 2_000_000n;
 
 /** Whether a payment is a call that may share a transaction. */
@@ -63,7 +66,8 @@ export function packCalls(
   for (const row of rows) {
     const { data, gas } = callOf(row);
     const bytes = byteLength(data) + CALL_OVERHEAD_BYTES;
-    // Every byte as if it were not zero, and as much memory as the whole transaction may take; or the floor of its bytes.
+    // Count every byte as non-zero, and memory as if the transaction were as large as it may be; or the floor price of
+    // the bytes.
     const standard =
       allowanceOf(gas) + BigInt(16 * bytes) + memoryGas(bytes) + BigInt((bytes * maxCalldataBytes) >> 17);
     const floor = BigInt(40 * bytes);
@@ -83,7 +87,7 @@ export function packCalls(
       room = {
         gas: gasCap - 21_000n - OVERHEAD_GAS,
         bytes: maxCalldataBytes,
-        // What alone is above the bound shares with nobody.
+        // A call that is above the bound by itself shares its transaction with no other.
         items: strangersGas > MAX_STRANGERS_GAS ? 1 : maxItems,
         strangers: maxStrangers,
         strangersGas: MAX_STRANGERS_GAS,
@@ -102,13 +106,16 @@ export function packCalls(
 
 type PackBounds = { readonly items?: number | undefined; readonly strangers?: number };
 
-/** What became of a call in an eth_call of its transaction: `reason` is what it reverted with, empty where gas ran out. */
+/**
+ * The result of a call in an eth_call of its transaction. `reason` is the data that it reverted with, `0x` if gas ran
+ * out.
+ */
 export type Screened = { readonly row: PaymentRow; readonly reason: Hex | undefined };
 
 /**
  * Asks the node what a transaction of these calls would do, with the gas that it would be sent with.
- * @returns Undefined where the transaction as a whole would fail, or there is no Multicall3.
- * @throws ChainUnavailableError where the node does not answer.
+ * @returns Undefined if the transaction as a whole would fail, or there is no Multicall3.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function screenCalls(
   client: ChainClient,
@@ -142,7 +149,7 @@ function gasLimitOf(rows: readonly PaymentRow[], data: Hex): bigint {
   return transactionGas(data, memoryGas(size(data)) + OVERHEAD_GAS + calls);
 }
 
-/** What has to be left so that a call gets `gas` (EIP-150), and what it takes to make it. */
+/** The gas that must be left so that a call gets `gas` (EIP-150), and the gas for making the call. */
 function allowanceOf(gas: bigint): bigint {
   return gas + gas / 63n + 1n + CALL_OVERHEAD_GAS;
 }

@@ -1,16 +1,17 @@
 import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 import type { Strikes } from "../outcome/strikes.ts";
 
-// Bounds how many payments of one payer are on their way at once. A payer who moves their money away makes all of them fail,
-// and each failure costs gas. So a payer starts with a few, and each payment that settles allows one more: beyond the first few,
-// a payer never burns more than was spent on settling for them before.
+// Bounds how many payments of one payer are on their way at once. A payer who moves their money away makes all of them
+// fail, and each failure costs gas. So a payer starts with a few. Once more than those have settled, as many may be on
+// their way as have settled since the last failure: beyond the first few, a payer never burns more than was spent on
+// settling for them before.
 
 export type Standing = {
   /** A payment as it is now. */
   readonly note: (row: PaymentRow) => void;
   /** Payments that are on their way from now on. */
   readonly sent: (rows: readonly PaymentRow[]) => void;
-  /** Those of these payments, in their order, for which their payers have room. */
+  /** The payments for which their payers have room, in the given order. */
   readonly within: (rows: readonly PaymentRow[], strikes: Strikes) => readonly PaymentRow[];
 };
 

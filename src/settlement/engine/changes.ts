@@ -5,26 +5,26 @@ import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { Queue } from "../dispatch/schedule.ts";
 
-/** The only way by which this engine moves payments, and hears that they were moved. */
+/** The only way in which this engine moves payments and learns that they were moved. */
 export type Changes = {
-  /** Tells every listener how payments stand, whoever moved them. */
+  /** Tells every listener where payments stand, whoever moved them. */
   readonly note: (rows: readonly PaymentRow[]) => void;
-  /** Moves payments, as far as they are where the transitions expect them. */
+  /** Moves those payments that are in the states that the transitions expect. */
   readonly apply: (transitions: readonly Transition[]) => Promise<readonly PaymentRow[]>;
-  /** Stores what a batch has come to, and moves its payments. */
+  /** Stores a batch's conclusion, and moves its payments. */
   readonly conclude: (lease: Lease, conclusion: Parameters<Journal["concludeBatch"]>[1]) => Promise<void>;
 };
 
-/** Keeps something that depends on how payments stand. */
+/** A part of the engine that must know where payments stand. */
 export type RowListener = { readonly note: (row: PaymentRow) => void };
 
 export function createChanges(port: {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Takes what this engine has put back into the queue and is due. */
+  /** Is told of due payments that this engine has put back into the queue. */
   readonly queue: Queue;
-  /** Asked anew each time, because some of them are made later than this. */
+  /** Called each time, because some listeners are created later than this. */
   readonly listeners: () => readonly RowListener[];
 }): Changes {
   const { journal, clock, logger, queue } = port;

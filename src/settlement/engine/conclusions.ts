@@ -37,10 +37,13 @@ type ConclusionsPort = SettlementPort & {
   readonly conclude: Changes["conclude"];
 };
 
-/** What senders share: how batches are composed anew, concluded and given back. */
+/** What senders share: composing batches anew, concluding them and giving them back. */
 export function createConclusions(deps: ConclusionsPort): {
   readonly port: Omit<SenderPort, "account" | "owner">;
-  /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
+  /**
+   * Decides the payments that the mined attempt of a batch left over. False if it could not yet, as when its block is
+   * not deep enough.
+   */
   readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
   /** See {@link FinalityPort}. */
   readonly recheck: FinalityPort["recheck"];
@@ -60,7 +63,7 @@ export function createConclusions(deps: ConclusionsPort): {
       const { attempt } = mined;
       const receipt = await confirmReceipt(nodes, mined.receipt);
       if (receipt.blockHash !== batch.receipt.blockHash) return false;
-      // All that the attempt carried, wherever it is by now: outcomes are read by place.
+      // Everything that the batch carried, wherever it is by now, because outcomes are read by position.
       const carried = await carriedBy(journal, batch);
       const isRest = new Set(carried.filter((row) => row.batchId === batch.id && isLeftOver(row)).map(({ id }) => id));
       const conclusion = concludeBatch(batch, attempt, receipt, carried, conclusionPolicy());
@@ -78,7 +81,7 @@ export function createConclusions(deps: ConclusionsPort): {
         return { ...conclusion, corrections: findCorrections(batch, conclusion, carried) };
       };
       const again = await findReceipt(client, attempt.hash);
-      // Where the node has none any more, or one of another block, there is nothing to compare with.
+      // If the node no longer has the receipt, or has one of another block, there is nothing to compare with.
       if (again === undefined || again.blockHash !== kept.blockHash || compare(again).corrections.length === 0) {
         return false;
       }
@@ -107,10 +110,11 @@ export function createConclusions(deps: ConclusionsPort): {
         const payments = await paymentsOf(journal, batch);
         const read = (from: TransactionReceipt) =>
           concludeBatch(batch, attempt, from, payments, conclusionPolicy(), refused);
-        // What says that a payment did not settle is read twice. What says that it did is read again before it is final.
+        // A receipt that says that a payment did not settle is read twice. One that says that all settled is read again
+        // before it is safe or final.
         const isGood = read(mined.receipt).transitions.every(({ to }) => to === "settled");
         const receipt = isGood ? mined.receipt : await confirmReceipt(nodes, mined.receipt);
-        // Another block's, so how deep it is must be asked anew.
+        // It is another block's receipt, so its depth must be read anew.
         if (receipt.blockHash !== mined.receipt.blockHash) return;
         const conclusion = read(receipt);
         const explained = await explain(conclusion.transitions, payments, attempt, receipt);
@@ -137,8 +141,8 @@ export function createConclusions(deps: ConclusionsPort): {
   };
 
   /**
-   * Whether a payment that the mined attempt did not decide may go into another batch. In a younger block, a reorg could bring
-   * an attempt back that settles it.
+   * Whether a payment that the mined attempt did not decide may go into another batch. If the block is younger, a reorg
+   * could bring back an attempt that settles the payment.
    */
   async function isLossCertain({ depth, receipt }: MinedAttempt): Promise<boolean> {
     if (depth >= policy.lossConfirmations) return true;
@@ -146,7 +150,9 @@ export function createConclusions(deps: ConclusionsPort): {
     return horizon !== undefined && receipt.blockNumber <= horizon.final;
   }
 
-  /** Looks up what a receipt does not say: who used a nonce, and why the token reverted a direct transfer. */
+  /**
+   * Looks up what a receipt does not say: which transaction used a nonce, and why the token reverted a direct transfer.
+   */
   async function explain(
     fromReceipt: readonly Transition[],
     payments: readonly PaymentRow[],
@@ -178,8 +184,8 @@ export function createConclusions(deps: ConclusionsPort): {
   }
 
   /**
-   * A refusal is believed only while the nonce is free: where it is used, the money moved, or was cancelled, in whatever
-   * way the receipt was read.
+   * Believes a refusal only while the nonce is free. If the nonce is used, the money moved or the authorization was
+   * cancelled, whatever the receipt said.
    */
   async function contradictRefusals(
     transitions: readonly Transition[],
@@ -203,7 +209,7 @@ export function createConclusions(deps: ConclusionsPort): {
     );
   }
 
-  /** Why a direct transfer reverted. A receipt has no reason, so the token is asked again. */
+  /** Finds out why a direct transfer reverted. A receipt has no reason, so the token is asked again. */
   async function explainDirect(
     transition: Transition,
     payment: PaymentRow,
@@ -222,7 +228,7 @@ export function createConclusions(deps: ConclusionsPort): {
     const gasAllowance = attempt.gas;
     const refusal = await preflightAuthorization(client, authorizationOf(payment), { gasAllowance });
     if (refusal !== undefined) return { ...base, ...concludeRefusal(payment, refusal, where, conclusionPolicy()) };
-    // It would settle now: what was in its way has passed. Not for ever, though.
+    // It would settle now, so whatever was in its way has passed. The number of tries is still limited.
     if (payment.tries >= policy.maxTries) {
       return { ...base, ...quarantined("it reverts each time, and never in a pre-flight", where) };
     }
@@ -235,7 +241,7 @@ export function createConclusions(deps: ConclusionsPort): {
   }
 }
 
-/** What a line of the log says of a payment. */
+/** Log fields of a payment. */
 function paymentFields({ id: paymentId, work }: PaymentRow): Readonly<Record<string, unknown>> {
   if (work.kind === "call") return { paymentId, to: work.to };
   const { from: payer, to: payee, value: amount, nonce } = work.authorization;

@@ -34,16 +34,19 @@ import { startWork } from "./work.ts";
 export { EngineBusyError, EngineClosedError, SenderHeldError } from "./errors.ts";
 export type { EngineOptions, SettlementEngine } from "./types.ts";
 
-/** The longest that `close` waits for work that is still running. Without its keys it can do nothing any more. */
+/**
+ * The longest that `close` waits for work that is still running. Without the keys that work can do nothing any more.
+ */
 const LAST_WORK_MS = 2_000;
-/** Submissions that are admitted together, at most. */
+/** The most submissions that are admitted together. */
 const MAX_GATHERED = 500;
 
 /**
- * Starts an engine: takes the keys' leases, takes up whatever the journal holds open, and settles what is submitted.
- * @param patience How to wait for a key that another engine holds, perhaps a dead one; without it nothing is waited for.
- * @throws SenderHeldError where another engine has one of the keys, JournalError where the journal cannot be used,
- * EnginePolicyError or PlanLimitsError where the policy is out of its range.
+ * Starts an engine: takes the keys' leases, takes up what is open in the journal, and settles what is submitted.
+ * @param patience How to wait for a key that another engine holds, perhaps a dead one. Without it the engine does not
+ * wait.
+ * @throws SenderHeldError if another engine has one of the keys, JournalError if the journal cannot be used,
+ * EnginePolicyError or PlanLimitsError if the policy is out of its range.
  */
 export async function createSettlementEngine(options: EngineOptions, patience?: Patience): Promise<SettlementEngine> {
   const { journal, chain } = options;
@@ -158,7 +161,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     }
     closing.abort();
     unsubscribe();
-    // A node that does not answer must not keep anybody: without its lease a sender does nothing any more.
+    // A node that does not answer must not hold up the caller. Without its lease a sender does nothing any more.
     await within(work.ended, LAST_WORK_MS);
     await within(Promise.allSettled(senders.map((sender) => sender.close())), LAST_WORK_MS);
     const message = "The engine was closed before the payment was decided; it stays in the journal.";

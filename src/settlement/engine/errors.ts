@@ -1,12 +1,12 @@
 import { TributaryError } from "../../errors.ts";
 import type { HeldLease } from "../../journal/ports/leases.ts";
 
-/** An engine that was closed, or that another engine keeps from sending. */
+/** The engine is closed, or was closed before the outcome that a caller waited for. */
 export class EngineClosedError extends TributaryError {
   override readonly name = "EngineClosedError";
 }
 
-/** More callers wait for outcomes than the policy allows. Nothing was accepted of this one. */
+/** As many callers wait for outcomes as the policy allows. Nothing of this call was accepted. */
 export class EngineBusyError extends TributaryError {
   override readonly name = "EngineBusyError";
 }

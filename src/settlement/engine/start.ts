@@ -3,11 +3,14 @@ import { requireSameChain } from "../../journal/binding.ts";
 import { createSettlementEngine, type EngineOptions, type SettlementEngine } from "./engine.ts";
 import type { KeyWait } from "./takeKeys.ts";
 
-/** What an engine works with on one chain. It closes none of it. */
+/** What an engine works with on one chain. The engine closes none of it. */
 export type StartEngineOptions = Omit<EngineOptions, "chain"> & {
-  /** Further nodes: signed bytes are handed to them too, and they are asked where one node contradicts itself. */
+  /** Further nodes: signed transactions are sent to them too, and they are asked to confirm what one node says. */
   readonly nodes?: readonly ChainClient[] | undefined;
-  /** Told once when another engine, dead or alive, holds a key, and how long it takes at most until that is known. */
+  /**
+   * Called once if another engine holds a key. `waitMs` is the longest time until it is known whether that engine is
+   * alive.
+   */
   readonly onHeld?: ((wait: KeyWait) => void) | undefined;
   /** Ends the wait for a key. */
   readonly signal?: AbortSignal | undefined;

@@ -4,25 +4,26 @@ import type { Rival } from "../sending/lease.ts";
 import type { Sender } from "../sending/types.ts";
 import { SenderHeldError } from "./errors.ts";
 
-/** What somebody is told who waits for a key. */
+/** What a caller is told who waits for a key. */
 export type KeyWait = {
-  /** The longest that it takes until it is known whether the key is free. */
+  /** The longest time until it is known whether the key is free, in milliseconds. */
   readonly waitMs: number;
   /** The lease that is watched. */
   readonly lease: HeldLease;
 };
 
-/** How somebody waits for a key that another engine holds. */
+/** How a caller waits for a key that another engine holds. */
 export type Patience = {
-  /** Told once. */
+  /** Called once. */
   readonly onWait?: (wait: KeyWait) => void;
   readonly signal?: AbortSignal | undefined;
 };
 
 /**
- * Takes the lease of every sender, or lets go of all. With patience it watches a lease that another engine holds, and takes the
- * key once that one has not been renewed for its whole life; a lease that is renewed meanwhile has an owner who is alive.
- * @throws SenderHeldError where another engine has one of the keys.
+ * Takes the lease of every sender, or releases all of them. With patience, it watches a lease that another engine
+ * holds, and takes the key once the lease has not been renewed for its whole life. If the lease is renewed meanwhile,
+ * its owner is alive, and this gives up.
+ * @throws SenderHeldError if another engine has one of the keys.
  */
 export async function takeKeys(
   senders: readonly Sender[],
@@ -45,7 +46,7 @@ export async function takeKeys(
       const waitMs = Math.max(1, ...rivals.map(({ lease, quietForMs }) => lease.ttlMs - quietForMs));
       if (!told) patience.onWait?.({ waitMs, lease: first.lease });
       told = true;
-      // Often enough to see a renewal, and to renew the keys that are ours already.
+      // Look often enough to see a renewal, and to renew the keys that are ours already.
       const lookMs = Math.min(ttlMs, ...rivals.map(({ lease }) => lease.ttlMs)) / 5;
       await clock.sleep(Math.min(waitMs, lookMs), patience.signal);
     }
@@ -69,7 +70,7 @@ function heldError({ lease, isAlive }: Rival): SenderHeldError {
   });
 }
 
-/** Who has a lease, for people. */
+/** The owner of a lease, as people read it. */
 export function nameOf({ place, owner }: Pick<HeldLease, "place" | "owner">): string {
   return place === undefined ? owner : `process ${place.pid} on ${place.host}`;
 }

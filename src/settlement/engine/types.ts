@@ -13,12 +13,12 @@ import type { Pause } from "../sending/types.ts";
 export type EngineOptions = {
   readonly journal: Journal;
   readonly chain: {
-    /** Reads, and broadcasts; give it several URLs for reads that survive a dead node. */
+    /** The node for reads and broadcasts. If it has several URLs, reads survive a dead node. */
     readonly client: ChainClient;
-    /** Further nodes that signed bytes are handed to. */
+    /** Further nodes that signed transactions are sent to. They are also asked to confirm what `client` says. */
     readonly nodes?: readonly ChainClient[];
   };
-  /** The keys to send from: each is this engine's alone while it runs. */
+  /** The keys to send from. Nothing else may use them while the engine runs. */
   readonly senders: readonly LocalAccount[];
   readonly policy?: EnginePolicyOptions;
   readonly clock?: Clock;
@@ -34,25 +34,26 @@ type Waiting = {
 
 export type SettlementEngine = {
   /**
-   * Verifies payments and stores them; resolves when they are durable. Their outcomes follow. The same terms again are the
-   * same payment: its row as it is, tried again where it was rejected for a reason that may have passed.
-   * @throws ChainUnavailableError where the node could not say whether one of them is good. The others may be stored:
-   * asking again changes nothing about those.
+   * Verifies payments and stores them. Resolves when they are durable; their outcomes follow later. If the same terms
+   * are submitted again, they are the same payment: the answer is its row as it is, and it is tried again if it was
+   * rejected for a reason that may have passed.
+   * @throws ChainUnavailableError if the node could not say whether one of them is good. The others may be stored
+   * already; it does no harm to submit those again.
    */
   readonly accept: (submissions: readonly Submission[]) => Promise<readonly Admission[]>;
   /**
-   * {@link SettlementEngine.accept} for one payment, whose reads and commit it shares with all others of the moment, and no
-   * fault of theirs.
+   * {@link SettlementEngine.accept} for one payment. It shares reads and a commit with all others of the same moment,
+   * but does not fail because of them.
    */
   readonly acceptOne: (submission: Submission) => Promise<Admission>;
   /**
    * {@link SettlementEngine.accept} for any other call of a contract.
-   * @throws CallKeyError where the key names another call.
+   * @throws CallKeyError if the key names another call.
    */
   readonly acceptCall: (call: CallSubmission) => Promise<Admission>;
   /**
    * Accepts one payment and waits until it is decided.
-   * @throws EngineBusyError where too many wait already.
+   * @throws EngineBusyError if too many callers wait already.
    */
   readonly submit: (submission: Submission, options?: Waiting) => Promise<Admission>;
   /** Accepts a call and waits until it is decided. */
@@ -66,25 +67,25 @@ export type SettlementEngine = {
    */
   readonly covers: (payment: SignedAuthorization) => Promise<boolean>;
   /**
-   * Why {@link SettlementEngine.accept} would refuse a payment now, in its words; undefined where it would not. Nothing is
-   * stored.
+   * The refusal that {@link SettlementEngine.accept} would give a payment now; undefined if it would not refuse it.
+   * Nothing is stored.
    * @throws ChainUnavailableError where the node does not answer.
    */
   readonly refusal: (submission: Submission) => Promise<Refusal | undefined>;
   /**
-   * Why the payer may have no more open now, undefined where they may.
-   * @param openCap As the policy's `payerOpenCap`, for this one.
+   * Why the payer may have no more open now; undefined if they may.
+   * @param openCap Replaces the policy's `payerOpenCap` for this payment.
    */
   readonly beyondCaps: (payment: SignedAuthorization, openCap?: number) => string | undefined;
   readonly status: (id: number) => Promise<PaymentRow | undefined>;
-  /** Takes a payment out of the queue. False where it is in a batch already, or decided. */
+  /** Takes a payment out of the queue. False if it is in a batch already, or decided. */
   readonly cancel: (id: number) => Promise<boolean>;
   /**
-   * Puts a payment that was rejected, or taken out of the queue, back into it; with a `bringer`, for that one from then on
-   * (null: for nobody with a name). False where it is in no state for that.
+   * Puts a payment that was rejected, or taken out of the queue, back into it. If `bringer` is given, only that one
+   * hears its success from then on (null: nobody with a name). False if its state does not allow that.
    */
   readonly retry: (id: number, change?: { readonly bringer?: string | null }) => Promise<boolean>;
-  /** Sends what is queued without waiting for company, now and from now on: for a caller who has no more to submit. */
+  /** Sends queued payments without waiting for company, from now on. It is for a caller who has no more to submit. */
   readonly flush: () => void;
   /** Resolves when no payment is open any more. */
   readonly drain: (options?: Waiting) => Promise<void>;
@@ -94,9 +95,9 @@ export type SettlementEngine = {
     readonly paused: Pause | undefined;
   }[];
   /**
-   * Stops intake and sends no new batch, waits up to `finishWithinMs` (`policy.closeWithinMs` by default) for those that
-   * are on their way, and lets go of the keys. What is open then stays stored, and whoever waits for it is told so. Calling
-   * it again gives the same promise.
+   * Stops intake and sends no new batch, waits up to `finishWithinMs` (`policy.closeWithinMs` by default) for batches
+   * that are on their way, and releases the keys. Open payments stay stored, and callers who wait for them are told so.
+   * Calling it again gives the same promise.
    */
   readonly close: (options?: { readonly finishWithinMs?: number }) => Promise<void>;
 };

@@ -4,7 +4,7 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 export type Waiters = {
   /** Resolves with the payment's row once it is decided; rejects with the signal's reason when that aborts. */
   readonly wait: (row: PaymentRow, signal?: AbortSignal) => Promise<PaymentRow>;
-  /** A payment as it is now. */
+  /** Tells those who wait for a payment, if it is decided now. */
   readonly note: (row: PaymentRow) => void;
   /** The payments that somebody waits for. */
   readonly ids: () => number[];
@@ -12,7 +12,7 @@ export type Waiters = {
   readonly fail: (error: Error) => void;
 };
 
-/** Whether nothing but a reorg changes a payment's outcome any more. */
+/** Whether a payment has its outcome. It may still be corrected, as after a reorg, or retried on request. */
 export function isDecided({ state }: Pick<PaymentRow, "state">): boolean {
   return state !== "queued" && state !== "batched" && state !== "submitted";
 }
@@ -35,7 +35,7 @@ export function createWaiters(): Waiters {
           if (all.size === 0) waiting.delete(row.id);
           reject(signal?.reason);
         };
-        // A signal may live for far longer than this wait.
+        // A signal may live much longer than this wait.
         const free = (): void => signal?.removeEventListener("abort", abort);
         const waiter: Waiter = {
           resolve: (decided) => {

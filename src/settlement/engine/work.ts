@@ -20,9 +20,9 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
     readonly waiters: Waiters;
     readonly watch: OutcomeWatch;
     readonly note: Changes["note"];
-    /** Aborts when nothing new is sent any more. */
+    /** Aborts once nothing new may be sent. */
     readonly finishing: AbortSignal;
-    /** Aborts when nothing is looked after any more. */
+    /** Aborts once all work has to end. */
     readonly closing: AbortSignal;
   };
 
@@ -30,18 +30,18 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
 export type Work = {
   /** From now on no payment waits for company. */
   readonly flush: () => void;
-  /** Looks at what is in flight now. */
+  /** Looks now at what is in flight. */
   readonly look: () => void;
-  /** Resolves when the round of dispatch that is under way is over; soon, once `finishing` has aborted. */
+  /** Resolves when the current round of dispatch is over, which is soon once `finishing` has aborted. */
   readonly idle: () => Promise<void>;
   /** Resolves some time after `closing` has aborted. */
   readonly ended: Promise<unknown>;
 };
 
-/** Rows that waiters have missed are found by their time, clocks of several processes being this much apart at most. */
+/** How far the clocks of several processes may be apart. Rows that waiters have missed are found by their time. */
 const CLOCK_SLACK_MS = 60_000;
 const PAGE = 1_000;
-/** How far back changes of open payments are searched; each round checks a thousand of them. */
+/** How far back changes of open payments are searched. Each round checks a thousand of them. */
 const LEARNT_WITHIN_MS = 3_600_000;
 
 /** Starts everything that an engine does by itself. Each part runs alone, so one that fails does not stop the others. */
@@ -166,7 +166,7 @@ export function startWork(port: WorkPort): Work {
     },
   });
 
-  /** What the journal held before: exposure, deadlines, outcomes that are not final. */
+  /** Loads what the journal held before: exposure, deadlines, outcomes that are not final. */
   async function load(): Promise<void> {
     for (let afterId = 0; !closing.aborted; ) {
       const query = { chainId: client.chain.id, states: OPEN_STATES, afterId, limit: PAGE };

@@ -20,23 +20,24 @@ export type JobIntakePort = {
   readonly ledger: JobLedger;
   readonly engine: SettlementEngine;
   readonly lookbackBlocks: bigint;
-  /** Names the payment at a position in the journal. */
+  /** The name that the journal keeps for the payment at a position of the input. */
   readonly sourceOf: (position: number) => string | undefined;
-  /** With more payments open than this, no further ones are accepted while some of them are decided. */
+  /** If more payments than this are open, no further ones are accepted while something still happens to those. */
   readonly maxOpen: number;
   readonly signal: AbortSignal | undefined;
   /** Called after each step. */
   readonly tell: () => void;
 };
 
-/** Payments that are verified and stored at once. */
+/** How many payments are verified and stored at once. */
 const ACCEPT_AT_ONCE = 500;
 const STANDSTILL_MS = 5_000;
 
 /**
- * Hands a job's payments to the engine: stores what the journal does not know, takes up what it knows, and looks up who
- * used the nonces that are used already. If it fails half-way, the first half is accepted and in the ledger.
- * @throws ChainUnavailableError where the node does not answer, JournalError where the journal does not.
+ * Hands a job's payments to the engine. It stores those that the journal does not know, takes up those that it knows,
+ * and looks up who used nonces that are used already. If it fails half-way, the first half is accepted and in the
+ * ledger.
+ * @throws ChainUnavailableError if the node does not answer, JournalError if the journal does not.
  */
 export async function acceptPayments(port: JobIntakePort): Promise<void> {
   const { ledger, signal, tell } = port;
@@ -64,8 +65,9 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
 }
 
 /**
- * Waits while much is open: what is not accepted yet needs no memory but the caller's.
- * @returns False where nothing of it was decided for a while. It may wait for what is a long way off, and so is not waited for.
+ * Waits while more than `maxOpen` payments are open. Payments that are not accepted yet need only the caller's memory.
+ * @returns False if nothing happened to the open payments for a while. They may wait for something far off, so it stops
+ * waiting for them.
  */
 async function untilRoom({ ledger, clock, maxOpen, signal, tell }: JobIntakePort): Promise<boolean> {
   while (ledger.open() > maxOpen && signal?.aborted !== true) {
@@ -77,7 +79,7 @@ async function untilRoom({ ledger, clock, maxOpen, signal, tell }: JobIntakePort
   return true;
 }
 
-/** Returns the positions of payments whose nonces were used before. */
+/** Accepts payments of the job, by position. Returns the positions of those whose nonces were used before. */
 async function acceptSome(port: JobIntakePort, positions: readonly number[]): Promise<number[]> {
   const { journal, clock, ledger, engine } = port;
   const known = await knownRows(journal, positions.map(ledger.authorizationAt));
@@ -114,14 +116,16 @@ async function acceptSome(port: JobIntakePort, positions: readonly number[]): Pr
   return used;
 }
 
-/** What the token may have taken back since, or the operator. */
+/**
+ * Whether a rejected payment is tried again, because the reason may have passed or the operator may have removed it.
+ */
 function isWorthAnotherTry({ state, reason }: PaymentRow): boolean {
   return state === "rejected" && retryRuleOf({ state, reason }) !== "never";
 }
 
 /**
- * The rows of exactly these terms, where the journal has them behind this signature. Behind another one the terms may be
- * anybody's: the engine looks at that.
+ * The rows of exactly these terms, if the journal has them with this signature. With another signature, anybody may
+ * have made up the submission, so the engine looks at it.
  */
 async function knownRows(
   journal: Journal,

@@ -22,48 +22,64 @@ import { type MinedTransaction, readMined, rememberStart } from "./transactions.
 
 /** What a job settles, what it works with and what it may decide. Times in milliseconds. */
 export type JobOptions<Payment extends JobPayment = JobPayment> = {
-  /** Any number: memory holds them, one outcome each, and no more than a few thousand rows of the journal. */
+  /**
+   * Any number of payments. Memory holds the payments, one outcome each, and at most a few thousand rows of the
+   * journal.
+   */
   readonly payments: readonly Payment[];
-  /** The keys to send from: each is this job's alone while it runs. */
+  /** The keys to send from. Nothing else may use them while the job runs. */
   readonly senders: readonly LocalAccount[];
   /**
-   * What the job knows and did: an open store, or anything that `openJournal` takes, such as a file's name. With it, a job
-   * that was ended in any way is taken up by the next call. By default it is in memory and ends with the job.
+   * The record of what the job knows and did: an open journal, or anything that `openJournal` takes, such as a file's
+   * name. If a job ended in any way, the next call on the same journal takes it up. By default the journal is in memory
+   * and ends with the job.
    */
   readonly journal?: Journal | string;
-  /** Further nodes that signed bytes are handed to. */
+  /** Further nodes that signed transactions are sent to. */
   readonly nodes?: readonly ChainClient[];
   readonly policy?: EnginePolicyOptions;
-  /** The job ends when nothing has happened to its payments for this long; what is open then is reported so. */
+  /**
+   * The job ends when nothing has happened to its payments for this long. Payments that are open then are reported as
+   * such.
+   */
   readonly waitMs?: number;
-  /** With more payments open than this (by default 20,000) the rest waits outside of the journal: it needs less memory there. */
+  /**
+   * If more payments than this are open (20,000 by default), the rest waits outside the journal, where it needs less
+   * memory.
+   */
   readonly maxOpen?: number;
-  /** Names a payment in the journal, for reports. */
+  /** The name that the journal keeps for a payment, for reports. */
   readonly sourceOf?: (payment: Payment) => string;
   readonly onProgress?: (progress: JobProgress) => void;
-  /** Told when another engine holds a key, dead or alive, and how long it takes at most until that is known. */
+  /**
+   * Called when another engine holds a key. `waitMs` is the longest time until it is known whether that engine is
+   * alive.
+   */
   readonly onHeld?: (wait: KeyWait) => void;
-  /** Ends the job early: what is on its way is given a few seconds, the rest stays in the journal. */
+  /**
+   * Ends the job early. Transactions that are on their way get a few seconds more; all other payments stay in the
+   * journal.
+   */
   readonly signal?: AbortSignal;
-  /** Told once `signal` has aborted and nothing more is taken in: what the job still waits for. */
+  /** Called once `signal` has aborted and nothing more is taken in, with what the job still waits for. */
   readonly onStop?: (waits: JobStop) => void;
   readonly clock?: Clock;
   readonly logger?: Logger;
 };
 
-/** What a job that was ended early waits for: its transactions that are on their way, and for how long at most. */
+/** What a job that was ended early waits for: how many transactions are on their way, and the longest wait for them. */
 export type JobStop = { readonly transactions: number; readonly waitMs: number };
 
 export type JobProgress = { readonly payments: number; readonly decided: number };
 
-/** What a job did. Results are in the order of the input and as many. */
+/** What a job did. There is one result for each payment, in the order of the input. */
 export type SettlementReport<Payment extends JobPayment = JobPayment> = {
   readonly results: readonly PaymentResult<Payment>[];
-  /** The transactions that this run saw mined, those of an earlier run that were still open included. */
+  /** The transactions that were mined during this run, including those that an earlier run left open. */
   readonly transactions: readonly MinedTransaction[];
-  /** Whether batches go through the router; without it payments go to the token one by one. */
+  /** Whether batches go through the router. Without it, payments go to the token one by one. */
   readonly routerUsed: boolean;
-  /** Why the job ended before all was sent, if it did. What is known by then is in the results. */
+  /** Why the job ended before everything was sent, if it did. The results hold what is known by then. */
   readonly stopped: TributaryError | undefined;
 };
 
@@ -79,25 +95,26 @@ const JOB_POLICY: Partial<EnginePolicy> = {
 };
 
 const WAIT_MS = 120_000;
-/** How long payments that were put off are given once nothing else is left. */
+/** How long the job waits for payments that were put off, once nothing else is left. */
 const PUT_OFF_MS = 3_000;
 const FINISH_MS = 5_000;
-/** Many batches, so that each is chosen from enough. */
+/** Enough payments for many batches, so that each batch is chosen from many payments. */
 const MAX_OPEN = 20_000;
 
 /**
- * Settles payments in as few transactions as it can, through the engine and its journal: those that an earlier run left
- * open are taken up, those that are decided already are only reported, refusals that may have passed are tried again, and
- * nothing settles twice. Every outcome is read from that payment's own logs.
+ * Settles payments in as few transactions as it can, through the engine and its journal. It takes up payments that an
+ * earlier run left open, only reports those that are decided already, and tries refused ones again if the reason may
+ * have passed. Nothing settles twice. Every outcome is read from that payment's own logs.
  *
- * Payments are compared behind their signatures only: one with the payer and nonce of another and a forged signature is
- * refused and keeps nothing else out. Of several terms that a payer signed under one nonce, the engine settles one.
+ * Payments are compared only after their signatures are verified. A payment with another one's payer and nonce and a
+ * forged signature is refused, and it keeps no other payment out. If a payer signed several terms under one nonce, the
+ * engine settles one of them.
  *
- * A node that fails or a journal that cannot be written ends the job: `stopped` says why, and the results tell apart what
+ * If the node fails or the journal cannot be written, the job ends. `stopped` says why, and the results tell apart what
  * settled, what may still settle and what was not sent.
- * @throws SenderHeldError where another engine sends from one of the keys; JournalError where the journal cannot be opened or
- * read, or is of another chain; ChainUnavailableError where the node does not answer from the start; EnginePolicyError and
- * PlanLimitsError where the policy is out of its range.
+ * @throws SenderHeldError if another engine sends from one of the keys; JournalError if the journal cannot be opened or
+ * read, or is of another chain; ChainUnavailableError if the node does not answer at the start; EnginePolicyError or
+ * PlanLimitsError if the policy is out of its range.
  */
 export async function settlePayments<Payment extends JobPayment>(
   client: ChainClient,
@@ -124,7 +141,7 @@ async function settleOn<Payment extends JobPayment>(
   const ledger = createJobLedger({ journal, clock }, payments);
   const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
   let stopped: TributaryError | undefined;
-  /** Runs a part of the job, and notes the first failure that ends it. */
+  /** Runs a part of the job, and keeps the first failure that ends the job. */
   const unlessStopped = async (part: () => Promise<void>): Promise<void> => {
     await part().catch((error: unknown) => {
       if (!endsJob(error)) throw error;
@@ -137,7 +154,7 @@ async function settleOn<Payment extends JobPayment>(
     return { results, transactions, routerUsed, stopped };
   };
 
-  // Before anything is written into it; the engine looks again.
+  // The journal is checked before anything is written into it. The engine checks it again.
   await requireSameChain(journal, client);
   const routerUsed = await hasCode(client, policy.router ?? ROUTER_ADDRESS);
   if (await areBroke(client, senders)) {
@@ -189,7 +206,7 @@ async function settleOn<Payment extends JobPayment>(
   return report(await readMined(journal, start));
 }
 
-/** Waits until every payment of the ledger is decided, or nothing more is to be expected. */
+/** Waits until every payment of the ledger is decided, or no further progress is expected. */
 async function untilDecided(
   port: {
     readonly client: ChainClient;
@@ -211,7 +228,7 @@ async function untilDecided(
     const broke = engine.accounts().every(({ paused }) => paused === "low-balance");
     if (broke && idleMs >= patienceMs) throw cannotPay();
     if (idleMs >= waitMs) {
-      // Nothing happens: say so if it is because the node does not answer.
+      // Nothing happens. If the reason is that the node does not answer, throw that.
       await ask("its newest block", client.getBlockNumber());
       return;
     }

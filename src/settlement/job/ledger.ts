@@ -7,32 +7,40 @@ import { isDecided } from "../engine/waiters.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "../outcome/results.ts";
 import { isPutOff, outcomeOf } from "./outcome.ts";
 
-/** What a job knows of its payments, which are named by their position in the input. Memory holds one outcome of each. */
+/**
+ * What a job knows of its payments. A payment is named by its position in the input. Memory holds one outcome of each.
+ */
 export type JobLedger<Payment extends JobPayment = JobPayment> = {
   readonly authorizationAt: (position: number) => SignedAuthorization;
-  /** The positions that have neither an outcome nor a row of the journal to wait for. */
+  /** The positions of payments that have no outcome and wait for no row of the journal. */
   readonly rest: () => number[];
   readonly decided: () => number;
   readonly decide: (position: number, outcome: PaymentOutcome) => void;
-  /** A payment's row in the journal: its outcome, or what to wait for. A second payment with that row is a duplicate. */
+  /**
+   * Takes a payment's outcome from its row in the journal, or waits for that row if it is not decided. A second payment
+   * with the same row is a duplicate.
+   */
   readonly takeUp: (position: number, row: PaymentRow) => void;
-  /** Waits for a row, whatever its state was. */
+  /** Waits for a row, whatever state it was in. */
   readonly waitFor: (position: number, row: PaymentRow) => void;
   readonly open: () => number;
-  /** Looks at some of the open payments, the next time at the next ones. */
+  /** Looks at some of the open payments, and at the next ones the next time. */
   readonly look: () => Promise<void>;
-  /** How long nothing has happened to any of the payments. */
+  /** How long nothing has happened to any of the payments, in milliseconds. */
   readonly idleMs: () => number;
-  /** Whether all that is open was put off, and nothing happened for `ms`, or nothing is due within that time. */
+  /**
+   * Whether all open payments were put off, and either nothing happened for `ms`, or none of them is due within `ms` of
+   * the last change.
+   */
   readonly isPutOffFor: (ms: number) => boolean;
-  /** Every payment's result when the job ends; `notSent` for those that no engine has. */
+  /** Every payment's result when the job ends. Payments that no engine has get the outcome `notSent`. */
   readonly results: (notSent: PaymentOutcome) => Promise<PaymentResult<Payment>[]>;
 };
 
 /** The longest time between two looks, in milliseconds. */
 export const LOOK_MS = 200;
 const STATES: readonly PaymentState[] = OPEN_STATES;
-/** Rows that are looked at in one go. */
+/** How many rows are looked at in one go. */
 const LOOK_AT_ONCE = 2_000;
 
 export function createJobLedger<Payment extends JobPayment>(
@@ -42,18 +50,20 @@ export function createJobLedger<Payment extends JobPayment>(
   const outcomes = new Array<PaymentOutcome | undefined>(payments.length).fill(undefined);
   /** The payments that wait for their outcome: row id to position. */
   const open = new Map<number, number>();
-  /** Rows that an earlier run had sent already. */
+  /** Rows whose payments an earlier run had sent already. */
   const sentBefore = new Set<number>();
-  /** How far each open payment had come when it was last looked at, as a number, so that standstill shows. */
+  /** How far each open payment had come at the last look, as a number. If it stays the same, nothing has happened. */
   const seen = new Map<number, number>();
   /** When the payments that were put off are tried again. */
   const putOff = new Map<number, number>();
-  /** The rows that payments of this job have. */
+  /** The rows that belong to payments of this job. */
   const taken = new Set<number>();
   let decided = 0;
   let changedAtMs = clock.now();
 
-  /** Payments of one transaction share its hash and its block's number, which else each would have for itself. */
+  /**
+   * The first outcome of each transaction. Payments of one transaction share its hash and block number, to save memory.
+   */
   const shared = new Map<Hex, PaymentOutcome & { status: "settled" }>();
   const sharing = (outcome: PaymentOutcome): PaymentOutcome => {
     if (outcome.status !== "settled") return outcome;
@@ -68,7 +78,7 @@ export function createJobLedger<Payment extends JobPayment>(
     decided += 1;
     changedAtMs = clock.now();
   };
-  /** Whether the payment is the first with this row. One that is not has its outcome. */
+  /** Whether the payment is the first with this row. If it is not, it is decided as a duplicate. */
   const isFirst = (position: number, { id }: PaymentRow): boolean => {
     if (taken.has(id)) {
       decide(position, DUPLICATE);
@@ -92,7 +102,7 @@ export function createJobLedger<Payment extends JobPayment>(
       decide(position, outcomeOf(row, whenSent(row)));
       return;
     }
-    // Behind all others, so that every payment has its turn.
+    // Put it behind all others, so that every payment has its turn.
     open.set(row.id, position);
     if (isPutOff(row)) putOff.set(row.id, row.nextTryAtMs);
     const now = isPutOff(row) ? -1 : row.tries * STATES.length + STATES.indexOf(row.state);
@@ -136,7 +146,7 @@ export function createJobLedger<Payment extends JobPayment>(
         for (const row of await journal.withIds(ids.slice(i, i + LOOK_AT_ONCE))) {
           const position = open.get(row.id);
           if (position === undefined) continue;
-          // After a reorg the evidence names a block, no transaction.
+          // After a reorg the evidence names a block but no transaction.
           const batchId = row.evidence.kind === "reorg" ? row.batchId : undefined;
           const batch = batchId !== undefined && isHex(batchId) ? await journal.batch(batchId) : undefined;
           last[position] = outcomeOf(row, whenSent(row), batch?.attempts.at(-1)?.hash);

@@ -5,9 +5,9 @@ import type { Admission } from "../intake/admit.ts";
 import type { PaymentOutcome } from "../outcome/results.ts";
 
 /**
- * What a payment's row means to the job that it belongs to.
+ * The outcome that a payment's row means for its job.
  * @param when Whether this run settled it, or an earlier run had sent it already.
- * @param lastHash Of a payment that is on its way: the transaction that carries it.
+ * @param lastHash The transaction that carries the payment, if it is on its way and its evidence names none.
  */
 export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: Hex): PaymentOutcome {
   const { evidence, state } = row;
@@ -25,7 +25,7 @@ export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: He
         transactionHash: evidence.transactionHash,
         blockNumber: evidence.blockNumber,
         logIndex: evidence.logIndex,
-        // The sum of the shares is what this run paid: what an earlier one paid is no part of it.
+        // The shares add up to what this run paid, so a payment of an earlier run has none.
         gasShare: when === "now" ? evidence.gasShare : undefined,
       };
     case "settled-elsewhere":
@@ -43,14 +43,14 @@ export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: He
   return rejection("refused", `the journal has no transfer for it (${evidence.kind})`, hashOf(row));
 }
 
-/** What a submission that was not stored means to the job. A used nonce is looked up apart from this. */
+/** The outcome of a submission that was not stored. A used nonce is looked up elsewhere. */
 export function outcomeOfRefusal({ reason, message }: Admission & { status: "refused" }): PaymentOutcome {
   if (isRejection(reason)) return { status: "rejected", reason, message };
   if (reason === "undeployed-wallet") return { status: "rejected", reason: "bad-signature", message };
   return { status: "not-attempted", message };
 }
 
-/** Whether a queued payment was looked at and put off, so that nothing more comes of it soon. */
+/** Whether a queued payment was looked at and put off, so nothing more happens to it soon. */
 export function isPutOff(row: PaymentRow): boolean {
   const { evidence } = row;
   return row.state === "queued" && evidence.kind === "returned" && evidence.transactionHash === undefined;

@@ -22,8 +22,8 @@ export type RetryAnswer =
   | { readonly status: "unknown" };
 
 /**
- * What became of a request to cancel: `cancelled`; `signed`, because a transaction that carries it may be mined at any moment;
- * `decided`, because it has its outcome; `changed`, because somebody else changed it at the same moment.
+ * What became of a request to cancel: `cancelled`; `signed`, because a transaction that carries it may be mined at any
+ * moment; `decided`, because it has its outcome; `changed`, because somebody else changed it at the same moment.
  */
 export type CancelAnswer =
   | { readonly status: "cancelled" | "signed" | "decided" | "changed"; readonly payment: PaymentRow }
@@ -32,8 +32,9 @@ export type CancelAnswer =
 const ROWS_AT_ONCE = 500;
 
 /**
- * Puts a payment that was rejected, or taken out of the queue, back into it, on the journal alone: an engine that runs on it
- * takes the payment up, else the next one does. A payment that its payer cancelled at the token stays cancelled.
+ * Puts a payment that was rejected, or taken out of the queue, back into it. This only changes the journal: an engine
+ * that runs on it takes the payment up, otherwise the next one does. A payment that its payer cancelled at the token
+ * stays cancelled.
  * @throws JournalError where the journal cannot be used.
  */
 export async function retryPayment(journal: Journal, request: PaymentRequest): Promise<RetryAnswer> {
@@ -71,8 +72,8 @@ export async function retryRejected(journal: Journal, request: RejectedRequest):
 }
 
 /**
- * Takes a payment out of the queue, on the journal alone. The payer's authorization stays valid until its `validBefore`: only
- * the payer can make it void, at the token.
+ * Takes a payment out of the queue. This only changes the journal: the payer's authorization stays valid until its
+ * `validBefore`, and only the payer can cancel it at the token.
  * @throws JournalError where the journal cannot be used.
  */
 export async function cancelPayment(journal: Journal, request: PaymentRequest): Promise<CancelAnswer> {

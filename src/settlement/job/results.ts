@@ -10,8 +10,8 @@ export type RefusedLine = {
 };
 
 /**
- * A result as one line of JSON: what was authorized, by its identity, and what became of it, with the line of the file that it
- * came from if there is one. Amounts are strings, in atomic units.
+ * A result as one line of JSON: the terms that were authorized, the outcome, and the line of the file that the payment
+ * came from, if there is one. Amounts are strings, in atomic units.
  */
 export function serialiseResult(result: PaymentResult & { readonly line?: number }): string {
   const { line, authorization, outcome } = result;
@@ -20,7 +20,7 @@ export function serialiseResult(result: PaymentResult & { readonly line?: number
   return toJsonLine({ line, network, token, from, to, value, nonce, ...outcome });
 }
 
-/** A refused line in the same file, so that no line of the input is missing from it. */
+/** A refused line as one line of JSON for the same file, so that no line of the input is missing from it. */
 export function serialiseRefusedLine(refused: RefusedLine): string {
   return toJsonLine(refused);
 }

@@ -1,7 +1,7 @@
 import type { PaymentOutcome, PaymentResult } from "../outcome/results.ts";
 import type { MinedTransaction } from "./transactions.ts";
 
-/** A report in figures. Values in atomic units of the token, fees in wei. */
+/** A report in figures. Values are in atomic units of the token, fees in wei. */
 export type SettlementSummary = {
   readonly payments: number;
   readonly settledNow: Tally;
@@ -16,7 +16,10 @@ export type SettlementSummary = {
   readonly gasUsed: bigint;
   readonly feeWei: bigint;
   readonly dataFeeWei: bigint;
-  /** Gas of all transactions of this run for each payment that it settled, rounded up; undefined if none was. */
+  /**
+   * Gas of all transactions of this run, divided by the payments that it settled, rounded up; undefined if it settled
+   * none.
+   */
   readonly gasPerPayment: bigint | undefined;
 };
 

@@ -2,7 +2,7 @@ import type { Address, Hex, LocalAccount } from "viem";
 import type { BatchRow } from "../../journal/ports/batches.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 
-/** A transaction of a job that was mined. Fees in wei; `feeWei` counts the data fee of an OP-stack chain too. */
+/** A mined transaction of a job. Fees are in wei; `feeWei` includes the data fee of an OP-stack chain. */
 export type MinedTransaction = {
   readonly hash: Hex;
   readonly kind: "router" | "direct";
@@ -15,13 +15,16 @@ export type MinedTransaction = {
   readonly settled: number;
 };
 
-/** From which txNonce on a key's transactions belong to a run: the first that was open when it began. */
+/**
+ * The first txNonce of each key that belongs to a run: the lowest one that was open when the run began, or the next
+ * one.
+ */
 export type JobStart = { readonly chainId: number; readonly firstTxNonces: ReadonlyMap<Address, number> };
 
-/** Batches that are read at once: each holds its signed bytes. */
+/** How many batches are read at once. It is small, because each holds its signed bytes. */
 const BATCHES_AT_ONCE = 20;
 
-/** Notes where the senders stand. Call it before the engine starts. */
+/** Notes each sender's first txNonce of this run. Call it before the engine starts. */
 export async function rememberStart(
   journal: Journal,
   chainId: number,

@@ -5,18 +5,18 @@ import type { ItemOutcome } from "../../router/index.ts";
 
 type Call = Work & { readonly kind: "call" };
 
-/** The call of a row that is one. */
+/** The call of a row. It throws if the row is no call. */
 export function callOf({ id, work }: PaymentRow): Call {
   if (work.kind !== "call") throw new Error(`payment ${id} is no call`);
   return work;
 }
 
-/** Strangers who have a say in whether a call goes through. */
+/** Strangers who can make a call fail. */
 export function signersOf({ work }: PaymentRow): readonly Address[] {
   return (work.kind === "call" ? work.signers : undefined) ?? [];
 }
 
-/** Whether a mined `aggregate3` used so much of its gas that calls in it may have failed for want of it. */
+/** Whether a mined `aggregate3` used so much of its gas that calls in it may have failed because gas ran out. */
 export function isUsedUp(gasUsed: bigint, gasLimit: bigint): boolean {
   return gasUsed >= gasLimit - gasLimit / 16n;
 }

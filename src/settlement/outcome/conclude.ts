@@ -23,15 +23,18 @@ export type ConclusionPolicy = {
 export const BATCH_REVERTED = "batch-reverted";
 /** Reason of a rejected call that reverts. */
 export const REVERTED = "reverted" satisfies Reason;
-/** Of a rejected payment: it makes whatever transaction it is in fail, even alone. An operator's `retry` sends it again. */
+/**
+ * Reason of a rejected payment that makes every transaction with it fail, or that no node takes. An operator's `retry`
+ * sends it again.
+ */
 export const QUARANTINED = "quarantined" satisfies Reason;
 
-/** Why a payment is queued whose batch of `items` failed as a whole: the next one has half of them. */
+/** The reason of a queued payment whose batch of `items` failed as a whole: its next batch has at most half as many. */
 export function batchReverted(items: number): Required<Pick<Transition, "reason" | "reasonCount">> {
   return { reason: BATCH_REVERTED, reasonCount: Math.max(1, Math.floor(items / 2)) };
 }
 
-/** How many items a batch with this payment may have at most; undefined for no bound. */
+/** The most items that a batch with this payment may have; undefined means no bound. */
 export function maxItemsOf({ reason, reasonCount }: Pick<PaymentRow, "reason" | "reasonCount">): number | undefined {
   return reason === BATCH_REVERTED ? reasonCount : undefined;
 }
@@ -74,7 +77,8 @@ export function concludeBatch(
     if (payment.work.kind === "call" && attempt.router === undefined) return { ...base, ...concludeCall(row) };
     const outcome = outcomes[index];
     if (outcome === undefined || outcome.status === "not-attempted") {
-      // Not even the first one could be funded, or all was undone: the same batch again would end the same way.
+      // Not even the first item got enough gas, or the whole transaction reverted. The same batch would end the same
+      // way again.
       const whole = !row.succeeded || attempted === 0;
       if (!whole) return { ...base, ...returned("the transaction ended before it", row) };
       if (carried.length === 1 || payment.tries >= policy.maxTries) {
@@ -108,7 +112,7 @@ export function concludeBatch(
       };
     }
     if (payment.work.kind === "call") {
-      // Another call may have used up the gas: each has its say alone.
+      // Another call may have used up the gas, so each call is tried alone.
       if (isUsedUp(row.gasUsed, attempt.gas) && carried.length > 1) {
         return { ...base, ...returned("its transaction ran out of gas", row), ...batchReverted(1) };
       }
@@ -131,7 +135,7 @@ function readOutcomes(
   return readBatchOutcomes(receipt, { router: attempt.router, batchId: batch.id, authorizations });
 }
 
-/** The authorization of a payment that is one. */
+/** The authorization of a payment. It throws if the payment is a call. */
 export function authorizationOf({ id, work }: PaymentRow): SignedAuthorization {
   if (work.kind !== "authorization") throw new Error(`payment ${id} is a call`);
   return work.authorization;
@@ -166,7 +170,10 @@ function concludeRevert({
   return { to: "rejected", reason: REVERTED, evidence };
 }
 
-/** What follows from a refusal: queued again where that makes sense and is wanted, otherwise its end. */
+/**
+ * What follows from a refusal: the payment is queued again if the reason may pass, the policy wants it and there is
+ * time. Otherwise it ends.
+ */
 export function concludeRefusal(
   payment: PaymentRow,
   refusal: Refusal,
@@ -187,11 +194,14 @@ export function concludeRefusal(
   const inTime = BigInt(Math.ceil(nextTryAtMs / 1000)) < payment.deadlineSeconds;
   if (retry === "until-deadline" && policy.retryRefused && inTime)
     return { to: "queued", reason, evidence, nextTryAtMs };
-  // Of a used nonce, the transaction that used it is looked up before anything is stored.
+  // If the nonce is used, the transaction that used it is looked up before anything is stored.
   return { to: state === "expired" ? "expired" : "rejected", reason, evidence };
 }
 
-/** What follows from a nonce that somebody else used: found settled, found cancelled, or only known to be used. */
+/**
+ * What follows from a nonce that was used elsewhere: the use is a settlement, a cancellation or other terms, or is not
+ * known.
+ */
 export function concludeUse(
   use: NonceUse | undefined,
   payment: PaymentRow,
@@ -250,8 +260,8 @@ export function usedElsewhere(transitions: readonly Transition[], payments: read
 }
 
 /**
- * Puts what was looked up in the place of the transitions that only knew of a used nonce. A use that was not found is no
- * outcome yet: the payment is queued, and the search goes on there.
+ * Replaces transitions that only say that a nonce is used by what was looked up. If the use was not found, that is no
+ * outcome yet: the payment is queued, and the search goes on from there.
  */
 export function withUses(
   transitions: readonly Transition[],

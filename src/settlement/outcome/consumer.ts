@@ -2,10 +2,10 @@ import { type Address, type Hex, isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 
 /**
- * Finds the transaction that consumed a txNonce of `sender` at or below block `toBlock`: the block by bisection over the
- * account's transaction count, then the transaction in it.
+ * Finds the transaction that consumed a txNonce of `sender` at or below block `toBlock`: the block by bisection over
+ * the account's transaction count, then the transaction in it.
  * @param fromBlock A block at which the txNonce was still free, as far as is known; the search starts there.
- * @returns Undefined where it is not consumed by `toBlock`, or the node has no state that far back or contradicts itself.
+ * @returns Undefined if it is not consumed by `toBlock`, or the transaction is not in the block that was found.
  */
 export async function findConsumer(
   client: ChainClient,

@@ -6,8 +6,9 @@ import type { Conclusion } from "./conclude.ts";
 export type Correction = { readonly payment: PaymentRow; readonly transition: Transition };
 
 /**
- * What a later reading of a mined batch's receipt says otherwise than the journal: a settlement that was taken for something
- * else, and something else that was taken for a settlement. Other differences say nothing about whether money moved. Pure.
+ * Compares a later reading of a mined batch's receipt with the journal. It finds settlements that were taken for
+ * something else, and other outcomes that were taken for settlements. Other differences say nothing about whether money
+ * moved. Pure.
  */
 export function findCorrections(
   batch: Pick<BatchRow, "id">,

@@ -7,12 +7,12 @@ import { REASONS } from "../../reasons.ts";
 import { layersOf } from "./layers.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 
-/** Nonces whose use is looked up at once: the receipts of that many are held. */
+/** How many nonces' uses are looked up at once: the receipts of that many are in memory. */
 const USES_AT_ONCE = 1_000;
 
 /**
- * Outcomes of payments whose nonces are used, in their order: perhaps these very terms were settled. Where the node does
- * not search, or the use lies further back than `lookbackBlocks`, a payment is only known to be used.
+ * Outcomes of payments whose nonces are used, in their order; these very terms may have been settled. If the node does
+ * not search, or the use lies further back than `lookbackBlocks`, all that is known is that the nonce is used.
  */
 export async function explainUsed(
   client: ChainClient,

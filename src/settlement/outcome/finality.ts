@@ -15,11 +15,14 @@ export type FinalityPort = {
   readonly client: ChainClient;
   readonly logger: Logger;
   readonly conclude: (lease: Lease, conclusion: Parameters<Journal["concludeBatch"]>[1]) => Promise<void>;
-  /** Decides about what the mined attempt of a batch left over. False: its block is not deep enough for that. */
+  /**
+   * Decides the payments that the mined attempt of a batch left over. False if it could not yet, as when its block is
+   * not deep enough.
+   */
   readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
   /**
-   * Reads a mined batch's receipt once more, and corrects what an earlier reading got wrong about the payments that it carried.
-   * True: something was.
+   * Reads a mined batch's receipt once more, and corrects what an earlier reading got wrong about the payments that it
+   * carried. True if there was something to correct.
    */
   readonly recheck: (lease: Lease, batch: BatchRow, carried: readonly PaymentRow[]) => Promise<boolean>;
 };

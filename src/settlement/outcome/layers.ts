@@ -1,6 +1,6 @@
 /**
- * Items in groups in which no identity is twice: variants are looked up each for itself, since a transaction settles at
- * most one of them.
+ * Splits items into groups that hold each identity at most once. Variants are looked up separately, because a
+ * transaction settles at most one of them.
  */
 export function layersOf<T>(items: readonly T[], identityOf: (item: T) => string): T[][] {
   const layers: T[][] = [];

@@ -14,9 +14,9 @@ const SLACK_BLOCKS = 32n;
 const LONGEST_IN_LOOKBACKS = 50n;
 
 /**
- * Finds the transactions that used the nonces of these payments, by the payment's id. The search goes back to where they
- * were accepted, as their nonces were free then. Variants of one identity are looked up each for itself: a transaction
- * settles at most one of them.
+ * Finds the transactions that used the nonces of these payments, by the payment's id. The search goes back to where
+ * they were accepted, as their nonces were free then. Variants of one identity are looked up separately, because a
+ * transaction settles at most one of them.
  */
 export async function lookUpUses(
   port: { readonly client: ChainClient; readonly policy: Pick<EnginePolicy, "lookbackBlocks"> },
@@ -42,7 +42,7 @@ export async function lookUpUses(
 
 /**
  * Which of these payments' nonces are used or cancelled at the newest block, by identity, and which block that is.
- * @throws ChainMismatchError where the token no longer answers.
+ * @throws ChainMismatchError if the token no longer answers.
  */
 export async function readUsedIdentities(
   client: ChainClient,
@@ -66,7 +66,7 @@ export async function readUsedIdentities(
       const id = authorizationId(authorization);
       if (facts.used.has(id)) used.add(id);
     }
-    // The oldest of the answers: what is said here holds at least there.
+    // Take the oldest of the answers, because all of them hold at least at that block.
     if (blockNumber === undefined || facts.head.number < blockNumber) blockNumber = facts.head.number;
   }
   return { used, blockNumber: blockNumber ?? 0n };

@@ -5,7 +5,7 @@ import { findReceipt } from "../../chain/sending/submit.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import { findConsumer } from "./consumer.ts";
 
-/** An attempt with its receipt, and how deep that is: 1 in the newest block, 0 where its block is not certain. */
+/** An attempt with its receipt, and how deep it is: 1 in the newest block, 0 if its block is not certain. */
 export type MinedAttempt = {
   readonly attempt: Attempt;
   readonly depth: number;
@@ -13,9 +13,9 @@ export type MinedAttempt = {
 };
 
 /**
- * The attempt of a batch that is mined, if one is: an older one may be. A receipt counts only with the block that it names,
- * because a node (or one of several behind one address) may still show the receipt of a block that is gone.
- * @throws ChainUnavailableError where the node does not answer.
+ * The attempt of a batch that is mined, if one is; it may be an older one. A receipt counts only with the block that it
+ * names, because a node (or one of several behind one address) may still show the receipt of a block that is gone.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function findMined(
   client: ChainClient,
@@ -33,7 +33,7 @@ export async function findMined(
   return undefined;
 }
 
-/** The hash of the block of that number in the chain now; undefined where the node has none (yet). */
+/** The hash of the block that has this number now; undefined if the node has none (yet). */
 export async function hashOfBlock(client: ChainClient, blockNumber: bigint): Promise<Hex | undefined> {
   try {
     return (await client.getBlock({ blockNumber })).hash;

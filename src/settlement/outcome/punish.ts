@@ -6,13 +6,17 @@ import { isUsedUp, signersOf } from "./callOutcomes.ts";
 import { authorizationOf, REVERTED } from "./conclude.ts";
 import { strike } from "./strikes.ts";
 
-/** A payer who moved the money away waits this many times shorter than one whose code turned hostile: they may just be short. */
+/**
+ * A payer who moved the money away waits for this fraction of the time of one whose code turned hostile, because they
+ * may just have too little.
+ */
 const MILDER = 4;
 
 /**
- * Notes strikes against whoever cost gas in a mined transaction that had passed its pre-flight: payers whose code turned hostile, payers
- * who moved the money away or cancelled, signers of calls that failed. Where calls failed together it shows nowhere whose
- * fault that is: all their signers are suspects, who are held back for no time, and whose calls go alone from then on.
+ * Notes strikes against those who cost gas in a mined transaction that had passed its pre-flight: payers whose code
+ * turned hostile, payers who moved the money away or cancelled, and signers of calls that failed. If calls failed
+ * together, nothing shows whose fault that is. Then all their signers are suspects: they are not held back, but their
+ * calls go alone from then on.
  */
 export async function punish(
   port: SettlementPort,
@@ -63,8 +67,8 @@ function isHostile({ reason }: Transition): boolean {
 }
 
 /**
- * The payer has spent the money elsewhere, cancelled, or used the nonce for other terms. Not where the same terms were settled by
- * somebody else: that may be anybody.
+ * The payer has spent the money elsewhere, cancelled, or used the nonce for other terms. If somebody else settled the
+ * same terms, that does not count, because anybody can do that.
  */
 function isDrained({ reason, evidence }: Transition): boolean {
   if (evidence.kind === "nonce-use") return evidence.use === "cancelled" || evidence.use === "used-by-variant";

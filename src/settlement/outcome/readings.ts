@@ -4,10 +4,10 @@ import { ChainUnavailableError } from "../../chain/errors.ts";
 import { findReceipt } from "../../chain/sending/submit.ts";
 
 /**
- * The receipt of a transaction that two readings agree about: a single one may be wrong, and what follows from it is for good.
- * Where another node answers, a node's word counts once; else the only one is asked up to twice more.
+ * The receipt of a transaction, once two readings agree. A single reading may be wrong, and its consequences are
+ * permanent. If another node answers, each node counts once; otherwise the only node is asked up to twice more.
  * @param nodes The node that the first reading is of, then the others.
- * @throws ChainUnavailableError where no two readings agree: nothing is known, and the next look asks again.
+ * @throws ChainUnavailableError if no two readings agree: then nothing is known, and the next look asks again.
  */
 export async function confirmReceipt(
   [own, ...others]: readonly ChainClient[],

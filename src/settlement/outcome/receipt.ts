@@ -1,6 +1,6 @@
 import type { TransactionReceipt } from "viem";
 
-/** Part `index` of `total` in `parts` parts that differ by one at most and add up exactly. */
+/** Part `index` of `total`, split into `parts` parts that differ by at most one and add up exactly. */
 export function shareOf(total: bigint, parts: number, index: number): bigint {
   const [each, rest] = [total / BigInt(parts), total % BigInt(parts)];
   return BigInt(index) < rest ? each + 1n : each;

@@ -17,7 +17,10 @@ export type PaymentOutcome =
       readonly logIndex: number;
       readonly gasShare: bigint | undefined;
     }
-  /** Nothing moved. With a transaction where it was sent and the token refused it there. */
+  /**
+   * No money moved by it. It names a transaction if one is known to be the reason, such as the one in which the token
+   * refused it.
+   */
   | {
       readonly status: "rejected";
       readonly reason: RejectionReason;
@@ -38,7 +41,7 @@ export type JobPayment = { readonly authorization: SignedAuthorization };
 /** One payment of a job, as it was given, and what became of it. */
 export type PaymentResult<Payment extends JobPayment = JobPayment> = Payment & { readonly outcome: PaymentOutcome };
 
-/** The outcome of what a job has already, behind another signature that is good too. */
+/** The outcome of a payment that the job has already, perhaps with another signature that is good too. */
 export const DUPLICATE: PaymentOutcome & { status: "rejected" } = {
   status: "rejected",
   reason: "duplicate",

@@ -1,7 +1,10 @@
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isReason, REASONS, type RetryRule } from "../../reasons.ts";
 
-/** What to do with a payment as it stands. Of a rejected one: whether another try is worth it for whoever asks for one. */
+/**
+ * What to do with a payment in its current state. For a rejected one: whether another try is worth it if somebody asks
+ * for one.
+ */
 export function retryRuleOf({ state, reason }: Pick<PaymentRow, "state" | "reason">): RetryRule {
   switch (state) {
     case "queued":

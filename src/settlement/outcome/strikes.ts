@@ -3,15 +3,16 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementPort } from "../port.ts";
 import { authorizationOf } from "./conclude.ts";
 
-// Accounts that cost gas behind a pre-flight which they passed. Each further strike holds them back for twice as long.
+// Accounts that cost gas although their pre-flight had passed get strikes. Each further strike holds them back for
+// twice as long.
 
 /** What strikes are read from and noted in. */
 export type StrikePort = Pick<SettlementPort, "journal" | "client" | "clock">;
 
-/** What is remembered of accounts, in lower case: how many strikes they have, and until when they are held back. */
+/** How many strikes accounts (in lower case) have, and until when they are held back. */
 export type Strikes = ReadonlyMap<string, { readonly strikes: number; readonly untilMs: number }>;
 
-/** A strike is forgotten so long after the time that it held its account back. */
+/** How long after the end of its wait a strike is forgotten. */
 const MEMORY_MS = 86_400_000;
 const MAX_DOUBLINGS = 16;
 
@@ -29,7 +30,7 @@ export async function readStrikes(port: StrikePort, accounts: readonly Address[]
 
 /**
  * Notes a strike against each of these accounts.
- * @param firstMs How long the first one holds them back; with 0 none does.
+ * @param firstMs How long the first strike holds them back; with 0 this one does not.
  */
 export async function strike(port: StrikePort, accounts: readonly Address[], firstMs: number): Promise<void> {
   const { journal, client, clock } = port;

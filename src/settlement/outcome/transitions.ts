@@ -13,14 +13,18 @@ type Head = { readonly number: bigint; readonly timestamp: bigint };
 
 /** How often the transaction behind a used nonce is searched before the payment ends without it. */
 const MAX_SEARCHES = 8;
-/** How often a pre-flight that no node answers for one payment alone is tried before it is set aside. */
+/**
+ * How often a payment is put off because it was not attempted, as when no node answers its pre-flight, before it is set
+ * aside.
+ */
 const MAX_PREFLIGHTS = 4;
 const PREFLIGHT_FAILED = "preflight-failed";
 const LONGEST_DELAY_MS = 600_000;
 
 /**
- * When to look at a payment again that has to wait for something: the longer it waits, the less often, so that neither the
- * node nor the journal pays for a payment that waits for months; but once more before its deadline.
+ * When to look again at a payment that has to wait for something. The longer it waits, the less often it is looked at,
+ * so that a payment that waits for months costs the node and the journal little. It is looked at once more before its
+ * deadline.
  */
 export function laterMs(row: Pick<PaymentRow, "acceptedAtMs" | "deadlineSeconds">, nowMs: number, firstMs: number) {
   const delay = Math.min(LONGEST_DELAY_MS, Math.max(firstMs, (nowMs - row.acceptedAtMs) / 4));
@@ -28,7 +32,10 @@ export function laterMs(row: Pick<PaymentRow, "acceptedAtMs" | "deadlineSeconds"
   return Math.ceil(last > nowMs + firstMs && last < nowMs + delay ? last : nowMs + delay);
 }
 
-/** Keeps a payment in the queue until `nextTryAtMs`. A reason on it is kept: it says something about the next try. */
+/**
+ * Keeps a payment in the queue until `nextTryAtMs`. Its reason is kept by default, because it says something about the
+ * next try.
+ */
 export function postponed(
   row: PaymentRow,
   nextTryAtMs: number,
@@ -56,8 +63,8 @@ function expired(row: PaymentRow, head: Head): Transition {
 }
 
 /**
- * {@link expired}, but not by the chain's time alone: a node that is wrong about it would end payments that are good. While this
- * clock says otherwise, they wait.
+ * Like {@link expired}, but not by the chain's time alone: a node with a wrong time would end good payments. A payment
+ * waits until this clock says the same.
  */
 function passed(port: Pick<SettlementPort, "clock" | "policy">, row: PaymentRow, head: Head): Transition {
   const nowMs = port.clock.now();
@@ -67,7 +74,7 @@ function passed(port: Pick<SettlementPort, "clock" | "policy">, row: PaymentRow,
   return postponed(row, againMs, "expired by the chain's time, and not yet by this clock");
 }
 
-/** The transition of a payment that the plan leaves out, all but for a used nonce (see {@link concludeUses}). */
+/** The transition of a payment that the plan leaves out for any reason but a used nonce (see {@link concludeUses}). */
 export function dropped(
   port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
@@ -80,7 +87,7 @@ export function dropped(
   const rejection = rejectionOf(reason);
   switch (reason.kind) {
     case "expires-too-soon":
-      // Too late to send, too early to say so for good: looked at again when it has passed.
+      // It is too late to send and too early to call it expired. Look again when the deadline has passed.
       return postponed(row, Number(reason.validBefore) * 1000 + 1000, "too late to be mined for sure");
     case "payer-held":
       return postponed(row, held.get(authorizationOf(row).from.toLowerCase()) ?? nowMs + waitMs, rejection.message);
@@ -89,7 +96,7 @@ export function dropped(
   }
 }
 
-/** The transition of a payment that something is held against: where the table of reasons says that it leads. */
+/** The transition of a payment that was turned down, to the state that the table of reasons gives. */
 function turnedDown(
   port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
@@ -119,7 +126,9 @@ function rejected(
   return { ...fromQueue(row), to: "rejected", reason, evidence };
 }
 
-/** The transition after a pre-flight, all but for a used nonce. Undefined where the outcome is none. */
+/**
+ * The transition after a pre-flight, for any outcome but a used nonce. Undefined if the outcome needs no transition.
+ */
 export function excluded(
   port: Pick<SettlementPort, "clock" | "policy">,
   row: PaymentRow,
@@ -142,8 +151,9 @@ export function excluded(
 }
 
 /**
- * The transitions of queued payments whose nonce is used: by whom, in which transaction. A use counts at the depth at which
- * a txNonce's loss does, or once it is final; until then, and while the transaction is not found, the payment waits.
+ * The transitions of queued payments whose nonce is used. A use counts once it is `lossConfirmations` deep, or final.
+ * Until then the payment waits. It also waits while the transaction is not found, for up to {@link MAX_SEARCHES}
+ * searches.
  */
 export async function concludeUses(
   port: SettlementPort,

@@ -13,7 +13,7 @@ import { createWatched, type Due } from "./watched.ts";
 export type OutcomeWatch = {
   /** A row as it is now. */
   readonly note: (row: PaymentRow) => void;
-  /** Takes up what an earlier process left unproved. In pages, so that a long journal keeps nobody. */
+  /** Takes up what an earlier process left unproved. It reads pages, so that a long journal blocks nobody. */
   readonly load: (signal: AbortSignal) => Promise<void>;
   /**
    * Looks at what is due, {@link AT_ONCE} at most: every payer's first before anybody's second, the nearest end first. So a

@@ -1,28 +1,29 @@
-/** When a watched payment is to be looked at: its end, in Unix seconds, or a block. */
+/** When to look at a watched payment: at its end, in Unix seconds, or at a block. */
 export type Due = { readonly dueSeconds: bigint } | { readonly dueBlock: bigint };
 
-/** Payments that are watched: of each no more than its payer and when it is due. */
+/** Payments that are watched. Only the payer and the due time of each are kept. */
 export type Watched = {
   readonly size: () => number;
   readonly has: (id: number) => boolean;
   readonly set: (id: number, payer: string, due: Due) => void;
   readonly delete: (id: number) => void;
   /**
-   * Up to `limit` that are due. Every payer has a turn before one has a second; each payer's come by their ends, the nearest
-   * first, and so do the payers. So whoever has many of them keeps nobody waiting but themselves.
+   * Up to `limit` payments that are due. Every payer has a first turn before anyone has a second. Within a turn, the
+   * nearest end comes first, and so it is among one payer's payments. So a payer with many payments keeps only
+   * themselves waiting.
    */
   readonly due: (isDue: (due: Due) => boolean, limit: number) => readonly number[];
 };
 
-/** A full list makes room for so many at once, in thousandths of its size. */
+/** How many a full list removes at once to make room, in thousandths of its size. */
 const ROOM_PERMILLE = 100;
 
 type Entry = { readonly id: number; readonly payer: string; readonly due: Due };
 
 /**
- * @param most That are watched. Beyond that it lets go of those that would have their turn last, by the order of
- * {@link Watched.due}.
- * @param letGo Told when it did.
+ * @param most The most that are watched. Beyond that, those that would have their turn last, by the order of {@link
+ * Watched.due}, are removed.
+ * @param letGo Called with how many were removed.
  */
 export function createWatched(most: number, letGo: (count: number) => void): Watched {
   const entries = new Map<number, Entry>();
@@ -39,7 +40,7 @@ export function createWatched(most: number, letGo: (count: number) => void): Wat
     has: (id) => entries.has(id),
     set: (id, payer, due) => {
       if (!entries.has(id) && entries.size >= most) makeRoom();
-      // Behind the others of its moment.
+      // Put it behind the others with the same end.
       entries.delete(id);
       entries.set(id, { id, payer, due });
     },

@@ -7,31 +7,37 @@ import { toJsonLine } from "../results.ts";
 import { createLineSplitter } from "./tail.ts";
 import { WatchError, type WatchOutcome, type WatchRefusal, type WatchResult, type WatchStanding } from "./types.ts";
 
-/** A file that the results of a watch are appended to, each payment once, over restarts too. */
+/** A file to which the results of a watch are appended. Each payment is written once, even across restarts. */
 export type DecidedLog = {
-  /** Payments whose result is to be written once it is known. */
+  /** Adds payments whose results are written once they are known. */
   readonly track: (ids: readonly number[]) => void;
-  /** Appends a line that is no payment of its own. `at` names a line of a file: it is written once, over restarts too. */
+  /**
+   * Appends the refusal of a line that has no payment of its own. If `at` names the line of a file, it is written once,
+   * even across restarts.
+   */
   readonly refuse: (refusal: WatchRefusal) => void;
-  /** Resolves once all refusals are on disk: before it is noted that their lines were read. */
+  /** Resolves once all refusals are on disk. Await it before noting that their lines were read. */
   readonly sync: () => Promise<void>;
-  /** Looks at some of the open payments and writes what is decided. Returns how many are still open. */
+  /**
+   * Looks at some of the open payments and writes the results of those that are decided. Returns how many are still
+   * open.
+   */
   readonly look: () => Promise<number>;
   readonly open: () => number;
-  /** What was found of the payments of this watch, and of no others. */
+  /** Where the payments of this watch stand, without any others of the journal. */
   readonly standing: () => WatchStanding;
   readonly close: () => Promise<void>;
 };
 
 const LOOK_AT_ONCE = 2_000;
 const ROWS_AT_ONCE = 1_000;
-/** More lines than are ever consumed between two notes of how far a file was read. */
+/** More lines than are ever read between two notes of how far a file was read. */
 const KEPT_REFUSALS = 1_000;
 
 /**
- * Opens `path` for appending. What it holds already is read, so that a payment whose result was written before a crash is
- * not written again, and one whose result was not is.
- * @throws WatchError where the file cannot be written.
+ * Opens `path` for appending. It first reads what the file holds, so that after a crash exactly the missing results are
+ * written.
+ * @throws WatchError if the file cannot be written.
  */
 export async function openDecidedLog(
   journal: Journal,
@@ -40,9 +46,9 @@ export async function openDecidedLog(
     prefix,
     onResult,
   }: {
-    /** Of the sources of this watch's payments in the journal. */
+    /** The prefix of the sources of this watch's payments in the journal. */
     readonly prefix: string;
-    /** Told of each result once it is on disk. */
+    /** Called with each result once it is on disk. */
     readonly onResult?: ((result: WatchResult) => void) | undefined;
   },
 ): Promise<DecidedLog> {
@@ -50,7 +56,7 @@ export async function openDecidedLog(
   let reportedUpTo = Number((await journal.cursor(mark)) ?? 0);
   const file = await openLog(path);
   const { ids: written, refused } = await readWritten(file, reportedUpTo);
-  /** Open payments, with the batch that they are in. */
+  /** Open payments, with the batch that they are in, if any. */
   const waiting = new Map<number, string | undefined>();
   let [settled, notSettled] = [0, 0];
   let highest = reportedUpTo;
@@ -69,7 +75,7 @@ export async function openDecidedLog(
   written.clear();
 
   let flushed: Promise<void> = Promise.resolve();
-  /** One after the other: whoever waits for one knows that all lines from before it are written. */
+  /** Writes run one after the other, so a caller who awaits one knows that all earlier lines are written. */
   function flush(): Promise<void> {
     const next = flushed.then(write);
     flushed = next.catch(() => undefined);
@@ -106,7 +112,7 @@ export async function openDecidedLog(
     look: async () => {
       const ids = [...waiting.keys()].slice(0, LOOK_AT_ONCE);
       for (const row of await journal.withIds(ids)) {
-        // Behind all others, so that every payment has its turn.
+        // Put it behind all others, so that every payment has its turn.
         waiting.delete(row.id);
         if (OPEN.has(row.state)) waiting.set(row.id, row.batchId);
         else {
@@ -167,7 +173,10 @@ async function openLog(path: string): Promise<FileHandle> {
   }
 }
 
-/** What the file holds: ids above the mark, and the last refused lines. A last line that a crash cut short is removed. */
+/**
+ * Reads what the file holds: ids above `above`, and the last refused lines. A last line that a crash cut short is
+ * removed.
+ */
 async function readWritten(file: FileHandle, above: number): Promise<{ ids: Set<number>; refused: Set<string> }> {
   const ids = new Set<number>();
   const refused = new Set<string>();
@@ -195,7 +204,7 @@ async function readWritten(file: FileHandle, above: number): Promise<{ ids: Set<
       const [oldest] = refused;
       if (refused.size > KEPT_REFUSALS && oldest !== undefined) refused.delete(oldest);
     } catch {
-      // Not ours: it stays as it is.
+      // The line is not ours: it stays as it is.
     }
   }
 }

@@ -6,10 +6,10 @@ import type { Journal } from "../../../journal/index.ts";
 import { createLineSplitter, readNewLines, type TailedLine, type TailPosition } from "./tail.ts";
 import { type TakeInPort, takeIn } from "./takeIn.ts";
 
-/** What reading works with. */
+/** What the readers work with. */
 export type ReadPort = TakeInPort & { readonly journal: Journal };
 
-/** Lines that are verified and stored together, and after which it is noted how far the file was read. */
+/** How many lines are verified and stored together. After each group it is noted how far the file was read. */
 const LINES_AT_ONCE = 200;
 const POLL_FOLDER_MS = 1_000;
 
@@ -17,7 +17,7 @@ const POLL_FOLDER_MS = 1_000;
 export async function readFolder(port: ReadPort, folder: string): Promise<void> {
   let wake = new AbortController();
   const watcher = watchFolder(folder, () => wake.abort());
-  // The folder is looked at regularly too: some file systems tell nothing.
+  // The folder is also looked at regularly, because some file systems report no changes.
   watcher.on("error", () => undefined);
   try {
     while (!port.signal.aborted) {
@@ -57,7 +57,7 @@ async function readFile(port: ReadPort, folder: string, name: string): Promise<v
   }
 }
 
-/** Takes in the lines of a stream until it ends or `signal` aborts, which destroys it. */
+/** Takes in the lines of a stream until it ends, or until `signal` aborts, which destroys the stream. */
 export async function readStream(port: ReadPort, stream: Readable): Promise<void> {
   const { signal } = port;
   const split = createLineSplitter();

@@ -1,10 +1,13 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { MAX_LINE_BYTES } from "../../../authorization/index.ts";
 
-/** How much of a file was consumed: whole lines only. The inode tells a new file of the same name from a grown one. */
+/** How much of a file was read, in whole lines. The inode tells a new file of the same name from one that grew. */
 export type TailPosition = { readonly inode: number; readonly offset: number; readonly line: number };
 
-/** A whole line of a growing file, and where the next one begins. `text` is undefined where it cannot be read as text. */
+/**
+ * A whole line of a growing file, and where the next one begins. `text` is undefined if the line cannot be read as
+ * text.
+ */
 export type TailedLine = {
   readonly line: number;
   readonly text: string | undefined;
@@ -16,8 +19,8 @@ const BLOCK_BYTES = 65_536;
 const LINE_FEED = 0x0a;
 
 /**
- * Whole lines behind `position`, up to what the file holds now. A last line without its end is left for the next time,
- * and a file that is another or shorter than before is read from its start.
+ * Reads whole lines after `position`, up to what the file holds now. A last line without a line end is left for the
+ * next time. A file that was replaced or is shorter than before is read from its start.
  */
 export async function* readNewLines(
   path: string,
@@ -45,7 +48,7 @@ async function* linesFrom(file: FileHandle, start: TailPosition): AsyncGenerator
   }
 }
 
-/** Splits bytes that come in pieces into lines; no more than the longest allowed line is ever held. */
+/** Splits bytes that come in pieces into lines. It never holds more than the longest allowed line. */
 export function createLineSplitter(start: TailPosition = { inode: 0, offset: 0, line: 0 }) {
   let { offset, line } = start;
   let parts: Buffer[] = [];
@@ -85,14 +88,14 @@ export function createLineSplitter(start: TailPosition = { inode: 0, offset: 0, 
 
   return {
     push,
-    /** The last line, where the input ended without a line end. */
+    /** The last line, if the input ended without a line end. */
     end: (): TailedLine | undefined => (held === 0 ? undefined : finish(0)),
   };
 }
 
 function decode(bytes: Uint8Array, line: number): string | undefined {
   try {
-    // A byte order mark is one at the start of a file only.
+    // Only at the start of a file is a byte order mark one.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: line !== 1 }).decode(bytes).trim();
   } catch {
     return undefined;

@@ -8,11 +8,11 @@ import type { DecidedLog } from "./decidedLog.ts";
 import type { TailedLine } from "./tail.ts";
 import type { WatchRefusal } from "./types.ts";
 
-/** What taking in works with. */
+/** What `takeIn` works with. */
 export type TakeInPort = {
   readonly engine: SettlementEngine;
   readonly log: DecidedLog;
-  /** Of the sources of this watch's payments. */
+  /** The prefix of the sources of this watch's payments. */
   readonly prefix: string;
   readonly context: ParseContext;
   readonly signal: AbortSignal;
@@ -23,9 +23,9 @@ export type TakeInPort = {
 const RETRY_MS = 1_000;
 
 /**
- * Stores the payments of some lines, and what is wrong with others, however long the node takes to answer. False where it was
- * told to stop instead.
- * @param name Of the file, or `-` of a stream.
+ * Stores the payments of some lines, and notes what is wrong with others. It tries until the node answers. Returns
+ * false if it was told to stop before that.
+ * @param name The name of the file, or `-` for a stream.
  */
 export async function takeIn(port: TakeInPort, name: string, lines: readonly TailedLine[]): Promise<boolean> {
   const { engine, log, prefix, logger, signal, clock } = port;
@@ -75,7 +75,7 @@ export async function takeIn(port: TakeInPort, name: string, lines: readonly Tai
   return false;
 }
 
-/** The authorization of a line; undefined where the line is blank. */
+/** The authorization of a line, or what is wrong with it; undefined if the line is blank. */
 function parse(
   { line, text, problem }: TailedLine,
   context: ParseContext,

@@ -12,46 +12,55 @@ import type { PaymentOutcome } from "../../outcome/results.ts";
 import type { EnginePolicyOptions } from "../../policy.ts";
 import type { JobStop } from "../job.ts";
 
-/** What a watch works with and tells. Times in milliseconds. */
+/** What a watch works with and whom it tells. Times are in milliseconds. */
 export type WatchOptions = {
   /**
-   * A folder whose `*.jsonl` files are read as they grow, or a stream of lines. A line holds one authorization, x402 payload
-   * or x402 header; a folder's last line without an end is left until its end is there.
+   * A folder whose `*.jsonl` files are read as they grow, or a stream of lines. A line holds one authorization, x402
+   * payload or x402 header; the last line of a file in a folder is not read before its line end is there.
    */
   readonly from: string | Readable;
-  /** The file that results are appended to as lines of JSON, each payment once, over restarts too. It may not be one that is read. */
+  /**
+   * The file to which results are appended as lines of JSON, each payment once, even across restarts. It must not be
+   * one of the files that are read.
+   */
   readonly out: string;
-  /** What is known of payments that name no network or no token. */
+  /** The network and token of payments that name none. */
   readonly context?: ParseContext;
   readonly journal: Journal;
-  /** The keys to send from: each is this watch's alone while it runs. */
+  /** The keys to send from. Nothing else may use them while the watch runs. */
   readonly senders: readonly LocalAccount[];
-  /** Further nodes that signed bytes are handed to. */
+  /** Further nodes that signed transactions are sent to. */
   readonly nodes?: readonly ChainClient[];
   readonly policy?: EnginePolicyOptions;
   /** Ends the watch: nothing more is read. */
   readonly signal: AbortSignal;
-  /** How long transactions that are on their way are waited for at the end (30 seconds by default). */
+  /** How long the watch waits at the end for transactions that are on their way (30 seconds by default). */
   readonly finishWithinMs?: number;
   /** Time between two calls of `onStatus` (10 seconds by default). */
   readonly statusEveryMs?: number;
-  /** Told once the keys are taken and reading begins. From then on nothing is thrown that better input would avoid. */
+  /** Called once the keys are taken and reading begins. From then on bad input no longer makes the watch throw. */
   readonly onStart?: (watch: { readonly folder: string | undefined }) => void;
-  /** Told of each result once it is in the file. */
+  /** Called with each result once it is in the file. */
   readonly onResult?: (result: WatchResult) => void;
   readonly onStatus?: (status: WatchStatus) => void;
-  /** Told when another engine holds a key, dead or alive, and how long it takes at most until that is known. */
+  /**
+   * Called when another engine holds a key. `waitMs` is the longest time until it is known whether that engine is
+   * alive.
+   */
   readonly onHeld?: (wait: KeyWait) => void;
-  /** Told once `signal` has aborted and nothing more is taken in: what the watch still waits for. */
+  /** Called once `signal` has aborted and nothing more is taken in, with what the watch still waits for. */
   readonly onStop?: (waits: JobStop) => void;
   readonly clock?: Clock;
   readonly logger?: Logger;
 };
 
-/** What became of a line: of its payment, or of the line where it is no payment of its own. `source` is `file:line`. */
+/**
+ * What became of a line: the outcome of its payment, or the refusal of a line that has no payment of its own. `source`
+ * is `file:line`.
+ */
 export type WatchResult = WatchOutcome | WatchRefusal;
 
-/** What became of a payment, with its number in the journal and its terms. `value` in atomic units of the token. */
+/** What became of a payment, with its number in the journal and its terms. `value` is in atomic units of the token. */
 export type WatchOutcome = {
   readonly id: number;
   readonly source: string | undefined;
@@ -64,7 +73,10 @@ export type WatchOutcome = {
   readonly nonce?: Hex | undefined;
 } & PaymentOutcome;
 
-/** A line that holds no payment, one that is refused, or one that the journal has from elsewhere. `at` names a line of a file for good. */
+/**
+ * A line that holds no payment, or one that is refused, or one that the journal has from elsewhere. `at` names a line
+ * of a file even after the file is renamed.
+ */
 export type WatchRefusal = { readonly source: string; readonly at?: string | undefined } & (
   | { readonly status: "invalid"; readonly field: string; readonly message: string }
   | { readonly status: "rejected"; readonly reason: string; readonly message: string }
@@ -72,13 +84,13 @@ export type WatchRefusal = { readonly source: string; readonly at?: string | und
 );
 
 /**
- * Where the payments of a watch stand, and of no others: the journal may hold any number of those. Those that are open may be
- * left from an earlier run; decided is what was so since this one began.
+ * Where the payments of a watch stand. Other payments of the journal are not counted. Open payments include those that
+ * an earlier run left; settled and not settled count only what was decided since this run began.
  */
 export type WatchStanding = {
   readonly queued: number;
   readonly inFlight: number;
-  /** The transactions that those in flight are in. */
+  /** The number of transactions that carry the payments in flight. */
   readonly transactions: number;
   readonly settled: number;
   readonly notSettled: number;
@@ -87,10 +99,10 @@ export type WatchStanding = {
 /** Where a watch stands, and the keys that it sends from. */
 export type WatchStatus = WatchStanding & { readonly senders: ReturnType<SettlementEngine["accounts"]> };
 
-/** Whether it is what is read or where results go that a watch cannot work with. */
+/** What a watch cannot work with: the folder that it reads, the file of results, or results inside that folder. */
 export type WatchProblem = "folder" | "results" | "results-in-folder";
 
-/** A watch cannot begin: there is no such folder, or its results cannot be written. Nothing was sent. */
+/** A watch that cannot begin: there is no such folder, or its results cannot be written there. Nothing was sent. */
 export class WatchError extends TributaryError {
   override readonly name = "WatchError";
   readonly problem: WatchProblem;

@@ -16,14 +16,15 @@ const STATUS_EVERY_MS = 10_000;
 const WATCH_POLICY: EnginePolicyOptions = { pollMs: 250, leaseTtlMs: 15_000, maxInFlight: 8 };
 
 /**
- * Settles payments as they come, until `signal` aborts or the stream ends and all that it brought is decided. What was read
- * is in the journal before it is noted as read, so that a restart neither forgets a line of a folder nor settles one twice.
- * While the node does not answer, payments wait.
+ * Settles payments as they come, until `signal` aborts, or the stream has ended and all its payments are decided. A
+ * line is noted as read only after its payment is in the journal, so a restart neither forgets a line of a folder nor
+ * settles one twice. While the node does not answer, payments wait.
  *
- * @returns Where it stands at the end. What is open then stays in the journal, and the next watch of the folder takes it up.
- * @throws WatchError where there is no such folder, or the results cannot be written; SenderHeldError where another engine
- * sends from one of the keys; JournalError where the journal cannot be read or written, or is of another chain;
- * EnginePolicyError and PlanLimitsError where the policy is out of its range.
+ * @returns Where the watch stands at the end. Open payments stay in the journal, and the next watch of the folder takes
+ * them up.
+ * @throws WatchError if there is no such folder, or the results cannot be written; SenderHeldError if another engine
+ * sends from one of the keys; JournalError if the journal cannot be read or written, or is of another chain;
+ * EnginePolicyError or PlanLimitsError if the policy is out of its range.
  */
 export async function watchPayments(client: ChainClient, options: WatchOptions): Promise<WatchStatus> {
   const { from, journal, nodes, senders, signal, onHeld, logger = silentLogger, clock = systemClock } = options;
@@ -55,7 +56,7 @@ export async function watchPayments(client: ChainClient, options: WatchOptions):
     writeResults(log, clock, ended.signal),
     tellStatus(options, () => statusOf(log, engine), clock, ended.signal),
   ]);
-  // Whoever cannot write results takes nothing more in; it is thrown below.
+  // If results cannot be written, nothing more is taken in. The error is thrown below.
   background.catch(() => failed.abort());
   const reading = AbortSignal.any([signal, failed.signal]);
   const intake = { journal, engine, log, prefix, context: options.context ?? {}, signal: reading, clock, logger };
@@ -114,7 +115,7 @@ async function folderAt(path: string): Promise<string> {
   try {
     if ((await stat(path)).isDirectory()) return await realpath(path);
   } catch {
-    // Said below.
+    // The error below says it.
   }
   throw new WatchError("folder", `There is no folder ${path} to watch.`, { hint: "Make it first, or give a stream." });
 }
