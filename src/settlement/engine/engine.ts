@@ -59,7 +59,9 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const exposure = createExposure();
   const standing = createStanding(policy.unprovenInFlight);
   const queue = createQueue();
-  /** `finishing` aborts when nothing new is taken in or sent, `closing` when the engine stops looking after anything. */
+  /**
+   * `finishing` aborts when nothing new is taken in or sent, `closing` when the engine stops looking after anything.
+   */
   const finishing = new AbortController();
   const closing = new AbortController();
   let inside = 0;

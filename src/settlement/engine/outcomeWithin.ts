@@ -28,7 +28,8 @@ export async function outcomeWithin(
 
 /**
  * Takes a payment out of the queue whose caller cannot wait any longer.
- * @returns Undefined if it was never sent and never will be, so the payer may sign anew; otherwise its row as it is now.
+ * @returns Undefined if it was never sent and never will be, so the payer may sign anew; otherwise its row as it is
+ * now.
  */
 export async function takeBack(
   {

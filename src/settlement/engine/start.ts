@@ -17,12 +17,13 @@ export type StartEngineOptions = Omit<EngineOptions, "chain"> & {
 };
 
 /**
- * Starts an engine on a journal of this chain and no other: takes the keys' leases, takes up whatever the journal holds open, and
- * settles what is submitted. If another engine holds a key, it watches the lease and takes the key once the lease has not been
- * renewed for its whole life. It gives up as soon as the lease is renewed, because then its owner is alive.
- * @throws JournalError if the journal cannot be used or is of another chain with this id; SenderHeldError if another engine sends
- * from a key, or `signal` aborts while it waits; ChainUnavailableError if the node does not answer; EnginePolicyError or
- * PlanLimitsError if the policy is out of its range.
+ * Starts an engine on a journal of this chain and no other: takes the keys' leases, takes up whatever the journal holds
+ * open, and settles what is submitted. If another engine holds a key, it watches the lease and takes the key once the
+ * lease has not been renewed for its whole life. It gives up as soon as the lease is renewed, because then its owner is
+ * alive.
+ * @throws JournalError if the journal cannot be used or is of another chain with this id; SenderHeldError if another
+ * engine sends from a key, or `signal` aborts while it waits; ChainUnavailableError if the node does not answer;
+ * EnginePolicyError or PlanLimitsError if the policy is out of its range.
  */
 export async function startEngine(client: ChainClient, options: StartEngineOptions): Promise<SettlementEngine> {
   const { nodes, onHeld, signal, ...rest } = options;

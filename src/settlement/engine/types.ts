@@ -61,8 +61,8 @@ export type SettlementEngine = {
   /** Waits until a stored payment is decided, whichever process accepted it. */
   readonly outcome: (id: number, options?: Waiting) => Promise<PaymentRow>;
   /**
-   * Whether the payer's balance covers this payment and their unsettled ones, as far as this engine knows. The chain is asked
-   * only if the payer has unsettled payments.
+   * Whether the payer's balance covers this payment and their unsettled ones, as far as this engine knows. The chain is
+   * asked only if the payer has unsettled payments.
    * @throws ChainUnavailableError where the node does not answer.
    */
   readonly covers: (payment: SignedAuthorization) => Promise<boolean>;

@@ -44,7 +44,9 @@ const PAGE = 1_000;
 /** How far back changes of open payments are searched. Each round checks a thousand of them. */
 const LEARNT_WITHIN_MS = 3_600_000;
 
-/** Starts everything that an engine does by itself. Each part runs alone, so one that fails does not stop the others. */
+/**
+ * Starts everything that an engine does by itself. Each part runs alone, so one that fails does not stop the others.
+ */
 export function startWork(port: WorkPort): Work {
   const { journal, client, policy, clock, logger, senders, queue, closing, finishing } = port;
   const common = { clock, logger, signal: closing };
