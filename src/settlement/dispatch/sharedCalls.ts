@@ -10,11 +10,13 @@ import { callOf, signersOf } from "../outcome/callOutcomes.ts";
 import type { Composition } from "../sending/types.ts";
 
 // Calls that do not depend on their caller go together through Multicall3's `aggregate3`, and each may fail by itself.
-// Multicall3 gives a call whatever gas is left, so the transaction's is the sum of what each was given, never an estimate:
-// an estimate of calls that may fail is too low by design. Nothing holds a call to its share, which is why a call that may
-// run a stranger's code has no `proof` and goes alone.
+// Multicall3 gives a call whatever gas is left, so the transaction's is the sum of what each was given, never an
+// estimate: an estimate of calls that may fail is too low by design. Nothing holds a call to its share, which is why a
+// call that may run a stranger's code has no `proof` and goes alone.
 
-/** What `aggregate3` needs for itself and for each call, above what was measured for its least optimised build (6,400). */
+/**
+ * What `aggregate3` needs for itself and for each call, above what was measured for its least optimised build (6,400).
+ */
 const OVERHEAD_GAS = 30_000n;
 const CALL_OVERHEAD_GAS = 8_000n;
 /** Address, flag, offsets and length of a call inside `aggregate3`, and the padding of its data. */
