@@ -48,9 +48,10 @@ const SAFE_EVERY = 15;
 export type Follow = (lease: Lease, horizon: Horizon | undefined) => Promise<void>;
 
 /**
- * Creates a follower of one sender's mined batches. It reads their receipts again and raises the level of their payments as the
- * block becomes safe and final. It decides about payments that the transaction left over, once the block is deep enough. If
- * another block takes the place of a batch's own, it opens the batch again, and its bytes are broadcast once more.
+ * Creates a follower of one sender's mined batches. It reads their receipts again and raises the level of their
+ * payments as the block becomes safe and final. It decides about payments that the transaction left over, once the
+ * block is deep enough. If another block takes the place of a batch's own, it opens the batch again, and its bytes are
+ * broadcast once more.
  */
 export function createFollow(port: FinalityPort): Follow {
   /** What this process has seen of each batch. It need not survive a restart. */

@@ -6,8 +6,8 @@ import { REASONS, type RejectionReason } from "../../reasons.ts";
 /** What became of one payment. */
 export type PaymentOutcome =
   /**
-   * Proved by the token's own logs. `logIndex` is the Transfer's, `gasShare` this payment's part of the transaction's gas.
-   * `when`: this run settled it, an earlier run on the same journal did, or somebody else.
+   * Proved by the token's own logs. `logIndex` is the Transfer's, `gasShare` this payment's part of the transaction's
+   * gas. `when`: this run settled it, an earlier run on the same journal did, or somebody else.
    */
   | {
       readonly status: "settled";
@@ -35,7 +35,10 @@ export type PaymentOutcome =
   /** Sent, and not known to be mined: it may settle at any moment. Run again to learn; it is not failed. */
   | { readonly status: "pending"; readonly transactionHash: Hex };
 
-/** A payment of a job. What else the caller keeps with it (an order's number, a line of a file) comes back with its result. */
+/**
+ * A payment of a job. What else the caller keeps with it (an order's number, a line of a file) comes back with its
+ * result.
+ */
 export type JobPayment = { readonly authorization: SignedAuthorization };
 
 /** One payment of a job, as it was given, and what became of it. */

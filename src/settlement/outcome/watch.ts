@@ -16,8 +16,9 @@ export type OutcomeWatch = {
   /** Takes up what an earlier process left unproved. It reads pages, so that a long journal blocks nobody. */
   readonly load: (signal: AbortSignal) => Promise<void>;
   /**
-   * Looks at what is due, {@link AT_ONCE} at most: every payer's first before anybody's second, the nearest end first. So a
-   * payment has its turn within as many looks as there are payers due before it, divided by {@link AT_ONCE}, and one.
+   * Looks at what is due, {@link AT_ONCE} at most: every payer's first before anybody's second, the nearest end first.
+   * So a payment has its turn within as many looks as there are payers due before it, divided by {@link AT_ONCE}, and
+   * one.
    */
   readonly look: (horizon: Horizon) => Promise<void>;
 };
@@ -36,7 +37,10 @@ const WATCHED: readonly PaymentState[] = ["expired", "rejected", "settled-elsewh
 /** Payments whose nonces are read together, and how many are remembered. */
 const AT_ONCE = 500;
 const MAX_WATCHED = 100_000;
-/** A refusal whose deadline is farther ahead than this stands as it is: somebody else may still submit the payment for years. */
+/**
+ * A refusal whose deadline is farther ahead than this stands as it is: somebody else may still submit the payment for
+ * years.
+ */
 const FOLLOWED_SECONDS = 30n * 86_400n;
 const PAGE = 1_000;
 /** How often the transaction behind a used nonce is searched before the payment ends without it. */
@@ -46,8 +50,8 @@ const RECENT_MS = 24 * 3_600_000;
 
 /**
  * Follows outcomes that are no settlement of ours until nothing can change them: an expiry becomes the proof that the
- * payment can never settle; a refusal stands until its deadline unless somebody else settled the payment meanwhile; a use
- * of the nonce by somebody else stands once its block is final, and is taken back where a reorg undid it.
+ * payment can never settle; a refusal stands until its deadline unless somebody else settled the payment meanwhile; a
+ * use of the nonce by somebody else stands once its block is final, and is taken back where a reorg undid it.
  */
 export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
   const { maxWatched = MAX_WATCHED } = port;

@@ -52,7 +52,9 @@ export function createWatched(most: number, letGo: (count: number) => void): Wat
   };
 }
 
-/** By turns of their payers, and within a turn by their ends. What waits for a block comes before what waits for a time. */
+/**
+ * By turns of their payers, and within a turn by their ends. What waits for a block comes before what waits for a time.
+ */
 function inTurns(entries: readonly Entry[]): readonly Entry[] {
   const byEnd = [...entries].sort((a, b) => compare(a.due, b.due));
   const turns = new Map<string, number>();
