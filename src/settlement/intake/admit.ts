@@ -32,8 +32,8 @@ export type Submission = {
   /** As the policy's, for this one. */
   readonly payerOpenCap?: number | undefined;
   /**
-   * The EIP-712 domain under which the caller has recovered the payer from the signature. Where it is the token's, and the
-   * payer has no code, that is not done again.
+   * The EIP-712 domain under which the caller has recovered the payer from the signature. Where it is the token's, and
+   * the payer has no code, that is not done again.
    */
   readonly recoveredUnder?: TokenDomain | undefined;
 };
@@ -94,8 +94,8 @@ type Answers = (Admission | ChainUnavailableError | undefined)[];
 
 /**
  * Verifies submissions and stores those that are good, all with a handful of reads and one commit. A row is made only
- * behind a signature that the token would accept, so that nobody can take another payer's place. The same terms again are
- * the same payment: where a passing reason had it rejected, it is tried again; what was decided otherwise stays.
+ * behind a signature that the token would accept, so that nobody can take another payer's place. The same terms again
+ * are the same payment: where a passing reason had it rejected, it is tried again; what was decided otherwise stays.
  * @returns In the order of the submissions. An error where the node could not tell: nothing was stored of that one.
  */
 export async function admit(
@@ -143,8 +143,8 @@ export async function admit(
 }
 
 /**
- * Why {@link admit} would refuse a payment now, in its words; undefined where it would not. Nothing is stored.
- * @throws ChainUnavailableError where the node could not tell.
+ * Why {@link admit} would refuse a payment now, in its words; undefined if it would not. Nothing is stored.
+ * @throws ChainUnavailableError if the node could not tell.
  */
 export async function findRefusal(port: IntakePort, submission: Submission): Promise<Refusal | undefined> {
   const answers: Answers = [undefined];
@@ -249,8 +249,8 @@ async function refuseShort(
 }
 
 /**
- * Where the journal has exactly these terms already, its row says more than a refusal. A signature that is bad now may have
- * been good when the row was made, of a payer whose code changed since: then it is the one that the row has.
+ * Where the journal has exactly these terms already, its row says more than a refusal. A signature that is bad now may
+ * have been good when the row was made, of a payer whose code changed since: then it is the one that the row has.
  */
 async function answerFromJournal(
   journal: Journal,
@@ -301,7 +301,7 @@ async function tryAgain(
 
 /**
  * Stores a call. It needs no signature of a payer: who calls this is trusted.
- * @throws CallKeyError where the key names another call.
+ * @throws CallKeyError if the key names another call.
  */
 export async function admitCall(
   port: Pick<IntakePort, "journal" | "client" | "clock" | "exposure" | "policy">,

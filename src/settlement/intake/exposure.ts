@@ -13,7 +13,10 @@ export type Exposure = {
   /** The open payments of a payer. */
   readonly open: (token: Address, payer: Address) => readonly OpenPayment[];
   readonly noteBalance: (token: Address, payer: Address, balance: bigint) => void;
-  /** Whether a payer's unsettled payments come to `permille` of the balance that was last seen. One without any has none to lose. */
+  /**
+   * Whether a payer's unsettled payments come to `permille` of the balance that was last seen. One without any has none
+   * to lose.
+   */
   readonly isStrained: (token: Address, payer: Address, permille: bigint) => boolean;
   /** Whether a payment counts as open here. */
   readonly has: (id: number) => boolean;

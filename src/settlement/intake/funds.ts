@@ -12,10 +12,10 @@ export type FundsPort = { readonly client: ChainClient; readonly exposure: Expos
 export type Shortfall = { readonly balance: bigint; readonly committed: bigint };
 
 /**
- * Of some payments, which their payers' balances do not cover beside what those have unsettled here. Payments of one payer
- * count one after the other, in their order; one that is open already counts once.
+ * Of some payments, which their payers' balances do not cover beside what those have unsettled here. Payments of one
+ * payer count one after the other, in their order; one that is open already counts once.
  * @param balances Of payers in lower case, as they were a moment ago: whoever had enough then is not asked about again.
- * @throws ChainUnavailableError where the node does not answer, ChainMismatchError where the token is none.
+ * @throws ChainUnavailableError if the node does not answer, ChainMismatchError if the token is none.
  */
 export async function findShortfalls(
   { client, exposure }: FundsPort,

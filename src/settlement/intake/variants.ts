@@ -6,8 +6,8 @@ import type { Transition } from "../../journal/ports/payments.ts";
 const AT_ONCE = 500;
 
 /**
- * Closes queued payments if another variant of their identity settled, since their nonce is used by its transaction. It reads the
- * journal each time, so the order in which the two came, and a crash in between, make no difference.
+ * Closes queued payments if another variant of their identity settled, since their nonce is used by its transaction. It
+ * reads the journal each time, so the order in which the two came, and a crash in between, make no difference.
  */
 export async function closeVariants(
   journal: Pick<Journal, "winners" | "withIdentities">,
