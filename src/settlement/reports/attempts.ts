@@ -4,8 +4,8 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { HistoryRow } from "../../journal/ports/payments.ts";
 
 /**
- * What became of a signed transaction. `waiting` is the last of a batch that is open, `replaced` one before it: either may still
- * be mined. Of a batch that is through, one is `mined`; the others never are, because they have its txNonce.
+ * What became of a signed transaction. `waiting` is the last of a batch that is open, `replaced` one before it: either
+ * may still be mined. Of a batch that is through, one is `mined`; the others never are, because they have its txNonce.
  */
 export type AttemptFate = "waiting" | "replaced" | "mined" | "superseded" | "txnonce-lost";
 
@@ -59,8 +59,8 @@ function fateOf({ state, receipt }: BatchRow, hash: Hex, isLast: boolean): Attem
 }
 
 /**
- * Every transaction that was signed while a payment was in its batch, oldest first: a payment that came back from one batch went
- * into another.
+ * Every transaction that was signed while a payment was in its batch, oldest first: a payment that came back from one
+ * batch went into another.
  * @param history The payment's, as the journal gives it.
  */
 export async function readAttempts(

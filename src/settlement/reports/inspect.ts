@@ -34,7 +34,7 @@ export type InspectedItem = {
   readonly value: bigint | undefined;
   readonly nonce: Hex;
   readonly outcome: ItemOutcome;
-  /** This payment's part of the transaction's gas; undefined where it was not attempted. */
+  /** This payment's part of the transaction's gas; undefined if it was not attempted. */
   readonly gasShare: bigint | undefined;
 };
 
@@ -87,8 +87,9 @@ export type Inspection =
 
 /**
  * Reads what a transaction carried and what became of each item, from its calldata and its own logs. Where another
- * contract called the router or the token, the logs alone tell: then of an item that failed only payer and nonce are known.
- * @throws ChainUnavailableError where the node does not answer.
+ * contract called the router or the token, the logs alone tell: then of an item that failed only payer and nonce are
+ * known.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function inspectSettlement(client: ChainClient, options: InspectOptions): Promise<Inspection> {
   const { hash, router = ROUTER_ADDRESS } = options;

@@ -2,7 +2,9 @@ import { type Abi, type Address, decodeEventLog, type Hex, isAddressEqual, type 
 import { settlementRouterArtifact } from "../../contracts/SettlementRouter.ts";
 import { decodeRefusal, type Refusal } from "../../router/index.ts";
 
-/** A settlement as a token's logs prove it: `AuthorizationUsed` with the `Transfer` of the same payer right behind it. */
+/**
+ * A settlement as a token's logs prove it: `AuthorizationUsed` with the `Transfer` of the same payer right behind it.
+ */
 export type LoggedSettlement = {
   readonly token: Address;
   readonly from: Address;

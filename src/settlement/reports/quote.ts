@@ -56,7 +56,7 @@ export type SettlementQuote<Payment extends JobPayment = JobPayment> = {
   readonly batches: readonly QuotedBatch[];
   readonly payments: number;
   readonly value: bigint;
-  /** All batches; undefined where there are none. */
+  /** All batches; undefined if there are none. */
   readonly total: QuoteTotal | undefined;
   /** The same payments, each by a transaction of its own on the token. */
   readonly oneByOne: QuoteTotal | undefined;
@@ -68,7 +68,7 @@ export type SettlementQuote<Payment extends JobPayment = JobPayment> = {
 
 /**
  * Plans a settlement, pre-flights every batch of it and prices it. Sends nothing and needs no key.
- * @throws ChainUnavailableError where the node does not answer, PlanLimitsError where a limit is out of its range.
+ * @throws ChainUnavailableError if the node does not answer, PlanLimitsError if a limit is out of its range.
  */
 export async function quoteSettlement<Payment extends JobPayment>(
   client: ChainClient,

@@ -17,9 +17,9 @@ export type SortedPayments = {
 };
 
 /**
- * Takes out what is for another chain, and what has the payer and nonce of another payment without that payer's signature.
- * Only payments that clash are verified: the pre-flight does it for the rest.
- * @throws ChainUnavailableError where the node does not answer.
+ * Takes out what is for another chain, and what has the payer and nonce of another payment without that payer's
+ * signature. Only payments that clash are verified: the pre-flight does it for the rest.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function sortOut(client: ChainClient, payments: readonly JobPayment[]): Promise<SortedPayments> {
   const others = new Map<JobPayment, PaymentOutcome>();
@@ -32,7 +32,9 @@ export async function sortOut(client: ChainClient, payments: readonly JobPayment
   return { mine: own.filter((payment) => !others.has(payment)).map(({ authorization }) => authorization), others };
 }
 
-/** By token, the payments whose payer and nonce another payment has too. Exact copies are no clash, they are duplicates. */
+/**
+ * By token, the payments whose payer and nonce another payment has too. Exact copies are no clash, they are duplicates.
+ */
 function clashesByToken(
   payments: readonly JobPayment[],
   others: Map<JobPayment, PaymentOutcome>,

@@ -7,7 +7,9 @@ import type { ChannelEvent } from "../../journal/ports/ledger.ts";
 import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
 
-/** One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction. */
+/**
+ * One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction.
+ */
 export type StatementLine = {
   readonly id: number;
   readonly chainId: number;
@@ -36,7 +38,7 @@ export type StatementLine = {
   readonly updatedAtMs: number;
   /** What it is: a payment, or what a call does with channels; `call` is any other. */
   readonly what: StatementKind;
-  /** Who is or will be paid; undefined where there are several, or none. */
+  /** Who is or will be paid; undefined if there are several, or none. */
   readonly payee: Address | undefined;
   readonly channelIds: readonly Hex[];
 };
@@ -233,7 +235,10 @@ function paymentTo(to: Address) {
   return { to, what: "payment", payee: to, channelIds: [] } as const;
 }
 
-/** What a call about channels moved between whom: what its logs say of its own channels, in a transaction that it may share. */
+/**
+ * What a call about channels moved between whom: what its logs say of its own channels, in a transaction that it may
+ * share.
+ */
 function callTerms(
   chainId: number,
   work: { readonly to: Address; readonly data: Hex },

@@ -1,7 +1,10 @@
 import { type Address, getAddress } from "viem";
 import { TributaryError } from "../../../errors.ts";
 
-/** What a seller's money is up to. Atomic units of the token; gas and wei of what the journal's own transactions took for it. */
+/**
+ * What a seller's money is up to. Atomic units of the token; gas and wei of what the journal's own transactions took
+ * for it.
+ */
 export type EarningsAmounts = {
   /** Settled payments, and what channels were charged: all of it is in one of the three columns after the next. */
   readonly earned: bigint;
@@ -58,7 +61,7 @@ export type EarningsBook = {
 
 /**
  * Adds up amounts by day, payee and merchant, as far as the filter lets them in.
- * @throws EarningsError where a day of the filter is none.
+ * @throws EarningsError if a day of the filter is none.
  */
 export function createEarningsBook({ since, until, payees, merchants }: EarningsFilter): EarningsBook {
   const first = since === undefined ? Number.NEGATIVE_INFINITY : dayNumber(since);
@@ -86,7 +89,7 @@ export function createEarningsBook({ since, until, payees, merchants }: Earnings
   };
 }
 
-/** The number of a day since 1970. @throws EarningsError where it is none. */
+/** The number of a day since 1970. @throws EarningsError if it is none. */
 function dayNumber(text: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
   if (!Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)) return ms / DAY_MS;

@@ -22,7 +22,7 @@ type Channel = {
   readonly unclaimed: bigint;
   /** Since when something is, or it was last used. */
   readonly sinceDay: number;
-  /** In all; undefined where the server forgot the channel. */
+  /** In all; undefined if the server forgot the channel. */
   readonly charged: bigint | undefined;
   readonly days: Part[];
 };
@@ -37,7 +37,9 @@ type Account = {
   earlier: bigint;
 };
 
-/** Adds what channels were charged, and where that is: unclaimed, unswept or paid out. The oldest of each goes on first. */
+/**
+ * Adds what channels were charged, and where that is: unclaimed, unswept or paid out. The oldest of each goes on first.
+ */
 export async function addChannels(port: Port): Promise<void> {
   const { journal, chainId, token, book, merchantOf } = port;
   const add = (day: number, receiver: Address, amounts: Parameters<EarningsBook["add"]>[3]) =>
@@ -74,7 +76,8 @@ export async function addChannels(port: Port): Promise<void> {
     const known = sum(days) > unclaimed ? sum(days) : unclaimed;
     const missing = known - unclaimed - sum(claims);
     if (missing > 0n) accountOf(receiver).unread += missing;
-    // A row may not yet say what was claimed a moment ago: no more than it was charged before its days began is older than they.
+    // A row may not yet say what was claimed a moment ago: no more than it was charged before its days began is older
+    // than they.
     const before = charged === undefined ? -missing : charged - known;
     let earlier = -missing < before ? -missing : before;
     if (before > 0n && charged !== undefined) accountOf(receiver).earlier += before - (earlier > 0n ? earlier : 0n);
@@ -148,7 +151,10 @@ async function readChannels({ journal, chainId, token }: Port): Promise<Readonly
   return channels;
 }
 
-/** What a channel was claimed up to: as a keeper noted it, or the server, which knows of its own claims before any keeper does. */
+/**
+ * What a channel was claimed up to: as a keeper noted it, or the server, which knows of its own claims before any
+ * keeper does.
+ */
 function claimedOf({ claimed, record }: ChannelRow): bigint {
   const its = BigInt(record.totalClaimed);
   return its > claimed ? its : claimed;

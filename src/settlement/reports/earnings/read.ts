@@ -31,14 +31,14 @@ export type Earnings = {
   /** Of these rows. */
   readonly totals: EarningsAmounts;
   /**
-   * What the chain's transactions of this journal took beside that: for payments that did not settle, for nothing at all, and for
-   * other tokens. Undefined where a filter leaves rows out.
+   * What the chain's transactions of this journal took beside that: for payments that did not settle, for nothing at
+   * all, and for other tokens. Undefined if a filter leaves rows out.
    */
   readonly otherwise: Pick<EarningsAmounts, "gas" | "feeWei"> | undefined;
   /**
-   * Earned less unclaimed, unswept and paid out: 0 where the journal has read all claims and sweeps of its channels. Above 0, some
-   * were before the blocks that a keeper read; below 0, money was swept that came through channels that the journal does not
-   * know. Undefined where a filter leaves rows out.
+   * Earned less unclaimed, unswept and paid out: 0 where the journal has read all claims and sweeps of its channels.
+   * Above 0, some were before the blocks that a keeper read; below 0, money was swept that came through channels that
+   * the journal does not know. Undefined if a filter leaves rows out.
    */
   readonly difference: bigint | undefined;
 };
@@ -52,15 +52,16 @@ type Context = Required<Pick<EarningsQuery, "chainId" | "token">> & {
 const PAID_STATES = ["settled", "settled-elsewhere", "already-used"] as const;
 
 /**
- * What was earned in a token, by day, payee and merchant, over batches and channels, out of the journal alone. Each amount is in
- * the row of the day on which it came where it is:
+ * What was earned in a token, by day, payee and merchant, over batches and channels, out of the journal alone. Each
+ * amount is in the row of the day on which it came where it is:
  * - earned: the payment settled, the channel was charged;
  * - on its way: the payment was accepted; unclaimed: charged; unswept: claimed. These are as of now;
  * - paid out: the payment settled, the sweep was mined. Gas and fee are on the day of what they were for.
  *
- * Over all days, earned = unclaimed + unswept + paid out, as far as a keeper of this journal made or read the claims and sweeps on
- * the chain. What a channel was charged before this journal kept days is earned on the day of its claim, or of its sweep.
- * @throws EarningsError where a day of the filter is none.
+ * Over all days, earned = unclaimed + unswept + paid out, as far as a keeper of this journal made or read the claims
+ * and sweeps on the chain. What a channel was charged before this journal kept days is earned on the day of its claim,
+ * or of its sweep.
+ * @throws EarningsError if a day of the filter is none.
  */
 export async function readEarnings(journal: Journal, query: EarningsQuery): Promise<Earnings> {
   const { chainId, token, merchantOf = () => undefined } = query;

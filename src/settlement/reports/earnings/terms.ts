@@ -11,7 +11,7 @@ export type Settlement = {
   readonly transactionHash: Hex;
 };
 
-/** What a row claims to have been settled in a token, by this journal or by somebody else; undefined where nothing was. */
+/** What a row claims to have been settled in a token, by this journal or by somebody else; undefined if nothing was. */
 export function settlementOf({ work, evidence, state }: PaymentRow, token: Address): Settlement | undefined {
   if (work.kind !== "authorization" || work.authorization.token.toLowerCase() !== token.toLowerCase()) return undefined;
   const { from, to, value, nonce } = work.authorization;

@@ -8,7 +8,7 @@ const ACCOUNTS_PER_CALL = 800;
 const PARTIES_PER_QUERY = 100;
 
 /**
- * Token balances before and after a block range. Undefined where the node has no state of one of its ends: full nodes keep
+ * Token balances before and after a block range. Undefined if the node has no state of one of its ends: full nodes keep
  * that of the last blocks only.
  */
 export async function readBalances(

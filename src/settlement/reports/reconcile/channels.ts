@@ -24,8 +24,8 @@ export type ReceiverState = {
   /** Claimed and not swept on the chain, now. */
   readonly unswept: bigint;
   /**
-   * Claimed in the range on the chain through channels that the journal does not know. Zero where all is well; undefined where the node
-   * does not have the state of one end of the range.
+   * Claimed in the range on the chain through channels that the journal does not know. Zero where all is well;
+   * undefined if the node does not have the state of one end of the range.
    */
   readonly unknownClaims: bigint | undefined;
 };
@@ -55,9 +55,9 @@ type Query = BlockRange & {
 const GROUPS = { claim: "claims", sweep: "sweeps", refund: "givenBack", withdrawal: "givenBack" } as const;
 
 /**
- * Compares what the journal noted of claims, sweeps, refunds and withdrawals in a block range with the contract's logs, and
- * the receivers' accounts with both. Undefined where the journal has no channels in the token.
- * @throws ChainUnavailableError where the node does not answer.
+ * Compares what the journal noted of claims, sweeps, refunds and withdrawals in a block range with the contract's logs,
+ * and the receivers' accounts with both. Undefined if the journal has no channels in the token.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function reconcileChannels(
   client: ChainClient,

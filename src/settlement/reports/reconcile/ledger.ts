@@ -7,10 +7,13 @@ export type Side = "matched" | "onlyInJournal" | "onlyOnChain" | "undecided";
 
 /** One payer or payee. Values in atomic units. */
 export type Party = { readonly address: Address } & { readonly [side in Side]: Tally } & {
-  /** Undefined where the node did not have it. */
+  /** Undefined if the node did not have it. */
   readonly balanceBefore: bigint | undefined;
   readonly balanceAfter: bigint | undefined;
-  /** What the account has at the end beyond what the journal and all its other transfers make it. Zero where all is well. */
+  /**
+   * What the account has at the end beyond what the journal and all its other transfers make it. Zero where all is
+   * well.
+   */
   readonly drift: bigint | undefined;
 };
 

@@ -29,7 +29,7 @@ export type Difference = {
   readonly nonce: Hex;
   readonly blockNumber: bigint;
   readonly transactionHash: Hex | undefined;
-  /** What the journal says of this payer and nonce; undefined where it knows none. */
+  /** What the journal says of this payer and nonce; undefined if it knows none. */
   readonly journal: { readonly id: number; readonly state: PaymentRow["state"] } | undefined;
 };
 
@@ -48,7 +48,7 @@ export type Reconciliation = {
   readonly payers: readonly Party[];
   /** The first of them; the tallies count all. */
   readonly differences: readonly Difference[];
-  /** Claims, sweeps and refunds; undefined where the journal has no channels in the token. */
+  /** Claims, sweeps and refunds; undefined if the journal has no channels in the token. */
   readonly channels: ChannelReconciliation | undefined;
   /** Whether the node had the balances of both ends of the range. */
   readonly balancesChecked: boolean;
@@ -62,9 +62,9 @@ const PARTIES_PER_QUERY = 100;
 const SHOWN_DIFFERENCES = 100;
 
 /**
- * Compares what the journal says was settled with the token's own logs and balances. The chain is read in pieces and the
- * journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
- * @throws ChainUnavailableError where the node does not answer.
+ * Compares what the journal says was settled with the token's own logs and balances. The chain is read in pieces and
+ * the journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function reconcile(client: ChainClient, query: ReconcileOptions): Promise<Reconciliation> {
   const { journal, token, fromBlock, toBlock } = query;
