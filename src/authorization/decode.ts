@@ -1,13 +1,13 @@
 import { AuthorizationInputError } from "./inputError.ts";
 
-/** Characters of the longest record that is read: 1 Mi. Real ones have about a thousand. */
+/** The most characters of a record that is read: 1 Mi. Real ones have about a thousand. */
 const MAX_RECORD_CHARACTERS = 2 ** 20;
 
 const hint = "Give one JSON object, or the base64 value of an X-PAYMENT or PAYMENT-SIGNATURE header and nothing else.";
 
 /**
- * Turns the text of a record into the object it stands for: JSON, base64 of JSON (padded or not, either alphabet), or a
- * JSON string that holds such base64.
+ * Decodes the text of a record into its object: JSON, base64 of JSON (padded or not, either alphabet), or a JSON string
+ * that holds such base64.
  *
  * @throws AuthorizationInputError with the field `record`.
  */

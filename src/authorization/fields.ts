@@ -3,10 +3,10 @@ import { z } from "zod";
 import { TributaryError } from "../errors.ts";
 import { parseAtomic } from "../money.ts";
 
-/** Bytes of the longest signature that is read; the router carries none that is longer. */
+/** Bytes of the longest signature that is read. The router carries none that is longer. */
 export const MAX_SIGNATURE_BYTES = 8192;
 
-/** What is wrong with the value of one field; the field's path is added where it is known. */
+/** What is wrong with the value of one field. The field's path is added where it is known. */
 class FieldError extends TributaryError {
   override readonly name = "FieldError";
 }
@@ -19,7 +19,7 @@ function field<Value>(read: (input: unknown) => Value) {
   });
 }
 
-/** A schema that reads one field with `read`, which is given undefined if it is missing; errors become issues. */
+/** A schema that reads one field with `read`, which gets undefined if the field is missing. Errors become issues. */
 function optionalField<Value>(read: (input: unknown) => Value) {
   return z.unknown().transform((input, context) => {
     try {
@@ -36,7 +36,7 @@ function optional<Value>(read: (input: unknown) => Value) {
   return optionalField((input) => (input === undefined ? undefined : read(input)));
 }
 
-/** A schema of an object of which only own properties are read; unknown ones are ignored. */
+/** A schema of an object. Only its own properties are read; unknown ones are ignored. */
 export function record<Shape extends z.ZodRawShape>(shape: Shape) {
   const keys = Object.keys(shape);
   return z.preprocess(
@@ -50,7 +50,7 @@ export function isRecord(input: unknown): input is object {
   return typeof input === "object" && input !== null && !Array.isArray(input);
 }
 
-/** The own property `key` of `object`; what it inherits does not count. */
+/** The own property `key` of `object`. Inherited ones do not count. */
 export function own(object: object, key: string): unknown {
   return Object.getOwnPropertyDescriptor(object, key) === undefined ? undefined : Reflect.get(object, key);
 }
@@ -102,7 +102,7 @@ export const exactScheme = field((input) => {
   });
 });
 
-/** `value` as it may be shown in an error: short, and on one line. */
+/** `value` in a form that an error may show: short, and on one line. */
 export function quote(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
 }
@@ -133,7 +133,7 @@ function readAddress(input: unknown): Address {
 function readHex(input: unknown, bytes?: number): Hex {
   const expected = bytes === undefined ? "bytes in hexadecimal" : `${bytes} bytes in hexadecimal`;
   if (typeof input !== "string") throw new FieldError(`is ${kindOf(input)} where ${expected} are expected.`);
-  // The value is not shown: it may be a part of a signature.
+  // The value is not shown, because it may be part of a signature.
   if (!isHex(input) || input.length % 2 !== 0) {
     throw new FieldError(`is not hexadecimal.`, { hint: `Write ${expected}: 0x and two digits for each.` });
   }

@@ -1,17 +1,19 @@
 import { encodeAbiParameters, type Hex, isAddressEqual, keccak256, parseAbiParameters } from "viem";
 import type { Authorization } from "./types.ts";
 
-/** What makes an authorization the one that it is: the token keeps one used flag per payer and nonce. */
+/** The identity of an authorization: the token keeps one used flag per payer and nonce. */
 export type AuthorizationIdentity = Pick<Authorization, "chainId" | "token" | "from" | "nonce">;
 
-/** The identity as text, `chainId:token:from:nonce` in lower case. At most one authorization per identity ever settles. */
+/**
+ * The identity as text, `chainId:token:from:nonce` in lower case. At most one authorization per identity ever settles.
+ */
 export function authorizationId(identity: AuthorizationIdentity): string {
   return `${identity.chainId}:${identity.token}:${identity.from}:${identity.nonce}`.toLowerCase();
 }
 
 /**
- * Whether two authorizations of one identity also agree on payee, value and validity. If they do not, they are variants,
- * of which the token executes whichever comes first. Signatures are not compared.
+ * Whether two authorizations of one identity also agree on payee, value and validity. If they do not, they are
+ * variants, and the token executes whichever comes first. Signatures are not compared.
  */
 export function sameTerms(a: Authorization, b: Authorization): boolean {
   return (
@@ -27,7 +29,10 @@ const termsParameters = parseAbiParameters(
   "uint256 chainId, address token, address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce",
 );
 
-/** A digest of all terms, chain and token included, that tells variants apart. Not the digest that the payer signs. */
+/**
+ * A digest of all terms, including chain and token, that tells variants apart. It is not the digest that the payer
+ * signs.
+ */
 export function termsDigest(authorization: Authorization): Hex {
   const { chainId, token, from, to, value, validAfter, validBefore, nonce } = authorization;
   return keccak256(

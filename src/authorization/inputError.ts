@@ -1,13 +1,13 @@
 import { TributaryError } from "../errors.ts";
 
-/** A record that cannot be read as an authorization: which field, what is wrong, how to mend it. */
+/** A record that cannot be read as an authorization: which field, what is wrong, how to fix it. */
 export class AuthorizationInputError extends TributaryError {
   override readonly name = "AuthorizationInputError";
-  /** Path of the field, e.g. `payload.authorization.value`; `record` where it is the record as a whole. */
+  /** Path of the field, e.g. `payload.authorization.value`; `record` for the record as a whole. */
   readonly field: string;
   /** What is wrong with the field, without its name. */
   readonly problem: string;
-  /** Line of the file, from 1, where the record came from one. */
+  /** Line of the file, from 1, if the record came from a file. */
   readonly line: number | undefined;
 
   constructor(field: string, problem: string, options: { hint?: string; line?: number } = {}) {

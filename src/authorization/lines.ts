@@ -8,7 +8,7 @@ import type { SignedAuthorization } from "./types.ts";
 /** Bytes of the longest line that is read: 1 MiB. */
 export const MAX_LINE_BYTES = 2 ** 20;
 
-/** What became of one line of a file. */
+/** The result for one line of a file. */
 export type LineResult =
   | ({ readonly line: number; readonly status: "ok" } & ParsedAuthorization)
   | { readonly line: number; readonly status: "bad"; readonly error: AuthorizationInputError }
@@ -22,13 +22,13 @@ export type LineResult =
 
 /**
  * Reads authorizations one per line, each in any form that {@link parseAuthorization} takes. Blank lines and a UTF-8
- * byte order mark are skipped; a bad line is reported and the rest goes on. Memory holds one line and chunk, and about
+ * byte order mark are skipped. A bad line is reported, and reading goes on. Memory holds one line and chunk, and about
  * 150 bytes for each authorization seen.
  *
- * A line is a duplicate only where it has the signature of an earlier one too. Another line with the same payer and nonce
- * may be forged: which of them counts is known once their signatures are verified, and nothing is verified here.
+ * A line is a duplicate only if it also has the signature of an earlier one. Another line with the same payer and nonce
+ * may be forged. Only verified signatures tell which of them counts, and nothing is verified here.
  *
- * A file that is one JSON array is refused with one error, at which reading stops.
+ * A file that is one JSON array is refused with one error, and reading stops there.
  */
 export async function* readAuthorizations(
   source: AsyncIterable<Uint8Array | string>,
@@ -77,7 +77,7 @@ function place(line: number, text: string, context: ParseContext, seen: Map<stri
   return { line, status: "ok", ...parsed };
 }
 
-/** Terms and signature as a string of 32 characters, each of which takes one byte of memory: a million of them are kept. */
+/** Terms and signature as a string of 32 characters of one byte each, because a million of them may be kept. */
 function keyOf(signed: SignedAuthorization): string {
   const hash = keccak256(concatHex([termsDigest(signed), signed.signature]));
   return Buffer.from(hash.slice(2), "hex").toString("latin1");

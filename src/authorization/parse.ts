@@ -25,11 +25,13 @@ import type { SignedAuthorization } from "./types.ts";
 /** The form that a record was written in. */
 export type AuthorizationFormat = "authorization" | "x402-v1" | "x402-v2";
 
-/** What is known beside the record. */
+/** What is known in addition to the record. */
 export type ParseContext = {
-  /** The network in use. A record that names another is refused; a bare one may then name none. */
+  /** The network in use. A record that names another is refused, and a bare one may name none. */
   readonly network?: Network;
-  /** The token of records that name none; an x402 v1 payload never does, and falls back to the network's USDC. */
+  /**
+   * The token of records that name none. An x402 v1 payload never names one; without this it gets the network's USDC.
+   */
   readonly token?: Address;
 };
 
@@ -43,12 +45,13 @@ export type ParsedAuthorization = {
 
 /**
  * Reads one signed authorization:
- * - a bare object `{network | chainId, token | asset, from, to, value, validAfter, validBefore, nonce, signature | v, r, s}`;
+ * - a bare object `{network | chainId, token | asset, from, to, value, validAfter, validBefore, nonce, signature | v,
+ *   r, s}`;
  * - an x402 payment payload of version 1 or 2 (scheme `exact`, EIP-3009);
  * - either of them as JSON, or as the base64 value of the `X-PAYMENT` or `PAYMENT-SIGNATURE` header.
  *
- * Unknown fields are ignored. Addresses come out checksummed, other hexadecimal in lower case; the signature is not
- * verified, nor normalised.
+ * Unknown fields are ignored. Addresses are returned checksummed, other hexadecimal in lower case. The signature is
+ * neither verified nor normalised.
  *
  * @throws AuthorizationInputError naming the field; nothing else.
  */
@@ -57,7 +60,7 @@ export function parseAuthorization(input: unknown, context: ParseContext = {}): 
     return parseRecord(typeof input === "string" ? decodeRecord(input) : input, context);
   } catch (error) {
     if (error instanceof AuthorizationInputError) throw error;
-    // An object handed in by a program may have getters that throw; JSON has none.
+    // An object from a program may have getters that throw; JSON has none.
     throw new AuthorizationInputError("record", "cannot be read.", { hint: "Give a plain object or its JSON." });
   }
 }
@@ -156,7 +159,7 @@ function parseDomain(extra: unknown): TokenDomain | undefined {
   return name === undefined || version === undefined ? undefined : { name, version };
 }
 
-/** Payments of the scheme `exact` that are not EIP-3009 look alike up to the payload. */
+/** Payments of the scheme `exact` that are not EIP-3009 differ only in the payload and in `extra`. */
 function refuseOtherPayloads(input: object): void {
   const payload = own(input, "payload");
   if (!isRecord(payload)) return;
@@ -247,7 +250,7 @@ function lookUp(field: string, name: string): Network {
 const objectHint =
   "An x402 payment has payload {signature, authorization}, and in version 2 the accepted requirements.";
 
-/** Runs a schema; its first issue becomes the error. */
+/** Runs a schema. Its first issue becomes the error. */
 function check<Schema extends z.ZodType>(schema: Schema, input: unknown, prefix?: string): z.output<Schema> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;

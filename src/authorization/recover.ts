@@ -5,11 +5,11 @@ type Secp256k1 = Pick<typeof import("tiny-secp256k1"), "recover">;
 let loaded: Promise<Secp256k1 | undefined> | undefined;
 
 /**
- * Recovers who signed a digest with 65 bytes `r ‖ s ‖ v`, v 27 or 28, as `ecrecover` does; undefined where nobody can have
- * (an `r` that is no point of the curve, or a part that is zero or beyond the curve's order). In lower case.
+ * Recovers who signed a digest with 65 bytes `r ‖ s ‖ v`, v 27 or 28, as `ecrecover` does; undefined if nobody can have
+ * (`r` is no point of the curve, or a part is zero or beyond the curve's order). In lower case.
  *
- * This is most of what it costs to take a payment in. libsecp256k1 as WebAssembly takes a fifth of the time of the JavaScript
- * that viem has, which stands in where the module cannot be loaded, in a bundle for example.
+ * This is most of the cost of accepting a payment. libsecp256k1 as WebAssembly takes a fifth of the time of viem's
+ * JavaScript. The JavaScript is used if the module cannot be loaded, for example in a bundle.
  */
 export async function recoverSigner(digest: Hex, signature: Hex): Promise<Address | undefined> {
   loaded ??= import("tiny-secp256k1").catch(() => undefined);
@@ -17,7 +17,7 @@ export async function recoverSigner(digest: Hex, signature: Hex): Promise<Addres
   return secp256k1 === undefined ? recoverInJavaScript(digest, signature) : recoverWith(secp256k1, digest, signature);
 }
 
-/** The same without the module. */
+/** The same, without the module. */
 export async function recoverInJavaScript(hash: Hex, signature: Hex): Promise<Address | undefined> {
   try {
     return toLowerCase(await recoverAddress({ hash, signature }));
@@ -31,10 +31,11 @@ function recoverWith(secp256k1: Secp256k1, digest: Hex, signature: Hex): Address
   try {
     const key = secp256k1.recover(hexToBytes(digest), bytes.subarray(0, 64), bytes[64] === 28 ? 1 : 0, false);
     if (key === null) return undefined;
-    // An address is the end of the digest of the key's two coordinates, which follow a byte that says that there are two.
+    // An address is the end of the hash of the key's two coordinates. The key's first byte only says that there are
+    // two.
     return `0x${keccak256(bytesToHex(key.subarray(1))).slice(26)}`;
   } catch {
-    // Parts that are zero or too large are thrown at.
+    // The module throws if a part is zero or too large.
     return undefined;
   }
 }

@@ -15,7 +15,7 @@ import { normaliseSignature } from "./signature.ts";
 import { authorizationTypedData } from "./typedData.ts";
 import type { Authorization, SignedAuthorization } from "./types.ts";
 
-/** Whatever of viem signs typed data: a local account, a smart account, or a wallet client that has an account. */
+/** Anything of viem that signs typed data: a local account, a smart account, or a wallet client that has an account. */
 export type AuthorizationSigner =
   | Pick<LocalAccount, "address" | "signTypedData">
   | WalletClient<Transport, Chain | undefined, Account>;
@@ -38,8 +38,8 @@ export type SignAuthorizationOptions = {
 };
 
 /**
- * Signs an authorization (EIP-3009) as its payer. The signature is an account's 65 bytes `r ‖ s ‖ v` with v 27 or 28, or whatever a
- * smart account makes.
+ * Signs an authorization (EIP-3009) as its payer. The signature is an account's 65 bytes `r ‖ s ‖ v` with v 27 or 28,
+ * or whatever a smart account makes.
  *
  * @throws SignerMismatchError if the signer's address is not `authorization.from`.
  */

@@ -11,14 +11,14 @@ import {
   slice,
 } from "viem";
 
-/** Half the order of secp256k1: EIP-2 and the token refuse an `s` above it. */
+/** Half the order of secp256k1. EIP-2 and the token refuse an `s` above it. */
 const maxS = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
 const erc6492Suffix = "6492".repeat(16);
 
-/** A signature by a wallet that may not be deployed yet, taken out of its ERC-6492 wrapper. */
+/** The signature of a wallet that may not be deployed yet, taken out of its ERC-6492 wrapper. */
 export type Erc6492Wrapper = {
   readonly factory: Address;
   readonly factoryData: Hex;
@@ -27,9 +27,9 @@ export type Erc6492Wrapper = {
 };
 
 /**
- * Brings an ECDSA signature to the one form that the token takes, `r ‖ s ‖ v` with v 27 or 28: a v of 0 or 1 is raised,
- * the 64-byte compact form (EIP-2098) is expanded. Anything else comes back as it is, since it may be what an ERC-1271
- * account wants; so use this for an account without code only.
+ * Brings an ECDSA signature to the one form that the token takes, `r ‖ s ‖ v` with v 27 or 28. A v of 0 or 1 is raised,
+ * and the 64-byte compact form (EIP-2098) is expanded. Anything else is returned unchanged, since it may be what an
+ * ERC-1271 account wants. So use this only for an account without code.
  */
 export function normaliseSignature(signature: Hex): Hex {
   const length = size(signature);
@@ -47,8 +47,8 @@ export function normaliseSignature(signature: Hex): Hex {
 }
 
 /**
- * Of the two signatures that say the same, the one whose `s` is in the lower half of the order (EIP-2). Anything but 65 bytes
- * with a v of 27 or 28 comes back as it is.
+ * Returns the one of two equivalent signatures whose `s` is in the lower half of the order (EIP-2). Anything but 65
+ * bytes with a v of 27 or 28 is returned unchanged.
  */
 export function lowerS(signature: Hex): Hex {
   if (size(signature) !== 65) return signature;
@@ -63,7 +63,7 @@ export function splitSignature(signature: Hex): { readonly v: number; readonly r
   return { v: recoveryByte(signature), r: slice(signature, 0, 32), s: slice(signature, 32, 64) };
 }
 
-/** Why no account without code can have made these 65 bytes in the token's eyes; undefined if one can. */
+/** Why, for the token, no account without code can have made these 65 bytes; undefined if one can. */
 export function findSignatureDefect(signature: Hex): "high-s" | "bad-v" | undefined {
   if (hexToBigInt(slice(signature, 32, 64)) > maxS) return "high-s";
   const v = recoveryByte(signature);
@@ -75,7 +75,7 @@ export function isErc6492(signature: Hex): boolean {
   return signature.length >= 66 && signature.slice(-64) === erc6492Suffix;
 }
 
-/** The parts of an ERC-6492 wrapper; undefined if `signature` is not one, or a broken one. */
+/** The parts of an ERC-6492 wrapper; undefined if `signature` is not one or is a broken one. */
 export function unwrapErc6492(signature: Hex): Erc6492Wrapper | undefined {
   if (!isErc6492(signature)) return undefined;
   try {

@@ -6,9 +6,9 @@ export type SplitLine =
 const lineFeed = 0x0a;
 
 /**
- * Splits a stream at line feeds, counting lines from 1. No more than `maxBytes` of a line is ever held: a longer one is
- * dropped as it comes and reported, and the lines after it go on. The bytes of a line are good until the next one is
- * asked for.
+ * Splits a stream at line feeds, counting lines from 1. It never holds more than `maxBytes` of a line: a longer line is
+ * dropped as it comes and reported, and reading goes on with the next. The bytes of a line are valid until the next
+ * line is asked for.
  */
 export async function* splitLines(
   source: AsyncIterable<Uint8Array | string>,
@@ -48,13 +48,14 @@ export async function* splitLines(
       yield finish();
       start = end + 1;
     }
-    // A copy, so that the rest of a large chunk is not kept alive, nor changed by a source that reuses its buffer.
+    // A copy, so that the rest of a large chunk is not kept alive, and a source that reuses its buffer does not change
+    // it.
     keep(chunk.subarray(start), true);
   }
   if (held > 0 || tooLong) yield finish();
 }
 
-/** Strings as UTF-8. A surrogate pair that two chunks share stays together. */
+/** Strings as UTF-8. A surrogate pair that is split between two chunks stays together. */
 async function* encodeChunks(source: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   let pending = "";

@@ -11,7 +11,7 @@ const transferFields = [
   { name: "nonce", type: "bytes32" },
 ] as const;
 
-/** The three EIP-712 structs of EIP-3009, fields in the order that their type hashes fix. */
+/** The three EIP-712 structs of EIP-3009, with fields in the order that their type hashes fix. */
 export const eip3009Types = {
   TransferWithAuthorization: transferFields,
   ReceiveWithAuthorization: transferFields,
@@ -38,8 +38,8 @@ export function authorizationTypedData(authorization: Authorization, domain: Tok
 const TRANSFER_TYPE_HASH = "7c7c6cdb67a18743f49ec6fa9b35f50d52ed05cbed4cc592e13b44501c1a2267";
 
 /**
- * The EIP-712 digest that the payer signs and that the token gives to `ecrecover` or to ERC-1271. It is worked out here and not
- * by viem's `hashTypedData`, which reads the types anew each time and takes ten times as long.
+ * The EIP-712 digest that the payer signs and that the token gives to `ecrecover` or to ERC-1271. It is computed here
+ * and not by viem's `hashTypedData`, which reads the types again each time and takes ten times as long.
  * @throws IntegerOutOfRangeError for a value or a time that is no uint256.
  */
 export function hashAuthorization(authorization: Authorization, domain: TokenDomain): Hex {
@@ -54,7 +54,7 @@ function word(hex: Hex): string {
   return hex.slice(2).padStart(64, "0");
 }
 
-/** Domains that were used last; there are a handful in a process, unless somebody makes them up. */
+/** The most domains that are kept. A process uses a handful, unless somebody makes them up. */
 const MAX_SEPARATORS = 64;
 const separators = new Map<string, Hex>();
 

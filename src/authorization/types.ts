@@ -1,8 +1,8 @@
 import type { Address, Hex } from "viem";
 
 /**
- * The terms of an EIP-3009 `transferWithAuthorization`, bound to the token contract that may execute them.
- * Addresses are checksummed (EIP-55); `value` is in the token's atomic units; times are Unix seconds and both bounds are
+ * The terms of an EIP-3009 `transferWithAuthorization`, bound to the token contract that may execute them. Addresses
+ * are checksummed (EIP-55), `value` is in the token's atomic units, and times are Unix seconds. Both bounds are
  * exclusive: the token accepts it while `validAfter < block.timestamp < validBefore`.
  */
 export type Authorization = {
@@ -19,6 +19,6 @@ export type Authorization = {
 
 /**
  * An authorization with the payer's signature over its EIP-712 digest: 65 bytes `r ‖ s ‖ v` of an account without code,
- * or whatever an ERC-1271 account accepts (an ERC-6492 wrapper included, before it is unwrapped).
+ * or whatever an ERC-1271 account accepts (including an ERC-6492 wrapper, before it is unwrapped).
  */
 export type SignedAuthorization = Authorization & { readonly signature: Hex };

@@ -6,14 +6,14 @@ import { hashAuthorization } from "./typedData.ts";
 import type { SignedAuthorization } from "./types.ts";
 
 /**
- * What can be said of a signature without a chain. The token decides by the payer's code: without code it recovers the
- * signer, with code (an EIP-7702 delegation included) it asks ERC-1271 and nothing else. So `valid`, `mismatch` and
- * `malformed` hold for a payer without code; for one with code only the chain can tell.
+ * What a signature alone tells, without a chain. The token decides by the payer's code: without code it recovers the
+ * signer; with code (including an EIP-7702 delegation) it asks ERC-1271 and nothing else. So `valid`, `mismatch` and
+ * `malformed` hold for a payer without code. For one with code, only the chain can tell.
  */
 export type OfflineVerdict =
   | {
       readonly status: "valid";
-      /** The signature in the only form that the token takes of an account without code: 65 bytes, v 27 or 28. */
+      /** The signature in the only form that the token takes from an account without code: 65 bytes, v 27 or 28. */
       readonly signature: Hex;
     }
   | { readonly status: "mismatch"; readonly recovered: Address }
@@ -21,9 +21,10 @@ export type OfflineVerdict =
   | { readonly status: "undecided"; readonly reason: "erc6492" | "not-65-bytes" };
 
 /**
- * Checks the signature of `signed` as the token would for a payer without code. Compact signatures (EIP-2098) and a v of
- * 0 or 1 are normalised first; a high `s` is malformed, as it is to the token.
- * @param options.isRecovered The caller has recovered the payer from this signature and domain: only its form is checked.
+ * Checks the signature of `signed` as the token would for a payer without code. Compact signatures (EIP-2098) and a v
+ * of 0 or 1 are normalised first. A high `s` is malformed, as it is for the token.
+ * @param options.isRecovered Whether the caller has already recovered the payer from this signature and domain. If so,
+ * only the form is checked.
  */
 export async function verifySignatureOffline(
   signed: SignedAuthorization,
