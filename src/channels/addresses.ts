@@ -1,15 +1,15 @@
 import type { Address } from "viem";
 
-// x402 scheme batch-settlement on EVM, "Reference Implementation": one address on every chain, which the official packages
-// hold as constants.
+// x402 scheme batch-settlement on EVM, "Reference Implementation": each contract has one address on every chain, which
+// the official packages hold as a constant.
 
 /** x402BatchSettlement, the contract that holds every channel. */
 export const BATCH_SETTLEMENT_ADDRESS: Address = "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003";
 
-/** ERC3009DepositCollector: fetches deposits of tokens with EIP-3009, such as USDC. */
+/** ERC3009DepositCollector: collects deposits of tokens with EIP-3009, such as USDC. */
 export const ERC3009_DEPOSIT_COLLECTOR_ADDRESS: Address = "0x4020806089470a89826cB9fB1f4059150b550004";
 
-/** Permit2DepositCollector: fetches deposits of any other token. Local chains lack it. */
+/** Permit2DepositCollector: collects deposits of any other token. Local chains lack it. */
 export const PERMIT2_DEPOSIT_COLLECTOR_ADDRESS: Address = "0x4020425FAf3B746C082C2f942b4E5159887B0005";
 
 /** Bounds of a channel's `withdrawDelay`, in seconds: 15 minutes and 30 days. */

@@ -7,18 +7,18 @@ import { depositNonce, encodeDepositAuthorization } from "./typedData.ts";
 import type { ChannelConfig, VoucherClaim } from "./types.ts";
 
 /**
- * A call of the channel contract that anyone may make, with the log that proves it. It goes into a transaction with others
- * where none of `signers` has code: such an account is asked by ERC-1271, and decides how much gas that takes. Who is asked
- * twice is named twice.
+ * A call of the channel contract that anyone may make, with the log that proves it. It may share a transaction if none
+ * of `signers` has code. An account with code is asked by ERC-1271, and decides how much gas that takes. An account
+ * that is asked twice is named twice.
  */
 export type ChannelCall = {
   readonly data: Hex;
-  /** Of the call alone. */
+  /** The gas of the call alone. */
   readonly gas: bigint;
   readonly proof: {
     readonly address: Address;
     readonly topics: readonly Hex[];
-    /** Its words; null matches any. */
+    /** The words of the log's data; null matches any. */
     readonly data?: readonly (Hex | null)[];
   };
   readonly signers: readonly Address[];
@@ -33,7 +33,7 @@ const [CLAIMED, SETTLED, REFUNDED] = [
   toEventSelector("Refunded(bytes32,address,uint128)"),
 ];
 
-/** Proved by the use of the authorization's nonce, which is spent on this deposit alone. */
+/** A deposit. The use of the authorization's nonce proves it, because that nonce is spent on this deposit alone. */
 export function depositCall(deposit: {
   readonly channelConfig: ChannelConfig;
   readonly channelId: Hex;
@@ -55,7 +55,7 @@ export function depositCall(deposit: {
 
 /**
  * A claim of rows that name one receiver authorizer, under its signature.
- * @param effective A channel that this claim takes further, and how far.
+ * @param effective A channel whose claimed total this claim raises, and the new total.
  */
 export function claimCall(
   rows: readonly VoucherClaim[],
@@ -74,7 +74,7 @@ export function claimCall(
   };
 }
 
-/** Sends a receiver what was claimed for it. */
+/** Sends a receiver what was claimed for them. */
 export function sweepCall(receiver: Address, token: Address): ChannelCall {
   return {
     data: encodeFunctionData({ abi, functionName: "settle", args: [receiver, token] }),
@@ -84,7 +84,7 @@ export function sweepCall(receiver: Address, token: Address): ChannelCall {
   };
 }
 
-/** A refund, behind the claim of what is owed up to then. */
+/** A refund, after a claim of what is owed up to then. */
 export function refundCall(
   terms: {
     readonly channelConfig: ChannelConfig;
@@ -113,13 +113,16 @@ export function refundCall(
   };
 }
 
-/** Who may be asked by ERC-1271 when these rows are claimed: the receiver authorizer once, a payer for each own voucher. */
+/**
+ * Who may be asked by ERC-1271 when these rows are claimed: the receiver authorizer once, and a payer for each voucher
+ * of their own.
+ */
 function claimSigners(rows: readonly VoucherClaim[]): Address[] {
   const authorizers = rows.slice(0, 1).map(({ voucher: { channel } }) => channel.receiverAuthorizer);
   return [...authorizers, ...voucherSigners(rows)];
 }
 
-/** Payers that sign their vouchers themselves: with code, they are asked by ERC-1271. */
+/** Payers that sign their vouchers themselves. Those with code are asked by ERC-1271. */
 function voucherSigners(rows: readonly VoucherClaim[]): Address[] {
   return rows.flatMap(({ voucher: { channel } }) => (isSelfSigned(channel) ? [channel.payer] : []));
 }

@@ -21,7 +21,7 @@ import {
 } from "../gas/index.ts";
 import { type DataCosts, dataCostsOf } from "./dataCosts.ts";
 
-/** Payments as a merchant expects them, or had them. Each payer pays one payee; payers are spread over payees evenly. */
+/** Payments that a merchant expects or had. Each payer pays one payee, and payers are spread evenly over payees. */
 export type TrafficProfile = {
   readonly payers: number;
   readonly payees: number;
@@ -29,7 +29,7 @@ export type TrafficProfile = {
   readonly amount: bigint;
   /** Over the whole session. */
   readonly paymentsPerPayer: number;
-  /** How long payers go on paying. */
+  /** How long payers keep paying. */
   readonly sessionHours: number;
 };
 
@@ -37,28 +37,28 @@ export type CompareOptions = {
   readonly gasPriceWei: bigint;
   /** Price of one ether in millionths of a dollar. */
   readonly etherMicroUsd: bigint;
-  /** What data costs on an OP-stack chain, see `readDataFeeInputs`; left out, it costs nothing. */
+  /** The price of data on an OP-stack chain, see `readDataFeeInputs`. If it is left out, data costs nothing. */
   readonly dataFee?: DataFeeInputs | undefined;
-  /** Gas of token and router, and of the channel contract: Circle's USDC and the canonical contract by default. */
+  /** Gas of token and router, and of the channel contract. Circle's USDC and the canonical contract by default. */
   readonly gasModel?: GasModel;
   readonly channelGas?: ChannelGas;
-  /** How many payments come together into a batch, 300 by default and at most. */
+  /** How many payments share a batch. 300 by default, which is also the most. */
   readonly paymentsPerBatch?: number;
-  /** How often each channel is claimed and each receiver swept, at least once: daily and weekly by default. */
+  /** How often each channel is claimed and each receiver swept, at least once. Daily and weekly by default. */
   readonly claimEveryHours?: number;
   readonly sweepEveryHours?: number;
-  /** What settling may cost of the payments' value, in thousandths: 10 by default. */
+  /** The most that settling may cost, in thousandths of the payments' value: 10 by default. */
   readonly maxCostPermille?: bigint;
-  /** The part of that which deposits may be, in thousandths of the value: 5 by default. */
+  /** The most of that which deposits may cost, in thousandths of the value: 5 by default. */
   readonly maxDepositCostPermille?: bigint;
 };
 
 export type Way = "exact" | "batch" | "channel";
 
-/** What a way costs over the whole session. */
+/** The cost of a way over the whole session. */
 export type WayCost = {
   readonly totalGas: bigint;
-  /** What of `totalWei` the data costs. */
+  /** The part of `totalWei` that data costs. */
   readonly dataWei: bigint;
   readonly totalWei: bigint;
   /** Billionths of a dollar, rounded up. */
@@ -72,25 +72,25 @@ export type WayCost = {
 /** A channel with deposits of `multiplier` payments each. */
 export type ChannelCost = WayCost & {
   readonly multiplier: number;
-  /** Of one channel: the first deposit and its top-ups. */
+  /** The deposits of one channel: the first and its top-ups. */
   readonly deposits: bigint;
-  /** Atomic units of one deposit, which is what a payer has locked up at most. */
+  /** Atomic units of one deposit, which is the most that a payer has locked up. */
   readonly deposit: bigint;
-  /** Of one channel. */
+  /** The claims of one channel. */
   readonly claims: number;
 };
 
 /** Why a way is recommended. */
 export type CompareReason =
-  /** The way costs no more of the value than is allowed, and none simpler does. */
+  /** The way costs no more of the value than is allowed, and no simpler way does. */
   | { readonly kind: "affordable"; readonly way: Way; readonly shareOfValuePpm: bigint }
   /** A simpler way costs more than is allowed. */
   | { readonly kind: "too-dear"; readonly way: Way; readonly shareOfValuePpm: bigint }
-  /** None costs as little as is allowed; this one costs the least. */
+  /** No way costs as little as is allowed; this one costs the least. */
   | { readonly kind: "cheapest"; readonly way: Way; readonly shareOfValuePpm: bigint }
-  /** Too few payments in a channel for it to be cheaper than the batch. */
+  /** A channel has too few payments to be cheaper than the batch. */
   | { readonly kind: "few-payments"; readonly paymentsPerPayer: number; readonly breakEven: bigint }
-  /** Deposits of the official client's or server's usual size make the channel too dear. */
+  /** Deposits of the official client's or server's usual size make the channel too expensive. */
   | { readonly kind: "small-deposits"; readonly multiplier: number; readonly shareOfValuePpm: bigint }
   | { readonly kind: "costs-more-than-it-moves"; readonly way: Way };
 
@@ -102,11 +102,11 @@ export type Comparison = {
   readonly batch: WayCost;
   /** With the recommended deposit. */
   readonly channel: ChannelCost;
-  /** With what the official client deposits by itself, and what the official server asks for by itself. */
+  /** With the official client's own default deposit, and with the official server's. */
   readonly usualChannels: { readonly client: ChannelCost; readonly server: ChannelCost };
-  /** Payments of one payer from which a channel is cheaper, if one deposit lasts. */
+  /** From how many payments of one payer on a channel is cheaper, if one deposit lasts. */
   readonly breakEven: { readonly withExact: bigint; readonly withBatch: bigint };
-  /** The smallest payment, in atomic units, of whose value each way costs no more than is allowed. */
+  /** The smallest payment, in atomic units, for which each way costs no more of the value than is allowed. */
   readonly smallestAmount: Readonly<Record<Way, bigint>>;
   readonly recommended: Way;
   readonly reasons: readonly CompareReason[];
@@ -117,7 +117,7 @@ export class TrafficProfileError extends TributaryError {
   override readonly name = "TrafficProfileError";
 }
 
-/** @x402/evm 2.27.0: the client's `depositMultiplier`, and what the server announces as `extra.minDeposit`, in prices. */
+/** Defaults of @x402/evm 2.27.0, in prices: the client's `depositMultiplier`, and the server's `extra.minDeposit`. */
 export const CLIENT_DEPOSIT_MULTIPLIER = 5;
 export const SERVER_DEPOSIT_MULTIPLIER = 10;
 
@@ -126,9 +126,9 @@ const MAX_PAYMENTS_PER_BATCH = 300;
 const WEI_PER_ETHER = 10n ** 18n;
 
 /**
- * Prices one traffic three ways: each payment a transaction of its own (`exact`), payments in batches through the router, or
- * one channel for each payer with its deposits, claims and sweeps.
- * @throws TrafficProfileError where a number is out of its range.
+ * Prices the same traffic in three ways: each payment in a transaction of its own (`exact`), payments in batches
+ * through the router, or one channel for each payer with its deposits, claims and sweeps.
+ * @throws TrafficProfileError if a number is out of its range.
  */
 export function compareWays(profile: TrafficProfile, options: CompareOptions): Comparison {
   const given = check(profile, options);
@@ -152,12 +152,12 @@ export function compareWays(profile: TrafficProfile, options: CompareOptions): C
   const channel = channelOf(recommendedMultiplier(profile, given, options, data));
   const usualChannels = { client: channelOf(CLIENT_DEPOSIT_MULTIPLIER), server: channelOf(SERVER_DEPOSIT_MULTIPLIER) };
 
-  // What one channel costs however many payments it carries, as a part of all of them.
+  // The cost of one channel however many payments it carries, with one deposit and its share of all claims and sweeps.
   const fixed = plus(
     { gas: depositGas(given.channelGas, 1n), dataWei: data.deposit() },
     { gas: divideUp(keeping.gas, payers), dataWei: divideUp(keeping.dataWei, payers) },
   );
-  // Where gas costs nothing it still decides, but for what data costs.
+  // If gas is free, gas still decides, in addition to the cost of data.
   const gasPriceWei = options.gasPriceWei === 0n ? 1n : options.gasPriceWei;
   const wei = ({ gas, dataWei }: Spent) => gas * gasPriceWei + dataWei;
   const breakEven = {
@@ -176,7 +176,7 @@ export function compareWays(profile: TrafficProfile, options: CompareOptions): C
   return { payments, value, ...priced, usualChannels, breakEven, smallestAmount, recommended, reasons };
 }
 
-/** What transactions take, whatever gas costs. */
+/** What transactions use, whatever gas costs. */
 type Spent = { readonly gas: bigint; readonly dataWei: bigint };
 
 function plus(a: Spent, b: Spent): Spent {
@@ -223,7 +223,7 @@ function check(profile: TrafficProfile, options: CompareOptions): Given {
   });
 }
 
-/** What all claims and sweeps take, and how often each channel is claimed. */
+/** What all claims and sweeps use, and how often each channel is claimed. */
 function keepingCost(profile: TrafficProfile, given: Given, data: DataCosts): Spent & { readonly claims: number } {
   const { channelGas, claimEveryHours, sweepEveryHours } = given;
   const { payers, sessionHours, paymentsPerPayer } = profile;
@@ -237,7 +237,7 @@ function keepingCost(profile: TrafficProfile, given: Given, data: DataCosts): Sp
   return { ...plus(times(BigInt(claims), claiming), times(BigInt(payees * sweeps), sweeping)), claims };
 }
 
-/** The transactions that claim every channel once, as how many there are with so many rows. */
+/** The transactions that claim every channel once: how many there are with each number of rows. */
 function claimTransactions(payers: number, payees: number): readonly (readonly [rows: number, count: bigint])[] {
   const [least, larger] = [Math.floor(payers / payees), payers % payees];
   const receivers = [[least, payees - larger] as const, [least + 1, larger] as const];
@@ -250,7 +250,7 @@ function claimTransactions(payers: number, payees: number): readonly (readonly [
 
 /**
  * The smallest deposit, in payments, with which deposits cost no more than their part of the value; all payments of the
- * session where none does. Never below what the official server asks for.
+ * session if there is none. At least what the official server asks for, unless the session has fewer payments.
  */
 function recommendedMultiplier(
   { paymentsPerPayer, amount }: TrafficProfile,
@@ -285,7 +285,7 @@ function batchCost(profile: TrafficProfile, count: number, model: GasModel, data
   return { gas: batchGas(profile, count, model), dataWei: data.batch(count) };
 }
 
-// Terms as x402 clients write them, with no zero byte where chance decides.
+// Terms as x402 clients write them, with no zero byte in the random parts.
 const sample: SignedAuthorization = {
   chainId: 8453,
   token: "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
@@ -298,7 +298,10 @@ const sample: SignedAuthorization = {
   signature: `0x${"44".repeat(64)}1b`,
 };
 
-/** Gas of a transaction with so many payments, of as many payers and payees as there are. One goes to the token itself. */
+/**
+ * Gas of a transaction with this many payments, spread over the payers and payees that there are. A single payment goes
+ * to the token itself.
+ */
 function batchGas({ payers, payees, amount }: TrafficProfile, count: number, model: GasModel): bigint {
   const authorizations = Array.from({ length: count }, (_, i) => ({
     ...sample,
@@ -309,7 +312,7 @@ function batchGas({ payers, payees, amount }: TrafficProfile, count: number, mod
     const common = { value: amount, form: "compact", overload: "vrs", signatureBytes: 65 } as const;
     return { payer: i % payers, payee: payers + (i % payees), ...common };
   });
-  // Payers keep a balance, payees have one.
+  // Payers do not run empty, and payees already have a balance.
   const balanceOf = () => ({ known: 10n ** 30n });
   const question = { items, deltas: balanceDeltas(items), balanceOf, model };
   const [only] = authorizations;
@@ -347,7 +350,7 @@ function priceOf({ gas, dataWei }: Spent, payments: bigint, value: bigint, optio
   };
 }
 
-/** The simplest way that costs no more than is allowed; the cheapest, where none does. */
+/** The simplest way that costs no more than is allowed; if there is none, the cheapest. */
 function recommend(
   { paymentsPerPayer }: TrafficProfile,
   ways: { readonly exact: WayCost; readonly batch: WayCost; readonly channel: ChannelCost },

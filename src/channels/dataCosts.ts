@@ -10,9 +10,9 @@ import { CLAIM_GAS, CLAIM_ROW_GAS, DEPOSIT_GAS, SWEEP_GAS } from "./gas.ts";
 import { channelIdOf } from "./typedData.ts";
 import type { ChannelConfig, VoucherClaim } from "./types.ts";
 
-/** Wei that the data of each kind of transaction costs on an OP-stack chain; nothing elsewhere. */
+/** The cost in wei of the data of each kind of transaction on an OP-stack chain; zero elsewhere. */
 export type DataCosts = {
-  /** Of one transaction with so many payments. One goes to the token itself. */
+  /** One transaction with this many payments. A single payment goes to the token itself. */
   readonly batch: (payments: number) => bigint;
   readonly deposit: () => bigint;
   readonly claim: (rows: number) => bigint;
@@ -23,13 +23,13 @@ type Terms = { readonly payers: number; readonly payees: number; readonly amount
 
 const CHAIN_ID = 8453;
 const TOKEN: Address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
-/** Gas limits as they are written: their bytes are data too. */
+/** Realistic gas limits, because their bytes are data too. */
 const [TRANSFER_GAS, BATCH_GAS, ITEM_GAS] = [110_000n, 15_000_000n, 100_000n];
 const DAY_SECONDS = 86_400n;
 
 /**
- * Prices the data of the transactions that carry a traffic: each is encoded as it is sent, with terms as x402 clients write
- * them, noise in the place of addresses, nonces and signatures, and measured as the chain does.
+ * Prices the data of the transactions that carry a traffic. Each is encoded as it is sent and measured as the chain
+ * does. Its terms are as x402 clients write them, with noise in place of addresses, nonces and signatures.
  */
 export function dataCostsOf(terms: Terms, inputs: DataFeeInputs | undefined): DataCosts {
   if (inputs === undefined) return { batch: () => 0n, deposit: () => 0n, claim: () => 0n, sweep: () => 0n };
@@ -61,7 +61,7 @@ export function dataCostsOf(terms: Terms, inputs: DataFeeInputs | undefined): Da
   };
 }
 
-/** A payment in its turn, a second after the one before. */
+/** The sample payment with this index, a second later than the one before. */
 function sampleAuthorization({ payers, payees, amount }: Terms, index: number): SignedAuthorization {
   const validAfter = 1_700_000_000n + BigInt(index);
   return {
@@ -77,7 +77,10 @@ function sampleAuthorization({ payers, payees, amount }: Terms, index: number): 
   };
 }
 
-/** A channel as the official packages open it: its payer signs the vouchers himself, the delay is the shortest, the salt zero. */
+/**
+ * A channel as the official packages open it: the payer's own key signs the vouchers, the delay is the shortest, the
+ * salt zero.
+ */
 function configOf(payer: number): ChannelConfig {
   return {
     payer: addressOf("payer", payer),
@@ -91,7 +94,7 @@ function configOf(payer: number): ChannelConfig {
 }
 
 function rowOf({ amount }: Terms, index: number): VoucherClaim {
-  // What a channel carried differs from one to the next.
+  // Channels carry different totals.
   const total = amount * (100n + (BigInt(noise("total", index)) % 1_000n));
   return {
     voucher: { channel: configOf(index), maxClaimableAmount: total },
@@ -100,7 +103,7 @@ function rowOf({ amount }: Terms, index: number): VoucherClaim {
   };
 }
 
-/** 32 bytes that compress no better than a hash does, others for each name. */
+/** 32 bytes that compress no better than a hash, different for each name and index. */
 function noise(name: string, index = 0): Hex {
   return keccak256(stringToHex(`${name} ${index}`));
 }

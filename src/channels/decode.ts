@@ -4,7 +4,10 @@ import { BATCH_SETTLEMENT_ADDRESS } from "./addresses.ts";
 import { channelIdOf } from "./typedData.ts";
 import type { ChannelConfig } from "./types.ts";
 
-/** A channel that a call is about. `totalClaimed` is what it is claimed up to, in all, where the call claims it. */
+/**
+ * A channel that a call is about. `totalClaimed` is the new claimed total; undefined if the call does not claim the
+ * channel.
+ */
 export type CallChannel = {
   readonly channelId: Hex;
   readonly payer: Address;
@@ -17,13 +20,13 @@ export type CallChannel = {
 export type DecodedChannelCall = {
   readonly kind: "deposit" | "claim" | "sweep" | "refund";
   readonly channels: readonly CallChannel[];
-  /** Who is paid out by a sweep. */
+  /** Who is paid by a sweep. */
   readonly account: { readonly receiver: Address; readonly token: Address } | undefined;
-  /** What a deposit adds, or what a refund asks for, in atomic units: the contract gives back no more than is left. */
+  /** What a deposit adds, or what a refund asks for, in atomic units. The contract gives back no more than is left. */
   readonly amount: bigint | undefined;
 };
 
-/** Reads a call as deposits, claims, sweeps and refunds are sent; undefined where it is another one. */
+/** Reads a call in the form in which deposits, claims, sweeps and refunds are sent; undefined if it is another call. */
 export function decodeChannelCall(
   chainId: number,
   { to, data }: { readonly to: Address; readonly data: Hex },

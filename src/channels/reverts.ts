@@ -2,7 +2,7 @@ import { decodeErrorResult, type Hex } from "viem";
 import { decodeRefusal } from "../router/reason.ts";
 import { batchSettlementAbi } from "./abi.ts";
 
-/** What a call of the contract reverted with, in its own words (`ClaimExceedsBalance`) or in those of the token. */
+/** Why a call of the contract reverted, in the contract's words (`ClaimExceedsBalance`) or in the token's. */
 export function nameChannelRevert(data: Hex): string {
   try {
     return decodeErrorResult({ abi: batchSettlementAbi, data }).errorName;

@@ -2,7 +2,7 @@ import { domainSeparator, encodeAbiParameters, type Hex, hashTypedData, keccak25
 import { BATCH_SETTLEMENT_ADDRESS } from "./addresses.ts";
 import type { ChannelConfig, VoucherClaim } from "./types.ts";
 
-/** The EIP-712 structs of x402 `batch-settlement`, fields in the order that their type hashes fix. */
+/** The EIP-712 structs of x402 `batch-settlement`, with fields in the order that their type hashes fix. */
 export const channelTypes = {
   ChannelConfig: [
     { name: "payer", type: "address" },
@@ -46,7 +46,7 @@ export function channelIdOf(chainId: number, config: ChannelConfig): Hex {
   });
 }
 
-/** What the payer's side signs: up to `maxClaimableAmount` atomic units of the channel in all. */
+/** What the payer's side signs: a total of up to `maxClaimableAmount` atomic units of the channel. */
 export function voucherTypedData(chainId: number, channelId: Hex, maxClaimableAmount: bigint) {
   const { Voucher } = channelTypes;
   return {
@@ -61,8 +61,8 @@ export function voucherTypedData(chainId: number, channelId: Hex, maxClaimableAm
 const VOUCHER_TYPE_HASH = "1e1bd6ff84c3e0d9029a292b212e039c0ca97ec497c55191a4a5874294609a69";
 
 /**
- * The digest of {@link voucherTypedData}. It is worked out here and not by viem's `hashTypedData`, which reads the types anew each
- * time: a server does it for every request.
+ * The digest of {@link voucherTypedData}. It is computed here and not by viem's `hashTypedData`, which reads the types
+ * again each time: a server does this for every request.
  * @throws IntegerOutOfRangeError for an amount that is no uint256.
  */
 export function hashVoucher(chainId: number, channelId: Hex, maxClaimableAmount: bigint): Hex {
@@ -73,14 +73,16 @@ export function hashVoucher(chainId: number, channelId: Hex, maxClaimableAmount:
 
 const separators = new Map<number, Hex>();
 
-/** There are as many as the process serves chains. */
+/** Caches the domain separator of each chain. There are as many as chains that the process serves. */
 function separatorOf(chainId: number): Hex {
   const known = separators.get(chainId) ?? domainSeparator({ domain: channelDomain(chainId) });
   separators.set(chainId, known);
   return known;
 }
 
-/** What the receiver authorizer signs for a refund of up to `amount` atomic units, the channel's `nonce`-th. */
+/**
+ * What the receiver authorizer signs for a refund of up to `amount` atomic units. `nonce` counts the channel's refunds.
+ */
 export function refundTypedData(chainId: number, channelId: Hex, nonce: bigint, amount: bigint) {
   const { Refund } = channelTypes;
   return {
@@ -107,14 +109,14 @@ export function claimBatchTypedData(chainId: number, rows: readonly VoucherClaim
   } as const;
 }
 
-/** The EIP-3009 nonce of a deposit into a channel by the ERC-3009 collector: it names the channel. */
+/** The EIP-3009 nonce of a deposit into a channel through the ERC-3009 collector. It commits to the channel. */
 export function depositNonce(channelId: Hex, salt: bigint): Hex {
   return keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [channelId, salt]));
 }
 
 /**
- * What the ERC-3009 collector takes as `collectorData`: the payer's `ReceiveWithAuthorization` to the collector, with the
- * nonce of {@link depositNonce}.
+ * The ERC-3009 collector's `collectorData`: the payer's `ReceiveWithAuthorization` to the collector, with the nonce of
+ * {@link depositNonce}.
  */
 export function encodeDepositAuthorization(authorization: {
   /** Unix seconds. */

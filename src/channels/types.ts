@@ -1,6 +1,9 @@
 import type { Address, Hex } from "viem";
 
-/** The terms of a channel, which never change; their EIP-712 hash is its id. Fields as in the contract's `ChannelConfig`. */
+/**
+ * The terms of a channel, which never change. Their EIP-712 hash is its id. Fields as in the contract's
+ * `ChannelConfig`.
+ */
 export type ChannelConfig = {
   /** Whose tokens are deposited, and who gets back what is not claimed. */
   readonly payer: Address;
@@ -15,7 +18,7 @@ export type ChannelConfig = {
   readonly salt: Hex;
 };
 
-/** The payer's word that up to `maxClaimableAmount` atomic units may be claimed of the channel in all. */
+/** The payer's promise that a total of up to `maxClaimableAmount` atomic units of the channel may be claimed. */
 export type Voucher = {
   readonly channel: ChannelConfig;
   readonly maxClaimableAmount: bigint;
@@ -24,15 +27,15 @@ export type Voucher = {
 /** One row of a claim, as the contract takes it. */
 export type VoucherClaim = {
   readonly voucher: Voucher;
-  /** The payer's side's, over the voucher. */
+  /** The signature of the payer's side over the voucher. */
   readonly signature: Hex;
-  /** What shall have been claimed of the channel in all afterwards, in atomic units. */
+  /** The channel's claimed total after the claim, in atomic units. */
   readonly totalClaimed: bigint;
 };
 
 /** A channel as the contract knows it. Amounts in atomic units. */
 export type ChannelState = {
-  /** Deposits less refunds and withdrawals; what was claimed is part of it. */
+  /** Deposits minus refunds and withdrawals. What was claimed is included. */
   readonly balance: bigint;
   readonly totalClaimed: bigint;
   /** Unix seconds; 0 if no withdrawal is under way. */

@@ -4,14 +4,13 @@ import { address, bytes32, record, signature, wholeNumber } from "../authorizati
 import { claimableSignature } from "./signature.ts";
 import type { ChannelConfig, VoucherClaim } from "./types.ts";
 
-// Channels as JSON carries them (x402 scheme batch-settlement): decimal strings, addresses in any case. Unknown fields are
-// ignored.
+// Channels in JSON (x402 scheme batch-settlement): decimal strings, addresses in any case. Unknown fields are ignored.
 
 /** An amount that fits the contract's uint128. */
 export const uint128 = wholeNumber.refine((value) => value <= maxUint128, "is 2^128 or more.");
 const uint40 = wholeNumber.refine((value) => value < 2n ** 40n, "is 2^40 or more.").transform(Number);
 
-/** An address in any case, wrong checksums included: clients of x402 are not held to EIP-55. */
+/** An address in any case, even with a wrong checksum: x402 clients need not follow EIP-55. */
 const anyCaseAddress = z.preprocess(
   (input) => (typeof input === "string" && /^0x[0-9a-fA-F]{40}$/.test(input) ? input.toLowerCase() : input),
   address,
@@ -28,14 +27,14 @@ export const channelConfig: z.ZodType<ChannelConfig> = record({
   salt: bytes32,
 });
 
-/** One row of a claim, its signature in the form that the contract takes. */
+/** One row of a claim, with its signature in the form that the contract takes. */
 export const voucherClaim: z.ZodType<VoucherClaim> = record({
   voucher: record({ channel: channelConfig, maxClaimableAmount: uint128 }),
   signature,
   totalClaimed: uint128,
 }).transform((row) => ({ ...row, signature: claimableSignature(row.voucher.channel, row.signature) }));
 
-/** A row of a claim as JSON carries it: what the official packages' claim payloads hold. */
+/** A row of a claim in JSON, as in the official packages' claim payloads. */
 export type VoucherClaimJson = {
   readonly voucher: { readonly channel: ChannelConfig; readonly maxClaimableAmount: string };
   readonly signature: VoucherClaim["signature"];
