@@ -13,6 +13,7 @@ export type Fates = { readonly of: Uint8Array; readonly drop: (index: number, re
 
 /**
  * Keeps one payment per identity, and for each payer no more payments than its balance covers.
+ *
  * Of several payments with one identity, the first by these rules stays: live before deferred, larger value, then the
  * order of {@link comparePayments}. A payer's balance goes to its payments in the order of {@link comparePayments}
  * (earliest deadline, then largest value). Payments that the rest of the balance does not cover are skipped. What a

@@ -9,6 +9,7 @@ const TYPICAL_BATCH_ITEMS = 300;
 
 /**
  * The live payments of each token, in the order in which batches take them.
+ *
  * Payments whose deadline is near go strictly by deadline. Other deadlines lie beyond the whole plan's own duration
  * (and beyond `urgentWithinSeconds`), so these payments are in no danger wherever they come. They follow, grouped by
  * payer and payee, which saves about 7,300 gas for each repeated payer and 5,100 for each repeated payee of a batch.

@@ -11,6 +11,7 @@ import type { DropReason, Plan, PlanInput } from "./types.ts";
 /**
  * Plans transactions for signed authorizations. Pure: the same set of payments gives the same plan, in whatever order
  * they come.
+ *
  * Each payment ends in a batch, is dropped with a reason, or is deferred because it is not valid yet. Batches come in
  * the order in which to send them, by their earliest deadline. A batch has one token, no identity twice, no more of
  * each payer than its balance, and payers with code last. A batch of one is a direct transfer, and without a router
