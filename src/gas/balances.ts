@@ -17,6 +17,7 @@ export type SlotGas = {
 /**
  * Storage gas of one balance slot that `deltas` change, in order, in one transaction in which nothing fails. It counts
  * the cold surcharge and the SSTOREs, not the SLOADs.
+ *
  * If the balance is unknown, there are only two cases. A balance never goes below zero, so the lowest sum of the first
  * deltas gives the least that it was. Either it was exactly that, and reaches zero there; or it was higher, and never
  * does.

@@ -19,6 +19,7 @@ export type AccountUse = {
 /**
  * The most that one item takes from its batch if the payer has no code, whatever happens to it and to those before it.
  * Refunds do not count: the gas limit must cover the gas before they come.
+ *
  * A failed item rolls its first touches back, and the next item with that account pays for them again. That is covered:
  * the failed item left at least as much unspent, or cost no more than `failedTransferGas`, which is the least that this
  * returns.
