@@ -4,8 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 export type Clock = {
   readonly now: () => number;
   /**
-   * Milliseconds since an arbitrary moment. They only go forward, because nobody sets this clock; leases are measured by it.
-   * Defaults to `now`.
+   * Milliseconds since an arbitrary moment. They only go forward, because nobody sets this clock. Leases are measured
+   * by it. Defaults to `now`.
    */
   readonly elapsed?: () => number;
   /** Resolves after `ms`, or when the signal aborts. */
@@ -23,7 +23,7 @@ export function elapsedMs(clock: Clock): number {
   return clock.elapsed?.() ?? clock.now();
 }
 
-/** A signal that aborts after `ms` of the clock's time, unless it is cleared before. */
+/** A signal that aborts after `ms` of the clock's time, unless it is cleared first. */
 export function alarm(clock: Clock, ms: number): { readonly signal: AbortSignal; readonly clear: () => void } {
   const [ringing, cleared] = [new AbortController(), new AbortController()];
   void clock.sleep(ms, cleared.signal).then(() => {

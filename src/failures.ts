@@ -10,7 +10,7 @@ export function describeError(error: unknown): { readonly error: string } {
   return { error: error instanceof Error ? `${error.name}: ${error.message.split("\n")[0]}` : "unknown" };
 }
 
-/** Why a request failed, in a few words, without the URL and without the request's body. */
+/** Why a request failed, in a few words, without its URL and body. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof BaseError)) return error instanceof Error ? "Its answer cannot be read." : "It failed.";
   const root = error.walk((cause) => {

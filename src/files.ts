@@ -4,10 +4,10 @@ import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TributaryError } from "./errors.ts";
 
-/** Files are for their owner only: payments, keys and what was done with them concern nobody else on the machine. */
+/** Files are for their owner only: payments, keys and their histories concern nobody else on the machine. */
 const OWNER_ONLY = 0o600;
 
-/** What is at a path is not what would be written there: a link, a device, or another user's file. */
+/** The path holds something that this program would not have written: a link, a device, or another user's file. */
 export class ForeignFileError extends TributaryError {
   override readonly name = "ForeignFileError";
 
@@ -17,22 +17,22 @@ export class ForeignFileError extends TributaryError {
 }
 
 /**
- * Makes a file that nobody had before, for its owner only. What is at `path` already, be it a link, is never opened.
- * @throws The system's error, `EEXIST` where something is there.
+ * Creates a new file, for its owner only. Anything that is already at `path`, even a link, is never opened.
+ * @throws The system's error; `EEXIST` if something is there.
  */
 export function openNew(path: string): Promise<FileHandle> {
   return open(path, "wx", OWNER_ONLY);
 }
 
-/** A path beside `path` that nobody guesses, for what takes its place once it is whole. */
+/** A path beside `path` that nobody can guess, for a file that replaces it once it is complete. */
 export function draftBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
 }
 
 /**
- * Opens a draft of a known name for writing, empty. What an ended process left there is removed, if it is this user's plain
- * file; the draft itself is new.
- * @throws ForeignFileError where anything else is there, else the system's error.
+ * Opens a draft of a known name for writing, empty. A file that an ended process left there is removed, if it is this
+ * user's plain file. The draft itself is a new file.
+ * @throws ForeignFileError if anything else is there, otherwise the system's error.
  */
 export function openDraft(path: string): number {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -44,12 +44,12 @@ export function openDraft(path: string): number {
 }
 
 /**
- * Opens a file for reading and appending; it is made for its owner only where it is not there.
- * @throws ForeignFileError where a link, a device or another user's file is there, else the system's error.
+ * Opens a file for reading and appending. If it is not there, it is created for its owner only.
+ * @throws ForeignFileError if a link, a device or another user's file is there, otherwise the system's error.
  */
 export async function openForAppending(path: string): Promise<FileHandle> {
   const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = constants;
-  // Windows has no links of this kind and no such flag.
+  // Windows has neither such links nor this flag.
   const noFollow = constants.O_NOFOLLOW ?? 0;
   try {
     return await open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, OWNER_ONLY);
@@ -59,7 +59,7 @@ export async function openForAppending(path: string): Promise<FileHandle> {
   requireOwn(path, lstatSync(path));
   const file = await open(path, O_RDWR | O_APPEND | noFollow);
   try {
-    // Again, of what is open now.
+    // Checked again, on the file that is now open.
     requireOwn(path, await file.stat());
   } catch (error) {
     await file.close();
@@ -69,15 +69,15 @@ export async function openForAppending(path: string): Promise<FileHandle> {
 }
 
 /**
- * Writes a new file for its owner only, which appears whole or not at all and survives a crash once this has returned.
- * @throws The system's error, `EEXIST` where something is at `path`.
+ * Writes a new file for its owner only. It appears whole or not at all, and survives a crash once this has returned.
+ * @throws The system's error; `EEXIST` if something is at `path`.
  */
 export function writeNew(path: string, content: string): Promise<void> {
   // A link, unlike a rename, never replaces a file that is there.
   return writeDraft(path, content, link);
 }
 
-/** The same, in the place of what is at `path`. A link there is replaced, not followed. */
+/** The same, but it replaces what is at `path`. A link there is replaced, not followed. */
 export function writeInPlaceOf(path: string, content: string): Promise<void> {
   return writeDraft(path, content, rename);
 }
@@ -103,13 +103,13 @@ async function writeDraft(
   await syncFolder(dirname(path));
 }
 
-/** Makes the names in a folder durable, on the systems where a folder can be opened. */
+/** Makes the names in a folder durable, on systems where a folder can be opened. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");
     await handle.sync().finally(() => handle.close());
   } catch {
-    // Windows cannot; the content is flushed all the same.
+    // Windows cannot do this. The content is flushed all the same.
   }
 }
 
@@ -124,7 +124,7 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }
 
-/** The version in this package's package.json, which is above this file, further up once compiled. */
+/** The version in this package's package.json. That file is above this one, and further up once compiled. */
 export function packageVersion(): string {
   for (let folder = new URL(".", import.meta.url); folder.pathname !== "/"; folder = new URL("..", folder)) {
     const file = new URL("package.json", folder);

@@ -1,5 +1,5 @@
-// What `import … from "tributary"` gives: authorizations, planning, the router's wire format, and the few calls to a node that
-// a settlement needs. Nothing here loads Hardhat, and all of it runs on Node 20.
+// The exports of "tributary": authorizations, planning, the router's wire format, and the few calls to a node that a
+// settlement needs. Nothing here loads Hardhat, and all of it runs on Node 20.
 export {
   type AuthorizationIdentity,
   authorizationId,

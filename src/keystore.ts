@@ -20,12 +20,14 @@ export class WrongPassphraseError extends KeystoreError {
   }
 }
 
-/** The shortest passphrase of a new file, in characters (NIST SP 800-63B, 3.1.1.2). Files with shorter ones still open. */
+/**
+ * The shortest passphrase of a new file, in characters (NIST SP 800-63B, 3.1.1.2). Files with shorter ones still open.
+ */
 const MIN_PASSPHRASE_CHARACTERS = 8;
 
 /** scrypt's cost N, as geth uses for its keys: about a second and 256 MiB for each guess. */
 const SCRYPT_COST = 2 ** 18;
-/** Above this a file asks for more memory than a keystore needs (128 · N · r bytes). */
+/** The most that a file may ask for: above this it would take more memory than a keystore needs (128 · N · r bytes). */
 const MAX_SCRYPT_COST = 2 ** 20;
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-fA-F]{${bytes * 2}}$`));
@@ -33,7 +35,7 @@ const salt = z.string().regex(/^([0-9a-fA-F]{2}){8,64}$/);
 const keystoreSchema = z.object({
   version: z.literal(3),
   id: z.string(),
-  // The format leaves it out; every wallet writes it.
+  // Optional in the format, but every wallet writes it.
   address: z
     .string()
     .regex(/^(0x)?[0-9a-fA-F]{40}$/)
@@ -76,11 +78,11 @@ function isPowerOfTwo(value: number): boolean {
 type KeystoreFile = z.infer<typeof keystoreSchema>;
 
 /**
- * Encrypts `privateKey` with `passphrase` into a new file (Web3 Secret Storage, version 3) that only its owner can read.
- * The file appears whole or not at all, and survives a crash once this has returned.
+ * Encrypts `privateKey` with `passphrase` into a new file (Web3 Secret Storage, version 3) that only its owner can
+ * read. The file appears whole or not at all, and survives a crash once this has returned.
  *
  * @param options.scryptCost scrypt's N, a power of two. Default 2^18.
- * @throws KeystoreError if the passphrase has less than 8 characters, or the file exists or cannot be written.
+ * @throws KeystoreError if the passphrase has fewer than 8 characters, or the file exists or cannot be written.
  */
 export async function createKeystore(
   file: string,
@@ -96,11 +98,11 @@ export async function createKeystore(
     });
   }
   const address = privateKeyToAddress(privateKey);
-  // The asynchronous functions of ox ignore r and p, here and in a file: they write what few wallets open.
+  // ox's asynchronous functions ignore r and p, both here and from a file. Few wallets open what they write.
   const [key, derivation] = Keystore.scrypt({
     password: passphrase,
     n: options.scryptCost ?? SCRYPT_COST,
-    // With r = 1 and this N, ox's own choice, the result is no scrypt by its definition (RFC 7914, section 2).
+    // ox itself uses r = 1. With this N, that is not scrypt as defined (RFC 7914, section 2).
     r: 8,
     p: 1,
   });
@@ -110,7 +112,7 @@ export async function createKeystore(
 }
 
 /**
- * The private key in the keystore `file`.
+ * Reads the private key from the keystore `file`.
  *
  * @throws WrongPassphraseError if the passphrase does not open it, KeystoreError if the file is no keystore or holds
  * another key than it says.
@@ -122,7 +124,7 @@ export async function readKeystore(file: string, passphrase: string): Promise<He
   try {
     privateKey = Keystore.decrypt(keystore, key);
   } catch {
-    // The only thing that can fail here is the comparison of the MAC.
+    // Only the comparison of the MAC can fail here.
     throw new WrongPassphraseError(file);
   }
   const named = addressOf(keystore);
@@ -136,8 +138,8 @@ export async function readKeystore(file: string, passphrase: string): Promise<He
 }
 
 /**
- * The address that the keystore `file` names, without its passphrase; undefined where it names none. Nothing proves it
- * until {@link readKeystore} has opened the file.
+ * The address that the keystore `file` names, read without its passphrase; undefined if it names none. Nothing proves
+ * it until {@link readKeystore} has opened the file.
  *
  * @throws KeystoreError if the file is no keystore.
  */

@@ -35,12 +35,12 @@ export function formatAmount(atomic: bigint, decimals: number): string {
   return `${atomic < 0n ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
-/** Significant digits of ether that people are shown. */
+/** How many significant digits of ether people are shown. */
 const ETHER_DIGITS = 4;
 
 /**
- * Writes wei as ether for people: four decimals, below one ether four significant digits, so that what is not zero never
- * shows as zero. A balance is rounded down, a cost up.
+ * Writes wei as ether for people: four decimals, or four significant digits below one ether, so that an amount above
+ * zero never shows as zero. A balance is rounded down, a cost up.
  */
 export function formatEtherBriefly(wei: bigint, rounding: "down" | "up"): string {
   const step = 10n ** BigInt(Math.max(0, Math.min(18, wei.toString().length) - ETHER_DIGITS));
@@ -49,8 +49,8 @@ export function formatEtherBriefly(wei: bigint, rounding: "down" | "up"): string
 }
 
 /**
- * Reads a non-negative whole number of atomic units (or seconds) of at most 2^256 − 1: a decimal string, a bigint, or a
- * number that JavaScript holds exactly.
+ * Reads a non-negative whole number of atomic units (or seconds), at most 2^256 − 1. It may be a decimal string, a
+ * bigint, or a number that JavaScript holds exactly.
  *
  * @throws AmountError with the reason.
  */
@@ -81,7 +81,7 @@ type Noun = "amount" | "number";
 
 function bounded(noun: Noun, digits: string): bigint {
   const significant = digits.replace(/^0+/, "");
-  // 2^256 − 1 has 78 digits; BigInt is never asked to read a hostile megabyte.
+  // 2^256 − 1 has 78 digits. This check keeps BigInt from reading a hostile megabyte.
   if (significant.length > 78) throw tooLarge(noun);
   const value = BigInt(significant === "" ? "0" : significant);
   if (value > maxUint256) throw tooLarge(noun);

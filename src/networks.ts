@@ -1,34 +1,34 @@
 import { type Address, isAddressEqual } from "viem";
 import { TributaryError } from "./errors.ts";
 
-/** The most that is offered per gas, in wei: altogether, and of that to whoever makes the block. */
+/** The most to offer per gas, in wei: the whole fee, and the part of it that goes to the block's producer. */
 export type FeeCeilings = { readonly maxFeeWei: bigint; readonly maxTipWei: bigint };
 
 /**
- * The parts of a token's EIP-712 domain that its address and chain do not tell. Neither may be empty: viem would leave an
- * empty one out of the domain's type, and so hash something else than the token.
+ * The parts of a token's EIP-712 domain that its address and chain do not give. Neither may be empty: viem would leave
+ * an empty one out of the domain's type, and so compute another hash than the token.
  */
 export type TokenDomain = { readonly name: string; readonly version: string };
 
-/** An EVM chain that carries Circle's native USDC, under every name that x402 calls it by. */
+/** An EVM chain with Circle's native USDC, under every name that x402 has for it. */
 export type Network = {
   readonly chainId: number;
   /** The x402 v2 name (CAIP-2). */
   readonly caip2: `eip155:${number}`;
-  /** The x402 v1 name, e.g. `base-sepolia`; undefined where v1 knows none. */
+  /** The x402 v1 name, e.g. `base-sepolia`; undefined if v1 has none. */
   readonly v1Name: string | undefined;
   /** The name in this project's configuration, e.g. `baseSepolia`. */
   readonly key: string;
   /** The name for people. */
   readonly title: string;
-  /** `name` and `version` are those of the token's EIP-712 domain, which differ from chain to chain. */
+  /** `name` and `version` are those of the token's EIP-712 domain. They differ from chain to chain. */
   readonly usdc: TokenDomain & { readonly address: Address; readonly decimals: 6 };
   /** Whether transactions also pay an OP-stack data fee. */
   readonly opStack: boolean;
   /** The most to offer per gas unless an operator says otherwise, in wei: many times what is usual there. */
   readonly feeCeilings: FeeCeilings;
   readonly explorerUrl: string | undefined;
-  /** Whether its ether and its USDC are given away. */
+  /** Whether its ether and USDC are given away for free. */
   readonly isTestnet: boolean;
 };
 
@@ -38,12 +38,12 @@ const circle = <Name extends "USDC" | "USD Coin">(name: Name, address: Address) 
 const GWEI = 1_000_000_000n;
 const gwei = (maxFee: bigint, maxTip: bigint): FeeCeilings => ({ maxFeeWei: maxFee * GWEI, maxTipWei: maxTip * GWEI });
 
-/** Ceilings on a chain that is not known. */
+/** Ceilings on an unknown chain. */
 const UNKNOWN_CEILINGS = gwei(100n, 3n);
 
 /**
- * The known networks by key. Addresses: Circle, "USDC contract addresses"; names: the tokens' `name()`, which x402's
- * own tables repeat. Bridged tokens are left out on purpose: several of them do not implement EIP-3009.
+ * The known networks by key. Addresses are from Circle, "USDC contract addresses". Names are the tokens' `name()`,
+ * which x402's own tables repeat. Bridged tokens are left out on purpose: several of them do not implement EIP-3009.
  */
 export const networks = {
   base: {
@@ -104,7 +104,7 @@ export const networks = {
     title: "Polygon",
     usdc: circle("USD Coin", "0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359"),
     opStack: false,
-    // Its nodes take no tip below 25 gwei (30 in older versions).
+    // Its nodes accept no tip below 25 gwei (30 in older versions).
     feeCeilings: gwei(1_000n, 200n),
     explorerUrl: "https://polygonscan.com",
     isTestnet: false,
@@ -129,7 +129,7 @@ export const networks = {
     title: "Arbitrum One",
     usdc: circle("USD Coin", "0xaf88d065e77c8cC2239327C5EDb3A432268e5831"),
     opStack: false,
-    // Base fee from 0.01 gwei on; its sequencer takes no tip.
+    // Base fee from 0.01 gwei up. Its sequencer takes no tip.
     feeCeilings: gwei(5n, 1n),
     explorerUrl: "https://arbiscan.io",
     isTestnet: false,
@@ -176,15 +176,15 @@ export function networkOf(chainId: number): Network | undefined {
   return Object.values(networks).find((network) => network.chainId === chainId);
 }
 
-/** What is offered at most per gas on this chain unless an operator says otherwise. */
+/** The most to offer per gas on this chain, unless an operator says otherwise. */
 export function feeCeilingsOf(chainId: number): FeeCeilings {
   return networkOf(chainId)?.feeCeilings ?? UNKNOWN_CEILINGS;
 }
 
-/** Chain ids that development nodes have by themselves. */
+/** The default chain ids of development nodes. */
 const DEVELOPMENT_CHAIN_IDS: readonly number[] = [1337, 31337];
 
-/** Whether nothing on this chain has a price: a known testnet, or the usual id of a development node. */
+/** Whether nothing on this chain has a price: it is a known testnet, or has the usual id of a development node. */
 export function isTestChain(chainId: number): boolean {
   return networkOf(chainId)?.isTestnet ?? DEVELOPMENT_CHAIN_IDS.includes(chainId);
 }
@@ -194,7 +194,7 @@ export function isCalled(network: Network, text: string): boolean {
   return text === network.caip2 || text === String(network.chainId) || text === network.v1Name || text === network.key;
 }
 
-/** The EIP-712 domain of `token` where it is a known network's USDC; undefined for every other token. */
+/** The EIP-712 domain of `token` if it is a known network's USDC; undefined for every other token. */
 export function knownTokenDomain(chainId: number, token: Address): TokenDomain | undefined {
   for (const { chainId: knownChainId, usdc } of Object.values(networks)) {
     if (knownChainId === chainId && isAddressEqual(usdc.address, token))

@@ -1,13 +1,13 @@
 /** The oldest Node that has `node:sqlite` without a flag and runs Hardhat 3. */
 const NEEDED = [22, 13] as const;
 
-/** What to say where a Node is too old, in the form that errors take it. */
+/** The message for a Node that is too old, in the form that errors take it. */
 export type NodeTooOld = { readonly shortMessage: string; readonly details: string; readonly hint: string };
 
 /**
- * What keeps `what` (the start of a sentence: "The local chain") from running on a Node of this version; undefined where
- * nothing does. A journal in SQLite, the local chain, a deployment and the commands on top of them need Node 22.13, all
- * else Node 20.
+ * What keeps `what` (the start of a sentence: "The local chain") from running on this version of Node; undefined if
+ * nothing does. A journal in SQLite, the local chain, a deployment and the commands that use them need Node 22.13.
+ * Everything else needs Node 20.
  */
 export function nodeTooOld(what: string, version: string = process.versions.node): NodeTooOld | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);

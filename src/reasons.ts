@@ -2,7 +2,7 @@
 export type RetryRule =
   /** It may go into the next batch. */
   | "now"
-  /** What is held against it may pass before its deadline. */
+  /** The obstacle may pass before its deadline. */
   | "until-deadline"
   /** It can never settle, or an operator must look at it first. */
   | "never"
@@ -11,21 +11,24 @@ export type RetryRule =
 
 type Rule = {
   /**
-   * Who gives the reason: the token (its revert data say so, or a read of the same fact), the plan of a batch, the chain around
-   * them, whoever takes a payment in, or the engine that sends it.
+   * Who gives the reason: the token (by its revert data, or by a read of the same fact), the plan of a batch, the chain
+   * around them, whoever accepts a payment, or the engine that sends it.
    */
   readonly saidBy: "token" | "plan" | "chain" | "intake" | "engine";
   readonly meaning: string;
   /**
-   * Whether a rejected payment is worth another try when somebody asks for one. By itself, and only under a policy that wants it,
-   * the engine tries again what the token said.
+   * Whether a rejected payment is worth another try when somebody asks for one. By itself, the engine retries only what
+   * the token refused, and only under a policy that wants it.
    */
   readonly retry: Exclude<RetryRule, "now" | "hold">;
-  /** The state that it leads to; `queued` where the payment waits until it has passed, undefined where nothing is stored. */
+  /**
+   * The state that it leads to. `queued` if the payment waits until the reason has passed; undefined if nothing is
+   * stored.
+   */
   readonly state: "queued" | "rejected" | "expired" | "already-used" | "cancelled" | undefined;
 };
 
-/** Every reason why a payment does not settle, or not yet. */
+/** Every reason why a payment does not settle, or does not settle yet. */
 export const REASONS = {
   "already-used": {
     saidBy: "token",
@@ -41,8 +44,8 @@ export const REASONS = {
     state: "rejected",
   },
   /**
-   * Proof for a payer without code only. USDC says the same where code of the payer (ERC-1271, EIP-7702) reverts or uses up
-   * its gas: the token asks it in a call that may fail, and keeps a 64th of the gas to say so with.
+   * This is proof only for a payer without code. USDC says the same if the payer's code (ERC-1271, EIP-7702) reverts or
+   * uses up its gas: the token asks the code in a call that may fail, and keeps a 64th of the gas to say so.
    */
   "bad-signature": {
     saidBy: "token",
@@ -63,14 +66,17 @@ export const REASONS = {
     state: "rejected",
   },
   "token-paused": { saidBy: "token", meaning: "the token is paused", retry: "until-deadline", state: "rejected" },
-  /** Reverted without data: the gas allowance ran out, or code of the payer reverted with nothing. Only an operator's retry sends it again. */
+  /**
+   * Reverted without data: the gas allowance ran out, or the payer's code reverted with nothing. Only an operator's
+   * retry sends it again.
+   */
   "gas-capped": {
     saidBy: "token",
     meaning: "it used up the gas that it was given",
     retry: "never",
     state: "rejected",
   },
-  /** Anything else that the token says; see the message. */
+  /** Anything else that the token says. See the message. */
   refused: { saidBy: "token", meaning: "the token refuses it", retry: "never", state: "rejected" },
 
   "never-valid": {
@@ -92,7 +98,7 @@ export const REASONS = {
     retry: "never",
     state: "queued",
   },
-  /** The winner of its identity decides about it; until then it waits. */
+  /** The payment that was chosen for this identity decides about it. Until then it waits. */
   variant: {
     saidBy: "plan",
     meaning: "the payer signed other terms under this nonce, and those are in the job already",
@@ -140,7 +146,7 @@ export const REASONS = {
   cancelled: { saidBy: "chain", meaning: "the payer cancelled this nonce", retry: "never", state: "cancelled" },
   "wrong-chain": { saidBy: "chain", meaning: "it is for another chain", retry: "never", state: "rejected" },
 
-  /** By sum or by count. */
+  /** A cap by sum or by count. */
   "payer-cap": {
     saidBy: "intake",
     meaning: "the payer has as much open as they may have",
@@ -155,9 +161,9 @@ export const REASONS = {
   },
   closed: { saidBy: "intake", meaning: "it was not stored", retry: "until-deadline", state: undefined },
 
-  /** Of a call. */
+  /** For a call. */
   reverted: { saidBy: "engine", meaning: "the call reverts", retry: "never", state: "rejected" },
-  /** It makes whatever transaction it is in fail, even alone. Only an operator's retry sends it again. */
+  /** It makes every transaction that it is in fail, even alone. Only an operator's retry sends it again. */
   quarantined: {
     saidBy: "engine",
     meaning: "every transaction with it fails as a whole",
@@ -168,7 +174,7 @@ export const REASONS = {
 
 type Reasons = typeof REASONS;
 
-/** Why a payment does not settle, or not yet: a name of {@link REASONS}. */
+/** Why a payment does not settle, or does not settle yet: a name of {@link REASONS}. */
 export type Reason = keyof Reasons;
 
 type SaidBy<Who extends Rule["saidBy"]> = {
@@ -178,7 +184,7 @@ type SaidBy<Who extends Rule["saidBy"]> = {
 /** Why the token refused an authorization. */
 export type RefusalReason = SaidBy<"token">;
 
-/** Why a payment of a job cannot settle: what the token said, or what was known before it was asked. */
+/** Why a payment of a job cannot settle: what the token said, or what was known before the token was asked. */
 export type RejectionReason = SaidBy<"token" | "plan" | "chain">;
 
 /** Whether a text is the name of a reason. */
@@ -186,12 +192,12 @@ export function isReason(text: string): text is Reason {
   return Object.hasOwn(REASONS, text);
 }
 
-/** Whether the token says so, and not somebody before it. */
+/** Whether the token gives this reason, and not somebody before it. */
 export function isRefusal(reason: Reason): reason is RefusalReason {
   return REASONS[reason].saidBy === "token";
 }
 
-/** Whether a payment of a job can be rejected for it. */
+/** Whether a payment of a job can be rejected for this reason. */
 export function isRejection(reason: Reason): reason is RejectionReason {
   const { saidBy } = REASONS[reason];
   return saidBy === "token" || saidBy === "plan" || saidBy === "chain";
