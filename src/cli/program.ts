@@ -56,7 +56,7 @@ async function runHere(argv: readonly string[], commands: readonly CommandEntry[
   }
 }
 
-/** The command that `argv` asks for, or asks help about. */
+/** The command that `argv` asks for, or asks for help with. */
 export function askedCommand(argv: readonly string[], commands: readonly CommandEntry[]): CommandEntry | undefined {
   const words = argv.filter((word) => !word.startsWith("-"));
   const asked = words[0] === "help" ? words[1] : words[0];

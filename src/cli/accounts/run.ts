@@ -16,10 +16,10 @@ type Options = {
   readonly json?: true;
 };
 
-/** What the node says of a key; undefined where it was not asked or did not answer. */
+/** What the node says about a key; undefined if it was not asked or did not answer. */
 type OnChain = { readonly balanceWei: bigint; readonly txNonce: number; readonly pendingTxNonce: number };
 
-/** Prints the sending keys of the journal, with what the node says of them where one answers. */
+/** Prints the sending keys of the journal, with what the node says about them if one answers. */
 export async function runAccounts(options: Options): Promise<void> {
   await withJournal(options, async (journal) => {
     const senders = await journal.senders();

@@ -15,8 +15,8 @@ import { type KeeperCommandOptions, openKeeper } from "./open.ts";
 type Report<Kind extends KeeperTask["kind"]> = Extract<KeeperAnswer, { readonly kind: Kind }>["report"];
 
 /**
- * Claims, sweeps or refunds for an operator. The purse's key sends from one process at a time: where a keeper has it, that one is
- * asked, in the journal; with another purse, or without a keeper, this process does it.
+ * Claims, sweeps or refunds for an operator. Only one process at a time sends from the purse's key. If a keeper has the
+ * key, the journal passes the task to it. With another purse, or without a keeper, this process does the task.
  */
 export async function carryOut<Task extends KeeperTask>(
   options: KeeperCommandOptions,
@@ -53,7 +53,7 @@ export async function carryOut<Task extends KeeperTask>(
   }
 }
 
-/** Interrupted, it withdraws what no keeper took yet. */
+/** If interrupted, it withdraws what no keeper has taken yet. */
 async function asked(journal: Journal, chainId: number, task: KeeperTask): Promise<KeeperAnswer | undefined> {
   const stop = new AbortController();
   const end = () => stop.abort();

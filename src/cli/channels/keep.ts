@@ -116,7 +116,7 @@ async function runKeep(options: Options): Promise<void> {
       if (options.json === true) printJson({ waiting });
       else printLine(waiting.message);
     },
-    // Alerts are on stderr already; who reads lines of JSON has them among those.
+    // Alerts are already on stderr. Readers of JSON lines get them among those, too.
     ...(options.json === true ? { onAlert: (alert) => printJson({ alert }) } : {}),
   });
   let served: ServedMetrics | undefined;

@@ -39,7 +39,7 @@ export type KeeperCommandOptions = {
   readonly json?: true;
 };
 
-/** Adds them to a command. */
+/** Adds these options to a command. */
 export function withKeeperOptions(command: Command): Command {
   return command
     .addOption(rpcUrlOption())
@@ -91,7 +91,7 @@ export async function openKeeper(
     readonly onWaiting?: (waiting: KeeperWaiting) => void;
     readonly firstBlock?: bigint | undefined;
     readonly signal?: AbortSignal;
-    /** The sending key, where it is known already. */
+    /** The sending key, if it is already known. */
     readonly purse?: LocalAccount | undefined;
   },
 ): Promise<OpenKeeper> {
@@ -144,7 +144,7 @@ export async function openKeeper(
 
 const ENGINE_POLICY = { lingerMs: 300, pollMs: 250 } as const;
 
-/** The receiver authorizers' keys: of the keystores that were named, else of the environment. There may be none. */
+/** The receiver authorizers' keys: from the keystores that were named, else from the environment. There may be none. */
 async function authorizers(files: readonly string[] | undefined): Promise<LocalAccount[]> {
   if (files === undefined) {
     const key = authorizerKeyFromEnvironment();

@@ -6,8 +6,8 @@ import type { Journal } from "../../journal/index.ts";
 const LOOK_MS = 2_000;
 
 /**
- * Resolves once the chain is another one than the journal's: a local chain that was stopped and started begins anew, and an engine
- * that works on it would wait for transactions that are gone. Never resolves behind the end of `signal`.
+ * Resolves once the chain is not the journal's any more. A local chain that was stopped and started begins anew, and an
+ * engine on it would wait for transactions that are gone. Never resolves after `signal` has ended.
  */
 export async function untilBegunAnew(journal: Journal, client: ChainClient, signal: AbortSignal): Promise<void> {
   for (;;) {

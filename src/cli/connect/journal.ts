@@ -20,7 +20,7 @@ export function journalOption(): Option {
 
 /**
  * Opens the journal for a command that only reads it or asks for changes: it must be there already.
- * @throws UsageError where it is not, or cannot be opened.
+ * @throws UsageError if it is not, or cannot be opened.
  */
 export async function openExistingJournal({ journal }: JournalOption): Promise<Journal> {
   const path = journal ?? DEFAULT_JOURNAL_PATH;
@@ -29,14 +29,14 @@ export async function openExistingJournal({ journal }: JournalOption): Promise<J
       hint: "Name it with --journal (or DATABASE_URL), or run tributary settle first, which makes one.",
     });
   }
-  // Whoever only looks does not wait for a large file to be looked over.
+  // A command that only reads does not wait for a large file to be checked.
   return openNamedJournal(journal, { check: false });
 }
 
 /**
- * Opens a journal, and makes it where there is none. A journal that cannot be used just now, or is damaged, ends a command with
- * exit code 1.
- * @throws UsageError where the address is none, or the journal is another program's or a newer version's.
+ * Opens a journal, and makes it if there is none. If a journal cannot be used just now, or is damaged, the command ends
+ * with exit code 1.
+ * @throws UsageError if the address is malformed, or the journal is another program's or a newer version's.
  */
 async function openNamedJournal(journal: string | undefined, options: JournalOptions = {}): Promise<Journal> {
   try {
@@ -47,7 +47,7 @@ async function openNamedJournal(journal: string | undefined, options: JournalOpt
   }
 }
 
-/** Opens the journal for `work` and closes it behind that, whatever happens. */
+/** Opens the journal for `work` and closes it afterwards, whatever happens. */
 export async function withJournal<T>(options: JournalOption, work: (journal: Journal) => Promise<T>): Promise<T> {
   const journal = await openExistingJournal(options);
   try {
@@ -61,7 +61,7 @@ export async function withJournal<T>(options: JournalOption, work: (journal: Jou
  * Opens the journal for an engine, makes it where there is none, and binds it to the chain: an engine that took one
  * chain's journal to another would wait for transactions that nobody knows. A local chain begins anew with each start, so
  * there the default journal of the one before is put aside.
- * @throws UsageError where it cannot be opened, or is of another chain.
+ * @throws UsageError if it cannot be opened, or is of another chain.
  */
 export async function openEngineJournal(
   { journal: address, rpcUrl }: JournalOption & { readonly rpcUrl: string },
@@ -80,7 +80,8 @@ export async function openEngineJournal(
     if (address !== undefined || !isLocal || !wasLocal) throw otherChain(address, client, bound);
     await requireUnused(journal);
     await journal.close();
-    // Another process that started at the same time may have put it aside: what is there now is in use, and of the new chain.
+    // Another process that started at the same time may have put the file aside. What is there now is in use and the
+    // new chain's.
     if (before === defaultFile()) {
       const aside = putAside(bound);
       notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
@@ -116,7 +117,7 @@ async function requireUnused(journal: Journal): Promise<void> {
   });
 }
 
-/** Which file the default journal is, whatever its name; undefined where there is none to look at. */
+/** Which file the default journal is, whatever its name; undefined if there is none to look at. */
 function defaultFile(): string | undefined {
   try {
     const { dev, ino } = statSync(DEFAULT_JOURNAL_PATH, { bigint: true });

@@ -83,7 +83,7 @@ export function servingOf({ host, port, allowedHost, maxConnections }: Listening
 }
 
 /**
- * What to tell about a server that others than this machine reach; undefined where it is this machine's alone.
+ * What to tell about a server that others than this machine reach; undefined if it is this machine's alone.
  * @param variable The variable of the environment that the host is from, if it is from there.
  */
 export function exposureOf(what: string, host: string, variable?: string): string | undefined {

@@ -26,7 +26,7 @@ type Options = {
   readonly json?: true;
 };
 
-/** How a real network is waited for: its first block may still be replaced. */
+/** How long to wait on a real network. The block that first holds the transaction may still be replaced. */
 const PATIENCE = { confirmations: 3, pollingIntervalMs: 1_000 } as const;
 
 /** Deploys the router if it is missing, and prints where it is. */
@@ -60,8 +60,8 @@ export async function connectTo(options: Pick<Options, "rpcUrl" | "network">): P
 }
 
 /**
- * Deploys the router where it is missing, after a question if it is a real network.
- * @param signer Who sends; by default what the options and the environment name.
+ * Deploys the router if it is missing. On a real network it asks first.
+ * @param signer Who sends. Default: what the options and the environment name.
  */
 export async function deployTo(
   client: ChainClient,

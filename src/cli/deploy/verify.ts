@@ -5,7 +5,7 @@ import { currentRun } from "../process/surroundings.ts";
 
 type Verification = VerificationOutcome | { readonly status: "failed"; readonly reason: string };
 
-/** Has the explorer verify the source code. That it does not is an outcome, and no error. */
+/** Has the explorer verify the source code. If it does not, that is an outcome, not an error. */
 export async function verify(client: ChainClient, rpcUrl: string): Promise<Verification> {
   const development = await isDevelopmentChain(client, rpcUrl);
   try {

@@ -39,7 +39,7 @@ export function asUsage<T>(read: () => T): T {
   }
 }
 
-/** The same for what reads asynchronously. */
+/** The same for asynchronous input. */
 export async function asUsageAsync<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading;

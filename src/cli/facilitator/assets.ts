@@ -10,7 +10,7 @@ export type Asset = { readonly address: Address; readonly minimum: bigint | unde
 
 /**
  * The tokens to settle: those of `--asset`, else the network's USDC.
- * @throws UsageError where there is neither.
+ * @throws UsageError if there is neither.
  */
 export function assetsOf(
   { asset, minAmount }: { readonly asset?: readonly Asset[]; readonly minAmount: bigint },

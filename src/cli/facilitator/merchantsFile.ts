@@ -4,7 +4,7 @@ import { asUsage, UsageError } from "../exit/errors.ts";
 
 /**
  * The merchants in a file of JSON.
- * @throws UsageError where it cannot be read, or is no list of merchants.
+ * @throws UsageError if it cannot be read, or is no list of merchants.
  */
 export async function readMerchants(path: string): Promise<readonly Merchant[]> {
   const json = await readJson(path);

@@ -5,7 +5,7 @@ import { UsageError } from "../exit/errors.ts";
 /**
  * The payments that `text` names: a number of the journal, an identity (`chainId:token:payer:nonce`), or a nonce of 32
  * bytes, which several payers may use. Variants of an identity are all of them.
- * @throws UsageError where the journal knows none.
+ * @throws UsageError if the journal knows none.
  */
 export async function findPayments(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
   const rows = await lookUp(journal, text);
@@ -17,7 +17,7 @@ export async function findPayments(journal: Journal, text: string): Promise<read
 
 /**
  * The payments that `text` names where only reading follows: as {@link findPayments}, or by where they came from.
- * @throws UsageError where the journal knows none.
+ * @throws UsageError if the journal knows none.
  */
 export async function findPaymentsToRead(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
   const rows = await lookUp(journal, text);
@@ -42,7 +42,7 @@ export async function paymentsFrom(journal: Journal, text: string): Promise<read
   return rows.length > 0 ? rows : journal.withSource(text, MOST_OF_SOURCE);
 }
 
-/** The batch of which `text` is a transaction's hash, or its own id; undefined where it is neither. */
+/** The batch of which `text` is a transaction's hash, or its own id; undefined if it is neither. */
 export async function findBatch(journal: Journal, text: string): Promise<BatchRow | undefined> {
   if (!isNonce(text)) return undefined;
   const hash: Hex = `0x${text.slice(2).toLowerCase()}`;

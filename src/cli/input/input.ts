@@ -21,9 +21,9 @@ export type PaymentsInput = { readonly payments: readonly LinePayment[]; readonl
 const SHOWN = 20;
 
 /**
- * Reads payments, one to a line, from a file or (`-`) standard input. Lines that hold none are told on stderr and left
- * out, unless `strict`, which refuses the whole file.
- * @throws UsageError where the file cannot be read or holds no payment at all, or with `strict` one bad line.
+ * Reads payments, one to a line, from a file or (`-`) standard input. Lines that hold none are reported on stderr and
+ * left out, unless `strict`, which refuses the whole file.
+ * @throws UsageError if the file cannot be read or holds no payment at all, or with `strict` if one line is bad.
  */
 export async function readPayments(
   file: string,

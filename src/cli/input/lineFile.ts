@@ -18,7 +18,8 @@ export type LineSink = {
 const BUFFERED_CHARACTERS = 65_536;
 
 /**
- * Lines to `file`, which appears only when they are all there, for its owner only; to stdout where no file is named.
+ * Writes lines to `file`, which appears only when all of them are there, and for its owner only. Without a file, writes
+ * to stdout.
  *
  * @throws UsageError if the file cannot be written, also from `finish` if it exists by then and `replace` is false.
  */

@@ -10,7 +10,7 @@ export type ResultsFile = {
   readonly path: string;
   /**
    * Writes every line's result, in the order of the lines, and puts the file in place only when it is whole and on disk.
-   * @throws CommandError where the disk refuses it nevertheless.
+   * @throws CommandError if the disk refuses it nevertheless.
    */
   readonly write: (results: readonly LineResult[], refused: readonly RefusedLine[]) => void;
   /** Gives the room back where there is nothing to write. What was at `path` before is still there. */
@@ -25,7 +25,7 @@ const CHUNK_BYTES = 1_048_576;
  * Opens the results' draft beside `path` and fills it with as many bytes as `lines` results may take, so that a folder
  * that cannot be written or a disk that is full shows before anything is sent. A draft that a killed run left is replaced; a
  * link or another user's file in its place is refused.
- * @throws UsageError where that fails.
+ * @throws UsageError if that fails.
  */
 export function reserveResults(path: string, lines: number): ResultsFile {
   const draft = `${path}.part`;

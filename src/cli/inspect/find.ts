@@ -19,9 +19,9 @@ import { evidenceText } from "../output/paymentText.ts";
 export type Target = { readonly hashes: readonly Hex[]; readonly attempts: readonly TransactionAttempt[] };
 
 /**
- * Finds the transactions that a text names: a hash by itself, and with a journal also by a payment or a request. All that were
- * signed for one batch belong together: any of them may be the one that was mined.
- * @throws UsageError where it names none, or more than one batch's.
+ * Finds the transactions that a text names: a hash by itself; with a journal, also by a payment or a request. All that
+ * were signed for one batch belong together, since any of them may be the one that was mined.
+ * @throws UsageError if it names none, or more than one batch's.
  */
 export async function findTarget(what: string, options: JournalOption): Promise<Target> {
   const hash = hashFrom(what);
@@ -61,7 +61,9 @@ async function findByPayment(journal: Journal, what: string, rows: readonly Paym
   });
 }
 
-/** What was mined by the journal's knowledge comes first, then what was asked for, then the others, the newest first. */
+/**
+ * The order: what was mined as far as the journal knows, then what was asked for, then the others, the newest first.
+ */
 function targetOf(attempts: readonly TransactionAttempt[], asked: Hex | undefined): Target {
   const mined = attempts.filter(({ fate }) => fate === "mined").map(({ hash }) => hash);
   const others = attempts.map(({ hash }) => hash).reverse();

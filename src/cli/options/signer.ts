@@ -19,7 +19,7 @@ export type SignerOptions = {
  * The account that a command sends from: the keystore that was named, else `PRIVATE_KEY` of the environment, else on a
  * local chain account 0 of the test mnemonic, with a notice. A key is never taken from the command line.
  *
- * @throws UsageError where there is none of these.
+ * @throws UsageError if there is none of these.
  */
 export async function resolveSigner(options: SignerOptions): Promise<LocalAccount> {
   const named = await namedSigner(options.keystore);
@@ -36,7 +36,7 @@ export async function resolveSigner(options: SignerOptions): Promise<LocalAccoun
   });
 }
 
-/** The account of the keystore that was named, else of `PRIVATE_KEY`; undefined where there is neither. */
+/** The account of the keystore that was named, else of `PRIVATE_KEY`; undefined if there is neither. */
 export async function namedSigner(keystore: string | undefined): Promise<LocalAccount | undefined> {
   const privateKey = keystore === undefined ? privateKeyFromEnvironment() : await asUsageAsync(keyIn(keystore));
   return privateKey === undefined ? undefined : privateKeyToAccount(privateKey);

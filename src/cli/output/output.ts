@@ -5,8 +5,8 @@ import { fold, widthOf } from "./terminal.ts";
 export { type Column, formatTable } from "./table.ts";
 
 /**
- * Keeps a command alive whose reader went away (`tributary settle … | head`): it finishes what it does, unheard. Call it
- * once, before anything is printed.
+ * Keeps a command alive if its reader went away (`tributary settle … | head`): the command finishes its work unheard.
+ * Call it once, before anything is printed.
  */
 export function surviveClosedOutput(): void {
   const run = currentRun();
@@ -23,7 +23,7 @@ export function isOutputClosed(): boolean {
   return currentRun().isOutputClosed;
 }
 
-/** Prints text for people on stdout, one line or more, folded between words where the terminal is narrower. */
+/** Prints text for people on stdout, one line or more. If the terminal is narrower, it is folded between words. */
 export function printLine(line = ""): void {
   printVerbatim(fold(line, widthOf()));
 }

@@ -78,7 +78,7 @@ function totals({ total, oneByOne, payments, value }: SettlementQuote): string[]
   ];
 }
 
-/** That payments cost more than they move, and what does carry them. */
+/** Warns that payments cost more than they move, and says what would make them pay off. */
 function warnings({ total, payments, value, belowCost }: SettlementQuote): string[] {
   const price = total?.price.usd;
   if (price === undefined || belowCost === 0) return [];

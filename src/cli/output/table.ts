@@ -23,7 +23,7 @@ const HASH_OR_ADDRESS = /0x[0-9a-fA-F]{40,}/g;
  * A table without lines, for people. In a terminal it is made to fit: sentences are folded between words, then hashes and
  * addresses are shortened, then spare columns are left out; where all that is not enough, each row becomes a block of lines.
  * Elsewhere nothing is folded, shortened or left out.
- * @param width Columns of the terminal; undefined where there is none.
+ * @param width Columns of the terminal; undefined if there is none.
  */
 export function formatTable(columns: readonly Column[], rows: readonly Row[], width = widthOf()): string {
   const sheet = { columns, rows };
@@ -60,7 +60,7 @@ function withoutSpare({ columns, rows }: Sheet): Sheet {
   return { columns: columns.filter(isKept), rows: rows.map((row) => row.filter(isKept)) };
 }
 
-/** The widths that columns get; undefined where they do not fit. */
+/** The widths that columns get; undefined if they do not fit. */
 function widthsIn(sheet: Sheet, width: number): number[] | undefined {
   const natural = sheet.columns.map((_, index) => naturalWidth(sheet, index));
   const least = sheet.columns.map((_, index) => leastWidth(sheet, index));

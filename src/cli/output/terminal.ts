@@ -21,7 +21,7 @@ function hasColours(stream: Output): boolean {
 }
 
 /**
- * Columns of the stream's terminal; undefined where it is none, and nothing is to be shortened or folded.
+ * Columns of the stream's terminal; undefined if it is none, and nothing is to be shortened or folded.
  * @param inset Columns that are taken already.
  */
 export function widthOf(stream: Output = currentRun().stdout, inset = 0): number | undefined {

@@ -1,6 +1,6 @@
-/** What is seen of some work is forgotten after this time, so that an estimate follows how fast it goes now. */
+/** Progress is forgotten after this time, so that an estimate follows the present speed. */
 const WINDOW_MS = 30_000;
-/** For so long there must have been progress before anything is said. */
+/** How long there must have been progress before an estimate is given. */
 const LEAST_MS = 5_000;
 const LEAST_STEPS = 3;
 
@@ -21,7 +21,7 @@ export function createEstimate(total: number, nowMs: () => number): (done: numbe
     }
     steps = steps.filter(({ atMs }) => now - atMs <= WINDOW_MS);
     const [first] = steps;
-    // What was done by the first step may have taken any time, so it says nothing of the speed.
+    // What was done by the first step may have taken any time, so it says nothing about the speed.
     if (first === undefined || done >= total || steps.length < LEAST_STEPS || now - first.atMs < LEAST_MS)
       return undefined;
     return ((total - done) * (now - first.atMs)) / (done - first.done) / 1000;

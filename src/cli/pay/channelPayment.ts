@@ -50,7 +50,7 @@ export function isChannelPayment(input: unknown): boolean {
 
 /**
  * Reads a payment that was signed here.
- * @throws Error where it is none.
+ * @throws Error if it is none.
  */
 export function readChannelPayment(input: unknown): ChannelPayment {
   const { accepted, payload } = wire.parse(input);

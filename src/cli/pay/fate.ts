@@ -11,14 +11,14 @@ import type { OpenAuthorization } from "./openPayments.ts";
 export type Fate =
   /** Its nonce is used. The transaction where it lies within the last 10,000 blocks. */
   | { readonly status: "paid"; readonly transaction: Hex | undefined }
-  /** It can never settle: it expired unused, or its payer cancelled it, at a final block. */
+  /** It can never settle: at a final block it had expired unused, or its payer had cancelled it. */
   | { readonly status: "void" }
-  /** It may settle still. */
+  /** It may still settle. */
   | { readonly status: "open" }
-  /** No node of its chain told. */
+  /** No node of its chain answered. */
   | { readonly status: "unknown" };
 
-/** Asks the node at `rpcUrl`. One of another chain, or none, tells nothing. */
+/** Asks the node at `rpcUrl`. If there is none, or it is on another chain, the fate is unknown. */
 export async function fateOf(payment: OpenAuthorization, rpcUrl: string): Promise<Fate> {
   const { chainId } = payment.authorization;
   const client = await connectChain(rpcUrl).catch(() => undefined);

@@ -65,7 +65,7 @@ function isOffer(input: unknown): input is PaymentRequirements {
   return terms.safeParse(input).success;
 }
 
-/** @throws CommandError where a payment of the offer could settle for longer than anybody waits for its outcome. */
+/** @throws CommandError if a payment of the offer could settle for longer than anybody waits for its outcome. */
 export function requireShortLived({ accepts: { maxTimeoutSeconds } }: Offer): void {
   if (maxTimeoutSeconds <= LONGEST_SECONDS) return;
   throw new CommandError(
@@ -77,7 +77,7 @@ export function requireShortLived({ accepts: { maxTimeoutSeconds } }: Offer): vo
 
 /**
  * Waits for the official client to sign what a server asks.
- * @throws CommandError where it refuses to: nothing was paid then.
+ * @throws CommandError if it refuses to: nothing was paid then.
  */
 export async function signAsAsked<T>(signing: Promise<T>): Promise<T> {
   try {
@@ -129,7 +129,7 @@ export function readReason(client: x402HTTPClient, headers: Headers, body: strin
 /** Longer than any reason or hash. */
 const LONGEST_WORD = 300;
 
-/** A server's word as it may be shown; undefined where it is none. */
+/** A server's word as it may be shown; undefined if it is none. */
 export function shown(input: unknown): string | undefined {
   return typeof input === "string" && input !== "" ? printable(input.slice(0, LONGEST_WORD)) : undefined;
 }

@@ -43,9 +43,9 @@ export type OpenVoucher = Kept & {
 const FOLDER = join(".tributary", "payments");
 
 /**
- * The open payment of a purchase, if there is one in this folder. Whoever buys the same asks here first, whatever the server
- * asks by now: what was signed before may settle still.
- * @throws UsageError where it cannot be read, or another process is at it.
+ * The open payment of a purchase, if there is one in this folder. A buyer of the same asks here first, whatever the
+ * server asks for by now: what was signed before may still settle.
+ * @throws UsageError if it cannot be read, or another process is using it.
  */
 export async function findOpenPayment(purchase: Purchase): Promise<OpenPayment | undefined> {
   const path = pathOf(purchase);
@@ -76,9 +76,9 @@ export async function findOpenVouchers(channelId: Hex): Promise<readonly OpenVou
 }
 
 /**
- * Keeps a payment before it is sent: once this has returned it survives a crash. One purchase has one open payment, so that
- * two processes never sign for the same.
- * @throws UsageError where another process was faster, or it cannot be written: nothing may be sent then.
+ * Keeps a payment before it is sent: once this has returned, the payment survives a crash. One purchase has one open
+ * payment, so two processes never sign for the same purchase.
+ * @throws UsageError if another process was faster, or it cannot be written: nothing may be sent then.
  */
 export async function keepOpenAuthorization(purchase: Purchase, headers: Headers): Promise<OpenAuthorization> {
   const open = await keep(purchase, headers);
@@ -149,7 +149,7 @@ export async function noteCharged({ path }: OpenVoucher): Promise<void> {
 
 /**
  * Forgets a payment before another one is signed for the same purchase.
- * @throws UsageError where another process has done both by now.
+ * @throws UsageError if another process has done both by now.
  */
 export async function forgetBeforeNext(open: OpenPayment): Promise<void> {
   if (!(await forget(open))) throw inUse(undefined);
@@ -157,7 +157,7 @@ export async function forgetBeforeNext(open: OpenPayment): Promise<void> {
 
 /**
  * Forgets a payment whose outcome is known, or that its payer gives up.
- * @returns False where another process has put its own in this one's place by now, which is left there.
+ * @returns False if another process has put its own in this one's place by now, which is left there.
  */
 export async function forget({ path, headers }: OpenPayment): Promise<boolean> {
   const aside = draftBeside(path);
@@ -176,7 +176,7 @@ export async function forget({ path, headers }: OpenPayment): Promise<boolean> {
   return !isOther;
 }
 
-/** Of each purchase one file, whose name tells nothing of it. */
+/** One file for each purchase. Its name reveals nothing about the purchase. */
 function pathOf({ url, method, data }: Purchase): string {
   const key = JSON.stringify([method.toUpperCase(), new URL(url).href, data ?? null]);
   return join(FOLDER, `${createHash("sha256").update(key).digest("hex")}.json`);
@@ -210,7 +210,9 @@ function parse(text: string, path: string): OpenPayment {
   }
 }
 
-/** Whether a living process sent it and may wait for the answer: it is worth nothing to it once it has expired. */
+/**
+ * Whether a living process sent the payment and may wait for the answer. Once the payment has expired, nobody waits.
+ */
 function isSentNow({ pid, authorization }: OpenAuthorization): boolean {
   if (pid === process.pid || authorization.validBefore * 1000n <= BigInt(Date.now())) return false;
   try {

@@ -26,7 +26,10 @@ export async function askPrice(purchase: Purchase): Promise<Answer> {
   }
 }
 
-/** The answer to a payment, or why there is none. Once it is on its way, Ctrl-C ends the wait and not the program. */
+/**
+ * The answer to a payment, or why there is none. Once the payment is on its way, Ctrl-C ends the wait but not the
+ * program.
+ */
 export async function sendHeaders(
   purchase: Purchase,
   headers: Readonly<Record<string, string>>,

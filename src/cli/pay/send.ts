@@ -9,9 +9,10 @@ import { forget, type OpenAuthorization } from "./openPayments.ts";
 import { type Answer, type Purchase, sendHeaders } from "./request.ts";
 
 /**
- * Sends a payment that is kept, and tells what came of it. Once the header has left, nothing but a sale ends it: the payment
- * stays kept where the answer is lost, says that it failed within the server, or refuses, since a server may settle later.
- * @param fate What the chain said of it before this.
+ * Sends a payment that is kept, and reports the outcome. Once the header has left, only a sale ends the payment. It
+ * stays kept if the answer is lost, reports a failure within the server, or refuses, since a server may still settle
+ * later.
+ * @param fate What the chain said about the payment before this.
  */
 export async function sendPayment(
   purchase: Purchase,

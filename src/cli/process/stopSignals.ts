@@ -1,6 +1,6 @@
 import { currentRun } from "./surroundings.ts";
 
-/** What asks a command to stop: Ctrl-C, a service manager, a terminal that is closed. */
+/** The signals that ask a command to stop: Ctrl-C, a service manager, a terminal that is closed. */
 export const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const satisfies readonly NodeJS.Signals[];
 
 /** Whether a command was asked to stop. */

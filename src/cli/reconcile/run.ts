@@ -23,7 +23,7 @@ type Options = {
   readonly json?: true;
 };
 
-/** Compares the journal with the chain, and prints where they differ. */
+/** Compares the journal with the chain and prints the differences. */
 export async function runReconcile(options: Options): Promise<void> {
   const client = await connect(options);
   const token = options.token ?? networkOf(client.chain.id)?.usdc.address;

@@ -2,7 +2,10 @@ import { type Address, erc20Abi } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { SettlementReport } from "../../settlement/index.ts";
 
-/** Balances before the first and after the last of the transactions; undefined where there are none, or the node tells no more. */
+/**
+ * Balances before the first and after the last of the transactions; undefined if there are none, or the node no longer
+ * has them.
+ */
 export async function readBalances<Role extends string>(
   client: ChainClient,
   usdc: Address,

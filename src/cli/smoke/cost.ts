@@ -5,7 +5,9 @@ import { type JobPayment, type MinedTransaction, quoteSettlement } from "../../s
 import { dataFeeOf } from "../../settlement/outcome/receipt.ts";
 import type { Cost } from "./transcript.ts";
 
-/** The gas that a deployment should take; null where that cannot be told, which the deployment itself will say better. */
+/**
+ * The gas that a deployment should take; null if that cannot be estimated. The deployment's own error then says more.
+ */
 export async function predictDeployment(client: ChainClient, from: Address): Promise<bigint | null> {
   return estimateDeployment(client, { sender: from }).then(
     ({ gas }) => gas,
@@ -13,7 +15,7 @@ export async function predictDeployment(client: ChainClient, from: Address): Pro
   );
 }
 
-/** What settling some payments should take at the chain's prices now; null where no batch of them would do. */
+/** What settling some payments should take at the chain's prices now; null if no batch of them would do. */
 export async function predictSettlement(
   client: ChainClient,
   payments: readonly JobPayment[],
@@ -37,7 +39,7 @@ export function sumOf(transactions: readonly MinedTransaction[]): Cost {
   };
 }
 
-/** What one transaction took; null where there is none or the node does not know it. */
+/** What one transaction took; null if there is none or the node does not know it. */
 export async function costOf(client: ChainClient, hash: Hex | null): Promise<Cost | null> {
   if (hash === null) return null;
   const receipt = await client.getTransactionReceipt({ hash }).catch(() => undefined);

@@ -34,7 +34,7 @@ type Told = {
   };
   /** Of the doctor, the newest look. */
   readonly checks: readonly DoctorCheck[];
-  /** Absent where the router was there. */
+  /** Absent if the router was already there. */
   readonly deployment: {
     readonly transaction: Hex | null;
     readonly predictedGas: bigint | null;
@@ -59,7 +59,7 @@ export type Transcript = {
 
 /**
  * Begins a transcript in a new file, for its owner only.
- * @throws UsageError where something is at `path`, or the file cannot be made.
+ * @throws UsageError if something is at `path`, or the file cannot be made.
  */
 export async function openTranscript(path: string): Promise<Transcript> {
   try {

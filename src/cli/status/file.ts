@@ -59,7 +59,7 @@ async function lookUp(journal: Journal, results: readonly LineResult[]): Promise
 /**
  * Shows what the journal knows of each line of a file, in its order: the summary, then at most a screenful unless `all` asks for
  * more. As JSON it is every line. The exit code says whether one is not in the journal.
- * @throws UsageError where the file cannot be read.
+ * @throws UsageError if the file cannot be read.
  */
 export async function showFile(journal: Journal, file: string, options: FileOptions): Promise<void> {
   const tally = new Map<string, number>();

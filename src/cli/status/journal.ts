@@ -52,7 +52,7 @@ export async function showJournal(journal: Journal, json: boolean): Promise<void
   }
 }
 
-/** The first transaction of the batch that is open for the longest time. */
+/** The first transaction of the batch that has been open longest. */
 async function oldestOpen(
   journal: Journal,
   senders: readonly Pick<SenderRow, "chainId" | "sender">[],

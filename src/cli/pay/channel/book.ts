@@ -16,9 +16,12 @@ export type Channel = Pick<ChannelPayment, "channelId" | "config" | "network">;
 export type Account = {
   /** What the seller has charged. */
   readonly charged: bigint;
-  /** The highest ceiling of a voucher whose outcome is known. What is charged beyond it, an open payment was charged for. */
+  /**
+   * The highest ceiling of a voucher whose outcome is known. If more is charged than that, it was charged for an open
+   * payment.
+   */
   readonly ceiling: bigint;
-  /** The newest deposit that the seller says was made: a node may be behind it. */
+  /** The newest deposit that the seller says was made. A node may not have it yet. */
   readonly deposit: Deposit | undefined;
 };
 
@@ -41,10 +44,11 @@ const schema = record({
 });
 
 /**
- * Opens the account of a channel in this folder for this process alone. A process that is killed gives it free.
- * @param genesis The hash of the chain's first block, where a node told: an account of another chain with this id (a local one that
- *   began anew) counts for nothing then.
- * @throws UsageError where another process has it, or it cannot be read.
+ * Opens the account of a channel in this folder for this process alone. If a process is killed, its account is free
+ * again.
+ * @param genesis The hash of the chain's first block; undefined if no node gave it. With it, an account of another
+ * chain with this id (a local chain that began anew) is ignored.
+ * @throws UsageError if another process has it, or it cannot be read.
  */
 export async function openChannelBook(
   { channelId, config, network }: Channel,
@@ -82,7 +86,7 @@ export async function openChannelBook(
     channelId,
     account: () => account,
     keep: async (next) => {
-      // The terms are for people: who has them can withdraw from the channel without its seller.
+      // The terms are written for people: whoever has them can withdraw from the channel without its seller.
       const terms = { network: network.caip2, genesis: first, terms: config };
       await writeInPlaceOf(path, `${toJson({ version: 1, ...terms, ...next })}\n`);
       account = next;

@@ -12,15 +12,15 @@ export type ChannelFacts = {
   readonly balance: bigint;
   readonly totalClaimed: bigint;
   /**
-   * What became of the deposit that was asked about: its nonce is used, it can be made no more (it expired unused at a final
-   * block), or it may be made still.
+   * What became of the deposit in question: its nonce is used, it can never be made (it expired unused at a final
+   * block), or it may still be made.
    */
   readonly deposit: "used" | "void" | "open" | undefined;
 };
 
 /**
  * The hash of the first block, which tells chains with one id apart.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readGenesis(client: ChainClient): Promise<Hex> {
   return (await ask("its first block", client.getBlock({ blockNumber: 0n }))).hash;
@@ -28,7 +28,7 @@ export async function readGenesis(client: ChainClient): Promise<Hex> {
 
 /**
  * Asks the chain about a channel and about a deposit into it.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readChannelFacts(
   client: ChainClient,

@@ -21,8 +21,8 @@ const proof = record({
 });
 
 /**
- * Reads from the answer to a payment what the seller counts from, where it refuses the voucher for that. A word that no voucher
- * of the channel's own payer bears out is none.
+ * Reads from the answer to a payment what the seller counts from, if it refuses the voucher for that reason. Without a
+ * voucher by the channel's own payer as proof, there is no correction.
  */
 export async function readCorrection(
   { headers, body }: Answer,

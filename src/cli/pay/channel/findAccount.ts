@@ -28,8 +28,8 @@ export async function findAccount(book: ChannelBook, search: Search): Promise<vo
 }
 
 /**
- * Asks a seller what it has charged, by a voucher of what was claimed already: it allows nothing, no request is served for it,
- * and whoever refuses it says what they count from.
+ * Asks a seller what it has charged, by a voucher for what was already claimed. That voucher allows nothing new, so no
+ * request is served for it, and a seller that refuses it says what it counts from.
  */
 async function askSeller({ purchase, order, channel }: Search, totalClaimed: bigint): Promise<Correction | undefined> {
   const { asked, offer, signer } = order;

@@ -15,14 +15,14 @@ export type Told = {
   readonly paid: bigint;
   /** What was charged in the channel in all by now, as far as is known. */
   readonly charged: bigint;
-  /** What is left in the channel; undefined where no node told. */
+  /** What is left in the channel; undefined if no node told. */
   readonly left: bigint | undefined;
   readonly transaction: string | undefined;
 };
 
 /**
- * Tells the outcome on stdout and stderr.
- * @throws CommandError where the server did not sell.
+ * Reports the outcome on stdout and stderr.
+ * @throws CommandError if the server did not sell.
  */
 export function tell(payment: ChannelPayment, told: Told, isJson: boolean): void {
   const { channelId, config, network, ceiling, deposit } = payment;

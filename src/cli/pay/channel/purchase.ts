@@ -34,8 +34,8 @@ export type Order = {
 export type ChannelOptions = DepositLimits & { readonly rpcUrl: string; readonly json: boolean };
 
 /**
- * Buys through the channel of an offer, and opens or fills it where that is needed.
- * @throws UsageError where nothing was signed, CommandError where the server did not sell.
+ * Buys through the channel of an offer. Opens or fills the channel if that is needed.
+ * @throws UsageError if nothing was signed; CommandError if the server did not sell.
  */
 export async function buyThroughChannel(purchase: Purchase, order: Order, options: ChannelOptions): Promise<void> {
   const { offer, signer } = order;
@@ -85,9 +85,9 @@ export async function buyThroughChannel(purchase: Purchase, order: Order, option
 }
 
 /**
- * Sends the payment of an earlier run again, without its deposit where that was made already.
- * @returns False where there is none to send any more, so that another one may be signed.
- * @throws CommandError where the server does not sell for it.
+ * Sends the payment of an earlier run again, without its deposit if that was already made.
+ * @returns False if there is none left to send, so that another one may be signed.
+ * @throws CommandError if the server does not sell for it.
  */
 export async function resumeThroughChannel(
   purchase: Purchase,
@@ -97,7 +97,7 @@ export async function resumeThroughChannel(
   const { channelId } = channel;
   const book = await openChannelBook(channel, undefined);
   try {
-    // Again, now that nobody else is at it.
+    // Looked up again, now that no other process uses the channel.
     const open = await findOpenPayment(purchase);
     if (open?.scheme !== "batch-settlement" || open.payment.channelId !== channelId) return false;
     const { payment } = open;
@@ -130,7 +130,7 @@ export async function resumeThroughChannel(
     notice(`notice: sending the same voucher again, for channel ${channelId}${isAlone ? "" : ", with its deposit"}`);
     const answer = await sendHeaders(purchase, isAlone ? payment.voucherHeaders : open.headers);
     const verdict = await judge(answer, payment);
-    // A deposit that may be made still is not forgotten: the next voucher would bring another one.
+    // A deposit that may still be made is not forgotten: the next voucher would bring another one.
     if (verdict.status === "corrected" && isAlone && isOutOfStep(book, open, verdict.correction)) {
       // Its ceiling is not taken up: what is charged beyond the others after all, no purchase was told of.
       await forget(open);
@@ -152,11 +152,11 @@ type Conclusion = {
   readonly open: OpenVoucher;
   readonly answer: Answer | { readonly lost: string };
   readonly verdict: Verdict;
-  /** What the channel holds now; undefined where no node told. */
+  /** What the channel holds now; undefined if no node told. */
   readonly balance: bigint | undefined;
 };
 
-/** Writes down what became of a payment, in an order in which a crash makes no second one, and tells it. */
+/** Writes down what became of a payment and reports it. In this order, a crash causes no second payment. */
 async function conclude(book: ChannelBook, conclusion: Conclusion, { json }: ChannelOptions): Promise<void> {
   const { purchase, open, answer, verdict, balance } = conclusion;
   const { payment } = open;
@@ -256,19 +256,19 @@ async function catchUp(book: ChannelBook): Promise<void> {
   if (ceiling > account.ceiling) await book.keep({ ...account, ceiling });
 }
 
-/** Forgets a payment that its payer lets be charged beside the next one: what it allows is remembered. */
+/** Forgets a payment that its payer lets be charged beside the next one. Its ceiling is remembered. */
 async function giveUp(book: ChannelBook, open: OpenVoucher): Promise<void> {
   const account = accountIn(book, baseOf(open.payment));
   await book.keep({ ...account, ceiling: larger(account.ceiling, open.payment.ceiling) });
   await forget(open);
 }
 
-/** @param base What is taken for charged where the account is gone. */
+/** @param base What counts as charged if the account is gone. */
 function accountIn(book: ChannelBook, base: bigint): Account {
   return book.account() ?? { charged: base, ceiling: base, deposit: undefined };
 }
 
-/** What a channel holds, and what is on its way into it by the seller's word. */
+/** What a channel holds, plus the deposit that the seller says is on its way. */
 export function balanceIn(facts: ChannelFacts, { deposit }: Account): bigint {
   return facts.balance + (facts.deposit === "open" ? (deposit?.amount ?? 0n) : 0n);
 }

@@ -27,7 +27,7 @@ type RefundOptions = {
 
 /**
  * Asks the seller to send back what is left in the channel of an offer, and the chain what came back.
- * @throws CommandError where it does not, or where nobody knows.
+ * @throws CommandError if it does not, or if nobody knows.
  */
 export async function refundChannel(purchase: Purchase, order: Order, options: RefundOptions): Promise<void> {
   const { offer, signer } = order;

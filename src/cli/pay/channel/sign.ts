@@ -31,7 +31,7 @@ export function schemeOf(
 
 /**
  * The channel that an offer is paid through: always the same for the same terms and payer.
- * @throws CommandError where the offer names no terms of a channel.
+ * @throws CommandError if the offer names no terms of a channel.
  */
 export function channelOf(signer: LocalAccount, { accepts, network }: Offer): Channel {
   try {
@@ -51,7 +51,7 @@ export function channelOf(signer: LocalAccount, { accepts, network }: Offer): Ch
  * @param known What was charged in all, and what the channel holds.
  * @param first What was sent before it for the same purchase. The seller has its deposit, which must be enough: it goes along
  *   again, and no second one is signed.
- * @throws UsageError where more would have to be deposited than is allowed.
+ * @throws UsageError if more would have to be deposited than is allowed.
  */
 export async function signNext(
   signer: LocalAccount,

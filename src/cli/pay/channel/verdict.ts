@@ -4,9 +4,9 @@ import { type Receipt, readReason, readReceipt } from "../offer.ts";
 import type { Answer } from "../request.ts";
 import { type Correction, readCorrection } from "./correction.ts";
 
-/** What came of a payment through a channel. */
+/** The outcome of a payment through a channel. */
 export type Verdict =
-  /** The server sold. What it has charged in all where it said so in a way that adds up. */
+  /** The server sold. `charged` is what it has charged in total, if it said so in a way that adds up. */
   | { readonly status: "sold"; readonly charged: bigint | undefined; readonly transaction: string | undefined }
   /** The server did not take the voucher, and proves what it counts from. */
   | { readonly status: "corrected"; readonly correction: Correction; readonly why: string }
@@ -33,7 +33,7 @@ export async function judge(answer: Answer | { readonly lost: string }, payment:
   return correction === undefined ? { status: "refused", why } : { status: "corrected", correction, why };
 }
 
-/** What was charged in all by a receipt; undefined where it says nothing, too much, or two things. */
+/** What was charged in all by a receipt; undefined if it says nothing, too much, or two things. */
 function chargedIn(receipt: Receipt | undefined, payment: ChannelPayment): bigint | undefined {
   const { chargedAmount, channelState } = (receipt?.success === true ? receipt.extra : undefined) ?? {};
   const amount = atomic(chargedAmount);

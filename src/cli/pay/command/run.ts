@@ -48,7 +48,7 @@ export async function runPay(url: string, options: Options): Promise<void> {
   if (!(await resume(purchase, options))) await buy(purchase, options);
 }
 
-/** Goes on with the payment of an earlier run. False where there is none, or it is to be sent no more. */
+/** Goes on with the payment of an earlier run. False if there is none, or it is to be sent no more. */
 async function resume(purchase: Purchase, options: Options): Promise<boolean> {
   const before = await findOpenPayment(purchase);
   if (before === undefined) return false;
@@ -66,7 +66,7 @@ const channelOptions = ({ deposit, maxDeposit, rpcUrl, json }: Options) => {
   return { deposit, maxDeposit, rpcUrl, json: json === true };
 };
 
-/** What became of the payment of an earlier run; undefined where it is to be sent no more. */
+/** What became of the payment of an earlier run; undefined if it is to be sent no more. */
 async function look(payment: OpenAuthorization, { rpcUrl, again }: Options): Promise<Fate | undefined> {
   const { nonce, validBefore } = payment.authorization;
   if (again === true) {
