@@ -32,13 +32,13 @@ export type Submission = {
   /** As the policy's, for this one. */
   readonly payerOpenCap?: number | undefined;
   /**
-   * The EIP-712 domain under which the caller has recovered the payer from the signature. Where it is the token's, and
-   * the payer has no code, that is not done again.
+   * The EIP-712 domain under which the caller has recovered the payer from the signature. If it is the token's, and the
+   * payer has no code, the payer is not recovered again.
    */
   readonly recoveredUnder?: TokenDomain | undefined;
 };
 
-/** Another call of a contract. `key` names it: the same key again is the same call. */
+/** A call of a contract that is no payment. `key` names it: the same key means the same call. */
 export type CallSubmission = {
   readonly key: string;
   readonly to: Address;
@@ -60,7 +60,7 @@ export type CallSubmission = {
   readonly bringer?: string | undefined;
 };
 
-/** What became of a submission. Nothing is stored of one that is refused. */
+/** What became of a submission. A refused one is not stored. */
 export type Admission = { readonly status: "accepted"; readonly row: PaymentRow; readonly isNew: boolean } | Refusal;
 
 /** Why a payment is not taken in. */
@@ -70,7 +70,7 @@ export type Refusal = {
   readonly message: string;
 };
 
-/** A key that names two calls: which of them is meant cannot be told. */
+/** A key names two calls, so it is unknown which of them is meant. */
 export class CallKeyError extends TributaryError {
   override readonly name = "CallKeyError";
 }
@@ -94,9 +94,10 @@ type Answers = (Admission | ChainUnavailableError | undefined)[];
 
 /**
  * Verifies submissions and stores those that are good, all with a handful of reads and one commit. A row is made only
- * behind a signature that the token would accept, so that nobody can take another payer's place. The same terms again
- * are the same payment: where a passing reason had it rejected, it is tried again; what was decided otherwise stays.
- * @returns In the order of the submissions. An error where the node could not tell: nothing was stored of that one.
+ * behind a signature that the token would accept, so that nobody can take another payer's place. If the same terms are
+ * submitted again, they are the same payment: it is tried again if it was rejected for a reason that may pass, and any
+ * other outcome stays.
+ * @returns In the order of the submissions. An error if the node could not tell: that submission was not stored.
  */
 export async function admit(
   port: IntakePort,
@@ -143,7 +144,7 @@ export async function admit(
 }
 
 /**
- * Why {@link admit} would refuse a payment now, in its words; undefined if it would not. Nothing is stored.
+ * The refusal that {@link admit} would give a payment now; undefined if it would not refuse it. Nothing is stored.
  * @throws ChainUnavailableError if the node could not tell.
  */
 export async function findRefusal(port: IntakePort, submission: Submission): Promise<Refusal | undefined> {
@@ -192,7 +193,7 @@ async function examine(
   );
   const minimumValue = policy.limits.minimumValue ?? 0n;
   const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
-  // What this lot adds to what its payers have unsettled.
+  // What these submissions add to what their payers have unsettled.
   const added = createAdded();
   for (const [position, { index, submission }] of group.entries()) {
     const { authorization } = submission;
@@ -226,7 +227,10 @@ async function examine(
   return funded;
 }
 
-/** Refuses what its payers cannot pay, and returns the rest. What the node does not tell now, the plan will. */
+/**
+ * Refuses payments that their payers cannot pay, and returns the rest. If the node does not answer now, the plan finds
+ * out later.
+ */
 async function refuseShort(
   port: IntakePort,
   good: readonly Good[],
@@ -249,8 +253,9 @@ async function refuseShort(
 }
 
 /**
- * Where the journal has exactly these terms already, its row says more than a refusal. A signature that is bad now may
- * have been good when the row was made, of a payer whose code changed since: then it is the one that the row has.
+ * Answers refused submissions. If the journal has exactly these terms already, its row says more than a refusal. If the
+ * payer's code has changed, a signature that is bad now may have been good when the row was made: then it is the one in
+ * the row.
  */
 async function answerFromJournal(
   journal: Journal,

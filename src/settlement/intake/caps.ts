@@ -6,7 +6,7 @@ import type { Exposure } from "./exposure.ts";
 /** What a payment or a call takes from a payer: by an EIP-3009 authorization, whatever carries it. */
 export type Spending = AuthorizationIdentity & { readonly value: bigint };
 
-/** What is about to be accepted of some payers, beside what they have open. */
+/** What is about to be accepted from some payers, besides what they have open. */
 export type Added = {
   readonly of: (token: Address, payer: Address) => { readonly value: bigint; readonly count: number };
   readonly add: (spending: Spending) => void;
@@ -26,8 +26,9 @@ export function createAdded(): Added {
 }
 
 /**
- * Why a payer may have no more open, if so: by the sum or by the count of their unsettled payments and deposits.
- * @param openCap The count, in the place of the policy's.
+ * Why a payer may have no more open; undefined if they may. The bounds are the sum and the count of their unsettled
+ * payments and deposits.
+ * @param openCap Replaces the policy's bound of the count.
  */
 export function beyondCaps(
   { exposure, policy }: { readonly exposure: Exposure; readonly policy: EnginePolicy },
@@ -38,7 +39,7 @@ export function beyondCaps(
   const cap = openCap ?? policy.payerOpenCap;
   if (policy.payerUnsettledCap === undefined && cap === undefined) return undefined;
   const open = exposure.open(token, from);
-  // The same terms again take no more than they do.
+  // The same terms submitted again take nothing more.
   if (open.some((one) => one.nonce.toLowerCase() === nonce.toLowerCase() && one.value === value)) return undefined;
   const beside = added.of(token, from);
   const unsettled = exposure.unsettled(token, from) + beside.value;

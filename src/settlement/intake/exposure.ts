@@ -14,13 +14,13 @@ export type Exposure = {
   readonly open: (token: Address, payer: Address) => readonly OpenPayment[];
   readonly noteBalance: (token: Address, payer: Address, balance: bigint) => void;
   /**
-   * Whether a payer's unsettled payments come to `permille` of the balance that was last seen. One without any has none
-   * to lose.
+   * Whether a payer's unsettled payments come to `permille` of the balance that was last seen. A payer with a balance
+   * of 0 has none to lose, so it is false.
    */
   readonly isStrained: (token: Address, payer: Address, permille: bigint) => boolean;
   /** Whether a payment counts as open here. */
   readonly has: (id: number) => boolean;
-  /** Some open payments, the next time the next ones. */
+  /** Some open payments, and the next ones the next time. */
   readonly some: (limit: number) => readonly number[];
   /** Payers of open payments, the most exposed first. */
   readonly payers: (limit: number) => readonly { readonly token: Address; readonly payer: Address }[];
@@ -60,7 +60,7 @@ export function createExposure(): Exposure {
       if (!payments.delete(id) || account === undefined) return;
       account.ids.delete(id);
       account.unsettled -= value;
-      // What was seen of the balance is old by now.
+      // The balance that was seen is outdated now.
       account.balance = undefined;
       if (account.ids.size === 0) accounts.delete(key);
     },
@@ -83,7 +83,7 @@ export function createExposure(): Exposure {
     some: (limit) => {
       const ids: number[] = [];
       for (const id of payments.keys()) if (ids.push(id) >= limit) break;
-      // To the end, behind those that have not had their turn.
+      // Move them to the end, behind those that have not had their turn.
       for (const id of ids) {
         const payment = payments.get(id);
         payments.delete(id);

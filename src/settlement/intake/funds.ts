@@ -8,14 +8,15 @@ import type { Exposure } from "./exposure.ts";
 
 export type FundsPort = { readonly client: ChainClient; readonly exposure: Exposure };
 
-/** What a payer cannot pay: what is promised of the balance already, in atomic units. */
+/** Why a payer cannot pay: their balance, and how much of it is promised already, in atomic units. */
 export type Shortfall = { readonly balance: bigint; readonly committed: bigint };
 
 /**
- * Of some payments, which their payers' balances do not cover beside what those have unsettled here. Payments of one
- * payer count one after the other, in their order; one that is open already counts once.
- * @param balances Of payers in lower case, as they were a moment ago: whoever had enough then is not asked about again.
- * @throws ChainUnavailableError if the node does not answer, ChainMismatchError if the token is none.
+ * Finds the payments that their payers' balances do not cover, besides what those payers have unsettled here. Payments
+ * of one payer count one after the other, in their order; one that is open already counts once.
+ * @param balances Balances of payers (in lower case) of a moment ago. If a payer had enough then, the balance is not
+ * read again.
+ * @throws ChainUnavailableError if the node does not answer, ChainMismatchError if there is no such token.
  */
 export async function findShortfalls(
   { client, exposure }: FundsPort,
@@ -28,12 +29,12 @@ export async function findShortfalls(
     if (first === undefined) continue;
     const { token, from } = first;
     const open = exposure.open(token, from);
-    // A first payment is up to whoever looks at it alone.
+    // The caller checks a payer's first payment by itself.
     if (balances === undefined && open.length === 0 && group.length === 1) continue;
     const total = [...open, ...group].reduce((sum, { value }) => sum + value, 0n);
     const before = balances?.get(from.toLowerCase());
     if (before !== undefined && total <= before) continue;
-    // Both at one block: what is mined by then is out of the balance, and counts no more.
+    // Read both at one block: a payment that is mined by then has left the balance, and is not counted.
     const at = { blockNumber: await ask("its newest block", client.getBlockNumber()) };
     const [[balance = 0n], used] = await Promise.all([
       readBalances(client, token, [from], at),

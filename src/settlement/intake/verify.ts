@@ -9,7 +9,7 @@ import { verifySignatureOnChain } from "../../chain/facts/verify.ts";
 import type { TokenDomain } from "../../networks.ts";
 import { REASONS, type Reason } from "../../reasons.ts";
 
-/** What the token would say of a signature: the form of it that it takes, or why it takes none. */
+/** The token's verdict on a signature: the form that it accepts, or why it accepts none. */
 export type SignatureVerdict =
   | { readonly status: "valid"; readonly signature: Hex }
   | {
@@ -18,15 +18,15 @@ export type SignatureVerdict =
       readonly message: string;
     };
 
-/** Signatures are verified for so long before others have a turn of the event loop. */
+/** How long signatures are verified before others have a turn of the event loop. */
 const SLICE_MS = 6;
 /** Payers with code that are asked at once. */
 const ASKED_AT_ONCE = 24;
 
 /**
- * Verifies signatures for one token as it would: of an account without code by recovery, of one with code by asking it.
+ * Verifies signatures as the token would: by recovery if the account has no code, otherwise by asking the account.
  * @param withCode The payers that have code, in lower case.
- * @returns In the order of the submissions. An error where that one could not be decided.
+ * @returns In the order of the submissions. An error if that one could not be decided.
  */
 export async function verifySubmissions(
   client: ChainClient,
@@ -91,7 +91,7 @@ async function verifyOnChain(
     const message = REASONS["undeployed-wallet"].meaning;
     return { status: "bad", reason: "undeployed-wallet", message };
   } catch (error) {
-    // One wallet that no node can be asked about is nobody else's problem.
+    // If no node can answer for one wallet, the other submissions must not fail because of it.
     if (error instanceof ChainUnavailableError) return error;
     throw error;
   }
