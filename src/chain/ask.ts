@@ -2,10 +2,10 @@ import { describeFailure } from "../failures.ts";
 import { ChainUnavailableError } from "./errors.ts";
 
 /**
- * Waits for a node's answer. The error names what was asked and why it did not come, and has no cause: viem's errors hold
- * the node's URL, which may hold a key.
+ * Waits for a node's answer. The error names what was asked and why it did not come, and has no cause: viem's errors
+ * hold the node's URL, which may hold a key.
  * @param what What the node was asked for, to go behind "The node did not return".
- * @throws ChainUnavailableError where the answer is an error or cannot be read.
+ * @throws ChainUnavailableError if the answer is an error or cannot be read.
  */
 export async function ask<Answer>(what: string, answer: Promise<Answer>): Promise<Answer> {
   try {

@@ -1,11 +1,11 @@
 import type { ChainClient } from "./client.ts";
 
-/** Blocks over which the distance is averaged. */
+/** How many blocks the block time is averaged over. */
 const SAMPLE = 10n;
-/** No chain that is in use has blocks that are further apart. */
+/** The longest block time of any chain in use. */
 const MOST_SECONDS = 15;
 
-/** How far blocks are apart, in milliseconds; undefined where the node does not say, or mines when it is asked to. */
+/** The average time between blocks, in milliseconds; undefined if the node does not say, or mines on demand. */
 export async function readBlockTime(client: ChainClient): Promise<number | undefined> {
   try {
     const newest = await client.getBlock({ blockTag: "latest" });

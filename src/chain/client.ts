@@ -21,7 +21,7 @@ export type ConnectOptions = {
   readonly expectedChainId?: number;
   /** Settings of viem's `http` transport. Default: batches of 100 calls, 20 s for an answer, two retries. */
   readonly transport?: HttpTransportConfig;
-  /** How often viem asks again where it waits for something. Default 500. */
+  /** How often viem asks again when it waits for something. Default 500. */
   readonly pollingIntervalMs?: number;
 };
 
@@ -35,7 +35,7 @@ export async function connectChain(
   options: ConnectOptions = {},
 ): Promise<ChainClient> {
   const urls = typeof rpcUrls === "string" ? [rpcUrls] : rpcUrls;
-  // One HTTP request carries what is asked within one tick.
+  // All calls of one tick share an HTTP request.
   const settings: HttpTransportConfig = {
     batch: { batchSize: 100 },
     timeout: 20_000,

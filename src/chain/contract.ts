@@ -4,15 +4,15 @@ import { unavailable } from "./ask.ts";
 import type { ChainClient } from "./client.ts";
 import { isRevert } from "./reverts.ts";
 
-/** A contract does not answer as it should: it reverts, is none, or what it returns cannot be decoded. */
+/** A contract does not answer as it should: it reverts, is not there, or returns something that cannot be decoded. */
 export class ContractFaultError extends TributaryError {
   override readonly name = "ContractFaultError";
 }
 
 /**
- * One eth_call with bounded gas, of a contract that may be a stranger's.
+ * Makes one eth_call with bounded gas to a contract that may be a stranger's.
  * @param what What is asked, for the error.
- * @throws ContractFaultError where the contract is to blame, ChainUnavailableError where the node does not answer.
+ * @throws ContractFaultError if the contract is to blame, ChainUnavailableError if the node does not answer.
  */
 export async function askContract(
   client: ChainClient,

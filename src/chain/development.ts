@@ -1,8 +1,8 @@
 import type { ChainClient } from "./client.ts";
 
 /**
- * Whether a node on this machine says that it is a development node (Hardhat, EDR or anvil), whose chain begins anew with
- * each start. A node that does not say what it is, is none.
+ * Whether a node on this machine says that it is a development node (Hardhat, EDR or anvil), whose chain begins anew
+ * with each start. A node that does not say what it is does not count as one.
  */
 export async function isDevelopmentChain(client: Pick<ChainClient, "request">, rpcUrl: string): Promise<boolean> {
   if (!isLoopbackUrl(rpcUrl)) return false;
@@ -14,14 +14,14 @@ export async function isDevelopmentChain(client: Pick<ChainClient, "request">, r
   }
 }
 
-/** Whether a node says that it makes a block for each transaction and none otherwise. Only development nodes know the question. */
+/** Whether a node says that it makes blocks only for transactions. Only development nodes know the question. */
 export async function minesOnDemand(client: Pick<ChainClient, "request">): Promise<boolean> {
   const ask = client.request as (question: { readonly method: string; readonly params: [] }) => Promise<unknown>;
   for (const method of ["hardhat_getAutomine", "anvil_getAutomine"]) {
     try {
       return (await ask({ method, params: [] })) === true;
     } catch {
-      // Another node's question, or no development node.
+      // This node does not know the method.
     }
   }
   return false;

@@ -13,7 +13,7 @@ function isRawRevert(error: unknown): boolean {
   return typeof data === "string" && /^0x([0-9a-f]{2})*$/i.test(data);
 }
 
-/** What an eth_call reverted with: empty where the node does not say, undefined where the error is no revert. */
+/** What an eth_call reverted with: empty if the node does not say, undefined if the error is no revert. */
 export function revertDataOf(error: unknown): Hex | undefined {
   if (!(error instanceof BaseError) || !isRevert(error)) return undefined;
   let found: Hex = "0x";

@@ -9,7 +9,7 @@ import {
 } from "viem";
 
 /**
- * Who signed a transaction, by its signature and not by the node's word. Undefined where it has none that can be checked.
+ * Who signed a transaction, by its signature and not by the node's word. Undefined if it has none that can be checked.
  */
 export async function transactionSigner(transaction: Transaction): Promise<Address | undefined> {
   const { r, s, yParity, v } = transaction;

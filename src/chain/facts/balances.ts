@@ -8,7 +8,7 @@ export const BALANCES_PER_CALL = 800;
 
 /**
  * Token balances in atomic units at a block, the newest one by default, in the order of `owners`, in one eth_call.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readBalances(
   client: ChainClient,

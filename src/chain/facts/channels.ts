@@ -12,9 +12,9 @@ export async function hasChannels(client: ChainClient): Promise<boolean> {
 }
 
 /**
- * What the contract knows of a channel, all as of one block.
- * @param blockNumber The newest one where it is left out. A node that is behind it does not answer.
- * @throws ChainUnavailableError where the node does not answer.
+ * Reads what the contract knows of a channel, all at one block.
+ * @param blockNumber By default the newest block. A node that does not have the block yet does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readChannelState(
   client: ChainClient,
@@ -42,7 +42,7 @@ export async function readChannelState(
 export type ChainChannel = {
   readonly balance: bigint;
   readonly totalClaimed: bigint;
-  /** `initiatedAt` in Unix seconds, 0 where there is none. */
+  /** `initiatedAt` in Unix seconds; 0 if there is no withdrawal. */
   readonly withdrawal: { readonly amount: bigint; readonly initiatedAt: number };
 };
 
@@ -51,7 +51,7 @@ const PER_CALL = 250;
 
 /**
  * What the contract knows of channels, in their order.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readChannels(client: ChainClient, channelIds: readonly Hex[]): Promise<readonly ChainChannel[]> {
   const found: ChainChannel[] = [];
@@ -80,8 +80,8 @@ export async function readChannels(client: ChainClient, channelIds: readonly Hex
 }
 
 /**
- * What is claimed and not swept, of each of these.
- * @throws ChainUnavailableError where the node does not answer.
+ * Reads what is claimed and not swept, for each of these receivers.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readUnswept(
   client: ChainClient,
@@ -92,8 +92,8 @@ export async function readUnswept(
 }
 
 /**
- * What was ever claimed for and swept to each of these, as of a block. Undefined where the node does not have the state of that
- * block: full nodes keep that of the last blocks only.
+ * Reads what was ever claimed for and swept to each of these receivers, at a block. Undefined if the node does not
+ * answer, or does not have the state of that block: full nodes keep only the state of the last blocks.
  */
 export async function readReceivers(
   client: ChainClient,

@@ -25,8 +25,9 @@ export type SettlementFacts = {
 };
 
 /**
- * Entries per eth_call. The arguments travel inside creation code, which EIP-3860 bounds to 49,152 bytes, and the answer
- * comes back as if it were the code of a new contract, which EIP-170 bounds to 24,576 bytes: 64 for each account.
+ * Entries per eth_call. The arguments travel inside creation code, which EIP-3860 bounds to 49,152 bytes, and the
+ * answer comes back as if it were the code of a new contract, which EIP-170 bounds to 24,576 bytes: 64 for each
+ * account.
  */
 const STATES_PER_CALL = 500;
 const ACCOUNTS_PER_CALL = 350;
@@ -37,7 +38,7 @@ const IS_BLOCKED = 2;
 
 /**
  * Reads the facts about authorizations of one token through the lens, a few hundred to an eth_call.
- * @throws ChainMismatchError where the token has no code or no EIP-3009, ChainUnavailableError where the node fails.
+ * @throws ChainMismatchError if the token has no code or no EIP-3009, ChainUnavailableError if the node fails.
  */
 export async function readFacts(
   client: ChainClient,
@@ -71,7 +72,7 @@ export async function readFacts(
 /**
  * The identities (`authorizationId`) among authorizations of one token whose nonce is used or cancelled at a block, the
  * newest one by default.
- * @throws ChainMismatchError where the token has no EIP-3009, ChainUnavailableError where the node fails.
+ * @throws ChainMismatchError if the token has no EIP-3009, ChainUnavailableError if the node fails.
  */
 export async function readUsed(
   client: ChainClient,
@@ -102,7 +103,7 @@ async function readStates(
   return { used, heads };
 }
 
-/** The newest block, and the gas that it has room for. */
+/** Reads the newest block, and its gas limit. */
 export async function readHead(client: ChainClient): Promise<Head & { readonly gasLimit: bigint }> {
   const block = await ask("its newest block", client.getBlock({ blockTag: "latest" }));
   const { number, timestamp, baseFeePerGas, gasLimit } = block;
@@ -117,7 +118,7 @@ export async function hasCode(client: ChainClient, address: Address): Promise<bo
 /**
  * Which of these accounts have code, an EIP-7702 delegation included, in lower case: a few hundred to an eth_call.
  * @param token Any token of this chain: its balances are read with it.
- * @throws ChainMismatchError where the token does not answer, ChainUnavailableError where the node does not.
+ * @throws ChainMismatchError if the token does not answer, ChainUnavailableError if the node does not.
  */
 export async function readCodes(
   client: ChainClient,

@@ -30,7 +30,10 @@ export type ChainVerdict =
   | {
       readonly status: "valid";
       readonly by: "ecdsa" | "erc1271";
-      /** What to hand to the token: 65 bytes with v 27 or 28 of an account without code, unwrapped of ERC-6492 otherwise. */
+      /**
+       * What to pass to the token. Without code: 65 bytes with v 27 or 28. With code: the signature without its
+       * ERC-6492 wrapper.
+       */
       readonly signature: Hex;
     }
   | { readonly status: "invalid"; readonly by: "ecdsa"; readonly reason: EcdsaDefect; readonly recovered?: Address }
@@ -59,9 +62,11 @@ export type VerifyOnChainOptions = {
 };
 
 /**
- * Asks the chain whether the token would accept the signature of `authorization`. Balance, nonce and time are not looked at.
+ * Asks the chain whether the token would accept the signature of `authorization`. Balance, nonce and time are not
+ * looked at.
  *
- * @throws ChainUnavailableError if the chain cannot be asked: nothing is known of the signature, which may well be good.
+ * @throws ChainUnavailableError if the chain cannot be asked: nothing is known of the signature, which may well be
+ * good.
  */
 export async function verifySignatureOnChain(client: Client, options: VerifyOnChainOptions): Promise<ChainVerdict> {
   const { authorization: signed, domain } = options;
@@ -136,8 +141,8 @@ function judge(answer: Hex | undefined, signature: Hex, gas: bigint): ChainVerdi
 
 /**
  * Init code that makes one static call and returns (success, size of the return data, its first word, gas used by the
- * call). Run as a contract creation inside eth_call, it turns a revert or an exhausted allowance of the payer into data, so
- * that an error of eth_call itself always means that the node could not be asked.
+ * call). Run as a contract creation inside eth_call, it turns a revert or an exhausted allowance of the payer into data,
+ * so that an error of eth_call itself always means that the node could not be asked.
  *
  * ```
  * CODECOPY(0x60, 0x3f, length)                          the calldata behind these 0x3f bytes

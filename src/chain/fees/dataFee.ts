@@ -16,7 +16,7 @@ const oracleAbi = parseAbi([
 
 /**
  * What data costs on an OP-stack chain now; undefined on a chain that charges nothing for it.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readDataFeeInputs(client: ChainClient): Promise<DataFeeInputs | undefined> {
   if (!(await hasCode(client, GAS_PRICE_ORACLE_ADDRESS))) return undefined;

@@ -5,13 +5,13 @@ import type { ChainClient } from "../client.ts";
 /** EIP-1559 fees of a transaction, in wei per gas. */
 export type Fees = { readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint };
 
-/** What gas costs just now, as a node says, in wei per gas. */
+/** What gas costs now, by what a node says, in wei per gas. */
 export type Market = { readonly baseFeePerGas: bigint; readonly tip: bigint };
 
 /** Bounds of what is offered per gas, in wei. A node that lies about the market cannot move an offer out of them. */
 export type FeeBounds = { readonly floorWei: bigint; readonly ceilingWei: bigint; readonly tipCeilingWei: bigint };
 
-/** The least that is offered per gas, and the tip where the node suggests none. An L2 sequencer takes almost anything. */
+/** The least that is offered per gas, and the tip if the node suggests none. An L2 sequencer takes almost anything. */
 const FEE_FLOOR_WEI = 1_000_000n;
 /** The recent blocks whose tips a suggestion is compared with, and the part of their gas that paid no more. */
 const HISTORY_BLOCKS = 10;
@@ -20,9 +20,10 @@ const HISTORY_PERCENTILE = 75;
 const TIP_ROOM = 2n;
 
 /**
- * What gas costs: the base fee of the newest block, and the smaller of two tips: the one that the node suggests, and the one
- * below which three quarters of the gas of a usual recent block paid. Where no transaction paid one, or the node keeps no history, the suggestion stands.
- * @throws ChainUnavailableError where the node does not say what gas costs.
+ * Reads what gas costs: the base fee of the newest block, and the smaller of two tips. One is the node's suggestion.
+ * The other is the tip that three quarters of the gas in the median recent block did not exceed. If no transaction paid
+ * a tip, or the node keeps no history, the suggestion stands.
+ * @throws ChainUnavailableError if the node does not say what gas costs.
  */
 export async function readMarket(client: ChainClient): Promise<Market> {
   try {
@@ -47,7 +48,7 @@ async function recentTip(client: ChainClient): Promise<bigint | undefined> {
   });
   // An empty block says nothing about tips.
   const tips = (reward ?? []).filter((_, i) => (gasUsedRatio[i] ?? 0) > 0).map(([tip = 0n]) => tip);
-  // One dear block says little: the middle one counts.
+  // One expensive block says little, so the median counts.
   const middle = tips.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))[Math.floor(tips.length / 2)];
   return middle === 0n ? undefined : middle;
 }
@@ -67,14 +68,14 @@ export function feeBoundsOf(chainId: number): FeeBounds {
 
 /**
  * Fees for a transaction sent now, within the usual bounds of the chain.
- * @throws ChainUnavailableError where the node does not say what gas costs.
+ * @throws ChainUnavailableError if the node does not say what gas costs.
  */
 export async function suggestFees(client: ChainClient): Promise<Fees & { baseFeePerGas: bigint }> {
   const market = await readMarket(client);
   return { baseFeePerGas: market.baseFeePerGas, ...offer(market, feeBoundsOf(client.chain.id)) };
 }
 
-/** What a transaction sent now would pay per gas, in wei: base fee and tip, and no more than is offered at most. */
+/** What a transaction sent now would pay per gas, in wei: base fee and tip, but no more than the fee cap. */
 export async function readGasPrice(client: ChainClient): Promise<bigint> {
   const { baseFeePerGas, maxFeePerGas, maxPriorityFeePerGas } = await suggestFees(client);
   return min(baseFeePerGas + maxPriorityFeePerGas, maxFeePerGas);

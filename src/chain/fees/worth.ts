@@ -6,8 +6,9 @@ import { readDataFeeInputs } from "./dataFee.ts";
 import { readGasPrice } from "./fees.ts";
 
 /**
- * What a call brings beside what it costs now, the data fee of an OP-stack chain included; undefined where ether has no price.
- * @throws ChainUnavailableError where the node does not answer.
+ * What a call brings, and what it costs now, including the data fee of an OP-stack chain. Undefined if ether has no
+ * price.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readWorth(
   client: ChainClient,

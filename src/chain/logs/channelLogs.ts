@@ -12,14 +12,14 @@ type Place = {
   readonly blockNumber: bigint;
 };
 
-/** What a log of the channel contract says of money that moved, or is about to. */
+/** What a log of the channel contract says about money that moved, or is about to move. */
 export type ChannelLog =
-  /** `totalClaimed` is what the channel is claimed up to by it, in all. */
+  /** `totalClaimed` is what has been claimed of the channel in all, after this claim. */
   | (Place & { readonly kind: "claim"; readonly channelId: Hex; readonly totalClaimed: bigint })
   | (Place & { readonly kind: "refund" | "withdrawal" | "announcement"; readonly channelId: Hex })
   | (Place & { readonly kind: "sweep"; readonly receiver: Address; readonly token: Address });
 
-/** Deposits apart: they are what a payer puts in, and change nothing for the receiver. */
+/** Deposits are left out: a payer puts them in, and they change nothing for the receiver. */
 const TOPICS = [
   toEventSelector("Claimed(bytes32,address,uint128,uint128)"),
   toEventSelector("Settled(address,address,address,uint128)"),
@@ -30,13 +30,13 @@ const TOPICS = [
 
 /**
  * The channel contract's claims, sweeps, refunds and withdrawals in a range of blocks, for `inPieces`.
- * @throws LogsRefused where the node does not answer: a smaller range may do.
+ * @throws LogsRefused if the node does not answer: a smaller range may do.
  */
 export async function readChannelLogs(client: ChainClient, piece: BlockRange): Promise<readonly ChannelLog[]> {
   return decodeChannelLogs(await readLogs(client, BATCH_SETTLEMENT_ADDRESS, piece, [TOPICS]));
 }
 
-/** Those among logs of any kind and contract, in their order. */
+/** Picks the channel contract's logs from logs of any kind and contract, in their order. */
 export function decodeChannelLogs(logs: readonly (Log | RpcLog)[]): ChannelLog[] {
   return logs.flatMap((log): ChannelLog[] => {
     const { transactionHash, blockNumber, logIndex } = log;
@@ -67,7 +67,7 @@ export function decodeChannelLogs(logs: readonly (Log | RpcLog)[]): ChannelLog[]
 
 /**
  * When blocks were made, in Unix seconds.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readTimestamps(
   client: ChainClient,

@@ -29,17 +29,17 @@ const events = parseAbi([
 ]);
 const [TRANSFER, USED] = events.map((event) => toEventSelector(event)) as [Hex, Hex];
 
-/** The most blocks of one eth_getLogs, which public nodes still answer, and the number that a search begins with. */
+/** The most blocks in one eth_getLogs (public nodes still answer that), and how many a search begins with. */
 const MAX_BLOCKS = 2_000n;
 const FIRST_BLOCKS = 64n;
-/** More logs than these in one answer make the next range smaller, far fewer make it larger. */
+/** More logs than `MANY_LOGS` in one answer halve the next range, fewer than `FEW_LOGS` double it. */
 const MANY_LOGS = 10_000;
 const FEW_LOGS = 2_500;
 
 /**
- * Goes through a block range in pieces that a node answers and memory holds: `read` is given each piece and says how many
- * logs it saw. A piece that the node refuses is halved.
- * @throws ChainUnavailableError where the node refuses even a single block.
+ * Goes through a block range in pieces that a node answers and memory holds: `read` is given each piece and says how
+ * many logs it saw. A piece that the node refuses is halved.
+ * @throws ChainUnavailableError if the node refuses even a single block.
  */
 export async function inPieces(range: BlockRange, read: (piece: BlockRange) => Promise<number>): Promise<void> {
   let size = FIRST_BLOCKS;
@@ -97,7 +97,7 @@ class LogsRefused extends Error {}
 
 /**
  * Logs of a contract with these topics, for {@link inPieces}.
- * @throws LogsRefused where the node does not answer: a smaller range may do.
+ * @throws LogsRefused if the node does not answer: a smaller range may do.
  */
 export async function readLogs(
   client: ChainClient,

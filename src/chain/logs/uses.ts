@@ -46,7 +46,7 @@ const NONCES_PER_QUERY = 200;
  * Finds the transactions that used or cancelled the nonces of these authorizations, newest block first.
  * @param lookbackBlocks How far back to search. What lies further back is missing from the answer.
  * @returns By identity (`authorizationId`).
- * @throws ChainUnavailableError where the node does not answer, or refuses to search.
+ * @throws ChainUnavailableError if the node does not answer, or refuses to search.
  */
 export async function findNonceUses(
   client: ChainClient,

@@ -2,15 +2,15 @@ import { BaseError, type Hex, RpcRequestError } from "viem";
 import type { ChainClient } from "../client.ts";
 
 /**
- * What a node made of signed bytes. Only `insufficient-funds`, `fee-too-low` and `invalid` say for certain that this node
- * did not take them; everything that is not understood is `indeterminate`, and counts as sent.
+ * What a node answered to signed bytes. Only `insufficient-funds`, `fee-too-low` and `invalid` say for certain that
+ * this node did not take them. An answer that is not understood is `indeterminate`, and counts as sent.
  */
 export type BroadcastAnswer =
   | "accepted"
   | "already-known"
   /** Another transaction under this txNonce is in the mempool, and these fees are not enough to replace it. */
   | "underpriced"
-  /** The txNonce is consumed: by these bytes, perhaps. */
+  /** The txNonce is used, perhaps by these bytes. */
   | "nonce-too-low"
   | "nonce-too-high"
   | "insufficient-funds"
@@ -20,7 +20,10 @@ export type BroadcastAnswer =
   | "invalid"
   | "indeterminate";
 
-/** Texts of geth, op-geth, reth, Erigon, Nethermind, Besu, anvil and EDR, most specific first. Nodes have no codes for them. */
+/**
+ * Texts of geth, op-geth, reth, Erigon, Nethermind, Besu, anvil and EDR, most specific first. Nodes have no codes for
+ * them.
+ */
 const texts: readonly (readonly [RegExp, BroadcastAnswer])[] = [
   [/already known|already imported|already exists|known transaction|transaction already/i, "already-known"],
   [
@@ -44,8 +47,8 @@ const texts: readonly (readonly [RegExp, BroadcastAnswer])[] = [
 ];
 
 /**
- * Classifies a node's answer to eth_sendRawTransaction by what it says. Only words of a JSON-RPC error count: those of a
- * proxy in front of the node, and silence, say nothing about the transaction.
+ * Classifies a node's answer to eth_sendRawTransaction by what it says. Only the words of a JSON-RPC error count. The
+ * words of a proxy in front of the node, or silence, say nothing about the transaction.
  */
 export function classifyBroadcastError(error: unknown): BroadcastAnswer {
   if (!(error instanceof BaseError)) return "indeterminate";
@@ -67,12 +70,12 @@ const weight: Readonly<Record<BroadcastAnswer, number>> = {
   invalid: 8,
 };
 
-/** How long the slowest node is waited for, once another one has answered or not. */
+/** How long to wait for the slowest node, whether or not another one has answered. */
 const PATIENCE_MS = 10_000;
 
 /**
- * Hands signed bytes to every node and returns the answer that counts most: at once where one has them, otherwise when all
- * have answered or `patienceMs` are over. A node that is slow or dead keeps nobody. Never rejects.
+ * Hands signed bytes to every node and returns the answer that counts most: at once if a node has them, otherwise
+ * when all have answered or `patienceMs` are over. A slow or dead node holds nobody up. Never rejects.
  */
 export function broadcastToAll(
   clients: readonly ChainClient[],
@@ -87,7 +90,7 @@ export function broadcastToAll(
       clearTimeout(timer);
       resolve(answer);
     };
-    // What has not answered by then may have taken them.
+    // A node that has not answered by then may have taken the bytes.
     const timer = setTimeout(() => {
       answers.push("indeterminate");
       finish(best());

@@ -16,23 +16,25 @@ import { preflightCall } from "./preflightCall.ts";
 /** A row of a claim that makes the whole claim fail, or may do so. */
 export type BadRow = { readonly index: number; readonly reason: string };
 
-/** Of rows that were not looked at one by one because too many others made their claim fail. */
+/** The reason of rows that were not checked one by one, because too many others made their claim fail. */
 export const NOT_EXAMINED = "NotExamined";
 
-/** The most eth_calls that look for rows of wallets which make a claim fail; two reads of channels and of code come on top. */
+/** The most eth_calls that try parts of a claim. The reads of channels and of code come on top. */
 export const MAX_CLAIM_CALLS = 16;
 
-/** So many signatures are checked before others have their turn. */
+/** How many rows are checked before other work has its turn. */
 const AT_ONCE = 16;
 
 /**
- * Finds the rows that make a claim fail. Ceilings and signatures of keys are checked without a node, balances with one read. What
- * is left for eth_calls is whatever wallets with code say of their vouchers (ERC-1271): these are halved, {@link MAX_CLAIM_CALLS}
- * in all. They are asked in the name of who may claim without a signature, so that a part can be asked that nobody signed.
- * A good row is no worse for a bad one: whether it can be claimed depends on its own channel.
- * @param by Who claims in its own name; left out, the rows' common receiver authorizer.
- * @param signerGas What a wallet may take for one voucher.
- * @throws ChainUnavailableError where the node does not answer.
+ * Finds the rows that make a claim fail. Ceilings and signatures of keys are checked without a node, balances with the
+ * state that is read first. The other rows are tried in eth_calls: those of keys, then those of wallets with code,
+ * which decide about their vouchers themselves (ERC-1271). A part that fails is halved, with at most
+ * {@link MAX_CLAIM_CALLS} calls in all. The calls are made in the name of an account that may claim without a
+ * signature, so a part needs no signature of its own. A bad row does not harm a good one: whether a row can be claimed
+ * depends on its own channel.
+ * @param by The account that claims in its own name; by default the rows' common receiver authorizer.
+ * @param signerGas Gas that a wallet may take to check one voucher.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function findBadRows(
   client: ChainClient,
@@ -60,7 +62,7 @@ export async function findBadRows(
     const { receiverAuthorizer, payer } = voucher.channel;
     const isWallet = isSelfSigned(voucher.channel) && withCode.has(payer.toLowerCase());
     if (index % AT_ONCE === AT_ONCE - 1) await new Promise(setImmediate);
-    // In the contract's order. What is claimed already is passed over there.
+    // The checks are in the contract's order. The contract skips rows that are claimed already.
     if (by === undefined && !isSame(receiverAuthorizer, account)) bad.push({ index, reason: "NotReceiverAuthorizer" });
     else if (totalClaimed <= claimed) plain.push(index);
     else if (totalClaimed > voucher.maxClaimableAmount) bad.push({ index, reason: "ClaimExceedsCeiling" });
@@ -92,7 +94,7 @@ export async function findBadRows(
     await search(part.slice(0, middle), checks);
     await search(part.slice(middle), checks);
   };
-  // Those of keys first: a wallet must not use up the calls that they may need.
+  // Rows of keys go first: wallets must not use up the calls that these may need.
   await search(plain, 0);
   await search(wallets, 1);
   return bad.sort((a, b) => a.index - b.index);

@@ -11,7 +11,7 @@ import { isRevert } from "../reverts.ts";
 /** What a batch would do if it were mined now. `failed` holds positions in the batch. */
 export type Preflight =
   | { readonly status: "answered"; readonly attempted: number; readonly failed: ReadonlySet<number> }
-  /** The whole transaction would revert, or the router's answer is none: nothing in it can settle like this. */
+  /** The whole transaction would revert, or the answer is not a router's: nothing in it can settle like this. */
   | { readonly status: "reverted" };
 
 /** A call as it will be sent. */
@@ -19,7 +19,7 @@ export type PreparedCall = { readonly from: Address; readonly to: Address; reado
 
 /**
  * Asks the node what a router batch would do, in one eth_call with the gas that it will be sent with.
- * @throws ChainUnavailableError where the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function preflightBatch(client: ChainClient, call: PreparedCall): Promise<Preflight> {
   let data: Hex;
@@ -40,22 +40,22 @@ export async function preflightBatch(client: ChainClient, call: PreparedCall): P
     if (count > 0xffff || size(bitmap) !== Math.ceil(count / 8)) return { status: "reverted" };
     return { status: "answered", attempted: count, failed: readBitmap(bitmap, count) };
   } catch {
-    // What is at the router's address is no router.
+    // The contract at the router's address is no router.
     return { status: "reverted" };
   }
 }
 
-/** Beside the attempt: deployment of the lens inside the eth_call, calldata, and room for EIP-150. */
+/** Gas besides the attempt: deploying the lens inside the eth_call, calldata, and room for EIP-150. */
 const LENS_GAS = 5_000_000n;
 
-/** What the router copies of a reason. */
+/** How many bytes of a reason the router copies. */
 const MAX_REASON_BYTES = 256;
 
 /**
- * Asks the token alone what it has against an authorization: undefined where it would settle.
- * @param gasAllowance Gas for the token's call, as the router would give it. Who uses it up is `gas-capped`, whatever
- * the token then says with the 64th that it kept (EIP-150).
- * @throws ChainUnavailableError where the node does not answer.
+ * Asks the token alone why it would refuse an authorization. Undefined if it would settle.
+ * @param gasAllowance Gas for the token's call, as the router would give it. If it is used up, the reason is
+ * `gas-capped`, whatever the token then says with the 64th that it kept (EIP-150).
+ * @throws ChainUnavailableError if the node does not answer.
  */
 export async function preflightAuthorization(
   client: ChainClient,

@@ -4,13 +4,16 @@ import type { ChainClient } from "../client.ts";
 import { revertDataOf } from "../reverts.ts";
 import type { PreparedCall } from "./preflight.ts";
 
-/** `ErrOutOfGas` of go-ethereum, which comes without data under a code that stands for much else (-32000). */
+/**
+ * The text of go-ethereum's `ErrOutOfGas`. It comes without data, under a code that has many other meanings (-32000).
+ */
 const OUT_OF_GAS = "out of gas";
 
 /**
  * Asks the node what a call would do as a transaction with exactly its gas.
- * @returns What it reverts with: empty where the gas does not suffice, undefined where it goes through.
- * @throws ChainUnavailableError where the node does not answer, or cannot say.
+ * @returns What it reverts with: empty if the gas does not suffice or the revert has no data, undefined
+ * if it goes through.
+ * @throws ChainUnavailableError if the node does not answer, or cannot say.
  */
 export async function preflightCall(
   client: ChainClient,

@@ -19,7 +19,7 @@ export type SignedTransaction = {
   readonly from: Address;
 };
 
-/** Signs a transaction with an explicit gas limit: an estimate is worth nothing on a batch whose items may fail. */
+/** Signs a transaction with an explicit gas limit: an estimate is useless for a batch whose items may fail. */
 export async function signTransaction(
   client: ChainClient,
   account: LocalAccount,
@@ -38,12 +38,12 @@ export async function signTransaction(
   return { hash: keccak256(raw), raw, txNonce: transaction.txNonce, from: account.address };
 }
 
-/** The next txNonce of an account, transactions that wait in the mempool counted. */
+/** The next txNonce of an account, counting transactions that wait in the mempool. */
 export async function nextTxNonce(client: ChainClient, address: Address): Promise<number> {
   return ask(`the transaction count of ${address}`, client.getTransactionCount({ address, blockTag: "pending" }));
 }
 
-/** The receipt of a transaction, or undefined where the node has none (yet). */
+/** The receipt of a transaction, or undefined if the node has none (yet). */
 export async function findReceipt(client: ChainClient, hash: Hex): Promise<TransactionReceipt | undefined> {
   let receipt: TransactionReceipt;
   try {
