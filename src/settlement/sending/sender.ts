@@ -36,8 +36,10 @@ export function createSender(port: SenderPort): Sender {
   /** Attempts that are being handed out at this moment. */
   const underWay = new Set<Hex>();
   let closed = false;
-  let open = 0;
-  let sent = 0;
+  /** The batches that are open, as far as this sender knows. */
+  let open = new Set<Hex>();
+  /** For each look at the journal that is under way: the batches stored meanwhile, which it may miss. */
+  const missable = new Set<Set<Hex>>();
   let failures = 0;
   let failingUntilMs = 0;
 
@@ -64,14 +66,14 @@ export function createSender(port: SenderPort): Sender {
       if (held === undefined) return undefined;
       // The journal first, then the chain, and only ever forward: a txNonce that was signed for is never given out
       // again. If signing or storing fails, the txNonce was not given out, and the next batch gets it.
-      const counts = await txCounts.read(open);
+      const counts = await txCounts.read(open.size);
       if (counts === undefined) return undefined;
       const txNonce = Math.max(counts.known.signed ?? 0, counts.pending);
       return signAndStore(held, txNonce, compose, fees);
     });
     if (stored === undefined) return false;
-    open += 1;
-    sent += 1;
+    open.add(stored.batch.id);
+    for (const ids of missable) ids.add(stored.batch.id);
     // Stored is as good as sent: the next look fixes what goes wrong from here on.
     await handOut(stored.batch, stored.attempt).catch(() => undefined);
     return true;
@@ -126,10 +128,12 @@ export function createSender(port: SenderPort): Sender {
   }
 
   async function count(): Promise<readonly BatchRow[]> {
-    const before = sent;
-    const batches = await journal.batches({ ...key, states: ["open"], limit: MAX_OPEN });
-    // A batch that was stored meanwhile may be missing. Until the next look, one too many is better than one too few.
-    open = batches.length + (sent - before);
+    const meanwhile = new Set<Hex>();
+    missable.add(meanwhile);
+    const batches = await journal
+      .batches({ ...key, states: ["open"], limit: MAX_OPEN })
+      .finally(() => missable.delete(meanwhile));
+    open = new Set([...batches.map(({ id }) => id), ...meanwhile]);
     return batches;
   }
 
@@ -207,7 +211,7 @@ export function createSender(port: SenderPort): Sender {
         if (mined === undefined) return;
         await port.conclude(held, batch, mined, refused);
         for (const { paymentIds } of batch.attempts) for (const id of paymentIds) refused.delete(id);
-        open = Math.max(0, open - 1);
+        open.delete(batch.id);
         return;
       case "give-back": {
         const { consumer } = decision;
@@ -215,7 +219,7 @@ export function createSender(port: SenderPort): Sender {
         const fields = lost === undefined ? { batch: batch.id, txNonce: batch.txNonce } : attemptFields(batch, lost);
         logger.warn("another transaction took the txNonce", { ...fields, consumer });
         await port.giveBack(held, batch, consumer);
-        open = Math.max(0, open - 1);
+        open.delete(batch.id);
         return;
       }
       case "broadcast":
@@ -296,7 +300,7 @@ export function createSender(port: SenderPort): Sender {
       if (txCounts.isFaulty()) return "node-fault";
       return clock.now() < failingUntilMs ? "failing" : undefined;
     },
-    openBatches: () => open,
+    openBatches: () => open.size,
     lease: holds,
     keepLease: leases.keep,
     count: async () => void (await count()),
