@@ -33,7 +33,7 @@ describe("nodeTooOld", () => {
 
   it("speaks for a journal in SQLite", async () => {
     const source = `
-      import { openJournal } from "./src/settlement/store/index.ts";
+      import { openJournal } from "./src/journal/index.ts";
       const error = await openJournal(":memory:").catch((cause) => cause);
       console.log([error.name, error.kind, error.shortMessage, error.details].join(" | "));`;
     const { stdout } = await runModule(source, { nodeOptions: [asOldNode] });
