@@ -1,6 +1,6 @@
 import { type Address, type Hex, isAddressEqual, parseAbiItem } from "viem";
 import type { ChainClient } from "../../src/chain/client.ts";
-import { BALANCES_PER_CALL, readBalances } from "../../src/chain/facts/balances.ts";
+import { readBalances } from "../../src/chain/facts/balances.ts";
 
 /** What the chain itself holds of a sale. Nobody who took part in the sale is asked. */
 export type Settled = {
@@ -42,11 +42,6 @@ export async function readHoldings(
   token: Address,
   accounts: readonly Address[],
 ): Promise<Map<Address, bigint>> {
-  const holdings = new Map<Address, bigint>();
-  for (let i = 0; i < accounts.length; i += BALANCES_PER_CALL) {
-    const some = accounts.slice(i, i + BALANCES_PER_CALL);
-    const amounts = await readBalances(client, token, some);
-    for (const [index, account] of some.entries()) holdings.set(account, amounts[index] ?? 0n);
-  }
-  return holdings;
+  const amounts = await readBalances(client, token, accounts);
+  return new Map(accounts.map((account, index) => [account, amounts[index] ?? 0n]));
 }

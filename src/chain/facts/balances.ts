@@ -3,11 +3,14 @@ import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
 import { ask } from "../ask.ts";
 import type { ChainClient } from "../client.ts";
 
-/** The most owners per eth_call: they travel inside creation code, which EIP-3860 bounds to 49,152 bytes. */
-export const BALANCES_PER_CALL = 800;
+/**
+ * Owners per eth_call. The answer comes back as if it were the code of a new contract, which EIP-170 bounds to 24,576
+ * bytes: 64 for each owner.
+ */
+const BALANCES_PER_CALL = 350;
 
 /**
- * Token balances in atomic units at a block, the newest one by default, in the order of `owners`, in one eth_call.
+ * Token balances in atomic units at a block, the newest one by default, in the order of `owners`.
  * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readBalances(
@@ -17,7 +20,12 @@ export async function readBalances(
   at: { readonly blockNumber?: bigint } = {},
 ): Promise<readonly bigint[]> {
   const { abi, bytecode: code } = settlementLensArtifact;
-  const query = { abi, code, functionName: "accounts", args: [token, owners.slice(0, BALANCES_PER_CALL)] } as const;
-  const [, amounts] = await ask("the balances of payers", client.readContract({ ...query, ...at }));
+  const amounts: bigint[] = [];
+  for (let i = 0; i < owners.length; i += BALANCES_PER_CALL) {
+    const some = owners.slice(i, i + BALANCES_PER_CALL);
+    const query = { abi, code, functionName: "accounts", args: [token, some] } as const;
+    const [, found] = await ask("the balances of payers", client.readContract({ ...query, ...at }));
+    amounts.push(...found);
+  }
   return amounts;
 }

@@ -1,5 +1,5 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
-import { BALANCES_PER_CALL, readBalances } from "../../chain/facts/balances.ts";
+import { readBalances } from "../../chain/facts/balances.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import { OPEN_STATES } from "../../journal/ports/payments.ts";
 import { dispatch, hasRoom } from "../dispatch/dispatch.ts";
@@ -41,6 +41,8 @@ export type Work = {
 /** How far the clocks of several processes may be apart. Rows that waiters have missed are found by their time. */
 const CLOCK_SLACK_MS = 60_000;
 const PAGE = 1_000;
+/** Payers whose balances are read in one round. */
+const WATCHED_PAYERS = 800;
 /** How far back changes of open payments are searched. Each round checks a thousand of them. */
 const LEARNT_WITHIN_MS = 3_600_000;
 
@@ -193,7 +195,7 @@ export function startWork(port: WorkPort): Work {
 
   async function watchBalances(): Promise<void> {
     const byToken = new Map<string, ReturnType<Exposure["payers"]>>();
-    for (const one of port.exposure.payers(BALANCES_PER_CALL)) {
+    for (const one of port.exposure.payers(WATCHED_PAYERS)) {
       byToken.set(one.token, [...(byToken.get(one.token) ?? []), one]);
     }
     for (const payers of byToken.values()) {
