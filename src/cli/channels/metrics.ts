@@ -9,7 +9,7 @@ export type ServedMetrics = { readonly url: string; readonly close: () => Promis
 
 /**
  * Serves `GET /metrics`, and nothing else.
- * @throws UsageError if the address is not to be had.
+ * @throws UsageError if it cannot listen on the address.
  */
 export async function serveMetrics(
   metrics: KeeperMetrics,
