@@ -126,7 +126,7 @@ describe("tributary", () => {
         },
       });`;
     // One process for all of them: whichever command loads it, the process sees.
-    const { stdout } = await runModule(
+    const { stdout, stderr } = await runModule(
       `import { run } from "./src/cli/program.ts";
       import { commands } from "./scripts/commands.ts";
       const codes = [];
@@ -134,6 +134,7 @@ describe("tributary", () => {
       console.log(JSON.stringify(codes));`,
       { nodeOptions: [`--import=data:text/javascript,${encodeURIComponent(hooks)}`] },
     );
+    expect(stderr).to.equal("");
     expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).to.deep.equal(commands.map(() => 0));
   });
 

@@ -1,15 +1,20 @@
 import { once } from "node:events";
-import { currentRun } from "../process/surroundings.ts";
+import { currentRun, type Run } from "../process/surroundings.ts";
 import { fold, widthOf } from "./terminal.ts";
 
 export { type Column, formatTable } from "./table.ts";
 
+/** Runs that survive already: a process that runs several commands has the same streams for all of them. */
+const surviving = new WeakSet<Run>();
+
 /**
  * Keeps a command alive if its reader went away (`tributary settle … | head`): the command finishes its work unheard.
- * Call it once, before anything is printed.
+ * Call it before anything is printed.
  */
 export function surviveClosedOutput(): void {
   const run = currentRun();
+  if (surviving.has(run)) return;
+  surviving.add(run);
   for (const stream of [run.stdout, run.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;
