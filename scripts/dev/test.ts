@@ -6,7 +6,7 @@ import { randomInt } from "node:crypto";
 import { globSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 
-/** One more than there are cores for: many tests wait for blocks. */
+/** One more than two cores can keep busy, because many tests wait for blocks. */
 const LANES = 3;
 /** Folders whose tests take longest, longest first. They start first, so that the lanes end at about the same time. */
 const LONGEST = [

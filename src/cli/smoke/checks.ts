@@ -27,7 +27,7 @@ export async function examine(
   const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));
   if (failed.length === 0) return;
   throw new CommandError(`The doctor found what stops payments (${failed.length}); nothing was sent.`, EXIT.check, {
-    hint: "Mend what the lines above say, then run the command again.",
+    hint: "Fix what the lines above say, then run the command again.",
   });
 }
 
