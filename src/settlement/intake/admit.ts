@@ -25,11 +25,11 @@ import { verifySubmissions } from "./verify.ts";
 export type Submission = {
   readonly authorization: SignedAuthorization;
   readonly source?: string | undefined;
-  /** Who alone may hear its success, by a name that lasts. */
+  /** The lasting name of the only caller that may be told of its success. */
   readonly bringer?: string | undefined;
-  /** Whether it goes in a transaction of its own. */
+  /** Whether it gets its own transaction. */
   readonly alone?: boolean | undefined;
-  /** As the policy's, for this one. */
+  /** Replaces the policy's cap for this payment. */
   readonly payerOpenCap?: number | undefined;
   /**
    * The EIP-712 domain under which the caller has recovered the payer from the signature. If it is the token's, and the
@@ -38,32 +38,32 @@ export type Submission = {
   readonly recoveredUnder?: TokenDomain | undefined;
 };
 
-/** A call of a contract that is no payment. `key` names it: the same key means the same call. */
+/** A contract call that is not a payment. `key` names it: the same key means the same call. */
 export type CallSubmission = {
   readonly key: string;
   readonly to: Address;
   readonly data: Hex;
-  /** Explicit gas of the transaction; with a `proof`, of the call alone. */
+  /** Gas of the transaction; with a `proof`, of the call alone. */
   readonly gas: bigint;
   /** Lets the call share a transaction with others, see `Work`. */
   readonly proof?: LogProof | undefined;
-  /** Strangers who can make it fail behind a pre-flight that it passed, see `Work`. */
+  /** Strangers who can make it fail after it passed its pre-flight, see `Work`. */
   readonly signers?: readonly Address[] | undefined;
-  /** What it takes from a payer: it counts like a payment of theirs. */
+  /** What it takes from a payer. It counts like one of their payments. */
   readonly spends?: Spending | undefined;
-  /** As the policy's, for this one. */
+  /** Replaces the policy's cap for this call. */
   readonly payerOpenCap?: number | undefined;
-  /** Unix seconds after which it is not sent any more. */
+  /** Unix seconds after which it is no longer sent. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
-  /** Who alone may hear its success, by a name that lasts. */
+  /** The lasting name of the only caller that may be told of its success. */
   readonly bringer?: string | undefined;
 };
 
 /** What became of a submission. A refused one is not stored. */
 export type Admission = { readonly status: "accepted"; readonly row: PaymentRow; readonly isNew: boolean } | Refusal;
 
-/** Why a payment is not taken in. */
+/** Why a payment was not accepted. */
 export type Refusal = {
   readonly status: "refused";
   readonly reason: Reason;
@@ -80,9 +80,9 @@ export type IntakePort = {
   readonly client: ChainClient;
   readonly clock: Clock;
   readonly policy: EnginePolicy;
-  /** What payers owe and have. */
+  /** What payers have open, and their balances. */
   readonly exposure: Exposure;
-  /** Moves payments that are stored already. */
+  /** Moves stored payments to another state. */
   readonly apply: (transitions: readonly Transition[]) => Promise<readonly PaymentRow[]>;
 };
 
@@ -132,10 +132,10 @@ export async function admit(
     const accepted = rows[position];
     if (accepted === undefined) continue;
     answers[index] = { status: "accepted", ...accepted };
-    // What is remembered is what was submitted, which its caller has in memory anyway, rather than the journal's copy.
+    // Remembers the submitted object, which the caller keeps in memory anyway, and not the journal's copy.
     exposure.note({ ...accepted.row, work: payment.work });
   }
-  // What the payers have, for the watch over falling balances.
+  // The exposure watches for falling balances.
   for (const { token, payer, balance } of balances) {
     if (balance !== undefined) exposure.noteBalance(token, payer, balance);
   }
@@ -156,7 +156,7 @@ export async function findRefusal(port: IntakePort, submission: Submission): Pro
   return answer.status === "refused" ? answer : undefined;
 }
 
-/** Sorts the submissions for one token into those that are to be stored, and answers the others. */
+/** Returns those submissions for one token that are to be stored, and answers the others. */
 async function examine(
   port: IntakePort,
   group: readonly Entry[],
@@ -281,7 +281,7 @@ function hasSignature({ work }: PaymentRow, { signature }: SignedAuthorization):
   return work.kind === "authorization" && work.authorization.signature.toLowerCase() === signature.toLowerCase();
 }
 
-/** Puts payments back into the queue whose rejection may have passed, now that somebody asks for them again. */
+/** Queues rejected payments again if they were submitted again and the reason of the rejection may have passed. */
 async function tryAgain(
   { clock, apply }: IntakePort,
   admissions: (Admission | ChainUnavailableError)[],
@@ -305,7 +305,7 @@ async function tryAgain(
 }
 
 /**
- * Stores a call. It needs no signature of a payer: who calls this is trusted.
+ * Stores a call. It needs no payer's signature: the caller of this function is trusted.
  * @throws CallKeyError if the key names another call.
  */
 export async function admitCall(

@@ -4,8 +4,9 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { HistoryRow } from "../../journal/ports/payments.ts";
 
 /**
- * What became of a signed transaction. `waiting` is the last of a batch that is open, `replaced` one before it: either
- * may still be mined. Of a batch that is through, one is `mined`; the others never are, because they have its txNonce.
+ * What became of a signed transaction. While its batch is open, the last one is `waiting` and those before it are
+ * `replaced`: any of them may still be mined. Once one is `mined`, the others are `superseded`: they have the same
+ * txNonce, so they can never be mined. `txnonce-lost`: a transaction outside the batch used the txNonce.
  */
 export type AttemptFate = "waiting" | "replaced" | "mined" | "superseded" | "txnonce-lost";
 
@@ -17,17 +18,17 @@ export type TransactionAttempt = {
   readonly sender: Address;
   readonly txNonce: number;
   readonly kind: BatchKind;
-  /** The payments that it carries. A replacement may carry fewer than the one before it. */
+  /** The payments that it carries. A replacement may carry fewer than the transaction before it. */
   readonly paymentIds: readonly number[];
   readonly gas: bigint;
-  /** What is offered per gas, in wei. */
+  /** The fee offered per gas, in wei. */
   readonly maxFeePerGas: bigint;
   readonly maxPriorityFeePerGas: bigint;
   readonly signedAtMs: number;
   /** When it was last handed to a node; undefined before the first time. */
   readonly handedOutAtMs: number | undefined;
   readonly fate: AttemptFate;
-  /** Of the one that was mined. */
+  /** Undefined unless this one was mined. */
   readonly receipt: ReceiptRow | undefined;
 };
 
@@ -59,9 +60,9 @@ function fateOf({ state, receipt }: BatchRow, hash: Hex, isLast: boolean): Attem
 }
 
 /**
- * Every transaction that was signed while a payment was in its batch, oldest first: a payment that came back from one
- * batch went into another.
- * @param history The payment's, as the journal gives it.
+ * Every transaction of every batch that a payment was in, oldest first. A payment is in several batches if it went back
+ * to the queue.
+ * @param history The payment's history, as the journal gives it.
  */
 export async function readAttempts(
   journal: Pick<Journal, "batch">,

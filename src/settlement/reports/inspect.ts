@@ -25,7 +25,7 @@ import {
 import { dataFeeOf, shareOf } from "../outcome/receipt.ts";
 import { type LoggedBatch, readLoggedBatches, readLoggedSettlements } from "./inspectLogs.ts";
 
-/** One payment of an inspected transaction. What the logs do not tell is undefined. */
+/** One payment of an inspected transaction. A field is undefined if the logs do not tell it. */
 export type InspectedItem = {
   /** Position in its batch, from 0. */
   readonly index: number | undefined;
@@ -38,7 +38,10 @@ export type InspectedItem = {
   readonly gasShare: bigint | undefined;
 };
 
-/** What one call settled. `via`: the router's own calldata, the router's logs alone, or the token's. */
+/**
+ * What one call settled. `via` says where that was read: in the calldata of a call of the router, in the router's logs
+ * alone, in the calldata of a call of the token (`direct`), or in the token's logs alone.
+ */
 export type InspectedBatch = {
   readonly via: "router" | "router-logs" | "direct" | "token-logs";
   readonly token: Address | undefined;
@@ -51,9 +54,9 @@ export type InspectedBatch = {
 };
 
 export type InspectOptions = {
-  /** The transaction's. */
+  /** The hash of the transaction. */
   readonly hash: Hex;
-  /** The router to look for; the deployed one by default. Events of others are not believed. */
+  /** The router to look for; the deployed one by default. Events of other contracts are ignored. */
   readonly router?: Address;
 };
 
@@ -64,7 +67,7 @@ export type Inspection =
       readonly status: "pending";
       readonly from: Address;
       readonly txNonce: number;
-      /** What it offers per gas, in wei, and what the newest block charges: where that is more, it waits. */
+      /** The offer per gas and the newest block's base fee, in wei. The transaction waits while its offer is lower. */
       readonly maxFeePerGas: bigint;
       readonly baseFeePerGas: bigint;
     }
@@ -86,8 +89,8 @@ export type Inspection =
     };
 
 /**
- * Reads what a transaction carried and what became of each item, from its calldata and its own logs. Where another
- * contract called the router or the token, the logs alone tell: then of an item that failed only payer and nonce are
+ * Reads what a transaction carried and what became of each item, from its calldata and its own logs. If another
+ * contract called the router or the token, only the logs tell: then only the payer and the nonce of a failed item are
  * known.
  * @throws ChainUnavailableError if the node does not answer.
  */
@@ -131,7 +134,7 @@ export async function inspectSettlement(client: ChainClient, options: InspectOpt
   };
 }
 
-/** An item before the gas is shared. */
+/** An item whose share of the gas is not worked out yet. */
 type BareItem = Omit<InspectedItem, "gasShare">;
 type BareBatch = Omit<InspectedBatch, "items"> & { readonly items: readonly BareItem[] };
 
@@ -186,7 +189,7 @@ function routedBatch(call: SettleCall, receipt: TransactionReceipt, router: Addr
 }
 
 function fromLogs({ batchId, caller, attempted, settled, failed }: LoggedBatch, router: Address): BareBatch {
-  // Every other position than those of the failures has settled, in order, unless a call from elsewhere lies between.
+  // Settled items have the positions without a failure, in order, unless another call settled something in between.
   const failedAt = new Set(failed.map(({ index }) => index));
   const open = Array.from({ length: attempted }, (_, index) => index).filter((index) => !failedAt.has(index));
   const isCertain = open.length === settled.length;
@@ -245,7 +248,7 @@ function decodeCall(input: Hex, chainId: number): SettleCall | undefined {
   }
 }
 
-/** The authorization of a call of the token's own `transferWithAuthorization`, either overload. */
+/** The authorization in a direct call of the token's `transferWithAuthorization`, either overload. */
 function decodeTransfer(input: Hex, at: { chainId: number; token: Address }): SignedAuthorization | undefined {
   try {
     const { functionName, args } = decodeFunctionData({ abi: ierc3009Artifact.abi, data: input });

@@ -3,7 +3,7 @@ import { settlementRouterArtifact } from "../../contracts/SettlementRouter.ts";
 import { decodeRefusal, type Refusal } from "../../router/index.ts";
 
 /**
- * A settlement as a token's logs prove it: `AuthorizationUsed` with the `Transfer` of the same payer right behind it.
+ * A settlement that a token's logs prove: `AuthorizationUsed`, then at once a `Transfer` of the same payer.
  */
 export type LoggedSettlement = {
   readonly token: Address;
@@ -11,11 +11,11 @@ export type LoggedSettlement = {
   readonly to: Address;
   readonly value: bigint;
   readonly nonce: Hex;
-  /** The Transfer's. */
+  /** The index of the `Transfer` log. */
   readonly logIndex: number;
 };
 
-/** A router batch as its logs tell it. */
+/** A batch of the router, read from its logs. */
 export type LoggedBatch = {
   readonly caller: Address;
   readonly batchId: Hex;
@@ -36,7 +36,7 @@ const tokenEvents = parseAbi([
   "event Transfer(address indexed from, address indexed to, uint256 value)",
 ]);
 
-/** Every settlement that these logs prove, of any token, in their order. */
+/** Every settlement that these logs prove, of any token, in the order of the logs. */
 export function readLoggedSettlements(logs: readonly ReadableLog[]): LoggedSettlement[] {
   return logs.flatMap((log, at) => {
     const next = logs[at + 1];

@@ -16,13 +16,13 @@ import { sortOut } from "./sortOut.ts";
 
 export type QuoteOptions<Payment extends JobPayment = JobPayment> = SettlementPolicy & {
   readonly payments: readonly Payment[];
-  /** Who would send. It matters only if the sender is a payer too. */
+  /** The account that would send. It matters only if the sender is a payer too. */
   readonly sender?: Address;
-  /** Price of gas in wei; the chain's by default. */
+  /** Price per gas in wei; the chain's current price by default. */
   readonly gasPriceWei?: bigint;
   /** Price of one ether in millionths of a dollar. */
   readonly etherMicroUsd: bigint;
-  /** How far back to search for the transaction that used a nonce before. */
+  /** How many blocks back to search for the transaction that used a nonce. */
   readonly lookbackBlocks?: bigint;
   readonly onProgress?: (payments: number) => void;
 };
@@ -45,7 +45,7 @@ export type QuotedBatch = {
 /** Several transactions together. */
 export type QuoteTotal = { readonly transactions: number; readonly gas: bigint; readonly price: BatchPrice };
 
-/** What settling some payments would take, had it been done at `head`. */
+/** What settling some payments would cost at `head`. */
 export type SettlementQuote<Payment extends JobPayment = JobPayment> = {
   readonly head: Head;
   readonly routerUsed: boolean;
@@ -56,18 +56,18 @@ export type SettlementQuote<Payment extends JobPayment = JobPayment> = {
   readonly batches: readonly QuotedBatch[];
   readonly payments: number;
   readonly value: bigint;
-  /** All batches; undefined if there are none. */
+  /** The sum of all batches; undefined if there are none. */
   readonly total: QuoteTotal | undefined;
-  /** The same payments, each by a transaction of its own on the token. */
+  /** The same payments, each in its own transaction to the token; undefined if there are no batches. */
   readonly oneByOne: QuoteTotal | undefined;
-  /** How many of the payments are worth less than what settling one of them costs on average. */
+  /** How many of the payments are worth less than the average cost of settling one. */
   readonly belowCost: number;
-  /** What is in no batch and why, in the order of the input. */
+  /** The payments that are in no batch and why, in the order of the input. */
   readonly excluded: readonly PaymentResult<Payment>[];
 };
 
 /**
- * Plans a settlement, pre-flights every batch of it and prices it. Sends nothing and needs no key.
+ * Plans a settlement, pre-flights each of its batches and prices it. Sends nothing and needs no key.
  * @throws ChainUnavailableError if the node does not answer, PlanLimitsError if a limit is out of its range.
  */
 export async function quoteSettlement<Payment extends JobPayment>(
@@ -118,7 +118,7 @@ export async function quoteSettlement<Payment extends JobPayment>(
   };
 }
 
-/** Outcomes of what a plan leaves out. */
+/** The outcomes of the payments that a plan leaves out. */
 async function explainUnplanned(
   client: ChainClient,
   { plan, original }: PreparedSettlement,
@@ -170,7 +170,7 @@ function totalOf(batches: readonly QuotedBatch[], payments: number, value: bigin
   return { transactions: batches.length, gas, price: priceOf(gas, dataWei, payments, value, prices) };
 }
 
-/** Transactions whose data fee is worked out. Beyond that, an even sample stands for the rest. */
+/** At most about this many transactions have their data fee worked out. If there are more, an even sample is taken. */
 const DATA_FEE_SAMPLE = 2_000;
 
 function quoteOneByOne(

@@ -8,17 +8,17 @@ import { verifySubmissions } from "../intake/verify.ts";
 import { outcomeOfRefusal } from "../job/outcome.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome } from "../outcome/results.ts";
 
-/** Payments told apart before they are planned. */
+/** Payments sorted before they are planned. */
 export type SortedPayments = {
-  /** Those of the client's chain. Where several have one payer and nonce, each has a good signature. */
+  /** Payments on the client's chain. If several have the same payer and nonce, each has a good signature. */
   readonly mine: readonly SignedAuthorization[];
-  /** What is to be said of all others. */
+  /** The outcomes of all others. */
   readonly others: ReadonlyMap<JobPayment, PaymentOutcome>;
 };
 
 /**
- * Takes out what is for another chain, and what has the payer and nonce of another payment without that payer's
- * signature. Only payments that clash are verified: the pre-flight does it for the rest.
+ * Takes out payments for another chain, and payments that share payer and nonce with another one but lack the payer's
+ * signature. It verifies only payments that clash in this way: the pre-flight verifies the rest.
  * @throws ChainUnavailableError if the node does not answer.
  */
 export async function sortOut(client: ChainClient, payments: readonly JobPayment[]): Promise<SortedPayments> {
@@ -33,7 +33,7 @@ export async function sortOut(client: ChainClient, payments: readonly JobPayment
 }
 
 /**
- * By token, the payments whose payer and nonce another payment has too. Exact copies are no clash, they are duplicates.
+ * The payments that share payer and nonce with another one, by token. An exact copy does not clash: it is a duplicate.
  */
 function clashesByToken(
   payments: readonly JobPayment[],
@@ -88,7 +88,7 @@ async function takeOutForged(
       }
     }
   } catch (error) {
-    // A token that is none is the plan's to refuse.
+    // The plan refuses an address that is not a token.
     if (!(error instanceof ChainMismatchError)) throw error;
   }
 }

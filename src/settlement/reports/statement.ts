@@ -8,7 +8,8 @@ import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
 
 /**
- * One payment of a statement. Values in atomic units of the token; a share is its part of the gas of its transaction.
+ * One payment of a statement. Values are in atomic units of the token. A share is the payment's part of the gas or the
+ * fee of its transaction; a call's share is everything that the journal counts for it.
  */
 export type StatementLine = {
   readonly id: number;
@@ -36,26 +37,26 @@ export type StatementLine = {
   readonly source: string | undefined;
   readonly acceptedAtMs: number;
   readonly updatedAtMs: number;
-  /** What it is: a payment, or what a call does with channels; `call` is any other. */
+  /** A payment, or what a call does with channels; `call` is any other call. */
   readonly what: StatementKind;
-  /** Who is or will be paid; undefined if there are several, or none. */
+  /** The account that is or will be paid; undefined if there are several, or none. */
   readonly payee: Address | undefined;
   readonly channelIds: readonly Hex[];
 };
 
 export type StatementKind = "payment" | DecodedChannelCall["kind"] | "call";
 
-/** What a whole journal has settled and paid. */
+/** What a journal has settled, and what that cost. */
 export type StatementTotals = {
   readonly payments: number;
   readonly settled: number;
   /** By token, in atomic units. */
   readonly settledValue: ReadonlyMap<string, bigint>;
-  /** Calls about channels that settled, by what they did, and what that moved as far as it is known. */
+  /** Settled calls, by what they did, and the value that they moved as far as it is known. */
   readonly calls: ReadonlyMap<StatementKind, { readonly count: number; readonly value: bigint }>;
-  /** Of the settled payments. */
+  /** The sum over settled payments and calls. */
   readonly feeSharesWei: bigint;
-  /** Of all transactions: what no settled payment bears went to failed items, no-ops and other calls. */
+  /** The sum over all transactions. What is above `feeSharesWei` went to no-ops and to what did not settle. */
   readonly feesWei: bigint;
   readonly gasUsed: bigint;
   readonly transactions: number;
@@ -65,19 +66,19 @@ type BatchFacts = Pick<StatementLine, "kind" | "sender" | "txNonce">;
 
 const PER_PAGE = 1_000;
 const BATCHES_PER_PAGE = 20;
-/** Batches whose facts are remembered: payments of one batch have ids close to each other. */
+/** How many batches have their facts remembered. The payments of a batch have ids close to each other. */
 const REMEMBERED = 1_000;
 const WEI_PER_ETHER = 10n ** 18n;
 
 export type StatementOptions = {
-  /** Default: every chain of the journal. */
+  /** By default every chain of the journal. */
   readonly chainId?: number | undefined;
   /** Price of one ether in millionths of a dollar. */
   readonly etherMicroUsd: bigint;
 };
 
 /**
- * Every payment of a journal in the order in which they were accepted, a page at a time.
+ * Every payment of a journal in the order in which they were accepted. The journal is read a page at a time.
  * @throws JournalError if the journal cannot be read.
  */
 export async function* readStatement(
@@ -97,7 +98,7 @@ export async function* readStatement(
   }
 }
 
-/** Adds up lines as they pass, and at the end all transactions of the journal. */
+/** Adds up lines one by one, and at the end all transactions of the journal. */
 export function createStatementTotals(): {
   readonly add: (line: StatementLine) => void;
   readonly finish: (journal: Journal, chainId?: number) => Promise<StatementTotals>;
@@ -132,7 +133,7 @@ export function createStatementTotals(): {
   };
 }
 
-/** What all transactions of a journal took. */
+/** The fees and the gas of all transactions of a journal. */
 export async function readFees(journal: Journal, ofChain: number | undefined) {
   let [feesWei, gasUsed, transactions] = [0n, 0n, 0];
   for (const { chainId, sender } of await journal.senders(ofChain)) {
@@ -171,7 +172,7 @@ async function factsOf(
   return found;
 }
 
-/** What the journal noted of the transactions that calls were in, by their hashes. */
+/** The channel events that the journal noted in the calls' transactions, by transaction hash. */
 async function eventsOf(journal: Journal, rows: readonly PaymentRow[]): Promise<ReadonlyMap<string, ChannelEvent[]>> {
   const found = new Map<string, ChannelEvent[]>();
   const calls = rows.filter(({ work, evidence }) => work.kind === "call" && evidence.kind === "receipt");
@@ -236,8 +237,8 @@ function paymentTo(to: Address) {
 }
 
 /**
- * What a call about channels moved between whom: what its logs say of its own channels, in a transaction that it may
- * share.
+ * What a call about channels moved, from whom and to whom. Calls may share a transaction, so only the events of the
+ * call's own channels count.
  */
 function callTerms(
   chainId: number,

@@ -2,13 +2,13 @@ import { type Address, getAddress } from "viem";
 import { TributaryError } from "../../../errors.ts";
 
 /**
- * What a seller's money is up to. Atomic units of the token; gas and wei of what the journal's own transactions took
- * for it.
+ * A seller's money, in atomic units of the token, and the gas and the fee (in wei) that the journal's own transactions
+ * took for it.
  */
 export type EarningsAmounts = {
-  /** Settled payments, and what channels were charged: all of it is in one of the three columns after the next. */
+  /** Settled payments, and what channels were charged. All of it is unclaimed, unswept or paid out. */
   readonly earned: bigint;
-  /** Accepted payments that are not decided yet. They are earned once they settle. */
+  /** Accepted payments without an outcome yet. They are earned once they settle. */
   readonly onItsWay: bigint;
   /** Charged in channels and not claimed. */
   readonly unclaimed: bigint;
@@ -20,7 +20,7 @@ export type EarningsAmounts = {
   readonly feeWei: bigint;
 };
 
-/** One day of one payee, and of one merchant where payments are known to be a merchant's. */
+/** One day of one payee, and of one merchant if the payments are known to be a merchant's. */
 export type EarningsRow = EarningsAmounts & {
   /** Such as 2026-11-30, in UTC. */
   readonly day: string;
@@ -36,7 +36,7 @@ export type EarningsFilter = {
   readonly merchants?: readonly string[] | undefined;
 };
 
-/** A question that no statement answers. */
+/** A filter that makes no sense. */
 export class EarningsError extends TributaryError {
   override readonly name = "EarningsError";
 }
@@ -53,15 +53,15 @@ const NOTHING: EarningsAmounts = {
 const DAY_MS = 86_400_000;
 
 export type EarningsBook = {
-  /** @param day Its number since 1970. */
+  /** @param day Days since 1970-01-01, in UTC. */
   readonly add: (day: number, payee: Address, merchant: string | undefined, amounts: Partial<EarningsAmounts>) => void;
   readonly rows: () => readonly EarningsRow[];
   readonly totals: () => EarningsAmounts;
 };
 
 /**
- * Adds up amounts by day, payee and merchant, as far as the filter lets them in.
- * @throws EarningsError if a day of the filter is none.
+ * Adds up the amounts that pass the filter, by day, payee and merchant.
+ * @throws EarningsError if a day of the filter is not a date, or the first is after the last.
  */
 export function createEarningsBook({ since, until, payees, merchants }: EarningsFilter): EarningsBook {
   const first = since === undefined ? Number.NEGATIVE_INFINITY : dayNumber(since);
@@ -89,7 +89,7 @@ export function createEarningsBook({ since, until, payees, merchants }: Earnings
   };
 }
 
-/** The number of a day since 1970. @throws EarningsError if it is none. */
+/** Days from 1970-01-01 to a date. @throws EarningsError if it is not a date. */
 function dayNumber(text: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
   if (!Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)) return ms / DAY_MS;

@@ -20,25 +20,26 @@ type Part = { readonly day: number; amount: bigint };
 type Channel = {
   readonly receiver: Address;
   readonly unclaimed: bigint;
-  /** Since when something is, or it was last used. */
+  /** The day since when something is unclaimed; if unknown, the day of its last request. */
   readonly sinceDay: number;
-  /** In all; undefined if the server forgot the channel. */
+  /** The sum of all charges; undefined if the server forgot the channel. */
   readonly charged: bigint | undefined;
   readonly days: Part[];
 };
 
-/** What is not settled yet between what a receiver's channels were charged and what was claimed and swept for it. */
+/** A receiver's money that was claimed and is not yet matched with a sweep. */
 type Account = {
-  /** Claimed and not swept, by the days of the claims. */
+  /** Claimed and not swept, by the day of the claim. */
   readonly claims: Part[];
-  /** Claimed as the channels say, by claims that nobody read. */
+  /** Claimed according to the channels, but by claims that the journal has not read. */
   unread: bigint;
-  /** Charged before this journal kept days, and claimed by nothing that was read. */
+  /** Charged before this journal kept days, and not part of any claim that it has read. */
   earlier: bigint;
 };
 
 /**
- * Adds what channels were charged, and where that is: unclaimed, unswept or paid out. The oldest of each goes on first.
+ * Adds what channels were charged, and where that money is: unclaimed, unswept or paid out. The oldest charges count as
+ * claimed first, the oldest claims as swept first.
  */
 export async function addChannels(port: Port): Promise<void> {
   const { journal, chainId, token, book, merchantOf } = port;
@@ -76,8 +77,8 @@ export async function addChannels(port: Port): Promise<void> {
     const known = sum(days) > unclaimed ? sum(days) : unclaimed;
     const missing = known - unclaimed - sum(claims);
     if (missing > 0n) accountOf(receiver).unread += missing;
-    // A row may not yet say what was claimed a moment ago: no more than it was charged before its days began is older
-    // than they.
+    // The row may not know of the newest claims yet. So at most what the channel was charged before its days began
+    // counts as older than they are.
     const before = charged === undefined ? -missing : charged - known;
     let earlier = -missing < before ? -missing : before;
     if (before > 0n && charged !== undefined) accountOf(receiver).earlier += before - (earlier > 0n ? earlier : 0n);
@@ -152,8 +153,8 @@ async function readChannels({ journal, chainId, token }: Port): Promise<Readonly
 }
 
 /**
- * What a channel was claimed up to: as a keeper noted it, or the server, which knows of its own claims before any
- * keeper does.
+ * The total that was claimed from a channel: the larger of what a keeper and what the server noted. The server knows of
+ * its own claims before any keeper does.
  */
 function claimedOf({ claimed, record }: ChannelRow): bigint {
   const its = BigInt(record.totalClaimed);
@@ -173,7 +174,7 @@ async function readEvents({ journal, chainId, token }: Port): Promise<readonly C
   return events.sort((a, b) => Number(a.blockNumber - b.blockNumber) || a.logIndex - b.logIndex);
 }
 
-/** Takes an amount off the oldest parts, as far as they go; how much that was. */
+/** Takes an amount off the oldest parts, as far as they go. Returns how much it took. */
 function take(parts: Part[], amount: bigint): bigint {
   let rest = amount;
   for (let first = parts[0]; first !== undefined && rest > 0n; first = parts[0]) {

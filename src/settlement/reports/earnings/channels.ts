@@ -1,12 +1,12 @@
 import type { Hex } from "viem";
 import type { ChannelJournal, ChannelRow } from "../../../journal/ports/channels.ts";
 
-/** What was charged of a channel in all, in atomic units. */
+/** The sum of all charges of a channel, in atomic units. */
 export function chargedOf({ record }: Pick<ChannelRow, "record">): bigint {
   return BigInt(record.chargedCumulativeAmount);
 }
 
-/** What is charged and not claimed, as far as is known. */
+/** What is charged and not known to be claimed, in atomic units. */
 export function unclaimedOf(row: Pick<ChannelRow, "record" | "claimed">): bigint {
   const unclaimed = chargedOf(row) - row.claimed;
   return unclaimed > 0n ? unclaimed : 0n;
@@ -31,7 +31,7 @@ export async function* everyChannel(
   }
 }
 
-/** Everything that `read` gives, page by page, by ascending id. */
+/** Everything that `read` returns, a page at a time, by ascending id. */
 export async function* everyRow<Row extends { readonly id: number }>(
   read: (query: { readonly afterId: number; readonly limit: number }) => Promise<readonly Row[]>,
 ): AsyncGenerator<readonly Row[]> {

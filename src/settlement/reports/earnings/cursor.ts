@@ -1,9 +1,9 @@
-/** The name under which the journal has the block up to which a chain's channels were read. */
+/** The name of the journal's cursor for the last block whose channel logs were read on a chain. */
 export function channelCursor(chainId: number): string {
   return `channels:${chainId}`;
 }
 
-/** The name under which the journal has the first block of those that were read. */
+/** The name of the journal's cursor for the first of those blocks. */
 export function channelCursorStart(chainId: number): string {
   return `channels-from:${chainId}`;
 }

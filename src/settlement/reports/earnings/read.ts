@@ -18,7 +18,7 @@ import { settlementOf } from "./terms.ts";
 export type EarningsQuery = EarningsFilter & {
   readonly chainId: number;
   readonly token: Address;
-  /** Whose a payee is, where the journal does not say which merchant brought a payment. */
+  /** The merchant that a payee belongs to, for payments of which the journal does not know the merchant. */
   readonly merchantOf?: ((payee: Address) => string | undefined) | undefined;
 };
 
@@ -28,17 +28,17 @@ export type Earnings = {
   readonly token: Address;
   /** By day, payee and merchant. */
   readonly rows: readonly EarningsRow[];
-  /** Of these rows. */
+  /** The sums of these rows. */
   readonly totals: EarningsAmounts;
   /**
-   * What the chain's transactions of this journal took beside that: for payments that did not settle, for nothing at
-   * all, and for other tokens. Undefined if a filter leaves rows out.
+   * What else this journal's transactions took on the chain: for payments that did not settle, for no-ops, and for
+   * other tokens. Undefined if there is a filter.
    */
   readonly otherwise: Pick<EarningsAmounts, "gas" | "feeWei"> | undefined;
   /**
-   * Earned less unclaimed, unswept and paid out: 0 where the journal has read all claims and sweeps of its channels.
-   * Above 0, some were before the blocks that a keeper read; below 0, money was swept that came through channels that
-   * the journal does not know. Undefined if a filter leaves rows out.
+   * Earned minus unclaimed, unswept and paid out: 0 if the journal has read all claims and sweeps of its channels.
+   * Above 0, some are older than the blocks that a keeper read; below 0, a sweep paid money from channels that the
+   * journal does not know. Undefined if there is a filter.
    */
   readonly difference: bigint | undefined;
 };
@@ -52,16 +52,19 @@ type Context = Required<Pick<EarningsQuery, "chainId" | "token">> & {
 const PAID_STATES = ["settled", "settled-elsewhere", "already-used"] as const;
 
 /**
- * What was earned in a token, by day, payee and merchant, over batches and channels, out of the journal alone. Each
- * amount is in the row of the day on which it came where it is:
- * - earned: the payment settled, the channel was charged;
- * - on its way: the payment was accepted; unclaimed: charged; unswept: claimed. These are as of now;
- * - paid out: the payment settled, the sweep was mined. Gas and fee are on the day of what they were for.
+ * What was earned in a token, by day, payee and merchant, in batches and in channels. It reads the journal alone. The
+ * day of an amount is that of an event:
+ * - earned: the payment settled, or the channel was charged;
+ * - on its way: the payment was accepted;
+ * - unclaimed: the channel was charged;
+ * - unswept: the charges were claimed;
+ * - paid out: the payment settled, or the sweep was mined;
+ * - gas and fee: the payment settled, or the call was mined.
  *
- * Over all days, earned = unclaimed + unswept + paid out, as far as a keeper of this journal made or read the claims
- * and sweeps on the chain. What a channel was charged before this journal kept days is earned on the day of its claim,
- * or of its sweep.
- * @throws EarningsError if a day of the filter is none.
+ * On its way, unclaimed and unswept are as of now. Over all days, earned = unclaimed + unswept + paid out, provided
+ * that a keeper of this journal made or read the claims and sweeps on the chain. What a channel was charged before this
+ * journal kept days counts as earned on the day of its claim or its sweep.
+ * @throws EarningsError if a day of the filter is not a date, or the first is after the last.
  */
 export async function readEarnings(journal: Journal, query: EarningsQuery): Promise<Earnings> {
   const { chainId, token, merchantOf = () => undefined } = query;
@@ -110,7 +113,7 @@ async function addPayments(context: Context): Promise<void> {
   }
 }
 
-/** Gas and fee of a call about channels, shared out among the payees by the channels of each. */
+/** Shares the gas and the fee of a call about channels equally among its channels, and books them for their payees. */
 function addCall({ chainId, token, book, merchantOf }: Context, row: PaymentRow, day: number): void {
   const { work, evidence, bringer } = row;
   const call = work.kind === "call" && evidence.kind === "receipt" ? decodeChannelCall(chainId, work) : undefined;
@@ -124,13 +127,13 @@ function addCall({ chainId, token, book, merchantOf }: Context, row: PaymentRow,
   }
 }
 
-/** A whole in so many parts, which add up to it. */
+/** Splits an amount into parts that differ by 1 at most and add up to it. */
 function sharesOf(whole: bigint, parts: number): bigint[] {
   const count = BigInt(parts);
   return Array.from({ length: parts }, (_, i) => (whole * BigInt(i + 1)) / count - (whole * BigInt(i)) / count);
 }
 
-/** The merchant who brought a payment: its id, before a colon where an Idempotency-Key follows. */
+/** The id of the merchant who brought a payment. If an Idempotency-Key follows, a colon is between them. */
 function merchantIn(bringer: string | undefined): string | undefined {
   return bringer?.split(":", 1)[0];
 }

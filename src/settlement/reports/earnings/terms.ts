@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 import type { PaymentRow } from "../../../journal/ports/payments.ts";
 
-/** A settlement as the token's logs prove it, or as a row claims it. */
+/** A settlement that the token's logs prove, or that a row reports. */
 export type Settlement = {
   readonly from: Address;
   readonly to: Address;
@@ -11,7 +11,7 @@ export type Settlement = {
   readonly transactionHash: Hex;
 };
 
-/** What a row claims to have been settled in a token, by this journal or by somebody else; undefined if nothing was. */
+/** The settlement that a row reports in a token, by this journal or by somebody else; undefined if there was none. */
 export function settlementOf({ work, evidence, state }: PaymentRow, token: Address): Settlement | undefined {
   if (work.kind !== "authorization" || work.authorization.token.toLowerCase() !== token.toLowerCase()) return undefined;
   const { from, to, value, nonce } = work.authorization;

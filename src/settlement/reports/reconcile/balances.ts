@@ -8,8 +8,8 @@ const ACCOUNTS_PER_CALL = 800;
 const PARTIES_PER_QUERY = 100;
 
 /**
- * Token balances before and after a block range. Undefined if the node has no state of one of its ends: full nodes keep
- * that of the last blocks only.
+ * Token balances before and after a block range. Undefined if the node does not have the state of both ends: full nodes
+ * keep the state of the last blocks only.
  */
 export async function readBalances(
   client: ChainClient,
@@ -35,7 +35,7 @@ export async function readBalances(
   return balances;
 }
 
-/** Adds every transfer from and to the ledger's accounts in the range. */
+/** Adds every transfer from or to the ledger's accounts in the range. */
 export async function addFlows(client: ChainClient, token: Address, range: BlockRange, ledger: Ledger): Promise<void> {
   const accounts = ledger.addresses();
   for (let i = 0; i < accounts.length; i += PARTIES_PER_QUERY) {

@@ -9,7 +9,7 @@ import { chargedOf, everyChannel, everyRow } from "../earnings/channels.ts";
 import { channelCursor } from "../earnings/cursor.ts";
 import { noTallies, type Side, type Tally } from "./ledger.ts";
 
-/** Something that the channel contract did and only one side knows, or that the journal has not read yet. */
+/** An event of the channel contract that only one side knows, or that the journal has not read yet. */
 export type ChannelDifference = Pick<ChannelEvent, "kind" | "channelId" | "receiver" | "amount"> & {
   readonly side: Exclude<Side, "matched">;
   readonly blockNumber: bigint;
@@ -24,25 +24,25 @@ export type ReceiverState = {
   /** Claimed and not swept on the chain, now. */
   readonly unswept: bigint;
   /**
-   * Claimed in the range on the chain through channels that the journal does not know. Zero where all is well;
-   * undefined if the node does not have the state of one end of the range.
+   * Claimed in the range on the chain through channels that the journal does not know. Zero if all is well; undefined
+   * if the node does not have the state of both ends of the range.
    */
   readonly unknownClaims: bigint | undefined;
 };
 
-/** The journal's channels against the chain's. */
+/** The journal's channels compared with the chain's. */
 export type ChannelReconciliation = {
   readonly claims: Readonly<Record<Side, Tally>>;
   readonly sweeps: Readonly<Record<Side, Tally>>;
   /** Refunds and withdrawals. */
   readonly givenBack: Readonly<Record<Side, Tally>>;
   readonly receivers: readonly ReceiverState[];
-  /** Of all receivers. */
+  /** The sum over all receivers, as is `unswept`. */
   readonly unclaimed: bigint;
   readonly unswept: bigint;
-  /** The first of them; the tallies count all. */
+  /** The first differences; the tallies count all. */
   readonly differences: readonly ChannelDifference[];
-  /** What does not agree. Zero is what it must be. */
+  /** How many events and receivers do not agree. It must be zero. */
   readonly drift: number;
 };
 
@@ -55,8 +55,8 @@ type Query = BlockRange & {
 const GROUPS = { claim: "claims", sweep: "sweeps", refund: "givenBack", withdrawal: "givenBack" } as const;
 
 /**
- * Compares what the journal noted of claims, sweeps, refunds and withdrawals in a block range with the contract's logs,
- * and the receivers' accounts with both. Undefined if the journal has no channels in the token.
+ * Compares the claims, sweeps, refunds and withdrawals that the journal noted in a block range with the contract's
+ * logs, and the receivers' claimed totals with those logs. Undefined if the journal has no channels in the token.
  * @throws ChainUnavailableError if the node does not answer.
  */
 export async function reconcileChannels(

@@ -2,17 +2,17 @@ import { type Address, getAddress } from "viem";
 
 export type Tally = { readonly count: number; readonly value: bigint };
 
-/** The four ways in which a settlement may be known. */
+/** Who knows of a settlement. `undecided`: the chain has it, and the journal may still learn of it. */
 export type Side = "matched" | "onlyInJournal" | "onlyOnChain" | "undecided";
 
 /** One payer or payee. Values in atomic units. */
 export type Party = { readonly address: Address } & { readonly [side in Side]: Tally } & {
-  /** Undefined if the node did not have it. */
+  /** Undefined if the node did not have the state of both ends of the range, as is `balanceAfter`. */
   readonly balanceBefore: bigint | undefined;
   readonly balanceAfter: bigint | undefined;
   /**
-   * What the account has at the end beyond what the journal and all its other transfers make it. Zero where all is
-   * well.
+   * The final balance minus the balance that the journal's settlements and all other transfers add up to. Zero if all
+   * is well; undefined if a balance is.
    */
   readonly drift: bigint | undefined;
 };
@@ -28,7 +28,7 @@ export type Ledger = {
   readonly party: (role: Role, address: Address) => void;
   readonly total: (side: Side) => Tally;
   readonly addresses: () => Address[];
-  /** What the chain's transfers, of whatever kind, brought an account and took from it. */
+  /** Adds a transfer on the chain, of any kind. `change` is negative if it took from the account. */
   readonly flow: (address: Address, change: bigint) => void;
   readonly finish: (balances: Balances | undefined) => {
     readonly payees: readonly Party[];
@@ -88,7 +88,7 @@ export function createLedger(): Ledger {
     },
   };
 
-  /** All transfers that the chain shows, but with the journal's settlements in the place of the chain's. */
+  /** The sum of all transfers on the chain, with the journal's settlements in place of the chain's. */
   function expectedChange(address: Address): bigint {
     const received = roles.payee.get(address);
     const spent = roles.payer.get(address);
@@ -100,7 +100,7 @@ function journalBeyondChain(tallies: Tallies | undefined): bigint {
   return tallies === undefined ? 0n : tallies.onlyInJournal.value - tallies.onlyOnChain.value;
 }
 
-/** Nothing on any side, to be added to. */
+/** Tallies of zero, to add to. */
 export function noTallies(): Tallies {
   const none = () => ({ count: 0, value: 0n });
   return { matched: none(), onlyInJournal: none(), onlyOnChain: none(), undecided: none() };

@@ -12,10 +12,10 @@ import { createLedger, type Party, type Tally } from "./ledger.ts";
 export type ReconcileOptions = {
   readonly journal: Journal;
   readonly token: Address;
-  /** Both included. */
+  /** The first and the last block, both included. */
   readonly fromBlock: bigint;
   readonly toBlock: bigint;
-  /** Only payments to these; by default to every payee of the journal. */
+  /** Compares payments to these only; by default to every payee of the journal. */
   readonly payees?: readonly Address[] | undefined;
   readonly onProgress?: (progress: { readonly block: bigint; readonly settlements: number }) => void;
 };
@@ -29,11 +29,11 @@ export type Difference = {
   readonly nonce: Hex;
   readonly blockNumber: bigint;
   readonly transactionHash: Hex | undefined;
-  /** What the journal says of this payer and nonce; undefined if it knows none. */
+  /** The journal's first row with this payer and nonce; undefined if there is none. */
   readonly journal: { readonly id: number; readonly state: PaymentRow["state"] } | undefined;
 };
 
-/** The journal and the chain compared, for payments of one token to some payees in a block range. */
+/** The journal compared with the chain, for payments of one token to some payees in a block range. */
 export type Reconciliation = {
   readonly chainId: number;
   readonly token: Address;
@@ -42,17 +42,17 @@ export type Reconciliation = {
   readonly matched: Tally;
   readonly onlyInJournal: Tally;
   readonly onlyOnChain: Tally;
-  /** On the chain, and still on its way in the journal: an engine that runs will conclude it. */
+  /** On the chain, but still open in the journal: a running engine will conclude it. */
   readonly undecided: Tally;
   readonly payees: readonly Party[];
   readonly payers: readonly Party[];
-  /** The first of them; the tallies count all. */
+  /** The first differences; the tallies count all. */
   readonly differences: readonly Difference[];
   /** Claims, sweeps and refunds; undefined if the journal has no channels in the token. */
   readonly channels: ChannelReconciliation | undefined;
   /** Whether the node had the balances of both ends of the range. */
   readonly balancesChecked: boolean;
-  /** Settlements, balances, claims, sweeps and refunds that do not agree. Zero is what it must be. */
+  /** How many settlements, balances, claims, sweeps and refunds do not agree. It must be zero. */
   readonly drift: number;
 };
 
@@ -62,8 +62,8 @@ const PARTIES_PER_QUERY = 100;
 const SHOWN_DIFFERENCES = 100;
 
 /**
- * Compares what the journal says was settled with the token's own logs and balances. The chain is read in pieces and
- * the journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
+ * Compares the settlements of the journal with the token's own logs and balances. It reads the chain in pieces and the
+ * journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
  * @throws ChainUnavailableError if the node does not answer.
  */
 export async function reconcile(client: ChainClient, query: ReconcileOptions): Promise<Reconciliation> {
@@ -158,7 +158,7 @@ export async function reconcile(client: ChainClient, query: ReconcileOptions): P
   }
 }
 
-/** The transfers that an `AuthorizationUsed` of their payer lies right before. */
+/** The transfers whose log follows an `AuthorizationUsed` of their payer at once. */
 async function pairWithUses(
   client: ChainClient,
   token: Address,
@@ -181,7 +181,7 @@ async function pairWithUses(
   });
 }
 
-/** Whether a row says that this very settlement took place. A nonce that a variant used is known by its transaction. */
+/** Whether a row reports this settlement. If a variant used the row's nonce, the transaction is compared alone. */
 function knows(row: PaymentRow, settlement: Settlement): boolean {
   const { evidence, work } = row;
   if (work.kind !== "authorization") return false;
@@ -228,7 +228,7 @@ async function readPayees(journal: Journal, chainId: number, token: Address): Pr
   }
 }
 
-/** A set of numbers at one bit for each. */
+/** A set of numbers that takes one bit for each. */
 function createBits(): { readonly add: (id: number) => void; readonly has: (id: number) => boolean } {
   let bytes = new Uint8Array(1_024);
   return {
