@@ -11,7 +11,7 @@ import { widthOf } from "./output/terminal.ts";
 import { type ExitCode, exitCodesHelp } from "./process/exitCodes.ts";
 import { currentRun, inRun, type Surroundings } from "./process/surroundings.ts";
 
-/** A command of `tributary`. Its code is loaded only when it is asked for. */
+/** A command of `tributary`. Its code is loaded only when the command is used. */
 export type CommandEntry = {
   readonly name: string;
   /** One line for `tributary --help`. */
@@ -21,15 +21,15 @@ export type CommandEntry = {
   readonly isMain?: true;
   /** Whether an argument may be a 32-byte hash, which looks like a private key. */
   readonly takesHash?: true;
-  /** Whether Node 20 will do: the command opens no journal and starts no Hardhat. */
+  /** Whether Node 20 is enough: the command opens no journal and starts no Hardhat. */
   readonly runsOnNode20?: true;
-  /** Whether it may hold much, and garbage is better collected sooner. */
+  /** Whether it may hold much in memory, so garbage is collected sooner. */
   readonly holdsMuch?: true;
 };
 
 /**
  * Runs the command line `argv` (without the program's name) and resolves with its exit code.
- * @param around What it has instead of this process's streams, environment and signals.
+ * @param around Replaces this process's streams, environment and signals.
  */
 export function run(
   argv: readonly string[],
@@ -65,7 +65,7 @@ export function askedCommand(argv: readonly string[], commands: readonly Command
 
 const OTHERS = "More commands:";
 
-/** The program with the code of the command `asked`; of the others only what `--help` and suggestions need. */
+/** The program with the code of the command `asked`, and only the names and summaries of the others. */
 async function buildProgram(asked: string | undefined, commands: readonly CommandEntry[]): Promise<Command> {
   const program = new Command("tributary")
     .description("Settle many signed USDC micropayments in few transactions.")
@@ -75,7 +75,7 @@ async function buildProgram(asked: string | undefined, commands: readonly Comman
   program.commandsGroup(OTHERS).helpCommand("help [command]");
   for (const { name, summary, load, isMain, runsOnNode20 } of commands) {
     const command = name === asked ? await load() : new Command(name);
-    // Before the command asks for a passphrase or reads a long file; --help is there on any Node.
+    // Checked before the command asks for a passphrase or reads a long file. --help works on any Node.
     if (runsOnNode20 !== true) command.hook("preAction", () => requireNewNode(name));
     program.addCommand(command.summary(summary).helpGroup(isMain === true ? "Commands to start with:" : OTHERS));
     if (name === asked) command.addHelpText("after", exitCodesHelp);
@@ -84,13 +84,13 @@ async function buildProgram(asked: string | undefined, commands: readonly Comman
   return program;
 }
 
-/** @throws UsageError under a Node without what journals and Hardhat need. */
+/** @throws UsageError if this Node lacks what journals and Hardhat need. */
 function requireNewNode(command: string): void {
   const tooOld = nodeTooOld(`tributary ${command}`);
   if (tooOld !== undefined) throw new UsageError(tooOld.shortMessage, tooOld);
 }
 
-/** Settings that commander does not hand down to commands that are built elsewhere. */
+/** Settings that commander does not pass on to commands built elsewhere. */
 function prepare(command: Command): void {
   const { stdout, stderr, env } = currentRun();
   command.exitOverride();
@@ -111,7 +111,7 @@ function prepare(command: Command): void {
   for (const child of command.commands) prepare(child);
 }
 
-/** A default that help cannot show by itself, since JSON has no bigints, in the unit that the option is given in. */
+/** The text of a bigint default, in the option's own unit. Commander shows defaults as JSON, which has no bigints. */
 function describeDefault({ defaultValue, parseArg }: Option): string | undefined {
   if (typeof defaultValue !== "bigint") return undefined;
   if (parseArg === usdcAmount) return formatAmount(defaultValue, 6);

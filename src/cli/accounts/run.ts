@@ -70,7 +70,7 @@ function leaseJson(lease: HeldLease) {
   return { owner, ...where, takenAt: time(takenAtMs), ttlMs, renewedAgoMs: silentForMs, held: isRenewed(lease) };
 }
 
-/** Whether the lease was renewed within its life, by the database's clock. */
+/** Whether the lease was renewed before it ran out, by the database's clock. */
 function isRenewed({ silentForMs, ttlMs }: HeldLease): boolean {
   return silentForMs < ttlMs;
 }

@@ -63,7 +63,7 @@ async function runSweep(options: KeeperCommandOptions & { readonly receiver?: re
   if (report.failed.length > 0) currentRun().exitCode = EXIT.unknown;
 }
 
-/** `channels refund`: gives a payer back what is not earned. */
+/** `channels refund`: gives a payer back what was not charged. */
 export function refundCommand(): Command {
   return withKeeperOptions(new Command("refund"))
     .description(`Claim a channel and give the payer back the rest of it, in one transaction. ${BESIDE}`)

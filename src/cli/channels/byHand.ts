@@ -53,7 +53,7 @@ export async function carryOut<Task extends KeeperTask>(
   }
 }
 
-/** If interrupted, it withdraws what no keeper has taken yet. */
+/** Asks a keeper through the journal. If interrupted, it withdraws the task unless a keeper has taken it. */
 async function asked(journal: Journal, chainId: number, task: KeeperTask): Promise<KeeperAnswer | undefined> {
   const stop = new AbortController();
   const end = () => stop.abort();

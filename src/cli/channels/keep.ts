@@ -116,7 +116,7 @@ async function runKeep(options: Options): Promise<void> {
       if (options.json === true) printJson({ waiting });
       else printLine(waiting.message);
     },
-    // Alerts are already on stderr. Readers of JSON lines get them among those, too.
+    // Alerts are on stderr already. With --json they are among the JSON lines too.
     ...(options.json === true ? { onAlert: (alert) => printJson({ alert }) } : {}),
   });
   let served: ServedMetrics | undefined;
@@ -146,7 +146,7 @@ async function tell(asked: Promise<KeeperStatus>, isJson: boolean): Promise<void
   try {
     status = await asked;
   } catch {
-    // The keeper itself says that no node answers.
+    // The keeper itself reports that no node answers.
     notice("notice: the node does not answer, so there is no status");
     return;
   }

@@ -8,7 +8,7 @@ import { UsageError } from "../exit/errors.ts";
 export type ServedMetrics = { readonly url: string; readonly close: () => Promise<void> };
 
 /**
- * Serves `GET /metrics`, and nothing else.
+ * Serves `GET /metrics` and nothing else.
  * @throws UsageError if it cannot listen on the address.
  */
 export async function serveMetrics(
@@ -42,7 +42,7 @@ async function answer(metrics: KeeperMetrics, response: ServerResponse): Promise
     const { contentType, body } = await metrics.render();
     response.writeHead(200, { "content-type": contentType }).end(body);
   } catch {
-    // The keeper says by itself what is wrong.
+    // The keeper itself reports what is wrong.
     response.writeHead(503).end();
   }
 }

@@ -64,7 +64,7 @@ export function withKeeperOptions(command: Command): Command {
     .addOption(jsonOption());
 }
 
-/** Parser of a percentage with at most one decimal, into thousandths. */
+/** Reads a percentage with at most one decimal, into thousandths. */
 export function percent(text: string): bigint {
   const match = /^([0-9]{1,5})(?:\.([0-9]))?$/.exec(text);
   const permille = match === null ? 0n : BigInt(match[1] ?? 0) * 10n + BigInt(match[2] ?? 0);
@@ -80,7 +80,7 @@ export type OpenKeeper = {
   readonly close: () => Promise<void>;
 };
 
-/** Opens journal, engine and keeper. Its engine waits a moment for calls to share a transaction. */
+/** Opens journal, engine and keeper. The engine waits a moment, so that calls can share a transaction. */
 export async function openKeeper(
   options: KeeperCommandOptions,
   how: {
@@ -144,7 +144,7 @@ export async function openKeeper(
 
 const ENGINE_POLICY = { lingerMs: 300, pollMs: 250 } as const;
 
-/** The receiver authorizers' keys: from the keystores that were named, else from the environment. There may be none. */
+/** The receiver authorizers' keys: from the keystores named, else from the environment. There may be none. */
 async function authorizers(files: readonly string[] | undefined): Promise<LocalAccount[]> {
   if (files === undefined) {
     const key = authorizerKeyFromEnvironment();

@@ -12,12 +12,12 @@ export function channelId(text: string): Hex {
   throw new InvalidArgumentError("Write a channel's id: 0x and 64 hex digits.");
 }
 
-/** The same, of an argument that may be repeated. */
+/** Like {@link channelId}, for an argument that may be repeated. */
 export function channelIds(text: string, earlier: readonly Hex[] | undefined): readonly Hex[] {
   return [...(earlier ?? []), channelId(text)];
 }
 
-/** What a keeper's call did, in lines: the sum first, then each channel. */
+/** What a keeper's call did, line by line: the sum first, then each channel. */
 export function describeActivity(activity: KeeperActivity): string[] {
   const { kind, payee, amount, channels, transaction, feeWei } = activity;
   const verb = { claimed: "claimed for", swept: "swept to", refunded: "given back to payers of" }[kind];
@@ -27,7 +27,7 @@ export function describeActivity(activity: KeeperActivity): string[] {
   ];
 }
 
-/** What is up with a channel, in a word. */
+/** The state of a channel, in a word or two. */
 export function stateOf({ withdrawal, fault, isDeleted, record }: ChannelRow, nowMs: number): string {
   if (withdrawal !== undefined) return "withdrawing";
   if (fault !== undefined) return "bad voucher";
@@ -35,7 +35,7 @@ export function stateOf({ withdrawal, fault, isDeleted, record }: ChannelRow, no
   return isDeleted ? "closed" : "open";
 }
 
-/** A channel as JSON, without the voucher's signature, which `export` writes. */
+/** A channel as JSON, without the voucher's signature: `export` writes that. */
 export function channelJson(row: ChannelRow, nowMs: number) {
   const { record, claimed, withdrawal, fault, unclaimedSinceMs } = row;
   const { payer, payerAuthorizer, receiver, receiverAuthorizer, token, withdrawDelay, salt } = record.channelConfig;

@@ -22,7 +22,7 @@ export type ConnectOptions = {
 
 /**
  * Connects to the node of a command.
- * @throws UsageError if it is on another chain than `--network` says; ChainUnavailableError if it does not answer.
+ * @throws UsageError if it is not on the chain that `--network` names; ChainUnavailableError if it does not answer.
  */
 export async function connect({ rpcUrl, rpcTimeout, network }: ConnectOptions): Promise<ChainClient> {
   try {
@@ -37,7 +37,7 @@ export async function connect({ rpcUrl, rpcTimeout, network }: ConnectOptions): 
 }
 
 /**
- * Refuses a file in which no payment is for the node's chain: either the node is wrong, or the file.
+ * Refuses a file without any payment for the node's chain: the wrong node or the wrong file was named.
  * @throws UsageError naming both chains.
  */
 export function requireSomeOn(client: ChainClient, payments: readonly JobPayment[]): void {

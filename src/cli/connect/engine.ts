@@ -6,7 +6,7 @@ import type { EnginePolicyOptions } from "../../settlement/policy.ts";
 import { address, gwei, httpUrl, integer, usdcAmount } from "../options/options.ts";
 import { notice, toJson } from "../output/output.ts";
 
-/** What an operator decides about an engine on the command line. */
+/** What an operator decides about the engine on the command line. */
 export type PolicyOptions = {
   readonly maxGas?: number;
   readonly maxFee?: bigint;
@@ -45,10 +45,10 @@ export function withPolicyOptions(command: Command): Command {
     );
 }
 
-/** Ends the description of an option whose default differs from network to network. */
+/** Ends the description of an option whose default depends on the network. */
 const USUAL = " (default: by network)";
 
-/** What `--max-fee` and `--max-tip` say about fees. */
+/** The fee policy of `--max-fee` and `--max-tip`. */
 export function feesOf({ maxFee, maxTip }: Pick<PolicyOptions, "maxFee" | "maxTip">): EnginePolicyOptions["fees"] {
   return {
     ...(maxFee === undefined ? {} : { ceilingWei: maxFee }),
@@ -82,7 +82,7 @@ export function nodeOption(): Option {
   );
 }
 
-/** Connects to the further nodes; one that does not answer or is on another chain is left out, with a notice. */
+/** Connects to the further nodes. One that does not answer, or is on another chain, is left out with a notice. */
 export async function connectNodes(client: ChainClient, urls: readonly string[] = []): Promise<ChainClient[]> {
   const nodes = await Promise.all(
     urls.map(async (url) => {
@@ -97,7 +97,7 @@ export async function connectNodes(client: ChainClient, urls: readonly string[] 
   return nodes.filter((node) => node !== undefined);
 }
 
-/** Warnings and errors of the engine on stderr, at most one of a kind in ten seconds; with `debug` everything. */
+/** Logs warnings and errors to stderr, the same message at most once in ten seconds; with `debug`, everything. */
 export function stderrLogger(debug: boolean): Logger {
   const saidAt = new Map<string, number>();
   const say = (level: string, message: string, fields?: Readonly<Record<string, unknown>>): void => {

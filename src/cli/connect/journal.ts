@@ -19,8 +19,8 @@ export function journalOption(): Option {
 }
 
 /**
- * Opens the journal for a command that only reads it or asks for changes: it must be there already.
- * @throws UsageError if it is not, or cannot be opened.
+ * Opens the journal for a command that only reads it or asks for changes: it must exist.
+ * @throws UsageError if it does not exist or cannot be opened.
  */
 export async function openExistingJournal({ journal }: JournalOption): Promise<Journal> {
   const path = journal ?? DEFAULT_JOURNAL_PATH;
@@ -29,14 +29,14 @@ export async function openExistingJournal({ journal }: JournalOption): Promise<J
       hint: "Name it with --journal (or DATABASE_URL), or run tributary settle first, which makes one.",
     });
   }
-  // A command that only reads does not wait for a large file to be checked.
+  // A command that only reads does not wait for the check of a large file.
   return openNamedJournal(journal, { check: false });
 }
 
 /**
- * Opens a journal, and makes it if there is none. If a journal cannot be used just now, or is damaged, the command ends
- * with exit code 1.
- * @throws UsageError if the address is malformed, or the journal is another program's or a newer version's.
+ * Opens a journal, and makes it if there is none. If the journal cannot be used now, or is damaged, the error is not a
+ * UsageError, so the command ends with exit code 1.
+ * @throws UsageError if the address is malformed, or another program or a newer version made the journal.
  */
 async function openNamedJournal(journal: string | undefined, options: JournalOptions = {}): Promise<Journal> {
   try {
@@ -58,10 +58,10 @@ export async function withJournal<T>(options: JournalOption, work: (journal: Jou
 }
 
 /**
- * Opens the journal for an engine, makes it where there is none, and binds it to the chain: an engine that took one
- * chain's journal to another would wait for transactions that nobody knows. A local chain begins anew with each start, so
- * there the default journal of the one before is put aside.
- * @throws UsageError if it cannot be opened, or is of another chain.
+ * Opens the journal for an engine, makes it if there is none, and binds it to the chain: on another chain, an engine
+ * would wait for transactions that nobody knows. A local chain begins anew with each start, so there the previous
+ * chain's default journal is put aside.
+ * @throws UsageError if it cannot be opened, or belongs to another chain.
  */
 export async function openEngineJournal(
   { journal: address, rpcUrl }: JournalOption & { readonly rpcUrl: string },
@@ -80,8 +80,8 @@ export async function openEngineJournal(
     if (address !== undefined || !isLocal || !wasLocal) throw otherChain(address, client, bound);
     await requireUnused(journal);
     await journal.close();
-    // Another process that started at the same time may have put the file aside. What is there now is in use and the
-    // new chain's.
+    // Another process that started at the same time may have put the file aside already. The file that is there now
+    // belongs to the new chain, and is in use.
     if (before === defaultFile()) {
       const aside = putAside(bound);
       notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
@@ -93,7 +93,10 @@ export async function openEngineJournal(
   }
 }
 
-/** Where a journal notes that its chain is a local one: a real network has the same id, and its journal is never put aside. */
+/**
+ * The cursor that marks a journal of a local chain. A real network may have the same id; its journal is never put
+ * aside.
+ */
 function localCursor(client: ChainClient): string {
   return `local:${client.chain.id}`;
 }
@@ -105,7 +108,7 @@ function otherChain(address: string | undefined, client: ChainClient, bound: Bin
   });
 }
 
-/** SQLite loses what is written to a file that was moved while somebody had it open. */
+/** Moving a file that somebody has open would lose what SQLite writes to it. */
 async function requireUnused(journal: Journal): Promise<void> {
   const leases = (await journal.senders()).flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
   const lease = leases.find(({ silentForMs, ttlMs }) => silentForMs < ttlMs);
@@ -117,7 +120,7 @@ async function requireUnused(journal: Journal): Promise<void> {
   });
 }
 
-/** Which file the default journal is, whatever its name; undefined if there is none to look at. */
+/** Identifies the file at the default journal's path; undefined if there is none. */
 function defaultFile(): string | undefined {
   try {
     const { dev, ino } = statSync(DEFAULT_JOURNAL_PATH, { bigint: true });
@@ -127,7 +130,9 @@ function defaultFile(): string | undefined {
   }
 }
 
-/** Moves the default journal out of the way, and returns where to: a chain that was left and found again has several. */
+/**
+ * Moves the default journal aside and returns its new path. A chain that was used several times has several of them.
+ */
 function putAside(bound: Binding): string {
   const stem = `${DEFAULT_JOURNAL_PATH.replace(/\.db$/, "")}-${bound.recorded.slice(2, 10)}`;
   let aside = `${stem}.db`;
@@ -142,7 +147,7 @@ function isFile(path: string): boolean {
   return path !== ":memory:" && !/^(postgres(ql)?|file|sqlite):/i.test(path);
 }
 
-/** The journal as it may be shown. */
+/** The journal's path, or its address without the password. */
 function withoutPassword(journal: string | undefined): string {
   if (journal === undefined) return DEFAULT_JOURNAL_PATH;
   if (isFile(journal) || !URL.canParse(journal)) return journal;

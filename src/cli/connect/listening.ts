@@ -7,7 +7,7 @@ import { DEFAULT_CONNECTION_BOUNDS } from "../../http/server.ts";
 import { asUsage } from "../exit/errors.ts";
 import { integer } from "../options/options.ts";
 
-/** Options of where a facilitator listens, and to whom. */
+/** Where a facilitator listens, and to whom. */
 export type ListeningOptions = {
   readonly host: string;
   readonly port: number;
@@ -66,25 +66,25 @@ export function addListeningOptions(command: Command): Command {
     );
 }
 
-/** What these options say about who may ask, and by which name. */
+/** Who may ask, and under which names, according to these options. */
 export function callersOf({
   trustProxy: trustedProxies,
   allowedOrigin: allowedOrigins,
   publicUrl,
 }: ListeningOptions): Pick<FacilitatorOptions, "trustedProxies" | "allowedOrigins" | "publicUrl"> {
-  // Not by a parser of the option, whose error would repeat a password in it.
+  // Read here and not by the option's parser, whose error would show a password in the URL.
   if (publicUrl !== undefined) asUsage(() => readPublicUrl(publicUrl));
   return { trustedProxies, allowedOrigins, publicUrl };
 }
 
-/** What these options say about the server. */
+/** The server's settings, according to these options. */
 export function servingOf({ host, port, allowedHost, maxConnections }: ListeningOptions): ServeOptions {
   return { host, port, allowedHosts: allowedHost, connections: { maxConnections } };
 }
 
 /**
- * What to tell about a server that others than this machine reach; undefined if it is this machine's alone.
- * @param variable The variable of the environment that the host is from, if it is from there.
+ * A warning about a server that other machines can reach; undefined if only this machine can.
+ * @param variable The environment variable that the host came from, if it did.
  */
 export function exposureOf(what: string, host: string, variable?: string): string | undefined {
   if (isThisMachine(host)) return undefined;
@@ -92,7 +92,7 @@ export function exposureOf(what: string, host: string, variable?: string): strin
   return `${what} on ${host}${origin}: other machines can reach it`;
 }
 
-/** Parser of names for {@link createHostCheck}, which may be repeated. */
+/** Reads names for {@link createHostCheck}, gathered from an option that may be repeated. */
 export function names(text: string, earlier: readonly string[] | undefined): readonly string[] {
   return listed(text, earlier, (one) => {
     if (one === "*" || /^(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})$/.test(one)) return one;

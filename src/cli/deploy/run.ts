@@ -29,7 +29,7 @@ type Options = {
 /** How long to wait on a real network. The block that first holds the transaction may still be replaced. */
 const PATIENCE = { confirmations: 3, pollingIntervalMs: 1_000 } as const;
 
-/** Deploys the router if it is missing, and prints where it is. */
+/** Deploys the router if it is missing, and prints its address. */
 export async function runDeploy(options: Options): Promise<void> {
   const client = await connectTo(options);
   const deployment = await deployTo(client, options);
@@ -49,7 +49,10 @@ export async function runDeploy(options: Options): Promise<void> {
   if (verification?.status === "failed") currentRun().exitCode = EXIT.check;
 }
 
-/** Connects to the node of the network that was named. */
+/**
+ * Connects to the node.
+ * @throws UsageError if it is not on the network that was named.
+ */
 export async function connectTo(options: Pick<Options, "rpcUrl" | "network">): Promise<ChainClient> {
   const client = await connectChain(options.rpcUrl);
   const wanted = options.network;
@@ -61,7 +64,7 @@ export async function connectTo(options: Pick<Options, "rpcUrl" | "network">): P
 
 /**
  * Deploys the router if it is missing. On a real network it asks first.
- * @param signer Who sends. Default: what the options and the environment name.
+ * @param signer The account that sends; by default, the one that the options and the environment name.
  */
 export async function deployTo(
   client: ChainClient,
@@ -112,7 +115,7 @@ async function confirm(client: ChainClient, account: LocalAccount): Promise<void
   try {
     terminal.setPrompt(`Deploy the router to ${what}? [y/N] `);
     terminal.prompt();
-    // The end of the input is a no.
+    // The end of the input means no.
     const answer = await Promise.race([once(terminal, "line"), once(terminal, "close").then(() => [""])]);
     if (/^y(es)?$/i.test(String(answer[0]).trim())) return;
   } finally {

@@ -5,14 +5,14 @@ import { currentRun } from "../process/surroundings.ts";
 
 type Verification = VerificationOutcome | { readonly status: "failed"; readonly reason: string };
 
-/** Has the explorer verify the source code. If it does not, that is an outcome, not an error. */
+/** Has the explorer verify the source code. A failure is an outcome here, not an error. */
 export async function verify(client: ChainClient, rpcUrl: string): Promise<Verification> {
   const development = await isDevelopmentChain(client, rpcUrl);
   try {
     const apiKey = currentRun().env.ETHERSCAN_API_KEY;
     return await verifyRouter({ chainId: client.chain.id, rpcUrl, apiKey, development });
   } catch (error) {
-    // The router is there: that its source code is not on the explorer is no reason to hide it.
+    // The router was deployed, so the command must report it even if the explorer does not have its source code.
     if (!(error instanceof VerificationFailedError)) throw error;
     return { status: "failed", reason: [error.shortMessage, error.details ?? "", error.hint ?? ""].join(" ").trim() };
   }
@@ -24,7 +24,7 @@ export function describeVerification(verification: Verification): string {
     : `verification ${verification.status}: ${verification.reason}`;
 }
 
-/** Hardhat's plugins tell of their progress on stdout, where only the result belongs. */
+/** Hardhat's plugins print their progress on stdout, where only the result belongs. */
 export async function onStderr<T>(work: () => Promise<T>): Promise<T> {
   const { log } = console;
   console.log = console.error;

@@ -5,9 +5,11 @@ import { asUsageAsync } from "../exit/errors.ts";
 import { isLoopback } from "../options/options.ts";
 import { namedSigner } from "../options/signer.ts";
 
-/** The key's address, else on a local chain that of test account 0, which commands then send from. */
+/**
+ * The sending key's address; without a key, on a local chain, that of test account 0, which commands then send from.
+ */
 export async function signerAddress(keystore: string | undefined, rpcUrl: string): Promise<Address | undefined> {
-  // Most keystores name their address, so that no passphrase is needed.
+  // Most keystores name their address, so no passphrase is needed.
   const written = keystore === undefined ? undefined : await asUsageAsync(keystoreAddress(keystore));
   if (written !== undefined) return written;
   const named = await namedSigner(keystore);

@@ -4,7 +4,7 @@ import { currentRun, type Output } from "../process/surroundings.ts";
 
 const TONES = { ok: "good", warn: "open", fail: "bad" } as const;
 
-/** One line for each check, and one more that says how to fix it. */
+/** One line for each check, and one more with the fix if there is one. */
 export function formatReport({ checks }: DoctorReport, stream: Output = currentRun().stdout): string[] {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, status, found, fix }) => {

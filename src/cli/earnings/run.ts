@@ -33,7 +33,7 @@ export async function runEarnings(options: Options): Promise<void> {
   });
 }
 
-/** The only network that the journal sent on. */
+/** The only network that the journal sent on; Base Sepolia if it sent on none. */
 async function networkIn(journal: Journal): Promise<{ readonly chainId: number }> {
   const chains = [...new Set((await journal.senders()).map(({ chainId }) => chainId))];
   const [only] = chains;

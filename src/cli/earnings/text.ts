@@ -6,7 +6,7 @@ import { formatTable, notice, toJson } from "../output/output.ts";
 import { widthOf } from "../output/terminal.ts";
 import type { Options } from "./options.ts";
 
-/** The lines of a report, in the format that was asked for. */
+/** The lines of a report, in the chosen format. */
 export function* linesOf(earnings: Earnings, { format, json, out }: Options): Generator<string> {
   const { rows, totals, otherwise, difference } = earnings;
   if (json === true) {

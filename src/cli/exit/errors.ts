@@ -30,7 +30,7 @@ export class UsageError extends CommandError {
   }
 }
 
-/** Runs `read` and turns what it refuses into a {@link UsageError}, for input that the user gave. */
+/** Runs `read` on the user's input and turns its errors into a {@link UsageError}. */
 export function asUsage<T>(read: () => T): T {
   try {
     return read();
@@ -39,7 +39,7 @@ export function asUsage<T>(read: () => T): T {
   }
 }
 
-/** The same for asynchronous input. */
+/** Like {@link asUsage}, for a promise. */
 export async function asUsageAsync<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading;
@@ -57,9 +57,9 @@ function toUsage(error: unknown): unknown {
   });
 }
 
-/** Prints `error` on stderr and says which exit code it means. Stacks are shown only for debugging. */
+/** Prints `error` on stderr and returns its exit code. Stacks are shown only for debugging. */
 export function reportError(error: unknown, debug: boolean): ExitCode {
-  // Commander has printed its own message by now; help and version are no errors.
+  // Commander has printed its message already. Help and version are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (error instanceof TributaryError) {
     say("bad", "error", error.shortMessage);

@@ -5,7 +5,7 @@ import { networkOf } from "../../networks.ts";
 import { UsageError } from "../exit/errors.ts";
 import { address } from "../options/options.ts";
 
-/** A token of `--asset`, with its smallest payment in atomic units if it has one of its own. */
+/** A token of `--asset`, and its own smallest payment in atomic units if it has one. */
 export type Asset = { readonly address: Address; readonly minimum: bigint | undefined };
 
 /**
@@ -24,7 +24,7 @@ export function assetsOf(
   });
 }
 
-/** Parser of `--asset`, which may be repeated. */
+/** Reads `--asset`, which may be repeated. */
 export function assets(text: string, earlier: readonly Asset[] | undefined): readonly Asset[] {
   const read = text.split(",").map((one): Asset => {
     const [token = "", units, ...rest] = one.trim().split("=");

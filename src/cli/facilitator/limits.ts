@@ -3,10 +3,10 @@ import { type FacilitatorPolicy, resolveFacilitatorPolicy, UNBOUNDED } from "../
 import { UsageError } from "../exit/errors.ts";
 import { integer } from "../options/options.ts";
 
-/** A bound, or that there is none; undefined for the network's default. */
+/** A bound, or `none`; undefined means the network's default. */
 type Bound = number | "none" | undefined;
 
-/** Options of what strangers may make the operator pay. */
+/** Bounds of what strangers may make the operator pay. */
 export type LimitOptions = {
   readonly minGasMultiple?: number;
   readonly payerGasPerDay?: Bound;
@@ -48,7 +48,7 @@ export function addLimitOptions(command: Command): Command {
     );
 }
 
-/** The policy that these options ask for. On test chains and development chains only what is given is bounded. */
+/** The policy that these options ask for. On test chains and development chains, only given bounds apply. */
 export function limitsOf(
   options: LimitOptions & { readonly ethUsd: bigint },
   chainId: number,

@@ -3,8 +3,8 @@ import { type Merchant, parseMerchants } from "../../facilitator/callers/merchan
 import { asUsage, UsageError } from "../exit/errors.ts";
 
 /**
- * The merchants in a file of JSON.
- * @throws UsageError if it cannot be read, or is no list of merchants.
+ * The merchants in a JSON file.
+ * @throws UsageError if it cannot be read, or is not a list of merchants.
  */
 export async function readMerchants(path: string): Promise<readonly Merchant[]> {
   const json = await readJson(path);

@@ -133,7 +133,7 @@ async function listen({
     rateLimit: rateLimit === undefined ? undefined : { perSecond: rateLimit, burst: rateLimit * 2 },
     maxHeadAgeSeconds: options.maxHeadAge === 0 ? Number.POSITIVE_INFINITY : options.maxHeadAge,
   });
-  // A key that another process has is bad usage, as it is with every command.
+  // A key that another process holds is bad usage, as in every command.
   const facilitator = await creating.catch((error: unknown) =>
     error instanceof SenderHeldError ? asUsageAsync(Promise.reject(error)) : Promise.reject(error),
   );

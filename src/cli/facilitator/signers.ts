@@ -8,16 +8,18 @@ import { authorizerKeyFromEnvironment } from "../options/secrets.ts";
 import { namedSigner } from "../options/signer.ts";
 import type { Options } from "./options.ts";
 
-/** The test account that sends on the local chain. It has no USDC, so it is nobody's payer, and `fund` does not use it. */
+/**
+ * The test account that sends on the local chain. It has no USDC, so it is never a payer, and `fund` does not use it.
+ */
 const LOCAL_ACCOUNT = 19;
 
-/** The receiver authorizer of channels, if the environment has its key. */
+/** The receiver authorizer of channels; undefined if the environment does not have its key. */
 export function channelAuthority(): LocalAccount | undefined {
   const key = authorizerKeyFromEnvironment();
   return key === undefined ? undefined : privateKeyToAccount(key);
 }
 
-/** The keystore or `PRIVATE_KEY`; on a development chain a test account stands in. */
+/** The account of the keystore or of `PRIVATE_KEY`; without them, on a development chain, a test account. */
 export async function senderOf(options: Options, client: ChainClient, isDevelopment: boolean): Promise<LocalAccount> {
   const named = await namedSigner(options.keystore);
   if (named !== undefined) return named;

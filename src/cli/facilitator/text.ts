@@ -8,7 +8,7 @@ import { formatTable } from "../output/output.ts";
 import { assetsOf } from "./assets.ts";
 import type { Options } from "./options.ts";
 
-/** What is served and how, for the person at the terminal. */
+/** What is served and how, for people. */
 export function describe(
   options: Options,
   client: ChainClient,

@@ -4,7 +4,7 @@ import { UsageError } from "../exit/errors.ts";
 
 /**
  * The payments that `text` names: a number of the journal, an identity (`chainId:token:payer:nonce`), or a nonce of 32
- * bytes, which several payers may use. Variants of an identity are all of them.
+ * bytes, which several payers may use. An identity names all of its variants.
  * @throws UsageError if the journal knows none.
  */
 export async function findPayments(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
@@ -16,7 +16,7 @@ export async function findPayments(journal: Journal, text: string): Promise<read
 }
 
 /**
- * The payments that `text` names where only reading follows: as {@link findPayments}, or by where they came from.
+ * Like {@link findPayments}, for commands that only read: `text` may also be the source that payments came from.
  * @throws UsageError if the journal knows none.
  */
 export async function findPaymentsToRead(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
@@ -33,23 +33,23 @@ export async function findPaymentsToRead(journal: Journal, text: string): Promis
   });
 }
 
-/** The most payments of one source that are given. */
+/** The most payments of one source that are returned. */
 const MOST_OF_SOURCE = 100;
 
-/** The payments that came with a request of this id to a facilitator, or from this source, such as a line of a file. */
+/** The payments of the facilitator's request with this id, or from this source, such as a line of a file. */
 export async function paymentsFrom(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
   const rows = await journal.withSource(`x402:${text}`, MOST_OF_SOURCE);
   return rows.length > 0 ? rows : journal.withSource(text, MOST_OF_SOURCE);
 }
 
-/** The batch of which `text` is a transaction's hash, or its own id; undefined if it is neither. */
+/** The batch that `text` names, by the hash of one of its transactions or by its id; undefined if there is none. */
 export async function findBatch(journal: Journal, text: string): Promise<BatchRow | undefined> {
   if (!isNonce(text)) return undefined;
   const hash: Hex = `0x${text.slice(2).toLowerCase()}`;
   return (await journal.batchWithHash(hash)) ?? journal.batch(hash);
 }
 
-/** Whether `text` could name a payment, rather than a file. */
+/** Whether `text` has the form of a payment's name, so it is not a file's. */
 export function namesPayment(text: string): boolean {
   return /^[0-9]{1,15}$/.test(text) || isNonce(text) || isIdentity(text);
 }

@@ -8,21 +8,21 @@ import { UsageError } from "../exit/errors.ts";
 import { notice } from "../output/output.ts";
 import { currentRun } from "../process/surroundings.ts";
 
-/** A payment and the line of the input, from 1, that it came from. */
+/** A payment and the number, from 1, of its line in the input. */
 export type LinePayment = JobPayment & { readonly line: number };
 
 /** What became of a line's payment. */
 export type LineResult = PaymentResult<LinePayment>;
 
-/** A file of payments: those to settle, and the lines that hold none, each with its reason. */
+/** A file of payments: those to settle, and the lines that hold no payment, each with the reason. */
 export type PaymentsInput = { readonly payments: readonly LinePayment[]; readonly refused: readonly RefusedLine[] };
 
-/** How many refused lines are told one by one. All of them are in the results. */
+/** How many refused lines are shown one by one. All of them are in the results. */
 const SHOWN = 20;
 
 /**
- * Reads payments, one to a line, from a file or (`-`) standard input. Lines that hold none are reported on stderr and
- * left out, unless `strict`, which refuses the whole file.
+ * Reads payments, one to a line, from a file or (`-`) standard input. Bad lines are reported on stderr and left out;
+ * with `strict`, one bad line refuses the whole file.
  * @throws UsageError if the file cannot be read or holds no payment at all, or with `strict` if one line is bad.
  */
 export async function readPayments(

@@ -4,24 +4,24 @@ import { draftBeside, openNew, syncFolder } from "../../files.ts";
 import { UsageError } from "../exit/errors.ts";
 import { isOutputClosed, streamLine } from "../output/output.ts";
 
-/** Where the lines of a command go: a new file, or stdout. */
+/** The destination of a command's lines: a new file, or stdout. */
 export type LineSink = {
   readonly write: (line: string) => Promise<void>;
-  /** Whether nobody takes any more lines. */
+  /** Whether the reader is gone. */
   readonly isClosed: () => boolean;
-  /** Puts the file in its place; without it there is no file. */
+  /** Puts the file in its place. Before that, there is no file. */
   readonly finish: () => Promise<void>;
-  /** Removes what was written so far. */
+  /** Removes what was written. */
   readonly discard: () => Promise<void>;
 };
 
 const BUFFERED_CHARACTERS = 65_536;
 
 /**
- * Writes lines to `file`, which appears only when all of them are there, and for its owner only. Without a file, writes
- * to stdout.
+ * Writes lines to `file`, or to stdout if there is none. The file appears only when it is complete, and only its owner
+ * can read it.
  *
- * @throws UsageError if the file cannot be written, also from `finish` if it exists by then and `replace` is false.
+ * @throws UsageError if the file cannot be written. `finish` throws it too if the file exists and `replace` is false.
  */
 export async function openLines(file: string | undefined, replace: boolean): Promise<LineSink> {
   if (file === undefined) {
@@ -49,7 +49,7 @@ export async function openLines(file: string | undefined, replace: boolean): Pro
       await flush();
       await attempt(handle.sync());
       await handle.close();
-      // Unlike a rename, a link never replaces a file that is there.
+      // Unlike a rename, a link never replaces an existing file.
       await attempt(replace ? rename(draft, file) : link(draft, file));
       await rm(draft, { force: true });
       await syncFolder(dirname(file));

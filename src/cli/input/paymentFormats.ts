@@ -2,17 +2,17 @@ import { serialiseAuthorization } from "../../authorization/serialise.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { TokenDomain } from "../../networks.ts";
 
-/** How `tributary sign` writes a payment. */
+/** The formats in which `tributary sign` writes a payment. */
 export const paymentFormats = ["authorization", "x402-v1", "x402-v2", "header"] as const;
 export type PaymentFormat = (typeof paymentFormats)[number];
 
 export type PaymentContext = {
-  /** The x402 v1 name of the network, which that version needs. */
+  /** The network's name in x402 v1, which that version needs. */
   readonly v1Network: string | undefined;
   readonly domain: TokenDomain;
 };
 
-/** One line for `signed`: a bare authorization, an x402 payment payload, or the latter as the value of its header. */
+/** One line for `signed`: a bare authorization, an x402 payment payload, or the payload as the value of its header. */
 export function formatPayment(signed: SignedAuthorization, format: PaymentFormat, context: PaymentContext): string {
   switch (format) {
     case "authorization":

@@ -5,15 +5,15 @@ import { CommandError, UsageError } from "../exit/errors.ts";
 import { EXIT } from "../process/exitCodes.ts";
 import type { LineResult } from "./input.ts";
 
-/** The file of a job's results, with its room on the disk already taken. */
+/** The file of a job's results. Its space on the disk is reserved. */
 export type ResultsFile = {
   readonly path: string;
   /**
-   * Writes every line's result, in the order of the lines, and puts the file in place only when it is whole and on disk.
-   * @throws CommandError if the disk refuses it nevertheless.
+   * Writes every line's result, in the order of the lines, and puts the file in its place once it is complete on disk.
+   * @throws CommandError if the disk still refuses it.
    */
   readonly write: (results: readonly LineResult[], refused: readonly RefusedLine[]) => void;
-  /** Gives the room back where there is nothing to write. What was at `path` before is still there. */
+  /** Gives the space back if there is nothing to write. An older file at `path` stays. */
   readonly discard: () => void;
 };
 
@@ -22,9 +22,9 @@ const BYTES_PER_LINE = 768;
 const CHUNK_BYTES = 1_048_576;
 
 /**
- * Opens the results' draft beside `path` and fills it with as many bytes as `lines` results may take, so that a folder
- * that cannot be written or a disk that is full shows before anything is sent. A draft that a killed run left is replaced; a
- * link or another user's file in its place is refused.
+ * Opens a draft of the results beside `path` and fills it with as many bytes as `lines` results may take, so that a
+ * read-only folder or a full disk is found before anything is sent. The draft of a killed run is replaced; a link or
+ * another user's file in its place is refused.
  * @throws UsageError if that fails.
  */
 export function reserveResults(path: string, lines: number): ResultsFile {
@@ -73,7 +73,7 @@ function unsafe({ shortMessage, hint }: ForeignFileError): UsageError {
   return new UsageError(`${shortMessage} Nothing was sent.`, hint === undefined ? {} : { hint });
 }
 
-/** Writes from the start of the file on, some hundred lines at a time, and returns the bytes written. */
+/** Writes from the start of the file, some hundred lines at a time, and returns the number of bytes. */
 function writeLines(file: number, lines: readonly (LineResult | RefusedLine)[]): number {
   const perChunk = 500;
   let position = 0;
@@ -99,7 +99,7 @@ function drop(file: number, draft: string): void {
   try {
     closeSync(file);
   } catch {
-    // It was closed, or the disk has it no more.
+    // It is closed already, or gone from the disk.
   }
   rmSync(draft, { force: true });
 }

@@ -15,18 +15,18 @@ import { findBatch, findPaymentsToRead } from "../input/findPayments.ts";
 import { notice } from "../output/output.ts";
 import { evidenceText } from "../output/paymentText.ts";
 
-/** What is to be inspected: one of these transactions, the likeliest first, and all that the journal knows of their kind. */
+/** The transactions to inspect, the likeliest first, and what the journal knows of their batch's transactions. */
 export type Target = { readonly hashes: readonly Hex[]; readonly attempts: readonly TransactionAttempt[] };
 
 /**
- * Finds the transactions that a text names: a hash by itself; with a journal, also by a payment or a request. All that
- * were signed for one batch belong together, since any of them may be the one that was mined.
- * @throws UsageError if it names none, or more than one batch's.
+ * Finds the transactions that a text names: by a hash, or with a journal also by a payment or a request. All
+ * transactions of a batch belong together, since any of them may be the one that was mined.
+ * @throws UsageError if it names no transaction, or those of several batches.
  */
 export async function findTarget(what: string, options: JournalOption): Promise<Target> {
   const hash = hashFrom(what);
   const journal = await openIfThere(options, hash !== undefined);
-  // Without a journal a hash is asked for as it is.
+  // Without a journal, the hash itself is all there is.
   if (journal === undefined) return { hashes: hash === undefined ? [] : [hash], attempts: [] };
   try {
     const batch = await findBatch(journal, what);
@@ -62,7 +62,7 @@ async function findByPayment(journal: Journal, what: string, rows: readonly Paym
 }
 
 /**
- * The order: what was mined as far as the journal knows, then what was asked for, then the others, the newest first.
+ * Orders the hashes: first what the journal knows as mined, then what was asked for, then the others, newest first.
  */
 function targetOf(attempts: readonly TransactionAttempt[], asked: Hex | undefined): Target {
   const mined = attempts.filter(({ fate }) => fate === "mined").map(({ hash }) => hash);
@@ -72,7 +72,7 @@ function targetOf(attempts: readonly TransactionAttempt[], asked: Hex | undefine
   return { hashes: [...new Set([...mined.reverse(), ...first, ...others])], attempts };
 }
 
-/** The journal, if there is one. A transaction's hash needs none, so then the default one is opened as a favour. */
+/** The journal, if there is one. A hash can be inspected without one, so then the default journal may be missing. */
 async function openIfThere(options: JournalOption, mayLack: boolean): Promise<Journal | undefined> {
   if (options.journal !== undefined || !mayLack) return openExistingJournal(options);
   if (!existsSync(DEFAULT_JOURNAL_PATH)) return undefined;

@@ -45,10 +45,7 @@ export async function runInspect(what: string, options: Options): Promise<void> 
   if (inspection.status !== "settlement") throw explain(hash, inspection, client.chain.name, attempts);
 }
 
-/**
- * The first of these transactions that settled something; if none did, the first of those that the node knows most
- * about.
- */
+/** The first of these transactions that settled something; if none did, the one that the node knows most about. */
 async function inspectOneOf(
   client: ChainClient,
   hashes: readonly Hex[],

@@ -4,10 +4,10 @@ import { formatTable } from "../output/output.ts";
 import { counted } from "../output/summary.ts";
 import { paint } from "../output/terminal.ts";
 
-/** Items that are shown unless all are asked for. */
+/** How many items are shown without `--all`. */
 export const ITEMS_SHOWN = 50;
 
-/** What is known of a transaction that settled something. */
+/** The inspection of a transaction that settled something. */
 export type Settlement = Extract<Inspection, { status: "settlement" }>;
 
 /** What a transaction did, line by line, for people. */

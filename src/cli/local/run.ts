@@ -13,7 +13,7 @@ export async function runLocal({ port, blockTime, bare, json }: Options): Promis
   if (json === true) printJson(summary(chain));
   else {
     printLine(describe(chain, blockTime));
-    // Commands that are copied have to stay as they are.
+    // Commands must not be folded, since people copy them.
     printVerbatim(nextSteps(chain));
   }
   await asked;

@@ -3,7 +3,7 @@ import { formatTable } from "../output/output.ts";
 
 const SHOWN_ACCOUNTS = 5;
 
-/** What `--json` prints of a local chain. */
+/** What `--json` prints about a local chain. */
 export function summary(chain: BareLocalChain) {
   const { rpcUrl, webSocketUrl, chainId, usdc, multicall3, createX, batchSettlement, router, accounts } = chain;
   return {
@@ -46,7 +46,7 @@ export function describe(chain: BareLocalChain, blockTime: number): string {
   ].join("\n");
 }
 
-/** How the commands are called from where this runs: a checkout has sources, and npx would look for them in the registry. */
+/** How to call the commands from here. In a checkout, npx would look for the package in the registry. */
 const program = import.meta.filename.endsWith(".ts") ? "npm run -s tributary --" : "npx tributary";
 
 export function nextSteps(chain: BareLocalChain): string {

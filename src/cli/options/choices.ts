@@ -10,8 +10,8 @@ export type Choices = {
 };
 
 /**
- * Random choices, or with a seed the same ones every time, nonces included. Whoever runs a seeded command twice signs
- * the same payments, and each settles at most once.
+ * Random choices, or with a seed the same ones every time, nonces included. A seeded command that runs twice signs the
+ * same payments, and each settles at most once.
  */
 export function choicesFrom(seed: string | undefined): Choices {
   const root =

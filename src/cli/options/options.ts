@@ -27,7 +27,7 @@ export function keystoreOption(): Option {
   );
 }
 
-/** Parser of a whole number from `minimum` to `maximum`. */
+/** Returns a parser of a whole number from `minimum` to `maximum`. */
 export function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
@@ -40,7 +40,7 @@ export function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEG
   };
 }
 
-/** Parser of a duration in seconds from 0 to `maximum`, with at most three decimals. */
+/** Returns a parser of a duration in seconds from 0 to `maximum`, with at most three decimals. */
 export function seconds(maximum: number): (text: string) => number {
   return (text) => {
     const value = /^[0-9]{1,9}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : Number.NaN;
@@ -62,7 +62,7 @@ export function httpUrl(text: string): string {
   throw new InvalidArgumentError("Write a URL that starts with http:// or https://.");
 }
 
-/** Reads an address: all lower case, all upper case, or with a right EIP-55 checksum. */
+/** Reads an address: all lower case, all upper case, or with a valid EIP-55 checksum. */
 export function address(text: string): Address {
   if (!/^0x[0-9a-fA-F]{40}$/.test(text)) throw new InvalidArgumentError("Write an address: 0x and 40 hex digits.");
   const digits = text.slice(2);

@@ -1,9 +1,10 @@
 import { UsageError } from "../exit/errors.ts";
 
 /**
- * Refuses a private key, a mnemonic or an address with a password on the command line, where other users of the machine and
- * the shell's history see it. The argument is never echoed. Transaction hashes look like keys: `takesHash` is for commands
- * that expect one. A key in the path of a node's address looks like any path: for those there is `RPC_URL`.
+ * Refuses a private key, a mnemonic or an address with a password on the command line, where other users of the machine
+ * and the shell's history see it. The argument is never echoed. Transaction hashes look like keys, so commands that
+ * expect one set `takesHash`. A key in the path of a node's URL looks like any path, so it cannot be refused; `RPC_URL`
+ * keeps it off the command line.
  */
 export function refuseSecrets(argv: readonly string[], takesHash: boolean): void {
   for (const argument of argv) {
@@ -22,7 +23,7 @@ export function refuseSecrets(argv: readonly string[], takesHash: boolean): void
   }
 }
 
-/** Whether a text is the address of a server with a password, or, but for a database, with a user's name, which may be a key. */
+/** Whether a text is a URL with a password. A user name counts too, as it may be a key, except in a database's URL. */
 function holdsPassword(text: string): boolean {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
   if (scheme === undefined || !URL.canParse(text)) return false;

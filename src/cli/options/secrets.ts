@@ -3,12 +3,12 @@ import { type Hex, isHex } from "viem";
 import { UsageError } from "../exit/errors.ts";
 import { currentRun } from "../process/surroundings.ts";
 
-/** The private key that sends, if there is one in the environment. It is never part of an error. */
+/** The sending private key, if the environment has one. It is never part of an error. */
 export function privateKeyFromEnvironment(): Hex | undefined {
   return readKey("PRIVATE_KEY", currentRun().env.PRIVATE_KEY);
 }
 
-/** The private key of a receiver authorizer, if there is one in the environment. */
+/** The private key of a receiver authorizer, if the environment has one. */
 export function authorizerKeyFromEnvironment(): Hex | undefined {
   return readKey("RECEIVER_AUTHORIZER_KEY", currentRun().env.RECEIVER_AUTHORIZER_KEY);
 }
@@ -21,7 +21,7 @@ function readKey(name: string, variable: string | undefined): Hex | undefined {
   throw new UsageError(`${name} is not a private key.`, { hint: "Write 0x and 64 hex digits." });
 }
 
-/** The BIP-39 mnemonic in the environment, if there is one. */
+/** The BIP-39 mnemonic, if the environment has one. */
 export function mnemonicFromEnvironment(): string | undefined {
   const text = currentRun().env.MNEMONIC?.trim().replace(/\s+/g, " ");
   if (text === undefined || text === "") return undefined;
@@ -31,7 +31,7 @@ export function mnemonicFromEnvironment(): string | undefined {
   });
 }
 
-/** The keystore's passphrase: `KEYSTORE_PASSPHRASE`, else asked for on the terminal (twice for a new one). */
+/** The keystore's passphrase: `KEYSTORE_PASSPHRASE`, else one typed on the terminal (twice for a new keystore). */
 export async function readPassphrase(use: "existing" | "new"): Promise<string> {
   const { env, stdin } = currentRun();
   const fromEnvironment = env.KEYSTORE_PASSPHRASE;

@@ -16,7 +16,7 @@ export type SignerOptions = {
 };
 
 /**
- * The account that a command sends from: the keystore that was named, else `PRIVATE_KEY` of the environment, else on a
+ * The account that a command sends from: that of the named keystore, else of the environment's `PRIVATE_KEY`, else on a
  * local chain account 0 of the test mnemonic, with a notice. A key is never taken from the command line.
  *
  * @throws UsageError if there is none of these.
@@ -36,13 +36,13 @@ export async function resolveSigner(options: SignerOptions): Promise<LocalAccoun
   });
 }
 
-/** The account of the keystore that was named, else of `PRIVATE_KEY`; undefined if there is neither. */
+/** The account of the named keystore, else of `PRIVATE_KEY`; undefined if there is neither. */
 export async function namedSigner(keystore: string | undefined): Promise<LocalAccount | undefined> {
   const privateKey = keystore === undefined ? privateKeyFromEnvironment() : await asUsageAsync(keyIn(keystore));
   return privateKey === undefined ? undefined : privateKeyToAccount(privateKey);
 }
 
-/** The key in a file, or with `hardhat:NAME` a variable of Hardhat's own keystore. */
+/** The key in a file, or with `hardhat:NAME` in a variable of Hardhat's keystore. */
 async function keyIn(keystore: string): Promise<Hex> {
   const name = /^hardhat:([A-Za-z_][A-Za-z0-9_]*)$/.exec(keystore)?.[1];
   if (name === undefined) return readKeystore(keystore, await readPassphrase("existing"));

@@ -20,8 +20,8 @@ export function attemptJson({ signedAtMs, handedOutAtMs, paymentIds, receipt, ..
 }
 
 /**
- * Signed transactions in some lines, for people: hash, fee, age and fate of each.
- * @param paymentId Of whom it is said where a replacement no longer carries it.
+ * Signed transactions for people, line by line: hash, fee, age and fate of each.
+ * @param paymentId If given, the lines say which replacements do not carry this payment.
  */
 export function describeAttempts(
   attempts: readonly TransactionAttempt[],

@@ -1,7 +1,7 @@
-/** A value of a table as other programs read it. */
+/** A value in a table that other programs read. */
 export type CsvValue = string | number | bigint | null;
 
-/** One line of CSV by RFC 4180; what a spreadsheet would take for a formula is made text. */
+/** One line of CSV as RFC 4180 defines it. Text that a spreadsheet would take for a formula is escaped. */
 export function csvLine(values: readonly CsvValue[]): string {
   return values.map(cell).join(",");
 }

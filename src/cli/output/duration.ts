@@ -9,7 +9,7 @@ export function describeSeconds(seconds: number): string {
   return `${Math.round(hours / 24)} days`;
 }
 
-/** How long ago something was, for people. The clocks of two machines may differ by some seconds. */
+/** How long ago something happened, for people. The clocks of two machines may differ by some seconds. */
 export function describeAge(atMs: number, nowMs: number): string {
   const seconds = (nowMs - atMs) / 1000;
   return seconds < 2.5 ? "just now" : `${describeSeconds(seconds)} ago`;

@@ -4,12 +4,12 @@ import { fold, widthOf } from "./terminal.ts";
 
 export { type Column, formatTable } from "./table.ts";
 
-/** Runs that survive already: a process that runs several commands has the same streams for all of them. */
+/** Runs that are protected already. Several commands of one process share its streams. */
 const surviving = new WeakSet<Run>();
 
 /**
- * Keeps a command alive if its reader went away (`tributary settle … | head`): the command finishes its work unheard.
- * Call it before anything is printed.
+ * Keeps a command alive if its reader goes away (`tributary settle … | head`): it finishes its work without output.
+ * Call this before anything is printed.
  */
 export function surviveClosedOutput(): void {
   const run = currentRun();
@@ -23,23 +23,23 @@ export function surviveClosedOutput(): void {
   }
 }
 
-/** Whether nobody reads stdout any more, so that a command that only prints may end. */
+/** Whether the reader of stdout is gone. Then a command that only prints may end. */
 export function isOutputClosed(): boolean {
   return currentRun().isOutputClosed;
 }
 
-/** Prints text for people on stdout, one line or more. If the terminal is narrower, it is folded between words. */
+/** Prints text for people on stdout, one line or more. In a narrow terminal, lines are folded between words. */
 export function printLine(line = ""): void {
   printVerbatim(fold(line, widthOf()));
 }
 
-/** Prints a line on stdout as it is: what somebody else wrote, or a machine reads. */
+/** Prints a line on stdout as it is: for other people's text, or for machines to read. */
 export function printVerbatim(line: string): void {
   const { stdout, isOutputClosed } = currentRun();
   if (!isOutputClosed) stdout.write(`${line}\n`);
 }
 
-/** Prints one line on stdout and waits while the reader is slower. For long output. */
+/** Prints one line on stdout and waits if the reader is slower. For long output. */
 export async function streamLine(line: string): Promise<void> {
   const { stdout, isOutputClosed } = currentRun();
   if (isOutputClosed || stdout.write(`${line}\n`)) return;
@@ -56,7 +56,7 @@ export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? item.toString() : item));
 }
 
-/** Tells the person at the terminal something that is no result: on stderr, so that pipes stay clean. */
+/** Prints text for people that is not part of the result: on stderr, so that pipes stay clean. */
 export function notice(text: string): void {
   const { stderr } = currentRun();
   stderr.write(`${fold(text, widthOf(stderr))}\n`);

@@ -13,7 +13,7 @@ const TONES: Readonly<Record<PaymentState, Tone>> = {
   cancelled: "faint",
 };
 
-/** A payment's state, in its colour on a terminal that has colours. */
+/** A payment's state, coloured if the terminal has colours. */
 export function paintState(state: PaymentState): string {
   return paint(TONES[state], state);
 }

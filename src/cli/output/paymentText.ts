@@ -2,7 +2,7 @@ import type { Evidence, HistoryRow, PaymentRow } from "../../journal/index.ts";
 import { reasonText } from "../../journal/reasonText.ts";
 import { retryRuleOf } from "../../settlement/outcome/retry.ts";
 
-/** A payment as JSON: its terms, where it stands, why, and what may be done. The signature is left out. */
+/** A payment as JSON: its terms, its state and the reason, and what may be done. The signature is left out. */
 export function paymentJson(row: PaymentRow, history?: readonly HistoryRow[]) {
   const { id, identity, chainId, state, evidence, batchId, source, tries, work } = row;
   const terms =

@@ -4,12 +4,12 @@ import { currentRun } from "../process/surroundings.ts";
 import { describeSeconds } from "./duration.ts";
 import { createEstimate } from "./timeLeft.ts";
 
-/** A bar on stderr while something long runs; nothing where stderr is no terminal. */
+/** A bar on stderr while something long runs. Nothing is shown if stderr is not a terminal. */
 export type Progress = { readonly update: (done: number) => void; readonly stop: () => void };
 
 /**
- * Starts a progress bar for `total` things called `what`. A signal removes it and shows the cursor again; a command that does not
- * listen for the signal ends by it all the same.
+ * Starts a progress bar for `total` things called `what`. A signal removes the bar and shows the cursor again. If the
+ * command does not listen for the signal, it still ends.
  */
 export function startProgress(what: string, total: number): Progress {
   const { stderr, signals } = currentRun();
@@ -19,7 +19,7 @@ export function startProgress(what: string, total: number): Progress {
     format: `${what} {bar} {value}/{total}{left}`,
     hideCursor: true,
     clearOnComplete: true,
-    // Its own handler keeps the signal from ending the process.
+    // The bar's own handler would keep the signal from ending the process.
     gracefulExit: false,
   });
   const estimate = createEstimate(total, () => performance.now());

@@ -5,13 +5,13 @@ import type { JobPayment, SettlementQuote } from "../../settlement/index.ts";
 import { formatTable } from "./output.ts";
 import { counted, NO_ROUTER } from "./summary.ts";
 
-/** Batches and reasons' lines that are shown one by one. All of them are in `--json`. */
+/** How many batches, and how many line numbers of a reason, are shown. All of them are in `--json`. */
 const SHOWN_BATCHES = 20;
 const SHOWN_LINES = 12;
 
 type Quote = SettlementQuote<JobPayment & { readonly line: number }>;
 
-/** A quote for people, line by line. Amounts are of a token with six decimals, as USDC has. */
+/** A quote for people, line by line. Amounts are those of a token with six decimals, such as USDC. */
 export function formatQuote(quote: Quote, isChainsPrice: boolean): string[] {
   const lines = [...batchTable(quote), ...totals(quote), ...warnings(quote), ...excluded(quote), ""];
   const gas = `${formatGwei(quote.gasPriceWei)} gwei per gas (${isChainsPrice ? "the chain's price now" : "--gas-price"})`;
@@ -78,7 +78,7 @@ function totals({ total, oneByOne, payments, value }: SettlementQuote): string[]
   ];
 }
 
-/** Warns that payments cost more than they move, and says what would make them pay off. */
+/** Warns about payments that cost more than they move, and says what would make them pay off. */
 function warnings({ total, payments, value, belowCost }: SettlementQuote): string[] {
   const price = total?.price.usd;
   if (price === undefined || belowCost === 0) return [];

@@ -6,7 +6,7 @@ import { paint, type Tone } from "./terminal.ts";
 /** How many transactions are shown one by one. All of them are in the results. */
 const SHOWN = 20;
 
-/** A settlement's figures for people, line by line. Amounts are of a token with six decimals, as USDC has. */
+/** A settlement's figures for people, line by line. Amounts are those of a token with six decimals, such as USDC. */
 export function formatSummary(
   summary: SettlementSummary,
   report: Pick<SettlementReport, "transactions" | "routerUsed">,
@@ -34,7 +34,7 @@ export function formatSummary(
   return lines;
 }
 
-/** What is said where payments go one by one. */
+/** Says why payments go one by one. */
 export const NO_ROUTER =
   "there is no settlement router on this chain, so payments go one by one (tributary deploy puts one there)";
 

@@ -5,24 +5,24 @@ import { fold, lengthOf, paint, widthOf } from "./terminal.ts";
 export type Column = {
   readonly title: string;
   readonly align?: "left" | "right";
-  /** Left out where the terminal is too narrow for all columns. */
+  /** Left out if the terminal is too narrow for all columns. */
   readonly isSpare?: true;
-  /** Never shortened: whoever reads it wants to copy it. */
+  /** Never shortened: people copy it. */
   readonly isWhole?: true;
 };
 type Row = readonly string[];
 type Sheet = { readonly columns: readonly Column[]; readonly rows: readonly Row[] };
 
 const GAP = 2;
-/** A column of sentences is folded to no less than this. */
+/** The least width that a column of sentences is folded to. */
 const LEAST_TEXT = 24;
 const HASH = /0x[0-9a-fA-F]{64,}/g;
 const HASH_OR_ADDRESS = /0x[0-9a-fA-F]{40,}/g;
 
 /**
- * A table without lines, for people. In a terminal it is made to fit: sentences are folded between words, then hashes and
- * addresses are shortened, then spare columns are left out; where all that is not enough, each row becomes a block of lines.
- * Elsewhere nothing is folded, shortened or left out.
+ * A table without lines, for people. In a terminal it is made to fit: sentences are folded between words, then hashes
+ * and addresses are shortened, then spare columns are left out. If it still does not fit, each row becomes a block of
+ * lines. Elsewhere nothing is folded, shortened or left out.
  * @param width Columns of the terminal; undefined if there is none.
  */
 export function formatTable(columns: readonly Column[], rows: readonly Row[], width = widthOf()): string {
@@ -66,7 +66,7 @@ function widthsIn(sheet: Sheet, width: number): number[] | undefined {
   const least = sheet.columns.map((_, index) => leastWidth(sheet, index));
   let rest = width - sum(least) - GAP * Math.max(0, natural.length - 1);
   if (rest < 0) return undefined;
-  // Columns that need little more get it first.
+  // Columns that lack the least get it first.
   const widths = [...least];
   const order = widths.map((_, index) => index).sort((a, b) => lacks(a) - lacks(b));
   for (const [done, index] of order.entries()) {
@@ -85,7 +85,7 @@ function naturalWidth({ columns, rows }: Sheet, index: number): number {
   return longest([columns[index]?.title ?? "", ...rows.map((row) => row[index] ?? "")]);
 }
 
-/** The width below which a word would be broken, or a sentence become a column of words. */
+/** The width below which a word would break, or a sentence would become a column of single words. */
 function leastWidth({ columns, rows }: Sheet, index: number): number {
   const cells = rows.map((row) => row[index] ?? "");
   const words = [columns[index]?.title ?? "", ...cells].flatMap((text) => text.split(/\s+/));

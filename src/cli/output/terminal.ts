@@ -3,17 +3,17 @@ import { styleText } from "node:util";
 import { Help } from "commander";
 import { currentRun, type Output } from "../process/surroundings.ts";
 
-/** What colour says beside the words. It never says anything that they do not. */
+/** The meaning of a colour. A colour never says anything that the words do not. */
 export type Tone = "good" | "bad" | "open" | "title" | "faint";
 
 const STYLES = { good: "green", bad: "red", open: "yellow", title: "bold", faint: "dim" } as const;
 
-/** `text` in the colour of a tone, where the stream is a terminal that has colours. NO_COLOR and FORCE_COLOR are respected. */
+/** Colours `text` if the stream is a terminal with colours. NO_COLOR and FORCE_COLOR are respected. */
 export function paint(tone: Tone, text: string, stream: Output = currentRun().stdout): string {
   return text === "" || !hasColours(stream) ? text : styleText(STYLES[tone], text, { validateStream: false });
 }
 
-/** `styleText` would look into the environment of the process. */
+/** Reads the run's environment; `styleText` would read that of the process. */
 function hasColours(stream: Output): boolean {
   const { env } = currentRun();
   if (env.FORCE_COLOR === undefined && stream.isTTY !== true) return false;
@@ -21,7 +21,7 @@ function hasColours(stream: Output): boolean {
 }
 
 /**
- * Columns of the stream's terminal; undefined if it is none, and nothing is to be shortened or folded.
+ * Columns of the stream's terminal; undefined if it is not a terminal, so nothing is shortened or folded.
  * @param inset Columns that are taken already.
  */
 export function widthOf(stream: Output = currentRun().stdout, inset = 0): number | undefined {
@@ -29,12 +29,12 @@ export function widthOf(stream: Output = currentRun().stdout, inset = 0): number
   return isTTY && columns > inset ? columns - inset : undefined;
 }
 
-/** Columns that text takes, without its colours. */
+/** The columns that a text takes, without its colours. */
 export function lengthOf(text: string): number {
   return measure.displayWidth(text);
 }
 
-/** Breaks lines that are wider than `width` between words, so that no address or hash is broken. What follows is set in. */
+/** Breaks lines wider than `width` between words, so that no address or hash breaks. Further lines are indented. */
 export function fold(text: string, width: number | undefined): string {
   if (width === undefined) return text;
   return text

@@ -7,17 +7,17 @@ import { type ChannelConfig, channelIdOf, depositNonce } from "../../channels/in
 import { channelConfig, uint128 } from "../../channels/wire.ts";
 import { findNetwork, type Network } from "../../networks.ts";
 
-/** A deposit that was signed. Amounts in atomic units, `validBefore` in Unix seconds. */
+/** A signed deposit. The amount is in atomic units, `validBefore` in Unix seconds. */
 export type Deposit = { readonly amount: bigint; readonly nonce: Hex; readonly validBefore: bigint };
 
-/** A payment through a channel, as it was signed. Amounts in atomic units. */
+/** A signed payment through a channel. Amounts in atomic units. */
 export type ChannelPayment = {
   readonly channelId: Hex;
   readonly config: ChannelConfig;
   readonly network: Network;
   /** The most that it pays. */
   readonly price: bigint;
-  /** What its voucher allows to be claimed of the channel in all. */
+  /** The total that its voucher allows to be claimed from the channel. */
   readonly ceiling: bigint;
   readonly deposit: Deposit | undefined;
   /** The same voucher, sent without the deposit. */
@@ -37,7 +37,7 @@ const wire = record({
   }),
 });
 
-/** What had been charged in the channel when the voucher was signed. */
+/** The total charged in the channel when the voucher was signed. */
 export function baseOf({ ceiling, price }: ChannelPayment): bigint {
   return ceiling - price;
 }
@@ -49,8 +49,8 @@ export function isChannelPayment(input: unknown): boolean {
 }
 
 /**
- * Reads a payment that was signed here.
- * @throws Error if it is none.
+ * Reads a payment that this program signed.
+ * @throws Error if it is not one.
  */
 export function readChannelPayment(input: unknown): ChannelPayment {
   const { accepted, payload } = wire.parse(input);

@@ -7,9 +7,9 @@ import { TributaryError } from "../../errors.ts";
 import { DEFAULT_POLICY } from "../../settlement/policy.ts";
 import type { OpenAuthorization } from "./openPayments.ts";
 
-/** What the chain says of a payment that was signed. */
+/** What the chain says about a signed payment. */
 export type Fate =
-  /** Its nonce is used. The transaction where it lies within the last 10,000 blocks. */
+  /** Its nonce is used. The transaction is given if it is in the last 10,000 blocks. */
   | { readonly status: "paid"; readonly transaction: Hex | undefined }
   /** It can never settle: at a final block it had expired unused, or its payer had cancelled it. */
   | { readonly status: "void" }
@@ -18,7 +18,7 @@ export type Fate =
   /** No node of its chain answered. */
   | { readonly status: "unknown" };
 
-/** Asks the node at `rpcUrl`. If there is none, or it is on another chain, the fate is unknown. */
+/** Asks the node at `rpcUrl`. If none answers, or it is on another chain, the fate is unknown. */
 export async function fateOf(payment: OpenAuthorization, rpcUrl: string): Promise<Fate> {
   const { chainId } = payment.authorization;
   const client = await connectChain(rpcUrl).catch(() => undefined);
@@ -41,7 +41,7 @@ async function askFate(client: ChainClient, { authorization }: OpenAuthorization
     if (use === undefined || use.status === "settled") return { status: "paid", transaction: use?.transactionHash };
     return { status: horizon !== undefined && use.blockNumber <= horizon.final ? "void" : "open" };
   }
-  // No block behind a final one that is not before `validBefore` can settle it.
+  // Once a final block has reached `validBefore`, no later block can settle it.
   if (horizon === undefined || horizon.finalTimestamp < validBefore) return { status: "open" };
   return { status: (await isUsed({ blockNumber: horizon.final })) ? "open" : "void" };
 }

@@ -7,17 +7,17 @@ import { printable } from "../../text.ts";
 import { CommandError } from "../exit/errors.ts";
 import { EXIT } from "../process/exitCodes.ts";
 
-/** The schemes that can be paid by. */
+/** The schemes that can be used to pay. */
 export const SCHEMES = ["exact", "batch-settlement"] as const;
 export type Scheme = (typeof SCHEMES)[number];
 
-/** An offer in USDC that can be paid. */
+/** A payable offer in USDC. */
 export type Offer = { readonly accepts: PaymentRequirements; readonly network: Network; readonly amount: bigint };
 
-/** A week. What settles later than that is not asked for in good faith: it would keep the purchase open for as long. */
+/** A week. No honest server asks for a payment that can settle later: the purchase would stay open that long. */
 const LONGEST_SECONDS = 604_800;
 
-/** What is read of an offer here; the official client reads the rest. */
+/** The fields of an offer that are read here; the official client reads the rest. */
 const terms = z.looseObject({
   scheme: z.string(),
   network: z.string(),
@@ -41,12 +41,12 @@ export function readPrice(client: x402HTTPClient, headers: Headers, body: string
   return asked;
 }
 
-/** The official client takes whatever the header holds. The offers are looked at one by one. */
+/** The official client accepts anything in the header, so the offers are checked one by one later. */
 function isPrice(input: unknown): input is PaymentRequired {
   return z.looseObject({ accepts: z.array(z.unknown()) }).safeParse(input).success;
 }
 
-/** The cheapest offer of a scheme in a known USDC; v1 calls the amount and the network by other names. */
+/** The cheapest offer of a scheme in a known USDC. x402 v1 has other names for the amount and the network. */
 export function cheapest({ accepts }: PaymentRequired, scheme: Scheme): Offer | undefined {
   const offers = accepts.filter(isOffer).flatMap((one): Offer[] => {
     const name: string = one.network;
@@ -65,7 +65,7 @@ function isOffer(input: unknown): input is PaymentRequirements {
   return terms.safeParse(input).success;
 }
 
-/** @throws CommandError if a payment of the offer could settle for longer than anybody waits for its outcome. */
+/** @throws CommandError if a payment of the offer could settle later than {@link LONGEST_SECONDS} from now. */
 export function requireShortLived({ accepts: { maxTimeoutSeconds } }: Offer): void {
   if (maxTimeoutSeconds <= LONGEST_SECONDS) return;
   throw new CommandError(
@@ -76,8 +76,8 @@ export function requireShortLived({ accepts: { maxTimeoutSeconds } }: Offer): vo
 }
 
 /**
- * Waits for the official client to sign what a server asks.
- * @throws CommandError if it refuses to: nothing was paid then.
+ * Waits for the official client to sign what a server asks for.
+ * @throws CommandError if the client refuses. Then nothing was paid.
  */
 export async function signAsAsked<T>(signing: Promise<T>): Promise<T> {
   try {
@@ -92,7 +92,7 @@ export async function signAsAsked<T>(signing: Promise<T>): Promise<T> {
   }
 }
 
-/** What a server says of a payment that it was given. It is its word alone. */
+/** What a server says about a payment that it received. Nothing proves it. */
 export type Receipt = {
   readonly success: boolean;
   readonly transaction: string | undefined;
@@ -117,7 +117,7 @@ export function readReceipt(client: x402HTTPClient, headers: Headers): Receipt |
   }
 }
 
-/** Why a server asks again for a payment that it was given. */
+/** Why a server asks for a payment again although it received one. */
 export function readReason(client: x402HTTPClient, headers: Headers, body: string): string | undefined {
   try {
     return shown(client.getPaymentRequiredResponse((name) => headers.get(name), parsed(body)).error);
@@ -129,7 +129,7 @@ export function readReason(client: x402HTTPClient, headers: Headers, body: strin
 /** Longer than any reason or hash. */
 const LONGEST_WORD = 300;
 
-/** A server's word as it may be shown; undefined if it is none. */
+/** A server's text, safe to print; undefined if it is not text. */
 export function shown(input: unknown): string | undefined {
   return typeof input === "string" && input !== "" ? printable(input.slice(0, LONGEST_WORD)) : undefined;
 }

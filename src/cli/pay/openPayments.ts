@@ -12,20 +12,20 @@ import { EXIT } from "../process/exitCodes.ts";
 import { type ChannelPayment, isChannelPayment, readChannelPayment } from "./channelPayment.ts";
 import type { Purchase } from "./request.ts";
 
-/** A payment that was signed for a purchase and whose outcome nobody has told. */
+/** A payment that was signed for a purchase, without a known outcome. */
 export type OpenPayment = OpenAuthorization | OpenVoucher;
 
 type Headers = Readonly<Record<string, string>>;
 
 type Kept = {
-  /** The URL that it buys at. */
+  /** The URL of the purchase. */
   readonly url: string;
-  /** The header that carries it, as it was or will be sent. */
+  /** The header that carries it, as it is sent. */
   readonly headers: Headers;
   readonly network: Network;
   /** The process that sent it last. */
   readonly pid: number;
-  /** Where it is kept. */
+  /** The file that keeps it. */
   readonly path: string;
 };
 
@@ -36,15 +36,15 @@ export type OpenAuthorization = Kept & { readonly scheme: "exact"; readonly auth
 export type OpenVoucher = Kept & {
   readonly scheme: "batch-settlement";
   readonly payment: ChannelPayment;
-  /** It is known that the seller charged for it. */
+  /** Whether it is known that the seller charged for it. */
   readonly isCharged: boolean;
 };
 
 const FOLDER = join(".tributary", "payments");
 
 /**
- * The open payment of a purchase, if there is one in this folder. A buyer of the same asks here first, whatever the
- * server asks for by now: what was signed before may still settle.
+ * The open payment of a purchase, if there is one in this folder. Look here before signing again, even if the server
+ * now asks for something else: the earlier payment may still settle.
  * @throws UsageError if it cannot be read, or another process is using it.
  */
 export async function findOpenPayment(purchase: Purchase): Promise<OpenPayment | undefined> {
@@ -57,12 +57,12 @@ export async function findOpenPayment(purchase: Purchase): Promise<OpenPayment |
     throw unreadable(path, cause);
   }
   const open = parse(text, path);
-  // Who may use a channel is decided by its account.
+  // A channel's account has its own lock.
   if (open.scheme === "exact" && isSentNow(open)) throw inUse(open.pid);
   return open;
 }
 
-/** The open payments of this folder that go through a channel. */
+/** The open payments of this folder that go through this channel. */
 export async function findOpenVouchers(channelId: Hex): Promise<readonly OpenVoucher[]> {
   const names = await readdir(FOLDER).catch(() => []);
   const found: OpenVoucher[] = [];
@@ -78,7 +78,7 @@ export async function findOpenVouchers(channelId: Hex): Promise<readonly OpenVou
 /**
  * Keeps a payment before it is sent: once this has returned, the payment survives a crash. One purchase has one open
  * payment, so two processes never sign for the same purchase.
- * @throws UsageError if another process was faster, or it cannot be written: nothing may be sent then.
+ * @throws UsageError if another process was faster, or the file cannot be written. Then nothing may be sent.
  */
 export async function keepOpenAuthorization(purchase: Purchase, headers: Headers): Promise<OpenAuthorization> {
   const open = await keep(purchase, headers);
@@ -86,7 +86,7 @@ export async function keepOpenAuthorization(purchase: Purchase, headers: Headers
   return open;
 }
 
-/** The same for a payment through a channel. */
+/** Like {@link keepOpenAuthorization}, for a payment through a channel. */
 export async function keepOpenVoucher(purchase: Purchase, headers: Headers): Promise<OpenVoucher> {
   return asVoucher(await keep(purchase, headers));
 }
@@ -110,7 +110,7 @@ async function keep(purchase: Purchase, headers: Headers): Promise<OpenPayment> 
   return open;
 }
 
-/** What the next run would read. Nobody may send what that could not. */
+/** Reads a payment as the next run would. A payment that the next run could not read must not be sent. */
 function readable(text: string, path: string): OpenPayment {
   try {
     return parse(text, path);
@@ -128,12 +128,12 @@ function asVoucher(open: OpenPayment): OpenVoucher {
   return open;
 }
 
-/** Notes that this process sends the payment now. */
+/** Notes that this process is now the sender of the payment. */
 export async function takeOver(purchase: Purchase, { headers, path }: OpenAuthorization): Promise<void> {
   await writeInPlaceOf(path, serialise(purchase, headers));
 }
 
-/** Keeps another voucher in the place of one that the seller did not take. */
+/** Keeps another voucher in place of one that the seller did not take. */
 export async function replaceOpenVoucher(purchase: Purchase, headers: Headers): Promise<OpenVoucher> {
   const path = pathOf(purchase);
   const text = serialise(purchase, headers);
@@ -149,7 +149,7 @@ export async function noteCharged({ path }: OpenVoucher): Promise<void> {
 
 /**
  * Forgets a payment before another one is signed for the same purchase.
- * @throws UsageError if another process has done both by now.
+ * @throws UsageError if another process has already done both.
  */
 export async function forgetBeforeNext(open: OpenPayment): Promise<void> {
   if (!(await forget(open))) throw inUse(undefined);
@@ -157,7 +157,7 @@ export async function forgetBeforeNext(open: OpenPayment): Promise<void> {
 
 /**
  * Forgets a payment whose outcome is known, or that its payer gives up.
- * @returns False if another process has put its own in this one's place by now, which is left there.
+ * @returns False if another process has already replaced it with its own payment, which stays.
  */
 export async function forget({ path, headers }: OpenPayment): Promise<boolean> {
   const aside = draftBeside(path);
@@ -167,7 +167,7 @@ export async function forget({ path, headers }: OpenPayment): Promise<boolean> {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return true;
     throw cause;
   }
-  // Looked at only now: what is at the path can change between a look and the removal.
+  // Checked only after the rename: before it, the file could still change between check and removal.
   const found = parse(await readFile(aside, "utf8"), path);
   const isOther = Object.values(found.headers)[0] !== Object.values(headers)[0];
   if (isOther) await link(aside, path);
@@ -211,7 +211,7 @@ function parse(text: string, path: string): OpenPayment {
 }
 
 /**
- * Whether a living process sent the payment and may wait for the answer. Once the payment has expired, nobody waits.
+ * Whether another running process sent the payment and may wait for the answer. Nobody waits once it has expired.
  */
 function isSentNow({ pid, authorization }: OpenAuthorization): boolean {
   if (pid === process.pid || authorization.validBefore * 1000n <= BigInt(Date.now())) return false;

@@ -3,10 +3,10 @@ import { describeUrl } from "../options/options.ts";
 import { EXIT } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
 
-/** What somebody wants to buy: one request of a server. */
+/** What somebody wants to buy: one request to a server. */
 export type Purchase = { readonly url: string; readonly method: string; readonly data?: string | undefined };
 
-/** A whole answer of a server. */
+/** A complete answer of a server. */
 export type Answer = {
   readonly status: number;
   readonly ok: boolean;

@@ -9,9 +9,8 @@ import { forget, type OpenAuthorization } from "./openPayments.ts";
 import { type Answer, type Purchase, sendHeaders } from "./request.ts";
 
 /**
- * Sends a payment that is kept, and reports the outcome. Once the header has left, only a sale ends the payment. It
- * stays kept if the answer is lost, reports a failure within the server, or refuses, since a server may still settle
- * later.
+ * Sends a payment that is kept on disk, and reports the outcome. Once it was sent, only a sale ends it. It stays on
+ * disk if the answer is lost, reports a failure of the server or refuses, since the server may still settle it later.
  * @param fate What the chain said about the payment before this.
  */
 export async function sendPayment(

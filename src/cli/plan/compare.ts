@@ -37,8 +37,8 @@ export type CompareCommandOptions = {
 const DEFAULT_SESSION_HOURS = 24;
 
 /**
- * `plan --compare`: what a traffic costs one by one, in batches and in channels. It asks a node for the prices of gas and
- * data only, and none where the price of gas is given and no node is named.
+ * `plan --compare`: what a profile of traffic costs one by one, in batches and in channels. It asks a node only for the
+ * prices of gas and data, and no node at all if the gas price is given and no node is named.
  */
 export async function runCompare(
   file: { readonly payments: readonly JobPayment[] } | undefined,
@@ -65,7 +65,7 @@ function dataText(client: ChainClient | undefined, dataFee: DataFeeInputs | unde
   return dataFee === undefined ? "no data fee on this chain" : "data at the chain's price now";
 }
 
-/** The traffic of the options; what they leave out is the file's. */
+/** The traffic that the options describe. What they leave out is taken from the file. */
 function profileOf(payments: readonly JobPayment[] | undefined, options: CompareCommandOptions): TrafficProfile {
   const known = payments === undefined ? undefined : trafficOf(payments);
   const sessionHours = options.session ?? DEFAULT_SESSION_HOURS;
@@ -80,7 +80,7 @@ function profileOf(payments: readonly JobPayment[] | undefined, options: Compare
   });
 }
 
-/** Payments of a file as a traffic: everybody pays as often, the average amount. */
+/** The traffic of a file, as if every payer paid equally often and always the average amount. */
 function trafficOf(payments: readonly JobPayment[]): Omit<TrafficProfile, "sessionHours"> | undefined {
   if (payments.length === 0) return undefined;
   const distinct = (pick: "from" | "to") => new Set(payments.map((one) => one.authorization[pick].toLowerCase())).size;
@@ -181,18 +181,18 @@ function reasonText(reason: CompareReason): string {
   }
 }
 
-/** The data's part of a cost, in millionths. */
+/** The data fee's part of a cost, in millionths. */
 function dataShare({ dataWei, totalWei }: WayCost): bigint {
   return totalWei === 0n ? 0n : (dataWei * 1_000_000n) / totalWei;
 }
 
-/** Gas for each payment, with two digits behind the point where that matters. */
+/** Gas for each payment, with two decimals below 1,000. */
 function gasEach({ totalGas }: WayCost, payments: bigint): string {
   const hundredths = (totalGas * 100n + payments - 1n) / payments;
   return hundredths >= 100_000n ? String((hundredths + 99n) / 100n) : formatAmount(hundredths, 2);
 }
 
-/** Dollars with two significant digits, however few. */
+/** Dollars for each payment, rounded up to three significant digits. */
 function usdEach({ picoUsdPerPayment: pico }: WayCost): string {
   const step = 10n ** BigInt(Math.max(0, pico.toString().length - 3));
   return `$${formatAmount(((pico + step - 1n) / step) * step, 12)}`;

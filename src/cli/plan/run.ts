@@ -24,7 +24,7 @@ type Options = CompareCommandOptions & {
   readonly minValue?: number;
 };
 
-/** Prints what settling a file would take, or compares the ways to pay. */
+/** Prints what settling a file would cost, or compares the ways to pay. */
 export async function runPlan(file: string | undefined, options: Options, command: Command): Promise<void> {
   if (options.compare === true) {
     const isNodeNamed = command.getOptionValueSource("rpcUrl") !== "default";

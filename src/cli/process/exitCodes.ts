@@ -1,4 +1,4 @@
-/** What the exit code of every command says. Stable: scripts may rely on it. */
+/** The exit codes of all commands. Stable: scripts may rely on them. */
 export const EXIT = {
   done: 0,
   failure: 1,
@@ -10,7 +10,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** The same for `--help`. */
+/** Explains {@link EXIT} in `--help`. */
 export const exitCodesHelp = `
 Exit codes:
   0  done

@@ -4,9 +4,9 @@ const LOOK_EVERY_MS = 250;
 const SHELLS: ReadonlySet<string> = new Set(["sh", "dash", "bash", "ash", "zsh", "busybox"]);
 
 /**
- * Under npm or npx, asks this process to stop once npm is gone, as SIGTERM does. Between npm and a command there is often a
- * shell. A signal to npm alone ends npm or that shell and goes no further, so the command would stay behind, with its port and its
- * sending key.
+ * Under npm or npx, asks this process to stop once npm is gone, as SIGTERM does. There is often a shell between npm and
+ * a command. A signal to npm alone ends npm or that shell but does not reach the command, which would keep its port and
+ * its sending key.
  */
 export function stopWithNpm(): void {
   if (process.env.npm_lifecycle_event === undefined) return;
@@ -20,14 +20,14 @@ export function stopWithNpm(): void {
   timer.unref();
 }
 
-/** The ids of this process's parent and, where that is a shell, of npm above it. */
+/** The ids of this process's parent and, if that is a shell, of npm above it. */
 function processesAbove(): readonly number[] {
   const parent = process.ppid;
   const above = parentOfShell(parent);
   return above === undefined ? [parent] : [parent, above];
 }
 
-/** Only Linux tells, in /proc. Elsewhere a shell is replaced by the command that it is told to run, so there is none. */
+/** Only Linux tells, in /proc. Elsewhere the command replaces the shell that starts it, so there is no shell. */
 function parentOfShell(id: number): number | undefined {
   try {
     // "id (name) state parent …", and the name may hold anything.

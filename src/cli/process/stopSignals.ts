@@ -1,6 +1,6 @@
 import { currentRun } from "./surroundings.ts";
 
-/** The signals that ask a command to stop: Ctrl-C, a service manager, a terminal that is closed. */
+/** The signals that ask a command to stop: from Ctrl-C, a service manager, or a closed terminal. */
 export const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const satisfies readonly NodeJS.Signals[];
 
 /** Whether a command was asked to stop. */
@@ -8,11 +8,11 @@ export type StopRequest = {
   readonly signal: AbortSignal;
   /** Resolves when `signal` aborts. */
   readonly asked: Promise<void>;
-  /** Gives the signals their usual effect back. */
+  /** Gives the signals back their usual effect. */
   readonly forget: () => void;
 };
 
-/** Aborts at the first signal that asks to stop. More of them change nothing: npm repeats what the terminal sent. */
+/** Aborts at the first signal that asks to stop. Further ones change nothing: npm repeats what the terminal sent. */
 export function listenForStop(): StopRequest {
   const controller = new AbortController();
   const { signal: stop } = controller;

@@ -7,21 +7,21 @@ import { EXIT, type ExitCode } from "./exitCodes.ts";
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 export type Input = Readable & { readonly isTTY?: boolean };
 
-/** What a command has around it. */
+/** The streams, environment and signals of a command. */
 export type Surroundings = {
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Emits the signals that ask to stop, by their names. */
+  /** Emits the signals that ask to stop, by name. */
   readonly signals: Pick<EventEmitter, "on" | "off" | "listenerCount">;
 };
 
 /** One run of a command. */
 export type Run = Surroundings & {
-  /** What the command ends with, unless it throws. */
+  /** The command's exit code, unless it throws. */
   exitCode: ExitCode;
-  /** Whether nobody reads stdout any more. */
+  /** Whether the reader of stdout is gone. */
   isOutputClosed: boolean;
   /** Whether an address or a hash was shortened to fit the terminal. */
   wasShortened: boolean;
@@ -30,13 +30,13 @@ export type Run = Surroundings & {
 const runs = new AsyncLocalStorage<Run>();
 let processRun: Run | undefined;
 
-/** Does `work` as a run of its own. Without `around` it has the surroundings of this process. */
+/** Does `work` as a run with the surroundings `around`; without them, with those of this process. */
 export function inRun<T>(work: () => Promise<T>, around?: Surroundings): Promise<T> {
-  // A process runs one command, and needs nothing to tell it from others.
+  // A process runs one command, so there is nothing to tell apart.
   return around === undefined ? work() : runs.run(newRun(around), work);
 }
 
-/** The run that the caller is part of. Read streams and environment from here, never from `process`. */
+/** The run that the caller belongs to. Read streams and environment from here, never from `process`. */
 export function currentRun(): Run {
   const run = runs.getStore();
   if (run !== undefined) return run;

@@ -86,7 +86,7 @@ export async function closing(journal: Journal, work: (journal: Journal) => Prom
   }
 }
 
-/** A run that was interrupted is not through where it left something unsent. */
+/** If a run was interrupted and left something unsent, its outcome is unknown. */
 function exitCodeOf(report: SettlementReport, refused: readonly RefusedLine[], isInterrupted: boolean): ExitCode {
   const statuses = new Set(report.results.map(({ outcome }) => outcome.status));
   if (statuses.has("pending") || (isInterrupted && statuses.has("not-attempted"))) return EXIT.unknown;

@@ -6,7 +6,7 @@ import { notice, printJson, printLine } from "../output/output.ts";
 import { counted } from "../output/summary.ts";
 import { listenForStop } from "../process/stopSignals.ts";
 
-/** Watches until SIGTERM or SIGINT, or the end of the stream, and prints what it is told. */
+/** Watches until a signal asks to stop, or the stream ends, and prints what happens. */
 export async function runWatch(
   client: ChainClient,
   {
@@ -31,14 +31,14 @@ export async function runWatch(
     onHeld: tellHeld,
     onStop: tellStopping,
   });
-  // What keeps a watch from beginning is bad usage; what ends it later is not.
+  // An error that keeps a watch from starting is bad usage; an error that ends it later is not.
   const status = await watching
     .catch((error: unknown) => (hasStarted ? Promise.reject(error) : asUsageAsync(Promise.reject(error))))
     .finally(stop.forget);
   printStatus(status, json);
 }
 
-/** Told when another engine holds a key, dead or alive. */
+/** Prints that another engine, dead or alive, holds a key. */
 export function tellHeld({ waitMs, lease }: KeyWait): void {
   const seconds = Math.ceil(waitMs / 1000);
   notice(
@@ -47,7 +47,7 @@ export function tellHeld({ waitMs, lease }: KeyWait): void {
   );
 }
 
-/** Told when a run was asked to stop and waits for what is on its way. */
+/** Prints that a run was asked to stop and waits for its transactions. */
 export function tellStopping({ transactions, waitMs }: JobStop): void {
   notice(
     transactions === 0

@@ -10,7 +10,7 @@ import { counted } from "../output/summary.ts";
 import type { Options } from "./options.ts";
 import { amountRange, payersOf, tokenOf } from "./terms.ts";
 
-/** Signs as many payments as were asked for, one to a line. */
+/** Signs `--count` payments, one to a line. */
 export async function runSign(options: Options): Promise<void> {
   const { network, count, format } = options;
   const payees = options.payee ?? [];

@@ -8,7 +8,7 @@ import { mnemonicFromEnvironment } from "../options/secrets.ts";
 import { namedSigner } from "../options/signer.ts";
 import type { Options } from "./options.ts";
 
-/** The smallest and the largest amount that a payment may have. */
+/** The smallest and the largest amount of a payment. */
 export function amountRange({ amount, minAmount, maxAmount }: Options): readonly [bigint, bigint] {
   const hint = "Pass --amount, or both --min-amount and --max-amount.";
   if (amount !== undefined) {
@@ -36,7 +36,7 @@ export function tokenOf({ network, token = network.usdc.address, tokenName, toke
   return { token, domain: { name, version } };
 }
 
-/** The accounts that pay: one of a key, or as many of the mnemonic as were asked for. */
+/** The accounts that pay: the one of a key, or `--payers` accounts of the mnemonic. */
 export async function payersOf({ keystore, payers, firstIndex }: Options): Promise<readonly LocalAccount[]> {
   const mnemonic = keystore === undefined ? mnemonicFromEnvironment() : undefined;
   const single = mnemonic === undefined ? await namedSigner(keystore) : undefined;

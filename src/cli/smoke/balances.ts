@@ -3,8 +3,8 @@ import type { ChainClient } from "../../chain/client.ts";
 import type { SettlementReport } from "../../settlement/index.ts";
 
 /**
- * Balances before the first and after the last of the transactions; undefined if there are none, or the node no longer
- * has them.
+ * Each balance before the first and after the last of the transactions; undefined if there are no transactions, or the
+ * node no longer has the balances.
  */
 export async function readBalances<Role extends string>(
   client: ChainClient,
@@ -24,7 +24,7 @@ export async function readBalances<Role extends string>(
       ? undefined
       : { address, before: await balance(address, firstBlock - 1n), after: await balance(address, lastBlock) };
   const entries = Object.entries<Address>(owners).map(async ([role, owner]) => {
-    // The node may not answer any more; the transactions are told all the same.
+    // The node may not answer any more. The transactions are reported anyway.
     return [role, await change(owner).catch(() => undefined)] as const;
   });
   return Object.fromEntries(await Promise.all(entries)) as Record<Role, Change>;

@@ -10,7 +10,7 @@ import { currentRun } from "../process/surroundings.ts";
 import type { Options } from "./options.ts";
 import type { Transcript } from "./transcript.ts";
 
-/** Runs the doctor and ends the command where it finds what settling would stumble over. */
+/** Runs the doctor, and ends the command if it finds something that would make settling fail. */
 export async function examine(
   account: LocalAccount,
   options: Options,

@@ -6,7 +6,7 @@ import { dataFeeOf } from "../../settlement/outcome/receipt.ts";
 import type { Cost } from "./transcript.ts";
 
 /**
- * The gas that a deployment should take; null if that cannot be estimated. The deployment's own error then says more.
+ * The gas that a deployment should take; null if that cannot be estimated. Then the deployment's own error says more.
  */
 export async function predictDeployment(client: ChainClient, from: Address): Promise<bigint | null> {
   return estimateDeployment(client, { sender: from }).then(
@@ -15,7 +15,7 @@ export async function predictDeployment(client: ChainClient, from: Address): Pro
   );
 }
 
-/** What settling some payments should take at the chain's prices now; null if no batch of them would do. */
+/** What settling some payments should cost at the chain's current prices; null if none of them can settle. */
 export async function predictSettlement(
   client: ChainClient,
   payments: readonly JobPayment[],
@@ -28,7 +28,7 @@ export async function predictSettlement(
   return { transactions, gas, feeWei: price.totalWei, dataFeeWei: price.dataWei, gasPriceWei };
 }
 
-/** What transactions took. */
+/** The total cost of transactions. */
 export function sumOf(transactions: readonly MinedTransaction[]): Cost {
   const sum = (pick: (one: MinedTransaction) => bigint) => transactions.reduce((total, one) => total + pick(one), 0n);
   return {
@@ -39,7 +39,7 @@ export function sumOf(transactions: readonly MinedTransaction[]): Cost {
   };
 }
 
-/** What one transaction took; null if there is none or the node does not know it. */
+/** The cost of one transaction; null if there is none or the node does not know it. */
 export async function costOf(client: ChainClient, hash: Hex | null): Promise<Cost | null> {
   if (hash === null) return null;
   const receipt = await client.getTransactionReceipt({ hash }).catch(() => undefined);

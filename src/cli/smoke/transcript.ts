@@ -14,7 +14,7 @@ export type Cost = {
   readonly dataFeeWei: bigint;
 };
 
-/** What a trial of a network tells. It holds no key, no signature and no address of a node. */
+/** What a trial of a network reports. It holds no key, no signature and no node's URL. */
 type Told = {
   readonly tributary: string;
   readonly startedAt: string;
@@ -23,7 +23,7 @@ type Told = {
     readonly name: string;
     readonly chainId: number;
     readonly isDevelopment: boolean;
-    /** What the node says that it is. */
+    /** The node's name for itself. */
     readonly node: string | null;
   };
   readonly addresses: {
@@ -32,7 +32,7 @@ type Told = {
     readonly token: Address;
     readonly router: Address;
   };
-  /** Of the doctor, the newest look. */
+  /** The newest results of the doctor. */
   readonly checks: readonly DoctorCheck[];
   /** Absent if the router was already there. */
   readonly deployment: {
@@ -50,15 +50,15 @@ type Told = {
   readonly error: { readonly message: string; readonly details: string | null };
 };
 
-/** The file that a trial writes its story to. */
+/** The file that a trial writes its report to. */
 export type Transcript = {
-  /** Adds what has become known. The file is whole after every note, so that a trial that is killed leaves what it did. */
+  /** Adds a part. The file is complete after every note, so a killed trial leaves a report of what it did. */
   readonly note: (part: Partial<Told>) => Promise<void>;
   readonly fail: (error: unknown) => Promise<void>;
 };
 
 /**
- * Begins a transcript in a new file, for its owner only.
+ * Starts a transcript in a new file that only its owner can read.
  * @throws UsageError if something is at `path`, or the file cannot be made.
  */
 export async function openTranscript(path: string): Promise<Transcript> {
@@ -89,7 +89,7 @@ export async function openTranscript(path: string): Promise<Transcript> {
   return {
     note,
     fail: (error) => {
-      // What others' errors say may hold the node's address, and a key with it.
+      // An error of another library may show the node's URL, and a key in it.
       const isOwn = error instanceof TributaryError;
       const message = isOwn ? error.shortMessage : "Something failed that nobody planned for.";
       return note({ error: { message, details: (isOwn ? error.details : undefined) ?? null }, endedAt: now() });

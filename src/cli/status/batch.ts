@@ -6,14 +6,14 @@ import { counted } from "../output/summary.ts";
 import { LINES_SHOWN } from "./file.ts";
 import { STATES } from "./states.ts";
 
-/** Shows a batch: every transaction that was signed for it, and where its payments stand. */
+/** Shows a batch: every transaction that was signed for it, and the state of its payments. */
 export async function showBatch(
   journal: Journal,
   batch: BatchRow,
   options: { readonly all?: true; readonly json?: true },
 ): Promise<void> {
   const attempts = attemptsOf(batch);
-  // The first one carries all that the batch ever had.
+  // The first attempt carries every payment that was ever in the batch.
   const rows = await journal.withIds(attempts[0]?.paymentIds ?? []);
   const { id, chainId, sender, txNonce, state } = batch;
   if (options.json === true) {

@@ -19,16 +19,16 @@ export type FileOptions = {
   readonly json?: true;
 };
 
-/** Lines that are shown unless all are asked for: they fit on a screen, with the summary. */
+/** How many lines are shown without `--all`. With the summary, they fit on a screen. */
 export const LINES_SHOWN = 20;
 const LINES_AT_ONCE = 500;
 
-/** A line of a file: what became of its payment, or why it holds none. */
+/** A line of a file: the row of its payment, or why the line is not a payment. */
 type FileLine =
   | { readonly line: number; readonly nonce: string; readonly row: PaymentRow | undefined }
   | { readonly line: number; readonly field: string; readonly problem: string };
 
-/** The lines of a file in its order. The journal is asked about some hundred of them at once. */
+/** The lines of a file, in order. The journal is asked about some hundred of them at once. */
 async function* readFileLines(journal: Journal, file: string, options: FileOptions): AsyncGenerator<FileLine, void> {
   const context = {
     ...(options.network === undefined ? {} : { network: options.network }),
@@ -57,8 +57,8 @@ async function lookUp(journal: Journal, results: readonly LineResult[]): Promise
 }
 
 /**
- * Shows what the journal knows of each line of a file, in its order: the summary, then at most a screenful unless `all` asks for
- * more. As JSON it is every line. The exit code says whether one is not in the journal.
+ * Shows what the journal knows of each line of a file, in order: the summary, then at most {@link LINES_SHOWN} lines
+ * without `all`. As JSON, it prints every line. The exit code says whether a line is not in the journal.
  * @throws UsageError if the file cannot be read.
  */
 export async function showFile(journal: Journal, file: string, options: FileOptions): Promise<void> {

@@ -52,7 +52,7 @@ export async function showJournal(journal: Journal, json: boolean): Promise<void
   }
 }
 
-/** The first transaction of the batch that has been open longest. */
+/** The first transaction of the batch that has been open for longest. */
 async function oldestOpen(
   journal: Journal,
   senders: readonly Pick<SenderRow, "chainId" | "sender">[],

@@ -15,7 +15,7 @@ export type Options = {
   readonly json?: true;
 };
 
-/** A hash may be a payment's nonce, a transaction's or a batch's; what else names no payment by itself is a file, if it is there. */
+/** Shows what `what` names: a batch or one of its transactions, a payment, a file, or payments by their source. */
 export async function show(journal: Journal, what: string, options: Options): Promise<void> {
   const json = options.json === true;
   const batch = await findBatch(journal, what);

@@ -12,20 +12,19 @@ import type { ChannelPayment, Deposit } from "../channelPayment.ts";
 /** A channel by its terms. */
 export type Channel = Pick<ChannelPayment, "channelId" | "config" | "network">;
 
-/** What a buyer knows of one of its channels. Amounts in atomic units, over the channel's whole life. */
+/** What a buyer knows of one of their channels. Amounts in atomic units, over the channel's whole life. */
 export type Account = {
   /** What the seller has charged. */
   readonly charged: bigint;
   /**
-   * The highest ceiling of a voucher whose outcome is known. If more is charged than that, it was charged for an open
-   * payment.
+   * The highest ceiling of a voucher whose outcome is known. Any charge above it was for an open payment.
    */
   readonly ceiling: bigint;
-  /** The newest deposit that the seller says was made. A node may not have it yet. */
+  /** The newest deposit that was made according to the seller. A node may not have it yet. */
   readonly deposit: Deposit | undefined;
 };
 
-/** The account of one channel on disk. Nobody else on this machine has it while it is open. */
+/** The account of one channel on disk. While it is open, no other process on this machine has it. */
 export type ChannelBook = {
   readonly channelId: Hex;
   readonly account: () => Account | undefined;
@@ -44,7 +43,7 @@ const schema = record({
 });
 
 /**
- * Opens the account of a channel in this folder for this process alone. If a process is killed, its account is free
+ * Opens the account of a channel in this folder for this process alone. If the process is killed, the account is free
  * again.
  * @param genesis The hash of the chain's first block; undefined if no node gave it. With it, an account of another
  * chain with this id (a local chain that began anew) is ignored.
@@ -54,7 +53,7 @@ export async function openChannelBook(
   { channelId, config, network }: Channel,
   genesis: Hex | undefined,
 ): Promise<ChannelBook> {
-  // Its lock is SQLite's.
+  // It is locked by SQLite, which an old Node does not have.
   const tooOld = nodeTooOld("A payment through a channel");
   if (tooOld !== undefined) throw new UsageError(`${tooOld.shortMessage} Nothing was paid.`, tooOld);
   const path = join(FOLDER, `${channelId}.json`);
@@ -86,7 +85,7 @@ export async function openChannelBook(
     channelId,
     account: () => account,
     keep: async (next) => {
-      // The terms are written for people: whoever has them can withdraw from the channel without its seller.
+      // The terms are kept for the payer: with them, they can withdraw from the channel without the seller.
       const terms = { network: network.caip2, genesis: first, terms: config };
       await writeInPlaceOf(path, `${toJson({ version: 1, ...terms, ...next })}\n`);
       account = next;
@@ -118,7 +117,7 @@ function unreadable(path: string, cause: unknown): UsageError {
   });
 }
 
-/** SQLite's lock on an empty database: the system takes it from a process that ends, however it ends. */
+/** Takes SQLite's lock on an empty database. The system frees it when the process ends, however it ends. */
 async function lock(path: string): Promise<() => void> {
   const { DatabaseSync } = await import("node:sqlite");
   await openForAppending(path).then((file) => file.close());

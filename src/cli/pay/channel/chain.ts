@@ -12,14 +12,14 @@ export type ChannelFacts = {
   readonly balance: bigint;
   readonly totalClaimed: bigint;
   /**
-   * What became of the deposit in question: its nonce is used, it can never be made (it expired unused at a final
-   * block), or it may still be made.
+   * What became of the deposit in question. `used`: its nonce is used; `void`: it can never be made, as it expired
+   * unused at a final block; `open`: it may still be made.
    */
   readonly deposit: "used" | "void" | "open" | undefined;
 };
 
 /**
- * The hash of the first block, which tells chains with one id apart.
+ * The hash of the first block. It tells chains with the same id apart.
  * @throws ChainUnavailableError if the node does not answer.
  */
 export async function readGenesis(client: ChainClient): Promise<Hex> {
@@ -35,7 +35,7 @@ export async function readChannelFacts(
   channel: { readonly channelId: Hex; readonly config: ChannelConfig; readonly deposit: Deposit | undefined },
 ): Promise<ChannelFacts> {
   const { channelId, deposit } = channel;
-  // Before the balance, so that no deposit comes in between: what is final is in it.
+  // Read before the balance, so that the balance includes every deposit up to the final block.
   const horizon = deposit === undefined ? undefined : await readHorizon(client);
   const { number: blockNumber } = await readHead(client);
   const { balance, totalClaimed } = await readChannelState(client, channelId, blockNumber);

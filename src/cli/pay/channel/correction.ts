@@ -7,11 +7,11 @@ import { uint128 } from "../../../channels/wire.ts";
 import type { ChannelPayment } from "../channelPayment.ts";
 import type { Answer } from "../request.ts";
 
-/** What a seller says of a channel, with the buyer's own signature as its proof. Amounts in atomic units. */
+/** What a seller says of a channel, proven by the buyer's own signature. Amounts in atomic units. */
 export type Correction = {
-  /** What it has charged, in all. */
+  /** The total that it has charged. */
   readonly charged: bigint;
-  /** What its newest voucher allows. */
+  /** The total that its newest voucher allows. */
   readonly ceiling: bigint;
 };
 
@@ -21,8 +21,8 @@ const proof = record({
 });
 
 /**
- * Reads from the answer to a payment what the seller counts from, if it refuses the voucher for that reason. Without a
- * voucher by the channel's own payer as proof, there is no correction.
+ * Reads the seller's own total from its answer, if it refused the voucher because of a different total. Undefined
+ * without a voucher of the channel's own payer as proof.
  */
 export async function readCorrection(
   { headers, body }: Answer,

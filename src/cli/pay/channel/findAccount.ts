@@ -16,7 +16,7 @@ type Search = {
   readonly channel: Channel;
 };
 
-/** Begins the account of a channel that this folder does not know: another one may have used it, or its files are lost. */
+/** Starts the account of a channel that this folder does not know: another folder used it, or its files are lost. */
 export async function findAccount(book: ChannelBook, search: Search): Promise<void> {
   if (book.account() !== undefined) return;
   const { balance, totalClaimed } = await readChannelFacts(search.client, { ...search.channel, deposit: undefined });
@@ -28,13 +28,13 @@ export async function findAccount(book: ChannelBook, search: Search): Promise<vo
 }
 
 /**
- * Asks a seller what it has charged, by a voucher for what was already claimed. That voucher allows nothing new, so no
- * request is served for it, and a seller that refuses it says what it counts from.
+ * Asks a seller for the total that it has charged, with a voucher for what was already claimed. That voucher allows
+ * nothing new, so the seller serves no request for it; a seller that refuses it states its own total.
  */
 async function askSeller({ purchase, order, channel }: Search, totalClaimed: bigint): Promise<Correction | undefined> {
   const { asked, offer, signer } = order;
   const { channelId, config, network } = channel;
-  // The packages type EIP-712 messages as records of anything.
+  // The packages' types allow any record as an EIP-712 message; viem's do not.
   const voucherSigner = signer as unknown as Parameters<typeof signVoucher>[0];
   const voucher = await signVoucher(voucherSigner, channelId, totalClaimed.toString(), network.caip2);
   const { resource, extensions } = asked;

@@ -4,18 +4,18 @@ import { notice, printJson, printVerbatim } from "../../output/output.ts";
 import { EXIT } from "../../process/exitCodes.ts";
 import type { ChannelPayment } from "../channelPayment.ts";
 
-/** What is to be told of a purchase through a channel. Amounts in atomic units. */
+/** What is reported about a purchase through a channel. Amounts in atomic units. */
 export type Told = {
   readonly url: string;
   readonly status: number | null;
   readonly body: string | null;
   readonly outcome: "sold" | "paid" | "refused" | "unknown";
   readonly why: string;
-  /** At most that much was charged for it. */
+  /** The most that was charged for it. */
   readonly paid: bigint;
-  /** What was charged in the channel in all by now, as far as is known. */
+  /** The total charged in the channel so far, as far as is known. */
   readonly charged: bigint;
-  /** What is left in the channel; undefined if no node told. */
+  /** What is left in the channel; undefined if no node answered. */
   readonly left: bigint | undefined;
   readonly transaction: string | undefined;
 };

@@ -24,7 +24,7 @@ import { tell, usdc } from "./outcome.ts";
 import { channelOf, type DepositLimits, signNext } from "./sign.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** What a seller asks, and who pays it. */
+/** What a seller asks for, and who pays. */
 export type Order = {
   readonly asked: PaymentRequired;
   readonly offer: Offer;
@@ -34,7 +34,7 @@ export type Order = {
 export type ChannelOptions = DepositLimits & { readonly rpcUrl: string; readonly json: boolean };
 
 /**
- * Buys through the channel of an offer. Opens or fills the channel if that is needed.
+ * Buys through the channel of an offer. Opens the channel or adds to its deposit if that is needed.
  * @throws UsageError if nothing was signed; CommandError if the server did not sell.
  */
 export async function buyThroughChannel(purchase: Purchase, order: Order, options: ChannelOptions): Promise<void> {
@@ -54,7 +54,7 @@ export async function buyThroughChannel(purchase: Purchase, order: Order, option
       const isSecond = first !== undefined;
       const payload = await signNext(signer, order, known, options, first);
       const headers = headersOf(payload);
-      // Kept before anything of it leaves this process.
+      // Kept on disk before any of it leaves this process.
       const open = await (isSecond ? replaceOpenVoucher : keepOpenVoucher)(purchase, headers);
       const added = open.payment.deposit?.amount ?? 0n;
       if (added > 0n && !isSecond && !options.json) {
@@ -86,7 +86,7 @@ export async function buyThroughChannel(purchase: Purchase, order: Order, option
 
 /**
  * Sends the payment of an earlier run again, without its deposit if that was already made.
- * @returns False if there is none left to send, so that another one may be signed.
+ * @returns False if there is none left to send. Then another one may be signed.
  * @throws CommandError if the server does not sell for it.
  */
 export async function resumeThroughChannel(
@@ -97,7 +97,7 @@ export async function resumeThroughChannel(
   const { channelId } = channel;
   const book = await openChannelBook(channel, undefined);
   try {
-    // Looked up again, now that no other process uses the channel.
+    // Looks it up again, now that no other process uses the channel.
     const open = await findOpenPayment(purchase);
     if (open?.scheme !== "batch-settlement" || open.payment.channelId !== channelId) return false;
     const { payment } = open;
@@ -130,7 +130,7 @@ export async function resumeThroughChannel(
     notice(`notice: sending the same voucher again, for channel ${channelId}${isAlone ? "" : ", with its deposit"}`);
     const answer = await sendHeaders(purchase, isAlone ? payment.voucherHeaders : open.headers);
     const verdict = await judge(answer, payment);
-    // A deposit that may still be made is not forgotten: the next voucher would bring another one.
+    // A deposit that may still be made must not be forgotten, or the next voucher would bring a second one.
     if (verdict.status === "corrected" && isAlone && isOutOfStep(book, open, verdict.correction)) {
       // Its ceiling is not taken up: what is charged beyond the others after all, no purchase was told of.
       await forget(open);
@@ -152,7 +152,7 @@ type Conclusion = {
   readonly open: OpenVoucher;
   readonly answer: Answer | { readonly lost: string };
   readonly verdict: Verdict;
-  /** What the channel holds now; undefined if no node told. */
+  /** What the channel holds now; undefined if no node answered. */
   readonly balance: bigint | undefined;
 };
 
@@ -200,8 +200,9 @@ async function conclude(book: ChannelBook, conclusion: Conclusion, { json }: Cha
 }
 
 /**
- * Whether what the seller counts from leaves the payment uncharged, so that a voucher may be signed from there. What is beyond all
- * that this folder knows of was charged for another open payment if there is one, and for this payment else.
+ * Whether the seller's total leaves the payment uncharged, so that the next voucher may start from that total. A total
+ * above everything that this folder knows means that an open payment was charged: another one if there is one, else
+ * this one.
  */
 async function isForAnother(book: ChannelBook, open: OpenVoucher, correction: Correction): Promise<boolean> {
   if (isOutOfStep(book, open, correction)) {
@@ -216,13 +217,13 @@ async function isForAnother(book: ChannelBook, open: OpenVoucher, correction: Co
   return true;
 }
 
-/** Whether the seller counts from something else that this folder knows of. */
+/** Whether the seller's total differs from the payment's base, but is no more than this folder knows of. */
 function isOutOfStep(book: ChannelBook, { payment }: OpenVoucher, { charged }: Correction): boolean {
   const base = baseOf(payment);
   return charged <= accountIn(book, base).ceiling && charged !== base;
 }
 
-/** Takes up that a payment was charged, and with it whatever else it may be that was. */
+/** Notes that a payment was charged, and with it every other open payment that may have been. */
 async function takeUp(book: ChannelBook, open: OpenVoucher, correction: Correction): Promise<void> {
   const charged = [open, ...(await othersBelow(open, correction.charged))];
   for (const one of charged) await noteCharged(one);
@@ -235,19 +236,19 @@ async function keepCorrection(
   charged: readonly OpenVoucher[],
 ): Promise<void> {
   const { ceiling, deposit: before } = accountIn(book, 0n);
-  // One at a time is under way, and the seller has it if it has the voucher.
+  // Only one deposit at a time is under way, and a seller that has the voucher has its deposit.
   const deposit = charged.map(({ payment }) => payment.deposit).find((one) => one !== undefined) ?? before;
   const ceilings = [correction.ceiling, ...charged.map(({ payment }) => payment.ceiling)];
   await book.keep({ charged: correction.charged, ceiling: ceilings.reduce(larger, ceiling), deposit });
 }
 
-/** Open payments of other purchases through the same channel that may be what was charged. */
+/** Open payments of other purchases through the same channel that may have been charged. */
 async function othersBelow({ path, payment }: OpenVoucher, charged: bigint): Promise<readonly OpenVoucher[]> {
   const open = await findOpenVouchers(payment.channelId);
   return open.filter((one) => one.path !== path && !one.isCharged && baseOf(one.payment) < charged);
 }
 
-/** A run that was killed may have noted that a payment was charged, and not yet what that says of the channel. */
+/** A killed run may have noted a charge with the payment, but not in the channel's account. */
 async function catchUp(book: ChannelBook): Promise<void> {
   const account = book.account();
   if (account === undefined) return;
@@ -256,19 +257,19 @@ async function catchUp(book: ChannelBook): Promise<void> {
   if (ceiling > account.ceiling) await book.keep({ ...account, ceiling });
 }
 
-/** Forgets a payment that its payer lets be charged beside the next one. Its ceiling is remembered. */
+/** Forgets a payment that its payer gives up. The seller may still charge it, so its ceiling is remembered. */
 async function giveUp(book: ChannelBook, open: OpenVoucher): Promise<void> {
   const account = accountIn(book, baseOf(open.payment));
   await book.keep({ ...account, ceiling: larger(account.ceiling, open.payment.ceiling) });
   await forget(open);
 }
 
-/** @param base What counts as charged if the account is gone. */
+/** @param base The total that counts as charged if there is no account. */
 function accountIn(book: ChannelBook, base: bigint): Account {
   return book.account() ?? { charged: base, ceiling: base, deposit: undefined };
 }
 
-/** What a channel holds, plus the deposit that the seller says is on its way. */
+/** What a channel holds, plus a deposit that is on its way according to the seller. */
 export function balanceIn(facts: ChannelFacts, { deposit }: Account): bigint {
   return facts.balance + (facts.deposit === "open" ? (deposit?.amount ?? 0n) : 0n);
 }
@@ -283,7 +284,7 @@ async function askChain({ payment }: OpenVoucher, rpcUrl: string): Promise<Chann
   }
 }
 
-/** Another deposit beside one that may be made still would take twice what is needed out of the payer's account. */
+/** If a deposit may still be made, a second one could take twice what is needed from the payer. */
 async function requireNoDepositUnderWay(client: ChainClient, channel: Channel): Promise<void> {
   for (const { payment, url, isCharged } of await findOpenVouchers(channel.channelId)) {
     if (isCharged || payment.deposit === undefined) continue;

@@ -19,15 +19,15 @@ import { balanceIn, larger, type Order } from "./purchase.ts";
 import { channelOf, schemeOf } from "./sign.ts";
 
 type RefundOptions = {
-  /** In atomic units; all that is left where it is left out. */
+  /** In atomic units; undefined means all that is left. */
   readonly amount: bigint | undefined;
   readonly rpcUrl: string;
   readonly json: boolean;
 };
 
 /**
- * Asks the seller to send back what is left in the channel of an offer, and the chain what came back.
- * @throws CommandError if it does not, or if nobody knows.
+ * Asks the seller to send back what is left in the channel of an offer, and reads from the chain what came back.
+ * @throws CommandError if nothing came back, or if that is unknown.
  */
 export async function refundChannel(purchase: Purchase, order: Order, options: RefundOptions): Promise<void> {
   const { offer, signer } = order;
@@ -58,11 +58,11 @@ export async function refundChannel(purchase: Purchase, order: Order, options: R
   }
 }
 
-/** How often the chain is asked for a refund that the seller says was made: a node may be some blocks behind the seller's. */
+/** How often to look for a refund that the seller reports: the buyer's node may be some blocks behind the seller's. */
 const LOOKS = 6;
 const LOOK_EVERY_MS = 1_000;
 
-/** What the channel holds, once that is less than before; `before` where the chain shows no refund. */
+/** What the channel holds, once that is less than before; `before` if the chain shows no refund. */
 async function readBalanceBelow(
   before: bigint,
   client: ChainClient,
@@ -95,12 +95,12 @@ type Asking = {
   readonly known: { readonly charged: bigint; readonly balance: bigint };
 };
 
-/** What the seller has charged in all by the voucher that was signed for its refund, and the transaction that it names. */
+/** The total that the seller has charged, from the voucher signed for the refund, and the transaction that it names. */
 type Asked = { readonly charged: bigint; readonly transaction: string | undefined };
 
 /**
- * The official client's refund of one channel. Whatever the seller asks meanwhile, no voucher of another channel is signed: what
- * was charged in one of them says nothing of the others.
+ * Refunds one channel with the official client. Whatever the seller asks for meanwhile, no voucher of another channel
+ * is signed: the charges in one channel say nothing about another.
  */
 async function ask(
   { url, method, data }: Purchase,
@@ -113,7 +113,7 @@ async function ask(
     balance: known.balance.toString(),
   };
   const isThis = (id: string): boolean => id.toLowerCase() === channel.channelId;
-  // The packages type ABIs and EIP-712 messages as records of anything.
+  // The packages' types allow any record as an ABI or an EIP-712 message; viem's do not.
   const reading = toClientEvmSigner(signer as unknown as Parameters<typeof toClientEvmSigner>[0], {
     readContract: (args) => client.readContract(args as Parameters<ChainClient["readContract"]>[0]),
   });
@@ -123,7 +123,7 @@ async function ask(
         if (isThis(id)) return context;
         throw new Error(`The seller asks for a voucher of another channel, ${id}.`);
       },
-      // A word on another channel, with a voucher of that one as its proof, is none on this.
+      // A statement about another channel, proven by that channel's voucher, is ignored.
       set: async (id, next) => {
         if (isThis(id)) context = { ...context, ...next };
       },
@@ -139,7 +139,7 @@ async function ask(
     const response = await scheme.refund(url, {
       ...(amount === undefined ? {} : { amount: amount.toString() }),
       fetch: async (input, init) => {
-        // It asks for the terms before it signs. They are known, and the seller could say others now.
+        // The client asks for the terms before it signs. They are known, and the seller could change them now.
         if (init?.headers === undefined) return termsOf({ ...asked, accepts: [offer.accepts] });
         last = "no answer";
         const headers = { ...init.headers, ...(data === undefined ? {} : { "content-type": "application/json" }) };
@@ -186,7 +186,7 @@ function failure(cause: unknown, last: Last): CommandError {
   });
 }
 
-/** What was charged, as the voucher of the refund says it: payments whose answer was lost may be in it. */
+/** Keeps the total that the refund's voucher states. It may include payments whose answer was lost. */
 async function keepCharged(book: ChannelBook, charged: bigint): Promise<void> {
   const { ceiling = 0n } = book.account() ?? {};
   if (charged > ceiling) {

@@ -12,17 +12,17 @@ import type { Channel } from "./book.ts";
 
 /** What may be deposited at once, in atomic units. */
 export type DepositLimits = {
-  /** How much to deposit where a deposit is needed; what the seller asks for where it is left out. */
+  /** How much to deposit if that is needed; undefined means what the seller asks for. */
   readonly deposit: bigint | undefined;
   readonly maxDeposit: bigint;
 };
 
-/** The official scheme of a buyer whose channel is known: it reads nothing of the chain and keeps nothing. */
+/** The official scheme for a buyer whose channel is known: it does not read the chain and keeps nothing. */
 export function schemeOf(
   signer: LocalAccount,
   options: BatchSettlementEvmSchemeOptions = {},
 ): BatchSettlementEvmScheme {
-  // The packages type EIP-712 messages as records of anything.
+  // The packages' types allow any record as an EIP-712 message; viem's do not.
   return new BatchSettlementEvmScheme(
     signer as unknown as ConstructorParameters<typeof BatchSettlementEvmScheme>[0],
     options,
@@ -30,8 +30,8 @@ export function schemeOf(
 }
 
 /**
- * The channel that an offer is paid through: always the same for the same terms and payer.
- * @throws CommandError if the offer names no terms of a channel.
+ * The channel that an offer is paid through. The same terms and payer always give the same channel.
+ * @throws CommandError if the offer lacks the terms of a channel.
  */
 export function channelOf(signer: LocalAccount, { accepts, network }: Offer): Channel {
   try {
@@ -47,10 +47,10 @@ export function channelOf(signer: LocalAccount, { accepts, network }: Offer): Ch
 }
 
 /**
- * Signs the next voucher of a channel, and a deposit where the channel holds too little for it.
- * @param known What was charged in all, and what the channel holds.
- * @param first What was sent before it for the same purchase. The seller has its deposit, which must be enough: it goes along
- *   again, and no second one is signed.
+ * Signs the next voucher of a channel, and a deposit if the channel holds too little for it.
+ * @param known The total charged, and what the channel holds.
+ * @param first The payment sent earlier for the same purchase. The seller has its deposit, which must be enough: it is
+ *   sent again, and no second one is signed.
  * @throws UsageError if more would have to be deposited than is allowed.
  */
 export async function signNext(

@@ -6,13 +6,13 @@ import { type Correction, readCorrection } from "./correction.ts";
 
 /** The outcome of a payment through a channel. */
 export type Verdict =
-  /** The server sold. `charged` is what it has charged in total, if it said so in a way that adds up. */
+  /** The server sold. `charged` is its total charge, if it stated one that adds up. */
   | { readonly status: "sold"; readonly charged: bigint | undefined; readonly transaction: string | undefined }
-  /** The server did not take the voucher, and proves what it counts from. */
+  /** The server did not take the voucher, and proves its own total. */
   | { readonly status: "corrected"; readonly correction: Correction; readonly why: string }
   /** The server did not sell. It has the voucher, and could charge it later. */
   | { readonly status: "refused"; readonly why: string }
-  /** Nobody knows. */
+  /** The outcome is unknown. */
   | { readonly status: "unknown"; readonly why: string };
 
 const BUSY = "invalid_batch_settlement_evm_channel_busy";
@@ -27,13 +27,13 @@ export async function judge(answer: Answer | { readonly lost: string }, payment:
   }
   const reason = receipt?.errorReason ?? readReason(reader, answer.headers, answer.body);
   const why = reason ?? `status ${answer.status}`;
-  // Busy with this very payment, perhaps: a run before this one may have sent it.
+  // The server may be busy with this very payment: an earlier run may have sent it.
   if (answer.status >= 500 || reason === "settlement_pending" || reason === BUSY) return { status: "unknown", why };
   const correction = answer.status === 402 ? await readCorrection(answer, payment) : undefined;
   return correction === undefined ? { status: "refused", why } : { status: "corrected", correction, why };
 }
 
-/** What was charged in all by a receipt; undefined if it says nothing, too much, or two things. */
+/** The total charge that a receipt states; undefined if it states none, more than the price, or two different ones. */
 function chargedIn(receipt: Receipt | undefined, payment: ChannelPayment): bigint | undefined {
   const { chargedAmount, channelState } = (receipt?.success === true ? receipt.extra : undefined) ?? {};
   const amount = atomic(chargedAmount);

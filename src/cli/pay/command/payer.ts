@@ -12,7 +12,7 @@ import type { Options } from "./options.ts";
 /** The test account that pays on the local chain: it has USDC. */
 const LOCAL_PAYER = 1;
 
-/** The keystore or `PRIVATE_KEY`; where the local chain runs, a test account pays on it. */
+/** The account of the keystore or of `PRIVATE_KEY`; without them, if the local chain runs, a test account on it. */
 export async function payerOf({ keystore, rpcUrl }: Options, network: Network): Promise<LocalAccount> {
   const named = await namedSigner(keystore);
   if (named !== undefined) return named;

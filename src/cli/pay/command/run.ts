@@ -31,7 +31,7 @@ import { sendPayment } from "../send.ts";
 import type { Options } from "./options.ts";
 import { payerOf } from "./payer.ts";
 
-/** Buys a resource, goes on with an earlier purchase of it, or takes back what a channel holds. */
+/** Buys a resource, continues an earlier purchase of it, or takes back what a channel holds. */
 export async function runPay(url: string, options: Options): Promise<void> {
   const { scheme, deposit, maxDeposit, refund } = options;
   const purchase: Purchase = { url, method: options.method, data: options.data };
@@ -48,7 +48,7 @@ export async function runPay(url: string, options: Options): Promise<void> {
   if (!(await resume(purchase, options))) await buy(purchase, options);
 }
 
-/** Goes on with the payment of an earlier run. False if there is none, or it is to be sent no more. */
+/** Continues with the payment of an earlier run. False if there is none, or it must not be sent again. */
 async function resume(purchase: Purchase, options: Options): Promise<boolean> {
   const before = await findOpenPayment(purchase);
   if (before === undefined) return false;
@@ -66,7 +66,7 @@ const channelOptions = ({ deposit, maxDeposit, rpcUrl, json }: Options) => {
   return { deposit, maxDeposit, rpcUrl, json: json === true };
 };
 
-/** What became of the payment of an earlier run; undefined if it is to be sent no more. */
+/** What became of the payment of an earlier run; undefined if it must not be sent again. */
 async function look(payment: OpenAuthorization, { rpcUrl, again }: Options): Promise<Fate | undefined> {
   const { nonce, validBefore } = payment.authorization;
   if (again === true) {
@@ -128,13 +128,13 @@ export async function buy(purchase: Purchase, options: Options): Promise<void> {
   else await buyThroughChannel(purchase, order, channelOptions(options));
 }
 
-/** Buys with an authorization of its own. */
+/** Buys with an authorization for this purchase alone. */
 async function buyExactly(purchase: Purchase, { asked, offer, signer }: Order, { json }: Options): Promise<void> {
-  // --max was asked already.
+  // --max was checked already.
   const own = new x402Client().setSpendControls(false);
   const client = new x402HTTPClient(registerExactEvmScheme(own, { signer }));
   const payload = await signAsAsked(client.createPaymentPayload({ ...asked, accepts: [offer.accepts] }));
-  // Kept before anything of it leaves this process.
+  // Kept on disk before any of it leaves this process.
   const payment = await keepOpenAuthorization(purchase, client.encodePaymentSignatureHeader(payload));
   await sendPayment(purchase, payment, { fate: { status: "open" }, json: json === true });
 }
@@ -150,7 +150,7 @@ async function takeBack(purchase: Purchase, amount: bigint | undefined, options:
   );
 }
 
-/** The cheapest offer of a scheme, and all that the server asks. */
+/** The cheapest offer of a scheme, and everything that the server asks for. */
 function readOffer({ headers, body }: Answer, url: string, scheme: Scheme): { asked: PaymentRequired; offer: Offer } {
   const asked = readPrice(new x402HTTPClient(new x402Client()), headers, body, url);
   const offer = cheapest(asked, scheme);
