@@ -35,7 +35,7 @@ import { createApp } from "./http/app.ts";
 import { createStatusUrl } from "./wire/statusUrl.ts";
 
 export type FacilitatorOptions = {
-  /** Further nodes: they are handed signed bytes as well, and are asked if one node contradicts itself. */
+  /** Further nodes. Signed bytes are handed to them as well, and they are asked if a node contradicts itself. */
   readonly nodes?: readonly ChainClient[] | undefined;
   readonly journal: Journal;
   /** The keys to send from. While this process runs, nobody else may send from them. */
@@ -59,7 +59,7 @@ export type FacilitatorOptions = {
   readonly trustedProxies?: readonly string[] | undefined;
   /**
    * Origins whose pages may ask /supported, /discovery, /health, /verify and /settle (CORS), such as `https://shop.example`, or
-   * "*"; none but its own by default.
+   * "*". By default only its own.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
   /**
@@ -73,7 +73,7 @@ export type FacilitatorOptions = {
   readonly merchantsOnly?: boolean | undefined;
   /**
    * How old, in seconds, the chain's newest block may be while the facilitator still calls itself ready; Infinity for any age. By
-   * default the time of eight blocks, at least 15 s, and any age on a development chain that makes blocks only for transactions.
+   * default the time of eight blocks (15 to 120 s), and any age on a development chain that makes blocks only for transactions.
    */
   readonly maxHeadAgeSeconds?: number | undefined;
   readonly logger?: Logger;
@@ -84,7 +84,7 @@ export type FacilitatorOptions = {
 export type Facilitator = {
   /** The HTTP interface: `app.fetch(request)` answers, with or without a socket. */
   readonly app: Hono;
-  /** The official dispatcher with our schemes in it. */
+  /** The official dispatcher with this facilitator's schemes in it. */
   readonly x402: x402Facilitator;
   readonly engine: SettlementEngine;
   /** Whether the chain has a router. Without one, payments settle one by one. */
@@ -101,7 +101,7 @@ export type Facilitator = {
 };
 
 /**
- * Starts a facilitator on one chain. It goes on with the open payments of the journal, and serves x402 v2 and, if v1 has a name
+ * Starts a facilitator on one chain. It continues with the open payments of the journal, and serves x402 v2 and, if v1 has a name
  * for the chain, v1.
  * @throws SenderHeldError if another engine sends from one of the keys; ChainUnavailableError if the node does not answer;
  * MerchantsError if two merchants share an id or a key; AddressRangeError if a trusted proxy is not an address;
@@ -115,7 +115,7 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   const statusUrl = createStatusUrl(chainId, options.publicUrl);
   const isTrustedProxy = createAddressSet(options.trustedProxies ?? []);
   const merchants = withoutTwins(options.merchants ?? []);
-  // Everything that may fail is asked before the engine takes the keys.
+  // Everything that may fail comes before the engine takes the keys.
   const batches = (await readRouterCode(client)).status === "matches";
   const maxHeadAgeSeconds = options.maxHeadAgeSeconds ?? (await defaultHeadAge(client));
   const addresses = senders.map(({ address }) => address);

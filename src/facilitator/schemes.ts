@@ -21,7 +21,7 @@ export type SharedExactSchemes = {
 };
 
 /**
- * The scheme `exact` alone, for a facilitator that you run already. Put it in the place of the official `ExactEvmScheme`, and
+ * The scheme `exact` alone, for a facilitator that you already run. Use it in place of the official `ExactEvmScheme`, and
  * concurrent settlements share transactions.
  * @throws SenderHeldError if another engine sends from one of the keys.
  */

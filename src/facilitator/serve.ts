@@ -11,8 +11,8 @@ export type ServeOptions = {
   /** The port; 4022 by default, 0 for a free one. */
   readonly port?: number;
   /**
-   * Names that the Host header of a request may have, beside `localhost` and `host`; "*" for any. Others are answered with 421. If
-   * `host` is reachable from other machines, IP addresses and names of private networks need not be listed.
+   * Names that the Host header of a request may have, besides `localhost` and `host`; "*" for any. Others are answered with 421.
+   * If `host` is reachable from other machines, IP addresses and names of private networks need not be listed.
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Bounds on connections. By default 4,096 at once, and 256 from one address. */

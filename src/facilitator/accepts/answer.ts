@@ -7,8 +7,8 @@ import { isRoute, type Price, readDraft, readList, readRoute } from "./wire.ts";
 export type AcceptsAnswer = { readonly status: 200 | 400 | 402; readonly body: object };
 
 /**
- * Answers /accepts: other authors' servers let it complete their requirements before they show them to buyers. It changes nothing
- * and remembers nothing; payments are verified and settled as always.
+ * Answers /accepts: servers by other authors ask it to complete their requirements before they show them to buyers. It changes
+ * nothing and remembers nothing; payments are verified and settled as always.
  */
 export function createAccepts(port: FillPort): (body: unknown, caller: Caller) => Promise<AcceptsAnswer> {
   return (body, caller) => (isRoute(body) ? answerRoute(port, body, caller) : answerList(port, body, caller));
@@ -40,7 +40,7 @@ async function answerList(port: FillPort, body: unknown, caller: Caller): Promis
   };
 }
 
-/** Makes a requirement of a price and a route, as thirdweb's server asks for it. */
+/** Makes a requirement from a price and a route, as thirdweb's server asks for it. */
 async function answerRoute(port: FillPort, body: unknown, caller: Caller): Promise<AcceptsAnswer> {
   const read = readRoute(body);
   if (!read.ok) return bad(read.problem);

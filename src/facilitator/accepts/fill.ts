@@ -67,7 +67,7 @@ export async function fill(port: FillPort, version: 1 | 2, draft: Draft, caller:
     requirement: {
       ...given,
       scheme,
-      // Given back as they came, if they did: some servers compare them as texts.
+      // Addresses are given back as they came, since some servers compare them as text.
       ...{ asset: draft.asset === undefined ? asset : (given.asset ?? asset), payTo: given.payTo ?? payTo },
       ...form(version, port.chainId, amount, given),
       maxTimeoutSeconds: Math.min(draft.maxTimeoutSeconds ?? USUAL_TIMEOUT_SECONDS, maxValiditySeconds),
@@ -88,7 +88,7 @@ function form(version: 1 | 2, chainId: number, amount: bigint, given: Draft["giv
   };
 }
 
-/** What a channel needs beside its token, or what is wrong with what the server says about it. */
+/** What a channel needs besides its token, or what is wrong with the server's terms. */
 function channelTerms({ x402, receivers }: FillPort, { extra, payTo }: Draft): Record<string, unknown> | string {
   const kind = x402.getSupported().kinds.find(({ scheme }) => scheme === "batch-settlement");
   const own = propertyOf(kind?.extra, "receiverAuthorizer");

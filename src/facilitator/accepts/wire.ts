@@ -2,8 +2,8 @@ import type { Address } from "viem";
 import { z } from "zod";
 import { address, explain, name, propertyOf, type Reading, uint256 } from "../wire/body.ts";
 
-// What other authors' servers send to /accepts: requirements as they would show them to a buyer, which may lack what a scheme
-// needs, or (thirdweb's server) a price and a route to make a requirement from. Unknown fields are ignored.
+// What servers by other authors send to /accepts: requirements as they would show them to a buyer, perhaps without what the
+// scheme needs; or, from thirdweb's server, a price and a route to make a requirement from. Unknown fields are ignored.
 
 /** A requirement that a server asks to have filled in. */
 export type Draft = {
@@ -28,10 +28,10 @@ export type Price =
 /** A route to make a requirement from. */
 export type Route = Omit<Draft, "amount" | "asset"> & { readonly price: Price };
 
-/** A list of requirements that are not read yet: those of other networks have other kinds of addresses. */
+/** A list of requirements that are not parsed yet: other networks have other kinds of addresses. */
 export type RequirementList = {
   readonly version: 1 | 2;
-  /** What is paid for. It is given back as it came. */
+  /** The resource that is paid for. It is given back as it came. */
   readonly resource: object | undefined;
   readonly entries: readonly { readonly scheme: string; readonly network: string; readonly given: unknown }[];
 };
@@ -55,7 +55,7 @@ const list = z.object({
 const requirement = z.object({
   scheme: name,
   network: name,
-  // A server that leaves the choice to us may send an empty text.
+  // A server that leaves the choice to the facilitator may send an empty text.
   asset: z.union([z.literal("").transform(() => undefined), address]).optional(),
   payTo: address,
   amount: uint256.optional(),
@@ -107,7 +107,7 @@ export function readDraft(given: unknown): Reading<Draft> {
   const asked = amount ?? maxAmountRequired;
   if (asked === undefined) return { ok: false, problem: "amount: is missing or malformed" };
   const rest = { scheme, network, asset, payTo, amount: asked, extra: extra ?? {} };
-  // It was just read as an object.
+  // The cast is safe: it was just read as an object.
   return { ok: true, value: { ...rest, given: given as Draft["given"], maxTimeoutSeconds: orNone(maxTimeoutSeconds) } };
 }
 

@@ -63,7 +63,7 @@ export function createAdmission({ journal, clock, client, policy, batches }: Adm
   const gasBook = createGasBook({ batches, maxDeploymentGas: policy.maxDeploymentGas });
   const floor = createFloor(() => readPrices(client), clock, policy);
 
-  /** Whether a payment gets a transaction of its own. */
+  /** Whether a payment gets its own transaction. */
   function isAlone({ payee }: Ask, { merchant }: Caller): boolean {
     if (merchant?.unbatched === true) return true;
     return payee !== undefined && policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));

@@ -15,9 +15,9 @@ export type Capacity = {
   readonly view: () => CapacityView;
 };
 
-/** There is no room. */
+/** A refusal because there is no room. */
 export type Full = {
-  /** How long a settlement would take that came now. */
+  /** How long a settlement that came now would take. */
   readonly delayMs: number;
   readonly retryAfterSeconds: number;
   /** Whether this is the first refusal after a period without any. */
@@ -28,17 +28,17 @@ export type Full = {
 export type Seat = {
   /** Waits until the request may be worked on. @throws The signal's reason if the signal aborts before. */
   readonly begin: (signal?: AbortSignal) => Promise<void>;
-  /** Says that the request only waits for the chain from now on, so that the next one may be worked on. */
+  /** Notes that the request only waits for the chain from now on, so that the next one may be worked on. */
   readonly waits: () => void;
-  /** Keeps the place until then, even if the request ends before: its payment is on its way. */
+  /** Keeps the place until `until` ends, even if the request ends earlier: its payment is on its way. */
   readonly keep: (until: Promise<unknown>) => void;
-  /** The request is over: it was answered, or its caller is gone. */
+  /** Notes that the request is over: it was answered, or its caller is gone. */
   readonly leave: (outcome: "answered" | "left") => void;
 };
 
 export type CapacityView = {
   readonly inside: Readonly<Record<PaymentEndpoint, number>>;
-  /** How long a settlement would take that came now. */
+  /** How long a settlement that came now would take. */
   readonly delayMs: number;
   /** Settlements per second, as measured. */
   readonly perSecond: number;
@@ -67,9 +67,9 @@ const LINES = { verify: 0.4, withShare: 0.6, all: 0.8 } as const;
  * matters if blocks are slow.
  */
 const LEAST_LONE_TIMES = 2.5;
-/** This many are let in whatever is projected: somebody has to find out that the overload is over. */
+/** This many are let in whatever is projected: without any answers, the end of an overload would not be noticed. */
 const LEAST_INSIDE = 8;
-/** How many requests are read, verified and stored at once, so that the event loop never has more to do. */
+/** How many requests are read, verified and stored at once. It bounds the work that waits on the event loop. */
 const MOST_AT_WORK = 64;
 const USUAL_BLOCK_MS = 2_000;
 /** How long a lone verification is assumed to take before any was measured. */
@@ -82,7 +82,7 @@ const MOST_RETRY_SECONDS = 60;
 export function createCapacity(options: CapacityOptions): Capacity {
   const { clock, admitWithinMs, assumedPerSecond, blockMs = USUAL_BLOCK_MS } = options;
   const boundMs = (line: number, aloneMs: number): number => Math.max(line * admitWithinMs, LEAST_LONE_TIMES * aloneMs);
-  // Half of the longest queue: with that much to do, nothing waits for requests.
+  // Half of the longest queue: with that much to do, the machine is never idle.
   const busyMs = (aloneMs: number): number => (aloneMs + boundMs(LINES.withShare, aloneMs)) / 2;
   const settle = createProjection({
     ...{ clock, busyMs },
@@ -97,7 +97,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
   let refusedAtMs = Number.NEGATIVE_INFINITY;
   const isShedding = (): boolean => clock.now() - refusedAtMs < SHEDDING_MS;
 
-  /** By how much a request that came now would take too long; not above 0 if there is room. */
+  /** How much too long a request that came now would take; 0 or less if there is room. */
   const overMs = (projection: Projection, line: number): number => {
     return projection.delayMs() - boundMs(line, projection.aloneMs());
   };
@@ -108,7 +108,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
     if (settle.inside() < LEAST_INSIDE || !isBusy) return 0;
     const places = ((boundMs(LINES.withShare, aloneMs) - aloneMs / 2) / 1000) * settle.perSecond();
     if (!shares.hasShare(caller, places)) return overMs(settle, LINES.all);
-    // The places that are left below this line are for somebody else, who was refused a moment ago.
+    // The places left below this line are kept for another caller, who was refused a moment ago.
     return Math.max(1, overMs(settle, LINES.withShare));
   }
 
@@ -117,7 +117,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
     return verify.inside() < LEAST_INSIDE ? over : Math.max(over, overMs(verify, LINES.verify));
   }
 
-  /** For a request that asks nothing of the chain and says nothing about how fast payments go. It only waits for its turn. */
+  /** A seat for a request that does not use the chain, so it is not measured. It only waits for its turn. */
   function stool(): Seat {
     let giveSlotBack: () => void = () => undefined;
     return {

@@ -20,7 +20,7 @@ export class MalformedHeaderError extends Error {
 /** Takes back what was claimed for a payment that was not accepted after all. */
 export type Undo = () => Promise<void>;
 
-/** A hash of all that makes a payment this one and no other: chain, scheme, asset, payee, amount, terms and signature. */
+/** A hash of everything that identifies a payment: chain, scheme, asset, payee, amount, terms and signature. */
 export function fingerprintOf({ required, authorization, signature }: ExactRequest, chainId: number): string {
   const { from, to, value, validAfter, validBefore, nonce } = authorization;
   const { scheme, asset, payTo, amount } = required;

@@ -9,7 +9,7 @@ export type DoorPort = {
   readonly merchants: readonly Merchant[];
   /** Whether only merchants are served. */
   readonly merchantsOnly: boolean;
-  /** How many requests one address may make; a merchant has a bound of its own. */
+  /** How many requests one address may make. Merchants have their own bounds. */
   readonly rateLimit: RateLimit | undefined;
   readonly isClosing: () => boolean;
 };

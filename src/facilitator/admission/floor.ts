@@ -6,7 +6,7 @@ import type { DataFeeInputs } from "../../fees/index.ts";
 import type { Expected } from "./gas.ts";
 import type { FacilitatorPolicy } from "./policy.ts";
 
-/** How long a price of gas is good, and how long it has to do if the node does not answer. */
+/** How long a gas price is used before it is read again, and how long at most if the node does not answer. */
 const GOOD_FOR_MS = 15_000;
 const STALE_AFTER_MS = 600_000;
 const WEI_PER_ETHER = 10n ** 18n;
@@ -25,8 +25,8 @@ export async function readPrices(client: ChainClient): Promise<Prices> {
 }
 
 /**
- * The smallest amount that is worth its gas now, in atomic units of a dollar token with six decimals; 0 if the operator asks for
- * no multiple. The price of gas is read every 15 seconds at most.
+ * The smallest amount that is worth its gas now, in atomic units of a dollar token with six decimals; 0 if the operator set no
+ * multiple. The gas price is read at most once in 15 seconds.
  * @throws ChainUnavailableError if the node has given no price for ten minutes.
  */
 export function createFloor(

@@ -8,19 +8,19 @@ import { CANONICAL_CHANNEL_GAS, CIRCLE_USDC_GAS, claimGas, ROUTER_GAS } from "..
 import { type BatchCall, batchCallOf } from "../../settlement/dispatch/call.ts";
 import type { Ask } from "./types.ts";
 
-/** How many payments a full batch has. */
+/** The number of payments in a full batch. */
 const FULL_BATCH = 300;
 const ECDSA_BYTES = 65;
 
 /** What a request is expected to cost. */
 export type Expected = { readonly gas: bigint; readonly dataFeeWei: (inputs: DataFeeInputs) => bigint };
 
-/** One payment's part of a batch of `payments`, each of another payer to another payee, with balances on both sides. */
+/** One payment's part of a batch of `payments`. Every payer and payee is different and has a balance. */
 type Share = { readonly gas: bigint; readonly payments: number; readonly call: BatchCall };
 
 /** Predicts the gas of requests, with the model that batches are planned with and with Circle's USDC. */
 export function createGasBook(options: { readonly batches: boolean; readonly maxDeploymentGas: bigint }): {
-  /** @param isAlone Whether a payment gets a transaction of its own. */
+  /** @param isAlone Whether a payment gets its own transaction. */
   readonly expect: (ask: Ask, isAlone: boolean) => Expected;
 } {
   let known: { readonly batched: Share; readonly lone: Share } | undefined;

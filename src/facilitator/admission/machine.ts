@@ -12,7 +12,7 @@ const SLOWEST = 5;
 const FASTEST = 200;
 const TIMES = 15;
 
-// Any signature that recovers to somebody will do.
+// Any signature will do that recovers to an address.
 const DIGEST: Hex = `0x${"11".repeat(32)}`;
 const SIGNATURE: Hex = `0x${"22".repeat(32)}${"33".repeat(32)}1b`;
 
@@ -23,7 +23,7 @@ export function rateOf(recoveryMs: number): number {
 
 /** How fast this machine probably settles, found by some milliseconds of work before it has settled anything. */
 export async function assumeRate(now: () => number = () => performance.now()): Promise<number> {
-  // The first ones load and compile the module.
+  // The first recoveries load and compile the module, so they are not measured.
   await recoverSigner(DIGEST, SIGNATURE);
   await recoverSigner(DIGEST, SIGNATURE);
   const times: number[] = [];

@@ -9,7 +9,7 @@ export type FacilitatorPolicy = {
   readonly assets: readonly { readonly address: Address; readonly minimum: bigint }[];
   /** Factories that may deploy the wallet of an ERC-6492 signature. None by default, so that such payments are refused. */
   readonly factories: readonly Address[];
-  /** Payees whose payments each get a transaction of their own. */
+  /** Payees whose payments each get their own transaction. */
   readonly unbatchedPayees: readonly Address[];
   /** Whether a payment that somebody else submitted after it was accepted here counts as used, not as settled. */
   readonly strict: boolean;
@@ -27,7 +27,7 @@ export type FacilitatorPolicy = {
   readonly maxDeploymentGas: bigint;
   /** The most gas that an account with code may take to check one signature (ERC-1271) in a call about channels. */
   readonly maxSignerGas: bigint;
-  /** The gas that a call may take however little it moves. */
+  /** The gas that a call may always take, even if it moves very little. */
   readonly gasFloor: bigint;
   /**
    * The price of one ether in millionths of a dollar, 0 for none. With a price, a call about channels never takes more gas beyond
@@ -48,20 +48,20 @@ export type FacilitatorPolicy = {
   readonly minGasPermille: bigint | undefined;
 };
 
-/** Bounds on gas in one day (UTC); undefined for no bound. */
+/** Bounds on gas in one day (UTC). Undefined means no bound. */
 export type GasPerDay = {
   /** For one payer, whoever brings the payments. */
   readonly payer: bigint | undefined;
-  /** For all callers without an API key together. */
+  /** For all callers without an API key taken together. */
   readonly anonymous: bigint | undefined;
-  /** For each merchant that has no bound of its own. */
+  /** For each merchant without its own bound. */
   readonly merchant: bigint | undefined;
 };
 
 /**
- * A facilitator's engine differs from others in that somebody waits for each payment. So no payment lingers for long while
- * others are in flight (but long enough for a burst), what cannot be paid is refused at once, and single payments do not wait for
- * a block each. Anybody may be a payer, so nobody has many payments in flight before some have settled.
+ * In a facilitator, somebody waits for each payment. So no payment lingers for long while others are in flight (but long enough
+ * for a burst), a payment without funds is refused at once, and single payments do not each wait for a block. Anybody may be a
+ * payer, so nobody has many payments in flight before some have settled.
  */
 export const FACILITATOR_ENGINE = {
   lingerMs: 60,

@@ -6,9 +6,9 @@ export type Projection = {
   readonly inside: () => number;
   /** Answers per second that this machine and its chain give when there is enough to do, as measured. */
   readonly perSecond: () => number;
-  /** How long a request takes that finds almost nobody inside. On a chain that is mostly the wait for a block. */
+  /** How long a request takes if almost nobody else is inside. On a chain, that is mostly the wait for a block. */
   readonly aloneMs: () => number;
-  /** How long a request would take that came now. */
+  /** How long a request that came now would take. */
   readonly delayMs: () => number;
   /** Counts a request in. */
   readonly enter: () => Stay;
@@ -16,21 +16,21 @@ export type Projection = {
 
 export type Stay = {
   /**
-   * Counts the request out, once. Only requests that were answered in full are measured. One that was turned down early says
-   * nothing about how long others take, and one that left says nothing at all.
+   * Counts the request out, once. Only a fully answered request is measured: one that was turned down early, or left, does not
+   * show how long others take.
    */
   readonly end: (outcome: "answered" | "turned down" | "left") => void;
 };
 
 export type ProjectionOptions = {
   readonly clock: Clock;
-  /** What is assumed before anything was measured. */
+  /** Assumptions until something is measured. */
   readonly assumed: { readonly perSecond: number; readonly aloneMs: number };
   /** A request that finds at least this delay measures the rate. With less, the machine just has little to do. */
   readonly busyMs: (aloneMs: number) => number;
 };
 
-/** A request that finds at most this many inside, itself included, counts as alone. */
+/** A request counts as alone if at most this many are inside, itself included. */
 const COMPANY = 8;
 /** The weight of a new measurement of a lone request, and how many times longer than before it may be. */
 const NEWS = 0.25;
@@ -54,15 +54,15 @@ const BEST_KEPT_MS = 600_000;
  * Half the time of a lone request comes on top, because answers come in lumps, one for each block.
  *
  * The rate is measured by requests that came in busy times, from how many each found inside and how long it took. An idle machine
- * measures nothing, so it is never thought slow for having little to do; and what it has just done, it can do. What it learnt
- * while something was in its way (such as a node that hung) fades in calm times towards its best rate. If nobody is answered for
- * longer than two lone requests take, the silence counts as delay.
+ * measures nothing, so having little to do never makes it seem slow, and a rate that it has just reached counts. A rate that was
+ * measured while something was wrong (such as a node that hung) moves back in calm times to the best rate. If nobody is answered
+ * for longer than two lone requests take, the extra time counts as delay.
  */
 export function createProjection({ clock, assumed, busyMs }: ProjectionOptions): Projection {
   let inside = 0;
   let aloneMs = assumed.aloneMs;
   let perMs = assumed.perSecond / 1000;
-  /** How many answers the rate was measured by; older ones count for less. */
+  /** The number of answers that the rate was measured by. Older ones count for less. */
   let weight = ASSUMED_ANSWERS;
   let measured = 0;
   let measuredAtMs = clock.now();
@@ -71,7 +71,7 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
   /** Answers in the last `COUNTED_MS`; older ones count for less. */
   let counted = 0;
   let countedAtMs = clock.now();
-  /** When somebody was last answered, or when the first of those inside came. */
+  /** The time of the last answer, or at which the first of those inside came. */
   let heardAtMs = clock.now();
 
   const silenceMs = (): number => (inside === 0 ? 0 : Math.max(0, clock.now() - heardAtMs - 2 * aloneMs));
@@ -82,7 +82,7 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
     // Measurements do not age while nothing is measured.
     const passedMs = Math.min(Math.max(0, nowMs - measuredAtMs), LEAST_MEMORY_MS);
     const kept = Math.exp(-passedMs / Math.max(LEAST_MEMORY_MS, MEMORY_IN_LONE_TIMES * aloneMs));
-    // At most twice the number inside: after bad times there are few, and they know better.
+    // At most twice the number inside: after bad times few are inside, and their measurements are the better ones.
     weight = Math.min(weight * kept, 2 * foundInside) + 1;
     const eachMs = tookMs / foundInside;
     perMs = 1 / (1 / perMs + (eachMs - 1 / perMs) / weight);
@@ -99,7 +99,7 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
     bestPerMs = Math.max(bestPerMs, perMs);
   }
 
-  /** Whether a request that comes now finds it busy. If not, the rate recovers for the calm time. */
+  /** Whether the facilitator is busy now. If it is not, the rate recovers for the calm time that has passed. */
   function isBusyNow(): boolean {
     const nowMs = clock.now();
     const isBusy = delayMs() >= busyMs(aloneMs);
@@ -119,7 +119,7 @@ export function createProjection({ clock, assumed, busyMs }: ProjectionOptions):
       const isBusy = isBusyNow();
       inside += 1;
       const foundInside = inside;
-      // It also measures if it takes as long as in busy times, with at least half as many inside.
+      // A request also measures if it takes as long as in busy times and at least half as many are inside.
       const isHalfBusy = foundInside >= (perMs * (busyMs(aloneMs) - aloneMs / 2)) / 2;
       let isOver = false;
       return {

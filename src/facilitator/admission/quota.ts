@@ -3,7 +3,7 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { Undo } from "./claims.ts";
 
 const DAY_MS = 86_400_000;
-/** How the names of all daily counters begin. The day follows, so that those of old days are found together. */
+/** The prefix of the names of all daily counters. The day follows, so that old days are found together. */
 const PREFIX = "day:";
 
 /** A quota of one day (UTC) is used up. `retryAfterSeconds` is the time until the next day. */

@@ -12,7 +12,7 @@ export type RuleContext = {
   readonly worthwhile: bigint;
 };
 
-/** Checks the operator's rules that need no count: what is served here, and what would cost gas for nothing. */
+/** Checks the operator's rules that need no count: what is served here, and what would waste gas. */
 export function findFault(ask: Ask, { policy, chainId, nowSeconds, worthwhile }: RuleContext): Fault | undefined {
   const { kind, network, tokens, amount, payer, payee, deadlineSeconds } = ask;
   if (!isNetworkOf(network, chainId)) return fault(REASON.invalidNetwork, `this facilitator is on eip155:${chainId}`);
@@ -40,7 +40,7 @@ export function findFault(ask: Ask, { policy, chainId, nowSeconds, worthwhile }:
   return undefined;
 }
 
-/** Whether x402 gives this chain this name: CAIP-2 in v2, its own name in v1. */
+/** Whether this is a name of the chain in x402: its CAIP-2 name (v2), or its v1 name. */
 export function isNetworkOf(name: string, chainId: number): boolean {
   return name === `eip155:${chainId}` || name === networkOf(chainId)?.v1Name;
 }

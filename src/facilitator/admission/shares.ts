@@ -1,8 +1,8 @@
 import type { Caller } from "../callers/caller.ts";
 
-/** How many requests each caller has inside, and who has its share. Callers without a key together count like one merchant. */
+/** How many requests each caller has inside, and who has its share. All callers without a key together count as one merchant. */
 export type Shares = {
-  /** Whether a caller has its share of `places`. A caller with nothing inside never has. */
+  /** Whether a caller already has its share of `places`. False for a caller with nothing inside. */
   readonly hasShare: (caller: Caller, places: number) => boolean;
   /** Counts a request of a caller in. The function that it returns counts it out. */
   readonly enter: (caller: Caller) => () => void;
@@ -35,7 +35,7 @@ export function createShares(now: () => number): Shares {
     return party;
   }
 
-  /** What all parties but one have or want. A party that has nothing and wants nothing is forgotten. */
+  /** What each other party has, or without a limit if it wants more. A party that has and wants nothing is forgotten. */
   function demandsOf(all: Parties, except: Party): number[] {
     const nowMs = now();
     const demands: number[] = [];
@@ -73,7 +73,7 @@ export function createShares(now: () => number): Shares {
   };
 }
 
-/** What a party that wants all `places` gets of them, by max-min, beside `others` who want this many each. */
+/** The number of `places` that a party which wants them all gets by max-min, if `others` are the numbers that others want. */
 export function fairPart(places: number, others: readonly number[]): number {
   const ascending = [...others].sort((a, b) => a - b);
   let left = places;

@@ -1,4 +1,4 @@
-/** Bounds how many requests are worked on at once. The others wait, the pressing ones first. */
+/** Bounds how many requests are worked on at once. The others wait; the pressing ones go first. */
 export type Slots = {
   /**
    * Waits for a slot and takes it. It resolves with a function that gives the slot back, once.
@@ -23,7 +23,7 @@ export function createSlots(most: number): Slots {
         taken -= 1;
         return;
       }
-      // Handed on directly, so that nobody who comes at this moment takes it.
+      // Handed on directly, so that a newcomer cannot take it.
       queue.delete(next);
       next();
     };

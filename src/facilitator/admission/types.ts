@@ -4,10 +4,10 @@ import type { Undo } from "./claims.ts";
 /** A request to this facilitator, in any scheme. Amounts are in atomic units. */
 export type Ask = {
   readonly kind: "payment" | "deposit" | "claim" | "sweep" | "refund";
-  /** The name that the requirements use. */
+  /** The network's name in the requirements. */
   readonly network: string;
   readonly tokens: readonly Address[];
-  /** The amount to move; undefined if it is not known before the chain is asked. */
+  /** The amount to move; undefined if only the chain can tell. */
   readonly amount: bigint | undefined;
   readonly payer: Address | undefined;
   /** The payee of a payment. */
@@ -20,7 +20,7 @@ export type Ask = {
   readonly deploys?: boolean | undefined;
   /** How many vouchers are claimed. */
   readonly rows?: number | undefined;
-  /** Tells this request from every other one. For a payment, it covers all that was signed. */
+  /** Tells this request from every other one. For a payment, it covers everything that was signed. */
   readonly fingerprint: string;
   /** The payer's own id for the payment, from the extension payment-identifier. */
   readonly identifier?: string | undefined;

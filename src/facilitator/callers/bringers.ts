@@ -6,7 +6,7 @@ import { type Caller, NOBODY } from "./caller.ts";
 /** Who brings a payment. Nobody else hears its success. */
 export type Bringer = {
   /**
-   * The id of an authenticated merchant; if it sent an Idempotency-Key, followed by a colon and the hash of that key. It is kept
+   * The id of an authenticated merchant. If it sent an Idempotency-Key, a colon and the hash of that key follow. It is stored
    * with the payment, so that the success can be told later. Undefined for everybody else.
    */
   readonly merchant: string | undefined;
@@ -34,12 +34,12 @@ export function named(caller: Caller = NOBODY, payload: unknown, requirements: u
   return { ...caller, request: requestName(caller.address, JSON.stringify([payload, requirements])) };
 }
 
-/** The caller went away before there was an answer. */
+/** The caller left before there was an answer. */
 export class CallerGoneError extends Error {
   override readonly name = "CallerGoneError";
 }
 
-/** Why a caller gets no turn: another one has it, or another one brought the payment. */
+/** Why a caller gets no turn: another caller has it, or another caller brought the payment. */
 export type TurnedAway = "busy" | "stranger";
 
 /** The turn of one caller, while it lasts. */
@@ -70,7 +70,7 @@ export type Turns = {
 export function createTurns(clock: Clock, holdMs: number): Turns {
   type Place = { readonly bringer: Bringer; callers: number; heldUntilMs: number };
   const running = new Map<string, Place>();
-  /** In the order in which they end. */
+  /** Ordered by the time at which they end. */
   const held = new Map<string, Place>();
 
   function forgetOver(): void {
@@ -138,8 +138,8 @@ export function isBringer({ merchant }: Bringer, row: Pick<PaymentRow, "bringer"
 }
 
 /**
- * Whether this caller may bring a payment again that moved no money, if it is still good. What a merchant brought, only the
- * same merchant may bring again, under any key: others may have copied it from a transaction that failed.
+ * Whether a payment moved no money and this caller may bring it again, if it is still good. Only the same merchant may bring a
+ * merchant's payment again, under any key: others may have copied it from a transaction that failed.
  */
 export function mayBringAnew({ merchant }: Bringer, { state, evidence, bringer }: PaymentRow): boolean {
   const isUnmoved = state === "rejected" || (state === "cancelled" && evidence.kind === "request");

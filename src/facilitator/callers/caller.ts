@@ -12,5 +12,5 @@ export type Caller = {
   readonly request?: string | undefined;
 };
 
-/** A caller of whom nothing is known. */
+/** A caller about whom nothing is known. */
 export const NOBODY: Caller = { merchant: undefined, address: undefined };

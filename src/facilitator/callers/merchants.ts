@@ -27,12 +27,12 @@ export type Merchant = {
   readonly receivers: readonly Address[];
 };
 
-/** A list of merchants that cannot be used. */
+/** The list of merchants cannot be used. */
 export class MerchantsError extends TributaryError {
   override readonly name = "MerchantsError";
 }
 
-/** Who sends a request: a merchant, somebody without a key, or somebody with an unknown key. */
+/** The sender of a request: a merchant, somebody without a key, or somebody with an unknown key. */
 export type Bearer = Merchant | "anonymous" | "unknown";
 
 /** Shorter keys could be guessed from their hash. */
@@ -127,8 +127,8 @@ export function withoutTwins(merchants: readonly Merchant[]): readonly Merchant[
 }
 
 /**
- * Knows callers by the `Authorization: Bearer` header. A comparison takes the same time for every key. Other kinds of this
- * header belong to proxies in between, and are ignored.
+ * Identifies callers by the header `Authorization: Bearer`. A comparison takes the same time for every key. Other schemes in this
+ * header are meant for proxies, so they are ignored.
  */
 export function createAuthenticator(merchants: readonly Merchant[]): (authorization: string | undefined) => Bearer {
   const hashes = merchants.map((one) => ({ one, hash: Buffer.from(one.keySha256, "hex") }));

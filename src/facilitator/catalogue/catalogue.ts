@@ -44,7 +44,7 @@ export type DeclarationResponse = {
   readonly rejectedReason?: string;
 };
 
-/** The resources that were paid for here. Whatever a stranger wrote, no function of it throws for that. */
+/** The resources that were paid for here. None of its functions throws because of what a stranger wrote. */
 export type Catalogue = {
   /** What to say about a payment's declaration before it settles; undefined if it has none. */
   readonly check: (
@@ -77,12 +77,12 @@ export type Catalogue = {
 
 const MOST_RESOURCES = 1_000;
 const MOST_TEXT = 500;
-/** The most characters of entries in one answer. A usual entry has about 1,500; a stranger's may have 40,000. */
+/** The most characters of entries in one answer. A typical entry has about 1,500; one made to be large may have 40,000. */
 const MOST_PAGE = 4_000_000;
-/** The least time between two writes of an entry: of one that changed, and of one that did not. */
+/** The least time between two writes of an entry, if it changed and if it did not. */
 const CHANGED_MS = 5_000;
 const SAME_MS = 60_000;
-/** How long a list stays good after it was read: other processes add to it as well. */
+/** How long a list is used before it is read again, since other processes add to it too. */
 const READ_AGAIN_MS = 5_000;
 
 export type CataloguePort = {
@@ -91,7 +91,7 @@ export type CataloguePort = {
   readonly logger: Logger;
   /** The smallest payment whose resource is listed, in atomic units, so that spam costs money. */
   readonly minimum: bigint;
-  /** Whether resources on this machine are listed. They are on a development chain, for trying things out. */
+  /** Whether resources on this machine are listed. They are on a development chain, to try things out. */
   readonly loopback: boolean;
 };
 
@@ -116,7 +116,7 @@ export function createCatalogue({ journal, clock, logger, minimum, loopback }: C
     return items;
   };
 
-  /** The verdict on a declaration: a refusal, or what else there is to say. */
+  /** The verdict on a declaration; undefined if there is no declaration. */
   const judge = (declared: unknown, { version }: ExactRequest, look: boolean): DeclarationResponse | undefined => {
     if (declared === undefined || declared === null) return undefined;
     const verdict = check(declared, version, { look });
@@ -126,7 +126,7 @@ export function createCatalogue({ journal, clock, logger, minimum, loopback }: C
 
   return {
     check: (payload, requirements, request) => {
-      // Somebody who has not paid cannot make us look closer. The resource is listed when it is paid for.
+      // A caller who has not paid cannot cause a validation. The resource is listed when it is paid for.
       const response = judge(declaredIn(payload, requirements, request), request, false);
       return response?.status === "success" ? { status: "processing" } : response;
     },
@@ -185,7 +185,9 @@ export function createCatalogue({ journal, clock, logger, minimum, loopback }: C
   };
 }
 
-/** Who listed a resource. Ranks: 2 for a merchant with this payee among its receivers, 1 for another merchant, 0 without a key. */
+/**
+ * Who listed a resource. Ranks: 2 for a merchant with this payee among its receivers, 1 for another merchant, 0 without a key.
+ */
 type Owner = { readonly rank: (typeof RANKS)[number]; readonly name: string };
 const RANKS = [0, 1, 2] as const;
 
@@ -226,7 +228,7 @@ function listed(rows: readonly ResourceRow[]): readonly Listing[] {
 /** An entry as it is shown, and its length in characters. */
 type Sized = { readonly entry: CataloguedResource; readonly size: number };
 
-/** Adds the description where clients look for it: beside the entry, and where their version of x402 has it. */
+/** Adds the description where clients look for it: in `metadata` for x402 v2, in `accepts` for v1. */
 function sized({ entry: kept }: Listing): Sized {
   const { description } = kept;
   const again =
@@ -272,7 +274,7 @@ function fits(one: CataloguedResource, { type, payTo, scheme, network, extension
   );
 }
 
-/** What a payment declares about its resource. In x402 v2 the client repeats it from the server; in v1 it is the server's own. */
+/** What a payment declares about its resource. In x402 v2 the client repeats it from the server; in v1 the server sends it. */
 function declaredIn(payload: PaymentPayload, requirements: PaymentRequirements, { version }: ExactRequest): unknown {
   return version === 2 ? propertyOf(payload.extensions, BAZAAR.key) : propertyOf(requirements, "outputSchema");
 }
@@ -323,7 +325,7 @@ function optionalText<Key extends string>(key: Key, text: unknown): Partial<Reco
   return { [key]: text.slice(0, MOST_TEXT) } as Partial<Record<Key, string>>;
 }
 
-/** What a service says about itself, by the official rules. Its icon has to meet ours as well. */
+/** What a service says about itself, by the official rules. Its icon must be at a public URL as well. */
 function serviceOf({ resource }: PaymentPayload, loopback: boolean) {
   const { iconUrl, ...rest } = sanitizeResourceServiceMetadata(resource);
   return iconUrl !== undefined && publicUrl(iconUrl, { loopback }) !== undefined ? { ...rest, iconUrl } : rest;

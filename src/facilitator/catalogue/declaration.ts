@@ -8,15 +8,15 @@ export type DeclarationVerdict = { readonly isValid: true } | { readonly isValid
 
 /** The most characters of a declaration's text. */
 const MOST_CHARACTERS = 32_768;
-/** The most parts of its schema with all references followed: each part is compiled. */
+/** The most parts of its schema, with all references followed. Each part is compiled. */
 const MOST_SCHEMA_PARTS = 1_024;
 /** The most work of a validation: the parts of the schema times those of the info. */
 const MOST_LOOKS = 65_536;
-/** How many validations there are per second: each compiles a schema. Verdicts are remembered, so only new declarations count. */
+/** The bound on validations, each of which compiles a schema. Verdicts are remembered, so only new declarations count. */
 const VALIDATIONS = { perSecond: 5, burst: 20 };
 const REMEMBERED = 1_000;
 
-/** Says whether a declaration is valid; undefined if that is not known and `look` does not ask to find out. */
+/** Whether a declaration is valid; undefined if that is not known and `look` is false, or too many were validated just now. */
 export type DeclarationCheck = (
   declared: unknown,
   version: 1 | 2,
@@ -63,7 +63,7 @@ function validate(declared: unknown): DeclarationVerdict {
         reason: `validating it takes ${looks} looks, and more than ${MOST_LOOKS} are not taken`,
       };
     }
-    // The functions make no assumption about its type.
+    // The cast is safe: the functions make no assumption about its type.
     const extension = { ...declared, schema } as unknown as Declared;
     const results = [validateDiscoveryExtensionSpec({ ...extension }), validateDiscoveryExtension(extension)];
     const error = results.find(({ valid }) => !valid);

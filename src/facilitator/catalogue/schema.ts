@@ -1,6 +1,6 @@
 import { propertyOf } from "../wire/body.ts";
 
-/** A schema that cannot be used, with the reason. */
+/** A schema cannot be used. The message says why. */
 export class SchemaError extends Error {
   override readonly name = "SchemaError";
 }
@@ -41,8 +41,8 @@ export function sizeOf(value: unknown): number {
 }
 
 /**
- * Makes a stranger's JSON Schema (2020-12) into one whose work is bounded by its size times the size of what it checks. References
- * within it are followed, and what costs more, such as regular expressions, is left out. That makes it allow more, never less.
+ * Turns a stranger's JSON Schema (2020-12) into one whose work is bounded by its size times the size of the value. References
+ * within it are followed, and keywords that cost more, such as regular expressions, are left out. So it allows more, never less.
  * @param most The most values that it may have with all references followed.
  * @throws SchemaError if it is larger, refers to something outside or nowhere, or is not a schema.
  */
@@ -77,14 +77,14 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
       } else if (key === "items" || key === "propertyNames") {
         schema[key] = take(copy(value, following));
       } else if (key === "additionalProperties") {
-        // What is left out here takes some properties for its own.
+        // `patternProperties`, which is left out, would exempt some properties from this keyword.
         if (has("patternProperties")) isExact = false;
         else schema[key] = take(copy(value, following));
       } else if (key === "allOf" || key === "anyOf" || key === "prefixItems") {
         schema[key] = list(value).map(take);
       } else if (key === "oneOf") {
         const parts = list(value);
-        // Parts that allow more may do so both.
+        // Of inexact parts, several may allow the same value.
         schema[parts.every((part) => part.isExact) ? "oneOf" : "anyOf"] = parts.map(take);
       } else if (key === "not") {
         const part = copy(value, following);
@@ -99,7 +99,7 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
       if (typeof reference !== "string" || !reference.startsWith("#")) {
         throw new SchemaError("the schema has an external reference");
       }
-      // A circle of references would have no end.
+      // A circle of references would never end.
       if (following.includes(reference)) isExact = false;
       else {
         const target = take(copy(resolve(root, reference), [...following, reference]));

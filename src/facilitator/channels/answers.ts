@@ -8,7 +8,7 @@ import type { Clock } from "../../clock.ts";
 import { REASON } from "../wire/reasons.ts";
 import type { CallOutcome } from "./submit.ts";
 
-/** How long a node may take to know the block of a receipt that it just gave, and how often it is asked. */
+/** How long a node may take to know the block of a receipt that it just returned, and how often it is asked. */
 const LAG_MS = 2_000;
 const LAG_POLL_MS = 150;
 
@@ -20,7 +20,7 @@ export function channelEvents({ logs }: CallOutcome & { status: "done" }) {
 
 /**
  * The state of a channel at the end of a block. A node that does not know the block yet is asked again for a while; after that,
- * the present state has to do.
+ * the current state is used.
  */
 export async function stateAfter(
   { client, clock }: { readonly client: ChainClient; readonly clock: Clock },

@@ -21,7 +21,7 @@ export function askOfSettle(payload: SettlePayload, required: ChannelRequirement
   }
 }
 
-/** A request to /verify, as admission sees it. For a voucher, only where it is spent matters. */
+/** A request to /verify, as admission sees it. For a voucher, only network and token matter. */
 export function askOfVerify(payload: VerifyPayload, required: ChannelRequirements): Ask {
   const { network, asset } = required;
   const common = { network, tokens: [asset], fingerprint: "" };
@@ -38,7 +38,7 @@ function tokensOf({ claims }: SettlePayload & { readonly type: "claim" | "refund
   return [...new Set(claims.map(({ voucher }) => voucher.channel.token))];
 }
 
-/** A hash of all that makes a request this one and no other. Both parts were parsed, so their fields are in a fixed order. */
+/** A hash of everything that identifies a request. Both parts were parsed, so their fields are in a fixed order. */
 function fingerprintOf(payload: SettlePayload, { network, asset, payTo }: ChannelRequirements): string {
   const text = JSON.stringify(["batch-settlement", network, asset, payTo, payload], (_, value: unknown) => {
     return typeof value === "bigint" ? value.toString() : value;

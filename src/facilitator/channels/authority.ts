@@ -5,11 +5,11 @@ import type { ChannelJournal } from "../../journal/index.ts";
 import type { Caller } from "../callers/caller.ts";
 import { CHANNEL_REASON } from "./reasons.ts";
 
-/** The facilitator's own key as the receiver authorizer of channels, and for whom it signs. */
+/** The facilitator's own key as the receiver authorizer of channels, and the receivers that it signs for. */
 export type AuthorityPort = {
   /**
-   * A key that signs claims and refunds for merchants that leave this to the facilitator; left out if it signs for nobody. It
-   * signs for a receiver's own merchant only: a voucher may be good for more than was charged, and others may come to know it.
+   * The key that signs claims and refunds for merchants that leave this to the facilitator; undefined if it signs for nobody. It
+   * signs for a receiver's own merchant only: a voucher may allow more than was charged, and others may know it.
    */
   readonly authority?: LocalAccount | undefined;
   /** The receivers of all merchants; undefined if they are not known. */
@@ -39,7 +39,7 @@ export function authorityFor(
   return authority;
 }
 
-/** Why payments through a channel are not accepted: nobody could ever get its claims signed. Undefined if they are. */
+/** Why payments through a channel are not accepted: its claims would never be signed. Undefined if they are accepted. */
 export function unsignable({ authority, receivers }: AuthorityPort, channel: ChannelConfig): Refusal | undefined {
   if (authority === undefined || receivers === undefined) return undefined;
   if (!isAddressEqual(channel.receiverAuthorizer, authority.address)) return undefined;

@@ -14,9 +14,9 @@ import type { ClaimPayload } from "./wire.ts";
 const REASONS = { simulation: CHANNEL_REASON.claimSimulation, failed: CHANNEL_REASON.claimFailed };
 
 /**
- * Claims vouchers. Rows that would make the whole claim fail are found before anything is sent. If the receiver authorizer is our
- * key, they are left out and reported, and the rest is claimed. A server that signed the batch itself hears which they are, and
- * signs again without them.
+ * Claims vouchers. Rows that would make the whole claim fail are found before anything is sent. If the facilitator's key is the
+ * receiver authorizer, they are left out and reported, and the rest is claimed. A server that signed the batch itself is told
+ * which they are, so that it can sign again without them.
  */
 export async function settleClaim(
   port: ChannelSettlePort,
@@ -47,7 +47,7 @@ export async function settleClaim(
     return failed(asked, CHANNEL_REASON.claimSimulation, describe(bad), { extra: report(0) });
   }
   const { effective, amount } = await findEffect(good);
-  // Claimed before. The same claim again would change nothing, and cost gas.
+  // All of it was claimed before. Claiming it again would change nothing and cost gas.
   if (effective === undefined) return succeeded(asked, "", "", report(0));
 
   const signature =

@@ -17,8 +17,8 @@ import type { ChannelRequirements, DepositPayload, VerifyPayload } from "./wire.
 const REASONS = { simulation: CHANNEL_REASON.depositSimulation, failed: CHANNEL_REASON.depositFailed };
 
 /**
- * Settles deposits, with at most one success for each. The success is taken from the journal before it is told, and only whoever
- * brought the deposit hears it ({@link createTurns}). Everybody else hears that it is a duplicate.
+ * Settles deposits, with at most one success for each. The success is taken from the journal before it is told, and only the
+ * caller who brought the deposit is told ({@link createTurns}). Everybody else is told that it is a duplicate.
  */
 export function createDepositSettler(port: ChannelSettlePort) {
   const turns = createTurns(port.clock, port.policy.holdMs);
@@ -87,7 +87,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       });
     }
 
-    /** Tries a refused deposit again. What was in its way has passed, or verification would have failed. */
+    /** Tries a refused deposit again. The obstacle has passed, or else verification would have failed. */
     async function again(row: PaymentRow): Promise<CallOutcome> {
       if (!mayBringAnew(bringer, row)) return awaitCall(port, row, options.signal);
       return withTicket(options.admit, async () => {

@@ -3,10 +3,12 @@ import { Counter, Histogram, type Registry } from "prom-client";
 import type { Clock } from "../../clock.ts";
 import { REASON } from "../wire/reasons.ts";
 
-/** The kinds of requests in the scheme batch-settlement. What a caller makes up counts as `other`. */
+/** The kinds of requests in the scheme batch-settlement. Any other kind counts as `other`. */
 const KINDS: ReadonlySet<unknown> = new Set(["deposit", "voucher", "claim", "settle", "refund"]);
 
-/** Counts and times the scheme batch-settlement for Prometheus. Requests that the node leaves unanswered are not counted. */
+/**
+ * Counts and times the scheme batch-settlement for Prometheus. Requests that fail because the node does not answer do not count.
+ */
 export function createChannelMetrics(registers: Registry[], buckets: number[]) {
   const verifications = new Counter({
     name: "tributary_channel_verifications_total",

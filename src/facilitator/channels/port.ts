@@ -10,15 +10,15 @@ export type ChannelSettleOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Kept with the call, for reports. */
   readonly source?: string | undefined;
-  /** Who asks; if it is left out, somebody of whom nothing is known. */
+  /** The caller; if it is left out, nothing is known about them. */
   readonly caller?: Caller | undefined;
-  /** Its place among the requests that are inside. */
+  /** The place of the request in the facilitator's capacity. */
   readonly seat?: Pick<Seat, "waits"> | undefined;
 };
 
 /** What else is needed to carry out a request. */
 export type Submitting = ChannelSettleOptions & {
-  /** Lets the call in that is about to be submitted. `amount` is what it moves, if that had to be looked up. */
+  /** Admits the call that is about to be submitted. `amount` is what it moves, if that had to be looked up. */
   readonly admit: (amount?: bigint) => Promise<Ticket | Fault>;
   /** The name under which the success may be heard again. */
   readonly holder: string | undefined;

@@ -1,4 +1,4 @@
-/** What the scheme batch-settlement answers with, as @x402/evm spells it (scheme document, "Error Codes"). */
+/** The reasons in answers of the scheme batch-settlement, as @x402/evm spells them (scheme document, "Error Codes"). */
 export const CHANNEL_REASON = {
   scheme: "invalid_batch_settlement_evm_scheme",
   networkMismatch: "invalid_batch_settlement_evm_network_mismatch",

@@ -16,7 +16,7 @@ const REASONS = { simulation: CHANNEL_REASON.refundSimulation, failed: CHANNEL_R
 const PATIENCE_SECONDS = 600n;
 
 /**
- * Claims what a channel owes, and gives the rest, or the part that was asked for, back to the payer. The same refund again is the
+ * Claims what a channel owes, and gives the rest, or the part that was asked for, back to the payer. Repeating a refund gives the
  * same call, so a server that missed the answer may ask again.
  */
 export async function settleRefund(

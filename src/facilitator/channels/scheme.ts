@@ -10,15 +10,15 @@ import { readForVerify } from "./wire.ts";
 
 export type ChannelSchemePort = Omit<ChannelPort, "admission" | "policy"> & {
   readonly policy: FacilitatorPolicy;
-  /** What lets requests in, if it is shared with other schemes. */
+  /** The admission, if it is shared with other schemes. */
   readonly admission?: Admission;
-  /** What is known of the request that a payload came with: who asks and waits for it, and its id. */
+  /** What is known about the request that a payload came with: its caller, its signal and its id. */
   readonly contextOf?: (payment: PaymentPayload) => ChannelSettleOptions | undefined;
 };
 
 /**
- * The scheme `batch-settlement` on EVM. @x402/evm verifies, and deposits, claims, sweeps and refunds that are asked for at the same
- * time share transactions. Register it in an `x402Facilitator` in the place of the official one.
+ * The scheme `batch-settlement` on EVM. @x402/evm verifies, and deposits, claims, sweeps and refunds that are asked for at the
+ * same time share transactions. Register it in an `x402Facilitator` in the place of the official one.
  */
 export function createChannelScheme(options: ChannelSchemePort): SchemeNetworkFacilitator {
   const { journal, clock, policy, client } = options;

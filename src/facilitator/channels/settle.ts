@@ -58,14 +58,14 @@ export function createChannelSettler(port: ChannelPort) {
     const ask = askOfSettle(payload, required);
     const holder = await admission.hold(ask, caller);
     const told = holder === undefined ? undefined : await journal.cursor(`${TOLD}${holder}`);
-    // It was written below.
+    // The cast is safe: the note was written below.
     if (told !== undefined) return JSON.parse(told) as SettleResponse;
     // Amount and deadline are checked only for what is new here.
     const fault = await admission.fault({ ...ask, amount: undefined, deadlineSeconds: undefined }, caller);
     if (fault !== undefined) return failed(asked, fault.reason, fault.message);
     const admit: Submitting["admit"] = (amount) => admission.admit({ ...ask, amount: amount ?? ask.amount }, caller);
     const response = await carryOut(payload, required, requirements, asked, { ...options, admit, holder });
-    // The success of a deposit is consumed in the journal. The other successes are kept as they were told.
+    // The success of a deposit is consumed in the journal. Other successes are noted as they were told.
     if (holder === undefined || !response.success || payload.type === "deposit") return response;
     return JSON.parse(await journal.setOnce(`${TOLD}${holder}`, JSON.stringify(response))) as SettleResponse;
   };

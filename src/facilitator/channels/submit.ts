@@ -42,9 +42,9 @@ export type CallOutcome =
       /** The logs of its whole transaction, which other calls may share. */
       readonly logs: readonly Log[];
     }
-  /** It reverts, or it did. `transaction` is set if it was sent. */
+  /** It reverted, or would revert. `transaction` is set if it was sent. */
   | { readonly status: "refused"; readonly message: string; readonly transaction: Hex | undefined }
-  /** Not let in, because the request is at fault. */
+  /** Not admitted, because the request is at fault. */
   | { readonly status: "faulty"; readonly fault: Fault }
   /** Nothing final is known yet. `transaction` is the one that it was sent in, if it was. */
   | { readonly status: "pending"; readonly transaction: Hex | undefined }
@@ -52,28 +52,28 @@ export type CallOutcome =
   | { readonly status: "unsent"; readonly message: string };
 
 export type SubmitOptions = {
-  /** The same key again is the same call. */
+  /** Names the call: the same key means the same call. */
   readonly key: string;
   /** The amount that it moves, in atomic units. It never takes much more gas than that is worth. */
   readonly value: bigint;
-  /** The time after which it is not sent any more, in Unix seconds. */
+  /** The time after which it is no longer sent, in Unix seconds. */
   readonly deadlineSeconds: bigint;
   readonly source?: string | undefined;
   /** Aborts when the caller is gone. */
   readonly signal?: AbortSignal | undefined;
-  /** Kept with the call: the only one who may hear its success. */
+  /** Stored with the call: the only caller who may be told of its success. */
   readonly bringer?: string | undefined;
   /** Called when the call is in the journal. */
   readonly noteStored?: (() => void) | undefined;
-  /** Lets the call in, just before it is handed to the engine. */
+  /** Admits the call, just before it is handed to the engine. */
   readonly admit: () => Promise<Ticket | Fault>;
   /** The most that its payer may have open. */
   readonly payerOpenCap?: number | undefined;
 };
 
 /**
- * The journal's row of a call that was submitted under this name, and the key for submitting it if there is none. A call that was
- * taken back or came too late was never sent, so the next one of that name is another call.
+ * The journal's row of a call that was submitted under this name, and the key to submit it with if there is none. A call that was
+ * taken back or came too late was never sent, so the next call of that name is a new one.
  */
 export async function findCall(
   { journal, client }: SubmitPort,
@@ -137,7 +137,7 @@ async function findWallets(client: ChainClient, signers: readonly Address[]): Pr
   return new Set(all.filter((_, index) => found[index]));
 }
 
-/** Lets a call in and does the work. If the call was never sent, its gas is given back. */
+/** Admits a call and does the work. If the call was never sent, its gas is given back. */
 export async function withTicket(
   admit: SubmitOptions["admit"],
   work: () => Promise<CallOutcome>,
@@ -153,7 +153,7 @@ export async function withTicket(
   return outcome;
 }
 
-/** Waits for a call in the journal. One that could not be sent in time is taken back. */
+/** Waits for a call in the journal. A call that could not be sent in time is taken back. */
 export async function awaitCall(
   port: SubmitPort,
   row: PaymentRow,

@@ -17,8 +17,8 @@ export type ChannelVerifyPort = AuthorityPort & {
 };
 
 /**
- * Verifies what a payer sent as the official package does, after the operator's own rules.
- * @throws ChainUnavailableError if the node did not answer. Nothing is known of the payment then.
+ * Verifies a payer's payload as the official package does, after the operator's own rules.
+ * @throws ChainUnavailableError if the node did not answer. Then nothing is known about the payment.
  */
 export async function verifyChannelPayment(
   port: ChannelVerifyPort,
@@ -43,7 +43,7 @@ export async function verifyChannelPayment(
   } catch (error) {
     const failure = reads.failure();
     if (failure !== undefined) throw failure;
-    // Everything else was parsed; what it stumbles over is in `extra`, which only the resource server can fix.
+    // Everything else was parsed, so the error comes from `extra`, which only the resource server can fix.
     const invalidMessage = error instanceof Error ? `extra: ${error.name}` : "extra: it cannot be read";
     return { isValid: false, invalidReason: REASON.invalidRequirements, invalidMessage, payer };
   }
@@ -71,7 +71,7 @@ function officialForm(
     payTo,
     amount: "0",
     maxTimeoutSeconds: 60,
-    // Another way to move the deposit was refused above.
+    // Any other way to move the deposit was refused above.
     extra: { ...extra, assetTransferMethod: "eip3009" },
   };
   const payment = { x402Version: 2, accepted: requirements };

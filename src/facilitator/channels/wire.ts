@@ -92,10 +92,10 @@ export type RefundPayload = SpokenVoucher & {
 };
 
 export type SettlePayload = DepositPayload | ClaimPayload | SweepPayload | RefundPayload;
-/** What a payer sends, and the official verification can check. */
+/** A payer's payload, which the official verification can check. */
 export type VerifyPayload = DepositPayload | (SpokenVoucher & { readonly type: "voucher" | "refund" });
 
-/** The part of the requirements that this scheme looks at. */
+/** The part of the requirements that this scheme uses. */
 export type ChannelRequirements = { readonly network: string; readonly asset: Address; readonly payTo: Address };
 
 export type ChannelReading<T> =

@@ -4,12 +4,12 @@ import type { ExactRequest } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
 import { no, type Verdict } from "./verdict.ts";
 
-/** Requests that were verified a moment ago, word for word. Nothing that the chain said is remembered. */
+/** Remembers requests that were verified a moment ago, but nothing that the chain said. */
 export type SignatureChecks = {
   readonly note: (request: ExactRequest) => void;
   /**
-   * The verdict on a request that was noted: only its time bounds are checked again. Undefined if it was not noted, or too long
-   * ago; then it has to be verified.
+   * The verdict on a request that was noted. Only its time bounds are checked again. Undefined if it was not noted, or too long
+   * ago: then it must be verified.
    */
   readonly recall: (request: ExactRequest) => Verdict | undefined;
 };

@@ -23,7 +23,7 @@ export type DeployPort = {
 
 /**
  * Deploys the wallet of a payer with an ERC-6492 signature. Its factory is on the operator's list, and deployment and transfer
- * together have passed a simulation. The gas is bounded; if ether has a price, also by what the payment is worth.
+ * together have passed a simulation. The gas is bounded, and if ether has a price, the payment's worth bounds it too.
  * @returns Whether the wallet has code now.
  */
 export async function deployWallet(

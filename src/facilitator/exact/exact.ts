@@ -17,7 +17,7 @@ import type { BatchPlace } from "./place.ts";
 import type { Settlement, SettleOptions, Settler } from "./settle.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What the scheme needs of the facilitator around it. */
+/** What the scheme needs from the facilitator. */
 export type ExactSchemePort = {
   readonly verify: (request: ExactRequest, caller?: Caller) => Promise<Verdict>;
   readonly settle: Settler;
@@ -28,13 +28,13 @@ export type ExactSchemePort = {
   /** Domain and decimals of the usual token, for /supported: some servers take them from there. */
   readonly token?: TokenTerms | undefined;
   /**
-   * What is known of the request that a payload came with. Without a caller, whoever sends the same payload and requirements
-   * soon after an answer that was not final counts as the same caller.
+   * What is known about the request that a payload came with. Without a caller, anybody who sends the same payload and
+   * requirements soon after an answer that was not final counts as the same caller.
    */
   readonly contextOf?: (payload: PaymentPayload) => ExactContext | undefined;
 };
 
-/** What a request brings along beside payload and requirements. */
+/** What a request brings besides payload and requirements. */
 export type ExactContext = SettleOptions & {
   /** Payload and requirements if they were parsed before; they are parsed here if it is left out. */
   readonly request?: ExactRequest | undefined;

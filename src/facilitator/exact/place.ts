@@ -12,14 +12,14 @@ export type BatchPlace = {
   readonly authorizationNonce: Hex;
 };
 
-/** How many batches are remembered: the payments of one batch are answered at the same moment. */
+/** How many batches are remembered. The payments of one batch are answered at the same moment. */
 const REMEMBERED = 32;
 
 /** Reads the places of settled payments from the journal. Undefined if the transaction was not ours. */
 export function createPlaces(journal: Pick<Journal, "batch">): (row: PaymentRow) => Promise<BatchPlace | undefined> {
   const batches = new Map<string, Promise<BatchRow | undefined>>();
 
-  /** The batch that has this attempt. It may be remembered, because a mined attempt does not change. */
+  /** The batch that has this attempt. Remembering it is safe, because a mined attempt does not change. */
   async function batchWith(id: Hex, hash: Hex): Promise<BatchRow | undefined> {
     const key = `${id} ${hash}`;
     const known = batches.get(key);

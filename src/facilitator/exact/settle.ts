@@ -32,7 +32,7 @@ import { deployWallet } from "./deploy.ts";
 import { type BatchPlace, createPlaces, lastHash } from "./place.ts";
 import { explained, refuseBinding, type VerifyPort, verifyExact, verifyFunded } from "./verify.ts";
 
-/** What /settle says of a payment, in the words of x402 v2. */
+/** The answer of /settle about a payment, in the words of x402 v2. */
 export type Settlement =
   | {
       readonly status: "settled";
@@ -50,7 +50,7 @@ export type Settlement =
       readonly transaction?: Hex;
     };
 
-/** What settling asks of an engine. */
+/** What settling needs from an engine. */
 export type SettleEngine = Pick<
   SettlementEngine,
   "acceptOne" | "outcome" | "cancel" | "retry" | "refusal" | "covers" | "beyondCaps" | "submitCall"
@@ -67,21 +67,21 @@ export type SettlePort = VerifyPort & {
 };
 
 export type SettleOptions = {
-  /** Aborts when the caller is gone. Its turn is then held for it, as after an answer that is not final. */
+  /** Aborts when the caller is gone. Then its turn is held, as after an answer that is not final. */
   readonly signal?: AbortSignal | undefined;
   /** Kept with the payment, for reports. */
   readonly source?: string | undefined;
-  /** Who asks; if it is left out, somebody of whom nothing is known. */
+  /** The caller; if it is left out, nothing is known about them. */
   readonly caller?: Caller | undefined;
   /** The payer's own id for the payment. */
   readonly identifier?: string | undefined;
-  /** Its place among the requests that are inside. */
+  /** The place of the request in the facilitator's capacity. */
   readonly seat?: Pick<Seat, "waits" | "keep"> | undefined;
   /** Called with the payment's number in the journal, once it has one. */
   readonly onPayment?: ((id: number) => void) | undefined;
 };
 
-/** What the answer to one request depends on. */
+/** The request that an answer is for. */
 type Asking = {
   readonly startedMs: number;
   readonly signal: AbortSignal | undefined;
@@ -95,14 +95,14 @@ type Asking = {
 /** A caller who waits for a payment. `isShared` says whether another request of the same bringer waits for it as well. */
 type Waiting = Asking & { readonly isShared: () => boolean };
 
-/** What the journal has of a payment, and whether it is new there. */
+/** The journal's row of a payment, and whether it is new. */
 type Accepted = Admission & { readonly status: "accepted" };
 
 export type Settler = (request: ExactRequest, options?: SettleOptions) => Promise<Settlement>;
 
 /**
  * Settles payments through the engine, with at most one success for each. The success is taken from the journal before it is
- * told, and only whoever brought the payment hears it ({@link createTurns}). Everybody else hears where the payment stands.
+ * told, and only the caller who brought the payment is told ({@link createTurns}). Everybody else is told the payment's state.
  */
 export function createSettler(port: SettlePort): Settler {
   const { engine, journal, client, clock, policy, checks, admission } = port;
@@ -143,7 +143,7 @@ export function createSettler(port: SettlePort): Settler {
     );
   };
 
-  /** Takes in a payment that is new here, or is brought again, and waits for its outcome. */
+  /** Accepts a payment that is new here or brought again, and waits for its outcome. */
   async function settleOne(
     ask: Ask,
     request: ExactRequest,
@@ -156,7 +156,7 @@ export function createSettler(port: SettlePort): Settler {
       noteStored();
       return conclude(known, asking);
     }
-    // Nobody waits for it any more, and nothing is stored yet.
+    // Nobody waits any more, and nothing is stored yet.
     if (asking.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
     const ticket = await admission.admit(ask, asking.caller);
     if ("reason" in ticket) return failed(ticket.reason, ticket.message);
@@ -176,7 +176,7 @@ export function createSettler(port: SettlePort): Settler {
     }
   }
 
-  /** Takes in a payment that is new here, for its bringer. */
+  /** Accepts a payment that is new here, for its bringer. */
   async function bring(
     ticket: Ticket,
     request: ExactRequest,
@@ -247,8 +247,8 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /**
-   * Whether this caller may bring a payment again that moved nothing, and it would settle now. Its payer may have got money since
-   * then, or its first caller went away before it was sent.
+   * Whether a payment moved nothing, this caller may bring it again, and it would settle now. The payer may have received money
+   * since then, or the first caller left before it was sent.
    */
   async function isBroughtAnew(row: PaymentRow, request: ExactRequest, { bringer, caller }: Asking): Promise<boolean> {
     return mayBringAnew(bringer, row) && (await verifyFunded(port, request, caller)).isValid;
@@ -263,7 +263,7 @@ export function createSettler(port: SettlePort): Settler {
     return mayHear(bringer, now) ? now : turnAway("stranger", now);
   }
 
-  /** The answer for somebody who did not bring the payment, or whose other request still waits for it. */
+  /** The answer for a caller who did not bring the payment, or whose other request still waits for it. */
   async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<Settlement> {
     if (row === undefined) return failed(REASON.duplicate, "this payment is being settled for another caller");
     if (why === "busy" || !isDecided(row)) {
@@ -324,8 +324,8 @@ export function createSettler(port: SettlePort): Settler {
   }
 
   /**
-   * Takes a payment that nobody waits for any more out of the queue. Its place is free for others, and somebody may bring it
-   * again. A payment that is on its way keeps its place until it is decided.
+   * Takes a payment out of the queue that nobody waits for any more. That frees its place, and it may be brought again. A payment
+   * that is on its way keeps its place until it is decided.
    */
   async function giveUp(row: PaymentRow, { seat, startedMs }: Asking): Promise<void> {
     if ((await engine.cancel(row.id)) || seat === undefined) return;
@@ -338,8 +338,8 @@ export function createSettler(port: SettlePort): Settler {
 }
 
 /**
- * Whether a request carries the signature that the payment was accepted with. Nobody can take a success with terms that they
- * merely heard of. (Once the payment is mined, its terms and its signature are public.)
+ * Whether a request carries the signature that the payment was accepted with. Nobody can take a success by knowing only the
+ * terms. (Once the payment is mined, its terms and its signature are public.)
  */
 async function isSigned(row: PaymentRow, signed: SignedAuthorization): Promise<boolean> {
   const stored = row.work.kind === "authorization" ? row.work.authorization.signature : undefined;

@@ -25,7 +25,7 @@ export type VerifyPort = {
 /**
  * Verifies a payment as the official packages do, after the operator's own rules.
  * @param simulate Whether the transfer is simulated as well.
- * @throws ChainUnavailableError if the node did not answer. Nothing is known of the payment then.
+ * @throws ChainUnavailableError if the node did not answer. Then nothing is known about the payment.
  */
 export async function verifyExact(
   { client, policy, addresses, admission }: VerifyPort,
@@ -74,7 +74,7 @@ export async function verifyFunded(
   return explained(port, request, no(REASON.insufficientBalance, undefined));
 }
 
-/** If a refusal by simulation has no message, or only says that the call reverted, it gets the words that /settle has for it. */
+/** Gives a refusal by simulation the message of /settle, if it has none or only says that the call reverted. */
 export async function explained(
   port: Pick<VerifyPort, "client"> & { readonly engine: Pick<SettlementEngine, "refusal"> },
   request: ExactRequest,
@@ -92,7 +92,7 @@ export async function explained(
   return no(reason, (isOfWallet ? undefined : refusal?.message) ?? PLAIN_WORDS[reason] ?? message);
 }
 
-/** Words for cases that the engine does not look at: a wallet that is not deployed yet, or a node that went silent. */
+/** Messages for cases that the engine does not check: a wallet that is not deployed yet, or a node that stopped answering. */
 const PLAIN_WORDS: Readonly<Record<string, string>> = {
   [REASON.insufficientBalance]: "the payer's balance does not cover it beside unsettled payments",
   [REASON.nonceUsed]: "its nonce was used or cancelled before it was submitted",
@@ -100,8 +100,8 @@ const PLAIN_WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Why a payment that is in the journal already does not pay what is asked now (network, payee and amount); undefined if it does.
- * Its signature was verified when it was accepted, and its time bounds do not matter any more.
+ * Why a payment that is already in the journal does not pay what is asked for now (network, payee and amount); undefined if it
+ * does. Its signature was verified when it was accepted, and its time bounds no longer matter.
  */
 export function refuseBinding(request: ExactRequest, chainId: number): (Verdict & { isValid: false }) | undefined {
   const { accepted, required, authorization } = request;

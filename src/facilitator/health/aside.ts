@@ -1,8 +1,8 @@
 import type { Logger } from "../../logger.ts";
 
 /**
- * Does something on the side of an answer that stands already, such as a success that was taken from the journal. If it fails,
- * that is logged, and the answer stays as it is.
+ * Does something besides an answer that is already decided, such as a success that was taken from the journal. If it fails, that
+ * is logged, and the answer stays as it is.
  */
 export async function aside<T>(logger: Logger, what: string, work: () => T | Promise<T>): Promise<T | undefined> {
   try {

@@ -23,7 +23,7 @@ export type FacilitatorMetrics = {
 };
 
 const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4.5, 7, 15, 30, 60];
-/** How many batches are remembered as counted. If one is forgotten too early, it is counted twice, which does no harm. */
+/** How many batches are remembered as counted. A batch that is forgotten too early is counted twice, which is harmless. */
 const REMEMBERED = 1_000;
 /** How long a scrape waits for the journal. After that, the rest is rendered without it. */
 const COUNT_WITHIN_MS = 3_000;

@@ -18,16 +18,19 @@ export type ReadinessPort = {
 
 /** Whether payments can be settled at this moment. */
 export type Readiness = {
-  /** Why not; undefined if they can. It tries a write in the journal, and looks at the newest block and at the keys. */
+  /**
+   * Why payments cannot be settled; undefined if they can. It tries a write in the journal, and checks the newest block and the
+   * keys.
+   */
   readonly problem: () => Promise<string | undefined>;
   /**
-   * Why the journal takes no payment: its last write failed, and no probe has succeeded since. Everybody who asks in the meantime
-   * shares one probe.
+   * Why the journal takes no payment: its last write failed, and no probe has succeeded since. All who ask in the meantime share
+   * one probe.
    */
   readonly journalFault: () => Promise<JournalError | undefined>;
 };
 
-/** Any number of probes cost one look a second, and none of them waits long for a disk, a database or a node that hangs. */
+/** However many ask, there is one look a second, and nobody waits long for a disk, a database or a node that hangs. */
 const BOUNDS: SharedBounds = { everyMs: 1_000, withinMs: 3_000 };
 
 export function createReadiness(port: ReadinessPort): Readiness {

@@ -15,7 +15,7 @@ export function sharedLook<T>(clock: Clock, bounds: SharedBounds, late: T, look:
     const answer = look().finally(() => {
       underWay = undefined;
     });
-    // When it fails, perhaps nobody listens any more.
+    // It may fail when nobody listens any more.
     answer.catch(() => undefined);
     void answer.then((value) => {
       last = { answer: value, atMs: elapsedMs(clock) };

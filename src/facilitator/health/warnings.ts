@@ -5,7 +5,7 @@ import type { Clock } from "../../clock.ts";
 /** How far a block may be ahead of this machine's clock. */
 const AHEAD_SECONDS = 10;
 
-/** What an operator should know at the start, one sentence each. None of it keeps a facilitator from starting. */
+/** Warnings for an operator at the start, one sentence each. None keeps a facilitator from starting. */
 export async function findWarnings(at: {
   readonly client: ChainClient;
   readonly addresses: readonly Address[];

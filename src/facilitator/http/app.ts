@@ -56,15 +56,15 @@ export type AppPort = ViewsPort & {
   readonly admission: Pick<Admission, "checkIdentifier">;
   /** Completes requirements. */
   readonly accepts: (body: unknown, caller: Caller) => Promise<AcceptsAnswer>;
-  /** Lets in requests that can be answered in time. */
+  /** Admits requests that can be answered in time. */
   readonly capacity: Capacity;
-  /** Notes what a request brings along beside its payload, for the scheme that gets the payload from the dispatcher. */
+  /** Notes what a request brings besides its payload, for the scheme that gets the payload from the dispatcher. */
   readonly noteContext: (payload: PaymentPayload, context: ExactContext) => void;
 };
 
 const MOST_BODY_BYTES = 1_048_576;
 const PAYMENT_BODY = "{ x402Version, paymentPayload, paymentRequirements }";
-/** What is posted to each endpoint. */
+/** The body of a request to each endpoint. */
 const BODIES: Readonly<Record<Endpoint, string>> = {
   verify: PAYMENT_BODY,
   settle: PAYMENT_BODY,
@@ -112,14 +112,14 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       idempotencyKey: c.req.header("idempotency-key"),
     });
     if ("status" in caller) return refuse(caller);
-    // Asked before the body is read: while there is too much to do, a refusal has to cost next to nothing.
+    // Comes before the body is read: under overload, a refusal must cost almost nothing.
     const seat = capacity.enter(endpoint, caller);
     if ("delayMs" in seat) return shed(c, endpoint, seat);
     let signal: AbortSignal | undefined;
     open += 1;
     try {
       const body = readJson(await c.req.text().catch(() => ""));
-      // Not before this line: asking for the signal builds the whole request, and its body would be read in a slower way.
+      // Not before this line: reading the signal builds the whole request, and then its body would be read more slowly.
       signal = c.req.raw.signal;
       await seat.begin(signal);
       if (!body.ok) return refuse({ status: 400, reason: REASON.invalidPayload, message: body.problem });
@@ -155,7 +155,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
   };
 
   /**
-   * Why a request looks as if a stranger's page had a browser send it; undefined if it does not. Such a page may post text and
+   * Why a request seems to come from a stranger's page in a browser; undefined if it does not. Such a page may post text and
    * forms anywhere, but JSON only if it is allowed to.
    */
   function strangeness(c: Context): Pick<Refusal, "status" | "message"> | undefined {
@@ -170,7 +170,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     return { status: 415, message: "the body has to be JSON: send it with Content-Type: application/json" };
   }
 
-  /** Refuses a request that would not be answered in time. Each such period gets one line in the log, not each refusal. */
+  /** Refuses a request that would not be answered in time. The log gets one line for each such period, not for each refusal. */
   function shed(c: Context, endpoint: Endpoint, { delayMs, retryAfterSeconds, isFirst }: Full): Response {
     const reason = unexpected(endpoint);
     c.header("Retry-After", String(retryAfterSeconds));
@@ -294,7 +294,7 @@ function peerOf(c: Context): string | undefined {
   }
 }
 
-/** How long to wait. Only a fault that passes by itself is worth another try soon. */
+/** How long a caller should wait. A new try soon makes sense only if the fault may pass by itself. */
 function retryAfterSeconds({ kind }: JournalError): number {
   return kind === "busy" || kind === "unavailable" || kind === "indeterminate" ? 2 : 30;
 }

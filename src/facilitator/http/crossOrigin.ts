@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 
-/** The headers that a page may send, and those of an answer that it may read, beside the usual ones. */
+/** The headers that a page may send, and those that it may read in an answer, besides the usual ones. */
 const ASKS_WITH = ["Content-Type", "Authorization", "Idempotency-Key", "X-Request-Id"];
 const READS = ["Retry-After", "X-Request-Id", "EXTENSION-RESPONSES"];
 const PREFLIGHT_SECONDS = 600;

@@ -1,6 +1,6 @@
 import type { Reading } from "../wire/body.ts";
 
-/** No request needs deeper nesting, and code that walks through one calls itself at each level. */
+/** The deepest nesting of a request. None needs more, and code that walks through one recurses at each level. */
 export const MOST_DEPTH = 64;
 
 /** Reads JSON that strangers sent. */

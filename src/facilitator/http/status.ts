@@ -5,7 +5,7 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
 import { isDecided } from "../../settlement/engine/waiters.ts";
 
-/** What the journal knows about one nonce of a payer, as JSON, for a caller who lost an answer. */
+/** What the journal knows about one nonce of a payer, for a caller who lost an answer. */
 export type PaymentStatus = {
   readonly network: string;
   readonly asset: Address;
@@ -80,7 +80,7 @@ async function describeVariant(journal: Journal, row: PaymentRow): Promise<Payme
   };
 }
 
-/** The same with bigints as decimal strings. */
+/** A copy of a value with its bigints as decimal strings. */
 function plain(value: object): unknown {
   return JSON.parse(
     JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? item.toString() : item)),

@@ -20,12 +20,12 @@ export type ViewsPort = {
   readonly catalogue: Catalogue;
   /** Whether the chain has a router. */
   readonly batches: boolean;
-  /** How much is being asked, and how long answers take. */
+  /** How many requests are inside, and how long answers take. */
   readonly load: () => CapacityView;
   readonly readiness: Readiness;
 };
 
-/** Some clients ask for a thousand at once, and take a shorter page for the last page. */
+/** The most resources on a page. Some clients ask for a thousand, and take a shorter page for the last one. */
 const MOST_LISTED = 1_000;
 
 const ENDPOINTS = {
@@ -43,7 +43,7 @@ const ENDPOINTS = {
 
 const NO_ROUTER = "there is no settlement router on this chain: payments settle one by one";
 
-/** What a facilitator shows: kinds, health, metrics, the status of payments, the catalogue. Nothing here changes anything. */
+/** Serves what a facilitator shows: kinds, health, metrics, the status of payments, the catalogue. It changes nothing. */
 export function createViews(port: ViewsPort): Hono {
   const { x402, metrics, catalogue } = port;
   const views = new Hono();
@@ -56,7 +56,7 @@ export function createViews(port: ViewsPort): Hono {
   );
   views.get("/ready", async (c) => {
     const problem = await port.readiness.problem();
-    // A facilitator that sheds requests answers as much as it can. Taking it out of service would leave the others more to do.
+    // A facilitator that sheds requests answers as many as it can. Out of service, it would leave more to the others.
     if (problem === undefined) return c.json({ status: "ready", shedding: port.load().isShedding });
     c.header("Retry-After", "2");
     return c.json({ status: "not-ready", problem }, 503);
@@ -84,7 +84,7 @@ export function createViews(port: ViewsPort): Hono {
   return views;
 }
 
-/** What a visitor hears who knows only the address. */
+/** Describes the facilitator for a visitor who knows only its address. */
 function describe({ client, x402 }: ViewsPort, version: { readonly name: string; readonly version: string }) {
   const { chain } = client;
   const { kinds } = x402.getSupported();

@@ -8,20 +8,20 @@ import { askContract, ContractFaultError } from "../../chain/contract.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { DEFAULT_ERC1271_GAS } from "../../chain/facts/verify.ts";
 
-/** What an official scheme hears if a read reverted. It hands that on, but it tells the payer nothing. */
+/** The error that an official scheme gets if a read reverted. The scheme passes the text on, but it does not help the payer. */
 export const REVERTED = "the call reverted";
 
 /** The reads of an official scheme in one verification, and whether all of them were answered. */
 export type VerificationReads = {
   /** A signer that reads and cannot write. */
   readonly signer: FacilitatorEvmSigner;
-  /** The first read that failed otherwise than by a revert. The verdict then says nothing about the payment. */
+  /** The first failure that was not a revert. With one, the verdict says nothing about the payment. */
   readonly failure: () => Error | undefined;
 };
 
 /**
- * The reads of one verification. Each is an eth_call of its own, because calls inside one multicall see each other's changes
- * and spend each other's gas. The client's transport sends what many verifications ask at the same time as one JSON-RPC batch.
+ * The reads of one verification. Each is a separate eth_call, because calls inside one multicall see each other's changes and
+ * spend each other's gas. The client's transport sends the simultaneous reads of many verifications as one JSON-RPC batch.
  * The official code takes a failed read for a verdict, so failures are noted here.
  * @param options.simulate Whether the transfer is simulated. If not, it counts as good, and the engine's pre-flight decides.
  */
@@ -50,7 +50,7 @@ export function createVerificationReads(
       getCode: ({ address }) => {
         const known = codes.get(address.toLowerCase());
         if (known !== undefined) return known;
-        // Noted, not thrown. The official code may give up before it looks at this promise, and a rejection that nobody handles
+        // The error is noted, not thrown: the official code may stop before it awaits this promise, and an unhandled rejection
         // ends the process.
         const asked = readCode(client, address).catch((error: unknown) => {
           failed(unavailable("an account's code", error));
@@ -73,11 +73,11 @@ export function createVerificationReads(
   };
 }
 
-/** Accounts whose code one request asks for, at most. */
+/** The most accounts whose code one request asks for. */
 const MAX_GATHERED = 500;
 const codeReaders = new WeakMap<ChainClient, (address: Address) => Promise<Hex | undefined>>();
 
-/** An account's code. What verifications ask while an answer is on its way goes into the next request together. */
+/** An account's code. Verifications that ask while a request is under way share the next one. */
 function readCode(client: ChainClient, address: Address): Promise<Hex | undefined> {
   const known = codeReaders.get(client);
   if (known !== undefined) return known(address);
@@ -99,6 +99,6 @@ export function readContract(
   { address, abi, functionName, args }: Parameters<FacilitatorEvmSigner["readContract"]>[0],
 ): Promise<unknown> {
   const gas = functionName === "isValidSignature" ? DEFAULT_ERC1271_GAS : READ_GAS;
-  // The official packages type an ABI as anything.
+  // The official packages' types allow anything as an ABI.
   return askContract(client, "what a contract says", { address, abi: abi as Abi, functionName, args, gas });
 }

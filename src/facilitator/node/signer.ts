@@ -32,7 +32,7 @@ const POLL_MS = 50;
 /**
  * A signer for official schemes that write for themselves (Permit2, `upto`, `batch-settlement`). Each write becomes a call in
  * the engine's queue, after a pre-flight with exactly its gas; the engine journals it, owns its txNonce and replaces it. So the
- * hash that was returned may be replaced before it is mined; waiting for the receipt follows that.
+ * transaction whose hash was returned may be replaced; waiting for the receipt follows the replacement.
  */
 export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvmSigner {
   const { engine, journal, client, addresses, timeoutMs = 55_000, maxGas = 1_000_000n, clock = systemClock } = options;
@@ -77,7 +77,7 @@ export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvm
   return {
     getAddresses: () => addresses,
     readContract: (args) => readContract(client, args),
-    // The packages type EIP-712 messages as records of anything.
+    // The packages' types allow any record as an EIP-712 message.
     verifyTypedData: (args) => client.verifyTypedData(args as Parameters<ChainClient["verifyTypedData"]>[0]),
     getCode: ({ address }) => client.getCode({ address }),
     writeContract: ({ address, abi, functionName, args, gas, dataSuffix }) => {

@@ -5,7 +5,7 @@ import { ChainMismatchError } from "../../chain/errors.ts";
 import { domainOf } from "../../chain/facts/domain.ts";
 import { networkOf } from "../../networks.ts";
 
-/** What a resource server has to know about a token. */
+/** What a resource server must know about a token. */
 export type TokenTerms = {
   /** The name in its EIP-712 domain, under which payers sign. */
   readonly name: string;
@@ -15,7 +15,7 @@ export type TokenTerms = {
 
 /** The tokens that are settled here. */
 export type Tokens = {
-  /** The token that is meant if none is named: the network's USDC if it is settled here, else the first; undefined without any. */
+  /** The token used if none is named: the network's USDC if it is settled here, else the first; undefined if there is none. */
   readonly usual: Address | undefined;
   /**
    * What a token says about itself, asked once; undefined if it does not say all of it.
@@ -67,7 +67,7 @@ export function createTokens(client: ChainClient, assets: readonly { readonly ad
   };
 }
 
-/** What a facilitator says about its usual token in /supported. */
+/** The terms of the usual token, for /supported. */
 export async function usualTerms({ usual, termsOf }: Tokens): Promise<TokenTerms | undefined> {
   return usual === undefined ? undefined : termsOf(usual);
 }

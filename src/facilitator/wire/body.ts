@@ -15,7 +15,7 @@ export const uint256 = z
   .regex(/^[0-9]{1,78}$/)
   .transform(BigInt)
   .refine((value) => value <= maxUint256, { error: "is above 2^256 − 1" });
-/** Some clients send times as JSON numbers. A number is taken if it is exact without doubt: whole, and not too large. */
+/** Some clients send times as JSON numbers. A number is accepted if it is certainly exact: whole, and not too large. */
 const seconds = z.unknown().transform((input, context): bigint => {
   if (typeof input === "number") {
     if (Number.isSafeInteger(input) && input >= 0) return BigInt(input);
@@ -37,7 +37,7 @@ const signature = z
   .regex(/^0x([0-9a-fA-F]{2})+$/)
   .transform((text) => text.toLowerCase() as Hex);
 export const name = z.string().min(1).max(256);
-/** A text that may be missing. Anything else counts as missing, as it does for clients. */
+/** A text that may be missing. Any other type counts as missing, as it does for clients. */
 const loose = z.string().max(4096).optional().catch(undefined);
 
 const domain = z
@@ -89,14 +89,14 @@ const envelope = z.object({
 export type Envelope = {
   readonly version: 1 | 2;
   readonly scheme: string;
-  /** The name that the requirements use. */
+  /** The network's name in the requirements. */
   readonly network: string;
 };
 
 /** A payment of the scheme exact with an EIP-3009 authorization, and what it should pay. */
 export type ExactRequest = {
   readonly version: 1 | 2;
-  /** What the payload says it was made for. Answers repeat this name of the network. */
+  /** The scheme and network that the payload was made for. Answers repeat this name of the network. */
   readonly accepted: { readonly scheme: string; readonly network: string };
   readonly authorization: {
     readonly from: Address;
@@ -118,7 +118,7 @@ export type ExactRequest = {
   };
 };
 
-/** What became of reading untrusted input: the value, or one line on what is wrong. */
+/** The result of reading untrusted input: the value, or one line on what is wrong. */
 export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
 /** Reads which scheme and network a request is for. */
@@ -164,7 +164,7 @@ export function isPermit2(paymentPayload: unknown): boolean {
   );
 }
 
-/** The payer that a payload names, if it names one. It is for answers about payloads that are not read further. */
+/** The payer that a payload names, if it names one, for answers about payloads that are not read any further. */
 export function payerOf(paymentPayload: unknown): string | undefined {
   const from = propertyOf(propertyOf(propertyOf(paymentPayload, "payload"), "authorization"), "from");
   return typeof from === "string" && /^0x[0-9a-fA-F]{40}$/.test(from) ? from : undefined;
@@ -206,7 +206,7 @@ export function explain({ issues }: z.ZodError): string {
   return path === "" ? "the body is not a JSON object" : `${path}: ${said(first.code, first.message)}`;
 }
 
-/** What is wrong, in our own words if there are any. */
+/** What is wrong: our own message if there is one. */
 function said(code: string, message: string): string {
   return code === "custom" ? message : "is missing or malformed";
 }

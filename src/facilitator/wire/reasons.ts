@@ -90,7 +90,7 @@ export function reasonOfRow({ state, reason, evidence }: Pick<PaymentRow, "state
   }
 }
 
-/** The words of x402 for what a rejected payment's row gives as its reason; all others are a failed transaction. */
+/** The words of x402 for the reasons of rejected payments. Every other reason is a failed transaction. */
 const ofRejection: Readonly<Partial<Record<Reason, string>>> = {
   "already-used": REASON.nonceUsed,
   expired: REASON.validBefore,

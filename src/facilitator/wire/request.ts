@@ -32,7 +32,7 @@ export type Refusal = {
   readonly retryAfterSeconds?: number | undefined;
 };
 
-/** Finds who handles a request, and whether the scheme can read it. Malformed is 400; unsupported is a business answer (200). */
+/** Finds which scheme handles a request, and whether it can read it. Malformed is 400; unsupported is a normal answer (200). */
 export function readCall(
   x402: Pick<x402Facilitator, "getSupported">,
   body: unknown,
@@ -68,7 +68,7 @@ export function readCall(
   return {
     endpoint,
     requestId,
-    // Every part that is used was read above.
+    // The casts are safe: every part that is used was read above.
     payload: rawPayload as PaymentPayload,
     requirements: rawRequirements as PaymentRequirements,
     exact: exact?.value,
@@ -86,7 +86,7 @@ export function paymentFields({ exact, payload, requirements }: Call): Readonly<
   return { payer, payee, amount, asset: exact.required.asset, nonce };
 }
 
-/** These are not parsed when they are logged: a stranger may have put anything there, as much as a body holds. */
+/** An address for the log. The requirements are not parsed then, so they may hold anything, as much as a body may. */
 function addressIn(value: unknown): string | undefined {
   return typeof value === "string" && /^0x[0-9a-fA-F]{40}$/.test(value) ? value : undefined;
 }
@@ -95,7 +95,7 @@ function digitsIn(value: unknown): string | undefined {
   return typeof value === "string" && /^[0-9]{1,78}$/.test(value) ? value : undefined;
 }
 
-/** A well-formed answer that says no. */
+/** A well-formed negative answer. */
 export function failure(endpoint: Endpoint, { reason, message, network = "", payer }: Omit<Refusal, "status">) {
   if (endpoint === "accepts") return { error: message };
   const named = payer === undefined ? {} : { payer };
@@ -104,7 +104,7 @@ export function failure(endpoint: Endpoint, { reason, message, network = "", pay
     : { success: false, errorReason: reason, errorMessage: message, transaction: "", network, ...named };
 }
 
-/** An endpoint's reason for what is not the payment's fault. */
+/** An endpoint's reason for a failure that is not the payment's fault. */
 export function unexpected(endpoint: Endpoint): string {
   return endpoint === "settle" ? REASON.settleError : REASON.verifyError;
 }

@@ -24,7 +24,7 @@ export function readPublicUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = url !== undefined && `${url.username}${url.password}${url.search}${url.hash}` === "";
   if (!isPlain || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    // Not repeated: it may hold a password.
+    // The URL is not repeated, as it may hold a password.
     throw new PublicUrlError("The public URL is no plain http(s) URL.", {
       hint: "Write it without user, query and fragment, such as https://pay.example.com.",
     });
