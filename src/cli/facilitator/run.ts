@@ -46,7 +46,8 @@ export async function runFacilitator(options: Options, command: Command): Promis
   }
   const place = options.databaseUrl ?? DEFAULT_JOURNAL_PATH;
   const journal = await openEngineJournal({ journal: options.databaseUrl, rpcUrl: options.rpcUrl }, client);
-  const logger = createJsonLogger(options.logLevel);
+  const { stderr } = currentRun();
+  const logger = createJsonLogger(options.logLevel, (line) => stderr.write(line));
   const served = await listen({ options, client, sender, journal, logger, merchants }).catch(async (error: unknown) => {
     await journal.close();
     throw error;

@@ -1,3 +1,4 @@
+import { AsyncResource } from "node:async_hooks";
 import { currentRun } from "./surroundings.ts";
 
 /** The signals that ask a command to stop: from Ctrl-C, a service manager, or a closed terminal. */
@@ -18,7 +19,8 @@ export function listenForStop(): StopRequest {
   const { signal: stop } = controller;
   const { signals } = currentRun();
   const asked = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
-  const onSignal = (): void => controller.abort();
+  // A signal comes from outside of the run, and what hears of it prints as part of the run.
+  const onSignal = AsyncResource.bind((): void => controller.abort());
   for (const signal of STOP_SIGNALS) signals.on(signal, onSignal);
   return {
     signal: stop,
