@@ -1,16 +1,16 @@
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
+import { type RunningProcess, runCli, withFolder } from "../helpers/cli.ts";
 import { authorize, bodyV2, PAYEE, payerOf, post } from "../helpers/facilitator.ts";
-import { type FacilitatorProcess, startFacilitatorCli } from "../helpers/facilitatorCli.ts";
+import { type RunningFacilitator, spawnFacilitatorCli } from "../helpers/facilitatorCli.ts";
 import { inJournal, readLines, writePayments } from "../helpers/journalCli.ts";
 
 const COUNT = 40;
 
 describe("a facilitator and a settle on one SQLite journal", () => {
   let lab: ChainLab;
-  let running: FacilitatorProcess | undefined;
+  let running: RunningFacilitator<RunningProcess> | undefined;
   before(async () => {
     lab = await openChainLab({ blockTimeSeconds: 1 });
   });
@@ -24,7 +24,7 @@ describe("a facilitator and a settle on one SQLite journal", () => {
       const [journal, payee] = [join(folder, "journal.db"), freshAddress(3_100)];
       // Takes everything in, however long the machine may need for it: what is refused for that is another test's subject.
       const patient = ["--admit-within", "85", "--answer-within", "85"];
-      const facilitator = await startFacilitatorCli(patient, { RPC_URL: lab.chain.rpcUrl, DATABASE_URL: journal });
+      const facilitator = await spawnFacilitatorCli(patient, { RPC_URL: lab.chain.rpcUrl, DATABASE_URL: journal });
       running = facilitator;
       const payer = payerOf(3_101);
       await lab.chain.fund(payer.address, 1_000_000n);

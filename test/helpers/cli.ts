@@ -1,11 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable, Writable } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { commands } from "../../scripts/commands.ts";
+import type { STOP_SIGNALS } from "../../src/cli/process/stopSignals.ts";
 import type { Output } from "../../src/cli/process/surroundings.ts";
 import { run } from "../../src/cli/program.ts";
 
@@ -15,41 +16,135 @@ const program = join(root, "scripts", "tributary.ts");
 export const TEST_MNEMONIC = "test test test test test test test test test test test junk";
 
 export type CliResult = {
+  /** Null if it was killed. */
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
 };
 
-type CliOptions = {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  /** Options of Node itself, before the program. */
-  readonly nodeOptions?: readonly string[];
+/** A command that runs until it is told to stop. */
+export type Running = {
+  readonly stdin: Writable;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Waits until `holds`; fails where the command ends before that. */
+  readonly until: (holds: () => boolean | Promise<boolean>) => Promise<void>;
+  /** Sends a signal and waits for the end. */
+  readonly stop: (signal?: StopSignal) => Promise<number | null>;
+  /** Its exit code, null if it was killed. */
+  readonly ended: Promise<number | null>;
+  readonly hasEnded: () => boolean;
 };
 
-type RunOptions = Pick<CliOptions, "env" | "cwd"> & {
+type StopSignal = (typeof STOP_SIGNALS)[number];
+
+/** A command that runs in a process of its own. */
+export type RunningProcess = Omit<Running, "stop"> & {
+  readonly pid: number | undefined;
+  readonly stop: (signal?: StopSignal | "SIGKILL") => Promise<number | null>;
+};
+
+type Options = {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+};
+
+type RunOptions = Options & {
   /** What stdout and stderr are as wide as, where they are to be a terminal. */
   readonly columns?: number;
 };
 
+type SpawnOptions = Options & {
+  /** Options of Node itself, before the program. */
+  readonly nodeOptions?: readonly string[];
+};
+
 /** Runs `tributary …args` in this process, without its keys and settings, and waits for its end. */
-export async function runCli(args: readonly string[], { env = {}, cwd, columns }: RunOptions = {}): Promise<CliResult> {
+export function runCli(args: readonly string[], options: RunOptions = {}): Promise<CliResult> {
+  return resultOf(startCommand(args, options));
+}
+
+/** Starts `tributary …args` in this process, without its keys and settings. */
+export function startCommand(args: readonly string[], { env = {}, cwd, columns }: RunOptions = {}): Running {
   const [stdout, stderr] = [createSink(columns), createSink(columns)];
+  const stdin = new PassThrough();
+  const signals = new EventEmitter();
   const around = {
-    stdin: Readable.from([]),
+    stdin,
     stdout,
     stderr,
     env: columns === undefined ? env : { TERM: "xterm-256color", ...env },
-    signals: new EventEmitter(),
+    signals,
   };
-  const code = await inFolder(cwd, () => run(args, commands, around));
-  return { code, signal: null, stdout: stdout.text(), stderr: stderr.text() };
+  const ended = inFolder(cwd, () => run(args, commands, around));
+  return follow({ stdin, stdout: stdout.text, stderr: stderr.text }, ended, (signal: StopSignal) => {
+    if (!signals.emit(signal)) throw new Error(`tributary ${args.join(" ")} does not listen for ${signal}`);
+  });
 }
 
 /** Runs `tributary …args` in a process of its own: for what only a process shows, its Node, memory or lock for example. */
-export function spawnCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  return collect(startCli(args, options));
+export function spawnCli(args: readonly string[], options: SpawnOptions = {}): Promise<CliResult> {
+  return resultOf(spawnCommand(args, options));
+}
+
+/** Starts `tributary …args` in a process of its own: for what only a process shows, what SIGKILL leaves for example. */
+export function spawnCommand(args: readonly string[], options: SpawnOptions = {}): RunningProcess {
+  return spawnNode([program, ...args], options);
+}
+
+/** Runs a TypeScript module given as text, with the project's root as its folder. */
+export function runModule(source: string, options: SpawnOptions = {}): Promise<CliResult> {
+  return resultOf(spawnNode(["--input-type=module-typescript", "--eval", source], options));
+}
+
+/** What a running command says first with `--json`. */
+export async function firstLine(running: Pick<Running, "stdout" | "until">): Promise<unknown> {
+  await running.until(() => running.stdout().includes("\n"));
+  return JSON.parse(running.stdout().slice(0, running.stdout().indexOf("\n")));
+}
+
+function spawnNode(args: readonly string[], { env, cwd = root, nodeOptions = [] }: SpawnOptions): RunningProcess {
+  const child = spawn(process.execPath, [...nodeOptions, ...args], { cwd, env: cleanEnvironment(env) });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve));
+  const streams = { stdin: child.stdin, stdout: () => stdout, stderr: () => stderr };
+  return { ...follow(streams, ended, (signal: NodeJS.Signals) => child.kill(signal)), pid: child.pid };
+}
+
+type Streams = Pick<Running, "stdin" | "stdout" | "stderr">;
+
+function follow<S>(streams: Streams, ended: Promise<number | null>, send: (signal: S | "SIGTERM") => void) {
+  let hasEnded = false;
+  const note = (): void => {
+    hasEnded = true;
+  };
+  ended.then(note, note);
+  return {
+    ...streams,
+    ended,
+    hasEnded: () => hasEnded,
+    until: async (holds: () => boolean | Promise<boolean>) => {
+      while (!(await holds())) {
+        if (hasEnded) throw new Error(`it ended with ${await ended}: ${streams.stderr()}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    stop: (signal: S | "SIGTERM" = "SIGTERM") => {
+      if (!hasEnded) send(signal);
+      return ended;
+    },
+  };
+}
+
+async function resultOf({ stdin, stdout, stderr, ended }: Streams & Pick<Running, "ended">): Promise<CliResult> {
+  stdin.end();
+  return { code: await ended, stdout: stdout(), stderr: stderr() };
 }
 
 function createSink(columns: number | undefined): Output & { readonly text: () => string } {
@@ -83,57 +178,6 @@ async function inFolder<T>(folder: string | undefined, work: () => Promise<T>): 
   }
 }
 
-/** Runs a TypeScript module given as text, with the project's root as its folder. */
-export function runModule(source: string, options: CliOptions = {}): Promise<CliResult> {
-  return collect(
-    spawn(process.execPath, [...(options.nodeOptions ?? []), "--input-type=module-typescript", "--eval", source], {
-      cwd: root,
-      env: cleanEnvironment(options.env),
-      stdio: ["ignore", "pipe", "pipe"],
-    }),
-  );
-}
-
-export type LocalProcess = {
-  /** What `--json` printed. */
-  readonly summary: {
-    readonly rpcUrl: string;
-    readonly webSocketUrl: string;
-    readonly chainId: number;
-    readonly usdc: string;
-    readonly router: string | null;
-    readonly multicall3: string;
-    readonly createX: string | null;
-    readonly accounts: readonly { readonly address: string; readonly privateKey: string }[];
-  };
-  /** Everything that it printed on stdout so far. */
-  readonly stdout: () => string;
-  /** Sends a signal and waits for the end. */
-  readonly stop: (signal?: NodeJS.Signals) => Promise<CliResult>;
-};
-
-/** Starts `tributary local --port 0 --json …args` and waits until it is ready. */
-export async function startLocal(args: readonly string[] = ["--block-time", "0"]): Promise<LocalProcess> {
-  const child = startCli(["local", "--port", "0", "--json", ...args], {});
-  let text = "";
-  const ended = collect(child);
-  const line = await new Promise<string>((resolve, reject) => {
-    child.stdout?.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
-    });
-    void ended.then((result) => reject(new Error(`local ended: ${result.stderr}`)));
-  });
-  return {
-    summary: JSON.parse(line),
-    stdout: () => text,
-    stop: (signal = "SIGTERM") => {
-      child.kill(signal);
-      return ended;
-    },
-  };
-}
-
 /** Runs `body` with a new folder, which is removed afterwards. */
 export async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "tributary-"));
@@ -144,32 +188,9 @@ export async function withFolder<T>(body: (folder: string) => Promise<T>): Promi
   }
 }
 
-function startCli(args: readonly string[], { env, cwd, nodeOptions = [] }: CliOptions): ChildProcess {
-  return spawn(process.execPath, [...nodeOptions, program, ...args], {
-    cwd: cwd ?? root,
-    env: cleanEnvironment(env),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
 /** The environment of a command that is tested: none of this process's keys and settings. */
 export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): Record<string, string> {
   // Starting a command takes half as long with compiled code at hand; the test runner names the folder.
   const { PATH = "", NODE_COMPILE_CACHE } = process.env;
   return { PATH, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }), ...env };
-}
-
-async function collect(child: ChildProcess): Promise<CliResult> {
-  let stdout = "";
-  let stderr = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr?.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
 }

@@ -2,8 +2,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
-import { inJournal, startCommand, writePayments } from "../helpers/journalCli.ts";
+import { runCli, startCommand, withFolder } from "../helpers/cli.ts";
+import { inJournal, writePayments } from "../helpers/journalCli.ts";
 
 describe("accounts", () => {
   let lab: ChainLab;
@@ -36,9 +36,9 @@ describe("accounts", () => {
       await watching.until(() => watching.stdout().includes("watching"));
       const second = JSON.parse((await runCli(["accounts", ...common, "--json"])).stdout);
       expect(second.accounts[0].epoch).to.equal(2);
-      expect(second.accounts[0].lease).to.include({ held: true, host: hostname(), pid: watching.child.pid });
+      expect(second.accounts[0].lease).to.include({ held: true, host: hostname(), pid: process.pid });
       const text = await runCli(["accounts", ...common]);
-      expect(text.stdout).to.include(`held by process ${watching.child.pid} on ${hostname()}, since `);
+      expect(text.stdout).to.include(`held by process ${process.pid} on ${hostname()}, since `);
       await lab.chain.request("evm_mine");
       expect(await watching.stop()).to.equal(0);
       // Looking took no lease: there is no third epoch.

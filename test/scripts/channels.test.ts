@@ -6,9 +6,9 @@ import { batchSettlementAbi as abi } from "../../src/channels/abi.ts";
 import { BATCH_SETTLEMENT_ADDRESS } from "../../src/channels/index.ts";
 import { voucherClaim } from "../../src/channels/wire.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
+import { runCli, spawnCommand, startCommand, withFolder } from "../helpers/cli.ts";
 import { until } from "../helpers/engineLab.ts";
-import { readLines, startCommand } from "../helpers/journalCli.ts";
+import { readLines } from "../helpers/journalCli.ts";
 import { type KeeperLab, openKeeperLab } from "../helpers/keeperLab.ts";
 
 describe("channels", () => {
@@ -92,14 +92,14 @@ describe("channels", () => {
       const args = ["channels", "keep", ...common, "--every", "1", "--eth-usd", "0", "--lease", "5", "--json"];
       const sent = () => lab.client.getTransactionCount({ address: lab.account.address });
       const before = await sent();
-      const first = startCommand(args, env);
+      const first = spawnCommand(args, { env });
       await first.until(() => first.stdout().includes('"keeping":true'));
       // As soon as a transaction of its is on the chain, of which it may know or not.
       await until(async () => (await sent()) > before);
       await first.stop("SIGKILL");
 
       for (const buyer of buyers) await buyer.buy(shop.url);
-      const second = startCommand(args, env);
+      const second = startCommand(args, { env });
       await until(async () => (await lab.balanceOf(receiver)) === 4_000n);
       expect(await second.stop()).to.equal(0);
       expect(second.stdout()).not.to.contain("alert");
@@ -113,7 +113,9 @@ describe("channels", () => {
       const { common, shop } = await openShop(folder, receiver, [1, 2]);
       const ids = (await shop.storage.list()).map(({ channelId }) => channelId);
       // For their value alone, these would never be claimed.
-      const keeper = startCommand(["channels", "keep", ...common, "--every", "1", "--eth-usd", "3000", "--json"], env);
+      const keeper = startCommand(["channels", "keep", ...common, "--every", "1", "--eth-usd", "3000", "--json"], {
+        env,
+      });
       await keeper.until(() => keeper.stdout().includes('"waiting":{"kind":"claim"'));
       const list = await runCli(["channels", "list", ...common.slice(2)]);
       expect(list.stdout).to.match(/the keeper said at .*\n {2}0\.002 in 2 channels of 0x\w+ is not claimed: /);
@@ -145,7 +147,7 @@ describe("channels", () => {
     await withFolder(async (folder) => {
       const receiver = getAddress(freshAddress(3_004));
       const { common, shop } = await openShop(folder, receiver, [1, 2]);
-      const keeper = startCommand(["channels", "keep", ...common, "--every", "1", "--eth-usd", "0", "--json"], env);
+      const keeper = startCommand(["channels", "keep", ...common, "--every", "1", "--eth-usd", "0", "--json"], { env });
       const own = { ...env, PRIVATE_KEY: lab.keyOf(16).privateKey };
       const claim = await runCli(["channels", "claim", ...common, "--json"], { env: own });
       expect(claim.code, claim.stderr).to.equal(0);

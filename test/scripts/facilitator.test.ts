@@ -9,7 +9,7 @@ import { openJournal } from "../../src/journal/index.ts";
 import { deriveAccounts, startLocalChain } from "../../src/local/index.ts";
 import { type CliResult, runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
-import { startFacilitatorCli } from "../helpers/facilitatorCli.ts";
+import { spawnFacilitatorCli, startFacilitatorCli } from "../helpers/facilitatorCli.ts";
 
 const MERCHANT_KEY = "m".repeat(40);
 const MERCHANT_KEYS = `shop=${MERCHANT_KEY}`;
@@ -213,7 +213,7 @@ describe("tributary facilitator", () => {
             }
           }),
         );
-      const first = await startFacilitatorCli([], env);
+      const first = await spawnFacilitatorCli([], env);
       const waiting = [settleAll(first.summary.url, payments.slice(0, 20))];
       await pause(600);
       waiting.push(settleAll(first.summary.url, payments.slice(20)));

@@ -3,9 +3,10 @@ import { expect } from "chai";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import { openJournal } from "../../src/journal/index.ts";
+import { startLocalChain } from "../../src/local/index.ts";
 import { settlePayments } from "../../src/settlement/job/job.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
-import { runCli, spawnCli, startLocal, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
+import { runCli, spawnCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 
 const long = process.env.TRIBUTARY_LONG === "1";
 const COUNT = long ? 100_000 : 400;
@@ -15,8 +16,8 @@ const PEAK_MEMORY = new URL("../helpers/tellPeakMemory.ts", import.meta.url).hre
 
 describe("settle with a large file", () => {
   it(`settles ${COUNT} authorizations in bounded memory; a second run finds nothing to do`, async () => {
-    const local = await startLocal();
-    const { rpcUrl, accounts } = local.summary;
+    const local = await startLocalChain();
+    const { rpcUrl, accounts } = local;
     try {
       await withFolder(async (folder) => {
         const [file, journalFile] = [join(folder, "payments.jsonl"), join(folder, "journal.db")];
@@ -53,7 +54,7 @@ describe("settle with a large file", () => {
         });
         expect(peakOf(again.stderr)).to.be.below(MAX_MIB);
         const client = await connectChain(rpcUrl);
-        const sender = privateKeyToAccount(accounts[0]!.privateKey as `0x${string}`);
+        const sender = privateKeyToAccount(accounts[0]!.privateKey);
         const reconciled = await runCli([
           "reconcile",
           "--from-block",

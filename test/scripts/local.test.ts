@@ -2,8 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
-import { runCli, startLocal } from "../helpers/cli.ts";
-import { startCommand } from "../helpers/journalCli.ts";
+import { firstLine, type Running, runCli, spawnCommand, startCommand } from "../helpers/cli.ts";
 import { until } from "../helpers/until.ts";
 
 async function rpc(url: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
@@ -19,12 +18,27 @@ async function isReachable(url: string): Promise<boolean> {
   );
 }
 
+/** What `--json` prints, as far as it is read here. */
+type Summary = {
+  readonly rpcUrl: string;
+  readonly router: string | null;
+  readonly accounts: readonly { readonly address: string }[];
+};
+
+/** Waits until `local --json` serves. */
+async function serving<R extends Pick<Running, "stdout" | "until">>(running: R): Promise<R & { summary: Summary }> {
+  return { ...running, summary: (await firstLine(running)) as Summary };
+}
+
+const command = (...args: readonly string[]) => ["local", "--port", "0", "--json", ...args];
+const startLocal = (...args: readonly string[]) => serving(startCommand(command("--block-time", ...args)));
+
 describe("local", () => {
   it("prints one line of JSON with every address, and serves", async () => {
-    const local = await startLocal();
+    const local = await startLocal("0");
     const { summary } = local;
     expect(await rpc(summary.rpcUrl, "eth_chainId")).to.equal("0x14a34");
-    const { code, stdout, stderr } = await local.stop();
+    const code = await local.stop();
     expect(summary).to.deep.include({
       chainId: 84532,
       usdc: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
@@ -34,8 +48,8 @@ describe("local", () => {
       createX: "0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed",
     });
     expect(summary.accounts).to.have.length(20);
-    expect(stdout.trimEnd().split("\n")).to.have.length(1);
-    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+    expect(local.stdout().trimEnd().split("\n")).to.have.length(1);
+    expect({ code, stderr: local.stderr() }).to.deep.equal({ code: 0, stderr: "" });
   });
 
   it("says how to go on by commands that a checkout has", async () => {
@@ -50,15 +64,14 @@ describe("local", () => {
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`stops at ${signal} with exit code 0 and frees the port`, async () => {
-      const local = await startLocal(["--block-time", "1"]);
-      const { code, signal: killedBy } = await local.stop(signal);
-      expect({ code, killedBy }).to.deep.equal({ code: 0, killedBy: null });
+      const local = await serving(spawnCommand(command("--block-time", "1")));
+      expect(await local.stop(signal)).to.equal(0);
       expect(await isReachable(local.summary.rpcUrl)).to.equal(false);
     });
   }
 
   it("makes a block every --block-time seconds", async () => {
-    const local = await startLocal(["--block-time", "0.5"]);
+    const local = await startLocal("0.5");
     const { rpcUrl } = local.summary;
     const [account] = local.summary.accounts;
     const height = async () => Number(await rpc(rpcUrl, "eth_blockNumber"));
@@ -74,7 +87,7 @@ describe("local", () => {
   });
 
   it("leaves the router out with --bare", async () => {
-    const local = await startLocal(["--bare", "--block-time", "0"]);
+    const local = await startLocal("0", "--bare");
     expect(local.summary.router).to.equal(null);
     expect(await rpc(local.summary.rpcUrl, "eth_getCode", [ROUTER_ADDRESS, "latest"])).to.equal("0x");
     await local.stop();

@@ -7,7 +7,7 @@ import { DEFAULT_JOURNAL_PATH, type Journal } from "../../src/journal/index.ts";
 import { deriveAccounts, type LocalChain, startLocalChain } from "../../src/local/index.ts";
 import { runCli, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
 import { authorize, bodyV2, payerOf, post } from "../helpers/facilitator.ts";
-import { type FacilitatorProcess, startFacilitatorCli } from "../helpers/facilitatorCli.ts";
+import { type RunningFacilitator, startFacilitatorCli } from "../helpers/facilitatorCli.ts";
 import { inJournal } from "../helpers/journalCli.ts";
 
 /** The facilitator's key on a local chain. */
@@ -18,7 +18,7 @@ describe("the default journal on a local chain", () => {
   let chain: LocalChain;
   /** The same chain begun anew. */
   let next: LocalChain;
-  let running: FacilitatorProcess | undefined;
+  let running: RunningFacilitator | undefined;
 
   before(async () => {
     chain = await startLocalChain();
@@ -28,7 +28,7 @@ describe("the default journal on a local chain", () => {
       next = await startLocalChain();
     } while ((await firstBlock(next)) === (await firstBlock(chain)));
   });
-  afterEach(() => running?.stop("SIGKILL"));
+  afterEach(() => running?.stop());
   after(() => Promise.all([chain.stop(), next.stop()]));
 
   async function firstBlock({ rpcUrl }: LocalChain): Promise<string> {
@@ -36,13 +36,13 @@ describe("the default journal on a local chain", () => {
     return (await client.getBlock({ blockNumber: 0n })).hash;
   }
 
-  async function start(folder: string, { rpcUrl }: LocalChain): Promise<FacilitatorProcess> {
+  async function start(folder: string, { rpcUrl }: LocalChain): Promise<RunningFacilitator> {
     running = await startFacilitatorCli([], { RPC_URL: rpcUrl }, folder);
     return running;
   }
 
   /** Settles one payment, and gives the path of its status. */
-  async function settleOne(facilitator: FacilitatorProcess, on: LocalChain, seed: number): Promise<string> {
+  async function settleOne(facilitator: RunningFacilitator, on: LocalChain, seed: number): Promise<string> {
     const payer = payerOf(seed);
     await on.fund(payer.address, 10_000n);
     const signed = await authorize(payer);

@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
@@ -9,13 +7,12 @@ import { type Address, encodeFunctionData, type Hex } from "viem";
 import { parseAuthorization, type SignedAuthorization } from "../../src/authorization/index.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { networks } from "../../src/networks.ts";
-import { cleanEnvironment, runCli, withFolder } from "../helpers/cli.ts";
+import { type Running, runCli, spawnCommand, startCommand, withFolder } from "../helpers/cli.ts";
 import { listen } from "../helpers/listen.ts";
 import { demand, openSeller, type Seller, USDC_TERMS } from "../helpers/seller.ts";
 
 const { usdc, caip2 } = networks.baseSepolia;
 const PAYEE: Address = "0x00000000000000000000000000000000000fee98";
-const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
 
 const JSON_BODY = { "content-type": "application/json" };
 
@@ -58,17 +55,16 @@ describe("tributary pay with an unclear outcome", () => {
     return readdirSync(payments).map((name) => join(payments, name));
   };
   /** A run in the background, once the server has its payment. */
-  const payWhileItHangs = async (cwd: string): Promise<ChildProcess & { text: () => string }> => {
-    let stderr = "";
+  const payWhileItHangs = async <R extends Pick<Running, "ended">>(
+    start: (args: readonly string[], options: { cwd: string; env: Record<string, string> }) => R,
+    cwd: string,
+  ): Promise<R> => {
     const came = new Promise<void>((resolve) => {
       till = () => resolve();
     });
-    const child = spawn(process.execPath, [program, "pay", url], { cwd, env: cleanEnvironment(env()) });
-    child.stderr.on("data", (chunk: Buffer) => {
-      stderr += chunk.toString();
-    });
+    const running = start(["pay", url], { cwd, env: env() });
     await came;
-    return Object.assign(child, { text: () => stderr });
+    return running;
   };
   async function settle({
     from,
@@ -129,10 +125,9 @@ describe("tributary pay with an unclear outcome", () => {
 
   it("sends the same payment after it was killed, with what it had sent on disk", () =>
     withFolder(async (folder) => {
-      const child = await payWhileItHangs(folder);
+      const child = await payWhileItHangs(spawnCommand, folder);
       expect(readFileSync(recordsIn(folder)[0]!, "utf8")).to.include(received[0]);
-      child.kill("SIGKILL");
-      await once(child, "exit");
+      await child.stop("SIGKILL");
       till = sell;
       expect((await pay(folder)).code).to.equal(0);
       expect(received).to.deep.equal([received[0], received[0]]);
@@ -140,24 +135,21 @@ describe("tributary pay with an unclear outcome", () => {
 
   it("tells the nonce and exits with 4 when it is interrupted after the payment left", () =>
     withFolder(async (folder) => {
-      const child = await payWhileItHangs(folder);
-      child.kill("SIGINT");
-      const [code] = await once(child, "close");
-      expect(code).to.equal(4);
-      expect(child.text()).to.include("it was interrupted").and.include(signedAt(0).nonce);
+      const running = await payWhileItHangs(startCommand, folder);
+      expect(await running.stop("SIGINT")).to.equal(4);
+      expect(running.stderr()).to.include("it was interrupted").and.include(signedAt(0).nonce);
     }));
 
   it("signs no second payment beside a process that is paying for the same", () =>
     withFolder(async (folder) => {
-      const child = await payWhileItHangs(folder);
+      const child = await payWhileItHangs(spawnCommand, folder);
       for (const args of [[], ["--again"]]) {
         const beside = await pay(folder, ...args);
         expect(beside.code).to.equal(2);
         expect(beside.stderr).to.include(`Another process (${child.pid}) is paying for the same request`);
       }
       expect(received).to.have.lengthOf(1);
-      child.kill("SIGKILL");
-      await once(child, "exit");
+      await child.stop("SIGKILL");
     }));
 
   it("says which transaction paid, and signs nothing anew without --again", () =>

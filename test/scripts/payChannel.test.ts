@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -13,12 +11,11 @@ import { networks } from "../../src/networks.ts";
 import { freshAddress } from "../helpers/chainLab.ts";
 import { authorizer, channelOf } from "../helpers/channelPayloads.ts";
 import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../helpers/channelShop.ts";
-import { type CliResult, cleanEnvironment, runCli, withFolder } from "../helpers/cli.ts";
+import { type CliResult, type RunningProcess, runCli, spawnCommand, withFolder } from "../helpers/cli.ts";
 import { type FacilitatorLab, openFacilitatorLab } from "../helpers/facilitator.ts";
 import { type HttpGate, openHttpGate } from "../helpers/httpGate.ts";
 
 const { chainId } = networks.baseSepolia;
-const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
 const PRICE = 1_000n;
 /** What the official server asks for where the route names nothing: ten prices. */
 const DEPOSIT = 10_000n;
@@ -31,7 +28,7 @@ type Stall = {
   readonly payFor: (what: string, ...args: readonly string[]) => Promise<CliResult>;
   /** A run that is killed when its payment, or the answer to it, is lost. */
   readonly payAndDie: (loss: "request" | "answer", ...args: readonly string[]) => Promise<void>;
-  readonly start: () => ChildProcess;
+  readonly start: () => RunningProcess;
   readonly gate: HttpGate;
   readonly shop: ChannelShop;
   readonly folder: string;
@@ -79,8 +76,7 @@ describe("tributary pay through a channel", () => {
       await withFolder((folder) => {
         const run = (url: string, args: readonly string[]) =>
           runCli(["pay", url, ...options, ...args], { cwd: folder, env });
-        const start = () =>
-          spawn(process.execPath, [program, "pay", gate.url, ...options], { cwd: folder, env: cleanEnvironment(env) });
+        const start = () => spawnCommand(["pay", gate.url, ...options], { cwd: folder, env });
         return body({
           pay: (...args) => run(gate.url, args),
           payFor: (what, ...args) => run(`${gate.url}?what=${what}`, args),
@@ -88,8 +84,7 @@ describe("tributary pay through a channel", () => {
             const lost = gate.lose(loss);
             const child = start();
             await lost;
-            child.kill("SIGKILL");
-            await once(child, "exit");
+            await child.stop("SIGKILL");
           },
           start,
           gate,
@@ -339,9 +334,7 @@ describe("tributary pay through a channel", () => {
         expect(code, stderr).to.equal(2);
         expect(stderr).to.include("Another process is paying through the same channel from this folder");
       }
-      child.kill("SIGINT");
-      const [code] = await once(child, "close");
-      expect(code).to.equal(4);
+      expect(await child.stop("SIGINT")).to.equal(4);
       expect(await charged()).to.equal(2n * PRICE);
     }));
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
-import { inJournal, startCommand, writePayments } from "../helpers/journalCli.ts";
+import { runCli, startCommand, withFolder } from "../helpers/cli.ts";
+import { inJournal, writePayments } from "../helpers/journalCli.ts";
 
 describe("retry", () => {
   let lab: ChainLab;

@@ -9,7 +9,7 @@ import type { LinePayment } from "../../src/cli/input/input.ts";
 import { formatPayment, paymentFormats } from "../../src/cli/input/paymentFormats.ts";
 import { networks } from "../../src/networks.ts";
 import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../helpers/chainLab.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
+import { runCli, spawnCommand, withFolder } from "../helpers/cli.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -220,14 +220,9 @@ describe("settle", () => {
         const file = write(folder, bare(payments));
         const own = ["--rpc-url", slow.chain.rpcUrl, "--journal", journalOf(file), "--lease", "5"];
         const args = ["settle", file, ...own, "--max-gas", "500000"];
-        const child = spawn(process.execPath, [join(root, "scripts", "tributary.ts"), ...args], {
-          stdio: "ignore",
-          env: { PATH: process.env.PATH ?? "" },
-        });
-        const ended = new Promise((resolve) => child.once("close", resolve));
+        const first = spawnCommand(args);
         while (attemptsIn(journalOf(file)) < 3) await new Promise((resolve) => setTimeout(resolve, 10));
-        child.kill("SIGKILL");
-        await ended;
+        await first.stop("SIGKILL");
         expect(existsSync(`${file}.results.jsonl`)).to.equal(false);
 
         const again = await runCli(args);

@@ -3,9 +3,9 @@ import { stripVTControlCharacters } from "node:util";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { idOf, recordOf } from "../helpers/channelRecords.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
-import { inJournal, startCommand, writePayments } from "../helpers/journalCli.ts";
-import { expectToFit, terminal } from "../helpers/terminal.ts";
+import { runCli, startCommand, withFolder } from "../helpers/cli.ts";
+import { inJournal, writePayments } from "../helpers/journalCli.ts";
+import { expectToFit } from "../helpers/terminal.ts";
 
 const HEX = /0x[0-9a-fA-F]+/g;
 const SHORT = /^0x[0-9a-fA-F]{4}…[0-9a-fA-F]{4}$/;
@@ -119,8 +119,7 @@ describe("commands on a terminal", () => {
   });
 
   it("fit their announcements too, and leave keys and commands to copy as they are", async () => {
-    const env = terminal(80);
-    const local = startCommand(["local", "--port", "0"], env);
+    const local = startCommand(["local", "--port", "0"], { columns: 80 });
     await local.until(() => local.stdout().includes("Ctrl-C stops it."));
     const text = stripVTControlCharacters(local.stdout());
     expectToFit(text.replace(/^ *npm run -s tributary .*$/gm, ""), 80);
@@ -131,7 +130,7 @@ describe("commands on a terminal", () => {
     expect(await local.stop()).to.equal(0);
 
     const args = ["facilitator", "--port", "0", "--rpc-url", lab.chain.rpcUrl, "--database-url", ":memory:"];
-    const facilitator = startCommand([...args, "--log-level", "silent"], env);
+    const facilitator = startCommand([...args, "--log-level", "silent"], { columns: 80 });
     await facilitator.until(() => facilitator.stdout().includes("Ctrl-C stops it."));
     expectToFit(facilitator.stdout(), 80);
     expect(await facilitator.stop()).to.equal(0);

@@ -2,18 +2,18 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, symlin
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
-import { inJournal, lineOf, type Running, readLines, startCommand } from "../helpers/journalCli.ts";
+import { type Running, runCli, spawnCommand, startCommand, withFolder } from "../helpers/cli.ts";
+import { inJournal, lineOf, readLines } from "../helpers/journalCli.ts";
 
 describe("settle --watch", () => {
   let lab: ChainLab;
-  let running: Running | undefined;
+  let running: Pick<Running, "stop"> | undefined;
   before(async () => {
     lab = await openChainLab();
   });
   after(() => lab.chain.stop());
   afterEach(async () => {
-    await running?.stop("SIGKILL");
+    await running?.stop();
     running = undefined;
   });
 
@@ -35,11 +35,13 @@ describe("settle --watch", () => {
       await body({ inbox, out, journal, args });
     });
   }
-  const start = async (args: readonly string[]): Promise<Running> => {
-    running = startCommand(args);
-    await running.until(() => running?.stdout().includes("watching") === true);
-    return running;
+  const watchingOf = async <R extends Pick<Running, "stop" | "stdout" | "until">>(command: R): Promise<R> => {
+    running = command;
+    await command.until(() => command.stdout().includes("watching"));
+    return command;
   };
+  const start = (args: readonly string[]) => watchingOf(startCommand(args));
+  const startProcess = (args: readonly string[]) => watchingOf(spawnCommand(args));
   const settledIn = (out: string) =>
     existsSync(out) ? readLines(out).filter(({ status }) => status === "settled") : [];
 
@@ -73,14 +75,14 @@ describe("settle --watch", () => {
       const lines = (await lab.pay(40, payee)).map(({ authorization }) => lineOf(authorization));
       const file = join(inbox, "payments.jsonl");
       writeFileSync(file, `${lines.slice(0, 20).join("")}{\n`);
-      const first = await start(args);
+      const first = await startProcess(args);
       await first.until(
         () => existsSync(journal) && inJournal(journal, async (journal) => (await journal.count()).queued !== 0),
       );
       await first.stop("SIGKILL");
 
       appendFileSync(file, lines.slice(20, 30).join(""));
-      const second = await start(args);
+      const second = await startProcess(args);
       await second.until(() => settledIn(out).length >= 25);
       await second.stop("SIGKILL");
       // The crash cut the last result short.
@@ -132,20 +134,19 @@ describe("settle --watch", () => {
       const [one, two, three] = payments.map(({ authorization }) => lineOf(authorization));
       const out = join(folder, "out.jsonl");
       const args = ["--rpc-url", lab.chain.rpcUrl, "--journal", join(folder, "journal.db"), "--out", out, "--json"];
-      running = startCommand(["settle", "--watch", "-", ...args]);
-      const { child } = running;
-      child.stdin?.write(one);
-      await running.until(() => settledIn(out).length === 1);
+      const watching = await start(["settle", "--watch", "-", ...args]);
+      watching.stdin.write(one);
+      await watching.until(() => settledIn(out).length === 1);
       // The last line has no end: the input's end is one.
-      child.stdin?.end(`${two}not a payment\n${three?.trimEnd()}`);
-      expect(await running.ended).to.equal(0);
+      watching.stdin.end(`${two}not a payment\n${three?.trimEnd()}`);
+      expect(await watching.ended).to.equal(0);
       expect(
         settledIn(out)
           .map(({ source }) => source)
           .sort(),
       ).to.deep.equal(["-:1", "-:2", "-:4"]);
       expect(readLines(out).find(({ status }) => status === "invalid")).to.include({ source: "-:3" });
-      const last = JSON.parse(running.stdout().trimEnd().split("\n").at(-1) ?? "");
+      const last = JSON.parse(watching.stdout().trimEnd().split("\n").at(-1) ?? "");
       expect(last).to.deep.include({ queued: 0, inFlight: 0, settled: 3, notSettled: 0 });
       expect(await lab.balanceOf(payee)).to.equal(3_003n);
     });
@@ -163,7 +164,7 @@ describe("settle --watch", () => {
         await watching.until(() => watching.stdout().includes("in flight 2 in 1 transaction,"));
         const ended = watching.stop();
         await new Promise((resolve) => setTimeout(resolve, 1_000));
-        expect(watching.child.exitCode).to.equal(null);
+        expect(watching.hasEnded()).to.equal(false);
         await watching.until(() =>
           watching.stderr().includes("stopping: waiting up to 30 s for 1 transaction on the way"),
         );
@@ -222,7 +223,7 @@ describe("settle --watch", () => {
 
   it("refuses a second process with the same key on the same journal", async () => {
     await withInbox(async ({ args }) => {
-      await start(args);
+      await startProcess(args);
       const second = await runCli(args);
       expect(second.code).to.equal(2);
       expect(second.stderr).to.include(`Another engine sends from ${lab.account.address}: process `);

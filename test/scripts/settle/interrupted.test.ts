@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../../helpers/chainLab.ts";
-import { withFolder } from "../../helpers/cli.ts";
-import { inJournal, type Running, readLines, startCommand, writePayments } from "../../helpers/journalCli.ts";
+import { type Running, spawnCommand, startCommand, withFolder } from "../../helpers/cli.ts";
+import { inJournal, readLines, writePayments } from "../../helpers/journalCli.ts";
 
 describe("settle, interrupted", () => {
   let lab: ChainLab;
@@ -12,7 +12,7 @@ describe("settle, interrupted", () => {
   });
   after(() => lab.chain.stop());
   afterEach(async () => {
-    await running?.stop("SIGKILL");
+    await running?.stop();
     running = undefined;
   });
 
@@ -20,14 +20,15 @@ describe("settle, interrupted", () => {
   async function withJob(
     rpcUrl: string,
     states: Readonly<Record<string, number>>,
+    start: (args: readonly string[]) => Running,
     body: (job: Running, statuses: () => unknown[]) => Promise<void>,
   ): Promise<void> {
     await withFolder(async (folder) => {
       const [journal, payee] = [join(folder, "journal.db"), freshAddress(2_800)];
       const file = writePayments(folder, await lab.pay(40, payee));
       const args = ["settle", file, "--rpc-url", rpcUrl, "--journal", journal, "--json"];
-      running = startCommand([...args, "--max-in-flight", "1", "--max-gas", "500000"]);
-      const job = running;
+      const job = start([...args, "--max-in-flight", "1", "--max-gas", "500000"]);
+      running = job;
       await job.until(() =>
         inJournal(journal, async (journal) => {
           const counts: Readonly<Record<string, number>> = await journal.count();
@@ -38,9 +39,13 @@ describe("settle, interrupted", () => {
     });
   }
 
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const [signal, start] of [
+    ["SIGINT", spawnCommand],
+    ["SIGTERM", startCommand],
+    ["SIGHUP", startCommand],
+  ] as const) {
     it(`says at ${signal} what it waits for, and exits with 4`, async () => {
-      await withJob(lab.chain.rpcUrl, { submitted: 1, queued: 1 }, async (job, statuses) => {
+      await withJob(lab.chain.rpcUrl, { submitted: 1, queued: 1 }, start, async (job, statuses) => {
         expect(await job.stop(signal)).to.equal(4);
         expect(job.stderr()).to.include("stopping: no more payments are taken in\n");
         expect(job.stderr()).to.include("stopping: waiting up to 5 s for 1 transaction on the way");
@@ -56,7 +61,7 @@ describe("settle, interrupted", () => {
       method === "eth_getTransactionCount" ? { error: { code: -32_000, message: "not now" } } : "pass",
     );
     try {
-      await withJob(node.rpcUrl, { queued: 40 }, async (job, statuses) => {
+      await withJob(node.rpcUrl, { queued: 40 }, startCommand, async (job, statuses) => {
         expect(await job.stop("SIGINT")).to.equal(4);
         expect(job.stderr()).to.include("stopping: nothing is on its way\n");
         expect(statuses()).to.deep.equal(Array.from({ length: 40 }, () => "not-attempted"));

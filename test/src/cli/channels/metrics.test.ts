@@ -3,8 +3,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, openChainLab } from "../../../helpers/chainLab.ts";
-import { runCli, withFolder } from "../../../helpers/cli.ts";
-import { startCommand } from "../../../helpers/journalCli.ts";
+import { runCli, startCommand, withFolder } from "../../../helpers/cli.ts";
 
 describe("channels keep --metrics-port", () => {
   let lab: ChainLab;
