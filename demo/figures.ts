@@ -6,7 +6,7 @@ import { priceBatch } from "../src/fees/index.ts";
 import { formatAmount } from "../src/money.ts";
 import type { Measurement } from "./measure.ts";
 
-/** One thing that has to be true, and whether it is. */
+/** Something that must be true, and whether it is. */
 export type Check = { readonly name: string; readonly holds: boolean; readonly found: string };
 
 /** Lists the checks. */
@@ -25,7 +25,7 @@ export function formatEnd(checks: readonly Check[], seconds: number): string {
 }
 
 /**
- * A table of gas by the way in which the same payments were settled. The last way is what the others are compared with.
+ * A table of the gas that each way of settling the same payments took. The others are compared with the last one.
  */
 export function formatGas(ways: readonly (Measurement & { readonly name: string })[]): string[] {
   const last = ways.at(-1);

@@ -3,7 +3,7 @@ import { encodeTransfer } from "../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../src/authorization/types.ts";
 import type { LocalChain } from "../src/local/index.ts";
 
-/** What it took to settle some payments in one way. */
+/** The cost of settling some payments in one way. */
 export type Measurement = {
   readonly transactions: number;
   readonly gasUsed: bigint;
@@ -24,8 +24,8 @@ const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e
 const CALLS_PER_TRANSACTION = 300;
 
 /**
- * Settles each payment in a transaction of its own, then undoes it all. The chain must mine at once.
- * @returns What it took, from the state that the chain is in.
+ * Settles each payment in its own transaction, then reverts the chain to its state before. The chain must mine at once.
+ * @returns The cost from the chain's current state.
  */
 export function measureOneByOne(
   chain: LocalChain,
@@ -36,7 +36,7 @@ export function measureOneByOne(
   return takingBack(chain, () => sendAll(chain, calls, onProgress));
 }
 
-/** The same by Multicall3's `aggregate3`, with the payments in the order given. */
+/** Like {@link measureOneByOne}, but with Multicall3's `aggregate3`, and the payments in the order given. */
 export function measureMulticall(chain: LocalChain, payments: readonly SignedAuthorization[]): Promise<Measurement> {
   const calls: Call[] = [];
   for (let i = 0; i < payments.length; i += CALLS_PER_TRANSACTION) {

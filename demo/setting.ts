@@ -3,14 +3,14 @@ import { privateKeyToAccount } from "viem/accounts";
 import { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "../src/facilitator/index.ts";
 import type { LocalChain } from "../src/local/index.ts";
 
-/** The default of tributary local, and Base's. */
+/** The block time of Base, which is also the default of `tributary local`. */
 export const BLOCK_SECONDS = 2;
 export const PAYEE = getAddress(keccak256(stringToHex("tributary payee")).slice(0, 42) as Address);
-/** What each buyer has beyond what it will spend: $1. */
+/** What each buyer has beyond what they will spend: $1. */
 export const SPARE = 1_000_000n;
 /**
- * How the demos' facilitators differ from others: their callers come all at once, their number is fixed, and they wait
- * as long as it takes. On a slow machine, the usual policy would refuse some of them.
+ * The policy of the demos' facilitators. Their callers come all at once, their number is fixed, and they wait as long
+ * as it takes. On a slow machine, the usual policy would refuse some of them.
  */
 export const DEMO_FACILITATOR = {
   admitWithinMs: DEFAULT_FACILITATOR_POLICY.answerWithinMs,

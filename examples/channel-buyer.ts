@@ -1,7 +1,7 @@
-// A buyer with the official client that pays through a channel if the seller offers one. It may be killed at any time: it
-// writes what it signs to a file before it sends it, and a later run that finds a payment there sends the same one again
-// instead of signing another. One process at a time may use the file.
-// Run: PRIVATE_KEY=0x… node examples/channel-buyer.ts http://127.0.0.1:4021/weather, or with `refund` behind the URL
+// A buyer with the official client that pays through a channel if the seller offers one. It may be killed at any time:
+// it writes what it signs to a file before it sends it, and a later run that finds a payment there sends the same one
+// again instead of signing another. One process at a time may use the file. Run: PRIVATE_KEY=0x… node
+// examples/channel-buyer.ts http://127.0.0.1:4021/weather, or with `refund` after the URL
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import type { PaymentPayload } from "@x402/core/types";
 import { toClientEvmSigner } from "@x402/evm";
@@ -15,7 +15,7 @@ import { privateKeyToAccount } from "viem/accounts";
 const { RPC_URL = "http://127.0.0.1:8545", PRIVATE_KEY, STATE = "channel-buyer.json" } = process.env;
 const [url = "http://127.0.0.1:4021/weather", command] = process.argv.slice(2);
 
-/** What the buyer knows of its channels, and by URL the payments that it signed and got no answer to. */
+/** What the buyer knows of its channels, and by URL the payments that it signed without getting an answer. */
 type State = { channels: Record<string, BatchSettlementClientContext>; open: Record<string, PaymentPayload> };
 const state: State = existsSync(STATE) ? JSON.parse(readFileSync(STATE, "utf8")) : { channels: {}, open: {} };
 
@@ -30,7 +30,7 @@ function save(): void {
 
 const chain = createPublicClient({ transport: http(RPC_URL) });
 const account = privateKeyToAccount(PRIVATE_KEY as Hex);
-// The packages type ABIs and EIP-712 messages as plain records.
+// The packages' types allow any record as an ABI or an EIP-712 message; viem's do not.
 const signer = toClientEvmSigner(account as Parameters<typeof toClientEvmSigner>[0], {
   readContract: (args) => chain.readContract(args as Parameters<typeof chain.readContract>[0]),
 });
@@ -65,7 +65,7 @@ async function buy(isLast = false): Promise<Response> {
   if (response.ok) forget();
   if (!recovered || isLast) return response;
 
-  // The server showed what it has charged, and this buyer's voucher that allows it.
+  // The server showed the total that it has charged, and this buyer's voucher that allows it.
   forget();
   if (earlier !== undefined && chargedOf(payment) > chargedBefore(payment)) {
     throw new Error("The payment of an earlier run was charged, and its answer is lost. Run again to buy once more.");
@@ -73,7 +73,9 @@ async function buy(isLast = false): Promise<Response> {
   return buy(true);
 }
 
-/** Asks for the price and signs a payment, which is on disk before it is sent. Returns the answer itself if it is free. */
+/**
+ * Asks for the price and signs a payment, which is on disk before it is sent. Returns the answer itself if it is free.
+ */
 async function sign(): Promise<PaymentPayload | Response> {
   const priced = await fetch(url);
   if (priced.status !== 402) return priced;

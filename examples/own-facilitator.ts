@@ -1,5 +1,6 @@
-// A facilitator of your own, built on the official x402Facilitator, with its scheme `exact` replaced by ours: concurrent
-// settlements then share transactions. Run: RPC_URL=http://127.0.0.1:8545 PRIVATE_KEY=0x… node examples/own-facilitator.ts
+// Your own facilitator, built on the official x402Facilitator, with its scheme `exact` replaced by Tributary's: then
+// concurrent settlements share transactions.
+// Run: RPC_URL=http://127.0.0.1:8545 PRIVATE_KEY=0x… node examples/own-facilitator.ts
 import { serve } from "@hono/node-server";
 import { x402Facilitator } from "@x402/core/facilitator";
 import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
@@ -15,7 +16,7 @@ const senders = [privateKeyToAccount(PRIVATE_KEY as `0x${string}`)];
 
 const { v2, v1, engine } = await createSharedExactSchemes(client, { journal, senders }); // was: new ExactEvmScheme(signer)
 const facilitator = new x402Facilitator().register("eip155:84532", v2).registerV1("base-sepolia" as "a:b", v1);
-// Other official schemes stay as they are. What they write is sent by the engine, whose keys nobody else may send from.
+// Other official schemes stay as they are. The engine sends what they write; nobody else may send from its keys.
 const addresses = senders.map(({ address }) => address);
 facilitator.register("eip155:84532", new UptoEvmScheme(createEngineSigner({ engine, journal, client, addresses })));
 

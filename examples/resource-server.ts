@@ -1,5 +1,5 @@
-// A resource server that sells one answer for $0.001 with the official middleware. Only the facilitator's address is ours.
-// With an API key of that facilitator, the server can ask again for a payment whose answer it did not hear.
+// A resource server that sells one answer for $0.001 with the official middleware. Only the facilitator's URL is
+// Tributary's. With an API key of that facilitator, the server can ask again about a payment whose answer it missed.
 // Run: FACILITATOR_URL=http://127.0.0.1:4022 FACILITATOR_KEY=… PAY_TO=0x… npm run resource-server
 import { setTimeout as pause } from "node:timers/promises";
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";

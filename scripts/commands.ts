@@ -1,6 +1,6 @@
 import type { CommandEntry } from "../src/cli/program.ts";
 
-/** Every command, in the order of `tributary --help`. A new one is one more entry. */
+/** Every command, in the order of `tributary --help`. */
 export const commands: readonly CommandEntry[] = [
   {
     name: "demo",

@@ -23,11 +23,11 @@ type Options = {
   readonly json?: true;
 };
 
-/** The size of a sale unless the options say otherwise. */
+/** The default size of a sale. */
 const SALE: SaleSize = { buyers: 100, requests: 300, price: 1_000n };
 const CHANNEL_SALE: SaleSize = { buyers: 5, requests: 1_000, price: 100n };
 
-/** `tributary demo`: plays the whole story on a local chain and checks every figure. */
+/** `tributary demo`: runs the whole flow on a local chain and checks every figure. */
 export function demoCommand(): Command {
   return new Command("demo")
     .description(

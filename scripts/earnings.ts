@@ -5,7 +5,7 @@ import { runEarnings } from "../src/cli/earnings/run.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { address, addresses, jsonOption, network } from "../src/cli/options/options.ts";
 
-/** `tributary earnings`: what a seller earned, and where it is. Asks no node and needs no key. */
+/** `tributary earnings`: what a seller earned, and where the money is. Needs no node and no key. */
 export function earningsCommand(): Command {
   return new Command("earnings")
     .description(

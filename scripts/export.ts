@@ -6,7 +6,7 @@ import { jsonOption, network, usdcAmount } from "../src/cli/options/options.ts";
 
 const ETHER_USD = 3000_000_000n;
 
-/** `tributary export`: the journal as a statement. Asks no node and needs no key. */
+/** `tributary export`: the journal as a statement. Needs no node and no key. */
 export function exportCommand(): Command {
   return new Command("export")
     .description(

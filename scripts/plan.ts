@@ -6,7 +6,7 @@ import { runPlan } from "../src/cli/plan/run.ts";
 
 const ETHER_USD = 3000_000_000n;
 
-/** `tributary plan`: what settling a file would take. */
+/** `tributary plan`: what settling a file would cost. */
 export function planCommand(): Command {
   return new Command("plan")
     .description(

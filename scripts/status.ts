@@ -6,7 +6,7 @@ import { LINES_SHOWN } from "../src/cli/status/file.ts";
 import { showJournal } from "../src/cli/status/journal.ts";
 import { type Options, show } from "../src/cli/status/run.ts";
 
-/** `tributary status`: shows what the journal knows. Asks no node and needs no key. */
+/** `tributary status`: shows what the journal knows. Needs no node and no key. */
 export function statusCommand(): Command {
   return new Command("status")
     .description(

@@ -4,7 +4,7 @@ import type { Check } from "../figures.ts";
 import type { Purchase } from "../sale/fleet.ts";
 import type { ChannelLedger } from "./ledger.ts";
 
-/** What the demo saw of a sale by channels: from the side of the buyers, the server, the keeper and the chain. */
+/** What the buyers, the server, the keeper and the chain say about a sale by channels. */
 export type ChannelEvidence = {
   readonly price: bigint;
   readonly requests: number;
@@ -20,7 +20,7 @@ export type ChannelEvidence = {
   readonly passive: readonly Address[];
   /** How much the keeper says it swept. */
   readonly swept: bigint;
-  /** How much is unclaimed in the journal when everything is over. */
+  /** How much is unclaimed in the journal at the end. */
   readonly unclaimed: bigint;
 };
 

@@ -11,7 +11,7 @@ export type ChannelAccount = {
   readonly payer: Address;
   /** What the server has charged in total. */
   readonly charged: bigint;
-  /** What the newest voucher that the server keeps allows to claim in total. */
+  /** The total that the server's newest voucher allows it to claim. */
   readonly signed: bigint;
   /** What was deposited, according to the chain. Nothing was refunded. */
   readonly deposited: bigint;
@@ -19,17 +19,17 @@ export type ChannelAccount = {
   readonly claimed: bigint;
 };
 
-/** Transactions of one account, and what they took. */
+/** Transactions of one account, and their gas. */
 export type Sent = { readonly transactions: number; readonly gasUsed: bigint };
 
-/** What the chain holds of a sale by channels. Nobody who took part in the sale is asked. */
+/** What the chain shows of a sale by channels. Nothing comes from those who took part in it. */
 export type ChannelLedger = {
   readonly channels: readonly ChannelAccount[];
-  /** How many authorizations of deposits the token's logs prove. */
+  /** How many deposits the token's logs prove. */
   readonly deposits: number;
   /** What was claimed for the payee but not yet sent to it. */
   readonly unswept: bigint;
-  /** The transactions of the facilitator, which deposits, and of the keeper, which claims and sweeps. */
+  /** The transactions of the facilitator, which sends deposits, and of the keeper, which claims and sweeps. */
   readonly sent: { readonly facilitator: Sent; readonly keeper: Sent };
 };
 

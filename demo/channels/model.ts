@@ -6,7 +6,7 @@ import type { Measurement } from "../measure.ts";
 const USUAL = { gasPriceWei: USUAL_GAS_PRICE_WEI, etherMicroUsd: USUAL_ETHER_MICRO_USD };
 const PAYMENTS_PER_BATCH = 300;
 
-/** The payments of a buyer who comes back, as `tributary plan --compare` would be asked about them. */
+/** How many payments a returning buyer makes, as for `tributary plan --compare`. */
 export const LONG_CHANNEL_PAYMENTS = 10_000;
 
 /**
@@ -44,7 +44,7 @@ export function planLongChannel(price: bigint): LongChannel {
   };
 }
 
-/** What the same payments would take in batches and one by one on the demo's chain. It is modelled, not measured. */
+/** What the same payments would cost in batches and one by one on the demo's chain. It is modelled, not measured. */
 export function modelOtherWays(traffic: {
   readonly buyers: number;
   readonly payments: number;

@@ -15,14 +15,14 @@ import { LONG_CHANNEL_PAYMENTS, type LongChannel } from "./model.ts";
 /** The result of a sale by channels. Amounts in atomic units. */
 export type ChannelDemo = SaleSize & {
   readonly served: number;
-  /** How many different vouchers paid for an answer. */
+  /** The number of different vouchers that paid for answers. */
   readonly vouchers: number;
   readonly channels: number;
   /** The buyers' deposits into their channels: how many, how much the shop asks for, and their sum. */
   readonly deposits: { readonly count: number; readonly announced: bigint; readonly total: bigint };
   readonly claimed: bigint;
   readonly swept: bigint;
-  /** What the payee got. */
+  /** What the payee received. */
   readonly paid: bigint;
   /** What the channels still hold. It belongs to the buyers. */
   readonly refundable: bigint;

@@ -34,9 +34,9 @@ const AUTHORIZER_ACCOUNT = 17;
 const KEEPER_ENGINE = { lingerMs: 300, pollMs: 250 } as const;
 
 /**
- * Sells answers through x402 payment channels (scheme batch-settlement). A chain, our facilitator, a resource server
- * with the official packages on our storage, buyers with the official client, and the keeper that claims and sweeps all
- * run in this process. Checks every balance and closes everything.
+ * Sells answers through x402 payment channels (scheme batch-settlement). All of it runs in this process: a chain,
+ * Tributary's facilitator, a resource server with the official packages on Tributary's storage, buyers with the
+ * official client, and the keeper that claims and sweeps. Checks every balance and closes everything.
  * @throws UsageError if a package for it is not installed.
  */
 export async function playChannels(size: SaleSize, listener: ChannelSaleListener): Promise<ChannelDemo> {
@@ -197,7 +197,7 @@ async function sell(
 
 /** The official scheme of a buyer. It looks the buyer's channel up on the chain if it knows none. */
 function channelScheme(client: ChainClient, buyer: LocalAccount): ClientScheme {
-  // The packages' types take ABIs and EIP-712 messages as records of anything.
+  // The packages' types allow any record as an ABI or an EIP-712 message; viem's do not.
   const signer = toClientEvmSigner(buyer as Parameters<typeof toClientEvmSigner>[0], {
     readContract: (args) => client.readContract(args as Parameters<ChainClient["readContract"]>[0]),
   });

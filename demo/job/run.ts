@@ -19,7 +19,7 @@ import { check } from "./checks.ts";
 import type { JobDemo } from "./report.ts";
 import { setStage } from "./stage.ts";
 
-/** Settles 1,000 payments, some of them bad, as one job on a chain of its own, and compares it with the usual ways. */
+/** Settles 1,000 payments, some of them bad, as one job on a fresh chain, and compares it with the usual ways. */
 export async function playJob(): Promise<JobDemo> {
   const chain = await startLocalChain();
   try {
@@ -79,7 +79,7 @@ async function play(chain: LocalChain): Promise<JobDemo> {
   return { summary, oneByOne, multicall, checks, file, results: results.path };
 }
 
-/** Writes a file that a resource server might have collected: payments in every form that they come in. */
+/** Writes a file such as a resource server might collect, with payments in every supported form. */
 function writePayments(folder: string, { payments }: Cast): string {
   const file = join(folder, "payments.jsonl");
   const { usdc, v1Name } = networks.baseSepolia;

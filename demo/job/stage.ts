@@ -26,7 +26,7 @@ const BURNER: Address = "0x00000000000000000000000000000000000b0bb1";
 
 const { abi } = mockUSDCArtifact;
 
-/** Brings the chain into the state that makes the bad payments bad, as real payers' bad luck would. */
+/** Brings the chain into the state that makes the bad payments bad. */
 export async function setStage(chain: LocalChain, cast: Cast): Promise<void> {
   const [operator] = chain.accounts;
   if (operator === undefined) throw new Error("the chain has no accounts");

@@ -5,7 +5,7 @@ import type { Measurement } from "../measure.ts";
 import type { Purchase } from "./fleet.ts";
 import type { Settled } from "./ledger.ts";
 
-/** What the demo saw of the sale, from the buyers' side, the chain's and the facilitator's. */
+/** What the buyers, the chain and the facilitator say about the sale. */
 export type SaleEvidence = {
   readonly price: bigint;
   readonly requests: number;

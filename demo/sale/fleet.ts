@@ -13,7 +13,7 @@ export type Purchase = {
   readonly status: number | undefined;
   /** The nonce of the authorization that the buyer signed, if there was one. */
   readonly nonce: Hex | undefined;
-  /** The voucher that the buyer signed instead, if it pays by channel. */
+  /** The voucher that the buyer signed instead, if they pay by channel. */
   readonly voucher: SignedVoucher | undefined;
   readonly receipt: Pick<SettleResponse, "success" | "transaction"> | undefined;
   /** What the server or the connection said, if the server did not sell. */
@@ -22,7 +22,7 @@ export type Purchase = {
 
 export type SignedVoucher = {
   readonly channelId: Hex;
-  /** What the voucher allows to claim of the channel in total, in atomic units. */
+  /** The total that the voucher allows to be claimed from the channel, in atomic units. */
   readonly maxClaimable: bigint;
   /** Whether a deposit came with the voucher. */
   readonly hasDeposit: boolean;
@@ -34,8 +34,8 @@ export function createBuyers(count: number): LocalAccount[] {
 }
 
 /**
- * Lets every buyer buy with the official client. All buy at once, each one thing after the other: buyer `i % buyers`
- * makes request `i`.
+ * Makes every buyer buy with the official client. All buy at the same time, each one request after another: buyer
+ * `i % buyers` makes request `i`.
  * @param clientOf Makes a buyer's client, which the buyer keeps.
  * @param fetchOf The transport of the buyer at a position.
  */
@@ -88,7 +88,7 @@ async function buy(
     const text = await response.text();
     const latencyMs = performance.now() - startedMs;
     const receipt = readReceipt(response.headers.get("payment-response"));
-    // A 402 of x402 v2 has an empty body. The reason for refusing the payment is in its header, beside the price.
+    // A 402 of x402 v2 has an empty body. Its header has the reason for refusing the payment, next to the price.
     const refusal = property(decodeHeader(response.headers.get("payment-required")), "error");
     const reason = receipt?.errorReason ?? (typeof refusal === "string" ? refusal : text.slice(0, 200));
     const problem = response.ok ? undefined : `${response.status} ${reason}`;

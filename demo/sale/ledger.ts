@@ -2,7 +2,7 @@ import { type Address, type Hex, isAddressEqual, parseAbiItem } from "viem";
 import type { ChainClient } from "../../src/chain/client.ts";
 import { readBalances } from "../../src/chain/facts/balances.ts";
 
-/** What the chain itself holds of a sale. Nobody who took part in the sale is asked. */
+/** What the chain shows of a sale. Nothing comes from those who took part in it. */
 export type Settled = {
   /** The number of the facilitator's transactions of any kind. */
   readonly transactions: number;
@@ -36,7 +36,7 @@ export async function readSettled(
   return { transactions, gasUsed, uses: new Map(uses) };
 }
 
-/** What each account holds of the token at the newest block. */
+/** Each account's balance of the token at the newest block. */
 export async function readHoldings(
   client: ChainClient,
   token: Address,

@@ -1,9 +1,8 @@
 import { UsageError } from "../../src/cli/exit/errors.ts";
 
 /**
- * The packages that the demo's chain, resource server and buyers are made of, at the versions that they were tried
- * with. All of them are optional peers and are loaded only here, since settling payments needs no web framework and no
- * chain in process.
+ * The packages of the demo's chain, resource server and buyers, at the versions that they were tested with. All of them
+ * are optional peers and are loaded only here, since settling payments needs no web framework and no chain in process.
  */
 export const SALE_PACKAGES: Readonly<Record<string, string>> = {
   hardhat: "3.17.0",
@@ -14,7 +13,7 @@ export const SALE_PACKAGES: Readonly<Record<string, string>> = {
 
 /**
  * Loads the packages.
- * @throws UsageError if some are not installed. It says how to install those.
+ * @throws UsageError if some are not installed. It says how to install them.
  */
 export async function loadSalePackages() {
   const missing = Object.entries(SALE_PACKAGES).filter(([name]) => !isInstalled(name));

@@ -8,7 +8,7 @@ import { type Check, formatChecks, formatEnd, formatGas, formatMoney, indented, 
 import type { Measurement } from "../measure.ts";
 import type { TraceStep } from "./trace.ts";
 
-/** How much is sold to how many buyers, at what price per call in atomic units of USDC. */
+/** The number of buyers and of requests, and the price per call in atomic units of USDC. */
 export type SaleSize = { readonly buyers: number; readonly requests: number; readonly price: bigint };
 
 /** The result of a sale. Amounts in atomic units. */
@@ -16,7 +16,7 @@ export type SaleDemo = SaleSize & {
   readonly served: number;
   /** How many authorizations the token's logs prove. */
   readonly payments: number;
-  /** What the payee got. */
+  /** What the payee received. */
   readonly paid: bigint;
   readonly tributary: Measurement;
   readonly oneByOne: Measurement;

@@ -28,7 +28,7 @@ export type SaleListener = {
 const ROWS_AT_ONCE = 1_000;
 
 /**
- * Sells answers to a fleet of buyers. A chain, our facilitator, a resource server with the official middleware and
+ * Sells answers to many buyers. A chain, Tributary's facilitator, a resource server with the official middleware and
  * buyers with the official client all run in this process and talk HTTP. Checks every balance and closes everything.
  * @throws UsageError if a package for it is not installed.
  */
@@ -160,7 +160,7 @@ async function readPayments(journal: Journal): Promise<SignedAuthorization[]> {
   }
 }
 
-/** What the same payments take one by one, from the state in which the sale began. */
+/** What the same payments cost one by one, from the state in which the sale began. */
 async function measureFrom(
   chain: LocalChain,
   snapshot: unknown,

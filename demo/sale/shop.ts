@@ -13,12 +13,12 @@ export type Shop = {
   readonly close: () => Promise<void>;
 };
 
-/** The scheme by which the shop is paid, how much for a call in atomic units of USDC, and to whom. */
+/** How the shop is paid: the scheme, the price of a call in atomic units of USDC, and the payee. */
 export type Offer = {
   readonly scheme: "exact" | "batch-settlement";
   readonly price: bigint;
   readonly payTo: Address;
-  /** What else the offer says, by the scheme's names for it. */
+  /** Further terms of the offer, by the scheme's names. */
   readonly extra?: Record<string, unknown>;
 };
 

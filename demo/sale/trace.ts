@@ -24,7 +24,7 @@ const ROLES = {
   chain: "chain",
 } as const;
 
-/** The steps of an x402 payment in order: who addresses whom, and with what. */
+/** The steps of an x402 payment in order: the sender, the receiver and the message. */
 const STEPS = [
   ["client", "server", "asks for the resource"],
   ["server", "client", "names the price"],
@@ -66,7 +66,7 @@ export type Trace = {
 
 export function createTrace(): Trace {
   const steps = new Map<number, TraceStep>();
-  /** What an earlier step showed already, and the words that stand for it. */
+  /** Values that an earlier step showed, and the words that replace them. */
   const shown: [value: unknown, instead: string][] = [];
   const hashes = new Set<Hex>();
   let startedMs: number | undefined;

@@ -1,6 +1,6 @@
 import { isHex, size } from "viem";
 
-/** Decodes an x402 header: base64 of JSON. Undefined if it is none. */
+/** Decodes an x402 header: base64 of JSON. Undefined if it cannot be decoded. */
 export function decodeHeader(header: string | null): unknown {
   if (header === null) return undefined;
   try {

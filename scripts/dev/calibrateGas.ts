@@ -70,8 +70,8 @@ async function excess(shape: Shape, gasModel: GasModel): Promise<{ used: number;
   const receipt = await lab.sendBatch({ ...batch, gasLimit: MAX_TRANSACTION_GAS });
   if (receipt.logs.length < 2 * shape.count) throw new Error("an item failed");
   const { predictedGas: gas } = batch;
-  // For payers that count as having code although they have none, the model gives an interval. Its low end plus 3,000 gas
-  // for each payment is the model without its unknown part.
+  // For payers that count as having code although they have none, the model gives an interval. Its low end plus 3,000
+  // gas for each payment is the model without its unknown part.
   const predicted = gas.kind === "exact" ? Number(gas.gas) : Number(gas.low) + 3_000 * shape.count;
   return { used: Number(receipt.gasUsed), excess: Number(receipt.gasUsed) - predicted };
 }
@@ -129,7 +129,7 @@ const baseGas = Math.round(compact10.excess - 10 * compactItemGas);
 const wide100 = await excess({ count: 100, payers: 10, payees: 10, terms: wideTerms }, withToken);
 const wideItemGas = Math.round((wide100.excess - baseGas) / 100);
 
-// Failing items: the dearest failure is a balance that is too low, from a cold payer to a cold payee.
+// Failing items: the failure that takes most gas is a balance that is too low, from a cold payer to a cold payee.
 const drained = await trace([
   compact(await signed(0, 0, 1n)),
   compact(await signed(1, 1, 2_000n)),

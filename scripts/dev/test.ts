@@ -66,7 +66,7 @@ async function runAll(): Promise<void> {
 
   const sum = (word: string) => results.reduce((total, { output }) => total + countOf(output, word), 0);
   const broken = results.filter(({ code }) => code !== 0);
-  // Failures are repeated at the end, where they are seen.
+  // Failures are repeated at the end, so that nobody misses them.
   for (const { name, output } of broken) console.log(`\n== failed: ${name}\n${failuresOf(output)}`);
   console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
   console.log(`${sum("passing")} passed, ${sum("failing")} failed`);
