@@ -1,6 +1,6 @@
 // Derives the router's init-code hash and address from its checked-in artifact. Prints them; `--write` puts them into
 // src/deployment.ts and docs/deployment.md. Run it after every change of the router's bytecode.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { keccak256 } from "viem";
 import { settlementRouterArtifact } from "../../src/contracts/SettlementRouter.ts";
@@ -13,9 +13,8 @@ console.log(`ROUTER_INIT_CODE_HASH ${initCodeHash}\nROUTER_ADDRESS        ${addr
 if (initCodeHash === ROUTER_INIT_CODE_HASH && address === ROUTER_ADDRESS) {
   console.log("src/deployment.ts is up to date");
 } else if (process.argv.includes("--write")) {
-  for (const name of ["src/deployment.ts", "docs/deployment.md", "README.md"]) {
+  for (const name of ["src/deployment.ts", "docs/deployment.md"]) {
     const path = join(import.meta.dirname, "..", "..", name);
-    if (!existsSync(path)) continue;
     const text = readFileSync(path, "utf8");
     const updated = text.replaceAll(ROUTER_INIT_CODE_HASH, initCodeHash).replaceAll(ROUTER_ADDRESS, address);
     if (updated === text) continue;
