@@ -26,14 +26,12 @@ export function cancelCommand(): Command {
 
 async function runCancel(payments: readonly string[], options: Options): Promise<void> {
   await withJournal(options, async (journal) => {
-    for (const text of payments) {
-      for (const { id } of await findPayments(journal, text)) {
-        const answer = await cancelPayment(journal, { id, by: "tributary cancel" });
-        const refusal = refusalOf(answer);
-        if (options.json === true) printJson({ id, cancelled: refusal === undefined, why: refusal ?? null });
-        else printLine(`payment ${id}: ${refusal ?? "taken out of the queue"}`);
-        if (refusal !== undefined) currentRun().exitCode = EXIT.unsettled;
-      }
+    for (const { id } of await findPayments(journal, payments)) {
+      const answer = await cancelPayment(journal, { id, by: "tributary cancel" });
+      const refusal = refusalOf(answer);
+      if (options.json === true) printJson({ id, cancelled: refusal === undefined, why: refusal ?? null });
+      else printLine(`payment ${id}: ${refusal ?? "taken out of the queue"}`);
+      if (refusal !== undefined) currentRun().exitCode = EXIT.unsettled;
     }
   });
 }

@@ -51,15 +51,13 @@ async function runRetry(payments: readonly string[], options: Options): Promise<
       else printLine(`${counted(requeued, "payment")} put back into the queue`);
       return;
     }
-    for (const text of payments) {
-      for (const { id } of await findPayments(journal, text)) {
-        const answer = await retryPayment(journal, { id, by: BY });
-        const requeued = answer.status === "requeued";
-        const why = describe(answer);
-        if (options.json === true) printJson({ id, requeued, why });
-        else printLine(`payment ${id}: ${why}`);
-        if (!requeued) currentRun().exitCode = EXIT.unsettled;
-      }
+    for (const { id } of await findPayments(journal, payments)) {
+      const answer = await retryPayment(journal, { id, by: BY });
+      const requeued = answer.status === "requeued";
+      const why = describe(answer);
+      if (options.json === true) printJson({ id, requeued, why });
+      else printLine(`payment ${id}: ${why}`);
+      if (!requeued) currentRun().exitCode = EXIT.unsettled;
     }
   });
 }

@@ -51,6 +51,19 @@ describe("retry", () => {
     });
   });
 
+  it("changes nothing if one of the payments is unknown, and neither does cancel", async () => {
+    await withRejected(2_104, async (journal) => {
+      for (const command of ["retry", "cancel"]) {
+        const { code, stdout, stderr } = await runCli([command, "2", "99", "--journal", journal]);
+        expect([code, stdout]).to.deep.equal([2, ""]);
+        expect(stderr).to.include("The journal has no payment 99.");
+      }
+      await inJournal(journal, async (journal) => {
+        expect(await journal.count()).to.deep.equal({ rejected: 2, settled: 1 });
+      });
+    });
+  });
+
   it("retries all, or all of one reason", async () => {
     await withRejected(2_102, async (journal) => {
       const other = await runCli(["retry", "--all-rejected", "--reason", "blocked", "--journal", journal]);

@@ -3,20 +3,26 @@ import type { BatchRow, Journal, PaymentRow } from "../../journal/index.ts";
 import { UsageError } from "../exit/errors.ts";
 
 /**
- * The payments that `text` names: a number of the journal, an identity (`chainId:token:payer:nonce`), or a nonce of 32
- * bytes, which several payers may use. An identity names all of its variants.
- * @throws UsageError if the journal knows none.
+ * The payments that `texts` name. Each is a number of the journal, an identity (`chainId:token:payer:nonce`), or a nonce
+ * of 32 bytes, which several payers may use. An identity names all of its variants.
+ * @throws UsageError if one of them names no payment of the journal.
  */
-export async function findPayments(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
-  const rows = await lookUp(journal, text);
-  if (rows.length > 0) return rows;
-  throw new UsageError(`The journal has no payment ${text}.`, {
-    hint: "Give its number, its nonce, or its identity: chainId:token:payer:nonce. tributary export lists all of them.",
-  });
+export async function findPayments(journal: Journal, texts: readonly string[]): Promise<readonly PaymentRow[]> {
+  const found: PaymentRow[] = [];
+  for (const text of texts) {
+    const rows = await lookUp(journal, text);
+    if (rows.length === 0) {
+      throw new UsageError(`The journal has no payment ${text}.`, {
+        hint: "Give its number, its nonce, or its identity: chainId:token:payer:nonce. tributary export lists all of them.",
+      });
+    }
+    found.push(...rows);
+  }
+  return found;
 }
 
 /**
- * Like {@link findPayments}, for commands that only read: `text` may also be the source that payments came from.
+ * Like {@link findPayments}, for one text and commands that only read: it may also be the source of payments.
  * @throws UsageError if the journal knows none.
  */
 export async function findPaymentsToRead(journal: Journal, text: string): Promise<readonly PaymentRow[]> {
