@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { Address } from "viem";
 import { signerAddress } from "../src/cli/doctor/signer.ts";
 import { formatReport } from "../src/cli/doctor/text.ts";
+import { withHints } from "../src/cli/exit/hints.ts";
 import { examples } from "../src/cli/options/examples.ts";
 import { address, jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/options/options.ts";
 import { printJson, printLine } from "../src/cli/output/output.ts";
@@ -32,7 +33,7 @@ export function doctorCommand(): Command {
     .addHelpText("after", examples("doctor", "doctor --network baseSepolia --rpc-url https://sepolia.base.org"))
     .action(async ({ json, keystore, signer, ...options }: Options) => {
       const sender = signer ?? (await signerAddress(keystore, options.rpcUrl));
-      const report = await runDoctor({ ...options, sender });
+      const report = withHints(await runDoctor({ ...options, sender }));
       if (json === true) printJson(report);
       else for (const line of formatReport(report)) printLine(line);
       currentRun().exitCode = report.healthy ? EXIT.done : EXIT.check;

@@ -11,6 +11,11 @@ export class KeystoreError extends TributaryError {
   override readonly name: string = "KeystoreError";
 }
 
+/** The file cannot be read, or it is not a keystore of version 3. */
+export class NoKeystoreError extends KeystoreError {
+  override readonly name = "NoKeystoreError";
+}
+
 /** The passphrase does not open the keystore. */
 export class WrongPassphraseError extends KeystoreError {
   override readonly name = "WrongPassphraseError";
@@ -157,20 +162,20 @@ async function load(file: string): Promise<KeystoreFile> {
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    throw new KeystoreError(`${file} cannot be read.`, { details: describeCause(cause), cause });
+    throw new NoKeystoreError(`${file} cannot be read.`, { details: describeCause(cause), cause });
   }
-  const hint = "Make one with: tributary keys new";
+  const hint = "Give a file in the Web3 Secret Storage format, version 3.";
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
     // The parser's message would quote the file.
-    throw new KeystoreError(`${file} is not a keystore: it is not JSON.`, { hint });
+    throw new NoKeystoreError(`${file} is not a keystore: it is not JSON.`, { hint });
   }
   const parsed = keystoreSchema.safeParse(withLowerCaseCrypto(json));
   if (parsed.success) return parsed.data;
   const field = parsed.error.issues[0]?.path.join(".") ?? "";
-  throw new KeystoreError(`${file} is not a keystore of version 3.`, {
+  throw new NoKeystoreError(`${file} is not a keystore of version 3.`, {
     details: field === "" ? "It is not an object." : `The field ${field} is missing or unusual.`,
     hint,
   });

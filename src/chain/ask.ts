@@ -19,6 +19,6 @@ export async function ask<Answer>(what: string, answer: Promise<Answer>): Promis
 export function unavailable(what: string, error: unknown): ChainUnavailableError {
   return new ChainUnavailableError(`The node did not return ${what}.`, {
     details: describeFailure(error),
-    hint: "Check the RPC URL (--rpc-url, RPC_URL) and that the node runs, then run the command again.",
+    hint: "Check the RPC URL and that the node runs, then ask again.",
   });
 }

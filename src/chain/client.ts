@@ -47,7 +47,7 @@ export async function connectChain(
   const chainId = await askChainId(createPublicClient({ transport }), urls);
   if (options.expectedChainId !== undefined && options.expectedChainId !== chainId) {
     throw new ChainMismatchError(`The node is on chain ${chainId}, not ${options.expectedChainId}.`, {
-      hint: "Point RPC_URL at a node of the chain that the authorizations are for.",
+      hint: "Connect to a node of the chain that the authorizations are for.",
     });
   }
   return createPublicClient({
@@ -73,7 +73,7 @@ async function askChainId(
   } catch (error) {
     throw new ChainUnavailableError(`No node answers at ${urls.map(withoutSecrets).join(", ")}.`, {
       details: describeFailure(error),
-      hint: "Start a local chain with npm run local, or set RPC_URL (or --rpc-url) to a node that runs.",
+      hint: "Start the node, or give the URL of one that runs.",
     });
   }
 }

@@ -37,7 +37,7 @@ export async function readHardhatKeystore(name: string, askPassphrase: () => Pro
   }
   if (isHex(key) && key.length === 66) return key;
   throw new HardhatKeystoreError(`${name} in Hardhat's keystore is not a private key.`, {
-    hint: `Set it to 0x and 64 hex digits: npx hardhat keystore set ${name} --force`,
+    hint: "Set it to 0x and 64 hex digits.",
   });
 }
 
@@ -46,6 +46,6 @@ function unknown(name: string, cause: unknown): HardhatKeystoreError {
   const said = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : undefined;
   return new HardhatKeystoreError(`Hardhat's keystore does not give out ${name}.`, {
     ...(said === undefined ? {} : { details: said }),
-    hint: `See npx hardhat keystore list, and check the passphrase. Hardhat does not open it where the variable CI is set.`,
+    hint: "Check the name and the passphrase. Hardhat does not open its keystore where the variable CI is set.",
   });
 }

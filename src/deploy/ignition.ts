@@ -70,7 +70,7 @@ export async function runIgnition(run: IgnitionRun): Promise<Hex[]> {
   } catch (cause) {
     throw new DeploymentFailedError("Ignition did not complete the deployment.", {
       details: describe(cause, run.rpcUrl),
-      hint: `Fix what the details say and run the command again; it resumes from its journal (${journal.id}).`,
+      hint: `Fix what the details say and deploy again: that resumes from its journal (${journal.id}).`,
     });
   }
 }

@@ -134,7 +134,7 @@ export async function estimateDeployment(
   if (createX === undefined || createX === "0x") {
     throw new DeploymentRefusedError(`CreateX, which deploys the router, is not on chain ${client.chain.id}.`, {
       details: `${CREATE_X_ADDRESS} has no code.`,
-      hint: "Check --rpc-url. If the chain really lacks it, have it deployed first: https://createx.rocks; the local chain has it.",
+      hint: "Check that the node is on the chain you mean. If that chain lacks it, have it deployed first: https://createx.rocks.",
     });
   }
   const args = [ROUTER_SALT, settlementRouterArtifact.bytecode] as const;
@@ -159,7 +159,7 @@ function isDeployed(code: RouterCode): boolean {
   if (code.status !== "differs") return code.status === "matches";
   throw new DeploymentRefusedError(`${ROUTER_ADDRESS} has other code than this version's router.`, {
     details: `${code.bytes} bytes; the router has ${(settlementRouterArtifact.deployedBytecode.length - 2) / 2}.`,
-    hint: "Use the tributary version that this chain's router belongs to, and send nothing to this address.",
+    hint: "Use the version of this package that this chain's router belongs to, and send nothing to this address.",
   });
 }
 

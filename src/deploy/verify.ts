@@ -39,7 +39,7 @@ export async function verifyRouter(request: VerificationRequest): Promise<Verifi
   const skipped = (reason: string) => ({ status: "skipped", reason }) as const;
   if (development && apiUrl === undefined) return skipped("a development chain has no explorer");
   if (network?.explorerUrl === undefined) return skipped(`no explorer is known for chain ${chainId}`);
-  if (apiKey === undefined || apiKey === "") return skipped("ETHERSCAN_API_KEY is not set");
+  if (apiKey === undefined || apiKey === "") return skipped("the explorer's API key is missing");
   const configFile = join(checkout, "hardhat.config.ts");
   if (!existsSync(configFile) || !existsSync(join(checkout, SOURCE))) {
     return skipped("it needs a checkout of the repository, with hardhat.config.ts and contracts/");
@@ -73,7 +73,7 @@ export async function verifyRouter(request: VerificationRequest): Promise<Verifi
     const message = error instanceof Error ? error.message : String(error);
     throw new VerificationFailedError("The explorer did not verify the router's source code.", {
       details: redact(message, apiKey, rpcUrl),
-      hint: "The router works all the same. Check ETHERSCAN_API_KEY and run tributary deploy --verify again.",
+      hint: "The router works all the same. Check the API key, then verify again.",
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });

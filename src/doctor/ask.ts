@@ -10,7 +10,7 @@ export async function checked(name: string, look: () => Promise<DoctorCheck>): P
     return await look();
   } catch (error) {
     const reason = error instanceof TributaryError ? (error.details ?? error.shortMessage) : describeFailure(error);
-    return failed(name, `no answer: ${reason}`, "Run doctor again; if it stays, use another node (--rpc-url).");
+    return failed(name, `no answer: ${reason}`, "Check again; if it stays, use another node.");
   }
 }
 

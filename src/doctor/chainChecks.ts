@@ -33,9 +33,9 @@ export function checkRouter(client: ChainClient): Promise<DoctorCheck> {
     const code = await readRouterCode(client);
     if (code.status === "matches") return passed(name, `${ROUTER_ADDRESS}, code as built`);
     if (code.status === "missing") {
-      return failed(name, `no code at ${ROUTER_ADDRESS}`, "Deploy it: tributary deploy (same --rpc-url and key).");
+      return failed(name, `no code at ${ROUTER_ADDRESS}`, "Deploy it.");
     }
-    const fix = "Send nothing there; install the tributary version that this chain's router belongs to.";
+    const fix = "Send nothing there; use the version of this package that this chain's router belongs to.";
     return failed(name, `other code at ${ROUTER_ADDRESS} (${code.bytes} bytes)`, fix);
   });
 }
@@ -84,7 +84,7 @@ export function checkGasPriceOracle(client: ChainClient, development: boolean): 
     );
     if (fee !== undefined) return passed(name, `GasPriceOracle asks ${fee} wei for 256 bytes`);
     if (development) return passed(name, "no GasPriceOracle: a development chain charges none");
-    const fix = "This node does not serve an OP-stack chain: point --rpc-url at a node of the network.";
+    const fix = "This node does not serve an OP-stack chain: use a node of the network.";
     return failed(name, `no answer from GasPriceOracle at ${GAS_PRICE_ORACLE_ADDRESS}`, fix);
   });
 }
@@ -116,7 +116,7 @@ export function judgeClock(aheadSeconds: number, development: boolean): DoctorCh
   const fix =
     aheadSeconds > 0
       ? "Set the machine's clock by NTP: authorizations that it makes may be expired on the chain."
-      : "Set the machine's clock by NTP, or use a node that is in sync (--rpc-url).";
+      : "Set the machine's clock by NTP, or use a node that is in sync.";
   return skew > SKEW_FAILURE_SECONDS ? failed(name, found, fix) : warned(name, found, fix);
 }
 
@@ -126,9 +126,13 @@ export function judgeChainId(chainId: number, expected: Network | undefined): Do
   const found = networkOf(chainId);
   const shown = `${chainId}${found === undefined ? "" : ` (${found.title})`}`;
   if (expected !== undefined && expected.chainId !== chainId) {
-    const fix = `Point --rpc-url (RPC_URL) at a node of ${expected.title}, chain id ${expected.chainId}.`;
+    const fix = `Use a node of ${expected.title}, chain id ${expected.chainId}.`;
     return failed(name, `${shown}, not ${expected.chainId}`, fix);
   }
   if (found !== undefined) return passed(name, shown);
-  return warned(name, `${shown}, a network that tributary does not know`, "Pass --token; check that the URL is right.");
+  return warned(
+    name,
+    `${shown}, a network that this package does not know`,
+    "Check that the URL is right, and name the token.",
+  );
 }

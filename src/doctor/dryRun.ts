@@ -60,8 +60,8 @@ export function judgeRefusal(name: string, refusal: Refusal | undefined): Doctor
   const found = refusal === undefined ? "moved tokens that the payer does not have" : `refused: ${refusal.message}`;
   const fix =
     refusal?.reason === "bad-signature"
-      ? "The token verifies another EIP-712 domain than its own name and version: check --token."
-      : "The token does not do what EIP-3009 says: check --token.";
+      ? "The token verifies another EIP-712 domain than its own name and version: check the token."
+      : "The token does not do what EIP-3009 says: check the token.";
   return failed(name, found, fix);
 }
 
@@ -83,7 +83,7 @@ export function checkDryRun(client: ChainClient, probe: Probe): Promise<DoctorCh
       ],
     });
     const answer = await preflightBatch(client, { from: free.to, to: ROUTER_ADDRESS, data, gas: CALL_GAS });
-    const fix = "Mend the checks above first; if they are all well, report this as a bug.";
+    const fix = "Fix the checks above first; if all of them are well, report this as a bug.";
     if (answer.status === "reverted") return failed(name, "the router refused the batch as a whole", fix);
     const { attempted, failed: failures } = answer;
     if (attempted === 2 && !failures.has(0) && failures.has(1)) {

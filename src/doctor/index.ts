@@ -58,7 +58,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   ]);
   const payments =
     token === undefined
-      ? [failed("token", `no USDC is known on chain ${chainId}`, "Pass the token's address (--token).")]
+      ? [failed("token", `no USDC is known on chain ${chainId}`, "Name the token.")]
       : await checkPayments(client, token, router.status === "ok", nowSeconds);
   return reportOf(chainId, [reached, chain, router, ...around, ...payments]);
 }
@@ -83,7 +83,7 @@ async function checkPayments(
   const overloads = await Promise.all([checkOverload(client, probe, "vrs"), checkOverload(client, probe, "bytes")]);
   const dryRun = routerReady
     ? await checkDryRun(client, probe)
-    : warned("dry run", "not tried without the router", "Deploy the router first: tributary deploy.");
+    : warned("dry run", "not tried without the router", "Deploy the router first.");
   return [...checks, ...overloads, dryRun];
 }
 
@@ -92,7 +92,7 @@ async function connect(rpcUrl: string): Promise<{ readonly client: ChainClient }
     return { client: await connectChain(rpcUrl) };
   } catch (error) {
     if (!(error instanceof ChainUnavailableError)) throw error;
-    const fix = "Start a local chain (tributary local), or point --rpc-url (RPC_URL) at a node that runs.";
+    const fix = "Start the node, or give the URL of one that runs.";
     return failed("RPC", `no answer from ${new URL(rpcUrl).origin}`, fix);
   }
 }

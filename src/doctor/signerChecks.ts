@@ -14,8 +14,8 @@ export function checkBalance(client: ChainClient, signer: Address | undefined): 
   const name = "signer";
   return checked(name, async () => {
     if (signer === undefined) {
-      const fix = "Set PRIVATE_KEY in the environment or pass --keystore FILE (tributary keys new makes one).";
-      return warned(name, "no key given, so nothing can be sent", fix);
+      const fix = "Name the account that is to send.";
+      return warned(name, "no sender named, so nothing can be sent", fix);
     }
     const [balance, { maxFeePerGas }] = await Promise.all([
       client.getBalance({ address: signer }),
@@ -39,7 +39,7 @@ export function judgeBalance(signer: Address, balance: bigint, maxFeePerGas: big
     );
   }
   if (balance < largest) {
-    const fix = `Send more ether to ${signer}, or keep batches small (--max-gas).`;
+    const fix = `Send more ether to ${signer}, or keep batches small.`;
     return warned(name, `${found}; the largest batch takes up to ${formatEtherBriefly(largest, "up")}`, fix);
   }
   return passed(name, found);
@@ -56,7 +56,7 @@ export function checkTxNonce(client: ChainClient, signer: Address): Promise<Doct
     const waiting = pending - latest;
     if (waiting <= 0) return passed(name, `next is ${latest}, nothing waits`);
     const what = waiting === 1 ? "1 transaction waits" : `${waiting} transactions wait`;
-    const fix = `Run doctor again in a minute; if txNonce ${latest} still waits, send it anew with a higher fee.`;
+    const fix = `Check again in a minute; if txNonce ${latest} still waits, send it anew with a higher fee.`;
     return warned(name, `${what} from txNonce ${latest} on`, fix);
   });
 }

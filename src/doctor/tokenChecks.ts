@@ -21,7 +21,7 @@ export function checkTokenCode(client: ChainClient, token: Address): Promise<Doc
     const code = await client.getCode({ address: token });
     if (code !== undefined && code !== "0x") return passed(name, token);
     const usdc = networkOf(client.chain.id)?.usdc.address;
-    const fix = usdc === undefined ? "Pass the token's address (--token)." : `Pass the right --token; USDC is ${usdc}.`;
+    const fix = usdc === undefined ? "Check the token's address." : `Check the token's address; USDC is ${usdc}.`;
     return failed(name, `no code at ${token}`, fix);
   });
 }
@@ -38,7 +38,7 @@ export function checkTokenDomain(client: ChainClient, token: Address): Promise<D
       answerOf(client.readContract({ address: token, abi: tokenAbi, functionName: "DOMAIN_SEPARATOR" })),
     ]);
     if (said === undefined || separator === undefined) {
-      return failed(name, "the token lacks name, version or DOMAIN_SEPARATOR", "Use a token with EIP-3009 (--token).");
+      return failed(name, "the token lacks name, version or DOMAIN_SEPARATOR", "Use a token with EIP-3009.");
     }
     const expected = knownTokenDomain(client.chain.id, token);
     return judgeDomain({ chainId: client.chain.id, token, expected, said, separator });
@@ -70,16 +70,16 @@ export function judgeDomain(domain: {
   const { name: tokenName, version } = domain.expected ?? said;
   const shown = `${JSON.stringify(said.name)} version ${JSON.stringify(said.version)}`;
   if (said.name !== tokenName || said.version !== version) {
-    const fix = `Expected ${JSON.stringify(tokenName)} version ${JSON.stringify(version)}: check --rpc-url and --token.`;
+    const fix = `Expected ${JSON.stringify(tokenName)} version ${JSON.stringify(version)}: check the node and the token.`;
     return failed(name, shown, fix);
   }
   const computed = domainSeparator({ domain: { name: tokenName, version, chainId, verifyingContract: token } });
   if (computed !== separator.toLowerCase()) {
-    const fix = `No signature for ${shown} on chain ${chainId} will verify: check --rpc-url and --token.`;
+    const fix = `No signature for ${shown} on chain ${chainId} will verify: check the node and the token.`;
     return failed(name, `${shown}, but DOMAIN_SEPARATOR is another`, fix);
   }
   return domain.expected === undefined
-    ? warned(name, `${shown}; a token that tributary does not know`, "Make sure that --token is the one you mean.")
+    ? warned(name, `${shown}; a token that this package does not know`, "Make sure that it is the token you mean.")
     : passed(name, `${shown}, separator as computed`);
 }
 
@@ -93,7 +93,7 @@ export function checkTokenState(client: ChainClient, token: Address): Promise<Do
       answerOf(client.readContract({ ...read, functionName: "paused" })),
     ]);
     if (used === undefined) {
-      return failed(name, "the token does not know authorizationState", "Use a token with EIP-3009 (--token).");
+      return failed(name, "the token does not know authorizationState", "Use a token with EIP-3009.");
     }
     if (paused === true) {
       return failed(name, "paused by its issuer", "Wait until the issuer unpauses it; nothing can settle meanwhile.");

@@ -232,7 +232,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     const unknown = ids.find((id) => rows.get(id)?.chainId !== chainId);
     if (unknown === undefined) return [...rows.values()];
     throw new ChannelError(`The journal has no channel ${unknown} of this chain.`, {
-      hint: "tributary channels list names them.",
+      hint: "Ask for channels that a server keeps in this journal.",
     });
   }
 

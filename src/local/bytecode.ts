@@ -56,7 +56,7 @@ export function multicall3CreationCode(): Hex {
   );
   if (code === undefined) {
     throw new LocalChainError("Multicall3 was not found in the installed viem.", {
-      hint: "Install the viem version that tributary asks for.",
+      hint: "Install the viem version that this package asks for.",
     });
   }
   return code;

@@ -134,7 +134,9 @@ describe("tributary deploy", () => {
 
         const confirmed = await runCli(["deploy", "--rpc-url", node.url, "--yes", "--verify"], { cwd });
         expect(confirmed.code, confirmed.stderr).to.equal(0);
-        expect(confirmed.stdout).to.contain("verification skipped: ETHERSCAN_API_KEY is not set");
+        expect(confirmed.stdout).to.contain(
+          "verification skipped: the explorer's API key is missing (ETHERSCAN_API_KEY is not set)",
+        );
         expect(await readdir(join(cwd, "ignition", "deployments"))).to.deep.equal(["chain-84532"]);
       });
     } finally {

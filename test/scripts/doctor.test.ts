@@ -39,7 +39,7 @@ describe("tributary doctor", () => {
     const { code, stdout } = await runCli(["doctor", "--rpc-url", chain.rpcUrl, "--network", "base"]);
     expect(code).to.equal(5);
     expect(stdout).to.match(
-      /fail {2}chain id {2}84532 \(Base Sepolia\), not 8453\n +→ Point --rpc-url \(RPC_URL\) at a node/,
+      /fail {2}chain id {2}84532 \(Base Sepolia\), not 8453\n +→ Use a node of Base, chain id 8453\. --rpc-url \(or RPC_URL\) names the node/,
     );
   });
 

@@ -138,7 +138,7 @@ export async function readCodes(
 async function requireCode(client: ChainClient, token: Address): Promise<void> {
   if (await hasCode(client, token)) return;
   throw new ChainMismatchError(`Chain ${client.chain.id} has no token at ${token}.`, {
-    hint: "Check the network and the token (--token) of these authorizations.",
+    hint: "Check the network and the token of these authorizations.",
   });
 }
 
@@ -155,7 +155,7 @@ async function asked<T>(token: Address, answer: Promise<T>): Promise<T> {
     const isEmpty = (cause: unknown) => cause instanceof ContractFunctionZeroDataError;
     if (isRevert(error) || (error instanceof BaseError && error.walk(isEmpty) !== null)) {
       throw new ChainMismatchError(`The contract at ${token} does not answer as an EIP-3009 token.`, {
-        hint: "Check the token (--token) of these authorizations.",
+        hint: "Check the token of these authorizations.",
       });
     }
     throw unavailable("balances and nonces", error);

@@ -54,6 +54,6 @@ export async function findReceipt(client: ChainClient, hash: Hex): Promise<Trans
   }
   if (receipt.transactionHash === hash) return receipt;
   throw new ChainUnavailableError(`The node returned another transaction's receipt than that of ${hash}.`, {
-    hint: "Use another node (--rpc-url, RPC_URL): this one cannot be relied on.",
+    hint: "Use another node: this one cannot be relied on.",
   });
 }

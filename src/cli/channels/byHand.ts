@@ -5,7 +5,7 @@ import { ChannelError, type ChannelKeeper } from "../../keeper/index.ts";
 import { askKeeper, findKeepers, type KeeperAnswer, type KeeperTask } from "../../keeper/requests.ts";
 import { connect } from "../connect/connect.ts";
 import { openEngineJournal } from "../connect/journal.ts";
-import { CommandError, UsageError } from "../exit/errors.ts";
+import { CommandError, explained, UsageError } from "../exit/errors.ts";
 import { namedSigner } from "../options/signer.ts";
 import { notice } from "../output/output.ts";
 import { EXIT } from "../process/exitCodes.ts";
@@ -87,9 +87,9 @@ function reportIn<Task extends KeeperTask>(answer: KeeperAnswer, task: Task): Re
     });
   }
   if (answer.kind !== "error") throw new Error(`a ${answer.kind} was answered to a ${task.kind}`);
-  const { message, hint } = answer;
-  if (answer.isRefused) throw new UsageError(message, hint === undefined ? {} : { hint });
-  throw new CommandError(`The keeper could not do it: ${message}`, EXIT.failure);
+  const { message, hint, isRefused } = answer;
+  if (!isRefused) throw new CommandError(`The keeper could not do it: ${message}`, EXIT.failure);
+  throw new UsageError(message, explained(new ChannelError(message, hint === undefined ? {} : { hint })));
 }
 
 async function asUsage<T>(work: Promise<T>): Promise<T> {
@@ -97,7 +97,6 @@ async function asUsage<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     if (!(error instanceof ChannelError)) throw error;
-    const { shortMessage, hint } = error;
-    throw new UsageError(shortMessage, { cause: error, ...(hint === undefined ? {} : { hint }) });
+    throw new UsageError(error.shortMessage, explained(error));
   }
 }

@@ -3,7 +3,7 @@ import { type ChainClient, connectChain } from "../../chain/client.ts";
 import { ChainMismatchError } from "../../chain/errors.ts";
 import { type Network, networkOf } from "../../networks.ts";
 import type { JobPayment } from "../../settlement/index.ts";
-import { UsageError } from "../exit/errors.ts";
+import { explained, UsageError } from "../exit/errors.ts";
 import { integer } from "../options/options.ts";
 
 /** `--rpc-timeout SECONDS`: how long one request may take. */
@@ -32,7 +32,7 @@ export async function connect({ rpcUrl, rpcTimeout, network }: ConnectOptions): 
     });
   } catch (error) {
     if (!(error instanceof ChainMismatchError)) throw error;
-    throw new UsageError(error.shortMessage, { ...(error.hint === undefined ? {} : { hint: error.hint }) });
+    throw new UsageError(error.shortMessage, explained(error));
   }
 }
 

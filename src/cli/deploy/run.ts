@@ -9,7 +9,7 @@ import { DeploymentRefusedError, deployRouter, estimateDeployment, type RouterDe
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import { formatEtherBriefly } from "../../money.ts";
 import { type Network, networkOf } from "../../networks.ts";
-import { CommandError, UsageError } from "../exit/errors.ts";
+import { CommandError, explained, UsageError } from "../exit/errors.ts";
 import { resolveSigner } from "../options/signer.ts";
 import { notice, printJson, printLine } from "../output/output.ts";
 import { EXIT } from "../process/exitCodes.ts";
@@ -95,12 +95,7 @@ export async function deployTo(
     return deployment;
   } catch (error) {
     if (!(error instanceof DeploymentRefusedError)) throw error;
-    const { shortMessage, details, hint } = error;
-    throw new CommandError(shortMessage, EXIT.check, {
-      ...(details === undefined ? {} : { details }),
-      ...(hint === undefined ? {} : { hint }),
-      cause: error,
-    });
+    throw new CommandError(error.shortMessage, EXIT.check, explained(error));
   }
 }
 

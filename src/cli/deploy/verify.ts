@@ -1,6 +1,7 @@
 import type { ChainClient } from "../../chain/client.ts";
 import { isDevelopmentChain } from "../../chain/development.ts";
 import { VerificationFailedError, type VerificationOutcome, verifyRouter } from "../../deploy/index.ts";
+import { hintOf } from "../exit/hints.ts";
 import { currentRun } from "../process/surroundings.ts";
 
 type Verification = VerificationOutcome | { readonly status: "failed"; readonly reason: string };
@@ -10,11 +11,16 @@ export async function verify(client: ChainClient, rpcUrl: string): Promise<Verif
   const development = await isDevelopmentChain(client, rpcUrl);
   try {
     const apiKey = currentRun().env.ETHERSCAN_API_KEY;
-    return await verifyRouter({ chainId: client.chain.id, rpcUrl, apiKey, development });
+    const outcome = await verifyRouter({ chainId: client.chain.id, rpcUrl, apiKey, development });
+    if (outcome.status === "verified" || development || (apiKey ?? "") !== "") return outcome;
+    return { ...outcome, reason: `${outcome.reason} (ETHERSCAN_API_KEY is not set)` };
   } catch (error) {
     // The router was deployed, so the command must report it even if the explorer does not have its source code.
     if (!(error instanceof VerificationFailedError)) throw error;
-    return { status: "failed", reason: [error.shortMessage, error.details ?? "", error.hint ?? ""].join(" ").trim() };
+    return {
+      status: "failed",
+      reason: [error.shortMessage, error.details ?? "", hintOf(error) ?? ""].join(" ").trim(),
+    };
   }
 }
 

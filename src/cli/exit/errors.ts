@@ -5,6 +5,7 @@ import { notice } from "../output/output.ts";
 import { paint, type Tone } from "../output/terminal.ts";
 import { EXIT, type ExitCode } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
+import { hintOf } from "./hints.ts";
 
 /** An error that decides the exit code of its command. */
 export class CommandError extends TributaryError {
@@ -50,11 +51,17 @@ export async function asUsageAsync<T>(reading: Promise<T>): Promise<T> {
 
 function toUsage(error: unknown): unknown {
   if (!(error instanceof TributaryError) || error instanceof CommandError) return error;
-  return new UsageError(error.shortMessage, {
+  return new UsageError(error.shortMessage, explained(error));
+}
+
+/** Details, hint and cause of a command's error that stands for an error of the library. */
+export function explained(error: TributaryError): { details?: string; hint?: string; cause: unknown } {
+  const hint = hintOf(error);
+  return {
     ...(error.details === undefined ? {} : { details: error.details }),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(hint === undefined ? {} : { hint }),
     cause: error,
-  });
+  };
 }
 
 /** Prints `error` on stderr and returns its exit code. Stacks are shown only for debugging. */
@@ -64,7 +71,8 @@ export function reportError(error: unknown, debug: boolean): ExitCode {
   if (error instanceof TributaryError) {
     say("bad", "error", error.shortMessage);
     if (error.details !== undefined) notice(`  ${error.details}`);
-    if (error.hint !== undefined) say("title", "hint", error.hint);
+    const hint = hintOf(error);
+    if (hint !== undefined) say("title", "hint", hint);
   } else {
     say("bad", "error", error instanceof Error ? error.message : String(error));
     say("title", "hint", "This is a bug in tributary. Run again with --debug and report what it prints.");

@@ -8,7 +8,6 @@ import {
   type Comparison,
   compareWays,
   type TrafficProfile,
-  TrafficProfileError,
   type Way,
   type WayCost,
 } from "../../channels/index.ts";
@@ -16,7 +15,7 @@ import type { DataFeeInputs } from "../../fees/index.ts";
 import { formatAmount } from "../../money.ts";
 import type { JobPayment } from "../../settlement/index.ts";
 import { connect } from "../connect/connect.ts";
-import { UsageError } from "../exit/errors.ts";
+import { asUsage, UsageError } from "../exit/errors.ts";
 import { formatTable, printJson, printLine } from "../output/output.ts";
 import { percent, usd } from "../output/quoteText.ts";
 import { counted } from "../output/summary.ts";
@@ -50,7 +49,7 @@ export async function runCompare(
   const client = gasPrice === undefined || isNodeNamed ? await connect(options) : undefined;
   const dataFee = client === undefined ? undefined : await readDataFeeInputs(client);
   const gasPriceWei = gasPrice ?? (client === undefined ? 0n : await readGasPrice(client));
-  const comparison = compare(profile, { gasPriceWei, etherMicroUsd, dataFee });
+  const comparison = asUsage(() => compareWays(profile, { gasPriceWei, etherMicroUsd, dataFee }));
   if (options.json === true) {
     printJson({ profile, gasPriceWei, etherMicroUsd, dataFeeInputs: dataFee ?? null, ...comparison });
     return;
@@ -92,18 +91,6 @@ function trafficOf(payments: readonly JobPayment[]): Omit<TrafficProfile, "sessi
     amount: total / BigInt(payments.length),
     paymentsPerPayer: Math.max(1, Math.round(payments.length / payers)),
   };
-}
-
-function compare(...[profile, prices]: Parameters<typeof compareWays>): Comparison {
-  try {
-    return compareWays(profile, prices);
-  } catch (error) {
-    if (!(error instanceof TrafficProfileError)) throw error;
-    throw new UsageError(error.shortMessage, {
-      cause: error,
-      ...(error.details === undefined ? {} : { details: error.details }),
-    });
-  }
 }
 
 function describe(profile: TrafficProfile, comparison: Comparison, hasDataFee: boolean): string[] {

@@ -4,6 +4,7 @@ import { runDoctor } from "../../doctor/index.ts";
 import { formatAmount } from "../../money.ts";
 import { formatReport } from "../doctor/text.ts";
 import { CommandError } from "../exit/errors.ts";
+import { withHints } from "../exit/hints.ts";
 import { notice } from "../output/output.ts";
 import { EXIT } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
@@ -17,11 +18,9 @@ export async function examine(
   routerMissing: boolean,
   transcript: Transcript | undefined,
 ): Promise<void> {
-  const report = await runDoctor({
-    rpcUrl: options.rpcUrl,
-    network: options.network,
-    sender: account.address,
-  });
+  const report = withHints(
+    await runDoctor({ rpcUrl: options.rpcUrl, network: options.network, sender: account.address }),
+  );
   for (const line of formatReport(report, currentRun().stderr)) notice(line);
   await transcript?.note({ checks: report.checks });
   const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));

@@ -57,7 +57,7 @@ export async function refundChannel(
     const { row: payment } = await runner.run(call);
     if (payment?.state !== "settled" || payment.evidence.kind !== "receipt") {
       throw new ChannelError(`The refund of channel ${channelId} is ${payment?.state ?? "undecided"}.`, {
-        hint: "Look at the channel with tributary channels show, and ask again.",
+        hint: "Look at the channel again before you ask again.",
       });
     }
     await release(port, channelId, pendingId, {

@@ -249,7 +249,7 @@ async function areBroke(client: ChainClient, senders: readonly LocalAccount[]): 
 
 function cannotPay(): TransactionRefusedError {
   return new TransactionRefusedError("The sender cannot pay for the transaction's gas.", {
-    hint: "Send ether to the sender's address, then run the command again.",
+    hint: "Send ether to the sender's address, then settle again.",
   });
 }
 

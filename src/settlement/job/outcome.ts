@@ -36,7 +36,7 @@ export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: He
       return refused(row);
     case "cancelled":
       if (evidence.kind === "request") {
-        return { status: "not-attempted", message: "it was cancelled in the journal; tributary retry puts it back" };
+        return { status: "not-attempted", message: "it was cancelled in the journal; a retry puts it back" };
       }
       return rejection("cancelled", REASONS.cancelled.meaning, hashOf(row));
   }

@@ -78,7 +78,7 @@ describe("deployRouter", () => {
     await chain.request("hardhat_setCode", [CREATE_X_ADDRESS, "0x"]);
     const { shortMessage, hint } = await refusalOf(deployRouter(client, { sender: account, ...options }));
     expect(shortMessage).to.equal("CreateX, which deploys the router, is not on chain 84532.");
-    expect(hint).to.contain("Check --rpc-url.");
+    expect(hint).to.contain("Check that the node is on the chain you mean.");
   });
 
   it("refuses an account that cannot pay, and says what it needs", async () => {

@@ -23,7 +23,7 @@ describe("verifyRouter", () => {
   it("skips without a key", async () => {
     for (const apiKey of [undefined, ""]) {
       const outcome = await verifyRouter({ ...asked, apiKey });
-      expect(outcome).to.deep.equal({ status: "skipped", reason: "ETHERSCAN_API_KEY is not set" });
+      expect(outcome).to.deep.equal({ status: "skipped", reason: "the explorer's API key is missing" });
     }
   });
 

@@ -73,7 +73,7 @@ describe("runDoctor", () => {
       name: "router",
       status: "fail",
       found: `no code at ${ROUTER_ADDRESS}`,
-      fix: "Deploy it: tributary deploy (same --rpc-url and key).",
+      fix: "Deploy it.",
     });
     expect(check(report, "dry run")?.status).to.equal("warn");
   });
@@ -88,7 +88,7 @@ describe("runDoctor", () => {
     const nobody = await doctor({ token: chain.accounts[5]!.address });
     expect(check(nobody, "token")).to.include({
       status: "fail",
-      fix: `Pass the right --token; USDC is ${networks.baseSepolia.usdc.address}.`,
+      fix: `Check the token's address; USDC is ${networks.baseSepolia.usdc.address}.`,
     });
     const factory = await doctor({ token: CREATE_X_ADDRESS });
     expect(check(factory, "EIP-712 domain")?.status).to.equal("fail");

@@ -20,7 +20,7 @@ describe("judgeChainId", () => {
       name: "chain id",
       status: "fail",
       found: "84532 (Base Sepolia), not 8453",
-      fix: "Point --rpc-url (RPC_URL) at a node of Base, chain id 8453.",
+      fix: "Use a node of Base, chain id 8453.",
     });
   });
 

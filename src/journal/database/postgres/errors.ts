@@ -49,7 +49,7 @@ export function fromPostgres(error: unknown, password: string, committing: boole
     return new JournalError(
       "unavailable",
       "The database cannot be reached.",
-      options("Look at DATABASE_URL and at the server, then start again."),
+      options("Check the address of the database and its server, then open the journal again."),
     );
   }
   if (code === undefined) return error;
@@ -74,7 +74,7 @@ export function fromPostgres(error: unknown, password: string, committing: boole
     return new JournalError(
       "unavailable",
       "The database refused the connection.",
-      options("Look at the user, the password and the name of the database in DATABASE_URL."),
+      options("Check the user, the password and the name of the database in its address."),
     );
   }
   if (code.startsWith("XX")) {
