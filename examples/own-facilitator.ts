@@ -17,8 +17,7 @@ const senders = [privateKeyToAccount(PRIVATE_KEY as `0x${string}`)];
 const { v2, v1, engine } = await createSharedExactSchemes(client, { journal, senders }); // was: new ExactEvmScheme(signer)
 const facilitator = new x402Facilitator().register("eip155:84532", v2).registerV1("base-sepolia" as "a:b", v1);
 // Other official schemes stay as they are. The engine sends what they write; nobody else may send from its keys.
-const addresses = senders.map(({ address }) => address);
-facilitator.register("eip155:84532", new UptoEvmScheme(createEngineSigner({ engine, journal, client, addresses })));
+facilitator.register("eip155:84532", new UptoEvmScheme(createEngineSigner(client, { engine, journal })));
 
 const app = new Hono();
 app.get("/supported", (c) => c.json(facilitator.getSupported()));

@@ -31,9 +31,9 @@ export function doctorCommand(): Command {
     .addOption(keystoreOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("doctor", "doctor --network baseSepolia --rpc-url https://sepolia.base.org"))
-    .action(async ({ json, keystore, signer, ...options }: Options) => {
-      const sender = signer ?? (await signerAddress(keystore, options.rpcUrl));
-      const report = withHints(await runDoctor({ ...options, sender }));
+    .action(async ({ json, keystore, signer, rpcUrl, ...options }: Options) => {
+      const sender = signer ?? (await signerAddress(keystore, rpcUrl));
+      const report = withHints(await runDoctor(rpcUrl, { ...options, sender }));
       if (json === true) printJson(report);
       else for (const line of formatReport(report)) printLine(line);
       currentRun().exitCode = report.healthy ? EXIT.done : EXIT.check;

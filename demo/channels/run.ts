@@ -157,7 +157,7 @@ async function sell(
 
     const engine = await startEngine(client, { journal, senders: [setting.keeper], policy: KEEPER_ENGINE });
     closers.push(() => engine.close());
-    const keeper = createChannelKeeper(client, { journal, engine, keys: [authorizer], isWatching: false });
+    const keeper = createChannelKeeper(client, { journal, engine, authorizers: [authorizer], isWatching: false });
     closers.push(() => keeper.close());
 
     const { url } = shop;

@@ -16,7 +16,7 @@ export {
   IgnitionUnavailableError,
   VerificationFailedError,
 } from "./errors.ts";
-export { type VerificationOutcome, type VerificationRequest, verifyRouter } from "./verify.ts";
+export { type VerificationOutcome, type VerifyRouterOptions, verifyRouter } from "./verify.ts";
 
 /** How the router got to its address. */
 export type RouterDeployment =

@@ -1,19 +1,20 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ChainClient } from "../chain/client.ts";
+import { isDevelopmentChain } from "../chain/development.ts";
 import { settlementRouterArtifact } from "../contracts/SettlementRouter.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
 import { networkOf } from "../networks.ts";
 import { VerificationFailedError } from "./errors.ts";
 import { loadVerification, PACKAGE_FOLDER } from "./plugins.ts";
 
-export type VerificationRequest = {
-  readonly chainId: number;
+/** How to have the router's source code verified. */
+export type VerifyRouterOptions = {
+  /** The node's URL: Hardhat connects by itself. */
   readonly rpcUrl: string;
   /** Etherscan's API key (one for all its chains). */
-  readonly apiKey: string | undefined;
-  /** Whether the chain is one that no explorer knows. */
-  readonly development: boolean;
+  readonly apiKey?: string | undefined;
   /** The API of an explorer other than Etherscan that speaks Etherscan's protocol. */
   readonly apiUrl?: string;
   /** Folder of a checkout of this repository. Default: the package that this file belongs to. */
@@ -33,11 +34,14 @@ const SOURCE = "contracts/SettlementRouter.sol";
  *
  * @throws IgnitionUnavailableError if Hardhat is missing; VerificationFailedError if the explorer refuses.
  */
-export async function verifyRouter(request: VerificationRequest): Promise<VerificationOutcome> {
-  const { chainId, rpcUrl, apiKey, apiUrl, development, checkout = PACKAGE_FOLDER } = request;
+export async function verifyRouter(client: ChainClient, options: VerifyRouterOptions): Promise<VerificationOutcome> {
+  const { rpcUrl, apiKey, apiUrl, checkout = PACKAGE_FOLDER } = options;
+  const chainId = client.chain.id;
   const network = networkOf(chainId);
   const skipped = (reason: string) => ({ status: "skipped", reason }) as const;
-  if (development && apiUrl === undefined) return skipped("a development chain has no explorer");
+  if (apiUrl === undefined && (await isDevelopmentChain(client, rpcUrl))) {
+    return skipped("a development chain has no explorer");
+  }
   if (network?.explorerUrl === undefined) return skipped(`no explorer is known for chain ${chainId}`);
   if (apiKey === undefined || apiKey === "") return skipped("the explorer's API key is missing");
   const configFile = join(checkout, "hardhat.config.ts");

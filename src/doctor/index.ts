@@ -19,7 +19,6 @@ import { checkTokenCode, checkTokenDomain, checkTokenState, readTokenDomain } fr
 export type { DoctorCheck, DoctorReport } from "./report.ts";
 
 export type DoctorOptions = {
-  readonly rpcUrl: string;
   /** The network that the node should serve. Default: the network of the node's chain id. */
   readonly network?: Network | undefined;
   /** Default: the network's USDC. */
@@ -33,9 +32,10 @@ export type DoctorOptions = {
 /**
  * Checks everything that settling payments depends on. It only reads and simulates calls; nothing is sent. It does not
  * throw if something is missing: that is what it reports.
+ * @param rpcUrl The node's URL. Of it, the report gives only the origin.
  */
-export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
-  const connected = await connect(options.rpcUrl);
+export async function runDoctor(rpcUrl: string, options: DoctorOptions = {}): Promise<DoctorReport> {
+  const connected = await connect(rpcUrl);
   if (!("client" in connected)) return reportOf(undefined, [connected]);
   const { client } = connected;
   const chainId = client.chain.id;
@@ -46,7 +46,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
 
   const { sender, nowSeconds = BigInt(Math.floor(Date.now() / 1000)) } = options;
   const token = options.token ?? networkOf(chainId)?.usdc.address;
-  const development = await isDevelopmentChain(client, options.rpcUrl);
+  const development = await isDevelopmentChain(client, rpcUrl);
   const router = await checkRouter(client);
   const around = await Promise.all([
     checkMulticall3(client),

@@ -22,7 +22,7 @@ import type { FacilitatorPolicy } from "./admission/policy.ts";
 import type { RateLimit } from "./callers/limit.ts";
 import { type Merchant, withoutTwins } from "./callers/merchants.ts";
 import { createCatalogue } from "./catalogue/catalogue.ts";
-import { createChannelScheme } from "./channels/scheme.ts";
+import { channelScheme } from "./channels/scheme.ts";
 import { createExactScheme, type ExactContext } from "./exact/exact.ts";
 import { startExact } from "./exact/start.ts";
 import { verifyFunded } from "./exact/verify.ts";
@@ -163,7 +163,7 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   const receivers = merchants.flatMap((one) => one.receivers);
   if (withChannels) {
     const { authority } = options.channels || {};
-    const channels = createChannelScheme({ ...port, authority, receivers, contextOf });
+    const channels = channelScheme({ ...port, authority, receivers, contextOf });
     x402.register(`eip155:${chainId}`, metrics.channels.measured(channels, clock));
   }
   x402.registerExtension({ key: "bazaar" }).registerExtension({ key: "payment-identifier" });

@@ -9,7 +9,7 @@ export type { EnginePolicyOptions } from "../settlement/policy.ts";
 export { DEFAULT_FACILITATOR_POLICY, type FacilitatorPolicy } from "./admission/policy.ts";
 export type { RateLimit } from "./callers/limit.ts";
 export { type Merchant, MerchantsError, parseMerchantKeys, parseMerchants } from "./callers/merchants.ts";
-export { type ChannelSchemePort, createChannelScheme } from "./channels/scheme.ts";
+export { type ChannelSchemeOptions, createChannelScheme } from "./channels/scheme.ts";
 export type { BatchPlace } from "./exact/place.ts";
 export { createFacilitator, type Facilitator, type FacilitatorOptions } from "./facilitator.ts";
 export { createJsonLogger, type LogLevel } from "./health/log.ts";

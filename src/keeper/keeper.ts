@@ -37,7 +37,7 @@ const REQUESTS_MS = 500;
  * @throws KeeperPolicyError if a value of the policy is out of its range.
  */
 export function createChannelKeeper(client: ChainClient, options: KeeperOptions): ChannelKeeper {
-  const { journal, engine, keys, metrics, clock = systemClock, logger = silentLogger } = options;
+  const { journal, engine, authorizers, metrics, clock = systemClock, logger = silentLogger } = options;
   const policy = resolveKeeperPolicy(options.policy);
   const chainId = client.chain.id;
   const closing = new AbortController();
@@ -86,7 +86,7 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     const etherMicroUsd = isAsked ? 0n : policy.etherMicroUsd;
     return { client, maxRows, signerGas, gasFloor, etherMicroUsd, senders: senders(), nowMs, deadlineSeconds };
   };
-  const authorityFor = (row: ChannelRow) => authorityOf(row.record.channelConfig, keys, senders());
+  const authorityFor = (row: ChannelRow) => authorityOf(row.record.channelConfig, authorizers, senders());
 
   async function round(): Promise<void> {
     let nowSeconds = Math.floor(clock.now() / 1000);

@@ -18,8 +18,8 @@ export type KeeperOptions = {
   readonly journal: Journal;
   /** The engine that sends the calls and pays for their gas. It uses the same store. */
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome" | "accounts">;
-  /** The receiver authorizers' keys. */
-  readonly keys: readonly AuthorizerKey[];
+  /** The keys of receiver authorizers, which sign claims and refunds and send nothing. */
+  readonly authorizers: readonly AuthorizerKey[];
   readonly policy?: Partial<KeeperPolicy>;
   readonly clock?: Clock;
   readonly logger?: Logger;

@@ -125,7 +125,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         journal,
         metrics,
         engine,
-        keys: [],
+        authorizers: [],
         onAlert: (alert) => alerts.push(alert),
         onActivity: (activity) => activities.push(activity),
         onWaiting: (waiting) => waits.push(waiting),

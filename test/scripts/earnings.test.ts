@@ -31,7 +31,7 @@ describe("earnings command", () => {
     const settled = payments.reduce((sum, { authorization }) => sum + authorization.value, 0n);
     const shop = await lab.shop(journal, seller, lab.accountOf(17));
     for (const index of [1, 2]) expect((await lab.buyer(index).buy(shop.url)).status).to.equal(200);
-    const keeper = await lab.keeper(journal, { keys: [lab.accountOf(17)] });
+    const keeper = await lab.keeper(journal, { authorizers: [lab.accountOf(17)] });
     await keeper.claim();
     await keeper.sweep();
     const [channel] = await shop.storage.list();

@@ -121,7 +121,7 @@ export async function openKeeper(
       metrics,
       journal,
       engine,
-      keys,
+      authorizers: keys,
       logger: stderrLogger(debug === true),
       ...hooks,
     });

@@ -8,11 +8,11 @@ type Verification = VerificationOutcome | { readonly status: "failed"; readonly 
 
 /** Has the explorer verify the source code. A failure is an outcome here, not an error. */
 export async function verify(client: ChainClient, rpcUrl: string): Promise<Verification> {
-  const development = await isDevelopmentChain(client, rpcUrl);
+  const apiKey = currentRun().env.ETHERSCAN_API_KEY;
   try {
-    const apiKey = currentRun().env.ETHERSCAN_API_KEY;
-    const outcome = await verifyRouter({ chainId: client.chain.id, rpcUrl, apiKey, development });
-    if (outcome.status === "verified" || development || (apiKey ?? "") !== "") return outcome;
+    const outcome = await verifyRouter(client, { rpcUrl, apiKey });
+    if (outcome.status === "verified" || (apiKey ?? "") !== "") return outcome;
+    if (await isDevelopmentChain(client, rpcUrl)) return outcome;
     return { ...outcome, reason: `${outcome.reason} (ETHERSCAN_API_KEY is not set)` };
   } catch (error) {
     // The router was deployed, so the command must report it even if the explorer does not have its source code.

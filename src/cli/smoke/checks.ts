@@ -18,9 +18,7 @@ export async function examine(
   routerMissing: boolean,
   transcript: Transcript | undefined,
 ): Promise<void> {
-  const report = withHints(
-    await runDoctor({ rpcUrl: options.rpcUrl, network: options.network, sender: account.address }),
-  );
+  const report = withHints(await runDoctor(options.rpcUrl, { network: options.network, sender: account.address }));
   for (const line of formatReport(report, currentRun().stderr)) notice(line);
   await transcript?.note({ checks: report.checks });
   const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));

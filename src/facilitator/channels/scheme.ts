@@ -1,29 +1,50 @@
 import type { PaymentPayload, SchemeNetworkFacilitator } from "@x402/core/types";
-import { type Admission, createAdmission } from "../admission/admission.ts";
-import type { FacilitatorPolicy } from "../admission/policy.ts";
+import type { ChainClient } from "../../chain/client.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import type { Journal } from "../../journal/ports/journal.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
+import { createAdmission } from "../admission/admission.ts";
+import { type FacilitatorPolicy, resolveFacilitatorPolicy } from "../admission/policy.ts";
 import { NOBODY } from "../callers/caller.ts";
 import { askOfVerify } from "./ask.ts";
+import type { AuthorityPort } from "./authority.ts";
 import type { ChannelPort, ChannelSettleOptions } from "./port.ts";
 import { createChannelSettler } from "./settle.ts";
 import { verifyChannelPayment } from "./verify.ts";
 import { readForVerify } from "./wire.ts";
 
-export type ChannelSchemePort = Omit<ChannelPort, "admission" | "policy"> & {
-  readonly policy: FacilitatorPolicy;
-  /** The admission, if it is shared with other schemes. */
-  readonly admission?: Admission;
-  /** What is known about the request that a payload came with: its caller, its signal and its id. */
-  readonly contextOf?: (payment: PaymentPayload) => ChannelSettleOptions | undefined;
+/** What the scheme `batch-settlement` works with. */
+export type ChannelSchemeOptions = AuthorityPort & {
+  /** The engine that sends the calls. Only its keys pay for gas. */
+  readonly engine: SettlementEngine;
+  /** The engine's journal. */
+  readonly journal: Journal;
+  /** Whom and what to serve. By default as in a facilitator of this chain. */
+  readonly policy?: Partial<FacilitatorPolicy>;
+  readonly clock?: Clock;
+  /** Once it aborts, waiting callers are answered at once with what is known. */
+  readonly signal?: AbortSignal;
+  /** What is known of the request that a payload came with: who asks and waits for it, and its id. */
+  readonly contextOf?: ContextOf;
 };
 
+type ContextOf = (payment: PaymentPayload) => ChannelSettleOptions | undefined;
+
 /**
- * The scheme `batch-settlement` on EVM. @x402/evm verifies, and deposits, claims, sweeps and refunds that are asked for at the
- * same time share transactions. Register it in an `x402Facilitator` in the place of the official one.
+ * The scheme `batch-settlement` on EVM. @x402/evm verifies, and deposits, claims, sweeps and refunds that are asked for at the same
+ * time share transactions. Register it in an `x402Facilitator` in the place of the official one.
  */
-export function createChannelScheme(options: ChannelSchemePort): SchemeNetworkFacilitator {
-  const { journal, clock, policy, client } = options;
-  const admission = options.admission ?? createAdmission({ journal, clock, client, policy, batches: true });
-  const port = { ...options, admission };
+export function createChannelScheme(client: ChainClient, options: ChannelSchemeOptions): SchemeNetworkFacilitator {
+  const { engine, journal, clock = systemClock, signal: stopping = new AbortController().signal, ...rest } = options;
+  const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
+  const admission = createAdmission({ journal, clock, client, policy, batches: true });
+  const addresses = () => engine.accounts().map(({ address }) => address);
+  return channelScheme({ ...rest, client, engine, journal, clock, policy, admission, addresses, stopping });
+}
+
+/** The same on the parts of a facilitator, which shares its admission with other schemes. */
+export function channelScheme(port: ChannelPort & { readonly contextOf?: ContextOf }): SchemeNetworkFacilitator {
+  const { admission } = port;
   const settle = createChannelSettler(port);
   return {
     scheme: "batch-settlement",

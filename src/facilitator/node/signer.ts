@@ -15,10 +15,8 @@ export class CallNotSentError extends TributaryError {
 
 export type EngineSignerOptions = {
   readonly engine: SettlementEngine;
+  /** The engine's journal. */
   readonly journal: Journal;
-  readonly client: ChainClient;
-  /** The engine's keys. */
-  readonly addresses: readonly Address[];
   /** How long a call may wait to be sent, and after that to be mined, in milliseconds. 55 s each by default. */
   readonly timeoutMs?: number;
   /** The most gas that one write may take, 1,000,000 by default. A scheme may call code that a stranger wrote. */
@@ -34,8 +32,9 @@ const POLL_MS = 50;
  * the engine's queue, after a pre-flight with exactly its gas; the engine journals it, owns its txNonce and replaces it. So the
  * transaction whose hash was returned may be replaced; waiting for the receipt follows the replacement.
  */
-export function createEngineSigner(options: EngineSignerOptions): FacilitatorEvmSigner {
-  const { engine, journal, client, addresses, timeoutMs = 55_000, maxGas = 1_000_000n, clock = systemClock } = options;
+export function createEngineSigner(client: ChainClient, options: EngineSignerOptions): FacilitatorEvmSigner {
+  const { engine, journal, timeoutMs = 55_000, maxGas = 1_000_000n, clock = systemClock } = options;
+  const addresses = engine.accounts().map(({ address }) => address);
   const calls = new Map<Hex, number>();
 
   async function send(to: Address, data: Hex, gas: bigint | undefined): Promise<Hex> {

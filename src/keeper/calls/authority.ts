@@ -11,13 +11,13 @@ export type Authority =
   /** The keeper's only sending key is the receiver or the receiver authorizer itself. */
   | { readonly kind: "sender"; readonly address: Address };
 
-/** The right by which a keeper with these keys claims a channel; undefined if it has none. */
+/** The right by which a keeper with these authorizers claims a channel; undefined if it has none. */
 export function authorityOf(
   { receiver, receiverAuthorizer }: Pick<ChannelConfig, "receiver" | "receiverAuthorizer">,
-  keys: readonly AuthorizerKey[],
+  authorizers: readonly AuthorizerKey[],
   senders: readonly Address[],
 ): Authority | undefined {
-  const key = keys.find(({ address }) => isAddressEqual(address, receiverAuthorizer));
+  const key = authorizers.find(({ address }) => isAddressEqual(address, receiverAuthorizer));
   if (key !== undefined) return { kind: "signature", key };
   const [address] = senders;
   // If there are several senders, the engine may use any of them.

@@ -89,8 +89,8 @@ describe("the examples with channels", () => {
   async function claimAndSweep(journalFile: string, payTo: Address): Promise<bigint> {
     const journal = await openJournal(journalFile);
     const engine = await startEngine(lab.client, { journal, senders: [accountOf(PURSE)] });
-    const keys = [accountOf(AUTHORIZER)];
-    const keeper = createChannelKeeper(lab.client, { journal, engine, keys, isWatching: false });
+    const authorizers = [accountOf(AUTHORIZER)];
+    const keeper = createChannelKeeper(lab.client, { journal, engine, authorizers, isWatching: false });
     await keeper.claim();
     await keeper.sweep();
     await keeper.close();

@@ -40,7 +40,7 @@ describe("a keeper with our facilitator on 2 s blocks, with one engine and one j
     // For their value alone, these would never be claimed.
     const policy = { roundMs: 250, maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
     const keeper = createChannelKeeper(lab.client, {
-      ...{ journal, engine, keys: [authorizer], policy },
+      ...{ journal, engine, authorizers: [authorizer], policy },
       onAlert: (alert) => alerts.push(alert),
     });
     try {

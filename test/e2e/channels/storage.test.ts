@@ -43,7 +43,7 @@ describe("official client and server on our channel storage, facilitator and kee
 
   /** Claims and sweeps everything: what arrives is what was charged, and the rest stays the payer's. */
   async function cashUp(journal: Journal, id: Hex, receiver: Address, charged: bigint): Promise<void> {
-    const keeper = await lab.keeper(journal, { keys: [authorizer] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer] });
     const { claimed, bad } = await keeper.claim();
     expect([claimed.map(({ totalClaimed }) => totalClaimed), bad]).to.deep.equal([[charged], []]);
     expect(await lab.onChain(id)).to.deep.equal([DEPOSIT, charged]);

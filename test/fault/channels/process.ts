@@ -78,7 +78,7 @@ async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, jou
   createChannelKeeper(client, {
     journal,
     engine,
-    keys: [privateKeyToAccount(authorizerKey)],
+    authorizers: [privateKeyToAccount(authorizerKey)],
     policy: EAGER,
     // What the server gave back before the first life of a keeper read anything is the journal's, too.
     firstBlock: 0n,

@@ -61,7 +61,7 @@ describe("dataCostsOf", () => {
     const costs = dataCostsOf(traffic, bytes);
     expectNear(costs.deposit(), deposits, "deposit");
 
-    const keeper = await lab.keeper(journal, { keys: [lab.accountOf(17)] });
+    const keeper = await lab.keeper(journal, { authorizers: [lab.accountOf(17)] });
     await keeper.claim();
     const [claim, ...others] = await sentBy(lab.accountOf(19), start);
     expect(others).to.deep.equal([]);

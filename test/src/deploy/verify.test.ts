@@ -2,34 +2,42 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
+import { createPublicClient, custom, defineChain } from "viem";
 import { VerificationFailedError, verifyRouter } from "../../../src/deploy/index.ts";
 import { ROUTER_ADDRESS } from "../../../src/deployment.ts";
 import { type LocalChain, startLocalChain } from "../../../src/local/index.ts";
 import { withFolder } from "../../helpers/cli.ts";
 
-const asked = { chainId: 84532, rpcUrl: "http://127.0.0.1:1", apiKey: "secret-key", development: false };
+const asked = { rpcUrl: "http://127.0.0.1:1", apiKey: "secret-key" };
+
+/** A client of a node that says which chain it is of, and which software it is. */
+function clientOf(id: number, software = "Geth/v1.17.0") {
+  const chain = defineChain({ id, name: "a chain", nativeCurrency: ETHER, rpcUrls: { default: { http: [] } } });
+  return createPublicClient({ chain, transport: custom({ request: async () => software }) });
+}
+const ETHER = { name: "Ether", symbol: "ETH", decimals: 18 };
 
 describe("verifyRouter", () => {
   it("skips a development chain", async () => {
-    const outcome = await verifyRouter({ ...asked, development: true });
+    const outcome = await verifyRouter(clientOf(84532, "HardhatNetwork/3.17.0"), asked);
     expect(outcome).to.deep.equal({ status: "skipped", reason: "a development chain has no explorer" });
   });
 
   it("skips where no explorer is known", async () => {
-    const outcome = await verifyRouter({ ...asked, chainId: 31337 });
+    const outcome = await verifyRouter(clientOf(31337), asked);
     expect(outcome).to.deep.equal({ status: "skipped", reason: "no explorer is known for chain 31337" });
   });
 
   it("skips without a key", async () => {
     for (const apiKey of [undefined, ""]) {
-      const outcome = await verifyRouter({ ...asked, apiKey });
+      const outcome = await verifyRouter(clientOf(84532), { ...asked, apiKey });
       expect(outcome).to.deep.equal({ status: "skipped", reason: "the explorer's API key is missing" });
     }
   });
 
   it("skips outside of a checkout", async () => {
     await withFolder(async (checkout) => {
-      const outcome = await verifyRouter({ ...asked, checkout });
+      const outcome = await verifyRouter(clientOf(84532), { ...asked, checkout });
       const reason = "it needs a checkout of the repository, with hardhat.config.ts and contracts/";
       expect(outcome).to.deep.equal({ status: "skipped", reason });
     });
@@ -59,7 +67,7 @@ describe("verifyRouter", () => {
       const explorer = await startExplorer("Pass - Verified");
       try {
         const { rpcUrl } = chain;
-        const outcome = await verifyRouter({ ...asked, rpcUrl, apiUrl: explorer.url });
+        const outcome = await verifyRouter(clientOf(84532), { ...asked, rpcUrl, apiUrl: explorer.url });
         const url = `https://sepolia.basescan.org/address/${ROUTER_ADDRESS}#code`;
         expect(outcome).to.deep.equal({ status: "verified", url });
 
@@ -80,7 +88,11 @@ describe("verifyRouter", () => {
     it("reports a refusal without the key", async () => {
       const explorer = await startExplorer("Fail - Unable to verify with secret-key");
       try {
-        const error = await verifyRouter({ ...asked, rpcUrl: chain.rpcUrl, apiUrl: explorer.url }).then(
+        const error = await verifyRouter(clientOf(84532), {
+          ...asked,
+          rpcUrl: chain.rpcUrl,
+          apiUrl: explorer.url,
+        }).then(
           () => expect.fail("it was verified"),
           (cause: unknown) => cause,
         );

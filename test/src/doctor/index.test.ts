@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { encodeFunctionData, parseAbi } from "viem";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../../../src/channels/index.ts";
 import { CREATE_X_ADDRESS, ROUTER_ADDRESS } from "../../../src/deployment.ts";
-import { type DoctorReport, runDoctor } from "../../../src/doctor/index.ts";
+import { type DoctorOptions, type DoctorReport, runDoctor } from "../../../src/doctor/index.ts";
 import { type LocalChain, startLocalChain } from "../../../src/local/index.ts";
 import { networks } from "../../../src/networks.ts";
 
@@ -38,8 +38,8 @@ describe("runDoctor", () => {
 
   afterEach(() => chain.stop());
 
-  const doctor = async (options: Partial<Parameters<typeof runDoctor>[0]> = {}) =>
-    runDoctor({ rpcUrl: chain.rpcUrl, sender: chain.accounts[0]!.address, nowSeconds: await chain.now(), ...options });
+  const doctor = async (options: DoctorOptions = {}, rpcUrl = chain.rpcUrl) =>
+    runDoctor(rpcUrl, { sender: chain.accounts[0]!.address, nowSeconds: await chain.now(), ...options });
 
   it("finds everything well on the local chain, and sends nothing", async () => {
     const before = await chain.request("eth_blockNumber");
@@ -51,7 +51,7 @@ describe("runDoctor", () => {
   });
 
   it("stops at a node that does not answer, without its path", async () => {
-    const report = await doctor({ rpcUrl: "http://127.0.0.1:1/secret" });
+    const report = await doctor({}, "http://127.0.0.1:1/secret");
     expect(report).to.include({ chainId: undefined, healthy: false });
     expect(statuses(report)).to.deep.equal([["RPC", "fail"]]);
     expect(JSON.stringify(report)).to.contain("http://127.0.0.1:1").and.not.contain("secret");

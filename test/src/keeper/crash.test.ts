@@ -54,7 +54,7 @@ describe("a keeper that is killed", () => {
 
   it("leaves nothing unclaimed or unswept, whichever write was its last", async () => {
     const receiver = freshAddress(900);
-    const keys = [lab.accountOf(17)];
+    const authorizers = [lab.accountOf(17)];
     await lab.remember();
     const shop = await lab.journal();
     const { url } = await lab.shop(shop, receiver, lab.accountOf(17));
@@ -79,7 +79,7 @@ describe("a keeper that is killed", () => {
       };
       const first = doomed(journal, lastWrite, isDone);
       // An engine that starts notes which chain the journal is of: it may die of that, before there is a keeper.
-      const starting = lab.keeper(first.journal, { keys, owner: "same", isDoomed: true });
+      const starting = lab.keeper(first.journal, { authorizers, owner: "same", isDoomed: true });
       const keeper = await Promise.race([starting, first.death]);
       for (let left = 400; left > 0 && !first.isDead() && !(await isOver()); left -= 1) {
         await Promise.race([keeper?.round(), sleep(30)]);
@@ -87,7 +87,7 @@ describe("a keeper that is killed", () => {
       }
       // It may be through before that write, which is one of its end then.
       if (!first.isDead()) await Promise.race([keeper?.close(), first.death]);
-      const next = await lab.keeper(journal, { keys, owner: "same" });
+      const next = await lab.keeper(journal, { authorizers, owner: "same" });
       await until(async () => {
         await next.round();
         return isOver();

@@ -51,7 +51,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   it("claims and sweeps for several receivers in one transaction, and remembers what it did", async () => {
     const journal = await lab.journal();
     const shops = [await openChannels(journal, [1, 2]), await openChannels(journal, [3])];
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     const before = await lab.client.getTransactionCount({ address: purse() });
     await keeper.round();
     await decided(journal);
@@ -90,7 +90,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const journal = await lab.journal();
     const { channels } = await openChannels(journal, [1]);
     const keeper = await lab.keeper(journal, {
-      keys: [authorizer()],
+      authorizers: [authorizer()],
       policy: { maxCostPermille: 10n, etherMicroUsd: 3_000_000_000_000_000n },
     });
     await keeper.round();
@@ -113,7 +113,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const journal = await lab.journal();
     const { receiver } = await openChannels(journal, [1]);
     const policy = { maxCostPermille: 1n, etherMicroUsd: 100_000_000n, maxAgeMs: 60_000 };
-    const keeper = await lab.keeper(journal, { keys: [authorizer()], policy });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], policy });
     await keeper.round();
     const [claim] = (await keeper.status()).waiting;
     expect(claim).to.include({ kind: "claim", why: "cost", payee: getAddress(receiver), amount: 2_000n });
@@ -138,7 +138,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const never = new Promise<never>(() => undefined);
     const dead = { acceptCall: () => never, outcome: () => never, accounts: () => [{ address: purse() }] };
     const first = await lab.keeper(journal, {
-      keys: [authorizer()],
+      authorizers: [authorizer()],
       engine: dead as never,
       isDoomed: true,
       sender: 16,
@@ -146,7 +146,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     void first.claim();
     await until(async () => (await journal.keeperCalls(lab.client.chain.id)).length === 1);
     const [call] = await journal.keeperCalls(lab.client.chain.id);
-    const second = await lab.keeper(journal, { keys: [authorizer()] });
+    const second = await lab.keeper(journal, { authorizers: [authorizer()] });
     const report = await second.claim();
     expect(report.claimed.map(({ channelId }) => channelId)).to.deep.equal(channels.map(({ id }) => id));
     expect((await journal.keeperCalls(lab.client.chain.id)).map(({ key }) => key)).to.deep.equal([call!.key]);
@@ -161,13 +161,13 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const empty = lab.accountOf(16).address;
     const fill = (wei: bigint) => lab.chain.request("hardhat_setBalance", [empty, `0x${wei.toString(16)}`]);
     await fill(0n);
-    const first = await lab.keeper(journal, { keys: [authorizer()], sender: 16 });
+    const first = await lab.keeper(journal, { authorizers: [authorizer()], sender: 16 });
     const stuck = first.claim();
     // It is signed, and no node takes it.
     const states = async () => (await journal.count()) as Record<string, number | undefined>;
     await until(async () => ((await states()).batched ?? 0) + ((await states()).submitted ?? 0) === 1);
 
-    const second = await lab.keeper(journal, { keys: [authorizer()] });
+    const second = await lab.keeper(journal, { authorizers: [authorizer()] });
     const report = await second.claim();
     expect(report.failed).to.deep.equal([]);
     expect(report.claimed).to.have.length(1);
@@ -184,7 +184,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
 
   it("claims in time although the payer began to withdraw while it was down, and serves him no more", async () => {
     const journal = await lab.journal();
-    const first = await lab.keeper(journal, { keys: [authorizer()] });
+    const first = await lab.keeper(journal, { authorizers: [authorizer()] });
     const { shop, receiver, channels } = await openChannels(journal, [1]);
     const [{ id, config, index, buyer }] = channels as [(typeof channels)[number]];
     await first.claim();
@@ -196,7 +196,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await lab.sleepOnChain(MINUTES_8 - 60);
     // Claiming 3000 units is a loss here: a withdrawal makes it worth while.
     const keeper = await lab.keeper(journal, {
-      keys: [authorizer()],
+      authorizers: [authorizer()],
       policy: { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n },
     });
     await keeper.round();
@@ -220,7 +220,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const { channels } = await openChannels(journal, [1]);
     const [{ id, config, index }] = channels as [(typeof channels)[number]];
     const policy = { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
-    const keeper = await lab.keeper(journal, { keys: [authorizer()], policy });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], policy });
     await keeper.round();
     await lab.withdraw(index, config, 1n);
     await lab.sleepOnChain(1);
@@ -239,7 +239,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const [{ id, config, index }] = channels as [(typeof channels)[number]];
     await lab.withdraw(index, config, 1n);
     await journal.setCursor(`channels:${lab.client.chain.id}`, `${(await lab.client.getBlockNumber()) + 100n}`);
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     await keeper.round();
     await until(async () => (await claimedOf(id)) === 2_000n);
   });
@@ -247,7 +247,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   it("sweeps what a keeper before it claimed and did not live to sweep", async () => {
     const journal = await lab.journal();
     const { receiver } = await openChannels(journal, [1]);
-    const first = await lab.keeper(journal, { keys: [authorizer()] });
+    const first = await lab.keeper(journal, { authorizers: [authorizer()] });
     await first.claim();
     await first.close();
     expect(await lab.balanceOf(receiver)).to.equal(0n);
@@ -260,7 +260,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const journal = await lab.journal();
     const { shop, channels } = await openChannels(journal, [1]);
     const [{ id, buyer }] = channels as [(typeof channels)[number]];
-    const keeper = await lab.keeper(journal, { keys: [authorizer()], pace: PATIENT });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], pace: PATIENT });
     const pendingOf = (address: Address) => lab.client.getTransactionCount({ address, blockTag: "pending" });
     const facilitator = lab.accountOf(18).address;
     const [others, own] = await Promise.all([pendingOf(facilitator), pendingOf(purse())]);
@@ -301,7 +301,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     }
     const served = 1_000n * BigInt(shop.served());
     expect(served >= 4_000n).to.equal(true);
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     await keeper.round();
     await decided(journal);
     await keeper.sweep();
@@ -316,7 +316,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const typedData = voucherTypedData(lab.client.chain.id, bad.id, 2_000n);
     const signature = await lab.accountOf(5).signTypedData(typedData);
     await shop.storage.updateChannel(bad.id, (current) => ({ ...current!, signature }));
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     const report = await keeper.claim();
     expect(report.claimed.map(({ channelId }) => channelId)).to.have.members(
       channels.filter((one) => one !== bad).map(({ id }) => id),
@@ -339,7 +339,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const { shop, channels } = await openChannels(journal, [1]);
     const [{ id }] = channels as [(typeof channels)[number]];
     await shop.storage.updateChannel(id, (current) => ({ ...current!, chargedCumulativeAmount: "2500" }));
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     const report = await keeper.claim();
     expect(report.claimed).to.have.length(1);
     expect(report.bad).to.have.length(1);
@@ -381,7 +381,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const journal = await lab.journal();
     const { shop, channels } = await openChannels(journal, [1]);
     const [{ id, index }] = channels as [(typeof channels)[number]];
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     const failure = async (amount: bigint) => keeper.refund(id, amount).catch((error: unknown) => error);
     expect(await failure(8_001n)).to.be.instanceOf(ChannelError);
     const result = await keeper.refund(id);
@@ -403,7 +403,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const [{ id }] = channels as [(typeof channels)[number]];
     const pendingRequest = { pendingId: "x", signedMaxClaimable: "3000", expiresAt: Date.now() + 60_000 };
     await shop.storage.updateChannel(id, (current) => ({ ...current!, pendingRequest }));
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     const error = await keeper.refund(id).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(ChannelError);
     expect((await shop.storage.get(id))?.pendingRequest?.pendingId).to.equal("x");
@@ -413,7 +413,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     const journal = await lab.journal();
     await openChannels(journal, [1]);
     await lab.chain.request("hardhat_setBalance", [lab.accountOf(15).address, "0x1"]);
-    const keeper = await lab.keeper(journal, { keys: [authorizer()], sender: 15 });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], sender: 15 });
     await keeper.round();
     expect(keeper.alerts).to.deep.include({
       kind: "purse-low",

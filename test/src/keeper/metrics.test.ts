@@ -105,7 +105,7 @@ describe("createKeeperMetrics", () => {
   it("counts claims, sweeps and refunds with their gas, and what failed", async () => {
     const journal = await lab.journal();
     const { receiver, of } = await openChannels(journal);
-    const keeper = await lab.keeper(journal, { keys: [lab.accountOf(17)] });
+    const keeper = await lab.keeper(journal, { authorizers: [lab.accountOf(17)] });
     const purse = lab.accountOf(19).address;
     const firstBlock = await lab.client.getBlockNumber();
     await keeper.claim([of(1).id]);

@@ -14,7 +14,7 @@ describe("createEngineSigner", () => {
     const { facilitator, journal, account } = await lab.serve();
     await lab.chain.fund(account.address, 100n);
     const { engine } = facilitator;
-    const signer = createEngineSigner({ engine, journal, client: lab.client, addresses: [account.address] });
+    const signer = createEngineSigner(lab.client, { engine, journal });
     const transfer = { address: lab.chain.usdc, abi: erc20Abi, functionName: "transfer" } as const;
     const before = await lab.balanceOf(PAYEE);
     // Equal writes are two writes.
@@ -37,10 +37,10 @@ describe("createEngineSigner", () => {
     const { facilitator, journal, account } = await lab.serve();
     await lab.chain.fund(account.address, 100n);
     const { engine } = facilitator;
-    const options = { engine, journal, client: lab.client, addresses: [account.address], maxGas: 30_000n };
+    const options = { engine, journal, maxGas: 30_000n };
     const transfer = { address: lab.chain.usdc, abi: erc20Abi, functionName: "transfer", args: [PAYEE, 1n] } as const;
     const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error);
-    const tight = createEngineSigner(options);
+    const tight = createEngineSigner(lab.client, options);
     expect(await failed(tight.writeContract(transfer))).to.be.instanceOf(CallNotSentError);
     expect(await failed(tight.writeContract({ ...transfer, gas: 30_001n }))).to.be.instanceOf(CallNotSentError);
     expect((await journal.count()).queued).to.equal(undefined);
@@ -53,10 +53,10 @@ describe("createEngineSigner", () => {
   });
 
   it("takes back a write that could not be sent in time", async () => {
-    const { facilitator, journal, account } = await lab.serve({ engine: { minimumSenderBalanceWei: 10n ** 30n } });
+    const { facilitator, journal } = await lab.serve({ engine: { minimumSenderBalanceWei: 10n ** 30n } });
     const { engine } = facilitator;
-    const options = { engine, journal, client: lab.client, addresses: [account.address], timeoutMs: 300 };
-    const failure = await createEngineSigner(options)
+    const options = { engine, journal, timeoutMs: 300 };
+    const failure = await createEngineSigner(lab.client, options)
       .sendTransaction({ to: PAYEE, data: "0x" })
       .catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(CallNotSentError);

@@ -159,7 +159,7 @@ describe("quickenVouchers", () => {
       expect(scheme.asked?.()).to.equal(1);
       const [record] = await shop.storage.list();
       expect(record?.chargedCumulativeAmount).to.equal("4000");
-      const keeper = await lab.keeper(journal, { keys: [seller] });
+      const keeper = await lab.keeper(journal, { authorizers: [seller] });
       await keeper.claim([record!.channelId as Hex]);
       const [row] = (await journal.channels([record!.channelId as Hex])).values();
       expect(row?.claimed).to.equal(4_000n);

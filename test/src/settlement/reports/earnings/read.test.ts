@@ -81,7 +81,7 @@ describe("readEarnings", () => {
       });
       expect(await lab.balanceOf(seller)).to.equal(batched);
 
-      const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+      const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
       await keeper.claim();
       const claimed = await ask(journal, { payees: [seller] });
       expect(claimed.totals).to.include({ unclaimed: 0n, unswept: 3n * PRICE, paidOut: batched });
@@ -165,7 +165,7 @@ describe("readEarnings", () => {
       const seller = fresh();
       const shop = await lab.shop(before, seller, authorizer());
       const [one, two] = [lab.buyer(1), lab.buyer(2)];
-      const old = await lab.keeper(before, { keys: [authorizer()] });
+      const old = await lab.keeper(before, { authorizers: [authorizer()] });
       for (const buyer of [one, one, two]) await buyer.buy(shop.url);
       await old.claim();
       await old.sweep();
@@ -184,7 +184,7 @@ describe("readEarnings", () => {
       expect(upgraded.difference).to.equal(0n);
 
       const policy = { rewindBlocks: 1n };
-      const next = await lab.keeper(journal, { keys: [authorizer()], policy });
+      const next = await lab.keeper(journal, { authorizers: [authorizer()], policy });
       await next.sweep();
       const swept = await ask(journal);
       expect(swept.totals).to.include({ earned: 3n * PRICE, unclaimed: PRICE, unswept: 0n, paidOut: 2n * PRICE });
@@ -227,7 +227,7 @@ describe("readEarnings", () => {
     for (const buyer of [one, one]) await buyer.buy(shop.url);
     await shop.manager.claim();
     const policy = { rewindBlocks: 1n, maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n };
-    const keeper = await lab.keeper(journal, { keys: [authorizer()], policy });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], policy });
     await lab.chain.request("evm_mine", []);
     await keeper.round();
     const claimed = await ask(journal);

@@ -81,7 +81,7 @@ describe("reconcile, of channels", () => {
   it("tells what is only in the journal, and claims through channels that it does not know", async () => {
     const journal = await lab.journal();
     const { receiver } = await sold(journal);
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     await keeper.claim();
     const [claim] = await eventsOf(journal);
     const invented: ChannelEvent = { ...claim!, logIndex: claim!.logIndex + 50, amount: 7n };
@@ -94,7 +94,7 @@ describe("reconcile, of channels", () => {
     const other = await lab.journal();
     const shop = await lab.shop(other, receiver, authorizer());
     expect((await lab.buyer(2).buy(shop.url)).status).to.equal(200);
-    const otherKeeper = await lab.keeper(other, { keys: [authorizer()], sender: 16 });
+    const otherKeeper = await lab.keeper(other, { authorizers: [authorizer()], sender: 16 });
     await otherKeeper.claim();
     const second = await compare(journal);
     expect(second.channels?.receivers).to.deep.equal([
@@ -106,7 +106,7 @@ describe("reconcile, of channels", () => {
   it("takes part of the blocks and of the receivers", async () => {
     const journal = await lab.journal();
     const [one, two] = [await sold(journal), await sold(journal)];
-    const keeper = await lab.keeper(journal, { keys: [authorizer()] });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
     await keeper.claim();
     const middle = await lab.client.getBlockNumber();
     await keeper.sweep([one.receiver]);
@@ -124,7 +124,7 @@ describe("reconcile, of channels", () => {
   it("forgets what a reorganisation undid, and notes it where it is mined again", async () => {
     const journal = await lab.journal();
     await sold(journal);
-    const keeper = await lab.keeper(journal, { keys: [authorizer()], firstBlock: 0n });
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], firstBlock: 0n });
     await keeper.round();
     const before = await lab.chain.request("evm_snapshot", []);
     await keeper.claim();
