@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { mnemonicToAccount } from "viem/accounts";
-import { deriveAccounts, TEST_MNEMONIC } from "../../../src/local/index.ts";
+import { deriveAccounts, LocalChainError, TEST_MNEMONIC } from "../../../src/local/index.ts";
 
 describe("deriveAccounts", () => {
   it("derives what viem derives", () => {
@@ -15,5 +15,11 @@ describe("deriveAccounts", () => {
         privateKey: "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
       },
     ]);
+  });
+
+  it("derives nothing from a number of words that no mnemonic has", () => {
+    for (const words of ["", "test", TEST_MNEMONIC.slice(5), `${TEST_MNEMONIC} junk`]) {
+      expect(() => deriveAccounts(words, 1)).to.throw(LocalChainError, "A mnemonic has 12, 15, 18, 21 or 24 words.");
+    }
   });
 });
