@@ -1,10 +1,11 @@
 import type { HardhatViemHelpers } from "@nomicfoundation/hardhat-viem/types";
 import { type Address, bytesToHex, type Hex, type LocalAccount, parseSignature } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
+import { privateKeyToAccount } from "viem/accounts";
 import type { Authorization } from "../../src/authorization/types.ts";
+import { deriveAccounts, TEST_MNEMONIC } from "../../src/local/accounts.ts";
 
-/** Mnemonic of the accounts that Hardhat funds, so that a test can hold their keys. */
-const MNEMONIC = "test test test test test test test test test test test junk";
+/** The accounts that Hardhat funds. */
+const funded = deriveAccounts(TEST_MNEMONIC, 20);
 
 /** Year 2100: valid in every test, and still 32 bits. */
 export const FAR_FUTURE = 4_102_444_800n;
@@ -44,7 +45,9 @@ export type SplitSignature = { signature: Hex; v: number; r: Hex; s: Hex };
 
 /** Account `index` of those that Hardhat funds, with its key. */
 export function fundedAccount(index: number): LocalAccount {
-  return mnemonicToAccount(MNEMONIC, { addressIndex: index });
+  const account = funded[index];
+  if (account === undefined) throw new Error(`Hardhat funds no account ${index}`);
+  return privateKeyToAccount(account.privateKey);
 }
 
 /**
