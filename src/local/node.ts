@@ -82,8 +82,12 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
 let environment: ReturnType<typeof createEnvironment> | undefined;
 
 function createEnvironment({ createHardhatRuntimeEnvironment }: Awaited<ReturnType<typeof importHardhat>>) {
+  // Without a folder, Hardhat wants a package.json above the working directory.
+  const here = fileURLToPath(new URL(".", import.meta.url));
   return createHardhatRuntimeEnvironment(
     {
+      // No compiled contracts are here. In a checkout, Hardhat would read all of them before the first chain.
+      paths: { artifacts: here },
       networks: {
         local: {
           type: "edr-simulated",
@@ -101,8 +105,7 @@ function createEnvironment({ createHardhatRuntimeEnvironment }: Awaited<ReturnTy
       },
     },
     {},
-    // Without this folder, Hardhat wants a package.json above the working directory.
-    fileURLToPath(new URL(".", import.meta.url)),
+    here,
   );
 }
 
