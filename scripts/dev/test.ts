@@ -1,6 +1,6 @@
 // `npm test` and `npm run test:long`: runs every Solidity and TypeScript test, several groups of files at once. `npm
 // test` reduces randomised tests. Their settings are printed first, so that a failure can be repeated. With file names
-// (or any option of `hardhat test`), only those run, in one process.
+// (and `--grep PATTERN`), only those run, in one process.
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { globSync } from "node:fs";
@@ -19,10 +19,10 @@ const LONGEST = [
 ];
 /** The most files that one process tests. */
 const MOST_FILES = 10;
-const MOCHA = ["test", "mocha"] as const;
-const SOLIDITY: Group = { name: "Solidity", task: ["test", "solidity"], files: [] };
 const root = join(import.meta.dirname, "..", "..");
 const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
+const testFiles = join(import.meta.dirname, "testFiles.ts");
+const SOLIDITY: Group = { name: "Solidity", command: [hardhat, "test", "solidity", "--no-compile"] };
 const args = process.argv.slice(2);
 const long = args.includes("--long");
 const chosen = args.filter((arg) => arg !== "--long");
@@ -43,9 +43,7 @@ console.log(
 console.log(`seed: ${seed} (TRIBUTARY_SEED=${seed} repeats it)`);
 
 if (chosen.length > 0) {
-  process.exitCode = codeOf(
-    spawnSync(process.execPath, [hardhat, "test", ...chosen], { cwd: root, stdio: "inherit", env }),
-  );
+  process.exitCode = codeOf(spawnSync(process.execPath, [testFiles, ...chosen], { cwd: root, stdio: "inherit", env }));
 } else {
   await runAll();
 }
@@ -73,7 +71,8 @@ async function runAll(): Promise<void> {
   process.exitCode = broken.length === 0 && codeOf(build) === 0 ? 0 : 1;
 }
 
-type Group = { readonly name: string; readonly task: readonly string[]; readonly files: readonly string[] };
+/** What one process tests, and what Node runs for it. */
+type Group = { readonly name: string; readonly command: readonly string[] };
 
 /** The test files by folder. A folder of many files is cut into pieces. */
 function groups(): Group[] {
@@ -90,8 +89,7 @@ function groups(): Group[] {
     return Array.from({ length: pieces }, (_, i) => {
       return {
         name: pieces === 1 ? name : `${name} ${i + 1}/${pieces}`,
-        task: MOCHA,
-        files: files.slice(i * size, (i + 1) * size),
+        command: [testFiles, "--no-compile", ...files.slice(i * size, (i + 1) * size)],
       };
     });
   });
@@ -103,12 +101,12 @@ function groups(): Group[] {
 }
 
 /** Runs one group. Its output is printed when it is done, so that the lanes' outputs do not mix. */
-function runGroup({ name, task, files }: Group): Promise<{ name: string; code: number; output: string }> {
+function runGroup({ name, command }: Group): Promise<{ name: string; code: number; output: string }> {
   return new Promise((resolve) => {
     const startedAt = Date.now();
     // Ends a group that left something running. It measures nothing: a busy machine may take many times as long.
     const timeout = long ? 36_000_000 : 5_400_000;
-    const child = spawn(process.execPath, [hardhat, ...task, "--no-compile", ...files], { cwd: root, env, timeout });
+    const child = spawn(process.execPath, command, { cwd: root, env, timeout });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
