@@ -62,6 +62,7 @@ async function writeEthersTypes(): Promise<void> {
 function compile(project: string): void {
   const packageJson = createRequire(import.meta.url).resolve("typescript/package.json");
   const tsc = join(dirname(packageJson), "lib", "tsc.js");
-  const { status } = spawnSync(process.execPath, [tsc, "-p", project], { stdio: "inherit" });
+  // Several threads check what they share several times.
+  const { status } = spawnSync(process.execPath, [tsc, "-p", project, "--singleThreaded"], { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
