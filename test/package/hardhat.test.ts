@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
-import { createProject, manifest, root, runNode, snippetsOf, typeCheck } from "./project.ts";
+import { createProject, root, runNode, snippetsOf, typeCheck } from "./project.ts";
 
 const resolve = createRequire(import.meta.url).resolve;
 const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
@@ -26,7 +26,7 @@ function withCompilers(...compilers: readonly { version: string; package: string
 describe("the packed package in a Hardhat project", () => {
   const project = mkdtempSync(join(tmpdir(), "tributary hardhat "));
   before(async () => {
-    await createProject(project, [...Object.keys(manifest.peerDependencies), "solc", "solc-oldest", "typescript"]);
+    await createProject(project, "full");
     mkdirSync(join(project, "contracts"));
   });
   after(() => rmSync(project, { recursive: true, force: true }));

@@ -41,7 +41,7 @@ describe("docs/library.md", () => {
     const project = mkdtempSync(join(tmpdir(), "tributary library "));
     let output = "";
     before(async () => {
-      await createProject(project, [...Object.keys(manifest.peerDependencies), "typescript"]);
+      await createProject(project, "full");
       for (const [door, code] of programs) writeFileSync(join(project, fileOf(door)), code);
     });
     after(() => rmSync(project, { recursive: true, force: true }));

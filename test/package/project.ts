@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -23,27 +23,49 @@ let packing: Promise<string> | undefined;
 
 /** Packs the checkout, which builds it, and returns the tarball's path: once, whichever of these files comes first. */
 export function pack(): Promise<string> {
-  packing ??= packInto(mkdtempSync(join(tmpdir(), "tributary tarball ")));
+  packing ??= packInto(sharedFolder("tarball"));
   return packing;
 }
 
-async function packInto(folder: string): Promise<string> {
+/** A folder that lasts as long as this process, for what several files use. */
+function sharedFolder(what: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `tributary ${what} `));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function packInto(folder: string): Promise<string> {
   const { status, output } = await npm(root, "pack", "--pack-destination", folder);
   if (status !== 0) throw new Error(`npm pack failed:\n${output}`);
   return join(folder, `tributary-${manifest.version}.tgz`);
 }
 
+/** What a project has beside the package and viem: nothing, or all optional peers and compilers. */
+const BESIDE = {
+  bare: [],
+  full: [...Object.keys(manifest.peerDependencies), "solc", "solc-oldest", "typescript"],
+} as const;
+const installing = new Map<string, Promise<string>>();
+
+/** Makes a new project with the packed package. All of a kind share what was installed for the first of them. */
+export async function createProject(folder: string, kind: keyof typeof BESIDE): Promise<void> {
+  const installed = installing.get(kind) ?? install(sharedFolder(kind), BESIDE[kind]);
+  installing.set(kind, installed);
+  writeProject(folder);
+  symlinkSync(await installed, join(folder, "node_modules"), "junction");
+}
+
 /**
- * Installs the tarball into a new project without the network. Its dependencies, and `extra` packages, are links to
- * those of the checkout; the package itself is unpacked and resolved by npm as anywhere.
+ * Installs the tarball without the network, and returns the path of node_modules. Its dependencies, and `extra` packages,
+ * are links to those of the checkout; the package itself is unpacked and resolved by npm as anywhere.
  */
-export async function createProject(folder: string, extra: readonly string[]): Promise<void> {
+async function install(folder: string, extra: readonly string[]): Promise<string> {
   const linked = [...Object.keys(manifest.dependencies), "viem", ...extra];
   const links = linked.map((name) => [name, `file:${join(root, "node_modules", name)}`]);
   writeProject(folder, Object.fromEntries([["tributary", `file:${await pack()}`], ...links]));
   const { status, output } = await npm(folder, "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund");
   if (status !== 0) throw new Error(`npm install failed:\n${output}`);
+  return join(folder, "node_modules");
 }
 
 /** Writes the package.json of a new ESM project. */
@@ -70,7 +92,8 @@ export function typeCheck(folder: string, options: Readonly<Record<string, unkno
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "lib", "tsc.js");
-  return runNode(folder, [tsc, "-p", "."]);
+  // Several threads check what they share several times.
+  return runNode(folder, [tsc, "-p", ".", "--singleThreaded"]);
 }
 
 /** The TypeScript blocks of a page of the repository, in order. */

@@ -75,13 +75,21 @@ function packument(name: string, manifests: readonly Manifest[]): object {
   };
 }
 
-/** npm takes a tarball that is not compressed as well, and drops the first folder of every path in it. */
+/** npm takes a tarball that is not compressed as well, and drops the first folder of every path in it. Nobody reads source maps. */
 function sendTar(found: Package | undefined, response: ServerResponse): void {
   if (found === undefined) {
     response.writeHead(404).end();
     return;
   }
   const name = basename(found.folder);
-  const tar = spawn("tar", ["-cf", "-", `--exclude=${name}/node_modules`, "-C", dirname(found.folder), name]);
+  const tar = spawn("tar", [
+    "-cf",
+    "-",
+    `--exclude=${name}/node_modules`,
+    "--exclude=*.map",
+    "-C",
+    dirname(found.folder),
+    name,
+  ]);
   tar.stdout.pipe(response);
 }

@@ -37,7 +37,7 @@ describe("the packed package beside the viem of its user", () => {
           "install",
           await pack(),
           `viem@${version}`,
-          ...["--registry", registry.url, "--cache", cache, "--no-audit", "--no-fund"],
+          ...["--registry", registry.url, "--cache", cache, "--prefer-offline", "--no-audit", "--no-fund"],
         );
         expect(output).to.not.match(/\b(warn|error)\b/i);
         expect(status).to.equal(0);
