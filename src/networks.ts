@@ -27,6 +27,7 @@ export type Network = {
   readonly opStack: boolean;
   /** The most to offer per gas unless an operator says otherwise, in wei: many times what is usual there. */
   readonly feeCeilings: FeeCeilings;
+  /** The block explorer, without a path; undefined if none is known. */
   readonly explorerUrl: string | undefined;
   /** Whether its ether and USDC are given away for free. */
   readonly isTestnet: boolean;

@@ -35,9 +35,11 @@ export type ParseContext = {
   readonly token?: Address;
 };
 
+/** An authorization that was read, and what its record said about it. */
 export type ParsedAuthorization = {
   readonly authorization: SignedAuthorization;
   readonly format: AuthorizationFormat;
+  /** The network that the record names, else that of the context. */
   readonly network: Network;
   /** The token's EIP-712 domain as the x402 v2 `accepted.extra` states it. The token itself may know better. */
   readonly domain?: TokenDomain;

@@ -31,7 +31,9 @@ export class SignerMismatchError extends TributaryError {
   }
 }
 
+/** What a payer signs. */
 export type SignAuthorizationOptions = {
+  /** The terms. `from` is the signer's address. */
   readonly authorization: Authorization;
   /** The token's EIP-712 domain. A wrong name or version makes a signature that the token refuses. */
   readonly domain: TokenDomain;

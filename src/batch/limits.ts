@@ -10,6 +10,7 @@ export class PlanLimitsError extends TributaryError {
 /** The most items that are ever put into one batch. Gas allows about 430. */
 export const MAX_BATCH_ITEMS = 4_095;
 
+/** The limits of a plan that names none: see {@link PlanLimits} for each. */
 export const DEFAULT_LIMITS: PlanLimits = {
   maxGasPerTransaction: MAX_TRANSACTION_GAS,
   blockGasLimit: undefined,

@@ -43,12 +43,15 @@ export type PlanLimits = {
   readonly minimumValue: bigint;
 };
 
+/** What a plan is made from. A fact that is left out is unknown, and no payment is dropped because of it. */
 export type PlanInput = {
+  /** The payments to plan, in any order. They may be of several chains and tokens. */
   readonly payments: readonly PlannablePayment[];
   /** The time to plan for, in Unix seconds: at least the latest block's. */
   readonly nowSeconds: bigint;
   /** Without the router every payment is settled by a transaction of its own. */
   readonly routerAvailable: boolean;
+  /** The gas of the token and of the router, such as {@link CIRCLE_USDC_GAS} and {@link ROUTER_GAS}. */
   readonly gasModel: GasModel;
   /** Balances of payers (their budget) and of payees (a first payment to an empty account costs more). */
   readonly balances?: Balances | undefined;
@@ -60,6 +63,7 @@ export type PlanInput = {
   readonly missingTokens?: ReadonlySet<TokenKey> | undefined;
   /** Who will send the transactions, in case the sender is a payer too. */
   readonly sender?: Address | undefined;
+  /** Replaces some of {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<PlanLimits> | undefined;
 };
 
@@ -87,6 +91,7 @@ export type DropReason =
   | { readonly kind: "above-gas-cap"; readonly gas: bigint; readonly cap: bigint }
   | { readonly kind: "above-calldata-cap"; readonly bytes: number; readonly cap: number };
 
+/** A payment that is in no batch, and why. */
 export type DroppedPayment = { readonly payment: PlannablePayment; readonly reason: DropReason };
 
 /** A payment that is not valid yet. The token takes it from `validFromSeconds` on. */
@@ -108,6 +113,7 @@ export type PlannedBatch = {
   readonly gasLimit: bigint;
   /** What it will use if every item settles. */
   readonly predictedGas: GasPrediction;
+  /** Length of the transaction's calldata in bytes. */
   readonly calldataBytes: number;
   /** Sum of the items' values, in atomic units. */
   readonly value: bigint;
@@ -117,8 +123,11 @@ export type PlannedBatch = {
 
 /** Each payment of the input is in exactly one batch, or dropped, or deferred. */
 export type Plan = {
+  /** In the order in which to send them. */
   readonly batches: readonly PlannedBatch[];
+  /** Payments that are not sent. */
   readonly dropped: readonly DroppedPayment[];
+  /** Payments that are not valid yet. */
   readonly deferred: readonly DeferredPayment[];
 };
 

@@ -16,12 +16,13 @@ import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
 /** A viem public client that knows its chain. */
 export type ChainClient = PublicClient<Transport, Chain>;
 
+/** How to connect to a node. */
 export type ConnectOptions = {
   /** Refuses any other chain. */
   readonly expectedChainId?: number;
   /** Settings of viem's `http` transport. Default: batches of 100 calls, 20 s for an answer, two retries. */
   readonly transport?: HttpTransportConfig;
-  /** How often viem asks again when it waits for something. Default 500. */
+  /** How often viem asks again when it waits for something, in milliseconds. Default 500. */
   readonly pollingIntervalMs?: number;
 };
 

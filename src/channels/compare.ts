@@ -23,7 +23,9 @@ import { type DataCosts, dataCostsOf } from "./dataCosts.ts";
 
 /** Payments that a merchant expects or had. Each payer pays one payee, and payers are spread evenly over payees. */
 export type TrafficProfile = {
+  /** How many accounts pay. */
   readonly payers: number;
+  /** How many accounts are paid. */
   readonly payees: number;
   /** Atomic units of a dollar token with six decimals, such as USDC. */
   readonly amount: bigint;
@@ -33,19 +35,23 @@ export type TrafficProfile = {
   readonly sessionHours: number;
 };
 
+/** Prices, and how channels are kept and batches filled. */
 export type CompareOptions = {
+  /** Price per gas in wei. */
   readonly gasPriceWei: bigint;
   /** Price of one ether in millionths of a dollar. */
   readonly etherMicroUsd: bigint;
   /** The price of data on an OP-stack chain, see `readDataFeeInputs`. If it is left out, data costs nothing. */
   readonly dataFee?: DataFeeInputs | undefined;
-  /** Gas of token and router, and of the channel contract. Circle's USDC and the canonical contract by default. */
+  /** Gas of token and router. By default those of Circle's USDC. */
   readonly gasModel?: GasModel;
+  /** Gas of the channel contract. By default that of the canonical one. */
   readonly channelGas?: ChannelGas;
   /** How many payments share a batch. 300 by default, which is also the most. */
   readonly paymentsPerBatch?: number;
-  /** How often each channel is claimed and each receiver swept, at least once. Daily and weekly by default. */
+  /** How often each channel is claimed, at least once. Every 24 hours by default. */
   readonly claimEveryHours?: number;
+  /** How often each receiver is swept, at least once. Every 168 hours by default. */
   readonly sweepEveryHours?: number;
   /** The most that settling may cost, in thousandths of the payments' value: 10 by default. */
   readonly maxCostPermille?: bigint;
@@ -53,6 +59,7 @@ export type CompareOptions = {
   readonly maxDepositCostPermille?: bigint;
 };
 
+/** A way to settle: `exact` by a transaction for each payment, `batch` through the router, `channel` by vouchers. */
 export type Way = "exact" | "batch" | "channel";
 
 /** The cost of a way over the whole session. */
@@ -71,6 +78,7 @@ export type WayCost = {
 
 /** A channel with deposits of `multiplier` payments each. */
 export type ChannelCost = WayCost & {
+  /** How many payments one deposit pays for. */
   readonly multiplier: number;
   /** The deposits of one channel: the first and its top-ups. */
   readonly deposits: bigint;
@@ -94,7 +102,9 @@ export type CompareReason =
   | { readonly kind: "small-deposits"; readonly multiplier: number; readonly shareOfValuePpm: bigint }
   | { readonly kind: "costs-more-than-it-moves"; readonly way: Way };
 
+/** What a traffic costs in each way, and which way to take. */
 export type Comparison = {
+  /** All payments of the session. */
   readonly payments: bigint;
   /** In millionths of a dollar. */
   readonly value: bigint;
@@ -108,7 +118,9 @@ export type Comparison = {
   readonly breakEven: { readonly withExact: bigint; readonly withBatch: bigint };
   /** The smallest payment, in atomic units, for which each way costs no more of the value than is allowed. */
   readonly smallestAmount: Readonly<Record<Way, bigint>>;
+  /** The simplest way that costs no more of the value than is allowed, else the cheapest. */
   readonly recommended: Way;
+  /** Why that one. */
   readonly reasons: readonly CompareReason[];
 };
 

@@ -30,9 +30,11 @@ export type RouterDeployment =
       readonly staleJournal: string | undefined;
     };
 
+/** Who deploys the router, through which node, and how long to wait. */
 export type DeployRouterOptions = {
   /** Pays for the deployment. It gets no rights over the router: nobody has any. */
   readonly sender: LocalAccount;
+  /** The node's URL: Ignition connects by itself. */
   readonly rpcUrl: string;
   /**
    * Ignition's folder, which keeps the journal of a real network's deployment in `deployments/chain-<id>`. Undefined
@@ -41,6 +43,7 @@ export type DeployRouterOptions = {
   readonly ignitionFolder?: string | undefined;
   /** Confirmations to wait for. The transaction's own block is the first. Default 1; a public network deserves more. */
   readonly confirmations?: number;
+  /** How often to ask for the receipt, in milliseconds. Default 100. */
   readonly pollingIntervalMs?: number;
 };
 
@@ -56,7 +59,8 @@ const createXAbi = parseAbi(["function deployCreate2(bytes32 salt, bytes initCod
  * byte by byte. Calling it again, or at the same time as somebody else, does no harm.
  *
  * @throws DeploymentRefusedError if CreateX is missing, other code is at the address, or the account cannot pay;
- * IgnitionUnavailableError if Hardhat or Ignition is not installed; DeploymentFailedError if the deployment failed.
+ * IgnitionUnavailableError if Hardhat or Ignition is not installed; DeploymentFailedError if the deployment failed;
+ * ChainUnavailableError if the node does not answer.
  */
 export async function deployRouter(client: ChainClient, options: DeployRouterOptions): Promise<RouterDeployment> {
   const { sender: account } = options;
@@ -120,7 +124,8 @@ async function nothingWaits(client: ChainClient, address: Address): Promise<bool
 /**
  * What deploying the router costs now.
  *
- * @throws DeploymentRefusedError if CreateX is missing or `sender` cannot pay.
+ * @throws DeploymentRefusedError if CreateX is missing or `sender` cannot pay; ChainUnavailableError if the node does not
+ * answer.
  */
 export async function estimateDeployment(
   client: ChainClient,

@@ -18,6 +18,7 @@ import { checkTokenCode, checkTokenDomain, checkTokenState, readTokenDomain } fr
 
 export type { DoctorCheck, DoctorReport } from "./report.ts";
 
+/** What the node should have, and who would send. */
 export type DoctorOptions = {
   /** The network that the node should serve. Default: the network of the node's chain id. */
   readonly network?: Network | undefined;

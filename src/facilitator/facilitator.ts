@@ -7,24 +7,21 @@ import type { ChainClient } from "../chain/client.ts";
 import { isDevelopmentChain } from "../chain/development.ts";
 import { hasChannels } from "../chain/facts/channels.ts";
 import { readRouterCode } from "../chain/facts/routerCode.ts";
-import { type Clock, systemClock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
 import { type AddressSet, createAddressSet } from "../http/addresses.ts";
-import type { Journal } from "../journal/ports/journal.ts";
-import { type Logger, silentLogger } from "../logger.ts";
+import { silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
-import type { EnginePolicyOptions } from "../settlement/policy.ts";
 import { createAccepts } from "./accepts/answer.ts";
 import { createCapacity } from "./admission/capacity.ts";
 import { createDoor } from "./admission/door.ts";
 import { assumeRate } from "./admission/machine.ts";
-import type { FacilitatorPolicy } from "./admission/policy.ts";
 import type { RateLimit } from "./callers/limit.ts";
 import { type Merchant, withoutTwins } from "./callers/merchants.ts";
 import { createCatalogue } from "./catalogue/catalogue.ts";
 import { channelScheme } from "./channels/scheme.ts";
 import { createExactScheme, type ExactContext } from "./exact/exact.ts";
-import { startExact } from "./exact/start.ts";
+import { type SharedExactOptions, startExact } from "./exact/start.ts";
 import { verifyFunded } from "./exact/verify.ts";
 import { aside } from "./health/aside.ts";
 import { defaultHeadAge } from "./health/head.ts";
@@ -34,16 +31,8 @@ import { findWarnings } from "./health/warnings.ts";
 import { createApp } from "./http/app.ts";
 import { createStatusUrl } from "./wire/statusUrl.ts";
 
-export type FacilitatorOptions = {
-  /** Further nodes. Signed bytes are handed to them as well, and they are asked if a node contradicts itself. */
-  readonly nodes?: readonly ChainClient[] | undefined;
-  readonly journal: Journal;
-  /** The keys to send from. While this process runs, nobody else may send from them. */
-  readonly senders: readonly LocalAccount[];
-  /** Whom and what to serve. By default the only asset is the USDC of a known network. */
-  readonly policy?: Partial<FacilitatorPolicy>;
-  /** How payments are gathered and sent. */
-  readonly engine?: EnginePolicyOptions;
+/** What a facilitator works with, and whom it serves. It closes none of it. */
+export type FacilitatorOptions = SharedExactOptions & {
   /**
    * The scheme batch-settlement, served on chains that have x402's channel contracts; false to leave it out. With an
    * `authority`, merchants may let its key sign claims and refunds for the channels of their `receivers`. There is none by
@@ -76,8 +65,6 @@ export type FacilitatorOptions = {
    * default the time of eight blocks (15 to 120 s), and any age on a development chain that makes blocks only for transactions.
    */
   readonly maxHeadAgeSeconds?: number | undefined;
-  readonly logger?: Logger;
-  readonly clock?: Clock;
 };
 
 /** A running facilitator. */
@@ -86,6 +73,7 @@ export type Facilitator = {
   readonly app: Hono;
   /** The official dispatcher with this facilitator's schemes in it. */
   readonly x402: x402Facilitator;
+  /** The engine that sends. Other calls may go through it, see `createEngineSigner`. */
   readonly engine: SettlementEngine;
   /** Whether the chain has a router. Without one, payments settle one by one. */
   readonly batches: boolean;
@@ -103,7 +91,8 @@ export type Facilitator = {
 /**
  * Starts a facilitator on one chain. It continues with the open payments of the journal, and serves x402 v2 and, if v1 has a name
  * for the chain, v1.
- * @throws SenderHeldError if another engine sends from one of the keys; ChainUnavailableError if the node does not answer;
+ * @throws SenderHeldError if another engine sends from one of the keys; JournalError if the journal cannot be used or is of another
+ * chain; ChainUnavailableError if the node does not answer; EnginePolicyError or PlanLimitsError if `engine` is out of its range;
  * MerchantsError if two merchants share an id or a key; AddressRangeError if a trusted proxy is not an address;
  * PublicUrlError if `publicUrl` is not a plain URL.
  */

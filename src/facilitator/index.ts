@@ -11,6 +11,7 @@ export type { RateLimit } from "./callers/limit.ts";
 export { type Merchant, MerchantsError, parseMerchantKeys, parseMerchants } from "./callers/merchants.ts";
 export { type ChannelSchemeOptions, createChannelScheme } from "./channels/scheme.ts";
 export type { BatchPlace } from "./exact/place.ts";
+export type { SharedExactOptions } from "./exact/start.ts";
 export { createFacilitator, type Facilitator, type FacilitatorOptions } from "./facilitator.ts";
 export { createJsonLogger, type LogLevel } from "./health/log.ts";
 export { CallNotSentError, createEngineSigner, type EngineSignerOptions } from "./node/signer.ts";

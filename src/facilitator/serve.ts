@@ -5,6 +5,7 @@ import { createHostCheck } from "../http/names.ts";
 import { type ConnectionBounds, createBoundedServer } from "../http/server.ts";
 import type { Facilitator } from "./facilitator.ts";
 
+/** Where to serve a facilitator, and for whom. */
 export type ServeOptions = {
   /** The address to listen on; 127.0.0.1 by default, which answers this machine only. */
   readonly host?: string;
@@ -19,6 +20,7 @@ export type ServeOptions = {
   readonly connections?: Partial<ConnectionBounds> | undefined;
 };
 
+/** Where a facilitator is served. */
 export type Served = Place & {
   /** Stops the facilitator, sends its last answers, and closes the server. */
   readonly close: (options?: { readonly graceMs?: number }) => Promise<void>;

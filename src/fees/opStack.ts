@@ -4,8 +4,11 @@ import { type Hex, hexToBytes } from "viem";
 export type DataFeeInputs = {
   /** Base fee of the L1 block, in wei. */
   readonly l1BaseFee: bigint;
+  /** Blob base fee of the L1 block, in wei. */
   readonly blobBaseFee: bigint;
+  /** The chain's weight of `l1BaseFee`, in millionths. */
   readonly baseFeeScalar: bigint;
+  /** The chain's weight of `blobBaseFee`, in millionths. */
   readonly blobBaseFeeScalar: bigint;
 };
 

@@ -66,6 +66,7 @@ export const CIRCLE_USDC_GAS: TokenGas = {
   minimumAllowance: 88_000n,
 };
 
+/** The SettlementRouter, from figures measured on its code. See {@link RouterGas} for each field. */
 export const ROUTER_GAS: RouterGas = {
   baseGas: 4_064,
   compactItemGas: 455,

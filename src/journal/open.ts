@@ -8,14 +8,15 @@ import type { Journal } from "./ports/journal.ts";
 /** Where the journal is by default. */
 export const DEFAULT_JOURNAL_PATH = ".tributary/journal.db";
 
+/** How the journal's database is opened. An option of the other kind of database is ignored. */
 export type JournalOptions = {
-  /** PostgreSQL: the most connections. */
+  /** PostgreSQL: the most connections, 10 by default. */
   readonly poolSize?: number;
-  /** PostgreSQL: the schema that holds the tables. */
+  /** PostgreSQL: the schema that holds the tables, `tributary` by default. */
   readonly schema?: string;
-  /** SQLite: how long to wait for another process that writes, in milliseconds. */
+  /** SQLite: how long to wait for another process that writes, in milliseconds. 10,000 by default. */
   readonly busyTimeoutMs?: number;
-  /** SQLite: the most pages of 4096 bytes that the file may have. */
+  /** SQLite: the most pages of 4096 bytes that the file may have. No bound by default. */
   readonly maxPageCount?: number;
   /**
    * SQLite: whether the file is checked for damage before it is used (true by default). It takes at most about two
@@ -28,7 +29,8 @@ export type JournalOptions = {
 /**
  * Opens the journal, and creates or upgrades it if needed. `postgres://…` is a PostgreSQL database. A path,
  * `sqlite:path` or `file:` URL is a SQLite file. `:memory:` is a journal that ends with the process, and undefined the
- * default file. Rejects with a `JournalError`.
+ * default file.
+ * @throws JournalError if it cannot be opened, is damaged, or is another program's or a newer version's.
  */
 export async function openJournal(url: string | undefined, options: JournalOptions = {}): Promise<Journal> {
   const where = url ?? DEFAULT_JOURNAL_PATH;

@@ -16,13 +16,15 @@ import type { KeeperMetrics } from "./metrics.ts";
 export type KeeperOptions = {
   /** The journal with the servers' channels; see `createChannelStorage`. */
   readonly journal: Journal;
-  /** The engine that sends the calls and pays for their gas. It uses the same store. */
+  /** The engine that sends the calls and pays for their gas. It uses the same journal. */
   readonly engine: Pick<SettlementEngine, "acceptCall" | "outcome" | "accounts">;
   /** The keys of receiver authorizers, which sign claims and refunds and send nothing. */
   readonly authorizers: readonly AuthorizerKey[];
+  /** Replaces some of {@link DEFAULT_KEEPER_POLICY}. */
   readonly policy?: Partial<KeeperPolicy>;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Told of what a person has to look at, once a minute while it lasts. */
   readonly onAlert?: (alert: KeeperAlert) => void;
   /** Told of each claim, sweep and refund once it is mined, payee by payee. */
   readonly onActivity?: (activity: KeeperActivity) => void;
@@ -43,6 +45,7 @@ export type KeeperOptions = {
 export type ClaimReport = {
   /** Channels that were claimed. `totalClaimed` is what has been claimed in all, in atomic units. */
   readonly claimed: readonly { readonly channelId: Hex; readonly totalClaimed: bigint; readonly transaction: Hex }[];
+  /** Vouchers that cannot be claimed, and why. */
   readonly bad: readonly BadVoucher[];
   /** Channels that no key here may claim. */
   readonly withoutKey: readonly Hex[];
@@ -50,15 +53,20 @@ export type ClaimReport = {
   readonly failed: readonly Hex[];
 };
 
+/** The outcome of a sweep that was asked for. */
 export type SweepReport = {
+  /** What was sent to each receiver, in atomic units. */
   readonly swept: readonly (Pick<ChannelReceiver, "receiver" | "token"> & {
     readonly amount: bigint;
     readonly transaction: Hex;
   })[];
+  /** Sweeps that failed or are not decided. */
   readonly failed: readonly Pick<ChannelReceiver, "receiver" | "token">[];
 };
 
+/** Where a keeper stands. Amounts are in atomic units. */
 export type KeeperStatus = {
+  /** The engine's keys. `paused` says why a key sends nothing; undefined if it sends. */
   readonly senders: readonly {
     readonly address: string;
     readonly balanceWei: bigint;
@@ -72,13 +80,17 @@ export type KeeperStatus = {
     readonly channels: number;
     readonly unclaimed: bigint;
   }[];
+  /** Who is paid, and what is claimed and not swept. */
   readonly receivers: readonly ChannelReceiver[];
+  /** How many channels are under withdrawal. */
   readonly withdrawals: number;
+  /** How many calls are not decided. */
   readonly openCalls: number;
   /** What the last round did not claim or sweep, and why. */
   readonly waiting: readonly KeeperWaiting[];
 };
 
+/** A running keeper. */
 export type ChannelKeeper = {
   /** Looks at the chain and the channels once, and starts what is due. It does not wait for its calls. */
   readonly round: () => Promise<void>;
@@ -91,6 +103,10 @@ export type ChannelKeeper = {
    * @throws ChannelError if that cannot be done.
    */
   readonly refund: (channelId: Hex, amount?: bigint) => Promise<RefundResult>;
+  /**
+   * Reads where the keeper stands.
+   * @throws ChainUnavailableError if the node does not answer.
+   */
   readonly status: () => Promise<KeeperStatus>;
   /** Ends the keeper's work. The next keeper takes up the calls that were sent. */
   readonly close: () => Promise<void>;

@@ -19,6 +19,7 @@ const ACCOUNTS_WITH_USDC = 10;
 const USDC_PER_ACCOUNT = 1_000_000_000_000n;
 const MAX_BLOCK_TIME_SECONDS = 3600;
 
+/** How a local chain runs. */
 export type LocalChainOptions = {
   /** TCP port on 127.0.0.1. Default 0: any free one. */
   readonly port?: number;
@@ -64,10 +65,7 @@ export type LocalChain = {
   readonly fund: (address: Address, amount: bigint) => Promise<void>;
   /** Signs a payment from one of `accounts` or any other key. Times count from the chain's clock. */
   readonly sign: (payer: Pick<LocalChainAccount, "privateKey">, terms: PaymentTerms) => Promise<SignedAuthorization>;
-  /**
-   * Settles signed payments from account 0, as `tributary settle` does, and reports what became of each. Nothing is
-   * kept for another run.
-   */
+  /** Settles signed payments from account 0 and reports what became of each. Nothing is kept for another run. */
   readonly settle: (payments: readonly SignedAuthorization[]) => Promise<SettlementReport>;
   /** Time of the next block in Unix seconds: the machine's, unless `evm_increaseTime` moved it. */
   readonly now: () => Promise<bigint>;

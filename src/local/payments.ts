@@ -6,6 +6,7 @@ import { networks } from "../networks.ts";
 
 /** A payment to sign on the local chain. Fields that are left out get a value that the token accepts now. */
 export type PaymentTerms = {
+  /** The payee. */
   readonly to: Address;
   /** Atomic units: 1 USDC is 1,000,000. */
   readonly value: bigint;

@@ -18,7 +18,7 @@ import {
 
 /**
  * Calldata of `SettlementRouter.settle`.
- * @throws RouterEncodingError if an item belongs to another token or does not fit its form.
+ * @throws RouterEncodingError if an item belongs to another token or does not fit its form, or there are none or too many.
  */
 export function encodeSettle(call: SettleCall): Hex {
   for (const [index, { authorization }] of call.items.entries()) {

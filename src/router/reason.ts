@@ -4,6 +4,7 @@ import { printable } from "../text.ts";
 
 export type { RefusalReason } from "../reasons.ts";
 
+/** Why the token refused an authorization, as far as its revert data tells. */
 export type Refusal = {
   readonly reason: RefusalReason;
   /** What the token said, without control characters; or the meaning of its silence. */

@@ -49,13 +49,19 @@ export type ChainVerdict =
 /** What the payer's code does with the signature: answers something else, reverts, or uses up its gas. */
 export type Erc1271Defect = "rejected" | "call-failed" | "out-of-gas";
 
+/**
+ * Why a signature of a payer without code is refused: it is another signer's, or it is not in the form that the token
+ * takes.
+ */
 export type EcdsaDefect = "mismatch" | "high-s" | "bad-v" | "unrecoverable" | "not-65-bytes" | "broken-erc6492";
 
+/** The signature to ask about, and how. */
 export type VerifyOnChainOptions = {
+  /** The terms and the signature. */
   readonly authorization: SignedAuthorization;
   /** The token's EIP-712 domain, such as {@link knownTokenDomain} gives it. */
   readonly domain: TokenDomain;
-  /** Gas for the payer's `isValidSignature`, below 2^32; what uses it up is `out-of-gas`. */
+  /** Gas for the payer's `isValidSignature`, 1,000,000 by default and below 2^32; what uses it up is `out-of-gas`. */
   readonly erc1271Gas?: bigint;
   /** Block to ask at; the latest by default. */
   readonly blockNumber?: bigint;

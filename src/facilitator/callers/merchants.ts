@@ -7,6 +7,7 @@ import type { RateLimit } from "./limit.ts";
 
 /** A resource server that the operator knows by an API key. */
 export type Merchant = {
+  /** Its name, which no other merchant has. */
   readonly id: string;
   /** SHA-256 of its API key, 64 hex digits. The key itself is stored nowhere. */
   readonly keySha256: string;
@@ -14,11 +15,13 @@ export type Merchant = {
   readonly rateLimit: RateLimit | undefined;
   /** The most payments that are taken in for it in one day (UTC); undefined for no bound. */
   readonly paymentsPerDay: number | undefined;
-  /** Override `gasPerDay.merchant` and `payerOpenCap.merchant` of the facilitator's policy; undefined to use those. */
+  /** Replaces `gasPerDay.merchant` of the facilitator's policy; undefined to use that. */
   readonly gasPerDay: bigint | undefined;
+  /** Replaces `payerOpenCap.merchant` of the policy; undefined to use that. */
   readonly payerOpenCap: number | undefined;
-  /** Like `strict` and `unbatchedPayees` of the facilitator's policy, but for this merchant's payments. */
+  /** Like `strict` of the policy, but for this merchant's payments. */
   readonly strict: boolean;
+  /** Whether each of its payments gets its own transaction, as with `unbatchedPayees` of the policy. */
   readonly unbatched: boolean;
   /**
    * The addresses that it is paid at. If the facilitator signs for channels, it signs their claims and refunds for this merchant

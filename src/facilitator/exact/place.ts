@@ -3,7 +3,10 @@ import type { BatchRow } from "../../journal/ports/batches.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 
-/** Where a payment is in the transaction that settled it and others. `logIndex` is the index of its Transfer log. */
+/**
+ * Where a payment is in the transaction that settled it: it has this index, from 0, among `size` payments of the batch
+ * `id`. `logIndex` is the index of its Transfer log in the block.
+ */
 export type BatchPlace = {
   readonly id: Hex;
   readonly index: number;

@@ -12,14 +12,23 @@ import { createTokens, type Tokens, type TokenTerms, usualTerms } from "../node/
 import { createSignatureChecks } from "./checks.ts";
 import { createSettler, type SettlePort, type Settler } from "./settle.ts";
 
-export type ExactOptions = {
+/** What the scheme `exact` works with. It closes none of it. */
+export type SharedExactOptions = {
+  /** Further nodes. Signed bytes are handed to them as well, and they are asked if a node contradicts itself. */
   readonly nodes?: readonly ChainClient[] | undefined;
+  /** Where payments are kept. */
   readonly journal: Journal;
+  /** The keys to send from. While this process runs, nobody else may send from them. */
   readonly senders: readonly LocalAccount[];
+  /** Whom and what to serve. By default the only asset is the USDC of a known network. */
   readonly policy?: Partial<FacilitatorPolicy> | undefined;
+  /** How payments are gathered and sent. */
   readonly engine?: EnginePolicyOptions | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
+};
+
+export type ExactOptions = SharedExactOptions & {
   /** Whether the chain has a router. */
   readonly batches: boolean;
 };

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { TributaryError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 
+/** The least important events that are logged; `silent` logs none. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 /** Fields that must never be logged, even if somebody passes one by mistake. */

@@ -13,7 +13,9 @@ export class CallNotSentError extends TributaryError {
   override readonly name = "CallNotSentError";
 }
 
+/** What a signer for official schemes sends through. */
 export type EngineSignerOptions = {
+  /** The engine that sends the writes, from its keys. */
   readonly engine: SettlementEngine;
   /** The engine's journal. */
   readonly journal: Journal;

@@ -2,6 +2,10 @@ import type { Address, Hex } from "viem";
 import type { Lease } from "./leases.ts";
 import type { Transition } from "./payments.ts";
 
+/**
+ * How a batch is sent: through the router, on the token, as calls of other contracts, or as a no-op that only uses up
+ * its txNonce.
+ */
 export type BatchKind = "router" | "direct" | "call" | "noop";
 
 /**
@@ -26,6 +30,7 @@ export type Attempt = {
   readonly broadcastAtMs: number | undefined;
 };
 
+/** A receipt as the journal keeps it. Fees are in wei; `feeWei` includes the data fee of an OP-stack chain. */
 export type ReceiptRow = {
   readonly hash: Hex;
   readonly blockNumber: bigint;
@@ -36,6 +41,7 @@ export type ReceiptRow = {
   readonly dataFeeWei: bigint;
 };
 
+/** A batch in the journal: everything that was signed under one txNonce of a sender. */
 export type BatchRow = {
   /** 32 bytes: a hash of the chain, the sender, the txNonce and the time. It is also the label on chain. */
   readonly id: Hex;
@@ -43,7 +49,9 @@ export type BatchRow = {
   readonly sender: Address;
   readonly txNonce: number;
   readonly state: BatchState;
+  /** In the order in which they were signed. */
   readonly attempts: readonly Attempt[];
+  /** Of the attempt that was mined; undefined before. */
   readonly receipt: ReceiptRow | undefined;
   readonly createdAtMs: number;
 };

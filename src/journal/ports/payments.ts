@@ -19,6 +19,7 @@ export type PaymentState =
   | "expired"
   | "cancelled";
 
+/** The states of a payment that has no outcome yet. */
 export const OPEN_STATES = ["queued", "batched", "submitted"] as const satisfies readonly PaymentState[];
 /** At most one variant of an identity may be in one of these: a unique index enforces it. */
 export const EXCLUSIVE_STATES = ["batched", "submitted", "settled"] as const satisfies readonly PaymentState[];
@@ -42,6 +43,7 @@ export type NewPayment = {
   readonly bringer?: string | undefined;
 };
 
+/** A payment (or call) in the journal, with its state and the evidence for it. */
 export type PaymentRow = NewPayment & {
   readonly id: number;
   readonly chainId: number;
@@ -53,6 +55,7 @@ export type PaymentRow = NewPayment & {
    */
   readonly reasonCount: number | undefined;
   readonly evidence: Evidence;
+  /** The batch that it is in, or that decided it; undefined while it is queued. */
   readonly batchId: Hex | undefined;
   readonly acceptedAtMs: number;
   readonly updatedAtMs: number;

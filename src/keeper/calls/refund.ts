@@ -15,10 +15,12 @@ import type { Authority } from "./authority.ts";
 import type { CallRunner } from "./calls.ts";
 import { type ComposePort, claimOf, configOf, keeperCall } from "./compose.ts";
 
+/** A refund that was mined. */
 export type RefundResult = {
   readonly channelId: Hex;
   /** What went back to the payer, in atomic units. */
   readonly amount: bigint;
+  /** The channel's total claimed, in atomic units. */
   readonly claimed: bigint;
   readonly transaction: Hex;
 };

@@ -16,6 +16,7 @@ import {
 } from "./reservation.ts";
 import { chargedOf, everyChannel } from "./rows.ts";
 
+/** The chain of a storage, and how long a request may hold a channel. */
 export type ChannelStorageOptions = {
   /** The chain of the channels. A server that sells on several chains needs one storage for each. */
   readonly chainId: number;

@@ -35,13 +35,15 @@ export type KeeperPolicy = {
   readonly auditMs: number;
   /** How long a call may wait to be sent. After that, a round decides anew. */
   readonly callTimeoutMs: number;
-  /** How long a channel waits after its claim failed. Under withdrawal it waits {@link KeeperPolicy.urgentRetryMs}. */
+  /** How long a channel waits after its claim failed. */
   readonly retryMs: number;
+  /** The same for a channel under withdrawal. */
   readonly urgentRetryMs: number;
   /** How many blocks are read again, because a reorganisation may have replaced them. */
   readonly rewindBlocks: bigint;
 };
 
+/** The policy of a keeper that is given none: see {@link KeeperPolicy} for each. */
 export const DEFAULT_KEEPER_POLICY: KeeperPolicy = {
   maxCostPermille: 10n,
   maxAgeMs: 86_400_000,

@@ -32,6 +32,7 @@ type Waiting = {
   readonly signal?: AbortSignal;
 };
 
+/** A running engine: it settles what is submitted, and what its journal holds open, until it is closed. */
 export type SettlementEngine = {
   /**
    * Verifies payments and stores them. Resolves when they are durable; their outcomes follow later. If the same terms

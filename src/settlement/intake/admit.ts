@@ -23,7 +23,9 @@ import { verifySubmissions } from "./verify.ts";
 
 /** A payment as it is handed to the engine. */
 export type Submission = {
+  /** The terms and the signature. */
   readonly authorization: SignedAuthorization;
+  /** Where it came from (a line of a file, a request id), for reports. */
   readonly source?: string | undefined;
   /** The lasting name of the only caller that may be told of its success. */
   readonly bringer?: string | undefined;
@@ -40,8 +42,11 @@ export type Submission = {
 
 /** A contract call that is not a payment. `key` names it: the same key means the same call. */
 export type CallSubmission = {
+  /** Names the call, unique on its chain. */
   readonly key: string;
+  /** The contract to call. */
   readonly to: Address;
+  /** Its calldata. */
   readonly data: Hex;
   /** Gas of the transaction; with a `proof`, of the call alone. */
   readonly gas: bigint;
@@ -55,6 +60,7 @@ export type CallSubmission = {
   readonly payerOpenCap?: number | undefined;
   /** Unix seconds after which it is no longer sent. */
   readonly deadlineSeconds: bigint;
+  /** Where it came from, for reports. */
   readonly source?: string | undefined;
   /** The lasting name of the only caller that may be told of its success. */
   readonly bringer?: string | undefined;

@@ -37,10 +37,11 @@ export type JobOptions<Payment extends JobPayment = JobPayment> = {
   readonly journal?: Journal | string;
   /** Further nodes that signed transactions are sent to. */
   readonly nodes?: readonly ChainClient[];
+  /** How payments are gathered and sent. What is left out has a job's defaults. */
   readonly policy?: EnginePolicyOptions;
   /**
-   * The job ends when nothing has happened to its payments for this long. Payments that are open then are reported as
-   * such.
+   * The job ends when nothing has happened to its payments for this long (120,000 by default). Payments that are open
+   * then are reported as such.
    */
   readonly waitMs?: number;
   /**
@@ -50,6 +51,7 @@ export type JobOptions<Payment extends JobPayment = JobPayment> = {
   readonly maxOpen?: number;
   /** The name that the journal keeps for a payment, for reports. */
   readonly sourceOf?: (payment: Payment) => string;
+  /** Called when payments are decided. */
   readonly onProgress?: (progress: JobProgress) => void;
   /**
    * Called when another engine holds a key. `waitMs` is the longest time until it is known whether that engine is
@@ -70,6 +72,7 @@ export type JobOptions<Payment extends JobPayment = JobPayment> = {
 /** What a job that was ended early waits for: how many transactions are on their way, and the longest wait for them. */
 export type JobStop = { readonly transactions: number; readonly waitMs: number };
 
+/** How many payments a job has, and how many of them are decided. */
 export type JobProgress = { readonly payments: number; readonly decided: number };
 
 /** What a job did. There is one result for each payment, in the order of the input. */

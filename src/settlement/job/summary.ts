@@ -23,6 +23,7 @@ export type SettlementSummary = {
   readonly gasPerPayment: bigint | undefined;
 };
 
+/** A number of payments and the sum of their values, in atomic units. */
 export type Tally = { readonly count: number; readonly value: bigint };
 
 /** Adds up the report of {@link settlePayments}. Every payment is counted exactly once. */

@@ -53,6 +53,7 @@ export type InspectedBatch = {
   readonly items: readonly InspectedItem[];
 };
 
+/** Which transaction to inspect. */
 export type InspectOptions = {
   /** The hash of the transaction. */
   readonly hash: Hex;

@@ -14,7 +14,9 @@ import { type JobPayment, type PaymentOutcome, type PaymentResult, rejectionOf }
 import { DEFAULT_POLICY } from "../policy.ts";
 import { sortOut } from "./sortOut.ts";
 
+/** What to quote, and at which prices. */
 export type QuoteOptions<Payment extends JobPayment = JobPayment> = SettlementPolicy & {
+  /** Payments of any chains; those of another chain than the client's are excluded. */
   readonly payments: readonly Payment[];
   /** The account that would send. It matters only if the sender is a payer too. */
   readonly sender?: Address;
@@ -22,8 +24,9 @@ export type QuoteOptions<Payment extends JobPayment = JobPayment> = SettlementPo
   readonly gasPriceWei?: bigint;
   /** Price of one ether in millionths of a dollar. */
   readonly etherMicroUsd: bigint;
-  /** How many blocks back to search for the transaction that used a nonce. */
+  /** How many blocks back to search for the transaction that used a nonce, 10,000 by default. */
   readonly lookbackBlocks?: bigint;
+  /** Called with how many payments are looked at. */
   readonly onProgress?: (payments: number) => void;
 };
 

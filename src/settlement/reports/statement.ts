@@ -44,6 +44,7 @@ export type StatementLine = {
   readonly channelIds: readonly Hex[];
 };
 
+/** What a line of a statement is: a payment, something that a call did with channels, or another call. */
 export type StatementKind = "payment" | DecodedChannelCall["kind"] | "call";
 
 /** What a journal has settled, and what that cost. */
@@ -70,6 +71,7 @@ const BATCHES_PER_PAGE = 20;
 const REMEMBERED = 1_000;
 const WEI_PER_ETHER = 10n ** 18n;
 
+/** Which part of a journal to state, and at which price of ether. */
 export type StatementOptions = {
   /** By default every chain of the journal. */
   readonly chainId?: number | undefined;
@@ -98,7 +100,10 @@ export async function* readStatement(
   }
 }
 
-/** Adds up lines one by one, and at the end all transactions of the journal. */
+/**
+ * Adds up the lines of {@link readStatement} one by one with `add`. `finish` adds all transactions of the journal and
+ * gives the totals.
+ */
 export function createStatementTotals(): {
   readonly add: (line: StatementLine) => void;
   readonly finish: (journal: Journal, chainId?: number) => Promise<StatementTotals>;

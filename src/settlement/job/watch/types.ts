@@ -26,11 +26,13 @@ export type WatchOptions = {
   readonly out: string;
   /** The network and token of payments that name none. */
   readonly context?: ParseContext;
+  /** Where payments and the places that were read are kept. A watch that begins anew on it reads on from there. */
   readonly journal: Journal;
   /** The keys to send from. Nothing else may use them while the watch runs. */
   readonly senders: readonly LocalAccount[];
   /** Further nodes that signed transactions are sent to. */
   readonly nodes?: readonly ChainClient[];
+  /** How payments are gathered and sent. What is left out has a watch's defaults. */
   readonly policy?: EnginePolicyOptions;
   /** Ends the watch: nothing more is read. */
   readonly signal: AbortSignal;
@@ -42,6 +44,7 @@ export type WatchOptions = {
   readonly onStart?: (watch: { readonly folder: string | undefined }) => void;
   /** Called with each result once it is in the file. */
   readonly onResult?: (result: WatchResult) => void;
+  /** Called every `statusEveryMs` with where the watch stands. */
   readonly onStatus?: (status: WatchStatus) => void;
   /**
    * Called when another engine holds a key. `waitMs` is the longest time until it is known whether that engine is

@@ -28,11 +28,15 @@ export type EarningsRow = EarningsAmounts & {
   readonly merchant: string | undefined;
 };
 
+/** Which part of the earnings to read. What is left out filters nothing. */
 export type EarningsFilter = {
-  /** The first and the last day, both included, such as 2026-11-30. */
+  /** The first day, included, in UTC: such as 2026-11-30. */
   readonly since?: string | undefined;
+  /** The last day, included, in the same form. */
   readonly until?: string | undefined;
+  /** Only these payees. */
   readonly payees?: readonly Address[] | undefined;
+  /** Only these merchants, by id. */
   readonly merchants?: readonly string[] | undefined;
 };
 

@@ -15,8 +15,11 @@ import { addChannels } from "./channelEarnings.ts";
 import { everyRow } from "./channels.ts";
 import { settlementOf } from "./terms.ts";
 
+/** Whose earnings to read, in which token. */
 export type EarningsQuery = EarningsFilter & {
+  /** The chain of the token. */
   readonly chainId: number;
+  /** The token to state. Amounts are in its atomic units. */
   readonly token: Address;
   /** The merchant that a payee belongs to, for payments of which the journal does not know the merchant. */
   readonly merchantOf?: ((payee: Address) => string | undefined) | undefined;

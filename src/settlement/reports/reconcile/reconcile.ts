@@ -9,14 +9,19 @@ import { addFlows, readBalances } from "./balances.ts";
 import { type ChannelReconciliation, reconcileChannels } from "./channels.ts";
 import { createLedger, type Party, type Tally } from "./ledger.ts";
 
+/** What to compare: a token, a range of blocks, and the payees. */
 export type ReconcileOptions = {
+  /** The journal to compare with the chain. */
   readonly journal: Journal;
+  /** The token whose logs and balances are read. */
   readonly token: Address;
-  /** The first and the last block, both included. */
+  /** The first block, included. */
   readonly fromBlock: bigint;
+  /** The last block, included. */
   readonly toBlock: bigint;
   /** Compares payments to these only; by default to every payee of the journal. */
   readonly payees?: readonly Address[] | undefined;
+  /** Called after each piece of the chain with its last block and the number of settlements that match so far. */
   readonly onProgress?: (progress: { readonly block: bigint; readonly settlements: number }) => void;
 };
 
