@@ -15,11 +15,11 @@ const PAYERS = 600;
 const BURSTS = [1, 10, 50, 200] as const;
 const RATES = [25, 50, 100, 150] as const;
 const HIGHEST = 150;
-/** The load that the bars are about: a part of what this machine can do; its length is never reduced. */
+/** The load that the bars are about, as a part of what this machine can do. Its length is never reduced. */
 const BAR_PART = 0.8;
 const BAR_SECONDS = 60;
 const BAR_NAME = `${BAR_PART * 100} % of the capacity for ${BAR_SECONDS} s`;
-/** How long half that load comes first: a facilitator that has just started does not know yet what it can do. */
+/** How long half of that load comes first: a facilitator that has just started does not know its capacity yet. */
 const WARM_UP_SECONDS = 10;
 /** The event loop may be late by no more than the time in which this many payments are settled. */
 const MOST_LATE_PAYMENTS = 3;

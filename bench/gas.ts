@@ -101,7 +101,7 @@ async function measure(lab: GasLab, payments: readonly SignedAuthorization[]): P
   const used = await lab.send(batches.map(lab.callOf));
   note(WAY.tributary, used, count, batches.length);
   const predicted = batches.reduce((sum, { predictedGas }) => {
-    if (predictedGas.kind !== "exact") throw new Error("a prediction is no interval where all balances are known");
+    if (predictedGas.kind !== "exact") throw new Error("a prediction must be exact if all balances are known");
     return sum + Number(predictedGas.gas);
   }, 0);
   return { count, ways: costs, predictionOff: round(Math.abs(predicted - used.gas) / used.gas) };

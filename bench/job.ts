@@ -1,5 +1,5 @@
 // Jobs: `tributary settle` of a file, as an operator runs it, against a chain in another process that mines every transaction
-// at once. Beside it the peers, and the same transactions sent to the chain alone, which shows the chain's part of the time.
+// at once. Also the peers, and the same transactions sent to the chain alone, which shows the chain's part of the time.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -280,7 +280,7 @@ function report(runs: readonly Run[], peers: readonly Peer[]) {
         ]),
         note:
           "No journal, no check of signatures, balances or outcomes beyond the receipt: what is lost in a crash is lost. One " +
-          "transaction per payment has viem's own estimates and its nonceManager; they go out in their order.",
+          "transaction per payment has viem's own estimates and its nonceManager; they are sent in order.",
       },
     ],
     charts: [

@@ -192,7 +192,7 @@ function report(measured: readonly { journal: string; intakes: readonly Intake[]
             round(loopP99Ms),
           ]),
         ),
-        note: "Until each is durable. The peers keep no journal. An event loop that does nothing has a p99 of a little above 1 ms here.",
+        note: "Until each is durable. The peers keep no journal. An idle event loop has a p99 of a little above 1 ms here.",
       },
       {
         title: `From the queue to settled, ${BATCH} to a batch`,

@@ -1,4 +1,4 @@
-// `npm run bench`: measures Tributary beside its alternatives, writes down the figures and says which bars hold.
+// `npm run bench`: measures Tributary and its alternatives, writes the figures and reports which bars hold.
 import { Command, InvalidArgumentError } from "commander";
 import { dataFee } from "./dataFee.ts";
 import { facilitator } from "./facilitator.ts";
@@ -35,11 +35,11 @@ type Options = {
 
 await new Command("bench")
   .description(
-    "Measure gas, money, throughput and latency beside what else one would use. Exit code 1: a bar does not hold.",
+    "Measure gas, money, throughput and latency, compared with the alternatives. Exit code 1: a bar does not hold.",
   )
   .option("--only <subjects...>", `some of: ${SUBJECTS.map(({ name }) => name).join(", ")}; written only with --out`)
   .option("--full", "the long form: larger jobs, longer loads")
-  .option("--seed <number>", "what keys, nonces and amounts follow from", readSeed, 1)
+  .option("--seed <number>", "seed of keys, nonces and amounts", readSeed, 1)
   .option("--out <folder>", "where to write instead of bench/")
   .action(run)
   .parseAsync();

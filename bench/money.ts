@@ -70,7 +70,7 @@ export const money: Subject = {
 
 const FLOOR = "floor";
 
-/** In gwei a payment. */
+/** The data fee of a payment, in gwei. */
 function dataFeeOf(way: string, figures: Readonly<Record<string, number>>): number {
   const count = way === WAY.single ? 1 : COUNT;
   return figures[`data fee ${LEVEL} ${count} ${way}`] ?? Number.NaN;

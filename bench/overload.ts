@@ -1,5 +1,5 @@
-// A facilitator that is asked for more than it can do. First its capacity, by callers who wait and then by growing floods; then
-// twice and four times that. The chain has its own process, the facilitator another, the callers are in this one.
+// A facilitator under overload. First its capacity is found, by callers who wait and then by growing floods; then it gets two and
+// four times that. The chain and the facilitator have their own processes; the callers are in this one.
 import { setTimeout as pause } from "node:timers/promises";
 import type { SignedAuthorization } from "../src/authorization/types.ts";
 import { newestBlock } from "./lib/chainGas.ts";
@@ -16,10 +16,10 @@ const BLOCK_SECONDS = 2;
 const PAYERS = 1_000;
 const SECONDS = 30;
 const TIMES = [2, 4] as const;
-/** Callers at first; twice as many each time, until that settles hardly any more. */
+/** The number of callers at first. It doubles each time, until more callers settle hardly any more. */
 const FIRST_CALLERS = 150;
 const MOST_CALLERS = 4_800;
-/** Ten blocks: settlements come block by block, and the best of several short spans would be luck. */
+/** Ten blocks: settlements come block by block, so the best of several short spans would depend on luck. */
 const STEP_SECONDS = 20;
 /** Before each span, while the facilitator adapts to more callers. */
 const UNCOUNTED_SECONDS = 4;
@@ -36,7 +36,7 @@ type Load = {
   readonly times: number;
   readonly perSecond: number;
   readonly samples: readonly Sample[];
-  /** Settled a second, from a block before the first success that was heard to the last one. */
+  /** Settlements a second, from one block before the first success that was told to the last one. */
   readonly goodput: number;
   /** Charged on chain, but told neither that nor a transaction. */
   readonly chargedUntold: number;
@@ -207,7 +207,7 @@ function report(capacity: number, before: number, loads: readonly Load[]) {
 
 function tableOf(capacity: number, before: number, loads: readonly Load[]) {
   return {
-    title: `More than it can do, at 2 s blocks: the capacity is ${round(capacity)} settlements a second`,
+    title: `Overload, at 2 s blocks: the capacity is ${round(capacity)} settlements a second`,
     columns: [
       "asked a second",
       "requests",

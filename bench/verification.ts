@@ -1,4 +1,4 @@
-// Verifications by /verify, of payments by payers who have not been seen before, against a chain in another process.
+// Verifications by /verify, of payments by new payers, against a chain in another process.
 
 import { FACILITATORS, type FacilitatorKind, startFacilitator } from "./lib/facilitators.ts";
 import { bodiesOf, commonestReason, flatOut, percentile, type Sample } from "./lib/load.ts";
@@ -35,7 +35,7 @@ export const verification: Subject = {
       const bodies = bodiesOf(payments);
       const runs: Run[] = [];
       for (const kind of FACILITATORS) {
-        // The nonceManager plays no part in a verification.
+        // A verification does not use the nonceManager.
         if (kind === "official, nonceManager") continue;
         tell(kind);
         const running = await startFacilitator(chain, kind);

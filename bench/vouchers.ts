@@ -17,18 +17,18 @@ import { type BuyingChannel, buyFlatOut, buySteadily, buyTimes, openBuyingChanne
 
 const REFERENCE = "official, in memory";
 const OURS = "Tributary, SQLite";
-/** What the storage alone costs; only in the long form. */
+/** Shows what the storage alone costs; only in the long form. */
 const STORAGE_ALONE = "official check, SQLite";
 const CHANNELS = 32;
 const PRICE = 100n;
 const DEPOSIT = 10_000_000n;
-/** Purchases of each channel before anything is measured: the first ones compile code. */
+/** Purchases in each channel before anything is measured: the first ones compile code. */
 const WARM_UP = 8;
 /** The servers take turns and the median counts, so that no server has the quieter machine. */
 const TURNS = { quick: 3, full: 5 };
 const SECONDS = { quick: { flatOut: 1, steady: 2 }, full: { flatOut: 4, steady: 4 } };
 const STEADY_PER_SECOND = 100;
-/** Vouchers that the first turn begins with; later turns begin with somewhat more than a server took before. */
+/** How many vouchers the first turn starts with; later turns start with somewhat more than a server took before. */
 const SIGNED_PER_SECOND = 800;
 const SPARE = 1.25;
 /** While it signs, this process does not notice which of its idle connections a server has closed. */
@@ -162,7 +162,7 @@ function report(servers: readonly Server[], signingMs: number) {
       return { name, load, of, middle, samples, failed: samples.filter(({ success }) => !success).length };
     }),
   );
-  /** The factor between ours and the reference: the median of the turns, each compared with the reference's turn beside it. */
+  /** The factor between ours and the reference: the median of the turns, each compared with the reference's turn next to it. */
   const against = (load: Load, key: keyof Figures): number => {
     const of = (name: string) => rows.find((row) => row.name === name && row.load === load)?.of ?? [];
     const reference = of(REFERENCE);

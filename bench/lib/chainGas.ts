@@ -5,7 +5,7 @@ import type { RemoteChain } from "./remoteChain.ts";
 const block = z.object({ transactions: z.array(z.object({ hash: z.string(), from: z.string() })) });
 const receipt = z.object({ gasUsed: z.string() });
 
-/** Transactions of a sender that were mined after a block, and what gas they used. */
+/** Transactions of a sender that were mined after a block, and the gas that they used. */
 export async function gasSince(chain: RemoteChain, sender: string, after: number) {
   const newest = await newestBlock(chain);
   let transactions = 0;

@@ -19,13 +19,13 @@ export type Chart = {
 
 const WIDTH = 760;
 const HEIGHT = 450;
-/** Told apart by people who see colours differently, too (Okabe and Ito). */
+/** Colour-blind people can tell these apart too (Okabe and Ito). */
 const COLOURS = ["#d55e00", "#e69f00", "#56b4e9", "#0072b2", "#009e73", "#cc79a7"];
-/** All of them, on several lines if they are long. */
+/** Shows every label, on several lines if it is long. */
 const LABEL = { interval: 0, width: 84, overflow: "break", fontSize: 11 } as const;
 const FLOOR_COLOUR = "#444444";
 
-/** Draws a chart as SVG, on white, so that it can be read on any page; the same text for the same figures. */
+/** Draws a chart as SVG, on white, so that it can be read on any page. The same figures give the same text. */
 export function drawChart(chart: Chart): string {
   const drawn = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   try {

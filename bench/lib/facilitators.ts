@@ -13,7 +13,7 @@ export type FacilitatorKind = (typeof FACILITATORS)[number];
 export type RunningFacilitator = Measured & {
   readonly kind: FacilitatorKind;
   readonly url: string;
-  /** Who sends its transactions. */
+  /** The account that sends its transactions. */
   readonly sender: string;
 };
 

@@ -10,7 +10,7 @@ import { WAY } from "./ways.ts";
 
 const GOOD = 20;
 const BAD = 10;
-/** Payers of failing items have numbers of their own. */
+/** Payers of failing items have their own numbers. */
 const FIRST = 1_000;
 /** Runtime code that loops until its gas is gone. */
 const BURNING_CODE = "0x5b600056";
@@ -83,7 +83,7 @@ export async function measureFailures(
       if (isWide !== true) return compact(authorization);
       return { form: "wide", authorization, overload: "bytes", gasAllowance: ALLOWANCE };
     });
-    // In the middle: good items have already paid for what is touched first, and good items still come after the bad ones.
+    // The bad items are in the middle, so that good items pay for first accesses and still come after the bad ones.
     const [before, behind] = [good.slice(0, GOOD / 2), good.slice(GOOD / 2)];
     const around = [...before.map(compact), ...items, ...behind.map(compact)];
     const router = await lab.send([lab.router(around, ALLOWANCE)], false);
@@ -105,7 +105,7 @@ export async function measureFailures(
   return {
     figures,
     table: {
-      title: "Gas that an item takes that fails",
+      title: "Gas of a failing item",
       columns: [
         "why",
         WAY.single,
@@ -116,7 +116,7 @@ export async function measureFailures(
       ],
       rows,
       note:
-        `Ten bad items amid twenty good ones, against the twenty alone, under a gas limit of 2^24; MockUSDC. A single ` +
+        `Ten bad items among twenty good ones, compared with the twenty alone, under a gas limit of 2^24; MockUSDC. A single ` +
         `transaction has a limit of 200,000, an item of a payer with code an allowance of ${ALLOWANCE}.`,
     },
   };

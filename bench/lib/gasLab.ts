@@ -23,9 +23,9 @@ export type Used = {
 export type Call = { readonly to: Address; readonly data: Hex; readonly gas?: bigint };
 
 const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
-/** EIP-7825. */
+/** The most gas of a transaction (EIP-7825). */
 const MOST_GAS = 2n ** 24n;
-/** Everybody has and keeps a balance. */
+/** A balance that no account spends, so everybody has one before and after. */
 export const RICH = 10n ** 12n;
 
 export type GasLab = Awaited<ReturnType<typeof openGasLab>>;

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { bodyV2 } from "../../test/helpers/facilitator.ts";
 
-/** What became of one request, as its caller saw it. */
+/** The outcome of one request, as its caller saw it. */
 export type Sample = {
   readonly ms: number;
   readonly success: boolean;
@@ -32,7 +32,7 @@ export function bodiesOf(payments: readonly SignedAuthorization[]): string[] {
 
 async function ask(url: string, body: string, patienceMs: number): Promise<Omit<Sample, "ms">> {
   try {
-    // Not by fetch, which uses more processor time: the callers share the processor with what they call.
+    // `fetch` would use more processor time, and the callers share the processor with what they call.
     const { statusCode: status, body: answered } = await request(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -60,12 +60,12 @@ export async function timed(url: string, body: string, patienceMs = PATIENCE_MS)
   return { ms: performance.now() - startedAt, ...answer };
 }
 
-/** All at once. */
+/** Sends all requests at once. */
 export function burst(url: string, bodies: readonly string[]): Promise<Sample[]> {
   return Promise.all(bodies.map((body) => timed(url, body)));
 }
 
-/** At a steady rate, whether or not earlier ones were answered. */
+/** Sends requests at a steady rate, whether or not earlier ones were answered. */
 export async function sustain(
   url: string,
   bodies: readonly string[],
@@ -85,7 +85,7 @@ export async function sustain(
   return Promise.all(running);
 }
 
-/** As fast as a number of callers get their answers. */
+/** Sends requests from a number of callers, each as soon as it has its answer. */
 export async function flatOut(url: string, bodies: readonly string[], callers: number): Promise<Sample[]> {
   const samples: Sample[] = [];
   const queue = bodies[Symbol.iterator]();

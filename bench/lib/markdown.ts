@@ -1,6 +1,6 @@
 import { type Bar, missedBy, type Results, type Table } from "./results.ts";
 
-/** The results as a page of tables and charts; it follows from the JSON alone. */
+/** The results as a page of tables and charts. The JSON alone determines it. */
 export function toMarkdown(results: Results): string {
   const { machine, versions, bars } = results;
   const missed = bars.filter(({ holds }) => !holds);
@@ -10,7 +10,7 @@ export function toMarkdown(results: Results): string {
     `Written by \`npm run bench${results.form === "full" ? ":full" : ""}\` from results.json; docs/performance.md says how they are measured.`,
     "",
     `- machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.os}`,
-    `- commit: ${results.commit}; seed ${results.seed}; ${results.measuredAt}; ${results.seconds} s in all`,
+    `- commit: ${results.commit}; seed ${results.seed}; ${results.measuredAt}; ${results.seconds} s in total`,
     `- versions: ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,

@@ -19,7 +19,7 @@ export type OpChain = Genesis & {
   readonly rpcUrl: string;
   readonly request: Request;
   readonly accounts: readonly LocalChainAccount[];
-  /** What data costs from the next block on. */
+  /** Sets the price of data from the next block on. */
   readonly setDataFee: (inputs: DataFeeInputs) => Promise<void>;
   readonly stop: () => Promise<void>;
 };

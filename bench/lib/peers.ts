@@ -22,7 +22,7 @@ function walletOf(rpcUrl: string, privateKey: Hex) {
 
 /**
  * One transaction per payment with viem and its nonceManager. They are sent in order, because a chain that mines at once takes
- * no txNonce before the one in front of it; receipts are awaited in parallel.
+ * no txNonce before the previous one; receipts are awaited in parallel.
  */
 export async function settleOneByOne(
   rpcUrl: string,

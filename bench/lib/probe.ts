@@ -1,5 +1,5 @@
-// Loaded into a measured process (`--import`): answers how much processor time it used, how much memory it has and how late its
-// event loop was. The parent asks over the channel that `fork` opens.
+// Loaded into a measured process (`--import`). Reports its processor time, its memory and how late its event loop was. The parent
+// asks over the channel that `fork` opens.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -4,7 +4,7 @@ import { z } from "zod";
 export type Usage = {
   readonly cpuSeconds: number;
   readonly rssMiB: number;
-  /** The most that it ever had. */
+  /** The most memory that it ever had. */
   readonly mostRssMiB: number;
   readonly loopDelayMs: { readonly p50: number; readonly p99: number; readonly max: number };
 };
@@ -17,7 +17,7 @@ export type Measured = {
   readonly usage: () => Promise<Usage>;
   /** Memory that it still holds: the heap after a collection, in MiB. */
   readonly liveMiB: () => Promise<number>;
-  /** Everything that it printed, once it has ended by itself. */
+  /** Everything that it printed, once it has ended. */
   readonly ended: () => Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
   readonly stop: () => Promise<void>;
 };

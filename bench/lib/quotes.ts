@@ -2,7 +2,7 @@ import { barTable, formatNumber, markdownTable } from "./markdown.ts";
 import type { Results } from "./results.ts";
 import { FLOOR_GAS, WAY } from "./ways.ts";
 
-/** What each document quotes from the results, between two marks. Nothing else quotes a figure. */
+/** What each document quotes from the results, between two marks. Only these quote figures. */
 export const QUOTES: Readonly<Record<string, (results: Results) => string>> = {
   "README.md": quoteInReadme,
   "docs/performance.md": quoteInPerformance,
@@ -36,9 +36,9 @@ function quoteInReadme(results: Results): string {
   return [
     "![Gas of a payment by the number of payments in a transaction](bench/charts/gas.svg)",
     "",
-    `Gas of a payment to one payee, with Circle's token: ${figure(`gas manyToOne 1 ${WAY.single}`)} by a transaction of its own,`,
+    `Gas of a payment to one payee, with Circle's token: ${figure(`gas manyToOne 1 ${WAY.single}`)} in its own transaction,`,
     `${figure(`gas manyToOne 300 ${WAY.multicall}`)} in a Multicall3 of 300, ${figure(`gas manyToOne 300 ${WAY.tributary}`)} in a batch of 300; no way of batching can go below ${formatNumber(FLOOR_GAS.manyToOne)}.`,
-    "[docs/performance.md](docs/performance.md) has money, throughput and latency beside the peers; `npm run bench` measures it again.",
+    "[docs/performance.md](docs/performance.md) has money, throughput and latency compared with the peers; `npm run bench` measures it again.",
   ].join("\n");
 }
 
@@ -62,9 +62,9 @@ function quoteInPerformance(results: Results): string {
     `in a Multicall3 ${figure(`slope manyToOne ${WAY.multicall}`)}, ${figure(`slope oneToOne ${WAY.multicall}`)} and ${figure(`slope manyToMany ${WAY.multicall}`)}.`,
     "",
     `A payment in a batch of 300 costs ${figure(`usd per payment 0.005 ${WAY.tributary}`)} USD at 0.005 gwei and ${figure(`usd per payment 0.05 ${WAY.tributary}`)} USD at 0.05 gwei (ether at 3,000 USD);`,
-    `by itself ${figure(`usd per payment 0.005 ${WAY.single}`)} and ${figure(`usd per payment 0.05 ${WAY.single}`)}. Payments below that cost more than they move.`,
+    `in its own transaction ${figure(`usd per payment 0.005 ${WAY.single}`)} and ${figure(`usd per payment 0.05 ${WAY.single}`)}. Payments below that cost more than they move.`,
     "",
-    "What has to hold:",
+    "What must hold:",
     "",
     barTable(bars),
   ].join("\n");

@@ -1,6 +1,6 @@
 import { type Address, type Hex, keccak256, numberToHex, stringToHex } from "viem";
 
-/** 32 bytes derived from the seed and from what they are for. */
+/** 32 bytes derived from the seed and from their purpose. */
 export function bytesFor(seed: number, purpose: string, index: number): Hex {
   return keccak256(stringToHex(`${seed}/${purpose}/${index}`));
 }
@@ -10,7 +10,7 @@ export function addressFor(seed: number, purpose: string, index: number): Addres
   return `0x${bytesFor(seed, purpose, index).slice(26)}`;
 }
 
-/** A value from $0.0001 to $0.05, as micropayments have it. */
+/** A value from $0.0001 to $0.05, as in micropayments. */
 export function valueFor(index: number): bigint {
   return 100n + ((BigInt(index) * 7_919n) % 49_900n);
 }

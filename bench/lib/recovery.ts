@@ -2,7 +2,7 @@ import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { verifySignatureOffline } from "../../src/authorization/verify.ts";
 import { networks } from "../../src/networks.ts";
 
-/** How many signatures this process checks in a second when it does nothing else. */
+/** How many signatures this process checks in a second if it does nothing else. */
 export async function publicKeyRecoveries(payments: readonly SignedAuthorization[]): Promise<number> {
   const check = async () => {
     for (const payment of payments) {

@@ -4,7 +4,7 @@ import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import type { Chart } from "./charts.ts";
 
-/** A condition that has to hold. `bound` says on which side of `limit` the value has to be. */
+/** A condition that must hold. `bound` says on which side of `limit` the value must be. */
 export type Bar = {
   readonly name: string;
   readonly value: number;
@@ -14,12 +14,12 @@ export type Bar = {
   readonly holds: boolean;
 };
 
-/** Cells are text, or numbers as they are to be shown; null where there is nothing to measure. */
+/** Cells are text, or numbers as they are shown; null if there is nothing to measure. */
 export type Table = {
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number | null)[])[];
-  /** What a reader has to know of the figures. */
+  /** What a reader must know about the figures. */
   readonly note?: string;
 };
 
@@ -48,12 +48,12 @@ export type Results = {
   readonly sections: readonly Section[];
 };
 
-/** What a subject is given. */
+/** What a subject gets. */
 export type Context = {
-  /** The long form. */
+  /** Whether this is the long form. */
   readonly full: boolean;
   readonly seed: number;
-  /** Says what is being done. */
+  /** Reports progress. */
   readonly tell: (text: string) => void;
   /** Figures of the subjects that ran before. */
   readonly figures: Readonly<Record<string, number>>;
@@ -90,7 +90,7 @@ export function round(value: number): number {
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Puts sections together with what they were measured on. */
+/** Combines sections with the machine and the versions that they were measured on. */
 export function resultsOf(
   sections: readonly Section[],
   run: Pick<Results, "form" | "seed" | "measuredAt" | "seconds">,

@@ -9,7 +9,7 @@ const AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e
 const AT_ONCE = 5;
 const logs = z.array(z.object({ topics: z.array(z.string()) }));
 
-/** The nonces that were used on chain after a block, in lower case: the signer of each was charged. */
+/** The nonces that were used on chain after a block, in lower case. The signer of each was charged. */
 export async function usesSince(chain: RemoteChain, after: number): Promise<ReadonlySet<string>> {
   const used = new Set<string>();
   const newest = await newestBlock(chain);

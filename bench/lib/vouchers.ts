@@ -8,14 +8,14 @@ import { decodeHeader } from "../../demo/sale/wire.ts";
 import { networks } from "../../src/networks.ts";
 import type { Sample } from "./load.ts";
 
-/** A channel that has its deposit, and its buyer, who has one request under way at most. */
+/** A channel with its deposit, and its buyer, who has at most one request under way. */
 export type BuyingChannel = {
   readonly url: string;
   /** Payments in order: each is valid once the one before it was accepted. */
   readonly payments: string[];
   /** Makes the next payment. */
   readonly sign: () => Promise<string>;
-  /** Set once a payment was refused: the channel's state is unclear then, and nothing more is bought. */
+  /** Set once a payment was refused. Then the channel's state is unclear, and nothing more is bought. */
   isBroken: boolean;
 };
 
@@ -29,7 +29,7 @@ export async function openBuyingChannel(url: string, buyer: LocalAccount, price:
     first = (decodeHeader(asked.headers.get("payment-signature")) as PaymentPayload | undefined) ?? first;
     return fetch(asked);
   };
-  // The packages type EIP-712 messages as plain records.
+  // The packages' types allow any record as an EIP-712 message; viem's do not.
   const signer = toClientEvmSigner(buyer as Parameters<typeof toClientEvmSigner>[0]);
   const client = new x402Client().register(caip2, new BatchSettlementEvmScheme(signer));
   const response = await wrapFetchWithPayment(noting, client)(url);
@@ -60,7 +60,7 @@ export async function signAhead(channel: BuyingChannel, count: number): Promise<
   return channel.payments.length - before;
 }
 
-/** Buys once more. A channel whose payment was refused is broken from then on. */
+/** Buys again. A channel whose payment was refused is broken from then on. */
 async function buy(channel: BuyingChannel, startedMs = performance.now()): Promise<Sample> {
   const payment = channel.payments.shift() ?? (await channel.sign());
   let reason: string | undefined;
@@ -75,7 +75,7 @@ async function buy(channel: BuyingChannel, startedMs = performance.now()): Promi
   return { ms: performance.now() - startedMs, success: reason === undefined, reason };
 }
 
-/** Every buyer `count` times, one purchase after the other. */
+/** Makes every buyer buy `count` times, one purchase after another. */
 export async function buyTimes(channels: readonly BuyingChannel[], count: number): Promise<Sample[]> {
   return buyWhile(channels, () => {
     let left = count;
@@ -83,7 +83,7 @@ export async function buyTimes(channels: readonly BuyingChannel[], count: number
   });
 }
 
-/** Every buyer again as soon as it has its answer. */
+/** Makes every buyer buy again as soon as they have their answer. */
 export async function buyFlatOut(channels: readonly BuyingChannel[], seconds: number): Promise<Sample[]> {
   const endMs = performance.now() + seconds * 1_000;
   return buyWhile(channels, () => () => performance.now() < endMs);
@@ -100,7 +100,7 @@ async function buyWhile(channels: readonly BuyingChannel[], again: () => () => b
   return samples;
 }
 
-/** At a steady rate, whether or not earlier ones were answered, each by the buyer who has been idle for longest. */
+/** Buys at a steady rate, whether or not earlier purchases were answered, each by the buyer who was idle for longest. */
 export async function buySteadily(
   channels: readonly BuyingChannel[],
   perSecond: number,

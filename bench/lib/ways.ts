@@ -3,14 +3,14 @@ import { encodeTransfer } from "../../src/authorization/encode.ts";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { CIRCLE_USDC_GAS, MOCK_USDC_GAS } from "../../src/gas/index.ts";
 
-/** The ways that are compared, as they are called in every table. */
+/** The names of the compared ways in every table. */
 export const WAY = {
   single: "one transaction per payment",
   multicall: "Multicall3 aggregate3",
   tributary: "Tributary",
 } as const;
 
-/** The most that an `aggregate3` of payments can hold under 2^24 gas, with room for payees that had nothing. */
+/** The most payments that fit into an `aggregate3` under 2^24 gas, even if the payees had no balance. */
 export const CALLS_PER_MULTICALL = 300;
 
 /** One `aggregate3` with a `transferWithAuthorization` for each payment; a failure of one does not stop the others. */
@@ -37,7 +37,7 @@ export function withRealToken(gas: number, payments: number, transactions: numbe
 /** Gas per payment that no way of batching can go below: the real token's own part, and the least calldata. */
 export const FLOOR_GAS = { manyToOne: 46_150, oneToOne: 38_850, manyToMany: 51_300 } as const;
 
-/** Calldata that a payment cannot do without: payer, value, times, nonce, signature; 20 bytes more for its own payee. */
+/** Calldata that every payment needs: payer, value, times, nonce, signature. Its own payee takes 20 bytes more. */
 export const FLOOR_CALLDATA_BYTES = 126;
 
 /** What Circle's token itself uses for one of many payments to one payee (N → 1), whoever calls it. */

@@ -13,7 +13,7 @@ const [rpcUrl, choice] = process.argv.slice(2);
 const privateKey = process.env.PRIVATE_KEY as Hex;
 const account = privateKeyToAccount(privateKey, choice === "nonce-manager" ? { nonceManager } : {});
 const client = createWalletClient({ account, chain: baseSepolia, transport: http(rpcUrl) }).extend(publicActions);
-// The packages type their signer more loosely than viem types its client.
+// The packages' type of a signer is looser than viem's type of a client.
 type Signer = Parameters<typeof toFacilitatorEvmSigner>[0];
 const signer = toFacilitatorEvmSigner({ ...client, address: account.address } as unknown as Signer);
 const facilitator = registerExactEvmScheme(new x402Facilitator(), { signer, networks: "eip155:84532" });
@@ -31,7 +31,7 @@ for (const action of ["verify", "settle"] as const) {
   });
 }
 const server = app.listen(0, "127.0.0.1", () => {
-  // As long as Tributary's, so that no caller uses a connection that is being closed.
+  // The same as Tributary's, so that no caller uses a connection that is being closed.
   server.keepAliveTimeout = 65_000;
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });

@@ -1,6 +1,6 @@
-// A resource server that is paid by vouchers, made of official packages: `node voucherServer.ts FACILITATOR_URL PAYEE DEPOSIT [JOURNAL
-// [quickened]]`, the receiver authorizer's key in RECEIVER_AUTHORIZER_KEY; prints what it sells. Its channels are in the official
-// package's memory, or in our journal if one is named; our check of vouchers runs if "quickened" is given.
+// A resource server that is paid by vouchers, built from official packages: `node voucherServer.ts FACILITATOR_URL PAYEE DEPOSIT
+// [JOURNAL [quickened]]`, with the receiver authorizer's key in RECEIVER_AUTHORIZER_KEY. Prints the URL of what it sells. Its
+// channels are in the official package's memory, or in our journal if one is named; "quickened" adds our check of vouchers.
 import { HTTPFacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/server";
 import type { Address, Hex } from "viem";
