@@ -73,7 +73,7 @@ export function formatMoney(ours: Measurement, oneByOne: Measurement): string[] 
   if (ours.settled === 0) return [];
   return [
     `At 0.005 gwei per gas and $3,000 per ether that is ${each(ours)} for a payment, and ${each(oneByOne)} one by one.`,
-    "Payments worth less than that belong into a channel; tributary plan tells which they are.",
+    "Payments worth less than that belong in a channel; tributary plan shows which ones.",
   ];
 }
 

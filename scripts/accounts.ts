@@ -13,7 +13,7 @@ export function accountsCommand(): Command {
     )
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
-    .option("--network <name>", "refuses a node on any other network", network)
+    .option("--network <name>", "refuse a node on any other network", network)
     .addOption(journalOption())
     .addOption(jsonOption())
     .addHelpText("after", examples("accounts", "accounts --json"))

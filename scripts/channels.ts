@@ -8,7 +8,7 @@ import { examples } from "../src/cli/options/examples.ts";
 export function channelsCommand(): Command {
   const command = new Command("channels").description(
     "Keep the payment channels (x402 batch-settlement) that a resource server has in the journal: claim what is earned, " +
-      "sweep it, give back what is not.",
+      "sweep it, and give back what is not.",
   );
   for (const one of [
     keepCommand(),

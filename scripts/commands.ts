@@ -4,7 +4,7 @@ import type { CommandEntry } from "../src/cli/program.ts";
 export const commands: readonly CommandEntry[] = [
   {
     name: "demo",
-    summary: "sell an API per call on a local chain, with the report of it",
+    summary: "sell an API per call on a local chain, and report the result",
     isMain: true,
     load: async () => (await import("./demo.ts")).demoCommand(),
   },
@@ -60,7 +60,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "plan",
-    summary: "show what settling a file would take and cost",
+    summary: "show what settling a file would cost",
     load: async () => (await import("./plan.ts")).planCommand(),
     runsOnNode20: true,
   },
@@ -94,7 +94,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "earnings",
-    summary: "show what was earned by day, payee and merchant, and where it is",
+    summary: "show what was earned, by day, payee and merchant, and where the money is",
     load: async () => (await import("./earnings.ts")).earningsCommand(),
   },
   {

@@ -32,13 +32,13 @@ export function demoCommand(): Command {
   return new Command("demo")
     .description(
       "Sell an API per call on a chain in this process: buyers with the official x402 client, a resource server with the " +
-        "official middleware, our facilitator; then compare the gas with one transaction for each payment, and check every " +
+        "official middleware, Tributary's facilitator; then compare the gas with one transaction for each payment, and check every " +
         "balance. Needs no network and leaves nothing running.",
     )
     .option("--buyers <number>", "how many buy at once: 100, or 5 with --channels", integer(1, 500))
-    .option("--requests <number>", "how many calls they buy in all: 300, or 1,000", integer(1, 10_000))
+    .option("--requests <number>", "how many calls they buy in total: 300, or 1,000", integer(1, 10_000))
     .option("--price <usdc>", "price of a call: 0.001, or 0.0001", usdcAmount)
-    .option("--trace", "show the first payment step by step, with what is in each message")
+    .option("--trace", "show the first payment step by step, with the content of each message")
     .option("--channels", "sell through payment channels, and let the keeper claim and sweep what they earn")
     .option("--job", "instead: settle a file of 1,000 payments, good and bad, as tributary settle does")
     .addOption(jsonOption())
@@ -63,7 +63,7 @@ async function runDemo(options: Options, command: Command): Promise<void> {
     const given = ["buyers", "requests", "price", "trace", "channels"].find(
       (name) => command.getOptionValueSource(name) === "cli",
     );
-    if (given !== undefined) throw new UsageError(`--${given} says something about a sale, and --job is none.`);
+    if (given !== undefined) throw new UsageError(`--${given} is for a sale, not for --job.`);
     if (isText) print(introduceJob());
     const demo = await playJob();
     end(demo, (seconds) => formatJob(demo, seconds));
@@ -74,7 +74,7 @@ async function runDemo(options: Options, command: Command): Promise<void> {
   const size = { buyers: Math.min(options.buyers ?? usual.buyers, requests), requests, price };
   if (price === 0n) throw new UsageError("The price is 0: there would be nothing to settle.");
   if (options.channels === true) {
-    if (options.trace === true) throw new UsageError("--trace shows a payment of a sale without --channels.");
+    if (options.trace === true) throw new UsageError("--trace is for a sale without --channels.");
     const demo = await playChannels(size, { onReady: (lines) => isText && print(lines) });
     end(demo, (seconds) => formatChannelSale(demo, seconds));
     return;

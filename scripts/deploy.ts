@@ -7,7 +7,7 @@ import { jsonOption, keystoreOption, network, rpcUrlOption } from "../src/cli/op
 export function deployCommand(): Command {
   return new Command("deploy")
     .description(
-      "Deploy the settlement router to its one address with Ignition and CREATE2, or say that it is there, and check its " +
+      "Deploy the settlement router to its one address with Ignition and CREATE2, or report that it is there, and check its " +
         "code. The journal of a real network's deployment is kept; a local chain's is not.",
     )
     .addOption(rpcUrlOption())

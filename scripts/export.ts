@@ -15,8 +15,8 @@ export function exportCommand(): Command {
     )
     .addOption(journalOption())
     .option("--network <name>", "payments of this network only", network)
-    .addOption(new Option("--format <format>", "json: one object to a line").choices(["csv", "json"]).default("csv"))
-    .option("--out <file>", "where it goes (default: stdout)")
+    .addOption(new Option("--format <format>", "json: one object per line").choices(["csv", "json"]).default("csv"))
+    .option("--out <file>", "file to write (default: stdout)")
     .option("--force", "replace the file")
     .addOption(
       new Option("--eth-usd <usd>", "price of one ether in US dollars")

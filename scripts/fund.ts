@@ -20,7 +20,7 @@ const token = { address: usdc.address, abi: mockUSDCArtifact.abi } as const;
 export function fundCommand(): Command {
   return new Command("fund")
     .description("Mint test USDC on the local chain.")
-    .argument("<address>", "who gets it", address)
+    .argument("<address>", "account that gets it", address)
     .argument("<amount>", "how much, in USDC, such as 1.5", usdcAmount)
     .addOption(rpcUrlOption())
     .addOption(jsonOption())

@@ -9,21 +9,21 @@ export function payCommand(): Command {
   return new Command("pay")
     .description(
       "Buy an x402 resource: ask its price, pay it in USDC if it is within --max, and print what came back. A payment whose " +
-        "outcome is unknown is kept in .tributary/payments; the same command again sends the same one and signs no second.",
+        "outcome is unknown is kept in .tributary/payments; the same command again sends the same payment and signs no second one.",
     )
     .argument("<url>", "the resource", httpUrl)
     .option("--max <usdc>", "the most to pay, in USDC", usdcAmount, 10_000n)
     .addOption(
-      new Option("--scheme <scheme>", "exact, or batch-settlement to pay through a channel that is filled now and then")
+      new Option("--scheme <scheme>", "exact, or batch-settlement to pay through a channel with a deposit now and then")
         .choices(SCHEMES)
         .default("exact"),
     )
     .option(
       "--deposit <usdc>",
-      "what to put into the channel when it has too little; else as the seller asks",
+      "deposit if the channel holds too little (default: what the seller asks for)",
       usdcAmount,
     )
-    .option("--max-deposit <usdc>", "the most to put into the channel at once, in USDC", usdcAmount, 100_000n)
+    .option("--max-deposit <usdc>", "the most to deposit at once, in USDC", usdcAmount, 100_000n)
     .option("--refund [usdc]", "buy nothing: ask the seller to send back what is left in the channel", usdcAmount)
     .option("--method <method>", "HTTP method", "GET")
     .option("--data <body>", "body to send, as JSON")

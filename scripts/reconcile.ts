@@ -22,7 +22,7 @@ export function reconcileCommand(): Command {
     .option("--token <address>", "the token (default: the network's USDC)", address)
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
-    .option("--network <name>", "refuses a node on any other network", network)
+    .option("--network <name>", "refuse a node on any other network", network)
     .addOption(journalOption())
     .addOption(jsonOption())
     .addHelpText(

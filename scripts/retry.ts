@@ -24,8 +24,8 @@ const BY = "tributary retry";
 export function retryCommand(): Command {
   return new Command("retry")
     .description(
-      "Put rejected or cancelled payments back into the queue. An engine that runs on the journal takes them up; else the " +
-        "next tributary settle does.",
+      "Put rejected or cancelled payments back into the queue. An engine that runs on the journal sends them; if " +
+        "none runs, the next tributary settle does.",
     )
     .argument("[payments...]", "numbers, nonces or identities")
     .option("--all-rejected", "every rejected payment")

@@ -11,9 +11,9 @@ export function settleCommand(): Command {
   const command = new Command("settle")
     .description(
       "Settle a file of signed payments in as few transactions as possible, or with --watch payments as they come. Run it " +
-        "again at any time: it takes up what an earlier run left open, and nothing is settled twice.",
+        "again at any time: it continues what an earlier run left open, and nothing is settled twice.",
     )
-    .argument("[file]", "one authorization, x402 payload or x402 header to a line (- for standard input)")
+    .argument("[file]", "one authorization, x402 payload or x402 header per line (- for standard input)")
     .option(
       "--watch <folder>",
       "read the *.jsonl files of a folder as they grow, or - for standard input, until Ctrl-C",
@@ -21,7 +21,7 @@ export function settleCommand(): Command {
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
     .addOption(nodeOption())
-    .option("--network <name>", "network of payments that name none; refuses a node on any other", network)
+    .option("--network <name>", "network of payments that name none; refuse a node on any other", network)
     .option("--token <address>", "token of payments that name none (default: the network's USDC)", address)
     .addOption(keystoreOption())
     .addOption(journalOption())
@@ -29,7 +29,7 @@ export function settleCommand(): Command {
     .option("--strict", "refuse the file if any line of it is bad");
   return withPolicyOptions(command)
     .addOption(
-      new Option("--wait <seconds>", "how long nothing may happen before what is open is left to the next run")
+      new Option("--wait <seconds>", "how long to wait without progress before open payments are left to the next run")
         .argParser(integer(1, 3600))
         .default(120),
     )

@@ -38,7 +38,7 @@ export function signCommand(): Command {
     .addOption(
       new Option("--network <name>", "network, such as base, base-sepolia or eip155:84532")
         .argParser(network)
-        .default(network("base-sepolia"), "base-sepolia, which the local chain passes for"),
+        .default(network("base-sepolia"), "base-sepolia, which the local chain imitates"),
     )
     .option(
       "--token <address>",

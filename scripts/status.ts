@@ -20,7 +20,7 @@ export function statusCommand(): Command {
     .addOption(journalOption())
     .option("--network <name>", "network of a file's payments that name none", network)
     .option("--token <address>", "token of a file's payments that name none", address)
-    .option("--all", `show all that a file or a transaction holds, not only the first ${LINES_SHOWN}`)
+    .option("--all", `show everything in a file or a transaction, not only the first ${LINES_SHOWN}`)
     .addOption(jsonOption())
     .addHelpText("after", examples("status", "status 17", "status 0x5f3c…9a1e", "status payments.jsonl --json"))
     .action((what: string | undefined, options: Options) =>

@@ -115,7 +115,7 @@ export async function syncFolder(folder: string): Promise<void> {
 
 function requireOwn(path: string, found: { isSymbolicLink(): boolean; isFile(): boolean; uid: number }): void {
   if (found.isSymbolicLink()) throw new ForeignFileError(path, "a symbolic link");
-  if (!found.isFile()) throw new ForeignFileError(path, "no plain file");
+  if (!found.isFile()) throw new ForeignFileError(path, "not a plain file");
   const user = process.getuid?.();
   if (user !== undefined && found.uid !== user) throw new ForeignFileError(path, "another user's file");
 }

@@ -55,7 +55,7 @@ export function checkChannels(evidence: ChannelEvidence): Check[] {
       found: `${served.length} of ${requests}${problems[0] === undefined ? "" : `, the first problem: ${problems[0]}`}`,
     },
     {
-      name: "every answer was paid by a voucher of its own",
+      name: "every answer was paid by its own voucher",
       holds: vouchers.length === served.length && distinct.size === served.length,
       found: `${distinct.size} vouchers`,
     },
@@ -73,7 +73,7 @@ export function checkChannels(evidence: ChannelEvidence): Check[] {
       found: off.length === 0 ? `${ledger.deposits} deposits, ${usdc(deposited)}` : `${off.length} are off: ${off[0]}`,
     },
     {
-      name: "deposits less what is refundable are claimed, swept and the payee's, to the unit",
+      name: "deposits minus what is refundable were claimed, swept and paid to the payee, to the unit",
       holds: [claimed, swept, change(payee)].every((amount) => amount === due) && ledger.unswept === 0n,
       found:
         `${usdc(deposited)} − ${usdc(refundable)} = ${usdc(claimed)} claimed, ${usdc(swept)} swept, ` +

@@ -146,8 +146,8 @@ function formatCost({ price, served, tributary, modelled, shareOfValuePpm, longC
       ],
       [
         ["as the shop asks for here", thousands(longChannel.multiplier), percent(recommended)],
-        ["as the official server asks for by itself", thousands(SERVER_DEPOSIT_MULTIPLIER), percent(server)],
-        ["as the official client makes by itself", thousands(CLIENT_DEPOSIT_MULTIPLIER), percent(client)],
+        ["as the official server asks for by default", thousands(SERVER_DEPOSIT_MULTIPLIER), percent(server)],
+        ["as the official client makes by default", thousands(CLIENT_DEPOSIT_MULTIPLIER), percent(client)],
       ],
     ).split("\n"),
   ];

@@ -39,7 +39,7 @@ export function check(evidence: Evidence): Check[] {
       found: `${summary.settledNow.count} + ${rejected} + ${summary.deferred.count} = ${cast.payments.length}`,
     },
     {
-      name: "every good payment settled, every bad one was told why",
+      name: "every good payment settled, and every bad one has the right reason",
       holds: surprises.length === 0 && summary.settledNow.count === good,
       found: surprises.length === 0 ? "as expected, one by one" : `${surprises.length} came out otherwise`,
     },

@@ -32,11 +32,11 @@ export function formatJob(demo: JobDemo, seconds: number): string[] {
   const { settledNow: settled, transactions, gasUsed } = summary;
   const ours = { transactions, gasUsed, settled: settled.count };
   return [
-    `${thousands(settled.count)} payments of $${formatAmount(settled.value, 6)} in all settled in ${transactions} transactions. What became of each:`,
+    `${thousands(settled.count)} payments of $${formatAmount(settled.value, 6)} in total settled in ${transactions} transactions. The outcome of each:`,
     "",
     ...indented(formatOutcomes(summary, 0)),
     "",
-    "Bad payments were found out before anything was sent, so they cost no gas and held up nobody.",
+    "Bad payments were found before anything was sent, so they cost no gas and delayed nobody.",
     "",
     `Gas of the same ${thousands(settled.count)} payments, measured on this chain from the same state:`,
     "",

@@ -90,6 +90,6 @@ function withFlaw({ payments }: Cast, flaw: Flaw) {
 
 function keyed(address: Address) {
   const account = payerAccounts().find((payer) => isAddressEqual(payer.address, address));
-  if (account === undefined) throw new Error(`${address} is no payer of the demo`);
+  if (account === undefined) throw new Error(`${address} is not a payer of the demo`);
   return account;
 }

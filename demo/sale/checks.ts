@@ -48,12 +48,12 @@ export function checkSale(evidence: SaleEvidence): Check[] {
       found: `${served.length} of ${requests}${problems[0] === undefined ? "" : `, the first problem: ${problems[0]}`}`,
     },
     {
-      name: "every answer was paid by an authorization of its own, in the transaction that its receipt names",
+      name: "every answer was paid by its own authorization, in the transaction that its receipt names",
       holds: proved.length === served.length && nonces === served.length && settled.uses.size === served.length,
       found: `${proved.length} proved by the token's logs, ${nonces} nonces, ${settled.uses.size} authorizations used`,
     },
     {
-      name: "every buyer paid for what it got, to the unit",
+      name: "every buyer paid for what they got, to the unit",
       holds: off.length === 0 && paid === due,
       found:
         off.length === 0 ? `${buyers.length} buyers, $${formatAmount(paid, 6)}` : `${off.length} are off: ${off[0]}`,

@@ -77,7 +77,7 @@ export function formatSale(demo: SaleDemo, seconds: number): string[] {
   const each = tributary.transactions === 0 ? "" : `, ${(payments / tributary.transactions).toFixed(1)} payments each`;
   const figures = [
     ["requests served", `${thousands(served)} of ${thousands(demo.requests)} in ${demo.saleSeconds.toFixed(1)} s`],
-    ["payments", `${thousands(payments)}, $${formatAmount(demo.paid, 6)} in all`],
+    ["payments", `${thousands(payments)}, $${formatAmount(demo.paid, 6)} in total`],
     ["transactions", `${thousands(tributary.transactions)}${each}`],
     [
       "latency of a paid call",

@@ -35,7 +35,7 @@ const STEPS = [
   ["server", "facilitator", "has made its answer and asks for the money"],
   ["facilitator", "chain", "sends it, in one transaction with those that came at the same time"],
   ["chain", "facilitator", "has it in a block"],
-  ["facilitator", "server", "tells what became of this payment, by its own logs"],
+  ["facilitator", "server", "reports the outcome of this payment, from its own logs"],
   ["server", "client", "hands out the resource, with a receipt"],
 ] as const satisfies readonly (readonly [keyof typeof ROLES, keyof typeof ROLES, string])[];
 

@@ -83,7 +83,7 @@ export const recoveryValue = field((input) => {
   const number = typeof input === "string" && /^0x[0-9a-fA-F]{1,2}$/.test(input) ? Number.parseInt(input, 16) : input;
   const v = parseAtomic(number);
   if (v !== 0n && v !== 1n && v !== 27n && v !== 28n) {
-    throw new FieldError("is none of 0, 1, 27 and 28.", {
+    throw new FieldError("is not 0, 1, 27 or 28.", {
       hint: "Give the 65-byte `signature` instead of v, r and s.",
     });
   }

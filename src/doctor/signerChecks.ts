@@ -56,7 +56,7 @@ export function checkTxNonce(client: ChainClient, signer: Address): Promise<Doct
     const waiting = pending - latest;
     if (waiting <= 0) return passed(name, `next is ${latest}, nothing waits`);
     const what = waiting === 1 ? "1 transaction waits" : `${waiting} transactions wait`;
-    const fix = `Check again in a minute; if txNonce ${latest} still waits, send it anew with a higher fee.`;
+    const fix = `Check again in a minute; if txNonce ${latest} still waits, send it again with a higher fee.`;
     return warned(name, `${what} from txNonce ${latest} on`, fix);
   });
 }

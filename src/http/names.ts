@@ -31,7 +31,7 @@ export function createHostCheck(listensOn: string, allowed: readonly string[] = 
     // Browsers always send Host, so this caller is no page.
     if (host === undefined) return undefined;
     const name = nameOf(host);
-    if (name === undefined) return "The header Host is no name of a machine.";
+    if (name === undefined) return "The header Host is not the name of a machine.";
     if (name === own || isThisMachine(name) || names.has(name)) return undefined;
     if (isBeyond && (isIP(name) !== 0 || !name.includes("."))) return undefined;
     if (isBeyond && PRIVATE_SUFFIXES.some((suffix) => name.endsWith(suffix))) return undefined;

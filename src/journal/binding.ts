@@ -26,8 +26,8 @@ export async function bindJournal(journal: Journal, client: ChainClient): Promis
 export async function requireSameChain(journal: Journal, client: ChainClient): Promise<void> {
   const { isSame, recorded, node } = await bindJournal(journal, client);
   if (isSame) return;
-  throw new JournalError("invalid", `The journal is of another chain with the id ${client.chain.id}.`, {
+  throw new JournalError("invalid", `The journal belongs to another chain with the id ${client.chain.id}.`, {
     details: `It knows a chain that begins with block ${recorded}; the node's begins with ${node}.`,
-    hint: "Give this chain a journal of its own, or connect to the other one.",
+    hint: "Use another journal for this chain, or connect to the other one.",
   });
 }

@@ -55,7 +55,7 @@ export function createKeeperMetrics(
   );
   const openCalls = gauge("keeper_open_calls", "Calls that are not decided");
   const lastRound = gauge("keeper_last_round_timestamp_seconds", "When the last round went through, in Unix time");
-  const balance = gauge("sender_balance_ether", "What a sending key has for gas", ["sender"]);
+  const balance = gauge("sender_balance_ether", "Ether of a sending key, for gas", ["sender"]);
   const journalUp = gauge("journal_up", "Whether the journal answers, and took the last write");
   const alerts = counter("keeper_alerts_total", "Alerts, each once a minute while it lasts", ["kind"]);
   const calls = counter("keeper_calls_total", "Claims, sweeps and refunds, by outcome", ["kind", "outcome"]);

@@ -68,7 +68,7 @@ export async function placeContracts(provider: DevelopmentProvider): Promise<Pla
     const present = await request("eth_getCode", [address, "latest"]);
     if (present === "0x" || present === deployedBytecode) continue;
     throw new LocalChainError(`The chain has other code at ${what} address, ${address}.`, {
-      hint: "A fork of Base or Base Sepolia has the genuine contracts. Place these on a chain that is no fork of it.",
+      hint: "A fork of Base or Base Sepolia has the genuine contracts. Place these on a chain that is not a fork of it.",
     });
   }
   const owner = await firstAccount(request);
@@ -110,7 +110,7 @@ async function requireDevelopmentChain(request: Request): Promise<void> {
   try {
     await request("hardhat_impersonateAccount", [FAUCET]);
   } catch (cause) {
-    throw new LocalChainError("The chain is no development chain: it does not take hardhat_impersonateAccount.", {
+    throw new LocalChainError("The chain is not a development chain: it does not take hardhat_impersonateAccount.", {
       details: cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause),
       hint: "Give the provider of Hardhat's simulated network, or of a connection to hardhat node or anvil.",
       cause,

@@ -31,7 +31,7 @@ function decodeArguments(data: Hex): readonly [Address, Hex, bigint, Hex] {
   try {
     return decodeFunctionData({ abi: settlementRouterArtifact.abi, data }).args;
   } catch (cause) {
-    throw new RouterDecodingError("The calldata is no call of SettlementRouter.settle.", { cause });
+    throw new RouterDecodingError("The calldata is not a call of SettlementRouter.settle.", { cause });
   }
 }
 

@@ -47,7 +47,7 @@ export function encodeBatch(items: readonly RouterItem[]): Hex {
   const encoded: Hex[] = [];
   for (const [index, item] of items.entries()) {
     const to = item.authorization.to.toLowerCase();
-    if (!isAddress(to)) throw new RouterEncodingError(`Item ${index} has the payee ${to}, which is no address.`);
+    if (!isAddress(to)) throw new RouterEncodingError(`Item ${index} has the payee ${to}, which is not an address.`);
     const payee = payees.get(to) ?? payees.size;
     payees.set(to, payee);
     encoded.push(item.form === "compact" ? encodeCompact(item, index, payee) : encodeWide(item, index, payee));

@@ -70,10 +70,10 @@ describe("the checks of demo --channels", () => {
   });
 
   const SERVED = "every call was served";
-  const VOUCHERS = "every answer was paid by a voucher of its own";
+  const VOUCHERS = "every answer was paid by its own voucher";
   const CHARGED = "the server charged every channel for what its buyer got, and keeps a voucher for exactly that";
   const DEPOSITS = "every buyer's balance fell by its deposits, to the unit";
-  const MONEY = "deposits less what is refundable are claimed, swept and the payee's, to the unit";
+  const MONEY = "deposits minus what is refundable were claimed, swept and paid to the payee, to the unit";
   const CONTRACT = "the contract holds what is refundable, and nothing else";
   const KEPT = "the facilitator and the keeper kept nothing";
   const JOURNAL = "the server's journal has nothing left to claim";

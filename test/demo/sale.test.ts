@@ -47,8 +47,8 @@ describe("checkSale", () => {
   });
 
   const SERVED = "every request was served";
-  const PROVED = "every answer was paid by an authorization of its own, in the transaction that its receipt names";
-  const BUYERS = "every buyer paid for what it got, to the unit";
+  const PROVED = "every answer was paid by its own authorization, in the transaction that its receipt names";
+  const BUYERS = "every buyer paid for what they got, to the unit";
   const PAYEE = "the payee has all of it, to the unit";
   const KEPT = "the router and the facilitator kept nothing";
   const JOURNAL = "the facilitator's journal says the same";

@@ -177,7 +177,7 @@ describe("POST /accepts", () => {
       for (const [extra, why] of [
         [undefined, "name the key that signs the claims of this payee's channels"],
         [{ receiverAuthorizer: `0x${"0".repeat(40)}` }, "name the key that signs the claims"],
-        [{ receiverAuthorizer: HOLDER, withdrawDelay: 899 }, "is no whole number of seconds from 900 to 2592000"],
+        [{ receiverAuthorizer: HOLDER, withdrawDelay: 899 }, "is not a whole number of seconds from 900 to 2592000"],
       ] as const) {
         const answer = await accepts(channel(extra));
         expect(answer.body.accepts).to.deep.equal([]);

@@ -122,7 +122,7 @@ describe("channels", () => {
 
       // None of these has a key of any kind.
       const claim = await runCli(["channels", "claim", ids[0]!, ...common, "--json"]);
-      expect(claim.stderr).to.match(/the keeper that is process \d+ on \S+ has the key 0x\w+, and is asked/);
+      expect(claim.stderr).to.match(/asking the keeper, process \d+ on \S+, which has the key 0x\w+/);
       expect(claim.code, claim.stderr).to.equal(0);
       expect(JSON.parse(claim.stdout)).to.deep.include({ bad: [], withoutKey: [], failed: [] });
       expect(JSON.parse(claim.stdout).claimed).to.have.length(1);
@@ -151,7 +151,7 @@ describe("channels", () => {
       const own = { ...env, PRIVATE_KEY: lab.keyOf(16).privateKey };
       const claim = await runCli(["channels", "claim", ...common, "--json"], { env: own });
       expect(claim.code, claim.stderr).to.equal(0);
-      expect(claim.stderr).not.to.contain("is asked");
+      expect(claim.stderr).not.to.contain("asking the keeper");
       expect(JSON.parse(claim.stdout)).to.deep.include({ bad: [], withoutKey: [], failed: [] });
       for (const { channelId } of await shop.storage.list()) expect(await claimedOf(channelId)).to.equal(1_000n);
       // Stopped before it has seen its sweep mined, it would leave that to the next keeper to note.

@@ -73,7 +73,7 @@ describe("demo", () => {
     const [, results = ""] = /^Their results: (\S+)$/m.exec(stdout) ?? [];
     try {
       expect(code, stderr).to.equal(0);
-      expect(stdout).to.include("936 payments of $23.501801 in all settled in 3 transactions.");
+      expect(stdout).to.include("936 payments of $23.501801 in total settled in 3 transactions.");
       const reasons = [...stdout.matchAll(/^ +rejected: (\S+) +(\d+)/gm)].map(([, reason, count]) => [
         reason,
         Number(count),
@@ -133,10 +133,10 @@ describe("demo", () => {
   it("refuses what makes no sense together", async () => {
     const both = await runCli(["demo", "--job", "--buyers", "3"]);
     expect(both).to.deep.include({ code: 2, stdout: "" });
-    expect(both.stderr).to.include("--buyers says something about a sale, and --job is none.");
+    expect(both.stderr).to.include("--buyers is for a sale, not for --job.");
     const traced = await runCli(["demo", "--channels", "--trace"]);
     expect(traced).to.deep.include({ code: 2, stdout: "" });
-    expect(traced.stderr).to.include("--trace shows a payment of a sale without --channels.");
+    expect(traced.stderr).to.include("--trace is for a sale without --channels.");
     const free = await runCli(["demo", "--price", "0"]);
     expect(free).to.deep.include({ code: 2, stdout: "" });
   });

@@ -88,7 +88,7 @@ describe("tributary deploy", () => {
       const second = await deploy(["--deployment-dir", dir]);
       expect(second.code, second.stderr).to.equal(0);
       expect(second.stdout).to.contain("router deployed to");
-      expect(second.stderr).to.contain("it was moved to");
+      expect(second.stderr).to.contain("the journal was moved to");
       expect(await readdir(join(dir, "deployments"))).to.have.members(["chain-84532", "chain-84532-stale-1"]);
     });
   });

@@ -75,7 +75,7 @@ describe("earnings command", () => {
       const text = await runCli(args);
       expect(text.stdout)
         .to.match(/^day +payee +merchant +earned +on its way +unclaimed/)
-        .and.contain("days are those of UTC");
+        .and.contain("days in UTC");
       const none = await runCli([...args, "--until", "2020-01-01", "--merchant", "shop", "--json"]);
       expect(JSON.parse(none.stdout)).to.deep.include({ rows: [], otherwise: null });
     });
@@ -87,7 +87,7 @@ describe("earnings command", () => {
       const none = await runCli(["earnings", "--journal", file]);
       expect([none.code, none.stderr.includes("There is no journal")]).to.deep.equal([2, true]);
       const bad = await runCli(["earnings", "--since", "2026-13-01", "--journal", file]);
-      expect([bad.code, bad.stderr.includes("Write a day as 2026-11-30")]).to.deep.equal([2, true]);
+      expect([bad.code, bad.stderr.includes("Write a day such as 2026-11-30")]).to.deep.equal([2, true]);
     });
   });
 

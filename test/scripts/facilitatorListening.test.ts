@@ -18,7 +18,7 @@ describe("tributary facilitator, where it listens", () => {
       [
         [],
         { HOST: "0.0.0.0" },
-        "the facilitator listens on 0.0.0.0, which HOST in the environment says: other machines can reach it",
+        "the facilitator listens on 0.0.0.0, from HOST in the environment: other machines can reach it",
       ],
     ] as const;
     for (const [args, env, message] of cases) {

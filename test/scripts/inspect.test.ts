@@ -99,7 +99,7 @@ describe("inspect", () => {
   it("says so of a hash that the node does not know, with exit code 2", async () => {
     const { code, stderr } = await inspect(BATCH_ID);
     expect(code).to.equal(2);
-    expect(stderr).to.include(`The node knows no transaction ${BATCH_ID}.`);
+    expect(stderr).to.include(`The node does not know the transaction ${BATCH_ID}.`);
   });
 
   it("says so of a transaction that waits for its block, with exit code 4", async () => {

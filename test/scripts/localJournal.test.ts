@@ -78,7 +78,7 @@ describe("the default journal on a local chain", () => {
       const after = await start(folder, next);
       const aside = `.tributary/journal-${(await firstBlock(chain)).slice(2, 10)}.db`;
       expect(after.stderr()).to.include(
-        `notice: the local chain began anew; the journal of the one before is now ${aside}`,
+        `notice: the local chain began anew; the previous chain's journal is now ${aside}`,
       );
       await settleOne(after, next, 9_402);
       expect(await counts(folder)).to.equal(1);
@@ -142,7 +142,7 @@ describe("the default journal on a local chain", () => {
         } while ((await firstBlock(under)) === genesis);
         expect(await facilitator.ended).to.equal(1);
         expect(facilitator.stderr()).to.include(
-          "error: The local chain began anew: what was on its way is gone with the one before.\n" +
+          "error: The local chain began anew: payments that were on their way on the previous chain are gone.\n" +
             "hint: Start the facilitator again.",
         );
 
@@ -185,7 +185,7 @@ describe("the default journal on a local chain", () => {
       const { code, stderr } = await runCli(["facilitator"], { cwd: folder, env: { RPC_URL: next.rpcUrl, PORT: "0" } });
       expect(code).to.equal(2);
       expect(stderr).to.include(
-        "error: The local chain began anew, and another has the journal of the one before open.\nhint: Stop that first",
+        "error: The local chain began anew, and another still has the previous chain's journal open.\nhint: Stop that first",
       );
       expect(existsSync(join(folder, DEFAULT_JOURNAL_PATH))).to.equal(true);
     });
@@ -201,7 +201,9 @@ describe("the default journal on a local chain", () => {
         env: { RPC_URL: chain.rpcUrl, PORT: "0" },
       });
       expect(code).to.equal(2);
-      expect(stderr).to.include(`The journal ${DEFAULT_JOURNAL_PATH} is of another chain with the id ${CHAIN_ID}.`);
+      expect(stderr).to.include(
+        `The journal ${DEFAULT_JOURNAL_PATH} belongs to another chain with the id ${CHAIN_ID}.`,
+      );
       expect(stderr).to.include(`It knows a chain that begins with block ${real}`).and.include("DATABASE_URL");
       expect(existsSync(join(folder, DEFAULT_JOURNAL_PATH))).to.equal(true);
     });

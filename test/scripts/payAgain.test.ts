@@ -161,9 +161,7 @@ describe("tributary pay with an unclear outcome", () => {
       for (let run = 0; run < 2; run += 1) {
         const { code, stderr } = await pay(folder);
         expect(code).to.equal(3);
-        expect(stderr).to.include(
-          `It was paid in transaction ${hash}, and the server does not sell for it: not_today.`,
-        );
+        expect(stderr).to.include(`It was paid in transaction ${hash}, but the server did not sell: not_today.`);
       }
       expect(new Set(received).size).to.equal(1);
 
@@ -246,7 +244,7 @@ describe("tributary pay with an unclear outcome", () => {
       writeFileSync(recordsIn(folder)[0]!, "{");
       const { code, stderr } = await pay(folder);
       expect(code).to.equal(2);
-      expect(stderr).to.include("is no record of a payment that can be read; nothing was paid.");
+      expect(stderr).to.include("is not a readable record of a payment; nothing was paid.");
       expect(received).to.have.lengthOf(1);
     }));
 });

@@ -193,7 +193,7 @@ describe("tributary pay through a channel", () => {
       const env = { RPC_URL: lab.chain.rpcUrl, PRIVATE_KEY: key };
       const { code, stderr } = await runCli(["pay", gate.url], { cwd: folder, env });
       expect(code).to.equal(2);
-      expect(stderr).to.include("by the scheme exact; nothing was paid").and.include("--scheme batch-settlement");
+      expect(stderr).to.include("with the scheme exact; nothing was paid").and.include("--scheme batch-settlement");
       const deposit = await runCli(["pay", gate.url, "--deposit", "0.01"], { cwd: folder, env });
       expect(deposit.stderr).to.include("--deposit is for channels");
     }));
@@ -227,7 +227,7 @@ describe("tributary pay through a channel", () => {
       for (let run = 0; run < 2; run += 1) {
         const { code, stderr } = await pay();
         expect(code).to.equal(3);
-        expect(stderr).to.include("It was paid, and the server does not sell for it");
+        expect(stderr).to.include("It was paid, but the server did not sell");
       }
       expect([await spent(), await charged()]).to.deep.equal([DEPOSIT, 3n * PRICE]);
       ok(await pay("--again"));
@@ -244,7 +244,7 @@ describe("tributary pay through a channel", () => {
       await payAndDie("answer");
       const { code, stderr } = await pay();
       expect(code).to.equal(3);
-      expect(stderr).to.include("It was paid, and the server does not sell for it");
+      expect(stderr).to.include("It was paid, but the server did not sell");
       const again = await pay("--again");
       ok(again);
       expect(again.stderr).to.include("0.008 USDC left");
@@ -288,7 +288,7 @@ describe("tributary pay through a channel", () => {
       expect(await charged()).to.equal(2n * PRICE);
       const late = await pay();
       ok(late);
-      expect(late.stderr).to.include("the payment before was not charged");
+      expect(late.stderr).to.include("the earlier payment was not charged");
       expect(await charged()).to.equal(3n * PRICE);
 
       // Charged: the next one is signed beyond it, and the first is known to be paid.
@@ -374,7 +374,7 @@ describe("tributary pay through a channel", () => {
       writeFileSync(path, "{");
       const { code, stderr } = await pay();
       expect(code).to.equal(2);
-      expect(stderr).to.include("is no account of a channel that can be read; nothing was paid.");
+      expect(stderr).to.include("is not a readable account of a channel; nothing was paid.");
       expect(await charged()).to.equal(PRICE);
     }));
 

@@ -84,7 +84,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
       };
       const { code, stderr } = await pay(folder);
       expect(code, stderr).to.equal(3);
-      expect(stderr).to.include("It was paid, and the server does not sell for it");
+      expect(stderr).to.include("It was paid, but the server did not sell");
       expect(ceilings().slice(2)).to.deep.equal([2_000n, 1_500n]);
       till = sell;
       expect((await pay(folder)).code).to.equal(3);
@@ -145,7 +145,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
       till = (response, one) => claim(one.payment.ceiling, () => one)(response, one);
       const paid = await pay(folder);
       expect(paid.code, paid.stderr).to.equal(3);
-      expect(paid.stderr).to.include("It was paid, and the server does not sell for it");
+      expect(paid.stderr).to.include("It was paid, but the server did not sell");
       till = sell;
       const { code, stderr } = await pay(folder, "--again");
       expect(code, stderr).to.equal(0);
@@ -153,8 +153,8 @@ describe("tributary pay and a seller that lies about its channel", () => {
     }));
 
   for (const [scheme, why] of [
-    ["exact", "What the server asks makes no payment that can be kept; nothing was paid."],
-    ["batch-settlement", "What the server asks cannot be signed; nothing was paid."],
+    ["exact", "The payment that the server asks for cannot be kept; nothing was paid."],
+    ["batch-settlement", "What the server asks for cannot be signed; nothing was paid."],
   ] as const) {
     it(`says where it cannot pay what an offer asks, by the scheme ${scheme}`, () =>
       withFolder(async (folder) => {

@@ -49,7 +49,7 @@ describe("tributary pay and a server that talks nonsense", () => {
   const pay = (cwd: string) => runCli(["pay", url], { cwd, env: { PRIVATE_KEY: KEY, RPC_URL: "http://127.0.0.1:9" } });
 
   const notX402 = "asks for a payment in a way that is not x402";
-  const noneOfOurs = "takes no payment that can be made here by the scheme exact; nothing was paid.";
+  const noneOfOurs = "accepts no payment that can be made here with the scheme exact; nothing was paid.";
   for (const [what, input, code, words] of [
     ["nothing", null, 1, notX402],
     ["no offers", asking(undefined), 1, notX402],

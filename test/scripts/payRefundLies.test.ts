@@ -108,7 +108,7 @@ describe("tributary pay --refund and a seller that lies", () => {
         const { code, stdout, stderr } = await pay(folder, "--refund");
         expect(code, stderr).to.equal(4);
         expect(stdout).to.equal("");
-        expect(stderr).to.include("The seller says that it refunded the channel, and the chain does not show it.");
+        expect(stderr).to.include("The seller says that it refunded the channel, but the chain does not show it.");
         expect(stderr).not.to.include("\u001b");
       }));
   }

@@ -92,7 +92,7 @@ describe("a fresh chain 84532 without the router", () => {
       const { code, stdout, stderr } = await smoke([], { PRIVATE_KEY: privateKey });
       expect(code).to.equal(5);
       expect(stdout).to.equal("");
-      expect(stderr).to.contain("error: The doctor found what stops payments (1); nothing was sent.");
+      expect(stderr).to.contain("error: The doctor found problems that stop payments (1); nothing was sent.");
       expect(await chain.request("eth_getCode", [ROUTER_ADDRESS, "latest"])).to.equal("0x");
     });
 
@@ -179,7 +179,7 @@ describe("a fresh chain 84532 without the router", () => {
           const { code } = await runCli(["smoke", "--report", "trial.json"], { cwd, env });
           expect(code).to.equal(5);
           const { error, checks, settlement } = await readReport(cwd);
-          expect(error.message).to.equal("The doctor found what stops payments (1); nothing was sent.");
+          expect(error.message).to.equal("The doctor found problems that stop payments (1); nothing was sent.");
           expect(checks.find(({ name }: { name: string }) => name === "signer")).to.include({ status: "fail" });
           expect(settlement).to.equal(undefined);
         });

@@ -168,7 +168,7 @@ describe("status and inspect of a stuck payment", () => {
         expect(code, stderr).to.equal(4);
         expect(stderr).to.include(`The transaction ${first} is not mined yet.`);
         expect(stderr).to.match(/It offers 3\.5 gwei per gas; the newest block asks for [0-9.]+\./);
-        expect(stdout).to.include("signed for it, by the journal\n").and.include(`1. ${first}`);
+        expect(stdout).to.include("signed for it, according to the journal\n").and.include(`1. ${first}`);
       }
       await replace();
       const { code, stdout, stderr } = await inspect(second);
@@ -189,7 +189,7 @@ describe("status and inspect of a stuck payment", () => {
         expect(stdout)
           .to.include("1 settled, 0 failed")
           .and.match(new RegExp(`^transaction +${second}`));
-        expect(stdout).to.include("signed for it, by the journal").and.include(`1. ${first}`);
+        expect(stdout).to.include("signed for it, according to the journal").and.include(`1. ${first}`);
       }
       const { blockNumber, blockHash, gasUsed, effectiveGasPrice } = receipt;
       const feeWei = gasUsed * effectiveGasPrice;

@@ -114,7 +114,7 @@ describe("commands on a terminal", () => {
 
   it("colour what an error says is wrong on stderr's own account", async () => {
     const { stderr } = await runCli(["status", "--journal", "/nowhere/journal.db"], { columns: 80 });
-    expect(stderr).to.include("\u001b[31merror:\u001b[39m There is no journal /nowhere/journal.db.\n");
+    expect(stderr).to.include("\u001b[31merror:\u001b[39m There is no journal at /nowhere/journal.db.\n");
     expectToFit(stderr, 80);
   });
 

@@ -11,12 +11,12 @@ import { type KeeperCommandOptions, withKeeperOptions } from "./open.ts";
 import { channelId, channelIds } from "./text.ts";
 
 const BESIDE =
-  "Where a keeper runs on the journal, that one does it, with its keys; with another purse this command does it itself.";
+  "If a keeper runs on the journal, it does this with its keys; with another purse, this command does it itself.";
 
 /** `channels claim`: claims now, whatever it costs. */
 export function claimCommand(): Command {
   return withKeeperOptions(new Command("claim"))
-    .description(`Claim channels now, all of them if none is named, in as few transactions as they fit into. ${BESIDE}`)
+    .description(`Claim channels now (all of them if none is named) in as few transactions as possible. ${BESIDE}`)
     .argument("[ids...]", "channels' ids", channelIds)
     .addHelpText("after", examples("channels claim", "channels claim --authorizer authorizer.json"))
     .action(runClaim);
@@ -43,7 +43,7 @@ async function runClaim(ids: readonly Hex[], options: KeeperCommandOptions): Pro
 export function sweepCommand(): Command {
   return withKeeperOptions(new Command("sweep"))
     .description(
-      `Send receivers what was claimed for them, all of them if none is named. It needs no key of theirs. ${BESIDE}`,
+      `Send receivers what was claimed for them (all receivers if none is named). Their keys are not needed. ${BESIDE}`,
     )
     .option("--receiver <address>", "this receiver; may be repeated", addresses)
     .addHelpText("after", examples("channels sweep"))
@@ -68,7 +68,7 @@ export function refundCommand(): Command {
   return withKeeperOptions(new Command("refund"))
     .description(`Claim a channel and give the payer back the rest of it, in one transaction. ${BESIDE}`)
     .argument("<id>", "the channel's id", channelId)
-    .option("--amount <usdc>", "as much of it", usdcAmount)
+    .option("--amount <usdc>", "how much to give back (default: all of the rest)", usdcAmount)
     .addHelpText("after", examples(`channels refund 0x${"12".repeat(32)} --authorizer authorizer.json`))
     .action(runRefund);
 }

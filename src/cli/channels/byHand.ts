@@ -34,9 +34,7 @@ export async function carryOut<Task extends KeeperTask>(
     });
     if (keeper !== undefined) {
       const { pid, host } = keeper.place;
-      notice(
-        `notice: the keeper that is process ${pid} on ${host} has the key ${keeper.senders.join(", ")}, and is asked`,
-      );
+      notice(`notice: asking the keeper, process ${pid} on ${host}, which has the key ${keeper.senders.join(", ")}`);
       const answer = await asked(journal, client.chain.id, task);
       if (answer !== undefined) return reportIn(answer, task);
       notice("notice: it does not answer, so this command does it itself");
@@ -62,7 +60,7 @@ async function asked(journal: Journal, chainId: number, task: KeeperTask): Promi
   try {
     const answer = await asUsage(askKeeper({ journal, chainId, clock: systemClock, signal: stop.signal }, task));
     if (answer === undefined && stop.signal.aborted) {
-      throw new CommandError("Told to stop, and the keeper was asked for nothing.", EXIT.unknown);
+      throw new CommandError("Stopped before the keeper took the request; nothing was done.", EXIT.unknown);
     }
     return answer;
   } finally {
@@ -82,8 +80,8 @@ function perform(keeper: ChannelKeeper, task: KeeperTask): Promise<KeeperReport>
 function reportIn<Task extends KeeperTask>(answer: KeeperAnswer, task: Task): Report<Task["kind"]> {
   if (answer.kind === task.kind && "report" in answer) return answer.report as Report<Task["kind"]>;
   if (answer.kind === "unanswered") {
-    throw new CommandError("The keeper took the request and has not said what became of it.", EXIT.unknown, {
-      hint: "Look at tributary channels list, and ask again: what is claimed is not claimed twice.",
+    throw new CommandError("The keeper took the request but did not report the outcome.", EXIT.unknown, {
+      hint: "Check tributary channels list, then run the command again: nothing is claimed twice.",
     });
   }
   if (answer.kind !== "error") throw new Error(`a ${answer.kind} was answered to a ${task.kind}`);

@@ -36,21 +36,26 @@ export function keepCommand(): Command {
   return withKeeperOptions(new Command("keep"))
     .description(
       "Follow the channels of the journal on the chain, claim before a payer can withdraw what is earned, and claim and sweep " +
-        "when it pays, until Ctrl-C. It may be killed at any point: the next one goes on where it was.",
+        "when it pays, until Ctrl-C. It may be killed at any point: the next run continues where it was.",
     )
     .addOption(
-      new Option("--max-cost <percent>", "claim and sweep as soon as it costs no more of what it brings")
+      new Option("--max-cost <percent>", "claim and sweep as soon as it costs at most this part of what it brings")
         .argParser(percent)
         .default(DEFAULT_KEEPER_POLICY.maxCostPermille, "1"),
     )
     .option(
       "--max-age <hours>",
-      "claim what was earned so long ago, if that pays",
+      "claim what was earned this long ago, if that pays",
       integer(0, 8_760),
       maxAgeMs / HOUR_MS,
     )
-    .option("--max-sweep-age <hours>", "the same from claim to sweep", integer(0, 8_760), maxSweepAgeMs / HOUR_MS)
-    .option("--max-channels <count>", "claim when so many channels have something to claim", integer(1), maxChannels)
+    .option(
+      "--max-sweep-age <hours>",
+      "sweep what was claimed this long ago, if that pays",
+      integer(0, 8_760),
+      maxSweepAgeMs / HOUR_MS,
+    )
+    .option("--max-channels <count>", "claim when this many channels have something to claim", integer(1), maxChannels)
     .option("--max-debt <usdc>", "claim a payer's channels when they owe more than this", usdcAmount)
     .addOption(
       new Option("--eth-usd <usd>", "price of one ether in US dollars")
@@ -59,15 +64,15 @@ export function keepCommand(): Command {
     )
     .option(
       "--gas-floor <gas>",
-      "gas that a claim under a withdrawal may take however little it brings",
+      "gas that a claim during a withdrawal may always take, however little it brings",
       integer(0, 16_777_216),
       Number(DEFAULT_KEEPER_POLICY.gasFloor),
     )
-    .option("--every <seconds>", "how often the channels are looked at", integer(1, 300), roundMs / 1000)
-    .option("--status <seconds>", "how often a line says how things are; 0 for never", integer(0, 86_400), 60)
+    .option("--every <seconds>", "time between two looks at the channels", integer(1, 300), roundMs / 1000)
+    .option("--status <seconds>", "time between two lines of status; 0 for none", integer(0, 86_400), 60)
     .option(
       "--from-block <number>",
-      "where to begin reading claims and sweeps, once in a journal (default: where its last keeper stopped, or the newest)",
+      "first block to read claims and sweeps from, once per journal (default: where its last keeper stopped, or the newest)",
       integer(0),
     )
     .option(
@@ -78,7 +83,7 @@ export function keepCommand(): Command {
     .option("--metrics-host <address>", "address to serve it on", "127.0.0.1")
     .option(
       "--metrics-allowed-host <name>",
-      "name that a request for it may have in Host beside localhost and --metrics-host, or * for any; may be repeated",
+      "name that a request for it may have in Host besides localhost and --metrics-host, or * for any; may be repeated",
       names,
     )
     .addHelpText(

@@ -44,7 +44,7 @@ export function withKeeperOptions(command: Command): Command {
   return command
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
-    .option("--network <name>", "refuses a node on any other network", network)
+    .option("--network <name>", "refuse a node on any other network", network)
     .addOption(journalOption())
     .addOption(keystoreOption())
     .addOption(
@@ -54,9 +54,9 @@ export function withKeeperOptions(command: Command): Command {
       ).argParser((text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text]),
     )
     .option("--max-fee <gwei>", "the most to offer per gas, replacements included (default: by network)", gwei)
-    .option("--max-tip <gwei>", "the most of that for whoever makes the block (default: by network)", gwei)
+    .option("--max-tip <gwei>", "the most of that as a tip for the maker of the block (default: by network)", gwei)
     .addOption(
-      new Option("--lease <seconds>", "how long the right to send from the key outlives a process that was killed")
+      new Option("--lease <seconds>", "how long a killed process keeps the right to send from the key")
         .argParser(integer(5, 3_600))
         .default(15)
         .hideHelp(),

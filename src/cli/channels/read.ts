@@ -28,9 +28,9 @@ function withReadOptions(command: Command): Command {
 /** `channels list`: every channel of the journal. */
 export function listCommand(): Command {
   return withReadOptions(new Command("list"))
-    .description("List the channels of the journal: what is charged, claimed and unclaimed, and what is up with them.")
-    .option("--receiver <address>", "of this receiver only", address)
-    .option("--unclaimed", "those with something to claim only")
+    .description("List the channels of the journal: what is charged, claimed and unclaimed, and their state.")
+    .option("--receiver <address>", "only channels of this receiver", address)
+    .option("--unclaimed", "only channels with something to claim")
     .addHelpText("after", examples("channels list", "channels list --unclaimed --json"))
     .action(runList);
 }
@@ -96,7 +96,7 @@ function table(rows: readonly ChannelRow[], nowMs: number): string {
 /** `channels show`: one channel. */
 export function showCommand(): Command {
   return withReadOptions(new Command("show"))
-    .description("Show a channel: its terms, its newest voucher, and what the chain said of it.")
+    .description("Show a channel: its terms, its newest voucher, and what the chain says about it.")
     .argument("<id>", "the channel's id", channelId)
     .addHelpText("after", examples(`channels show 0x${"12".repeat(32)}`))
     .action(runShow);
@@ -127,11 +127,11 @@ async function rowOf(journal: Journal, id: Hex): Promise<ChannelRow> {
 export function exportCommand(): Command {
   return withReadOptions(new Command("export"))
     .description(
-      "Write the newest voucher of each channel that has something to claim, one row of a claim to a line, as the contract and " +
-        "the official packages take it. Whoever has the receiver authorizer's key can claim from this file alone.",
+      "Write the newest voucher of each channel that has something to claim, one row of a claim per line, as the contract and " +
+        "the official packages accept it. Whoever has the receiver authorizer's key can claim from this file alone.",
     )
-    .option("--all", "channels with nothing to claim too")
-    .option("--out <file>", "where it goes (default: stdout)")
+    .option("--all", "include channels with nothing to claim")
+    .option("--out <file>", "file to write (default: stdout)")
     .option("--force", "replace the file")
     .addHelpText("after", examples("channels export --out vouchers.jsonl"))
     .action(runExport);

@@ -24,10 +24,10 @@ export type PolicyOptions = {
 /** Adds the options of {@link policyOf} to a command. */
 export function withPolicyOptions(command: Command): Command {
   return command
-    .option("--router <address>", "another router than the one at its usual address", address)
+    .option("--router <address>", "router to use instead of the one at the usual address", address)
     .option("--max-gas <gas>", "the most gas for one transaction", integer(100_000, 16_777_216))
     .option("--max-fee <gwei>", `the most to offer per gas, replacements included${USUAL}`, gwei)
-    .option("--max-tip <gwei>", `the most of that for whoever makes the block${USUAL}`, gwei)
+    .option("--max-tip <gwei>", `the most of that as a tip for the maker of the block${USUAL}`, gwei)
     .option("--min-value <units>", "leave out payments below this many atomic units", integer(0))
     .option("--max-in-flight <count>", "transactions of the key that may wait for a block at once", integer(1, 64))
     .option(
@@ -36,10 +36,10 @@ export function withPolicyOptions(command: Command): Command {
       integer(1, 1_000),
     )
     .option("--payer-cap <usdc>", "the most that one payer may have unsettled", usdcAmount)
-    .option("--min-balance <ether>", "pause and say so while the sender has less", ether)
-    .option("--retry-refused", "try what the token refuses for a reason that may pass until its deadline")
+    .option("--min-balance <ether>", "pause, with a notice, while the sender has less", ether)
+    .option("--retry-refused", "keep trying payments that the token refuses for a reason that may pass")
     .addOption(
-      new Option("--lease <seconds>", "how long the right to send from the key outlives a process that was killed")
+      new Option("--lease <seconds>", "how long a killed process keeps the right to send from the key")
         .argParser(integer(5, 3_600))
         .hideHelp(),
     );

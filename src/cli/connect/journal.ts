@@ -25,7 +25,7 @@ export function journalOption(): Option {
 export async function openExistingJournal({ journal }: JournalOption): Promise<Journal> {
   const path = journal ?? DEFAULT_JOURNAL_PATH;
   if (isFile(path) && !existsSync(path)) {
-    throw new UsageError(`There is no journal ${path}.`, {
+    throw new UsageError(`There is no journal at ${path}.`, {
       hint: "Name it with --journal (or DATABASE_URL), or run tributary settle first, which makes one.",
     });
   }
@@ -84,7 +84,7 @@ export async function openEngineJournal(
     // belongs to the new chain, and is in use.
     if (before === defaultFile()) {
       const aside = putAside(bound);
-      notice(`notice: the local chain began anew; the journal of the one before is now ${aside}`);
+      notice(`notice: the local chain began anew; the previous chain's journal is now ${aside}`);
     }
     return await openEngineJournal({ journal: address, rpcUrl }, client);
   } catch (error) {
@@ -102,10 +102,13 @@ function localCursor(client: ChainClient): string {
 }
 
 function otherChain(address: string | undefined, client: ChainClient, bound: Binding): UsageError {
-  return new UsageError(`The journal ${withoutPassword(address)} is of another chain with the id ${client.chain.id}.`, {
-    details: `It knows a chain that begins with block ${bound.recorded}; the node's begins with ${bound.node}.`,
-    hint: "Name another journal for this chain in DATABASE_URL, or point --rpc-url at the other chain.",
-  });
+  return new UsageError(
+    `The journal ${withoutPassword(address)} belongs to another chain with the id ${client.chain.id}.`,
+    {
+      details: `It knows a chain that begins with block ${bound.recorded}; the node's begins with ${bound.node}.`,
+      hint: "Name another journal for this chain in DATABASE_URL, or point --rpc-url at the other chain.",
+    },
+  );
 }
 
 /** Moving a file that somebody has open would lose what SQLite writes to it. */
@@ -113,11 +116,14 @@ async function requireUnused(journal: Journal): Promise<void> {
   const leases = (await journal.senders()).flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
   const lease = leases.find(({ silentForMs, ttlMs }) => silentForMs < ttlMs);
   if (lease === undefined) return;
-  throw new UsageError(`The local chain began anew, and ${nameOf(lease)} has the journal of the one before open.`, {
-    hint:
-      "Stop that first, or name another journal in DATABASE_URL. " +
-      `A process that was killed counts as stopped ${Math.ceil(lease.ttlMs / 1000)} s later.`,
-  });
+  throw new UsageError(
+    `The local chain began anew, and ${nameOf(lease)} still has the previous chain's journal open.`,
+    {
+      hint:
+        "Stop that first, or name another journal in DATABASE_URL. " +
+        `A process that was killed counts as stopped ${Math.ceil(lease.ttlMs / 1000)} s later.`,
+    },
+  );
 }
 
 /** Identifies the file at the default journal's path; undefined if there is none. */

@@ -31,7 +31,7 @@ export function addListeningOptions(command: Command): Command {
     .addOption(
       new Option(
         "--allowed-host <name>",
-        "name that requests may have in Host beside localhost and --host (others: 421), or * for any; may be repeated",
+        "name that requests may have in Host besides localhost and --host (others: 421), or * for any; may be repeated",
       )
         .env("ALLOWED_HOSTS")
         .argParser(names),
@@ -47,7 +47,7 @@ export function addListeningOptions(command: Command): Command {
     .addOption(
       new Option(
         "--trust-proxy <address>",
-        "reverse proxy, as an IP address or network, whose X-Forwarded-For says who asks; may be repeated",
+        "reverse proxy, as an IP address or network, whose X-Forwarded-For names the caller; may be repeated",
       )
         .env("TRUST_PROXY")
         .argParser(ranges),
@@ -55,7 +55,7 @@ export function addListeningOptions(command: Command): Command {
     .addOption(
       new Option(
         "--public-url <url>",
-        "what others reach it by; receipts then say the whole URL of a payment's status, not only its path",
+        "URL that others reach it by; then receipts give the full URL of a payment's status, not only its path",
       ).env("PUBLIC_URL"),
     )
     .addOption(
@@ -88,7 +88,7 @@ export function servingOf({ host, port, allowedHost, maxConnections }: Listening
  */
 export function exposureOf(what: string, host: string, variable?: string): string | undefined {
   if (isThisMachine(host)) return undefined;
-  const origin = variable === undefined ? "" : `, which ${variable} in the environment says`;
+  const origin = variable === undefined ? "" : `, from ${variable} in the environment`;
   return `${what} on ${host}${origin}: other machines can reach it`;
 }
 

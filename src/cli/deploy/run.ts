@@ -89,7 +89,7 @@ export async function deployTo(
     if (ignitionFolder !== undefined) notice(`journal: ${join(ignitionFolder, "deployments", `chain-${chainId}`)}`);
     if (deployment.status === "deployed" && deployment.staleJournal !== undefined) {
       notice(
-        `notice: the journal told of a router that this chain does not have; it was moved to ${deployment.staleJournal}`,
+        `notice: the journal names a router that this chain does not have; the journal was moved to ${deployment.staleJournal}`,
       );
     }
     return deployment;

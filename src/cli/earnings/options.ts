@@ -20,7 +20,7 @@ export type Options = {
 
 export function day(text: string): string {
   if (/^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text))) return text;
-  throw new InvalidArgumentError("Write a day as 2026-11-30; days are those of UTC.");
+  throw new InvalidArgumentError("Write a day such as 2026-11-30, in UTC.");
 }
 
 export function merchantIds(text: string, earlier: readonly string[] | undefined): readonly string[] {

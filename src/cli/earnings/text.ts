@@ -72,12 +72,12 @@ function* describe(
     width,
   );
   yield "";
-  yield `amounts of ${token}; days are those of UTC`;
+  yield `amounts of ${token}; days in UTC`;
   if (otherwise !== undefined && otherwise.gas !== 0n) {
-    yield `${otherwise.gas} gas and ${formatEtherBriefly(otherwise.feeWei, "up")} ETH beside that: for what did not settle, and for other tokens`;
+    yield `${otherwise.gas} gas and ${formatEtherBriefly(otherwise.feeWei, "up")} ETH besides: for what did not settle, and for other tokens`;
   }
   if (difference > 0n) {
-    yield `${formatAmount(difference, 6)} of what was earned was claimed in blocks that no keeper has read: channels keep reads on, and earlier ones with --from-block`;
+    yield `${formatAmount(difference, 6)} of what was earned was claimed in blocks that no keeper has read: tributary channels keep reads new ones, and earlier ones with --from-block`;
   } else if (difference < 0n) {
     yield `${formatAmount(-difference, 6)} of what was paid out came through channels that this journal does not know`;
   }

@@ -19,7 +19,7 @@ export function assetsOf(
   const usdc = networkOf(client.chain.id)?.usdc.address;
   const listed = asset ?? (usdc === undefined ? [] : [{ address: usdc, minimum: undefined }]);
   if (listed.length > 0) return listed.map((one) => ({ address: one.address, minimum: one.minimum ?? minAmount }));
-  throw new UsageError(`Chain ${client.chain.id} is none of the known networks, so there is no token to settle.`, {
+  throw new UsageError(`Chain ${client.chain.id} is not a known network, so there is no token to settle.`, {
     hint: "Name the token with --asset ADDRESS.",
   });
 }

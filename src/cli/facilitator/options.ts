@@ -59,7 +59,7 @@ export function addFacilitatorOptions(command: Command): Command {
     .addOption(rpcUrlOption())
     .addOption(rpcTimeoutOption())
     .addOption(
-      new Option("--network <name>", "network to serve; refuses a node on any other").env("NETWORK").argParser(network),
+      new Option("--network <name>", "network to serve; refuse a node on any other").env("NETWORK").argParser(network),
     )
     .addOption(keystoreOption())
     .addOption(
@@ -105,7 +105,7 @@ export function addFacilitatorOptions(command: Command): Command {
     .addOption(
       new Option(
         "--admit-within <seconds>",
-        "refuse at once (503) what is not expected to be answered within this time",
+        "refuse at once (503) a request that is not expected to be answered in this time",
       )
         .env("ADMIT_WITHIN")
         .argParser(integer(1, 85))
@@ -127,7 +127,7 @@ export function addFacilitatorOptions(command: Command): Command {
         .default(0n),
     )
     .addOption(
-      new Option("--gas-floor <gas>", "gas that a call about channels may take however little it moves")
+      new Option("--gas-floor <gas>", "gas that a call about channels may always take, however little it moves")
         .env("GAS_FLOOR")
         .argParser(integer(0, 16_777_216))
         .default(Number(DEFAULT_FACILITATOR_POLICY.gasFloor)),
@@ -138,7 +138,7 @@ export function addFacilitatorOptions(command: Command): Command {
         .argParser(gwei),
     )
     .addOption(
-      new Option("--max-tip <gwei>", "the most of that for whoever makes the block (default: by network)")
+      new Option("--max-tip <gwei>", "the most of that as a tip for the maker of the block (default: by network)")
         .env("MAX_TIP")
         .argParser(gwei),
     )
@@ -149,20 +149,20 @@ export function addFacilitatorOptions(command: Command): Command {
         .argParser(integer(5, 600))
         .default(30),
     )
-    .option("--strict", "a payment that somebody else submitted counts as used, for payees shared between facilitators")
+    .option("--strict", "count a payment that somebody else submitted as used, for payees shared between facilitators")
     .addOption(
       new Option("--grace <seconds>", "how long a stop waits for payments").argParser(seconds(600)).default(15),
     )
     .addOption(
       new Option(
         "--max-head-age <seconds>",
-        "how old the newest block may be while /ready says so; 0 for any age (default: 15, or 8 blocks' time)",
+        "how old the newest block may be for /ready to succeed; 0 for any age (default: 15, or 8 blocks' time)",
       )
         .env("MAX_HEAD_AGE")
         .argParser(integer(0, 86_400)),
     )
     .addOption(
-      new Option("--log-level <level>", "what goes to stderr, as lines of JSON")
+      new Option("--log-level <level>", "how much to log to stderr, as lines of JSON")
         .env("LOG_LEVEL")
         .choices(["debug", "info", "warn", "error", "silent"])
         .default("info"),

@@ -74,13 +74,13 @@ export async function runFacilitator(options: Options, command: Command): Promis
     ...(isDevelopment ? [untilBegunAnew(journal, client, stop.signal).then(() => true)] : []),
   ]);
   if (!hasEnded && options.json !== true) {
-    notice("stopping: no new payments, waiting for those that are on their way");
+    notice("stopping: no new payments, waiting for those on their way");
   }
   await served.close({ graceMs: hasEnded ? 0 : options.grace * 1000 });
   await journal.close();
   if (hasEnded) {
     throw new CommandError(
-      "The local chain began anew: what was on its way is gone with the one before.",
+      "The local chain began anew: payments that were on their way on the previous chain are gone.",
       EXIT.failure,
       {
         hint: "Start the facilitator again.",
@@ -157,7 +157,7 @@ async function merchantsOf({ merchants: path, merchantsOnly }: Options): Promise
   const keys = currentRun().env.MERCHANT_KEYS ?? "";
   const merchants = asUsage(() => withoutTwins([...listed, ...(keys === "" ? [] : parseMerchantKeys(keys))]));
   if (merchants.length > 0 || merchantsOnly !== true) return merchants;
-  throw new UsageError("Only merchants are to be served, and there are none.", {
+  throw new UsageError("Only merchants may be served, but there are none.", {
     hint: "Name them with --merchants FILE or in MERCHANT_KEYS.",
   });
 }

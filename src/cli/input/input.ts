@@ -56,12 +56,12 @@ export async function readPayments(
   if (refused.length > SHOWN) notice(`… and ${refused.length - SHOWN} more lines like these`);
   if (options.strict === true && refused.length > 0) {
     throw new UsageError(`${refused.length} lines of ${file} hold no payment to settle; nothing was sent.`, {
-      hint: "Mend or remove them, or leave --strict out to settle the others.",
+      hint: "Fix or remove them, or leave out --strict to settle the others.",
     });
   }
   if (payments.length === 0) {
     throw new UsageError(`${file} holds no payment to settle.`, {
-      hint: "Write one authorization, x402 payload or x402 header to a line; tributary sign makes such a file.",
+      hint: "Write one authorization, x402 payload or x402 header per line; tributary sign makes such a file.",
     });
   }
   return { payments, refused };

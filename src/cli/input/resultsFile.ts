@@ -42,7 +42,7 @@ export function reserveResults(path: string, lines: number): ResultsFile {
     if (cause instanceof ForeignFileError) throw unsafe(cause);
     throw new UsageError(`The results cannot be written to ${path}; nothing was sent.`, {
       details: codeOf(cause),
-      hint: "Free some disk space, mend the folder's permissions, or name another place with --out.",
+      hint: "Free some disk space, fix the folder's permissions, or name another place with --out.",
       cause,
     });
   }
@@ -60,7 +60,7 @@ export function reserveResults(path: string, lines: number): ResultsFile {
       } catch (cause) {
         throw new CommandError(`The results could not be written to ${path}.`, EXIT.unknown, {
           details: codeOf(cause),
-          hint: "Mend that and run the command again: it settles nothing twice and writes them then.",
+          hint: "Fix that and run the command again: it settles nothing twice, and then writes them.",
           cause,
         });
       }

@@ -14,11 +14,15 @@ export function explain(
   switch (inspection.status) {
     case "unknown":
       if (attempts.some(({ fate }) => fate === "waiting")) {
-        return new CommandError(`The node knows no transaction ${hash}, which waits in the journal.`, EXIT.unknown, {
-          hint: "A running engine hands it out again by itself; where none runs, start it, or tributary settle on this journal.",
-        });
+        return new CommandError(
+          `The node does not know the transaction ${hash}, which waits in the journal.`,
+          EXIT.unknown,
+          {
+            hint: "A running engine hands it out again. If none runs, start one, or run tributary settle on this journal.",
+          },
+        );
       }
-      return new UsageError(`The node knows no transaction ${hash}.`, {
+      return new UsageError(`The node does not know the transaction ${hash}.`, {
         hint: `It is on ${chain}: check the hash, and that --rpc-url is a node of the transaction's chain.`,
       });
     case "pending": {
@@ -28,7 +32,7 @@ export function explain(
         details: `It waits as txNonce ${txNonce} of ${from}. ${fees}`,
         hint:
           maxFeePerGas < baseFeePerGas
-            ? "It waits for a lower price of gas, or for a dearer replacement, which a running engine makes by itself."
+            ? "It waits for a lower gas price, or for a replacement with a higher fee, which a running engine makes."
             : "Run the command again in a few seconds.",
       });
     }
@@ -36,7 +40,7 @@ export function explain(
       const to = inspection.to === undefined ? "It created a contract." : `It called ${inspection.to}.`;
       return new UsageError(`The transaction ${hash} settled no authorization.`, {
         details: inspection.succeeded ? to : `${to} It reverted.`,
-        hint: "If it went through another router than the usual one, name that with --router.",
+        hint: "If it went through another router, name that one with --router.",
       });
     }
   }

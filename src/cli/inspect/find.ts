@@ -80,7 +80,7 @@ async function openIfThere(options: JournalOption, mayLack: boolean): Promise<Jo
     return await openExistingJournal(options);
   } catch (error) {
     if (!(error instanceof TributaryError)) throw error;
-    notice(`notice: the journal was left out: ${error.shortMessage}`);
+    notice(`notice: the journal was not used: ${error.shortMessage}`);
     return undefined;
   }
 }

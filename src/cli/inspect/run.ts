@@ -21,13 +21,13 @@ type Options = {
 /** Prints what a transaction carried and what became of it. */
 export async function runInspect(what: string, options: Options): Promise<void> {
   if (/^0x/i.test(what) && !/^0x[0-9a-f]{64}$/i.test(what)) {
-    throw new UsageError(`${what} is no hash.`, { hint: "Write a transaction hash: 0x and 64 hex digits." });
+    throw new UsageError(`${what} is not a hash.`, { hint: "Write a transaction hash: 0x and 64 hex digits." });
   }
   const { hashes, attempts } = await findTarget(what, options);
   const client = await connect(options);
   const other = attempts.find(({ chainId }) => chainId !== client.chain.id);
   if (other !== undefined) {
-    throw new UsageError(`${what} is of chain ${other.chainId}, and the node is on chain ${client.chain.id}.`, {
+    throw new UsageError(`${what} is on chain ${other.chainId}, but the node is on chain ${client.chain.id}.`, {
       hint: "Point --rpc-url (or RPC_URL) at a node of its chain.",
     });
   }
@@ -39,7 +39,7 @@ export async function runInspect(what: string, options: Options): Promise<void> 
       for (const line of describeSettlement(inspection, options.all === true)) printLine(line);
     }
     if (attempts.length > 0)
-      printLine(`${inspection.status === "settlement" ? "\n" : ""}signed for it, by the journal`);
+      printLine(`${inspection.status === "settlement" ? "\n" : ""}signed for it, according to the journal`);
     for (const line of describeAttempts(attempts, Date.now())) printLine(line);
   }
   if (inspection.status !== "settlement") throw explain(hash, inspection, client.chain.name, attempts);

@@ -41,7 +41,7 @@ export function describe(chain: BareLocalChain, blockTime: number): string {
       [{ title: "#" }, { title: "account", isWhole: true }, { title: "private key", isWhole: true }],
       accounts,
     ),
-    `  … ${chain.accounts.length} in all: 10,000 ETH each, and 1,000,000 USDC for the first ten. Their keys are public knowledge.`,
+    `  … ${chain.accounts.length} in total: 10,000 ETH each, and 1,000,000 USDC for the first ten. Their keys are public knowledge.`,
     "",
   ].join("\n");
 }

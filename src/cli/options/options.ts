@@ -23,7 +23,7 @@ export function jsonOption(): Option {
 export function keystoreOption(): Option {
   return new Option(
     "--keystore <file>",
-    "encrypted keystore of the sending key, or hardhat:NAME for a variable of Hardhat's (else the environment's PRIVATE_KEY)",
+    "encrypted keystore of the sending key, or hardhat:NAME for a variable in Hardhat's keystore (else PRIVATE_KEY in the environment)",
   );
 }
 

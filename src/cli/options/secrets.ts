@@ -27,7 +27,7 @@ export function mnemonicFromEnvironment(): string | undefined {
   if (text === undefined || text === "") return undefined;
   if (Mnemonic.validate(text, Mnemonic.english)) return text;
   throw new UsageError("MNEMONIC is not a valid mnemonic.", {
-    hint: "Write its 12 to 24 English words, separated by blanks; the last one holds a checksum.",
+    hint: "Write its 12 to 24 English words, separated by spaces; the last one holds a checksum.",
   });
 }
 

@@ -79,7 +79,7 @@ const USES = {
   settled: "used for exactly these terms",
   "used-by-variant": "used for other terms of the payer",
   cancelled: "cancelled by the payer",
-  unknown: "used, by what was not found",
+  unknown: "used, but it was not found by what",
 } as const;
 
 /** A time as ISO 8601. */

@@ -91,7 +91,7 @@ function warnings({ total, payments, value, belowCost }: SettlementQuote): strin
     "",
     `warning: ${how}`,
     "  No batch makes that cheap enough. A payment channel does (x402 batch-settlement): it claims thousands of",
-    "  payments at the price of one. Otherwise gather larger payments, or leave the smallest out (settle --min-value).",
+    "  payments at the price of one. Otherwise collect larger payments, or leave out the smallest (settle --min-value).",
   ];
 }
 

@@ -36,7 +36,7 @@ export function formatSummary(
 
 /** Says why payments go one by one. */
 export const NO_ROUTER =
-  "there is no settlement router on this chain, so payments go one by one (tributary deploy puts one there)";
+  "there is no settlement router on this chain, so payments go one by one (tributary deploy deploys one)";
 
 /** The table of outcomes. */
 export function formatOutcomes(summary: SettlementSummary, refusedLines: number): string[] {

@@ -71,7 +71,7 @@ export function requireShortLived({ accepts: { maxTimeoutSeconds } }: Offer): vo
   throw new CommandError(
     `The server asks for a payment that can settle for ${maxTimeoutSeconds} s, above ${LONGEST_SECONDS}; nothing was paid.`,
     EXIT.failure,
-    { hint: "Tell the seller: maxTimeoutSeconds is how long it may take to settle a payment, some minutes as a rule." },
+    { hint: "Tell the seller: maxTimeoutSeconds is how long it may take to settle a payment, usually some minutes." },
   );
 }
 
@@ -84,7 +84,7 @@ export async function signAsAsked<T>(signing: Promise<T>): Promise<T> {
     return await signing;
   } catch (cause) {
     if (cause instanceof TributaryError) throw cause;
-    throw new CommandError("What the server asks cannot be signed; nothing was paid.", EXIT.failure, {
+    throw new CommandError("What the server asks for cannot be signed; nothing was paid.", EXIT.failure, {
       details: printable((cause instanceof Error ? cause.message : String(cause)).split("\n")[0] ?? ""),
       hint: "Tell the seller.",
       cause,

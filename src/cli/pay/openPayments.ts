@@ -103,7 +103,7 @@ async function keep(purchase: Purchase, headers: Headers): Promise<OpenPayment> 
     if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") throw inUse(undefined);
     throw new UsageError(`The payment cannot be kept in ${path}; nothing was paid.`, {
       details: cause instanceof Error ? cause.message : String(cause),
-      hint: "Run it in a folder that can be written: what is sent must be known to the next run.",
+      hint: "Run it in a folder that can be written: the next run must know what was sent.",
       cause,
     });
   }
@@ -115,7 +115,7 @@ function readable(text: string, path: string): OpenPayment {
   try {
     return parse(text, path);
   } catch (cause) {
-    throw new CommandError("What the server asks makes no payment that can be kept; nothing was paid.", EXIT.failure, {
+    throw new CommandError("The payment that the server asks for cannot be kept; nothing was paid.", EXIT.failure, {
       details: cause instanceof UsageError ? (cause.details ?? "") : String(cause),
       hint: "Tell the seller.",
       cause,
@@ -226,12 +226,12 @@ function isSentNow({ pid, authorization }: OpenAuthorization): boolean {
 function inUse(pid: number | undefined): UsageError {
   const who = pid === undefined ? "Another process" : `Another process (${pid})`;
   return new UsageError(`${who} is paying for the same request from this folder; nothing was paid.`, {
-    hint: "Wait for it, or buy from another folder what you want twice at once.",
+    hint: "Wait for it, or run in another folder to buy the same thing twice at once.",
   });
 }
 
 function unreadable(path: string, cause: unknown): UsageError {
-  return new UsageError(`${path} is no record of a payment that can be read; nothing was paid.`, {
+  return new UsageError(`${path} is not a readable record of a payment; nothing was paid.`, {
     details: cause instanceof Error ? cause.message : typeof cause === "string" ? cause : "It is damaged.",
     hint: "A payment for this request may be open: look at the payer's transfers before you remove the file.",
     cause,

@@ -75,9 +75,9 @@ function failure(
   const details = `nonce ${nonce}: ${formatAmount(value, 6)} USDC to ${to}, valid until ${until}${where}`;
   switch (outcome) {
     case "paid":
-      return new CommandError(`It was paid${where}, and the server does not sell for it: ${why}.`, EXIT.unsettled, {
+      return new CommandError(`It was paid${where}, but the server did not sell: ${why}.`, EXIT.unsettled, {
         details,
-        hint: "Ask the seller, who can look the payment up by its nonce. To pay once more, pass --again.",
+        hint: "Ask the seller, who can look the payment up by its nonce. To pay again, pass --again.",
       });
     case "refused":
       return new CommandError(`The server did not sell: ${why}.`, EXIT.unsettled, {
@@ -89,7 +89,7 @@ function failure(
     case "unknown":
       return new CommandError(`Whether it was paid is unknown: ${why}.`, EXIT.unknown, {
         details,
-        hint: "Run the same command again: it sends the same payment, which can settle once only, and looks at the chain.",
+        hint: "Run the same command again: it sends the same payment, which can settle only once, and checks the chain.",
       });
   }
 }

@@ -114,7 +114,7 @@ function describe(profile: TrafficProfile, comparison: Comparison, hasDataFee: b
         right("gas each"),
         right("USD each"),
         ...(hasDataFee ? [right("of it data")] : []),
-        right("USD in all"),
+        right("total USD"),
         right("of value"),
       ],
       ways.map(([name, cost]) => [
@@ -131,7 +131,7 @@ function describe(profile: TrafficProfile, comparison: Comparison, hasDataFee: b
     ...comparison.reasons.map((reason) => `  ${reasonText(reason)}`),
     ...(comparison.recommended === "channel" ? [depositText(channel, payers)] : []),
     "",
-    `a channel is cheaper from ${counted(Number(breakEven.withBatch), "payment")} of one payer on (than exact from ${breakEven.withExact} on)`,
+    `a channel is cheaper from ${counted(Number(breakEven.withBatch), "payment")} of one payer (than exact from ${breakEven.withExact})`,
     `smallest payment that costs at most 1 % to settle: exact ${formatAmount(smallestAmount.exact, 6)}, batch ` +
       `${formatAmount(smallestAmount.batch, 6)}, channel ${formatAmount(smallestAmount.channel, 6)} USDC`,
   ];

@@ -14,7 +14,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const exitCodesHelp = `
 Exit codes:
   0  done
-  1  the node or the journal cannot be used, or something failed that nobody planned for
+  1  the node or the journal cannot be used, or something unexpected failed
   2  bad usage or bad input; nothing was sent
   3  done, but some payments did not settle
   4  not through: an outcome is unknown, or the run was interrupted; run the command again

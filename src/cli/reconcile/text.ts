@@ -35,7 +35,7 @@ export function describe(result: Reconciliation): string[] {
       : "balances not checked: the node has no state of these blocks (an archive node has)",
     drift === 0
       ? paint("good", "drift: 0")
-      : `${paint("bad", `drift: ${drift}`)}. Something settled or was claimed that the journal does not know, or the other way round`,
+      : `${paint("bad", `drift: ${drift}`)}. The chain has settlements or claims that the journal does not know, or the other way round`,
   ];
 }
 

@@ -31,7 +31,7 @@ export async function settleFile(file: string, options: Options): Promise<void> 
     const { signal, forget } = listenForStop();
     signal.addEventListener("abort", () => {
       progress.stop();
-      notice("stopping: no more payments are taken in");
+      notice("stopping: no more payments are accepted");
     });
     const report = await asUsageAsync(
       settlePayments(client, {

@@ -17,7 +17,7 @@ export async function runWatch(
   },
 ): Promise<void> {
   const stop = listenForStop();
-  stop.signal.addEventListener("abort", () => notice("stopping: no more payments are taken in"));
+  stop.signal.addEventListener("abort", () => notice("stopping: no more payments are accepted"));
   let hasStarted = false;
   const watching = watchPayments(client, {
     ...options,
@@ -43,7 +43,7 @@ export function tellHeld({ waitMs, lease }: KeyWait): void {
   const seconds = Math.ceil(waitMs / 1000);
   notice(
     `notice: ${lease.sender} is leased to ${nameOf(lease)}, which may be dead or alive; ` +
-      `watching for up to ${seconds} s whether it renews that`,
+      `watching for up to ${seconds} s whether it renews the lease`,
   );
 }
 

@@ -23,9 +23,13 @@ export async function examine(
   await transcript?.note({ checks: report.checks });
   const failed = report.checks.filter(({ name, status }) => status === "fail" && !(routerMissing && name === "router"));
   if (failed.length === 0) return;
-  throw new CommandError(`The doctor found what stops payments (${failed.length}); nothing was sent.`, EXIT.check, {
-    hint: "Fix what the lines above say, then run the command again.",
-  });
+  throw new CommandError(
+    `The doctor found problems that stop payments (${failed.length}); nothing was sent.`,
+    EXIT.check,
+    {
+      hint: "Fix what the lines above say, then run the command again.",
+    },
+  );
 }
 
 /** Ends the command if the payer has too little USDC. */

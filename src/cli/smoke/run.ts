@@ -96,7 +96,7 @@ async function signPayments(
   { payee, count, amount }: Options,
 ): Promise<JobPayment[]> {
   if (payee === undefined)
-    notice(`paying ${formatAmount(amount * BigInt(count), 6)} USDC to ${to}, which nobody has the key of`);
+    notice(`paying ${formatAmount(amount * BigInt(count), 6)} USDC to ${to}, whose key nobody has`);
   const { timestamp } = await client.getBlock({ blockTag: "latest" });
   const now = BigInt(Math.floor(Date.now() / 1000));
   const validBefore = (timestamp > now ? timestamp : now) + 3600n;

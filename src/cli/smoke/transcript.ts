@@ -80,7 +80,7 @@ export async function openTranscript(path: string): Promise<Transcript> {
     await writeInPlaceOf(path, `${JSON.stringify(known, decimal, 2)}\n`).catch((cause: unknown) => {
       throw new CommandError(`The report could not be written to ${path}.`, EXIT.failure, {
         details: codeOf(cause),
-        hint: "What was sent so far is what the lines above say.",
+        hint: "The lines above say what was sent so far.",
         cause,
       });
     });
@@ -91,7 +91,7 @@ export async function openTranscript(path: string): Promise<Transcript> {
     fail: (error) => {
       // An error of another library may show the node's URL, and a key in it.
       const isOwn = error instanceof TributaryError;
-      const message = isOwn ? error.shortMessage : "Something failed that nobody planned for.";
+      const message = isOwn ? error.shortMessage : "Something unexpected failed.";
       return note({ error: { message, details: (isOwn ? error.details : undefined) ?? null }, endedAt: now() });
     },
   };

@@ -60,8 +60,8 @@ function shownReason(row: Pick<PaymentRow, "reason" | "reasonCount">): string {
 const MAX_TIME = 8_640_000_000_000n;
 
 const RETRIES: Readonly<Record<RetryRule, string>> = {
-  now: "goes by itself: it is in the queue",
+  now: "not needed: it is in the queue",
   hold: "none while its outcome is unknown",
-  "until-deadline": "tributary retry, once what the token held against it has passed",
-  never: "never by itself",
+  "until-deadline": "tributary retry, once the reason has passed",
+  never: "never",
 };

@@ -103,7 +103,7 @@ function channelTerms({ x402, receivers }: FillPort, { extra, payTo }: Draft): R
   const isDelay = typeof delay === "number" && Number.isInteger(delay);
   if (!isDelay || delay < MIN_WITHDRAW_DELAY_SECONDS || delay > MAX_WITHDRAW_DELAY_SECONDS) {
     const range = `${MIN_WITHDRAW_DELAY_SECONDS} to ${MAX_WITHDRAW_DELAY_SECONDS}`;
-    return `extra.withdrawDelay: is no whole number of seconds from ${range}`;
+    return `extra.withdrawDelay: is not a whole number of seconds from ${range}`;
   }
   return { receiverAuthorizer: getAddress(named.toLowerCase()), withdrawDelay: delay };
 }

@@ -81,7 +81,7 @@ export function createAdmission({ journal, clock, client, policy, batches }: Adm
   function paymentQuota({ merchant }: Caller): readonly Quota[] {
     if (merchant?.paymentsPerDay === undefined) return [];
     const most = merchant.paymentsPerDay;
-    return [{ name: `quota:${merchant.id}`, amount: 1, most, message: `${most} payments were taken in today` }];
+    return [{ name: `quota:${merchant.id}`, amount: 1, most, message: `${most} payments were accepted today` }];
   }
 
   function gasQuotas(ask: Ask, caller: Caller): readonly Quota[] {

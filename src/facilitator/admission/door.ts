@@ -41,7 +41,7 @@ export function createDoor(port: DoorPort): (knock: Knock) => Refusal | Caller {
     // A guess at a key counts against the address that it comes from.
     const waitSeconds = merchant === undefined ? limitAddress(address) : limitMerchant.get(merchant.id)?.(merchant.id);
     if (waitSeconds !== undefined) return no(429, "too many requests", waitSeconds);
-    if (bearer === "unknown") return no(401, "the API key is nobody's");
+    if (bearer === "unknown") return no(401, "the API key is not known");
     if (merchant === undefined && port.merchantsOnly) return no(401, "an API key is needed here");
     return { merchant, address, idempotencyKey };
   };

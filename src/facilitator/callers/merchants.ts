@@ -120,7 +120,7 @@ export function withoutTwins(merchants: readonly Merchant[]): readonly Merchant[
       if (seen.has(value)) {
         throw new MerchantsError(`Two merchants have the same ${field === "id" ? "id" : "key"}.`, {
           details: `One of them is ${id}.`,
-          hint: "Give each an id and a key of its own.",
+          hint: "Give each its own id and key.",
         });
       }
       seen.add(value);

@@ -149,7 +149,7 @@ export function createCatalogue({ journal, clock, logger, minimum, loopback }: C
       try {
         const [standing] = listed(await journal.resources(RANKS.map((rank) => `${rank}:${found.key}`)));
         if (standing !== undefined && !mayReplace(owner, standing.owner)) {
-          return no("it was listed by another caller; the payee's merchant may change that, by its API key");
+          return no("it was listed by another caller; the payee's merchant may change that with its API key");
         }
         const entry: CataloguedResource = { ...found.entry, lastUpdated: new Date(nowMs).toISOString() };
         const value = JSON.stringify({ entry, owner } satisfies Omit<Listing, "key">);

@@ -60,7 +60,7 @@ function validate(declared: unknown): DeclarationVerdict {
     if (looks > MOST_LOOKS) {
       return {
         isValid: false,
-        reason: `validating it takes ${looks} looks, and more than ${MOST_LOOKS} are not taken`,
+        reason: `validating it takes ${looks} steps, more than the ${MOST_LOOKS} allowed`,
       };
     }
     // The cast is safe: the functions make no assumption about its type.

@@ -53,7 +53,7 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
     spend(1);
     if (typeof node === "boolean") return { schema: node, isExact: true };
     if (typeof node !== "object" || node === null || Array.isArray(node))
-      throw new SchemaError("a schema is no object");
+      throw new SchemaError("a schema is not an object");
     const schema: Record<string, unknown> = {};
     let isExact = true;
     const take = (made: Copy): Plain | boolean => {
@@ -61,7 +61,7 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
       return made.schema;
     };
     const list = (value: unknown): Copy[] => {
-      if (!Array.isArray(value)) throw new SchemaError("a list of schemas is none");
+      if (!Array.isArray(value)) throw new SchemaError("a list of schemas is not a list");
       return value.map((one) => copy(one, following));
     };
     const has = (key: string): boolean => Object.hasOwn(node, key);
@@ -71,7 +71,7 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
         spend(sizeOf(value));
         schema[key] = value;
       } else if (key === "properties" || key === "dependentSchemas") {
-        if (typeof value !== "object" || value === null) throw new SchemaError(`${key} is no object`);
+        if (typeof value !== "object" || value === null) throw new SchemaError(`${key} is not an object`);
         const entries = Object.entries(value).map(([name, one]) => [name, take(copy(one, following))] as const);
         schema[key] = Object.fromEntries(entries);
       } else if (key === "items" || key === "propertyNames") {
@@ -111,7 +111,7 @@ export function boundedSchema(root: unknown, most: number): Plain | boolean {
 
   function spend(size: number): void {
     left -= size;
-    if (left < 0) throw new SchemaError(`the schema has more than ${most} parts, its references followed`);
+    if (left < 0) throw new SchemaError(`the schema has more than ${most} parts with its references followed`);
   }
 
   return copy(root, []).schema;
@@ -124,7 +124,7 @@ function resolve(root: unknown, reference: string): unknown {
   for (const part of reference.startsWith("#/") ? reference.slice(2).split("/") : [""]) {
     found = propertyOf(found, decode(part).replaceAll("~1", "/").replaceAll("~0", "~"));
   }
-  if (found === undefined) throw new SchemaError("the schema has a reference to nowhere");
+  if (found === undefined) throw new SchemaError("the schema has a reference without a target");
   return found;
 }
 

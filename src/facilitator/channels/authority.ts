@@ -44,7 +44,7 @@ export function unsignable({ authority, receivers }: AuthorityPort, channel: Cha
   if (authority === undefined || receivers === undefined) return undefined;
   if (!isAddressEqual(channel.receiverAuthorizer, authority.address)) return undefined;
   if (receivers.some((one) => isAddressEqual(one, channel.receiver))) return undefined;
-  const message = `${channel.receiver} is no merchant's receiver here: its claims would not be signed`;
+  const message = `${channel.receiver} is not a merchant's receiver here: its claims would not be signed`;
   return { reason: CHANNEL_REASON.authorizerMissing, message };
 }
 

@@ -68,7 +68,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
       const message =
         why === "busy" || row === undefined || !isDecided(row)
           ? "this deposit is being settled for another caller"
-          : "its success is told to who brought it, once";
+          : "its success is told once, to the caller who brought it";
       const transaction = row === undefined ? undefined : await lastHash(port.journal, row);
       return failed(asked, REASON.duplicate, message, { transaction });
     }

@@ -105,12 +105,12 @@ export async function submitCall(port: SubmitPort, call: ChannelCall, options: S
   const { gas, isByWorth } = budgetGas({ modelGas, walletChecks, signerGas, worth, floorGas });
   const refused = (message: string): CallOutcome => ({ status: "refused", message, transaction: undefined });
   if (walletChecks === 0 && isByWorth) {
-    return refused(`it may take ${modelGas} gas, and ${gas} are spent on what it moves at most`);
+    return refused(`it may take ${modelGas} gas, more than the ${gas} allowed for what it moves`);
   }
   const [from] = addresses();
   const reason =
     walletChecks === 0 || from === undefined ? undefined : await preflightCall(client, { from, to, data, gas });
-  if (reason === "0x") return refused(`it takes more than the ${gas} gas that are spent on it at most`);
+  if (reason === "0x") return refused(`it takes more than the ${gas} gas allowed for it`);
   if (reason !== undefined) return refused(nameChannelRevert(reason));
 
   const { key, deadlineSeconds, source, bringer, payerOpenCap } = options;

@@ -116,7 +116,7 @@ export function readForVerify(payment: PaymentPayload, asked: PaymentRequirement
       read(spoken, raw, reason, (value) => ({ type, ...value })),
     );
   }
-  return { ok: false, reason: CHANNEL_REASON.payloadType, problem: "type: is none of deposit, voucher and refund" };
+  return { ok: false, reason: CHANNEL_REASON.payloadType, problem: "type: is not deposit, voucher or refund" };
 }
 
 /** Reads a request to /settle. */
@@ -155,7 +155,7 @@ export function readForSettle(payment: PaymentPayload, asked: PaymentRequirement
       return {
         ok: false,
         reason: CHANNEL_REASON.payloadType,
-        problem: "type: is none of deposit, claim, settle and refund",
+        problem: "type: is not deposit, claim, settle or refund",
       };
   }
 }
@@ -186,7 +186,7 @@ function readDeposit(raw: unknown): Part<DepositPayload> {
   const { channelConfig: config, voucher: signed, deposit: money } = part.value;
   const authorization = money.authorization.erc3009Authorization;
   if (authorization === undefined) {
-    const problem = "only deposits by EIP-3009 authorization are taken here";
+    const problem = "only deposits by EIP-3009 authorization are accepted here";
     return { ok: false, reason: CHANNEL_REASON.erc3009Required, problem };
   }
   return {
@@ -208,5 +208,5 @@ function withRequirements<T>(required: ChannelRequirements, part: Part<T>): Chan
 /** The first problem, with its path. Values are never repeated, because they may be signatures. */
 function explain({ issues }: z.ZodError): string {
   const path = issues[0]?.path.map(String).join(".") ?? "";
-  return path === "" ? "the payload is no object" : `${path}: is missing or malformed`;
+  return path === "" ? "the payload is not an object" : `${path}: is missing or malformed`;
 }

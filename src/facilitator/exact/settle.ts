@@ -133,7 +133,7 @@ export function createSettler(port: SettlePort): Settler {
       const refusal = refuseBinding(request, client.chain.id);
       if (refusal !== undefined) return failed(refusal.reason, refusal.message);
       if (!(await isSigned(known, signed)))
-        return failed(REASON.signature, "the signature is another one than was accepted");
+        return failed(REASON.signature, "the signature is not the one that was accepted");
     }
     const turn = turns.enter(`${identity}/${digest}`, bringer, known);
     if (turn === "busy" || turn === "stranger") return turnAway(turn, known);
@@ -270,7 +270,7 @@ export function createSettler(port: SettlePort): Settler {
       return failed(REASON.duplicate, "this payment is being settled for another caller", await lastHash(journal, row));
     }
     if (row.state === "settled" || row.state === "settled-elsewhere") {
-      return failed(REASON.nonceUsed, "its success is told to who brought it, once", transactionOf(row));
+      return failed(REASON.nonceUsed, "its success is told once, to the caller who brought it", transactionOf(row));
     }
     const { reason, message } = reasonOfRow(row);
     return failed(reason, message, transactionOf(row));

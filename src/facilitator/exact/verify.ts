@@ -94,7 +94,7 @@ export async function explained(
 
 /** Messages for cases that the engine does not check: a wallet that is not deployed yet, or a node that stopped answering. */
 const PLAIN_WORDS: Readonly<Record<string, string>> = {
-  [REASON.insufficientBalance]: "the payer's balance does not cover it beside unsettled payments",
+  [REASON.insufficientBalance]: "the payer's balance does not cover it besides unsettled payments",
   [REASON.nonceUsed]: "its nonce was used or cancelled before it was submitted",
   [REASON.simulationFailed]: "the token refuses the transfer",
 };

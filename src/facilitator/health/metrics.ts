@@ -69,7 +69,7 @@ export function createMetrics(port: {
   });
   const projectedDelay = new Gauge({
     name: "tributary_projected_delay_seconds",
-    help: "What a settlement that came now would take",
+    help: "Expected time of a settlement that came now",
     registers,
   });
   const serviceRate = new Gauge({
@@ -126,13 +126,13 @@ export function createMetrics(port: {
   });
   const balance = new Gauge({
     name: "tributary_sender_balance_ether",
-    help: "What a sending key has for gas",
+    help: "Ether of a sending key, for gas",
     labelNames: ["sender"],
     registers,
   });
   const paused = new Gauge({
     name: "tributary_sender_paused",
-    help: "1 for a key that does not send just now, with the reason",
+    help: "1 for a key that does not send now, with the reason",
     labelNames: ["sender", "reason"],
     registers,
   });

@@ -36,14 +36,19 @@ const BOUNDS: SharedBounds = { everyMs: 1_000, withinMs: 3_000 };
 export function createReadiness(port: ReadinessPort): Readiness {
   const { journal, client, engine, clock, maxHeadAgeSeconds } = port;
 
-  const journalLook = sharedLook<string | undefined>(clock, BOUNDS, "the journal takes no write in time", async () => {
-    try {
-      await journal.probe();
-      return undefined;
-    } catch (error) {
-      return describeError(error);
-    }
-  });
+  const journalLook = sharedLook<string | undefined>(
+    clock,
+    BOUNDS,
+    "the journal does not take a write in time",
+    async () => {
+      try {
+        await journal.probe();
+        return undefined;
+      } catch (error) {
+        return describeError(error);
+      }
+    },
+  );
 
   const chain = sharedLook<string | undefined>(clock, BOUNDS, "the node does not answer in time", async () => {
     try {

@@ -27,7 +27,7 @@ export async function findWarnings(at: {
   if (maxHeadAgeSeconds === undefined) return warnings;
   if (ageSeconds > maxHeadAgeSeconds) {
     warnings.push(
-      `the node's newest block is ${ageSeconds} s old: the chain stands still, the node is behind, or this machine's clock is ahead`,
+      `the node's newest block is ${ageSeconds} s old: the chain has stopped, the node is behind, or this machine's clock is ahead`,
     );
   }
   if (ageSeconds < -AHEAD_SECONDS) {

@@ -175,8 +175,9 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     const reason = unexpected(endpoint);
     c.header("Retry-After", String(retryAfterSeconds));
     metrics.shed(endpoint);
-    if (isFirst) logger.warn("refusing settlements: more is asked than can be answered in time", capacity.view());
-    const message = `more is asked than can be answered in time (${Math.ceil(delayMs / 1000)} s); nothing was accepted`;
+    if (isFirst)
+      logger.warn("refusing settlements: there are more requests than can be answered in time", capacity.view());
+    const message = `there are more requests than can be answered in time (${Math.ceil(delayMs / 1000)} s); nothing was accepted`;
     return c.json(failure(endpoint, { reason, message }), 503);
   }
 
@@ -229,7 +230,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
     if (error instanceof MalformedHeaderError) return no(400, error.message);
     if (error instanceof ClaimConflictError) return no(409, error.message);
     if (error instanceof QuotaError) return no(429, error.message, error.retryAfterSeconds);
-    if (error instanceof CallerGoneError) return no(503, "the caller went away", 2);
+    if (error instanceof CallerGoneError) return no(503, "the caller left", 2);
     if (error instanceof EngineClosedError || error instanceof EngineBusyError) return no(503, error.shortMessage, 5);
     if (isOutage(error)) {
       logger.warn(`${endpoint} refused`, { ...fields, error: error.shortMessage, details: error.details });

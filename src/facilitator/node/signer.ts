@@ -43,7 +43,7 @@ export function createEngineSigner(client: ChainClient, options: EngineSignerOpt
     const [account] = addresses;
     const limit = gas ?? ((await client.estimateGas({ ...(account && { account }), to, data })) * 12n) / 10n;
     if (limit > maxGas) {
-      throw new CallNotSentError(`A call would take ${limit} gas, and at most ${maxGas} are spent on one.`);
+      throw new CallNotSentError(`A call would take ${limit} gas, more than the ${maxGas} allowed.`);
     }
     const random = toHex(crypto.getRandomValues(new Uint8Array(16)));
     const deadlineMs = clock.now() + timeoutMs;

@@ -25,7 +25,7 @@ export function readPublicUrl(text: string): string {
   const isPlain = url !== undefined && `${url.username}${url.password}${url.search}${url.hash}` === "";
   if (!isPlain || (url.protocol !== "http:" && url.protocol !== "https:")) {
     // The URL is not repeated, as it may hold a password.
-    throw new PublicUrlError("The public URL is no plain http(s) URL.", {
+    throw new PublicUrlError("The public URL is not a plain http(s) URL.", {
       hint: "Write it without user, query and fragment, such as https://pay.example.com.",
     });
   }

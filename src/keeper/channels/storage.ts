@@ -113,7 +113,7 @@ export function createChannelStorage(journal: ChannelJournal, options: ChannelSt
   function requireOwn(channelId: Hex, { channelConfig }: ChannelRecord): void {
     if (channelIdOf(chainId, channelConfig).toLowerCase() === channelId) return;
     throw new ChannelError(`The channel ${channelId} is not one of chain ${chainId} with these terms.`, {
-      hint: "Give each chain a storage of its own.",
+      hint: "Give each chain its own storage.",
     });
   }
 
@@ -157,7 +157,7 @@ function deleted(row: Content | undefined): Content | undefined {
 
 function idOf(channelId: string): Hex {
   if (/^0x[0-9a-fA-F]{64}$/.test(channelId)) return channelId.toLowerCase() as Hex;
-  throw new ChannelError(`${JSON.stringify(channelId.slice(0, 80))} is no channel id.`, {
+  throw new ChannelError(`${JSON.stringify(channelId.slice(0, 80))} is not a channel id.`, {
     hint: "Write 0x and 64 hex digits.",
   });
 }

@@ -64,7 +64,7 @@ describe("batch-settlement on the facilitator: gas that strangers may take", () 
     const refused = await strict.settle(body);
     expect(refused.body).to.include({ success: false, errorReason: ERR("claim_simulation_failed") });
     expect(refused.body.errorMessage).to.match(
-      /^it may take [0-9]+ gas, and [0-9]+ are spent on what it moves at most$/,
+      /^it may take [0-9]+ gas, more than the [0-9]+ allowed for what it moves$/,
     );
     const usual = await lab.serve({ policy: { etherMicroUsd } });
     expect((await usual.settle(body)).body.success).to.equal(true);

@@ -47,7 +47,7 @@ describe("settle, interrupted", () => {
     it(`says at ${signal} what it waits for, and exits with 4`, async () => {
       await withJob(lab.chain.rpcUrl, { submitted: 1, queued: 1 }, start, async (job, statuses) => {
         expect(await job.stop(signal)).to.equal(4);
-        expect(job.stderr()).to.include("stopping: no more payments are taken in\n");
+        expect(job.stderr()).to.include("stopping: no more payments are accepted\n");
         expect(job.stderr()).to.include("stopping: waiting up to 5 s for 1 transaction on the way");
         expect(JSON.parse(job.stdout())).to.deep.include({ interrupted: true, stopped: null });
         expect(new Set(statuses())).to.deep.equal(new Set(["pending", "not-attempted"]));

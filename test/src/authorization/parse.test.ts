@@ -219,7 +219,7 @@ describe("parseAuthorization", () => {
     ["a signature in base64", change(bare, "signature", "q83v"), "signature", "is not hexadecimal."],
     ["no r", change(split, "r", undefined), "r", "is missing."],
     ["no v", change(split, "v", undefined), "v", "is missing."],
-    ["a v of 29", change(split, "v", 29), "v", "is none of 0, 1, 27 and 28."],
+    ["a v of 29", change(split, "v", 29), "v", "is not 0, 1, 27 or 28."],
     ["no token", change(bare, "token", undefined), "token", "is missing."],
     [
       "two tokens",

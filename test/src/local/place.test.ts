@@ -210,7 +210,7 @@ describe("placeContracts", () => {
     expect(error).to.have.property("name", "LocalChainError");
     expect(error).to.have.property(
       "shortMessage",
-      "The chain is no development chain: it does not take hardhat_impersonateAccount.",
+      "The chain is not a development chain: it does not take hardhat_impersonateAccount.",
     );
     expect(asked).to.deep.equal(["eth_chainId", "hardhat_impersonateAccount"]);
   });

@@ -20,7 +20,7 @@ const overloads = parseAbi([
 describe("decodeSettle", () => {
   it("throws for calldata of something else", () => {
     for (const data of ["0x", "0x12345678", `0x${"00".repeat(200)}`] as const) {
-      expect(() => decodeSettle(data, 1)).to.throw(RouterDecodingError, /no call of SettlementRouter.settle/);
+      expect(() => decodeSettle(data, 1)).to.throw(RouterDecodingError, /not a call of SettlementRouter.settle/);
     }
   });
 });

@@ -129,7 +129,7 @@ describe("encodeBatch", () => {
     ],
     ["a nonce has the wrong size", () => encodeCompact({ nonce: "0x11" }), /wrong size/],
     ["a payer has the wrong size", () => encodeWide({ from: "0x11" }), /wrong size/],
-    ["a payee is no address", () => encodeCompact({ to: "0x11" }), /no address/],
+    ["a payee is no address", () => encodeCompact({ to: "0x11" }), /not an address/],
   ];
   for (const [what, encode, message] of cases) {
     it(`throws when ${what}`, () => {

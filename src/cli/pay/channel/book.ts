@@ -66,7 +66,7 @@ export async function openChannelBook(
     if (cause instanceof UsageError) throw cause;
     throw new UsageError(`The channel's account cannot be kept in ${path}; nothing was paid.`, {
       details: cause instanceof Error ? cause.message : String(cause),
-      hint: "Run it in a folder that can be written: what is signed must be known to the next run.",
+      hint: "Run it in a folder that can be written: the next run must know what was signed.",
       cause,
     });
   }
@@ -111,7 +111,7 @@ async function read(path: string): Promise<{ account: Account; genesis: Hex | un
 }
 
 function unreadable(path: string, cause: unknown): UsageError {
-  return new UsageError(`${path} is no account of a channel that can be read; nothing was paid.`, {
+  return new UsageError(`${path} is not a readable account of a channel; nothing was paid.`, {
     hint: "Remove it if you cannot restore it: the next run asks the chain and the seller what is in the channel.",
     cause,
   });

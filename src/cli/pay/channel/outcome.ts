@@ -59,9 +59,9 @@ function failure(outcome: "paid" | "refused" | "unknown", payment: ChannelPaymen
   const details = `channel ${channelId}: at most ${usdc(price)} USDC to ${config.receiver}${into}`;
   switch (outcome) {
     case "paid":
-      return new CommandError(`It was paid, and the server does not sell for it: ${why}.`, EXIT.unsettled, {
+      return new CommandError(`It was paid, but the server did not sell: ${why}.`, EXIT.unsettled, {
         details,
-        hint: "Ask the seller, who can look the channel up by its id. To pay once more, pass --again.",
+        hint: "Ask the seller, who can look the channel up by its id. To pay again, pass --again.",
       });
     case "refused":
       return new CommandError(`The server did not sell: ${why}.`, EXIT.unsettled, {
@@ -73,7 +73,7 @@ function failure(outcome: "paid" | "refused" | "unknown", payment: ChannelPaymen
     case "unknown":
       return new CommandError(`Whether it was paid is unknown: ${why}.`, EXIT.unknown, {
         details,
-        hint: "Run the same command again: it sends the same voucher, which can be charged once only, and looks at the chain.",
+        hint: "Run the same command again: it sends the same voucher, which can be charged only once, and checks the chain.",
       });
   }
 }

@@ -104,8 +104,8 @@ export async function resumeThroughChannel(
     await catchUp(book);
     if (options.again) {
       await giveUp(book, open);
-      const made = payment.deposit === undefined ? "" : ", and its deposit may have been made, or be made yet";
-      notice(`notice: the payment before, of ${usdc(payment.price)} USDC, may have been charged${made}`);
+      const made = payment.deposit === undefined ? "" : ", and its deposit may have been made, or may still be made";
+      notice(`notice: the earlier payment, of ${usdc(payment.price)} USDC, may have been charged${made}`);
       return false;
     }
     const facts = await askChain(open, options.rpcUrl);
@@ -123,7 +123,7 @@ export async function resumeThroughChannel(
     const isCovered = balance !== undefined && balance >= payment.ceiling;
     if (payment.deposit !== undefined && !isCovered && facts !== undefined && facts.deposit !== "open") {
       await forget(open);
-      notice("notice: the deposit of the payment before was not made and never will be; nothing was charged for it");
+      notice("notice: the deposit of the earlier payment was not made and never will be; nothing was charged for it");
       return false;
     }
     const isAlone = payment.deposit === undefined || isCovered;
@@ -135,7 +135,7 @@ export async function resumeThroughChannel(
       // Its ceiling is not taken up: what is charged beyond the others after all, no purchase was told of.
       await forget(open);
       await book.keep({ ...accountIn(book, 0n), charged: verdict.correction.charged });
-      notice("notice: the payment before was not charged, and counts from what the seller no longer counts from");
+      notice("notice: the earlier payment was not charged, and starts from a total that the seller no longer has");
       return false;
     }
     const added = isAlone ? 0n : (payment.deposit?.amount ?? 0n);
@@ -292,7 +292,7 @@ async function requireNoDepositUnderWay(client: ChainClient, channel: Channel): 
     if (deposit !== "open" || balance >= payment.ceiling) continue;
     throw new UsageError(
       `A deposit of ${usdc(payment.deposit.amount)} USDC into the same channel may be on its way; nothing was paid.`,
-      { details: `It was signed to buy ${url}.`, hint: "Run that purchase again first: it tells what became of it." },
+      { details: `It was signed to buy ${url}.`, hint: "Run that purchase again first: it reports the outcome." },
     );
   }
 }

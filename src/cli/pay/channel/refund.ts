@@ -79,11 +79,11 @@ async function readBalanceBelow(
 
 function unseen({ channelId }: Channel, transaction: string | undefined): CommandError {
   return new CommandError(
-    "The seller says that it refunded the channel, and the chain does not show it.",
+    "The seller says that it refunded the channel, but the chain does not show it.",
     EXIT.unknown,
     {
       details: `channel ${channelId}${transaction === undefined ? "" : `, transaction ${transaction}`}`,
-      hint: "Run the same command again: it looks at the chain first. The payer's own withdrawal (docs/pay.md) needs no seller.",
+      hint: "Run the same command again: it checks the chain first. The payer's own withdrawal (docs/pay.md) needs no seller.",
     },
   );
 }
@@ -175,13 +175,13 @@ function failure(cause: unknown, last: Last): CommandError {
   if (!isUnclear) {
     return new CommandError("The seller did not refund the channel.", EXIT.unsettled, {
       details,
-      hint: "Ask the seller. Without it, the payer's own withdrawal (docs/pay.md) takes back what is not claimed.",
+      hint: "Ask the seller. Without the seller, the payer's own withdrawal (docs/pay.md) takes back what is not claimed.",
       cause,
     });
   }
   return new CommandError("Whether the channel was refunded is unknown.", EXIT.unknown, {
     details: last === "no answer" ? "The answer did not arrive." : details,
-    hint: "Run the same command again: it looks at the chain, and what was sent back is in your account.",
+    hint: "Run the same command again: it checks the chain, and what was sent back is in your account.",
     cause,
   });
 }

@@ -72,13 +72,13 @@ async function look(payment: OpenAuthorization, { rpcUrl, again }: Options): Pro
   if (again === true) {
     await forgetBeforeNext(payment);
     const until = new Date(Number(validBefore) * 1000).toISOString();
-    notice(`notice: the payment before, with the nonce ${nonce}, may have settled, or settle until ${until}`);
+    notice(`notice: the earlier payment, with the nonce ${nonce}, may have settled, or settle until ${until}`);
     return undefined;
   }
   const fate = await fateOf(payment, rpcUrl);
   if (fate.status === "void") {
     await forgetBeforeNext(payment);
-    notice(`notice: the payment before, with the nonce ${nonce}, did not settle and never will`);
+    notice(`notice: the earlier payment, with the nonce ${nonce}, did not settle and never will`);
     return undefined;
   }
   notice(`notice: sending the same payment again, with the nonce ${nonce}: ${FATES[fate.status]}`);
@@ -87,7 +87,7 @@ async function look(payment: OpenAuthorization, { rpcUrl, again }: Options): Pro
 
 const FATES: Readonly<Record<Exclude<Fate["status"], "void">, string>> = {
   paid: "it was paid",
-  open: "it may settle still",
+  open: "it may still settle",
   unknown: "no node of its chain says whether it settled (--rpc-url)",
 };
 
@@ -156,10 +156,10 @@ function readOffer({ headers, body }: Answer, url: string, scheme: Scheme): { as
   const offer = cheapest(asked, scheme);
   if (offer !== undefined) return { asked, offer };
   const other = SCHEMES.find((one) => cheapest(asked, one) !== undefined);
-  throw new UsageError(`${url} takes no payment that can be made here by the scheme ${scheme}; nothing was paid.`, {
+  throw new UsageError(`${url} accepts no payment that can be made here with the scheme ${scheme}; nothing was paid.`, {
     hint:
       other === undefined
-        ? "Payments are made in USDC, with EIP-3009, by the schemes exact and batch-settlement."
+        ? "Payments are made in USDC, with EIP-3009, with the schemes exact and batch-settlement."
         : `It can be paid with --scheme ${other}.`,
   });
 }

@@ -42,8 +42,8 @@ export function fromPostgres(error: unknown, password: string, committing: boole
     if (committing) {
       return new JournalError(
         "indeterminate",
-        "The database went away during a commit: whether it took place is unknown.",
-        options("Read what was to be stored, then ask again."),
+        "The connection to the database was lost during a commit, so its outcome is unknown.",
+        options("Read whether it was stored, then try again."),
       );
     }
     return new JournalError(

@@ -48,7 +48,7 @@ export function fromSqlite(error: unknown, path: string): unknown {
       return new JournalError(
         "read-only",
         "The journal cannot be written.",
-        options("Mend the permissions of the file."),
+        options("Fix the permissions of the file."),
       );
     case FULL:
       return new JournalError("full", "The journal's disk is full.", options("Free some space and start again."));
@@ -56,7 +56,7 @@ export function fromSqlite(error: unknown, path: string): unknown {
     case NOTADB:
       return new JournalError(
         "corrupt",
-        "The journal's file is damaged, or is no journal.",
+        "The journal's file is damaged, or is not a journal.",
         options("Restore it from a backup, or give another path; what settled is found on the chain by its nonces."),
       );
     case IOERR:

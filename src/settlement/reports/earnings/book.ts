@@ -71,7 +71,7 @@ export function createEarningsBook({ since, until, payees, merchants }: Earnings
   const first = since === undefined ? Number.NEGATIVE_INFINITY : dayNumber(since);
   const last = until === undefined ? Number.POSITIVE_INFINITY : dayNumber(until);
   if (first > last) {
-    throw new EarningsError(`The days ${since} to ${until} are none.`, { hint: "Give the earlier day first." });
+    throw new EarningsError(`There are no days from ${since} to ${until}.`, { hint: "Give the earlier day first." });
   }
   const wanted = payees === undefined ? undefined : new Set(payees.map((one) => getAddress(one)));
   const found = new Map<string, EarningsRow>();
@@ -97,8 +97,8 @@ export function createEarningsBook({ since, until, payees, merchants }: Earnings
 function dayNumber(text: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
   if (!Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)) return ms / DAY_MS;
-  throw new EarningsError(`${JSON.stringify(text)} is no day.`, {
-    hint: "Write it as 2026-11-30; days are those of UTC.",
+  throw new EarningsError(`${JSON.stringify(text)} is not a day.`, {
+    hint: "Write it as 2026-11-30, in UTC.",
   });
 }
 

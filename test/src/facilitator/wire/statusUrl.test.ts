@@ -34,7 +34,7 @@ describe("readPublicUrl", () => {
       "https://x.example/?a=1",
     ]) {
       const read = () => readPublicUrl(text);
-      expect(read, text).to.throw(PublicUrlError, "The public URL is no plain http(s) URL.");
+      expect(read, text).to.throw(PublicUrlError, "The public URL is not a plain http(s) URL.");
       expect(read).not.to.throw("secret");
     }
   });

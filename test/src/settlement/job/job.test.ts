@@ -348,7 +348,7 @@ describe("settlePayments", () => {
         const options = { journal: journal, senders: [other.account] };
         const error = await settlePayments(other.client, { payments: [], ...options }).catch((cause: unknown) => cause);
         expect(error).to.be.instanceOf(JournalError);
-        expect(error).to.have.property("shortMessage", "The journal is of another chain with the id 84532.");
+        expect(error).to.have.property("shortMessage", "The journal belongs to another chain with the id 84532.");
       } finally {
         await other.chain.stop();
       }
