@@ -4,7 +4,9 @@ import { expect } from "chai";
 
 const root = join(import.meta.dirname, "..");
 
-/** Layers of src/, lowest first, by the part of the path that names them. A module imports from its own or a lower one. */
+/**
+ * Layers of src/, lowest first, by the part of the path that names them. A module imports from its own or a lower one.
+ */
 const layers: readonly (readonly string[])[] = [
   ["errors.ts", "reasons.ts", "contracts", "money.ts", "networks.ts", "deployment.ts", "logger.ts", "text.ts"],
   ["authorization", "channels", "router", "gas", "fees", "abi.ts"],
@@ -32,19 +34,19 @@ const settlementRooms = [
 ];
 /** What a pure module may not import: anything that reads a clock, a file or the network. */
 const pure = new Set([...(layers[0] ?? []), ...(layers[1] ?? []), "batch"]);
-/** The only modules that load Hardhat, and only when they are asked to. */
+/** The only modules that load Hardhat, and only on demand. */
 const hardhatLoaders = ["src/local/node.ts", "src/deploy/plugins.ts", "ignition/modules/SettlementRouter.ts"];
 
-/** What users build on. They meet in the commands, and know nothing of each other. */
+/** The products. Only the commands use several of them; they know nothing of each other. */
 const products = ["local", "deploy", "doctor", "facilitator", "keeper"];
-/** What async/ may import: whatever may import async/ has these already. */
+/** What async/ may import. Everything that may import async/ may import these too. */
 const besideAsync = ["async", "errors.ts", "failures.ts", "clock.ts", "logger.ts"];
-/** What users import. It names modules of many folders, and stands for none of them. */
+/** What users import. These files export modules of many folders, so they belong to none. */
 const isDoor = (path: string) => basename(path) === "index.ts" || path === "src/abi.ts";
 
 type Import = { readonly from: string; readonly to: string; readonly dynamic: boolean; readonly typeOnly: boolean };
 
-/** All imports. Nothing is loaded for those of types alone, but who reads a module has to know what they name. */
+/** All imports, including those of types: they load nothing, but a reader of the module must know what they name. */
 const named: readonly Import[] = ["src", "scripts", "demo", "ignition"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
@@ -76,7 +78,7 @@ const partOf = (path: string) => relative("src", path).split("/")[0] ?? "";
 const layerOf = (path: string) => layers.findIndex((layer) => layer.includes(partOf(path)));
 const describeImport = ({ from, to }: Import) => `${from} imports ${to}`;
 
-/** The circles among nodes: those that can be reached from each other, in sets of two or more. */
+/** The circles in a graph: sets of two or more nodes that can be reached from each other. */
 function circlesOf(arrows: readonly (readonly [string, string])[]): string[][] {
   const targets = new Map<string, Set<string>>();
   for (const [from, to] of arrows) {
@@ -126,7 +128,7 @@ describe("architecture", () => {
     expect(wrong.map(describeImport)).to.deep.equal([]);
   });
 
-  it("lets everybody know async, which knows nobody", () => {
+  it("lets every layer import async, which imports none", () => {
     const wrong = inSource.filter(({ from, to }) => partOf(from) === "async" && !besideAsync.includes(partOf(to)));
     expect(wrong.map(describeImport)).to.deep.equal([]);
   });
@@ -161,7 +163,7 @@ describe("architecture", () => {
 
   it("has the tests of src/ where their modules are", () => {
     const tests = readdirSync(join(root, "test/src"), { recursive: true, encoding: "utf8" });
-    // A test without a module of its name is about its whole folder.
+    // A test that is not named like a module is about its whole folder.
     const lost = tests.filter((file) => {
       const source = join(root, "src", file.replace(/\.test\.ts$/, ".ts"));
       return file.endsWith(".test.ts") && !existsSync(source) && !existsSync(dirname(source));

@@ -21,7 +21,7 @@ describe("a bar", () => {
     expect(missedBy(atLeast("job", 400, 400, "payments/s"))).to.equal(undefined);
   });
 
-  it("does not hold where nothing was measured", () => {
+  it("does not hold if nothing was measured", () => {
     expect(atMost("p95", Number.NaN, 4.5, "s").holds).to.equal(false);
   });
 });

@@ -6,15 +6,15 @@ import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { settlePayments } from "../../src/settlement/job/job.ts";
 import { type ChainLab, openChainLab } from "../helpers/chainLab.ts";
 
-/** Settled before the clock starts: the first ones compile code. */
+/** Payments settled before the clock starts: the first ones compile code. */
 const WARM_UP = 30;
 const PAYMENTS = 700;
 const SINGLES = 60;
-/** What else runs on the machine may hold up one round, but not each. */
+/** Other work on the machine may slow down one round, but not every round. */
 const ROUNDS = 3;
 /**
- * How many times the payments a job settles in the same processor time (the chain's, which is in this process, included) as one
- * transaction for each: whatever else runs on the machine counts in neither.
+ * How many times the payments a job settles in the same processor time (the chain's, which is in this process, included)
+ * as one transaction for each: whatever else runs on the machine counts in neither.
  */
 const LEAST_RATIO = 3;
 

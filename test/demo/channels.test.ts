@@ -86,13 +86,13 @@ describe("the checks of demo --channels", () => {
     ["the server charged one unit more", channel({ charged: 101n }), [CHARGED]],
     ["a voucher allows more than was charged", channel({ signed: 101n }), [CHARGED]],
     ["a buyer lacks one unit", holding(alice, 3_999n), [DEPOSITS]],
-    ["a deposit was made that no answer tells of", { ledger: { ...ledger, deposits: 3 } }, [DEPOSITS]],
+    ["a deposit was made that no answer reports", { ledger: { ...ledger, deposits: 3 } }, [DEPOSITS]],
     ["one unit is not claimed", channel({ claimed: 99n }), [MONEY, CONTRACT]],
     ["one unit is not swept", { swept: 299n }, [MONEY]],
     ["one unit waits to be swept", { ledger: { ...ledger, unswept: 1n } }, [MONEY]],
     ["the payee lacks one unit", holding(payee, 306n), [MONEY]],
     ["the contract lacks one unit", holding(contract, 1_699n), [CONTRACT]],
-    ["something stuck to the keeper", holding(keeper, 1n), [KEPT]],
+    ["the keeper kept something", holding(keeper, 1n), [KEPT]],
     ["the journal has something unclaimed", { unclaimed: 1n }, [JOURNAL]],
   ];
   for (const [what, change, names] of cases) {
@@ -110,7 +110,7 @@ describe("the model of demo --channels", () => {
     expect(shareOfValuePpm.client > shareOfValuePpm.server).to.equal(true);
   });
 
-  it("gives the gas of exactly the payments that were made, where buyers do not buy equally often", () => {
+  it("gives the gas of exactly the payments that were made, if buyers do not buy equally often", () => {
     const [uneven, even] = [7, 8].map((payments) => modelOtherWays({ buyers: 4, payments, price: 100n }));
     expect(uneven?.oneByOne).to.deep.include({ transactions: 7, settled: 7 });
     expect((uneven?.oneByOne.gasUsed ?? 0n) / 7n).to.equal((even?.oneByOne.gasUsed ?? 0n) / 8n);
@@ -119,7 +119,7 @@ describe("the model of demo --channels", () => {
 });
 
 describe("formatChannelSale", () => {
-  it("says what is measured and what is modelled, and survives a sale in which nothing was served", () => {
+  it("says what is measured and what is modelled, also for a sale in which nothing was served", () => {
     const demo = {
       ...{ buyers: 2, requests: 4, price: 100n, served: 4, vouchers: 4, channels: 2 },
       deposits: { count: 2, announced: 500_000n, total: 1_000_000n },

@@ -57,7 +57,7 @@ describe("checkSale", () => {
     ["a buyer paid one unit more", holding(buyers[1], 7_999n), [BUYERS]],
     ["a buyer got an answer for nothing", holding(buyers[0], 8_000n), [BUYERS]],
     ["the payee lacks one unit", holding(payee, 3_004n), [PAYEE]],
-    ["something stuck to the router", holding(router, 1n), [KEPT]],
+    ["the router kept something", holding(router, 1n), [KEPT]],
     ["a request was not made", { requests: 4 }, [SERVED]],
     ["an answer has no receipt", replaced({ receipt: undefined }), [PROVED]],
     ["a receipt names another transaction", replaced({ receipt: { success: true, transaction: "0x22" } }), [PROVED]],
@@ -90,7 +90,7 @@ describe("percentile", () => {
 });
 
 describe("describeMessage", () => {
-  it("names nested fields by their path and shows no more than 32 bytes of anything", () => {
+  it("names nested fields by their path and shows at most 32 bytes of each", () => {
     const message = {
       a: { b: 1n, none: undefined },
       list: ["x"],

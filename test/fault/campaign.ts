@@ -7,14 +7,14 @@ import { createWorkerPool } from "./workers.ts";
 export type Campaign = {
   readonly firstSeed: number;
   readonly runs: number;
-  /** Runs that go on at the same time, each with a node of its own. */
+  /** Runs at the same time, each with its own node. */
   readonly lanes: number;
-  /** No run starts after this time. */
+  /** The time after which no run starts. */
   readonly budgetMs?: number;
   readonly onReport?: (report: RunReport) => void;
 };
 
-/** Runs seeds one after the other, a few at a time, and returns what became of each. */
+/** Runs seeds, a few at a time, and returns the outcome of each. */
 export async function runCampaign({ firstSeed, runs, lanes, budgetMs, onReport }: Campaign): Promise<RunReport[]> {
   const began = Date.now();
   const pool = createWorkerPool(lanes);
@@ -24,7 +24,7 @@ export async function runCampaign({ firstSeed, runs, lanes, budgetMs, onReport }
   try {
     await Promise.all(
       Array.from({ length: lanes }, async () => {
-        // Final is eight blocks behind the newest: deeper than any reorg of a run.
+        // The final block is eight behind the newest: deeper than any reorg of a run.
         const anvil = await startAnvil({ timestamp: BigInt(GENESIS_SECONDS - 100), slotsPerEpoch: 4 });
         const ground: Ground = { anvil, snapshot: await anvil.request("evm_snapshot") };
         grounds.push(ground);

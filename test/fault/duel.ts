@@ -17,17 +17,17 @@ export type DuelReport = {
   /** How many transactions the first engine had handed out when it was hit, and how many more came from it afterwards. */
   readonly sentBefore: number;
   readonly sentAfter: number;
-  /** Whether the second engine handed out bytes that the first had signed. */
+  /** Whether the second engine broadcast bytes that the first had signed. */
   readonly handedOn: boolean;
 };
 
-/** What an engine that wakes up has to do something wrong, in the run's time: a lease is 40,000. */
+/** How long an engine that wakes up has to do something wrong, in the run's milliseconds. A lease lasts 40,000. */
 const AFTERWARDS_MS = 50_000;
 
 /**
- * Two engines with one key on one journal, no fault but one: the first is killed, or stopped until the second has finished
- * everything and then continued. Each has a way of its own to the node, so that it is known who sent what.
- * @returns `locked` where the first was stopped in the middle of a transaction of SQLite, whose file nobody can use then.
+ * Two engines with one key on one journal, no fault but one: the first is killed, or stopped until the second has
+ * finished everything and then continued. Each has its own connection to the node, so that it is known who sent what.
+ * @returns `locked` if the first was stopped in the middle of a SQLite transaction: then nobody can use the file.
  */
 export async function duel(
   seed: number,
@@ -116,7 +116,7 @@ async function isLocked(journal: string): Promise<boolean> {
   }
 }
 
-/** What is to happen while an engine lives. */
+/** What happens while an engine lives. */
 async function soon(event: Promise<void>, ended: Promise<unknown>, otherwise: string): Promise<void> {
   await Promise.race([event, ended.then(() => Promise.reject(new Error(otherwise)))]);
 }

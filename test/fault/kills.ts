@@ -9,8 +9,8 @@ export type Kill =
   | { readonly at: "send"; readonly occurrence: number; readonly when: "before" | "after" };
 
 /**
- * Around the `occurrence`-th call of a journal method (from 1, counted from the start of the process), of `any`, or of any
- * that is a `write`.
+ * Around the `occurrence`-th call of a journal method (from 1, counted from the start of the process), of `any`, or of
+ * any that is a `write`.
  */
 export type JournalKill = {
   readonly at: "store";
@@ -19,10 +19,10 @@ export type JournalKill = {
   readonly when: KillWhen;
 };
 
-/** `during`: the call was made, and nothing is known of it. */
+/** `during`: the call was made, and its outcome is unknown. */
 export type KillWhen = "before" | "during" | "after";
 
-/** What an engine, a keeper and a channel storage write, but for what they do at intervals (leases, picks of the queue). */
+/** The writes of an engine, a keeper and a channel storage, except those at intervals (leases, picks of the queue). */
 export const WRITES: ReadonlySet<string> = new Set<keyof Journal>([
   ...(["changeChannels", "noteChannelReceivers", "storeKeeperCall", "removeKeeperCall", "setCursor"] as const),
   "noteChannelEvents",
@@ -47,7 +47,7 @@ const METHODS = {
   any: 6,
 };
 
-/** What every process comes to that has something to send. */
+/** The calls that every process makes if it has something to send. */
 const SURE = { accept: 3, pick: 3, acquireLease: 2, storeBatch: 6, markBroadcast: 6, concludeBatch: 6, any: 6 };
 
 /** The kills of a run, one for each process that it goes through. The first one is certain to happen. */
@@ -69,7 +69,7 @@ export function killsOf(seed: number, themes: ReadonlySet<Theme>): Kill[] {
   });
 }
 
-/** The journal of a process that dies by its own hand at `kill`; `report` is told just before. */
+/** The journal of a process that kills itself at `kill`; `report` is called just before. */
 export function mortal(journal: Journal, kill: Kill | undefined, report: () => void): Journal {
   if (kill?.at !== "store") return journal;
   let calls = 0;
@@ -96,7 +96,7 @@ export function mortal(journal: Journal, kill: Kill | undefined, report: () => v
   });
 }
 
-/** Whether a call changes the journal: not where it is given nothing to change. */
+/** Whether a call changes the journal. It does not if it gets nothing to change. */
 export function isWrite(name: string, [first]: readonly unknown[]): boolean {
   return WRITES.has(name) && !(Array.isArray(first) && first.length === 0);
 }

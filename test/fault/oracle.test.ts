@@ -42,7 +42,7 @@ describe("judge", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** What the oracle says of a copy of the journal that was changed so. */
+  /** What the oracle says about a changed copy of the journal. */
   async function judged(change: string, other: Partial<Trial> = {}): Promise<string> {
     const journal = join(folder, "changed.db");
     copyFileSync(trial.journal, journal);
@@ -85,7 +85,7 @@ describe("judge", () => {
       "still submitted",
     ],
     [
-      "evidence that points elsewhere",
+      "evidence that names another transaction",
       `update payments set evidence = json_set(evidence, '$.logIndex', 77) where ${one("settled")}`,
       "on chain it is elsewhere",
     ],

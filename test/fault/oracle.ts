@@ -4,19 +4,19 @@ import { type Journal, type JournalPayment, readJournal, type Terms } from "./or
 
 export type Trial = {
   readonly rpcUrl: string;
-  /** A file of SQLite, or a `postgres://` address. */
+  /** A SQLite file, or a `postgres://` address. */
   readonly journal: string;
   readonly token: string;
   readonly sender: string;
   /** First block of the run. */
   readonly fromBlock: number;
-  /** Balances at that block by account, of everybody who may pay or be paid. */
+  /** Balances at that block of every account that may pay or be paid. */
   readonly balances: ReadonlyMap<string, bigint>;
   /** Transactions that the sender's key signed somewhere else. */
   readonly foreign: ReadonlySet<string>;
   /** All signed bytes that left the engine. */
   readonly sent: ReadonlySet<string>;
-  /** What was submitted, and what the engine said of it. */
+  /** What was submitted, and what the engine said about it. */
   readonly submissions: readonly {
     readonly identity: string;
     readonly terms: Terms;
@@ -161,7 +161,7 @@ function judgeCall(payment: JournalPayment, chain: ChainFacts, complain: Say): v
   } else complain(`a call that is still ${state}`);
 }
 
-/** Whatever moved on chain and is in the journal is there as paid, once. */
+/** Everything that moved on chain and is in the journal is there as paid, once. */
 function judgeUses(journal: Journal, chain: ChainFacts, say: Say): void {
   for (const key of chain.usedTwice) say(`${key} was used twice`);
   const rows = new Map<string, JournalPayment[]>();
@@ -223,20 +223,20 @@ function judgeHistory(journal: Journal, chain: ChainFacts, say: Say): void {
     } else if (step.to === "queued" && (step.from === "batched" || step.from === "submitted")) {
       const hash = step.evidence.transactionHash;
       const consumer = chain.bySender.find((transaction) => transaction.hash === hash);
-      // Nothing is given up before it is deeper than any reorg of a run.
+      // Nothing is given up until it is deeper than any reorg of a run.
       if (consumer === undefined) complain(`given back because of ${hash}, which is not on the chain`);
       else if (consumer.txNonce !== txNonces.get(current?.batchId ?? ""))
         complain("given back because of another txNonce");
       flying.delete(payment.identity);
     } else if (step.to === "submitted" && step.evidence.kind === "reorg") {
-      // What had decided its batch is gone: it is on its way again, in the same one.
+      // The transaction that had decided its batch is gone, so it is on its way again in the same batch.
       if (current !== undefined) complain(`on its way again beside ${current.batchId.slice(0, 10)}`);
       flying.set(payment.identity, { paymentId: payment.id, batchId: lastBatch.get(payment.id) ?? "" });
     } else if (step.to !== "submitted" && current?.paymentId === payment.id) flying.delete(payment.identity);
   }
 }
 
-/** Whoever was refused is not in the journal, and was refused for what is true. */
+/** A refused submission is not in the journal, and the reason of its refusal is true. */
 function judgeAdmissions(journal: Journal, chain: ChainFacts, { submissions, mayReorg }: Trial, say: Say): void {
   for (const { identity, terms, odd, status, reason } of submissions) {
     const complain = (text: string): void => say(`submission ${odd} ${identity.slice(-12)}: ${text}`);

@@ -1,4 +1,4 @@
-// What the oracle reads of a chain, by itself: it shares no code with what it judges, nor a library for ABIs.
+// Reads a chain for the oracle. It shares no code with what it judges, not even a library for ABIs.
 
 export type ChainTransfer = {
   readonly from: string;
@@ -32,7 +32,7 @@ export type ChainFacts = {
   readonly transfers: readonly ChainTransfer[];
   /** By payer and nonce, `0x…:0x…` in lower case. */
   readonly uses: ReadonlyMap<string, ChainUse>;
-  /** Payer and nonce that were used more than once: never, on a token that is sound. */
+  /** Payers and nonces that were used more than once. A correct token has none. */
   readonly usedTwice: readonly string[];
   readonly bySender: readonly ChainTransaction[];
   readonly txCount: number;

@@ -1,4 +1,4 @@
-// What the oracle reads of a journal: its tables, by plain SQL.
+// Reads a journal's tables for the oracle, by plain SQL.
 import { DatabaseSync } from "node:sqlite";
 import { Client } from "pg";
 
@@ -17,7 +17,7 @@ export type JournalPayment = {
   readonly identity: string;
   /** Undefined for a call. */
   readonly terms: Terms | undefined;
-  /** Of a call, who gets the sum that it moves, and how much. */
+  /** For a call, the recipient and the amount of its transfer. */
   readonly call: { readonly to: string; readonly value: bigint } | undefined;
   readonly state: string;
   readonly reason: string | null;

@@ -11,11 +11,11 @@ export type ProxyOptions = {
   readonly seed: number;
   readonly themes: ReadonlySet<Theme>;
   readonly clock: RunClock;
-  /** The kind that is put in for certain, at the first opportunity, if it is one of the node's. */
+  /** The kind of fault that is certain to happen, at the first opportunity, if it is a fault of the node. */
   readonly certain?: Theme;
-  /** Whether the node lies just now. It tells the truth in the end. */
+  /** Whether the node lies now. In the end it tells the truth. */
   readonly isLying: () => boolean;
-  /** Called when signed bytes come in, before they are passed on, and after. */
+  /** Called when signed bytes come in: before and after they are passed on. */
   readonly onSend: (when: "before" | "after") => void;
   /** Called when a receipt is shown, with the number of its block. */
   readonly onReceipt?: (blockNumber: number) => void;
@@ -23,9 +23,9 @@ export type ProxyOptions = {
 
 export type FaultProxy = {
   readonly url: string;
-  /** How often each fault was put in. */
+  /** How often each fault happened. */
   readonly counts: ReadonlyMap<Theme, number>;
-  /** All signed bytes that came in, in order, each once. */
+  /** All signed bytes that came in, in order and without repetitions. */
   readonly sent: ReadonlySet<Hex>;
   readonly close: () => Promise<void>;
 };
@@ -48,7 +48,7 @@ const MAX_DELAY_MS = 6_000;
 
 /**
  * Stands between an engine and its node and, while it lies, loses and repeats transactions, answers wrongly, late or not
- * at all. Never does it make a receipt up.
+ * at all. It never invents a receipt.
  */
 export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy> {
   const { upstream, seed, themes, clock, certain, isLying, onSend } = options;
@@ -64,18 +64,18 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
     asked.add(settled);
     return answer;
   };
-  // A slow node makes time slow, and no question late.
+  // If the node is slow, the run's time is slow too, so no question is late.
   clock.waitFor(() => Promise.all(asked));
   const isOwed = (theme: Theme): boolean => theme === certain && !counts.has(theme);
 
-  // A sequence of its own for each purpose: the order in which questions of different kinds come in changes nothing.
+  // Each purpose has its own sequence, so the order of questions of different kinds changes nothing.
   const draw = (label: string): Random => {
     const random = randoms.get(label) ?? randomOf(seed, `proxy ${label}`);
     randoms.set(label, random);
     return random;
   };
   const strikes = (theme: Theme, probability: number, label: string = theme): boolean => {
-    // What is certain comes first: after another one there may be no more transactions.
+    // The certain fault comes first: after another one there may be no more transactions.
     if (certain !== undefined && isOwed(certain) && SENDING.has(certain) && SENDING.has(theme) && theme !== certain) {
       return false;
     }
@@ -114,7 +114,7 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
     const owed = isOwed("hide-receipts");
     if (!owed && (!themes.has("hide-receipts") || !isLying())) return false;
     const isHidden = hidden.get(hash) ?? (draw("hide-receipts").chance(0.6) || owed);
-    // Not for all of the time that it lies.
+    // This lasts for only a part of the time in which it lies.
     hidden.set(hash, isHidden && !draw("show-receipts").chance(0.08));
     if (isHidden) counts.set("hide-receipts", (counts.get("hide-receipts") ?? 0) + 1);
     return isHidden;
@@ -168,7 +168,7 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
       questions.map(async ({ id, method, params = [] }) => {
         const said = await answer(method, params);
         if (method === "eth_getTransactionReceipt") noteReceipt(said?.result);
-        // The node's own answer has an id of its own.
+        // The node's answer has another id.
         return said === undefined ? undefined : { ...said, jsonrpc: "2.0", id };
       }),
     );

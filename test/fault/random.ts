@@ -8,14 +8,14 @@ export type Random = {
   readonly between: (low: number, high: number) => number;
   readonly chance: (probability: number) => boolean;
   readonly pick: <T>(items: readonly T[]) => T;
-  /** An item, each as likely as its weight says. */
+  /** An item; its weight says how likely it is. */
   readonly weighted: <T extends string>(weights: Readonly<Partial<Record<T, number>>>) => T;
   readonly hex: (bytes: number) => `0x${string}`;
 };
 
 export function randomOf(seed: number, label: string): Random {
   let state = hashOf(`${seed}:${label}`);
-  // Mulberry32: small, even, and good enough to choose faults with.
+  // Mulberry32: small, even, and good enough to choose faults.
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

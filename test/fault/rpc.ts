@@ -1,4 +1,4 @@
-// The node itself, without the proxy: plain JSON-RPC, for whoever must hear the truth.
+// Plain JSON-RPC to the node itself, without the proxy, for code that needs the truth.
 
 export type Rpc = <T = unknown>(method: string, params?: readonly unknown[]) => Promise<T>;
 
@@ -17,7 +17,7 @@ export async function askNode(url: string, method: string, params: readonly unkn
   return (await response.json()) as RpcAnswer;
 }
 
-/** Asks and rejects where the answer is an error. */
+/** Asks, and rejects if the answer is an error. */
 export function rpcOf(url: string): Rpc {
   return async <T>(method: string, params: readonly unknown[] = []) => {
     const { result, error } = await askNode(url, method, params);

@@ -23,12 +23,12 @@ export type RunReport = {
   readonly payments: number;
   /** Where its processes were killed. */
   readonly kills: readonly string[];
-  /** How often each fault was put in, by name. */
+  /** How often each fault happened, by name. */
   readonly faults: ReadonlyMap<string, number>;
   readonly tookMs: number;
 };
 
-/** A run that is not done so long after the node has become honest has got stuck. Milliseconds of its own time. */
+/** A run that is not done this long after the node has become honest is stuck. Milliseconds of the run's time. */
 const PATIENCE_MS = 600_000;
 /** So many transactions are handed out to a lying node, unless that takes so many times as long as planned. */
 const HEARD_SENDS = 4;
@@ -37,7 +37,7 @@ const LONGEST_LIE = 2;
 export type RunOptions = {
   /** Other kinds of trouble than the seed's own. */
   readonly themes?: ReadonlySet<Theme>;
-  /** Sees what the oracle has judged before it is thrown away. */
+  /** Called with what the oracle judged, before it is deleted. */
   readonly inspect?: (trial: Trial) => Promise<void>;
 };
 
@@ -60,7 +60,7 @@ export async function runSeed(
     const opening = await openGround(ground, scenario);
     lived = await live(seed, scenario, { anvil, pool, journal });
     violations.push(...lived.problems);
-    // What was thought lost may turn up after all: nothing may come of it.
+    // Lost transactions may still turn up; they must have no effect.
     for (const raw of lived.sent) await askNode(anvil.rpcUrl, "eth_sendRawTransaction", [raw]);
     await anvil.mine(2);
     const trial = trialOf(scenario, opening, { rpcUrl: anvil.rpcUrl, journal, ...lived });
@@ -94,7 +94,7 @@ type Lived = {
   readonly sent: ReadonlySet<`0x${string}`>;
 };
 
-/** Lets engines live and die, one after the other, until one is done. */
+/** Runs engines one after another, each until it is killed, until one is done. */
 async function live(
   seed: number,
   scenario: Scenario,
@@ -117,7 +117,7 @@ async function live(
     themes: scenario.themes,
     clock,
     ...(scenario.themes.has(certain) ? { certain } : {}),
-    // Longer where the engine was slow to begin: lies that nobody hears prove nothing.
+    // Longer if the engine started slowly: lies that nobody hears prove nothing.
     isLying: () => clock.elapsedMs() < scenario.healedAtMs * (sentInAll < HEARD_SENDS ? LONGEST_LIE : 1),
     onSend: (when) => {
       if (when === "before") sentInAll += 1;

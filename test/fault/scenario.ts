@@ -8,7 +8,7 @@ import { type Random, randomOf } from "./random.ts";
 import { certainTheme, type Theme, themesOf } from "./themes.ts";
 import { GENESIS_SECONDS } from "./time.ts";
 
-/** What is odd about a payment that is fed to the engine. */
+/** What is odd about a payment that the engine gets. */
 export type Oddity =
   | "good"
   | "bad-signature"
@@ -34,16 +34,16 @@ export type Oddity =
   | "burner";
 
 export type Feed = {
-  /** When it is submitted first, in the run's milliseconds. */
+  /** The time of its first submission, in the run's milliseconds. */
   readonly atMs: number;
   readonly oddity: Oddity;
   readonly authorization: SignedAuthorization;
 };
 
-/** A call that moves a sum of the sender's own to an account that nothing else pays: a second execution would show. */
+/** A call that moves the sender's own tokens to an account that nothing else pays, so a second execution would show. */
 export type FeedCall = { readonly atMs: number; readonly key: string; readonly to: Address; readonly value: bigint };
 
-/** What the world around the engine does, in the run's milliseconds. */
+/** What happens around the engine, at times in the run's milliseconds. */
 export type WorldEvent = { readonly atMs: number } & (
   | { readonly kind: "front-run" | "cancel"; readonly authorization: SignedAuthorization }
   | { readonly kind: "burn" | "accept-all"; readonly payer: Address }
@@ -62,7 +62,7 @@ export type Scenario = {
   /** Balances before the first block, in atomic units. */
   readonly balances: ReadonlyMap<Address, bigint>;
   readonly payees: readonly Address[];
-  /** By when the node stops lying, in the run's milliseconds. */
+  /** When the node stops lying, in the run's milliseconds. */
   readonly healedAtMs: number;
   readonly retryRefused: boolean;
   /** Most items of a batch: few make many transactions. */
@@ -73,7 +73,7 @@ const DOMAIN = { name: "USDC", version: "2" };
 const ZERO: Address = "0x0000000000000000000000000000000000000000";
 export const FOREIGN_TOKEN: Address = "0x1000000000000000000000000000000000000001";
 
-/** Everything that a seed decides about a run beforehand; its kinds of trouble, unless others are given. */
+/** Everything that a seed decides about a run in advance, and its kinds of trouble unless others are given. */
 export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = themesOf(seed)): Promise<Scenario> {
   const random = randomOf(seed, "scenario");
   const payers = Array.from({ length: random.between(4, 8) }, (_, i) => keyed(seed, `payer ${i}`));
@@ -113,7 +113,7 @@ export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = them
   if (isPaused) {
     const atMs = random.below(20_000);
     events.push({ kind: "pause", atMs }, { kind: "unpause", atMs: atMs + random.between(2_000, 15_000) });
-    // Once more, when no reorg can undo it any more.
+    // Again, when no reorg can undo it.
     events.push({ kind: "unpause", atMs: 90_000 });
   }
   if (themes.has("foreign-transaction")) {
@@ -224,7 +224,7 @@ function oddities(themes: ReadonlySet<Theme>): Partial<Record<Oddity, number>> {
     "zero-value": 2,
     "to-self": 2,
     "code-payer": 4,
-    // Half of the payers, where that is the theme.
+    // Half of the payers if that is the theme.
     burner: themes.has("gas-burners") ? 60 : 1,
   };
 }

@@ -11,7 +11,7 @@ const BLOCK_AT: Readonly<Record<string, number>> = {
   eth_getStorageAt: 2,
 };
 
-/** What a node says that has not seen the last `lag` blocks. Undefined for questions that have nothing to do with it. */
+/** The answer of a node that has not seen the last `lag` blocks. Undefined for questions that do not depend on blocks. */
 export async function answerStale(
   ask: Ask,
   method: string,

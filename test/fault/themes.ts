@@ -25,7 +25,7 @@ export type Theme = (typeof THEMES)[number];
 
 const USUALLY: Readonly<Partial<Record<Theme, number>>> = { kill: 0.8, reorg: 0.3, "three-blocks-behind": 0.2 };
 
-/** The kind of trouble that a seed is about: it is put in for certain. */
+/** The kind of trouble that a seed is about. It is certain to happen. */
 export function certainTheme(seed: number): Theme {
   const theme = THEMES[seed % THEMES.length];
   if (theme === undefined) throw new Error(`no theme of seed ${seed}`);
@@ -48,7 +48,7 @@ export function themesOf(seed: number): ReadonlySet<Theme> {
   return themes;
 }
 
-/** What a theme is called where it is counted. */
+/** The name by which a theme is counted. */
 export function faultOf(theme: Theme): string {
   return COUNTED_AS[theme] ?? theme;
 }

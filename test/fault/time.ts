@@ -1,16 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createHandClock, type HandClock } from "../helpers/handClock.ts";
 
-/** How much faster than the wall a run's time goes where the machine is fast enough: a block of two seconds takes 80 ms. */
+/** How much faster than real time a run goes if the machine is fast enough: a block of two seconds takes 80 ms. */
 export const SPEED = 25;
 /** Unix seconds at which the chain of every run begins, so that a seed's signatures are always the same. */
 export const GENESIS_SECONDS = 1_900_000_000;
-/** Milliseconds of the wall. */
+/** In real milliseconds. */
 const STEP_MS = 8;
-/** Somebody who has not answered after so long never will, on however slow a machine. Milliseconds of the wall. */
+/** Whoever has not answered after this time never will, however slow the machine. In real milliseconds. */
 const HANGS_AFTER_MS = 300_000;
 
-/** A run's time in milliseconds since it began. It goes on only as fast as everybody who goes by it keeps up. */
+/** A run's time in milliseconds since its start. It advances only as fast as all of its users keep up. */
 export type RunClock = {
   readonly elapsedMs: () => number;
   readonly sleep: HandClock["sleep"];
@@ -18,7 +18,7 @@ export type RunClock = {
   readonly follow: (tell: (elapsedMs: number) => Promise<void>) => { readonly leave: () => void };
   /** Waits in every step for what is asked at its beginning. */
   readonly waitFor: (settled: () => Promise<unknown>) => void;
-  /** Resolves where somebody does not answer any more. */
+  /** Resolves if somebody no longer answers. */
   readonly hung: Promise<void>;
   readonly stop: () => void;
 };

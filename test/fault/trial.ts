@@ -24,7 +24,7 @@ export async function openGround(ground: Ground, scenario: Scenario): Promise<Op
   return { fromBlock, balances };
 }
 
-/** A finished run as the oracle wants to see it. */
+/** A finished run, for the oracle. */
 export function trialOf(
   scenario: Scenario,
   opening: Opening,
@@ -48,7 +48,7 @@ export function trialOf(
   };
 }
 
-/** What of a scenario concerns the engine. */
+/** The parts of a scenario that concern the engine. */
 export function assignmentOf({ feed, calls, retryRefused, maxItems }: Scenario): Assignment {
   return { feed, calls, retryRefused, maxItems, senderKey };
 }

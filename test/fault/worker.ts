@@ -1,4 +1,4 @@
-// The process that an engine lives and dies in. It takes one life after the other, for as long as nothing kills it.
+// The process of an engine. It takes one life after another until it is killed.
 import { flushCompileCache } from "node:module";
 import { encodeFunctionData, parseAbi, TimeoutError } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -17,20 +17,20 @@ import { engineClock, GENESIS_SECONDS } from "./time.ts";
 const { chainId: CHAIN_ID, usdc } = networks.baseSepolia;
 // All times are the run's, in which blocks take two seconds.
 const AGAIN_MS = 1_000;
-/** How long it waits for an answer of the node. */
+/** How long it waits for an answer from the node. */
 const TIMEOUT_MS = 10_000;
-/** What viem waits for, of the wall: never first. */
+/** How long viem waits, in real time: longer than the limit above. */
 const NEVER_MS = 2 ** 31 - 1;
 
 type Present = ReturnType<typeof engineClock> & {
   readonly elapsedMs: () => number;
-  /** Whether there is no more trouble to come that it is to go through. */
+  /** Whether no more trouble is to come. */
   readonly mayEnd: () => boolean;
 };
 
 function policyOf({ retryRefused, maxItems }: Assignment): Partial<EnginePolicy> {
   return {
-    // Deeper than any reorg of a run, where something is given up for lost.
+    // Something is given up as lost only when it is deeper than any reorg of a run.
     lossConfirmations: 8,
     lingerMs: 400,
     maxLingerMs: 4_000,
@@ -74,7 +74,7 @@ async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[
   return admissions;
 }
 
-/** Submits everything in its time, again and again until the engine has answered. */
+/** Submits everything at its time, again and again until the engine has answered. */
 async function feed(engine: SettlementEngine, life: Life, clock: Present): Promise<AdmissionSeen[]> {
   const until = (atMs: number) => clock.sleep(Math.max(0, atMs - clock.elapsedMs()));
   const payments = life.assignment.feed.map(async ({ atMs, authorization }, index): Promise<AdmissionSeen> => {
@@ -156,14 +156,14 @@ function tell(message: FromWorker): void {
   process.send?.(message);
 }
 
-// The test runner loads every file of test/: only as a child process is this one a worker.
+// The test runner loads every file of test/, so this one works only as a child process.
 if (process.send !== undefined && process.argv[1] === import.meta.filename) {
   process.on("disconnect", () => process.exit());
   let hear: (time: ToWorker & { kind: "time" }) => void = () => undefined;
   process.on("message", (message: ToWorker) => {
     if (message.kind === "time") {
       hear(message);
-      // What this wakes has its turn first.
+      // Lets everything run first that this wakes.
       setImmediate(() => tell({ kind: "heard" }));
       return;
     }
@@ -179,7 +179,7 @@ if (process.send !== undefined && process.argv[1] === import.meta.filename) {
       (error: unknown) => tell({ kind: "failed", error: error instanceof Error ? String(error.stack) : String(error) }),
     );
   });
-  // What Node made of the sources, for the processes that come after: this one will hardly end by itself.
+  // Keeps the compiled sources for later processes, since this one is usually killed.
   flushCompileCache();
   tell({ kind: "ready" });
 }

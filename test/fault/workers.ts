@@ -12,7 +12,7 @@ export type RunningLife = {
   /** SIGKILL, now. */
   readonly kill: () => void;
   readonly pid: number | undefined;
-  /** Tells it the run's time; resolves when it has heard it, or has ended. */
+  /** Tells the run's time; resolves when the process has heard it, or has ended. */
   readonly tell: (elapsedMs: number, mayEnd: boolean) => Promise<void>;
   readonly ended: Promise<LifeEnd>;
 };
@@ -27,18 +27,18 @@ export type WorkerPool = {
 
 type Waiting = { readonly child: ChildProcess; readonly ready: Promise<void> };
 
-/** Processes that have loaded everything and wait, `spare` of them, so that a restart takes no time. */
+/** Keeps `spare` processes that have loaded everything and wait, so that a restart takes no time. */
 export function createWorkerPool(spare: number): WorkerPool {
   const idle: Waiting[] = [];
   const all = new Set<ChildProcess>();
   let closed = false;
-  // What Node makes of the sources is kept between processes: half of their start is that.
+  // Compiling the sources takes half of a start, so the result is kept between processes.
   const cache = fileURLToPath(new URL("../../node_modules/.cache/tributary-fault", import.meta.url));
 
   function breed(): Waiting {
     const child = fork(new URL("./worker.ts", import.meta.url), {
       execArgv: [],
-      // Amounts are bigints.
+      // Messages contain bigints.
       serialization: "advanced",
       env: { ...process.env, NODE_OPTIONS: "", NODE_COMPILE_CACHE: cache },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -48,7 +48,7 @@ export function createWorkerPool(spare: number): WorkerPool {
       child.once("message", () => resolve());
       child.once("exit", (code) => {
         all.delete(child);
-        // Asked for nothing yet: what it said on stderr tells why.
+        // It had no task yet; its stderr says why it ended.
         reject(new Error(`an engine's process did not start (${code})`));
       });
     });
@@ -68,14 +68,14 @@ export function createWorkerPool(spare: number): WorkerPool {
     },
     start: async (life) => {
       let waiting = idle.shift() ?? breed();
-      // Killed a moment ago, and its end is not noticed yet.
+      // It was killed a moment ago, and its end was not noticed yet.
       while (!waiting.child.connected) waiting = idle.shift() ?? breed();
       refill();
       await waiting.ready;
       const { child } = waiting;
       let heard: () => void = () => undefined;
       const say = (message: ToWorker): void => {
-        // It may be dead already, and that not known yet.
+        // It may be dead already without anybody knowing.
         child.send(message, () => undefined);
       };
       const ended = new Promise<LifeEnd>((resolve) => {

@@ -13,7 +13,7 @@ export type World = {
   /** Hashes of transactions that the sender's key signed somewhere else. */
   readonly foreign: ReadonlySet<Hex>;
   readonly counts: ReadonlyMap<string, number>;
-  /** The engine was shown a receipt of this block. */
+  /** Notes that the engine was shown a receipt of this block. */
   readonly noteReceipt: (blockNumber: number) => void;
   /** Stops after the events that are due. */
   readonly stop: () => Promise<void>;
@@ -22,7 +22,7 @@ export type World = {
 const accounts = deriveAccounts(TEST_MNEMONIC, 10);
 const owner = accountAt(0);
 const attacker = accountAt(7);
-/** Whose txNonces the engine uses. */
+/** The account whose txNonces the engine uses. */
 const sending = accounts[5];
 if (sending === undefined) throw new Error("no sender");
 export const sender = sending.address;
@@ -36,7 +36,7 @@ const REORG_WAITS_MS = 20_000;
 const TAKEN_NOTE_MS = 4_000;
 /** A block less than the final one is behind. */
 const DEEPEST_REORG = 7;
-/** The longest that no block comes. */
+/** The longest time without a block. */
 const HELD_MS = 15_000;
 /** ERC-1271 by somebody who signs anything: PUSH4 magic, left-align, return 32 bytes. */
 const ACCEPT_ALL: Hex = "0x631626ba7e60e01b60005260206000f3";
@@ -64,7 +64,7 @@ export async function openWorld(url: string, scenario: Scenario): Promise<void> 
   for (let ago = 9; ago >= 0; ago -= 1) await rpc("evm_mine", [GENESIS_SECONDS + 1 - ago]);
 }
 
-/** Mines a block about every two seconds, and lets the scenario's events happen in their time. */
+/** Mines a block about every two seconds, and makes the scenario's events happen at their times. */
 export function startWorld(url: string, scenario: Scenario, clock: RunClock): World {
   const { happen, foreign, counts, rpc, state } = actor(url, scenario, clock.elapsedMs);
   const random = randomOf(scenario.seed, "world");
@@ -89,7 +89,7 @@ export function startWorld(url: string, scenario: Scenario, clock: RunClock): Wo
     }
   }
 
-  /** A reorg waits until the engine has been shown a receipt and had time to take note of it, and undoes its block. */
+  /** A reorg waits until the engine was shown a receipt and had time to note it, and then undoes its block. */
   async function reorgWhereItHurts(nowMs: number): Promise<void> {
     const [due] = state.reorgs;
     if (due === undefined) return;
@@ -108,7 +108,7 @@ export function startWorld(url: string, scenario: Scenario, clock: RunClock): Wo
     foreign,
     counts,
     noteReceipt: (block) => {
-      // The first one that it was shown since the last reorg; a later one if that is out of reach.
+      // The first receipt that it was shown since the last reorg; a later one if that is out of reach.
       const nowMs = clock.elapsedMs();
       if (shown === undefined || nowMs - shown.atMs > 2 * TAKEN_NOTE_MS) shown = { block, atMs: nowMs };
     },
@@ -143,7 +143,7 @@ function actor(url: string, scenario: Scenario, elapsedMs: () => number) {
 
   async function happen(event: WorldEvent): Promise<void> {
     await act(event);
-    // A reorg is due now, and happens where there is something to undo.
+    // A reorg is due now, and happens if there is something to undo.
     if (event.kind !== "reorg") count(counts, event.kind);
   }
 
@@ -178,7 +178,7 @@ function actor(url: string, scenario: Scenario, elapsedMs: () => number) {
       case "unpause":
         return void (await send(owner, encodeFunctionData({ abi, functionName: "unpause" })));
       case "foreign": {
-        // At the chain's count, so that it takes the place of whatever waits there, and not behind it.
+        // At the chain's count, so that it replaces the transaction that waits there and does not queue behind it.
         const nonce = await rpc<Hex>("eth_getTransactionCount", [sender, "latest"]);
         const fee = hexOf(10n ** 12n);
         const transaction = { from: sender, to: attacker, value: "0x1", gas: "0x5208", nonce };

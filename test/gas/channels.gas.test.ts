@@ -62,7 +62,7 @@ describe("gas of channels", () => {
       functionName: "refundWithSignature",
       args: [config, BALANCE, 0n, await f.signRefund(config, 0n, BALANCE)],
     });
-  /** What of a transaction's gas a call inside another one would use. */
+  /** The part of a transaction's gas that the same call inside another transaction would use. */
   const executionOf = (total: number, data: Hex): number => {
     const { zero, nonZero } = countBytes(data);
     return total - 21_000 - 4 * zero - 16 * nonZero;
@@ -86,7 +86,7 @@ describe("gas of channels", () => {
     snapshot.check("claimWithSignature", await perRow(signedData));
   });
 
-  it("of deposits, sweeps and refunds in a transaction of their own", async () => {
+  it("of deposits, sweeps and refunds, each in its own transaction", async () => {
     const fresh = f.configOf({ salt: numberToHex(1_000, { size: 32 }) });
     const [first, topUp] = [await send(await depositData(fresh)), await send(await depositData(configs[0]!))];
     const refund = await send(await refundData(configs[0]!));

@@ -20,7 +20,7 @@ import {
 import { gasInto, traceCalls } from "../helpers/trace.ts";
 import { authorizationArgs, split } from "../helpers/usdc.ts";
 
-// Terms as x402 clients write them, none of whose bytes is zero: nothing here is cheaper than in the field.
+// Terms as x402 clients write them, without zero bytes: nothing here is cheaper than in real use.
 const VALID_AFTER = 1_700_000_001n;
 const VALID_BEFORE = 4_102_444_801n;
 const [FEW, MANY] = [100, 300];
@@ -53,7 +53,7 @@ describe("gas of the router", () => {
 
   after(() => snapshot.finish());
 
-  /** $0.0001 to $0.05, as micropayments are. */
+  /** $0.0001 to $0.05, as in micropayments. */
   function pay(payer: PrivateKeyAccount, to: Address, i: number): Promise<SignedAuthorization> {
     const value = 100n + ((BigInt(i) * 7919n) % 49_900n);
     return f.pay(payer, to, value, { label: `${i}`, validAfter: VALID_AFTER, validBefore: VALID_BEFORE });
@@ -69,7 +69,7 @@ describe("gas of the router", () => {
     return { total: Number(receipt.gasUsed), token: Number(token), bytes: size(data) };
   }
 
-  /** Slopes between two sizes of a batch: per payment, without what the transaction costs once. */
+  /** Slopes between two sizes of a batch: the cost of one payment, without the transaction's fixed cost. */
   async function slopes(to: Address, dataOf: (count: number) => Hex, extraLogs: number) {
     const few = await measure(to, dataOf(FEW), 2 * FEW + extraLogs);
     const many = await measure(to, dataOf(MANY), 2 * MANY + extraLogs);
@@ -170,7 +170,7 @@ describe("gas of the router", () => {
       const { receipt } = await f.settle(items);
       expect(receipt.logs.length, "ten payments, one failure and the batch").to.equal(2 * 10 + 2);
       const overhead = Number(receipt.gasUsed - without.receipt.gasUsed - allowance);
-      // Calldata, call and failure event. The token is left a 64th to say so with, so it can be below zero too.
+      // Calldata, call and failure event. The token has a 64th left to report it with, so it can be below zero too.
       expect(overhead).to.be.at.most(9000);
       overheads[`overheadWith${allowance}`] = overhead;
       await rewind();

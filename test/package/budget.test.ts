@@ -10,7 +10,7 @@ type Locked = {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 };
 
-/** Every package that installing this one brings, by its place in the lock file: not its peers, which the project has. */
+/** Every package that an installation brings, by its place in the lock file. Peers are left out: the project has them. */
 function productionPackages(): string[] {
   const { packages }: { readonly packages: Readonly<Record<string, Locked>> } = JSON.parse(
     readFileSync(join(root, "package-lock.json"), "utf8"),
@@ -50,7 +50,7 @@ async function namesPerDoor(): Promise<Record<string, number>> {
   return Object.fromEntries(Object.entries(doors).map(([door, module]) => [door, Object.keys(module).length]));
 }
 
-/** What costs users something. A figure that grows beyond its budget needs a reason, which goes with the new budget. */
+/** Figures that cost users something. If one grows beyond its budget, the new budget needs a reason. */
 describe("budget", () => {
   const within = (what: string, value: number, { most }: { readonly today: number; readonly most: number }) =>
     expect(value, `${what}: ${value}, budget ${most}`).to.be.at.most(most);

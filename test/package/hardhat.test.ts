@@ -9,12 +9,12 @@ import { createProject, root, runNode, snippetsOf, typeCheck } from "./project.t
 const resolve = createRequire(import.meta.url).resolve;
 const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
 
-/** The blocks of docs/hardhat.md by the file that each one says it is. */
+/** The blocks of docs/hardhat.md, by the file name in their first line. */
 const documented = new Map(
   snippetsOf("docs/hardhat.md").map((code) => [/^\/\/ (?:\w+\/)?(\S+)/.exec(code)?.[1] ?? "", code] as const),
 );
 
-/** A configuration with compilers from npm: Hardhat would download them. */
+/** A configuration with compilers from npm. Otherwise Hardhat would download them. */
 function withCompilers(...compilers: readonly { version: string; package: string; settings?: object }[]): string {
   const entries = compilers.map(({ package: name, ...compiler }) => ({
     ...compiler,
@@ -92,7 +92,7 @@ describe("the packed package in a Hardhat project", () => {
       rmSync(join(project, "hardhat.config.js"));
       rmSync(join(project, "contracts"), { recursive: true });
       expect([...documented.keys()]).to.deep.equal(["hardhat.config.ts", "settle.ts", "engine.ts", "deploy.ts"]);
-      // What the page says to add for Ignition.
+      // The page says to add this for Ignition.
       const config = (documented.get("hardhat.config.ts") ?? "")
         .replace(/^import/m, 'import hardhatIgnitionViem from "@nomicfoundation/hardhat-ignition-viem";\nimport')
         .replace("plugins: [hardhatViem]", "plugins: [hardhatViem, hardhatIgnitionViem]");

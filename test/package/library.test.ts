@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { createProject, manifest, root, runNode, typeCheck } from "./project.ts";
 
-/** What each program of docs/library.md says, by the heading that it stands under. */
+/** What each program of docs/library.md prints, by its heading. */
 const SAYS: Readonly<Record<string, RegExp>> = {
   tributary: /^valid: 1 payment of 0\.0015 USDC, direct, at most \d+ gas$/,
   "tributary/abi": /^3 attempted, 0 failed$/,
@@ -54,7 +54,7 @@ describe("docs/library.md", () => {
     });
 
     it("run to their ends on a local chain", async () => {
-      // One behind the other in one process, which loads what they share once.
+      // One after another in one process, which loads shared modules once.
       const files = [...programs.keys()].map((door) => [door, `./${fileOf(door)}`]);
       const all = `for (const [door, file] of ${JSON.stringify(files)}) { console.log("\\n## " + door); await import(file); }`;
       writeFileSync(join(project, "all.mjs"), all);
@@ -64,7 +64,7 @@ describe("docs/library.md", () => {
     });
 
     for (const [door, says] of Object.entries(SAYS)) {
-      it(`say what the chain said: ${door}`, () => {
+      it(`print what the chain says: ${door}`, () => {
         const part = output.split("\n## ").find((one) => one.startsWith(`${door}\n`));
         expect(part?.slice(door.length + 1).trim()).to.match(says);
       });

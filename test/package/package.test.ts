@@ -48,7 +48,7 @@ describe("the packed package", () => {
       expect(status).to.equal(0);
     });
 
-    it("says how to get Ignition where its module is imported without it, and nothing else", async () => {
+    it("says how to get Ignition if its module is imported without it, and nothing else", async () => {
       const script = `await import("tributary/ignition").catch((error) => console.log(error.name + ": " + error.message, error.cause));`;
       writeFileSync(join(bare, "ignition.js"), script);
       const { output } = await runNode(bare, ["ignition.js"]);
@@ -101,7 +101,7 @@ describe("the packed package", () => {
       }
     });
 
-    it("says how to get Hardhat where a local chain is asked for without it", async () => {
+    it("says how to get Hardhat if a local chain is started without it", async () => {
       writeFileSync(
         join(bare, "local.js"),
         `import { startLocalChain } from "tributary/local";
@@ -234,7 +234,7 @@ describe("the packed package", () => {
       }
     });
 
-    it("plays the demo", async () => {
+    it("runs the demo", async () => {
       const { status, output } = await runNode(full, [program(full), "demo", "--buyers", "2", "--requests", "2"]);
       expect(output).to.match(/^requests served +2 of 2 in/m);
       expect(output).to.match(/^Every figure adds up\./m);

@@ -8,7 +8,7 @@ export const root = join(import.meta.dirname, "..", "..");
 
 export type Run = { readonly status: number | null; readonly output: string };
 
-/** A package.json as far as these tests read it. */
+/** The fields of a package.json that these tests read. */
 export type Manifest = {
   readonly version: string;
   readonly dependencies: Readonly<Record<string, string>>;
@@ -101,7 +101,7 @@ export function snippetsOf(page: string): string[] {
   return [...readFileSync(join(root, page), "utf8").matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? "");
 }
 
-/** Runs a file of a project, without holding up this process, which may be serving what the program talks to. */
+/** Runs a file of a project without blocking this process, which may be serving what the program talks to. */
 export function runNode(
   folder: string,
   args: readonly string[],
@@ -129,7 +129,7 @@ function run(folder: string, program: string, args: readonly string[], env: Reco
   });
 }
 
-/** The oldest Node on this machine that the package supports; this process's where there is no other. */
+/** The oldest Node on this machine that the package supports; this process's if there is no other. */
 export function oldestNode(): { readonly path: string; readonly version: string; readonly major: number } {
   const { node } = process.versions;
   let oldest = { path: process.execPath, version: node, major: Number(node.split(".")[0]) };
@@ -143,7 +143,9 @@ export function oldestNode(): { readonly path: string; readonly version: string;
   return oldest;
 }
 
-/** What a shell outside of any npm script has: no settings of the npm that runs these tests, and its own Node first. */
+/**
+ * The environment of a shell outside npm scripts: no settings of the npm that runs these tests, and its own Node first.
+ */
 function environment(): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(npm_|TRIBUTARY_|HH_|HARDHAT_|NODE_ENV|NODE_OPTIONS|PRIVATE_KEY|MNEMONIC|RPC_URL)/.test(name),

@@ -9,8 +9,8 @@ type Package = { readonly name: string; readonly version: string; readonly folde
 export type Registry = { readonly url: string; readonly close: () => Promise<void> };
 
 /**
- * An npm registry on this machine that has what the checkout has installed, in each version of it. npm installs from it as
- * from any other, so what it makes of peers and ranges is seen without the network.
+ * An npm registry on this machine that has what the checkout has installed, in each version of it. npm installs from it
+ * as from any other, so what it makes of peers and ranges is seen without the network.
  */
 export async function serveRegistry(): Promise<Registry> {
   const packages = installedPackages();
@@ -75,7 +75,10 @@ function packument(name: string, manifests: readonly Manifest[]): object {
   };
 }
 
-/** npm takes a tarball that is not compressed as well, and drops the first folder of every path in it. Nobody reads source maps. */
+/**
+ * npm also accepts an uncompressed tarball, and drops the first folder of every path in it. Source maps are left out,
+ * since nobody reads them.
+ */
 function sendTar(found: Package | undefined, response: ServerResponse): void {
   if (found === undefined) {
     response.writeHead(404).end();

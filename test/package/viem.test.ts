@@ -5,10 +5,10 @@ import { expect } from "chai";
 import { manifest, npm, pack, root, runNode, snippetsOf, typeCheck, writeProject } from "./project.ts";
 import { type Registry, serveRegistry } from "./registry.ts";
 
-/** The versions that the peer range is tried with: its oldest, and the newest that could be had when it was last looked at. */
+/** The versions that the peer range is tried with: its oldest, and the newest at the time of the last check. */
 const [oldest, newest] = ["viem-oldest", "viem-newest"].map((name) => manifest.devDependencies[name]?.split("@")[1]);
 
-describe("the packed package beside the viem of its user", () => {
+describe("the packed package with its user's viem", () => {
   const folder = mkdtempSync(join(tmpdir(), "tributary viem "));
   let registry: Registry;
   before(async () => {
@@ -54,7 +54,7 @@ describe("the packed package beside the viem of its user", () => {
       });
 
       it("settles payments by the README's snippet", async () => {
-        // Large, and the same with every viem: that of the checkout.
+        // Hardhat is large and the same with every viem, so the checkout's is used.
         symlinkSync(join(root, "node_modules", "hardhat"), join(project, "node_modules", "hardhat"), "junction");
         writeFileSync(join(project, "settle.mjs"), snippetsOf("README.md")[1] ?? "");
         const { status, output } = await runNode(project, ["settle.mjs"]);

@@ -140,7 +140,7 @@ describe("SettlementRouter.settle with hostile code", () => {
       expect(receipt.gasUsed <= gas).to.equal(true);
     });
 
-    it("stops early, and reports it, where the gas does not cover what the burners take", async () => {
+    it("stops early, and reports it, when the gas does not cover what the burners take", async () => {
       const signed = await payAll(20);
       const items = signed.map(compact);
       const gas = 1_300_000n;
@@ -238,7 +238,7 @@ describe("SettlementRouter.settle with hostile code", () => {
         expect(outcomes(receipt, items).map(({ status }) => status)).to.deep.equal(Array(3).fill("unproven"));
       });
 
-      it("may call itself through the router: the outer batch goes on as it was", async () => {
+      it("may call itself through the router: the outer batch continues unchanged", async () => {
         const { logs, receipt } = await armed(f.router.address, async (token) =>
           settleData(token, await itemsFor(token, 5), { token, batchId: INNER_ID }),
         );

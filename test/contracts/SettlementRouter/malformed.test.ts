@@ -144,7 +144,7 @@ describe("SettlementRouter.settle with a malformed batch", () => {
   });
 
   describe("TrailingBytes", () => {
-    it("reverts when the batch goes on after its last item", async () => {
+    it("reverts when the batch continues after its last item", async () => {
       for (const batch of [compactBatch, wideBatch]) {
         for (const more of ["0x00", "0xffff", `0x${"11".repeat(COMPACT)}`] as const) {
           const length = BigInt(size(batch));
@@ -239,7 +239,7 @@ describe("SettlementRouter.settle with a malformed batch", () => {
     expect(await f.usdc.read.balanceOf([testAccount("malformed payer").address])).to.equal(1000n);
   });
 
-  it("does not look at what lies behind the item where the gas ran short", async () => {
+  it("does not read what follows the item at which the gas ran short", async () => {
     const item = slice(compactBatch, ONE_PAYEE);
     const batch = patch(concatHex([patch(compactBatch, 3, "0x0003"), item, item]), ONE_PAYEE + 2 * COMPACT, "0x3000");
     const answer = await f.call([f.usdc.address, BATCH_ID, DEFAULT_ALLOWANCE, batch], 150_000n);

@@ -150,7 +150,7 @@ describe("SettlementRouter.settle with items that the token refuses", () => {
     await expectRefused({ ...signed, signature }, "bad-signature", "ECRecover: invalid signature 's' value");
   });
 
-  it("fails one with a v that is none, which only the wide form carries", async () => {
+  it("fails one with an invalid v, which only the wide form carries", async () => {
     const signed = await pay();
     const bad = { ...signed, signature: `${signed.signature.slice(0, -2)}1d` as `0x${string}` };
     const { receipt } = await f.settle([wide(bad, "vrs"), wide(bad, "bytes")]);

@@ -189,7 +189,7 @@ describe("SettlementRouter.settle", () => {
       });
     }
 
-    it("has no bit set behind the last item", async () => {
+    it("has no bit set after the last item", async () => {
       const items = await Promise.all(
         payers.slice(0, 3).map((payer) => f.pay(payer, payees[0], 1n, { validBefore: 1n }).then(compact)),
       );
@@ -239,7 +239,7 @@ describe("SettlementRouter.settle", () => {
       expect(await balance(payees[0])).to.equal(10n);
     });
 
-    it("attempts nothing where even the first item cannot be funded", async () => {
+    it("attempts nothing when even the first item cannot be funded", async () => {
       const items = [compact(await f.pay(payers[0]!, payees[0], 1n))];
       for (const item of [...items, wide(items[0]!.authorization, "bytes", 100_000n)]) {
         const { attempted, failures } = await f.preflight([item], { gas: 120_000n });
@@ -255,7 +255,7 @@ describe("SettlementRouter.settle", () => {
       expect((await f.preflight(items)).attempted).to.equal(1n);
     });
 
-    it("reverts where the allowance is so large that the gas it needs overflows", async () => {
+    it("reverts when the allowance is so large that the gas it needs overflows", async () => {
       const items = [compact(await f.pay(payers[0]!, payees[0], 1n))];
       const { attempted } = await f.preflight(items, { gasAllowance: 2n ** 255n });
       expect(attempted).to.equal(0n);

@@ -21,7 +21,7 @@ import { randomOf } from "../random.ts";
 import type { Life } from "./process.ts";
 import { type Living, openProcessPool, type ProcessPool } from "./processes.ts";
 
-/** Where a life ends: at a write of its own, or at any moment by another hand. */
+/** Where a life ends: at one of its own writes, or killed by the parent at any moment. */
 type Death = JournalKill | { readonly at: "time"; readonly afterMs: number };
 type Role = Life["role"];
 
@@ -31,9 +31,12 @@ const PRICE = 1_000;
 /** Small, so that channels are topped up all the time. */
 const DEPOSIT = "3000";
 const SHOPPERS = 3;
-/** A server's note of a request in progress is void after five minutes, and so is what it knows of the chain. */
+/** After five minutes, a server's note of a request in progress is void, and so is what it knows of the chain. */
 const DOWN_MS = 600_000;
-/** So many writes of a life are cut. A purchase has two of the server's, a claim with its sweep some 15 of the keeper's. */
+/**
+ * A kill hits one of this many writes. A purchase has two writes of the server, a claim with its sweep some 15 of the
+ * keeper.
+ */
 const CUTS = { server: 8, keeper: 20 } as const;
 
 function deathsOf(role: Role): readonly Death[] {
@@ -48,14 +51,14 @@ function deathsOf(role: Role): readonly Death[] {
   return [...chosen, ...others];
 }
 
-/** A payer who buys again and again, and what came of it. */
+/** A payer who buys again and again, and what they bought. */
 type Shopper = {
   readonly account: LocalAccount;
   readonly channelId: Hex;
   buyer: ReturnType<typeof openChannelBuyer>;
-  /** What was asked for everything that was delivered whole. */
+  /** The price of everything that was delivered in full. */
   delivered: bigint;
-  /** What was asked for where the connection broke: perhaps charged, not delivered. */
+  /** The price of requests whose connection broke: perhaps charged, not delivered. */
   broken: bigint;
 };
 
@@ -91,12 +94,12 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     const kill = death?.at === "store" ? death : undefined;
     const common = { journal: file, kill, authorizerKey: keyOf(17) };
     if (role === "server") return { ...common, role, facilitatorUrl, receiver, aheadMs: number * DOWN_MS };
-    // Under another name it has to wait until what the engine before it took for itself is free again.
+    // Under another name it must wait until what the previous engine picked is free again.
     const owner = isLong && number % 3 === 2 ? `keeper ${number}` : "keeper";
     return { ...common, role, rpcUrl: lab.chain.rpcUrl, senderKey: keyOf(16), owner };
   }
 
-  /** One life behind the other, each to its death, and a last one that stays, unless everything is over before that. */
+  /** One life after another, each until it is killed, and a last one that stays, unless everything is over earlier. */
   async function liveThrough(
     role: Role,
     { onStart, onDeath }: { onStart: (living: Living | undefined) => void; onDeath: () => Promise<void> },
@@ -119,20 +122,20 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     return { account, channelId, buyer: openBuyer(account), delivered: 0n, broken: 0n };
   }
 
-  /** The official client, which knows nothing yet but what the chain says. */
+  /** The official client, which knows only what the chain says. */
   function openBuyer(account: LocalAccount) {
     return openChannelBuyer(lab.client, account, { depositStrategy: () => DEPOSIT });
   }
 
-  /** Takes a part or all of what is left back. It may find nothing left, or nobody who answers. */
+  /** Takes back a part or all of what is left. There may be nothing left, or no answer. */
   async function refund(shopper: Shopper, url: string, amount: string | undefined): Promise<void> {
     await shopper.buyer.refund(url, amount).catch((error: unknown) => {
-      // It would never learn that it was refunded after all.
+      // Otherwise it would never learn of a refund that was made.
       if (isBrokenConnection(error)) shopper.buyer = openBuyer(shopper.account);
     });
   }
 
-  /** Buys, and now and then takes a part or all of what is left back, until everything is over. */
+  /** Buys, and now and then takes back a part or all of what is left, until everything is over. */
   async function shop(shopper: Shopper, number: number): Promise<void> {
     const random = randomOf(seed, `shopper ${number}`);
     while (!isOver) {
@@ -152,7 +155,7 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     }
   }
 
-  /** What was charged, as the journal has it, or the chain where the journal has nothing any more. */
+  /** What was charged, from the journal, or from the chain if the journal no longer has it. */
   async function earnedFrom(shopper: Shopper): Promise<bigint> {
     const row = (await journal.channels([shopper.channelId])).get(shopper.channelId);
     const charged = row === undefined ? 0n : chargedOf(row);
@@ -160,7 +163,7 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     return charged > totalClaimed ? charged : totalClaimed;
   }
 
-  it("goes on with nothing earned lost: delivered, charged, claimed, swept and refunded add up to the unit", async () => {
+  it("continues and loses nothing earned: delivered, charged, claimed, swept and refunded add up to the unit", async () => {
     const shoppers = await Promise.all(Array.from({ length: SHOPPERS }, (_, number) => openShopper(number)));
     const onDeath = async () => {
       for (const shopper of shoppers) {
@@ -193,14 +196,14 @@ describe("SIGKILL of server and keeper between any two steps", () => {
     expect(await lab.balanceOf(BATCH_SETTLEMENT_ADDRESS)).to.equal(left);
     expect(pool.alerts).to.deep.equal([]);
 
-    // What is left is the payers': each gets it back to the unit.
+    // What is left belongs to the payers: each gets it back to the unit.
     for (const [i, { account, buyer }] of shoppers.entries()) {
       if (states[i]!.balance > states[i]!.totalClaimed) await buyer.refund(server!.url);
       expect(await lab.balanceOf(account.address)).to.equal(FUNDS - earned[i]!);
     }
     expect(await lab.balanceOf(BATCH_SETTLEMENT_ADDRESS)).to.equal(0n);
 
-    // The journal knows of every unit of it, whoever claimed it and died.
+    // The journal knows every unit of it, even if the claimer died.
     const token = networks.baseSepolia.usdc.address;
     const chain = await until(async () => {
       const found = await reconcile(lab.client, {

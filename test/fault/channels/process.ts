@@ -1,4 +1,4 @@
-// The process that a merchant's server or keeper lives and dies in: one life, told by its parent when it has loaded everything.
+// The process of a merchant's server or keeper: one life, which its parent gives it once everything is loaded.
 import { flushCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Address, Hex } from "viem";
@@ -13,14 +13,14 @@ import { FAST } from "../../helpers/engineLab.ts";
 import { EAGER } from "../../helpers/keeperLab.ts";
 import { type JournalKill, mortal } from "../kills.ts";
 
-/** Its path, for those who start it. */
+/** The path of this file, to start it. */
 export const processFile = fileURLToPath(import.meta.url);
 
 type Common = {
-  /** A file of SQLite. */
+  /** A SQLite file. */
   readonly journal: string;
   readonly authorizerKey: Hex;
-  /** Where it dies by its own hand. */
+  /** Where it kills itself. */
   readonly kill: JournalKill | undefined;
 };
 
@@ -33,12 +33,12 @@ export type ServerLife = Common & {
   readonly aheadMs: number;
 };
 
-/** A keeper with an engine of its own. */
+/** A keeper with its own engine. */
 export type KeeperLife = Common & {
   readonly role: "keeper";
   readonly rpcUrl: string;
   readonly senderKey: Hex;
-  /** Names its engine in leases: one that comes back under its old name need not wait. */
+  /** The engine's name in leases: one that comes back under its old name need not wait. */
   readonly owner: string;
 };
 
@@ -46,7 +46,7 @@ export type Life = ServerLife | KeeperLife;
 
 export type FromProcess =
   | { readonly kind: "ready" }
-  /** It works now. `url` is the server's. */
+  /** It is ready. `url` is the server's. */
   | { readonly kind: "living"; readonly url: string }
   | { readonly kind: "alert"; readonly alert: KeeperAlert }
   | { readonly kind: "failed"; readonly error: string };
@@ -80,7 +80,7 @@ async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, jou
     engine,
     authorizers: [privateKeyToAccount(authorizerKey)],
     policy: EAGER,
-    // What the server gave back before the first life of a keeper read anything is the journal's, too.
+    // The journal also has what the server gave back before the first keeper read anything.
     firstBlock: 0n,
     onAlert: (alert) => tell({ kind: "alert", alert }),
   });
@@ -91,7 +91,7 @@ function tell(message: FromProcess): void {
   process.send?.(message);
 }
 
-// The test runner may load every file of test/: only as a child process is this one a program.
+// The test runner may load every file of test/, so this one runs only as a child process.
 if (process.send !== undefined && process.argv[1] === processFile) {
   process.on("disconnect", () => process.exit());
   process.on("message", (life: Life) => {
@@ -99,7 +99,7 @@ if (process.send !== undefined && process.argv[1] === processFile) {
       tell({ kind: "failed", error: error instanceof Error ? String(error.stack) : String(error) });
     });
   });
-  // What Node made of the sources, for the processes that come after: this one will hardly end by itself.
+  // Keeps the compiled sources for later processes, since this one is usually killed.
   flushCompileCache();
   tell({ kind: "ready" });
 }

@@ -5,37 +5,37 @@ import { type FromProcess, type Life, processFile } from "./process.ts";
 
 /** A server or keeper at work. */
 export type Living = {
-  /** The server's; empty of a keeper. */
+  /** The server's URL; empty for a keeper. */
   readonly url: string;
   readonly kill: () => void;
-  /** Resolves when it was killed, by itself or from here; rejects where it ended in any other way. */
+  /** Resolves when it was killed, by itself or from here; rejects if it ended in any other way. */
   readonly ended: Promise<void>;
 };
 
 export type ProcessPool = {
-  /** Gives a life to a process that waits for one. Undefined where it was killed before it could work. */
+  /** Gives a life to a waiting process. Undefined if it was killed before it was ready. */
   readonly start: (life: Life) => Promise<Living | undefined>;
-  /** What keepers said in all lives. */
+  /** What the keepers of all lives said. */
   readonly alerts: readonly KeeperAlert[];
-  /** Kills all that are left, and waits for their ends. */
+  /** Kills all that are left, and waits until they have ended. */
   readonly close: () => Promise<void>;
 };
 
 type Waiting = { readonly child: ChildProcess; readonly ready: Promise<void> };
 
-/** Processes that have loaded everything and wait, `spare` of them, so that a restart takes no time. */
+/** Keeps `spare` processes that have loaded everything and wait, so that a restart takes no time. */
 export function openProcessPool(spare: number): ProcessPool {
   const idle: Waiting[] = [];
   const all = new Map<ChildProcess, Promise<void>>();
   const alerts: KeeperAlert[] = [];
   let isClosed = false;
-  // Half of a start is what Node makes of the sources: it is kept between processes.
+  // Compiling the sources takes half of a start, so the result is kept between processes.
   const cache = fileURLToPath(new URL("../../../node_modules/.cache/tributary-fault", import.meta.url));
 
   function breed(): Waiting {
     const child = fork(processFile, {
       execArgv: [],
-      // Amounts are bigints.
+      // Messages contain bigints.
       serialization: "advanced",
       env: { ...process.env, NODE_OPTIONS: "", NODE_COMPILE_CACHE: cache },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
