@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { expect } from "chai";
 import budget from "./budget.json" with { type: "json" };
-import { manifest, root } from "./project.ts";
+import { manifest, pack, root } from "./project.ts";
 
 type Locked = {
   readonly dev?: boolean;
@@ -50,6 +51,19 @@ async function namesPerDoor(): Promise<Record<string, number>> {
   return Object.fromEntries(Object.entries(doors).map(([door, module]) => [door, Object.keys(module).length]));
 }
 
+/** The bytes of a tarball's files. In front of each is a block of 512 bytes with its size in octal digits. */
+function unpackedBytes(tarball: Buffer): number {
+  const tar = gunzipSync(tarball);
+  let sum = 0;
+  for (let at = 0; tar[at] !== 0; ) {
+    const size = Number.parseInt(tar.toString("latin1", at + 124, at + 136), 8);
+    const isFile = tar.toString("latin1", at + 156, at + 157) === "0";
+    if (isFile) sum += size;
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+  return sum;
+}
+
 /** Figures that cost users something. If one grows beyond its budget, the new budget needs a reason. */
 describe("budget", () => {
   const within = (what: string, value: number, { most }: { readonly today: number; readonly most: number }) =>
@@ -57,6 +71,16 @@ describe("budget", () => {
 
   it("keeps the number of packages that an installation brings", () => {
     within("production packages", productionPackages().length, budget.productionPackages);
+  });
+
+  it("keeps the number of packages that it names itself", () => {
+    within("production dependencies", Object.keys(manifest.dependencies).length, budget.productionDependencies);
+  });
+
+  it("keeps the size of the package, packed and installed", async () => {
+    const tarball = readFileSync(await pack());
+    within("packed bytes", tarball.length, budget.packedBytes);
+    within("installed bytes", unpackedBytes(tarball), budget.installedBytes);
   });
 
   it("keeps the number of names that each door exports", async () => {
