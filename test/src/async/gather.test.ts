@@ -41,7 +41,7 @@ describe("gather", () => {
     expect(runs).to.deep.equal([["aaa", "b"], ["c"], ["dddddddd"], ["e"]]);
   });
 
-  it("rejects all of a run that throws, and goes on", async () => {
+  it("rejects all of a run that throws, and continues", async () => {
     let fails = true;
     const ask = gather<number, number>(async (items) => {
       if (fails) throw new Error("down");
@@ -53,7 +53,7 @@ describe("gather", () => {
     expect(await ask(3)).to.equal(3);
   });
 
-  it("bounds a run by the number of requests where nothing says what they weigh", async () => {
+  it("bounds a run by the number of requests if their weights are unknown", async () => {
     const sizes: number[] = [];
     const ask = gather<number, number>(async (items) => {
       sizes.push(items.length);
@@ -63,7 +63,7 @@ describe("gather", () => {
     expect(sizes).to.deep.equal([2, 2, 1]);
   });
 
-  it("fails one request where its answer is a failure, and all where the run throws", async () => {
+  it("fails one request if its answer is a failure, and all if the run throws", async () => {
     const ask = gather<number, number>(async (items) => {
       if (items.includes(9)) throw new Error("all");
       return items.map((value) => (value === 1 ? { ok: false, error: new Error("one") } : { ok: true, value }));
@@ -76,7 +76,7 @@ describe("gather", () => {
     expect(await ask(4)).to.equal(4);
   });
 
-  it("takes what comes within a turn of the event loop into the run, where it pauses for that", async () => {
+  it("includes what comes within a turn of the event loop if it pauses for that", async () => {
     const runs: number[][] = [];
     const ask = gather<number, number>(
       async (items) => {
@@ -112,7 +112,7 @@ describe("togetherOrAlone", () => {
     expect(settled.map((one) => (one.ok ? one.value : "failed"))).to.deep.equal([-1, "failed", -2]);
   });
 
-  it("fails all for what concerns all", async () => {
+  it("fails all if the reason concerns all", async () => {
     const settled = await togetherOrAlone([1, 13, 2], run, () => true);
     expect(settled.map(({ ok }) => ok)).to.deep.equal([false, false, false]);
   });

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { mutex } from "../../../src/async/mutex.ts";
 
 describe("mutex", () => {
-  it("runs one thing after the other, also behind one that failed", async () => {
+  it("runs one thing after another, also after one that failed", async () => {
     const inTurn = mutex();
     const said: string[] = [];
     const work = (name: string, fails = false) =>

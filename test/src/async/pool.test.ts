@@ -20,7 +20,7 @@ describe("eachAtOnce", () => {
     await eachAtOnce([], 4, () => Promise.reject(new Error("called")));
   });
 
-  it("fails where the work on an item fails", async () => {
+  it("fails if the work on an item fails", async () => {
     const work = (item: number) => (item === 2 ? Promise.reject(new Error("two")) : Promise.resolve());
     const error = await eachAtOnce([1, 2, 3], 2, work).catch((caught: unknown) => caught);
     expect(error).to.have.property("message", "two");

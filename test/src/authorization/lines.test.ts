@@ -51,7 +51,7 @@ describe("readAuthorizations", () => {
     });
   }
 
-  it("names line and field of a bad line and goes on", async () => {
+  it("names line and field of a bad line and continues", async () => {
     const negative = JSON.stringify({ ...vectors[2]?.record, value: "-1" });
     const results = await read([first, negative, "garbage!", second].join("\n"));
     expect(summary(results)).to.deep.equal(["1 ok", "2 bad", "3 bad", "4 ok"]);
@@ -63,12 +63,12 @@ describe("readAuthorizations", () => {
     expect(byRecord.error).to.include({ line: 3, field: "record", problem: "is neither JSON nor base64." });
   });
 
-  it("takes a line for a duplicate only behind the same signature, and says which line was first", async () => {
+  it("treats a line as a duplicate only after the same signature, and says which line was first", async () => {
     const record = { ...vectors[2]?.record };
     const otherSignature = JSON.stringify({ ...record, signature: `0x${"11".repeat(65)}` });
     const variant = JSON.stringify({ ...record, value: "7" });
     const results = await read([JSON.stringify(record), first, otherSignature, variant, variant].join("\n"));
-    // Nobody has verified anything yet: what differs from line 1 may be a forgery, or line 1 may be.
+    // Nothing is verified yet: either line 1 or the one that differs from it may be a forgery.
     expect(summary(results)).to.deep.equal(["1 ok", "2 ok", "3 ok", "4 ok", "5 duplicate"]);
     expect(results[4]).to.include({ ofLine: 4 });
     expect(results[4]).to.have.nested.property("authorization.value", 7n);
@@ -81,7 +81,7 @@ describe("readAuthorizations", () => {
     for (const duplicate of duplicates) expect(duplicate).to.include({ ofLine: duplicate.line - 1 });
   });
 
-  it("does not take equal nonces of other chains, tokens or payers for duplicates", async () => {
+  it("does not treat equal nonces of other chains, tokens or payers as duplicates", async () => {
     const record = { ...vectors[2]?.record };
     const others = [
       { ...record, network: "base" },
@@ -116,7 +116,7 @@ describe("readAuthorizations", () => {
     }
   });
 
-  it("takes an array further down for one bad line", async () => {
+  it("treats an array further down as one bad line", async () => {
     expect(summary(await read(`${first}\n[1]\n${second}`))).to.deep.equal(["1 ok", "2 bad", "3 ok"]);
   });
 

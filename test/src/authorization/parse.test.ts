@@ -113,7 +113,7 @@ describe("parseAuthorization", () => {
     expect(parsed.network).to.equal(network);
   });
 
-  it("takes v of 0, 1, 27 and 28 beside r and s, in decimal and hexadecimal", () => {
+  it("takes v of 0, 1, 27 and 28 with r and s, in decimal and hexadecimal", () => {
     const { signature } = parseAuthorization(split).authorization;
     for (const [v, byte] of [
       [27, "1b"],
@@ -290,12 +290,12 @@ describe("parseAuthorization", () => {
     ],
     ["v2: an empty version", change(v2, "accepted.extra.version", ""), "accepted.extra.version", "is empty."],
     [
-      "v2: a name that is no text",
+      "v2: a name that is not text",
       change(v2, "accepted.extra.name", 5),
       "accepted.extra.name",
       "is of type number where text is expected.",
     ],
-    ["v2: extra that is no object", change(v2, "accepted.extra", "USDC"), "accepted.extra", "is not an object."],
+    ["v2: extra that is not an object", change(v2, "accepted.extra", "USDC"), "accepted.extra", "is not an object."],
     [
       "v2: Permit2 by method",
       change(v2, "accepted.extra.assetTransferMethod", "permit2"),
@@ -319,7 +319,7 @@ describe("parseAuthorization", () => {
     });
   }
 
-  it("says that only EIP-3009 is supported where it is something else", () => {
+  it("says that only EIP-3009 is supported if it is something else", () => {
     for (const input of [
       change(v2, "accepted.extra.assetTransferMethod", "permit2"),
       change(v2, "payload", { permit2Authorization: {} }),

@@ -33,9 +33,9 @@ describe("recoverSigner", () => {
     ["s is zero", "01".repeat(32), "00".repeat(32)],
     ["r is the curve's order", curveOrder, "01".repeat(32)],
     ["s is the curve's order", "01".repeat(32), curveOrder],
-    ["r is no point", `${"00".repeat(31)}05`, "01".repeat(32)],
+    ["r is not a point", `${"00".repeat(31)}05`, "01".repeat(32)],
   ]) {
-    it(`finds nobody where ${what}`, async () => {
+    it(`finds nobody if ${what}`, async () => {
       const digest: Hex = `0x${"11".repeat(32)}`;
       for (const v of ["1b", "1c"]) {
         expect(await recoverSigner(digest, `0x${r}${s}${v}`)).to.equal(undefined);

@@ -36,7 +36,7 @@ describe("verifySignatureOffline", () => {
   });
 
   for (const change of [{ value: 1001n }, { validBefore: 1n }, { to: payer.address }, { chainId: 8453 }]) {
-    it(`finds a mismatch where ${Object.keys(change)[0]} was changed`, async () => {
+    it(`finds a mismatch if ${Object.keys(change)[0]} was changed`, async () => {
       const verdict = await verifySignatureOffline({ ...authorization, ...change, signature }, domain);
       expect(verdict.status).to.equal("mismatch");
     });
@@ -54,7 +54,7 @@ describe("verifySignatureOffline", () => {
     expect(await verify(mirrored)).to.deep.equal({ status: "malformed", reason: "high-s" });
   });
 
-  it("finds another v and an r that is no point malformed", async () => {
+  it("finds another v and an r that is not a point malformed", async () => {
     expect(await verify(concatHex([slice(signature, 0, 64), "0x1d"]))).to.deep.equal({
       status: "malformed",
       reason: "bad-v",

@@ -127,7 +127,7 @@ describe("planBatches, properties", () => {
       const firsts = plan.batches.map(({ earliestDeadline }) => earliestDeadline);
       for (const [at, deadline] of firsts.entries()) if (at > 0) expect(deadline >= firsts[at - 1]!).to.equal(true);
 
-      // No plan of these takes longer than one second for each payment.
+      // None of these plans takes longer than one second for each payment.
       const near = NOW + limits.urgentWithinSeconds!;
       const last = new Map<string, bigint>();
       for (const { chainId, token, items } of plan.batches) {
@@ -176,7 +176,7 @@ describe("planBatches, properties", () => {
         const parties = { from: accounts[i % 500]!, to: accounts[500 + (i % 20)]! };
         return { ...template, ...parties, nonce, validBefore: NOW + 100n + BigInt(i % 5_000) };
       });
-      // Of this process's own: others may have the machine meanwhile.
+      // The time of this process alone: others may use the machine meanwhile.
       const before = process.cpuUsage();
       planBatches({ payments, nowSeconds: NOW, routerAvailable: true, gasModel });
       const { user, system } = process.cpuUsage(before);

@@ -61,7 +61,7 @@ describe("planBatches", () => {
     expect(both.map(({ kind, items }) => [kind, items.length])).to.deep.equal([["router", 2]]);
   });
 
-  it("settles everything directly where no router is, by deadline", () => {
+  it("settles everything directly if there is no router, by deadline", () => {
     const payments = distinct(3, (i) => ({ validBefore: NOW + 1_000n - BigInt(i) }));
     const { batches } = plan(payments, { routerAvailable: false });
     expect(batches.map(({ kind }) => kind)).to.deep.equal(["direct", "direct", "direct"]);
@@ -89,7 +89,7 @@ describe("planBatches", () => {
       expect(reasonOf(fakePayment({ validBefore: NOW + 11n }), { limits })).to.equal(undefined);
     });
 
-    it("drops a payment that is valid in no second", () => {
+    it("drops a payment that is never valid", () => {
       const times = { validAfter: NOW + 5n, validBefore: NOW + 6n };
       expect(reasonOf(fakePayment(times))).to.deep.equal({ kind: "never-valid", ...times });
     });
@@ -161,7 +161,7 @@ describe("planBatches", () => {
       ]);
     });
 
-    it("takes another variant where the preferred one cannot succeed", () => {
+    it("takes another variant if the preferred one cannot succeed", () => {
       const expired = fakePayment({ value: 30n, validBefore: NOW });
       const valid = fakePayment({ value: 10n });
       expect(plan([expired, valid]).batches[0]?.items[0]?.authorization).to.equal(valid);
@@ -204,7 +204,7 @@ describe("planBatches", () => {
       ]);
     });
 
-    it("spends it on larger values first where deadlines are equal", () => {
+    it("spends it on larger values first if deadlines are equal", () => {
       const payments = spending([10n, 60n, 50n]).map((payment) => ({ ...payment, validBefore: NOW + 1_000n }));
       const { batches } = plan(payments, { balances: balancesOf({ [payer]: 100n }) });
       expect(batches[0]?.items.map(({ authorization }) => authorization.value).sort()).to.deep.equal([10n, 60n]);
@@ -285,7 +285,7 @@ describe("planBatches", () => {
         validBefore: NOW + 100n,
       }));
 
-    it("go last, wide, with an allowance of their own", () => {
+    it("go last, wide, with their own allowance", () => {
       const plain = distinct(2, () => ({ validBefore: NOW + 200n }));
       const [batch] = plan([...wallets(2), ...plain]).batches;
       expect(batch?.codePayers).to.equal(2);
@@ -294,7 +294,7 @@ describe("planBatches", () => {
       expect(last?.form === "wide" && [last.gasAllowance, last.overload]).to.deep.equal([200_000n, "bytes"]);
     });
 
-    it("are those with a signature that no account without code can make, too", () => {
+    it("include those with a signature that no account without code can make", () => {
       const payment = fakePayment({ signature: P256_SIGNATURE });
       expect(plan([payment]).batches[0]).to.include({ kind: "direct", codePayers: 1, gasAllowance: 200_000n });
     });
@@ -325,7 +325,7 @@ describe("planBatches", () => {
       expect(Number(gas.low)).to.be.within(120_000, 150_000);
     });
 
-    it("settle directly where the signature is too long for the router", () => {
+    it("settle directly if the signature is too long for the router", () => {
       const long = fakePayment({ payerHasCode: true, signature: `0x${"11".repeat(8_193)}` });
       const kinds = plan([long, ...distinct(2)]).batches.map(({ kind, items }) => [kind, items.length]);
       expect(kinds).to.deep.include(["direct", 1]).and.to.deep.include(["router", 2]);
@@ -381,7 +381,7 @@ describe("planBatches", () => {
     });
   });
 
-  it("travels wide where the terms do not fit the compact form", () => {
+  it("travels wide if the terms do not fit the compact form", () => {
     const cases: [Partial<PlannablePayment>, string, string?][] = [
       [{}, "compact"],
       [{ value: 2n ** 64n - 1n }, "compact"],

@@ -6,7 +6,7 @@ import { ChainUnavailableError } from "../../../src/chain/errors.ts";
 const url = "https://node.example/v2/secret-key";
 
 describe("ask", () => {
-  it("hands on the answer", async () => {
+  it("returns the answer", async () => {
     expect(await ask("it", Promise.resolve(7))).to.equal(7);
   });
 

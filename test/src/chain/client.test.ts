@@ -17,7 +17,7 @@ describe("connectChain", () => {
     expect(client.chain).to.deep.include({ id: 84532, name: "Base Sepolia" });
   });
 
-  it("takes the next node where the first does not answer", async () => {
+  it("takes the next node if the first does not answer", async () => {
     const client = await connectChain([DEAD, chain.rpcUrl], { transport: { retryCount: 0 } });
     expect(client.chain.id).to.equal(84532);
     expect(await client.getBlockNumber()).to.be.a("bigint");

@@ -37,7 +37,7 @@ describe("compareWays", () => {
     });
   });
 
-  it("carries 10,000 payments of $0.0001 for less than 1 % with the recommended deposit, and for three times their value with the client's usual one", () => {
+  it("carries 10,000 payments of $0.0001 for less than 1 % with the recommended deposit, and for three times their value with the client's default", () => {
     const { channel, usualChannels, recommended, reasons } = compareWays(smallest, prices);
     // Two deposits cost less than half a per cent: 141,044 + 120,068 gas.
     expect(channel).to.deep.include({ multiplier: 5_000, deposits: 2n, totalGas: 378_648n, shareOfValuePpm: 5_680n });
@@ -76,7 +76,7 @@ describe("compareWays", () => {
     expect(recommend(200_000n, 1_000).recommended).to.equal("exact");
     expect(recommend(100_000n, 1_000).recommended).to.equal("batch");
     expect(recommend(10_000n, 1_000).recommended).to.equal("channel");
-    // Nothing is cheap enough for a single small payment: the batch is least dear, and dearer than what it moves.
+    // Nothing is cheap enough for a single small payment: the batch is cheapest, and costs more than it moves.
     const single = recommend(100n, 1);
     expect(single.recommended).to.equal("batch");
     expect(single.reasons.map(({ kind }) => kind)).to.deep.equal([
@@ -85,7 +85,7 @@ describe("compareWays", () => {
     expect(recommend(10_000n, 1_000, { maxCostPermille: 1_000n }).recommended).to.equal("exact");
   });
 
-  it("says from how many payments on a channel is cheaper", () => {
+  it("says from how many payments a channel is cheaper", () => {
     const { breakEven } = compareWays({ ...smallest, paymentsPerPayer: 1_000 }, prices);
     for (const [way, least] of [
       ["exact", breakEven.withExact],
@@ -99,7 +99,7 @@ describe("compareWays", () => {
           { ...smallest, paymentsPerPayer: Number(count) },
           { ...prices, maxDepositCostPermille: 0n },
         );
-        // A batch of so few payments costs more for each: compare with the full one.
+        // A batch of so few payments costs more for each one, so compare with a full batch.
         const other = compareWays({ ...smallest, paymentsPerPayer: 1_000 }, prices)[way];
         const each = Number(other.totalGas) / 1_000;
         expect(Number(at.channel.totalGas) < each * Number(count), `${way} at ${count}`).to.equal(isCheaper);
@@ -124,13 +124,13 @@ describe("compareWays", () => {
     // A deposit, a claim and a sweep for what single transactions cost each.
     const one = 258_580n * prices.gasPriceWei + data.deposit() + data.claim(1) + data.sweep();
     expect(dear!.breakEven.withExact).to.equal(one / (dear!.exact.totalWei / 1_000n) + 1n);
-    // Deposits are dearer, so there are fewer of them.
+    // Deposits cost more, so there are fewer of them.
     const depositing = (result: typeof dear) => result!.channel.multiplier;
     const small = [undefined, busy].map((dataFee) => compareWays(smallest, { ...prices, dataFee }));
     expect(depositing(small[1]) > depositing(small[0])).to.equal(true);
   });
 
-  it("refuses what is no traffic", () => {
+  it("refuses a profile that is not traffic", () => {
     const bad: readonly Partial<TrafficProfile>[] = [
       { payers: 0 },
       { payees: 1.5 },
@@ -155,7 +155,7 @@ describe("compareWays", () => {
     sessionHours: fc.integer({ min: 0, max: 2_000 }),
   });
 
-  it("never recommends a way where a simpler one is cheap enough, nor a dear one where a cheaper one is there", () => {
+  it("never recommends a way if a simpler one is cheap enough, nor an expensive one if there is a cheaper one", () => {
     fc.assert(
       fc.property(traffic, fc.constantFrom(undefined, busy), (profile, dataFee) => {
         const result = compareWays(profile, { ...prices, dataFee });
@@ -170,7 +170,7 @@ describe("compareWays", () => {
     );
   });
 
-  it("recommends a deposit that is no dearer than the usual ones, covers no more than the session, and lets deposits cost their part", () => {
+  it("recommends a deposit that costs no more than the usual ones and covers no more than the session, within the deposits' part of the cost", () => {
     fc.assert(
       fc.property(traffic, (profile) => {
         const { channel, usualChannels } = compareWays(profile, prices);
@@ -187,7 +187,7 @@ describe("compareWays", () => {
     );
   });
 
-  it("costs in proportion to the price of gas, and nothing where that is zero", () => {
+  it("costs in proportion to the price of gas, and nothing if that is zero", () => {
     const free = compareWays(smallest, { ...prices, gasPriceWei: 0n });
     expect(free.recommended).to.equal("exact");
     expect(free.exact.totalNanoUsd).to.equal(0n);

@@ -7,7 +7,7 @@ import { settlePayments } from "../../../src/settlement/index.ts";
 import { until } from "../../helpers/engineLab.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
 
-/** With these a byte costs a million wei, so that a fee is a size in millionths of a byte. */
+/** With these, a byte costs a million wei, so a fee is a size in millionths of a byte. */
 const bytes: DataFeeInputs = { l1BaseFee: 0n, blobBaseFee: 10n ** 12n, baseFeeScalar: 0n, blobBaseFeeScalar: 1n };
 const prices = { gasPriceWei: 5_000_000n, etherMicroUsd: 3_000_000_000n };
 const traffic: TrafficProfile = { payers: 3, payees: 1, amount: 1_000n, paymentsPerPayer: 20, sessionHours: 1 };
@@ -23,7 +23,7 @@ describe("dataCostsOf", () => {
     await lab.stop();
   });
 
-  /** An address without the zeros that short ones are made of. */
+  /** An address without zero bytes. */
   const payee = (index: number): Address => slice(keccak256(numberToHex(index)), 12);
 
   /** Sizes in millionths of a byte of the transactions that an account sent since, as they were signed. */
@@ -104,7 +104,7 @@ describe("dataCostsOf", () => {
     expect(batch.totalWei).to.equal(batch.totalGas * prices.gasPriceWei + batch.dataWei);
   });
 
-  it("costs nothing where data has no price", () => {
+  it("costs nothing if data has no price", () => {
     const costs = dataCostsOf(traffic, undefined);
     expect([costs.batch(1), costs.batch(300), costs.deposit(), costs.claim(100), costs.sweep()]).to.deep.equal(
       Array.from({ length: 5 }, () => 0n),

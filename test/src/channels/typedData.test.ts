@@ -18,7 +18,7 @@ describe("hashVoucher", () => {
     );
   });
 
-  it("refuses what is no uint256", () => {
+  it("refuses what is not a uint256", () => {
     for (const amount of [-1n, maxUint256 + 1n]) {
       expect(() => hashVoucher(1, toHex(0, { size: 32 }), amount)).to.throw(IntegerOutOfRangeError);
     }

@@ -35,7 +35,7 @@ describe("channels on the wire", () => {
     for (const form of [signature, highS(signature), rawV(signature), compact(signature)]) {
       expect(read(config.payer, form)).to.equal(signature);
     }
-    // What may be for the code of the payer's account.
+    // This may be for the code of the payer's account.
     expect(read(zeroAddress, highS(signature))).to.equal(signature);
     for (const form of [rawV(signature), compact(signature)]) expect(read(zeroAddress, form)).to.equal(form);
   });
@@ -65,7 +65,7 @@ describe("channels on the wire", () => {
     ["an amount of 2^128", { totalClaimed: (maxUint128 + 1n).toString() }],
     ["a negative amount", { totalClaimed: "-1" }],
     ["an amount in hexadecimal", { totalClaimed: "0x10" }],
-    ["a signature that is no hexadecimal", { signature: "0xzz" }],
+    ["a signature that is not hexadecimal", { signature: "0xzz" }],
     ["no voucher", { voucher: null }],
   ] as const) {
     it(`refuses a row with ${what}`, () => {

@@ -61,7 +61,7 @@ describe("deployRouter", () => {
       .and.above(Number(gas) * 0.9);
   });
 
-  it("comes out when two do it at once", async () => {
+  it("succeeds when two do it at once", async () => {
     const { client, account, options } = await connect();
     const other = privateKeyToAccount(chain.accounts[4]!.privateKey);
     const both = await Promise.all([
@@ -73,7 +73,7 @@ describe("deployRouter", () => {
     expect(await readRouterCode(client)).to.deep.equal({ status: "matches" });
   });
 
-  it("refuses where CreateX is missing", async () => {
+  it("refuses if CreateX is missing", async () => {
     const { client, account, options } = await connect();
     await chain.request("hardhat_setCode", [CREATE_X_ADDRESS, "0x"]);
     const { shortMessage, hint } = await refusalOf(deployRouter(client, { sender: account, ...options }));
@@ -89,7 +89,7 @@ describe("deployRouter", () => {
     expect(details).to.match(/^It has 0\.000000000000000001 ETH and needs about 0\.0000\d+ ETH\.$/);
   });
 
-  it("refuses where the address has other code", async () => {
+  it("refuses if the address has other code", async () => {
     const { client, account, options } = await connect();
     await chain.request("hardhat_setCode", [ROUTER_ADDRESS, "0x6001"]);
     expect(await readRouterCode(client)).to.deep.equal({ status: "differs", bytes: 2 });

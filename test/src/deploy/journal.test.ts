@@ -13,7 +13,7 @@ describe("openDeploymentJournal", () => {
     expect(existsSync(journal.ignitionFolder)).to.equal(false);
   });
 
-  it("leaves the journal of an interrupted deployment where it is", async () => {
+  it("leaves the journal of an interrupted deployment in its place", async () => {
     await withFolder(async (folder) => {
       mkdirSync(join(folder, "deployments", "chain-84532"), { recursive: true });
       const journal = openDeploymentJournal(84532, folder);
@@ -32,7 +32,7 @@ describe("openDeploymentJournal", () => {
     });
   });
 
-  it("moves journals aside that tell of a router which the chain does not have, and deletes none", async () => {
+  it("moves journals aside that name a router which the chain does not have, and deletes none", async () => {
     await withFolder(async (folder) => {
       const path = join(folder, "deployments", "chain-84532");
       for (const index of [1, 2]) {

@@ -10,7 +10,7 @@ import { withFolder } from "../../helpers/cli.ts";
 
 const asked = { rpcUrl: "http://127.0.0.1:1", apiKey: "secret-key" };
 
-/** A client of a node that says which chain it is of, and which software it is. */
+/** A client of a node that reports its chain and its software. */
 function clientOf(id: number, software = "Geth/v1.17.0") {
   const chain = defineChain({ id, name: "a chain", nativeCurrency: ETHER, rpcUrls: { default: { http: [] } } });
   return createPublicClient({ chain, transport: custom({ request: async () => software }) });
@@ -23,7 +23,7 @@ describe("verifyRouter", () => {
     expect(outcome).to.deep.equal({ status: "skipped", reason: "a development chain has no explorer" });
   });
 
-  it("skips where no explorer is known", async () => {
+  it("skips if no explorer is known", async () => {
     const outcome = await verifyRouter(clientOf(31337), asked);
     expect(outcome).to.deep.equal({ status: "skipped", reason: "no explorer is known for chain 31337" });
   });
@@ -105,7 +105,7 @@ describe("verifyRouter", () => {
   });
 });
 
-/** Speaks as much of Etherscan's API as a verification needs; `verdict` is what becomes of each submission. */
+/** Serves the part of Etherscan's API that a verification needs; `verdict` is the result of each submission. */
 async function startExplorer(verdict: string) {
   const submitted: URLSearchParams[] = [];
   const server = createServer(async (request, response) => {

@@ -78,13 +78,13 @@ describe("runDoctor", () => {
     expect(check(report, "dry run")?.status).to.equal("warn");
   });
 
-  it("fails where other code is at the router's address", async () => {
+  it("fails if other code is at the router's address", async () => {
     await chain.request("hardhat_setCode", [ROUTER_ADDRESS, "0x600160015500"]);
     const report = await doctor();
     expect(check(report, "router")).to.include({ status: "fail", found: `other code at ${ROUTER_ADDRESS} (6 bytes)` });
   });
 
-  it("fails where the token has no code or is no EIP-3009 token", async () => {
+  it("fails if the token has no code or is not an EIP-3009 token", async () => {
     const nobody = await doctor({ token: chain.accounts[5]!.address });
     expect(check(nobody, "token")).to.include({
       status: "fail",
@@ -116,7 +116,7 @@ describe("runDoctor", () => {
     expect(check(report, "Multicall3")?.status).to.equal("warn");
   });
 
-  it("warns without x402's channel contracts where the network has them", async () => {
+  it("warns without x402's channel contracts if the network has them", async () => {
     for (const address of [ERC3009_DEPOSIT_COLLECTOR_ADDRESS, BATCH_SETTLEMENT_ADDRESS]) {
       await chain.request("hardhat_setCode", [address, "0x"]);
       const report = await doctor();
@@ -137,7 +137,7 @@ describe("runDoctor", () => {
     expect(check(report, "signer")).to.include({ status: "fail", fix: `Send ether to ${poor}.` });
   });
 
-  it("warns of a transaction that waits", async () => {
+  it("warns about a transaction that waits", async () => {
     await chain.request("evm_setAutomine", [false]);
     const { address } = chain.accounts[0]!;
     await chain.request("eth_sendTransaction", [{ from: address, to: address }]);

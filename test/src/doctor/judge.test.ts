@@ -9,7 +9,7 @@ import { networks } from "../../../src/networks.ts";
 const signer = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 
 describe("judgeChainId", () => {
-  it("accepts the network's own chain, and any known one where none was named", () => {
+  it("accepts the network's own chain, and any known one if none was named", () => {
     const found = "84532 (Base Sepolia)";
     expect(judgeChainId(84532, networks.baseSepolia)).to.include({ status: "ok", found });
     expect(judgeChainId(84532, undefined)).to.include({ status: "ok", found });
@@ -24,7 +24,7 @@ describe("judgeChainId", () => {
     });
   });
 
-  it("warns of a chain that is not known", () => {
+  it("warns about an unknown chain", () => {
     expect(judgeChainId(31337, undefined).status).to.equal("warn");
   });
 });
@@ -85,20 +85,20 @@ describe("judgeDomain", () => {
     expect(check).to.include({ status: "ok", found: '"USD Coin" version "2", separator as computed' });
   });
 
-  it("fails where the name is that of the other network", () => {
+  it("fails if the name is that of the other network", () => {
     const said = { name: "USDC", version: "2" };
     const check = judgeDomain({ chainId: 8453, token, expected, said, separator: separatorOf("USDC") });
     expect(check).to.include({ status: "fail", found: '"USDC" version "2"' });
     expect(check.fix).to.contain('Expected "USD Coin" version "2"');
   });
 
-  it("fails where the separator is that of another chain", () => {
+  it("fails if the separator is that of another chain", () => {
     const said = { name: "USD Coin", version: "2" };
     const check = judgeDomain({ chainId: 8453, token, expected, said, separator: separatorOf("USD Coin", 84532) });
     expect(check).to.include({ status: "fail", found: '"USD Coin" version "2", but DOMAIN_SEPARATOR is another' });
   });
 
-  it("warns of a token that is not known, if it agrees with itself", () => {
+  it("warns about an unknown token if it agrees with itself", () => {
     const said = { name: "Euro", version: "2" };
     const unknown = { chainId: 8453, token, expected: undefined, said } as const;
     expect(judgeDomain({ ...unknown, separator: separatorOf("Euro") }).status).to.equal("warn");
@@ -118,7 +118,7 @@ describe("judgeRefusal", () => {
     });
   });
 
-  it("names the domain where the signature was refused", () => {
+  it("names the domain if the signature was refused", () => {
     const check = judgeRefusal("overload", { ...refusal, reason: "bad-signature" });
     expect(check).to.include({ status: "fail", found: "refused: said so" });
     expect(check.fix).to.contain("EIP-712 domain");

@@ -25,7 +25,7 @@ describe("priceBatch", () => {
     expect(usd).to.deep.equal({ totalNano: 72_000_000n, perPaymentNano: 720_000n, shareOfValuePpm: 72_000n });
   });
 
-  it("rounds costs up and has no share of nothing", () => {
+  it("rounds costs up and has no share of a value of zero", () => {
     const { weiPerPayment, usd } = priceBatch({
       ...batch,
       gas: 1n,

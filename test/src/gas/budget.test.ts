@@ -11,13 +11,13 @@ const worth = (microUsd: bigint, dataWei = 0n): CallWorth => ({
 });
 
 describe("worthInGas", () => {
-  it("is what can be paid with what a call brings, once its data is paid", () => {
+  it("is the gas that a call's worth can pay, after its data is paid", () => {
     expect(worthInGas(worth(3_000n))).to.equal(1_000n);
     expect(worthInGas(worth(3_000n, 400n * 10n ** 9n))).to.equal(600n);
     expect(worthInGas(worth(3_000n, 10n ** 15n))).to.equal(0n);
   });
 
-  it("says nothing where ether has no price, or gas costs nothing", () => {
+  it("is undefined if ether has no price, or gas costs nothing", () => {
     expect(worthInGas({ ...worth(1n), etherMicroUsd: 0n })).to.equal(undefined);
     expect(worthInGas({ ...worth(1n), gasPriceWei: 0n })).to.equal(undefined);
   });
@@ -32,7 +32,7 @@ describe("budgetGas", () => {
     expect(walletGas(200)).to.equal(MAX_SIGNERS_GAS);
   });
 
-  it("never allows more than a call is worth, or the floor where that is more", () => {
+  it("never allows more than a call is worth, or the floor if that is more", () => {
     const modelGas = 100_000n;
     const of = (microUsd: bigint, floorGas: bigint) =>
       budgetGas({ modelGas, walletChecks: 0, worth: worth(microUsd), floorGas });

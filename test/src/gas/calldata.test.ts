@@ -147,7 +147,7 @@ describe("balanceSlotGas", () => {
     expect(balanceSlotGas({ known: 4n }, [-4n, 4n])).to.deep.equal(exact(5_000, 2_800));
   });
 
-  it("charges a warm access for a payment of nothing", () => {
+  it("charges a warm access for a payment of zero", () => {
     expect(balanceSlotGas({ known: 0n }, [0n, 0n])).to.deep.equal(exact(2_200, 0));
   });
 
@@ -179,8 +179,8 @@ describe("balanceSlotGas", () => {
     );
   });
 
-  it("is exact without the balance where the payments tell enough", () => {
-    // A payer of an earlier payment that is paid again before it pays: it had something.
+  it("is exact without the balance if the payments tell enough", () => {
+    // A payer of an earlier payment who is paid again before they pay: they had something.
     expect(balanceSlotGas({ atLeast: 1n }, [1n])).to.deep.equal(exact(4_900, 0));
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { claimGas, depositGas, MOCK_CHANNEL_GAS } from "../../../src/gas/index.ts";
 
-/** What test/gas measures on the doubles, at every run. */
+/** The figures that test/gas measures on the doubles, at every run. */
 const measured: Record<string, Record<string, number>> = JSON.parse(
   readFileSync(new URL("../../gas/channels.json", import.meta.url), "utf8"),
 );

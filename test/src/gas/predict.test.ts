@@ -13,7 +13,7 @@ import { type GasLab, openGasLab } from "../../helpers/gasLab.ts";
 
 const NOW = 2_000_000_000n;
 const MODEL = { token: MOCK_USDC_GAS, router: ROUTER_GAS };
-/** Share of the gas used by which a prediction may be off: 0.5 %. */
+/** The share of the gas used by which a prediction may be off: 0.5 %. */
 const TOLERANCE = 0.005;
 
 describe("predicted gas", () => {
@@ -28,7 +28,7 @@ describe("predicted gas", () => {
       const { payments, balances } = await randomPayments(lab, round);
       const input = { payments, nowSeconds: NOW, routerAvailable: true, gasModel: MODEL };
       const plan = planBatches({ ...input, balances, sender: lab.wallet.account.address });
-      // The same batches without balances: no budget bites, since every payer can pay.
+      // The same batches without balances: no budget matters, since every payer can pay.
       const blind = planBatches({ ...input, balances: undefined });
       expect(plan.batches, `round ${round}`).to.have.lengthOf(1);
       expect(blind.batches, `round ${round}`).to.have.lengthOf(1);
@@ -103,7 +103,7 @@ describe("predicted gas", () => {
     expectExact(batch!, await settle(batch!), "drained");
   });
 
-  it("takes a payer that is the sender for warm", async () => {
+  it("counts a payer who is the sender as warm", async () => {
     const payments: PlannablePayment[] = [];
     for (let i = 0; i < 2; i += 1)
       payments.push(await lab.sign({ payer: 81_000, payee: lab.payee(81_000), value: 1n }));
@@ -193,7 +193,7 @@ async function randomPayments(lab: GasLab, round: number) {
     balances.set(from, (balances.get(from) ?? 0n) + value);
     if (!balances.has(payee.toLowerCase())) balances.set(payee.toLowerCase(), 0n);
   }
-  // Two thirds of all accounts have something beside what they need: the others start or end at zero.
+  // Two thirds of all accounts have more than they need: the others start or end at zero.
   for (const [account, value] of balances) if (random(3) > 0) balances.set(account, value + BigInt(1 + random(1_000)));
   await setBalances(lab, balances);
   return { payments, balances: new Map([[tokenKey(lab.chainId, lab.token), balances]]) };
@@ -223,7 +223,7 @@ function expectExact({ predictedGas }: PlannedBatch, used: number, what: string)
 
 function expectInside({ predictedGas }: PlannedBatch, used: number, what: string): void {
   if (predictedGas.kind !== "interval") throw new Error(`${what}: the prediction is exact`);
-  // The constants of the model are themselves only so good.
+  // The constants of the model have errors too.
   expect(Number(predictedGas.low), what).to.be.at.most(used * (1 + TOLERANCE));
   expect(Number(predictedGas.high), what).to.be.at.least(used * (1 - TOLERANCE));
 }

@@ -15,16 +15,16 @@ describe("callerAddressOf", () => {
   const cases: readonly (readonly [what: string, peer: string | undefined, header: string | undefined, is: string])[] =
     [
       ["a peer without the header", "203.0.113.7", undefined, "203.0.113.7"],
-      ["a peer that is no proxy and claims to be one", "203.0.113.7", "198.51.100.1", "203.0.113.7"],
+      ["a peer that is not a proxy and claims to be one", "203.0.113.7", "198.51.100.1", "203.0.113.7"],
       ["a caller behind the proxy", "10.0.0.1", "198.51.100.1", "198.51.100.1"],
-      ["a caller who wrote entries of their own", "10.0.0.1", "1.1.1.1, 127.0.0.1, 198.51.100.1", "198.51.100.1"],
+      ["a caller who wrote their own entries", "10.0.0.1", "1.1.1.1, 127.0.0.1, 198.51.100.1", "198.51.100.1"],
       ["a caller behind two proxies", "10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"],
       ["a caller behind two proxies who wrote an entry", "10.0.0.1", "1.1.1.1,198.51.100.1,10.0.0.2", "198.51.100.1"],
-      ["a proxy that asks by itself", "10.0.0.1", undefined, "10.0.0.1"],
+      ["a proxy that asks for itself", "10.0.0.1", undefined, "10.0.0.1"],
       ["a proxy with an empty header", "10.0.0.1", "", "10.0.0.1"],
       ["a chain of proxies alone", "10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"],
-      ["an entry that is no address", "10.0.0.1", "198.51.100.1, nobody", "10.0.0.1"],
-      ["an entry that is no address, behind an inner proxy", "10.0.0.1", "x, 10.0.0.2", "10.0.0.2"],
+      ["an entry that is not an address", "10.0.0.1", "198.51.100.1, nobody", "10.0.0.1"],
+      ["an entry that is not an address, behind an inner proxy", "10.0.0.1", "x, 10.0.0.2", "10.0.0.2"],
       ["an entry with a port", "10.0.0.1", "198.51.100.1:4711", "198.51.100.1"],
       ["an IPv6 entry with a port", "10.0.0.1", "[2001:db8:1:2::9]:4711", "2001:db8:1:2::/64"],
       ["an IPv4 peer on an IPv6 socket", "::ffff:203.0.113.7", undefined, "203.0.113.7"],
@@ -37,10 +37,10 @@ describe("callerAddressOf", () => {
       ["a socket without an address", undefined, "198.51.100.1", "unknown"],
     ];
   for (const [what, peer, header, is] of cases) {
-    it(`takes ${what} for ${is}`, () => expect(callerAddressOf(peer, header, trusted)).to.equal(is));
+    it(`reads ${what} as ${is}`, () => expect(callerAddressOf(peer, header, trusted)).to.equal(is));
   }
 
-  it("believes no header where no proxy is trusted", () => {
+  it("believes no header if no proxy is trusted", () => {
     fc.assert(
       fc.property(fc.ipV4(), fc.string(), (peer, header) => {
         expect(callerAddressOf(peer, header, none)).to.equal(peer);
@@ -48,7 +48,7 @@ describe("callerAddressOf", () => {
     );
   });
 
-  it("takes the same caller whatever they write in front of what the proxy writes", () => {
+  it("finds the same caller whatever they write before the proxy's entry", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6()), fc.ipV6(), (written, caller) => {
         const outside = `2001:db8:5:6:${caller.split(":").length}::1`;
@@ -83,7 +83,7 @@ describe("readAddress", () => {
 });
 
 describe("createAddressSet", () => {
-  it("refuses what is no address and no network, and every address at once", () => {
+  it("refuses what is neither an address nor a network, and every address at once", () => {
     for (const range of ["", "proxy", "10.0.0.0/33", "fd00::/129", "10.0.0.0/", "10.0.0.0/8/8", "10.0.0.0/-1"]) {
       expect(() => createAddressSet([range]), range).to.throw(AddressRangeError, "neither an IP address nor a network");
     }

@@ -19,7 +19,7 @@ describe("createHostCheck", () => {
   const NEAR = ["10.1.2.3:4022", "203.0.113.7", "[2001:db8::1]:4022", "facilitator:4022", "pay.local", "a.b.internal"];
 
   for (const listensOn of ["127.0.0.1", "localhost", "::1"]) {
-    it(`takes this machine's names alone on ${listensOn}`, () => {
+    it(`takes only this machine's names on ${listensOn}`, () => {
       expect(taken(listensOn, [], [...OWN, ...STRANGE, ...MALFORMED, ...NEAR])).to.deep.equal(OWN);
     });
   }
@@ -36,7 +36,7 @@ describe("createHostCheck", () => {
     expect(taken("127.0.0.1", ["PAY.example", "[fd00::1]"], hosts)).to.deep.equal([hosts[0], hosts[1], hosts[5]]);
   });
 
-  it("takes everything where all is allowed", () => {
+  it("takes everything if all is allowed", () => {
     expect(taken("127.0.0.1", ["*"], [...STRANGE, ...NEAR])).to.have.length(STRANGE.length + NEAR.length);
   });
 
@@ -55,8 +55,8 @@ describe("isForeign", () => {
     ["a page of another site, without its origin", { site: "cross-site" }, true],
     ["a page in a sandbox", { origin: "null" }, true],
     ["a page on another port of this machine", { origin: "http://localhost:3000", site: "same-site" }, true],
-    ["a page of its own", { origin: "http://localhost:4022" }, false],
-    ["a page of its own, behind a proxy", { origin: "https://pay.example", site: "same-origin" }, false],
+    ["its own page", { origin: "http://localhost:4022" }, false],
+    ["its own page, behind a proxy", { origin: "https://pay.example", site: "same-origin" }, false],
     ["an address that somebody typed", { site: "none" }, false],
     ["an allowed origin", { origin: "https://shop.example", site: "cross-site" }, false],
     ["an allowed name by another scheme", { origin: "http://shop.example", site: "cross-site" }, true],
@@ -67,7 +67,7 @@ describe("isForeign", () => {
     });
   }
 
-  it("finds nobody foreign where every origin is allowed", () => {
+  it("finds nobody foreign if every origin is allowed", () => {
     expect(isForeign({ origin: "https://evil.example", site: "cross-site", host }, ["*"])).to.equal(false);
   });
 });

@@ -19,7 +19,7 @@ describe("createBoundedServer", () => {
     return { server, ...(await listen(server, { host: "127.0.0.1", port: 0 })) };
   }
 
-  /** A connection that says `first`; `ended` is what it heard, when the other end has closed it. */
+  /** A connection that sends `first`; `ended` is what it received, once the other end has closed it. */
   async function dial(port: number, first = "", localAddress = "127.0.0.1") {
     const socket: Socket = connect({ port, host: "127.0.0.1", localAddress });
     open.push(() => socket.destroy());
@@ -28,7 +28,8 @@ describe("createBoundedServer", () => {
       heard += chunk.toString();
     });
     socket.on("error", () => undefined);
-    // Not with `once` of node:events, which rejects at a reset: one is a way of closing, and may come before the connection is known.
+    // Not with `once` of node:events, which rejects at a reset: one is a way of closing, and may come before the
+    // connection is known.
     const ended = new Promise<string>((resolve) => socket.once("close", () => resolve(heard)));
     await Promise.race([ended, new Promise<void>((resolve) => socket.once("connect", resolve))]);
     socket.write(first);
@@ -107,7 +108,7 @@ describe("createBoundedServer", () => {
     expect(await (await dial(port, ASK)).ended).to.equal("");
     const other = await dial(port, ASK, "127.0.0.2");
     await until(() => other.heard().endsWith("ok"));
-    // A place that becomes free is given again.
+    // A place that becomes free is used again.
     holders[0]!.socket.destroy();
     let heard = "";
     while (!heard.endsWith("ok")) {
@@ -116,7 +117,7 @@ describe("createBoundedServer", () => {
     }
   });
 
-  it("holds callers from this machine to no bound of their address", async () => {
+  it("does not bound callers from this machine by their address", async () => {
     const { port } = await serve({ maxPerAddress: 1 });
     const all = await Promise.all(Array.from({ length: 20 }, () => dial(port, ASK)));
     await until(() => all.every(({ heard }) => heard().endsWith("ok")));

@@ -36,7 +36,7 @@ describe("readFacts", () => {
 
   for (const [name, token] of [
     ["an address without code", freshAddress(3)],
-    ["a contract that is no such token", undefined],
+    ["a contract that is not such a token", undefined],
   ] as const) {
     it(`refuses ${name}`, async () => {
       const payments = (await lab.pay(1, freshAddress(4))).map(({ authorization }) => authorization);

@@ -22,7 +22,7 @@ const answering = (word: Hex): Hex => concatHex(["0x7f", word, "0x5f5260205ff3"]
 const stop: Hex = "0x00";
 const revert: Hex = "0x5f5ffd";
 const burn: Hex = "0xfe";
-/** Answers with the first 31 bytes of what would be right. */
+/** Answers with the first 31 bytes of the right answer. */
 const shortAnswer: Hex = concatHex(["0x7f", padHex(magic, { dir: "right", size: 32 }), "0x5f52601f5ff3"]);
 /** Answers with a megabyte, of which the first word is right. */
 const longAnswer: Hex = concatHex(["0x7f", padHex(magic, { dir: "right", size: 32 }), "0x5f52620400005ff3"]);
@@ -89,7 +89,7 @@ describe("verifySignatureOnChain", () => {
       expect(await tokenTakes(token, signed)).to.equal(false);
     });
 
-    it("is invalid with bytes that are no ECDSA signature", async () => {
+    it("is invalid with bytes that are not an ECDSA signature", async () => {
       const { authorize } = await networkHelpers.loadFixture(fixture);
       const authorization = authorize(key.address);
       const { signature } = await signAs(authorization);
@@ -117,7 +117,7 @@ describe("verifySignatureOnChain", () => {
       expect(await tokenTakes(token, signed)).to.equal(true);
     });
 
-    it("is invalid where the wallet says no, and the token agrees", async () => {
+    it("is invalid if the wallet says no, and the token agrees", async () => {
       const token = await networkHelpers.loadFixture(fixture);
       const wallet = await viem.deployContract("OwnerWallet", [payee]);
       const signed = await signAs(token.authorize(wallet.address));
@@ -133,7 +133,7 @@ describe("verifySignatureOnChain", () => {
       ["answers the magic value", answering(word(magic)), "valid"],
       ["answers the magic value and a megabyte after it", longAnswer, "valid"],
       [
-        "answers the magic value with something behind it",
+        "answers the magic value with something after it",
         answering(padHex(`${magic}01`, { dir: "right", size: 32 })),
         "rejected",
       ],
@@ -145,11 +145,11 @@ describe("verifySignatureOnChain", () => {
       ["burns all gas", burn, "out-of-gas"],
     ];
     for (const [what, code, expected] of answers) {
-      it(`is ${expected} where the code ${what}, as the token has it`, async () => {
+      it(`is ${expected} if the code ${what}, as for the token`, async () => {
         const token = await networkHelpers.loadFixture(fixture);
         const { address } = fundedAccount(14);
         await networkHelpers.setCode(address, code);
-        // Signed by the account's own key: with code there is no way back to ECDSA.
+        // Signed by the account's own key, which does not count for an account with code.
         const authorization = token.authorize(address);
         const signature = await fundedAccount(14).signTypedData(authorizationTypedData(authorization, domain));
         const signed = { ...authorization, signature };
@@ -198,7 +198,7 @@ describe("verifySignatureOnChain", () => {
   describe("a payer that delegates to code (EIP-7702)", () => {
     const delegate = (target: Address) => networkHelpers.setCode(key.address, concatHex(["0xef0100", target]));
 
-    it("is asked by ERC-1271: valid where the delegate takes the account's own signatures", async () => {
+    it("is asked by ERC-1271: valid if the delegate takes the account's own signatures", async () => {
       const token = await networkHelpers.loadFixture(fixture);
       const wallet = await viem.deployContract("DelegateWallet");
       await delegate(wallet.address);
@@ -211,7 +211,7 @@ describe("verifySignatureOnChain", () => {
       expect(await tokenTakes(token, signed)).to.equal(true);
     });
 
-    it("is invalid where the delegate is no wallet or has no code, whatever its key signed", async () => {
+    it("is invalid if the delegate is not a wallet or has no code, whatever its key signed", async () => {
       const token = await networkHelpers.loadFixture(fixture);
       for (const target of [token.implementation.address, payee]) {
         await delegate(target);
@@ -285,7 +285,7 @@ describe("verifySignatureOnChain", () => {
       ],
     ];
     for (const [what, answer, subject] of nodes) {
-      it(`throws what is no verdict, ${what}, and tells no secret`, async () => {
+      it(`throws an error, not a verdict, ${what}, and reveals no secret`, async () => {
         const signed = await signedBy();
         const error = await verifySignatureOnChain(clientThat(answer), { authorization: signed, domain }).catch(
           (thrown: unknown) => thrown,

@@ -21,7 +21,7 @@ describe("fees", () => {
     expect(await readGasPrice(lab.client)).to.equal(baseFeePerGas + maxPriorityFeePerGas);
   });
 
-  it("takes what recent blocks paid where the node suggests a higher tip", async () => {
+  it("takes what recent blocks paid if the node suggests a higher tip", async () => {
     const lying = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_maxPriorityFeePerGas" ? { result: "0x14f46b0400" } : "pass",
     );
@@ -58,7 +58,7 @@ describe("fees", () => {
     expect(maxFeePerGas <= 5_000_000_000n).to.equal(true);
   });
 
-  it("offers a small tip where the node suggests none", async () => {
+  it("offers a small tip if the node suggests none", async () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_maxPriorityFeePerGas" || method === "eth_gasPrice"
         ? { error: { code: -32601, message: "no such method" } }
@@ -70,7 +70,7 @@ describe("fees", () => {
     expect(maxPriorityFeePerGas).to.equal(1_000_000n);
   });
 
-  it("knows nothing where the node does not answer", async () => {
+  it("knows nothing if the node does not answer", async () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_getBlockByNumber" ? { error: { code: -32000, message: "busy" } } : "pass",
     );
@@ -89,7 +89,7 @@ describe("readDataFeeInputs", () => {
   });
   after(() => lab.chain.stop());
 
-  it("finds no data fee where there is no oracle", async () => {
+  it("finds no data fee if there is no oracle", async () => {
     expect(await readDataFeeInputs(lab.client)).to.equal(undefined);
   });
 

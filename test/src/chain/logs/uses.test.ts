@@ -16,7 +16,7 @@ describe("findNonceUses", () => {
 
   const lookbackBlocks = 10_000n;
 
-  it("tells the very terms from a variant of them, and finds nothing of a free nonce", async () => {
+  it("tells the exact terms from a variant, and finds nothing for a free nonce", async () => {
     const to = freshAddress(1);
     const key = lab.keyOf(1);
     const settled = await lab.chain.sign(key, { to, value: 10n });
@@ -53,7 +53,7 @@ describe("findNonceUses", () => {
     expect((await findNonceUses(lab.client, [authorization], { lookbackBlocks })).size).to.equal(1);
   });
 
-  it("knows nothing where the node refuses to search", async () => {
+  it("knows nothing if the node refuses to search", async () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_getLogs" ? { error: { code: -32005, message: "range too large" } } : "pass",
     );

@@ -43,7 +43,7 @@ describe("classifyBroadcastError", () => {
     });
   }
 
-  it("makes nothing of the words of whoever stands before the node, or of its address", () => {
+  it("does not interpret the words of a proxy in front of the node, or of its address", () => {
     const proxy = new HttpRequestError({ url, status: 403, details: "insufficient funds on your plan" });
     expect(classifyBroadcastError(proxy)).to.equal("indeterminate");
     expect(classifyBroadcastError(new Error("nonce too low"))).to.equal("indeterminate");
@@ -51,7 +51,7 @@ describe("classifyBroadcastError", () => {
 });
 
 describe("broadcastToAll", () => {
-  it("is accepted where one node accepts, whatever the others say", async () => {
+  it("is accepted if one node accepts, whatever the others say", async () => {
     expect(await broadcastToAll([refusing("nonce too low"), taking, refusing("intrinsic gas too low")], "0x")).to.equal(
       "accepted",
     );
@@ -64,12 +64,12 @@ describe("broadcastToAll", () => {
     expect(await broadcastToAll([silent, taking], "0x", 60_000)).to.equal("accepted");
   });
 
-  it("takes what is not answered in time for sent", async () => {
+  it("treats what is not answered in time as sent", async () => {
     expect(await broadcastToAll([silent, refusing("insufficient funds")], "0x", 20)).to.equal("indeterminate");
     expect(await broadcastToAll([silent, refusing("nonce too low")], "0x", 20)).to.equal("nonce-too-low");
   });
 
-  it("is a certain refusal only where every node refuses", async () => {
+  it("is a certain refusal only if every node refuses", async () => {
     const both = [refusing("intrinsic gas too low"), refusing("insufficient funds")];
     expect(await broadcastToAll(both, "0x")).to.equal("insufficient-funds");
     expect(await broadcastToAll([...both, refusing("what?")], "0x")).to.equal("indeterminate");

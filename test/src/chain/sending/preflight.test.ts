@@ -45,7 +45,7 @@ describe("pre-flight", () => {
       expect(await preflightBatch(lab.client, { ...rest, data: cut })).to.deep.equal({ status: "reverted" });
     });
 
-    it("does not take any contract for a router", async () => {
+    it("does not treat any contract as a router", async () => {
       const prepared = await call(2, []);
       // Returns one zero word, whoever asks.
       await lab.chain.request("hardhat_setCode", [freshAddress(2), "0x60205ff3"]);

@@ -32,7 +32,7 @@ describe("submit", () => {
     expect(await broadcastToAll([lab.client], transaction.raw)).to.equal("accepted");
     expect(await nextTxNonce(lab.client, lab.account.address)).to.equal(txNonce + 1);
     expect(await findReceipt(lab.client, transaction.hash)).to.equal(undefined);
-    // A second time is no error: the node has it.
+    // The second time is not an error: the node has it.
     expect(await broadcastToAll([lab.client], transaction.raw)).to.equal("already-known");
     await lab.chain.request("evm_mine");
     expect((await findReceipt(lab.client, transaction.hash))?.transactionHash).to.equal(transaction.hash);
@@ -51,7 +51,7 @@ describe("submit", () => {
     });
   }
 
-  it("takes a lost answer for a transaction that may be out", async () => {
+  it("treats a lost answer as a transaction that may be sent", async () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_sendRawTransaction" ? "hang-up" : "pass",
     );

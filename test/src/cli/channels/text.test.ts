@@ -8,7 +8,7 @@ describe("describeActivity", () => {
   const transaction = `0x${"44".repeat(32)}` as const;
   const common = { payee, token: payee, transaction, blockNumber: 1n, gasUsed: 100_000n, feeWei: 5n * 10n ** 14n };
 
-  it("says of a claim its payee, amount, transaction and fee, and each channel", () => {
+  it("names a claim's payee, amount, transaction and fee, and each channel", () => {
     const channels = [
       { channelId, payer, amount: 1_500n },
       { channelId, payer, amount: 500n },
@@ -20,7 +20,7 @@ describe("describeActivity", () => {
     ]);
   });
 
-  it("says of a sweep what it sent, and of a refund whose payers got it", () => {
+  it("says what a sweep sent, and whose payers got a refund", () => {
     const [sweep] = describeActivity({ kind: "swept", amount: 2_000n, channels: [], ...common });
     expect(sweep).to.equal(`0.002 swept to ${payee} in ${transaction}, for 0.0005 ETH`);
     const [refund] = describeActivity({ kind: "refunded", amount: 7n, channels: [], ...common });

@@ -9,7 +9,7 @@ import { WatchError, type WatchProblem } from "../../../../src/settlement/index.
 
 const src = join(import.meta.dirname, "../../../../src");
 
-/** The code of the library, without its comments: what of src/ is not the commands'. */
+/** The code of the library without comments: all of src/ except the commands. */
 const library = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".ts") && !path.startsWith("cli"))
   .map((path) => ({ path, code: codeOf(readFileSync(join(src, path), "utf8")) }));
@@ -18,12 +18,12 @@ function codeOf(text: string): string {
   return text.replaceAll(/^\s*(\/\/|\/?\*).*$/gm, "");
 }
 
-/** All texts in some code. Those of several lines are none that a user reads in one. */
+/** All texts in some code, except those of several lines, which users do not read. */
 function textsIn(code: string): string[] {
   return [...code.matchAll(/"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`/g)].map(([text]) => text);
 }
 
-/** What only a user of the commands knows: commands, options, and the variables that options are read from. */
+/** Words that only a user of the commands knows: commands, options, and the options' variables. */
 const OF_COMMANDS = new RegExp(
   [
     `\\btributary (${commands.map(({ name }) => name).join("|")})\\b`,
@@ -34,7 +34,7 @@ const OF_COMMANDS = new RegExp(
     "\\b(RPC_URL|DATABASE_URL|PRIVATE_KEY|MNEMONIC|KEYSTORE_PASSPHRASE|ETHERSCAN_API_KEY|MERCHANT_KEYS)\\b",
   ].join("|"),
 );
-/** The installation of an optional peer is a command of npm, and what a program needs as well. */
+/** The installation of an optional peer is an npm command, but a program needs it as well. */
 const INSTALL = /^.npm install --save-dev /;
 
 const namesCommand = (text: string) => OF_COMMANDS.test(text) && !INSTALL.test(text);
@@ -46,7 +46,7 @@ describe("hintOf", () => {
     expect(textsIn('say("a \\"b\\"", `c`)')).to.deep.equal(['"a \\"b\\""', "`c`"]);
   });
 
-  it("has nothing to take out of the library's hints: they name no command, option or variable", () => {
+  it("finds no command, option or variable in the library's hints", () => {
     expect(library.length).to.be.above(200);
     const found = library.flatMap(({ path, code }) =>
       textsIn(code)
@@ -62,7 +62,7 @@ describe("hintOf", () => {
     expect(unknown).to.deep.equal([]);
   });
 
-  it("adds options and commands behind the library's hint", () => {
+  it("adds options and commands after the library's hint", () => {
     const error = new ChainUnavailableError("No answer.", { hint: "Ask again." });
     expect(hintOf(error)).to.equal(
       "Ask again. --rpc-url (or RPC_URL) names the node; tributary local starts one on this machine.",
@@ -95,7 +95,7 @@ describe("withHints", () => {
     expect(unknown).to.deep.equal([]);
   });
 
-  it("adds to what there is to fix: options of that check, or of the node", () => {
+  it("adds to a fix: options of that check, or of the node", () => {
     expect(hinted("token")).to.deep.equal(["Fix it. --token names the token."]);
     expect(hinted("clock")).to.deep.equal(["Fix it. --rpc-url (or RPC_URL) names the node."]);
     const well = { name: "token", status: "ok" as const, found: "it is", fix: undefined };

@@ -21,7 +21,7 @@ describe("describeSeconds", () => {
 });
 
 describe("describeAge", () => {
-  it("says how long ago something was, and not that it is yet to come", () => {
+  it("says how long ago something was, and never that it is in the future", () => {
     expect(describeAge(1_000, 61_000)).to.equal("1 min ago");
     expect([describeAge(1_000, 3_400), describeAge(9_000, 1_000)]).to.deep.equal(["just now", "just now"]);
   });

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { cleanEnvironment } from "../../../helpers/cli.ts";
 
 const program = join(import.meta.dirname, "..", "..", "..", "..", "scripts", "tributary.ts");
-/** Makes a process take its stderr for a terminal, as it takes a pseudo-terminal. */
+/** Makes a process treat its stderr as a terminal, as if it were a pseudo-terminal. */
 const TERMINAL = 'Object.defineProperty(process.stderr, "isTTY", { value: true });';
 const [HIDDEN, SHOWN] = ["\u001b[?25l", "\u001b[?25h"];
 

@@ -16,14 +16,14 @@ describe("formatTable", () => {
   const channels = [{ title: "channel" }, { title: "payer" }, right("balance"), right("charged"), { title: "state" }];
   const rows = [[HASH, ADDRESS, "12.5", "0.000001", "open"]];
 
-  it("shortens, folds and leaves out nothing where there is no terminal", () => {
+  it("shortens, folds and leaves out nothing if there is no terminal", () => {
     expect(linesOf([...channels, { title: "why", isSpare: true }], [[...rows[0]!, SENTENCE]])).to.deep.equal([
       `channel${" ".repeat(61)}payer${" ".repeat(39)}balance   charged  state  why`,
       `${HASH}  ${ADDRESS}     12.5  0.000001  open   ${SENTENCE}`,
     ]);
   });
 
-  it("keeps everything whole where it fits", () => {
+  it("keeps everything whole if it fits", () => {
     expect(linesOf(channels, rows, 140)[1]).to.equal(`${HASH}  ${ADDRESS}     12.5  0.000001  open`);
   });
 
@@ -44,7 +44,7 @@ describe("formatTable", () => {
     ).to.equal(SENTENCE);
   });
 
-  it("leaves spare columns out where shortening is not enough", () => {
+  it("leaves spare columns out if shortening is not enough", () => {
     const columns = [right("payments"), { ...right("payers"), isSpare: true as const }, right("gas"), right("fee ETH")];
     expect(linesOf(columns, [["300", "30", "16777216", "0.00001234"]], 32)).to.deep.equal([
       "payments       gas     fee ETH",
@@ -52,7 +52,7 @@ describe("formatTable", () => {
     ]);
   });
 
-  it("makes a block of each row where no table fits, and leaves whole what is to be copied", () => {
+  it("makes a block of each row if no table fits, and keeps what people copy whole", () => {
     const columns = [
       right("#"),
       { title: "account", isWhole: true as const },
@@ -96,7 +96,7 @@ describe("formatTable", () => {
 });
 
 describe("fold", () => {
-  it("breaks a line between words, sets in what follows, and keeps a hash whole", () => {
+  it("breaks a line between words, indents what follows, and keeps a hash whole", () => {
     const line = `  2026-01-01T00:00:00.000Z  submitted: in batch ${HASH}, transaction ${HASH}`;
     expect(fold(line, 80).split("\n")).to.deep.equal([
       "  2026-01-01T00:00:00.000Z  submitted: in batch",

@@ -11,7 +11,7 @@ describe("createEstimate", () => {
     };
   }
 
-  it("says nothing before there was progress for some seconds, however late that begins", () => {
+  it("gives no estimate until there was progress for some seconds, however late that starts", () => {
     const at = estimateOf(10_000);
     expect([at(0, 0), at(60, 0), at(60.2, 300), at(62, 600), at(64, 900), at(65.1, 900)]).to.deep.equal(
       Array.from({ length: 6 }, () => undefined),
@@ -19,7 +19,7 @@ describe("createEstimate", () => {
     expect(at(65.2, 1_050)).to.be.closeTo(8_950 / 150, 0.001);
   });
 
-  it("does not take what was done at first for its speed", () => {
+  it("does not count what was done at first as its speed", () => {
     const at = estimateOf(10_000);
     at(0, 5_000);
     at(3, 5_300);
@@ -33,7 +33,7 @@ describe("createEstimate", () => {
     expect(at(100, 55_000)).to.equal(450);
   });
 
-  it("says nothing while nothing happens, nor at the end", () => {
+  it("gives no estimate while nothing happens, nor at the end", () => {
     const at = estimateOf(1_000);
     for (let second = 0; second <= 10; second++) at(second, second * 10);
     expect(at(11, 110)).to.be.closeTo(89, 1);

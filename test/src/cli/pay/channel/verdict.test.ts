@@ -66,7 +66,7 @@ describe("judge", () => {
     expect(await judge(answer(200), payment)).to.deep.include({ status: "sold", charged: undefined });
   });
 
-  it("takes a seller's word only with a voucher of the payer's that bears it out", async () => {
+  it("believes a seller only with a voucher of the payer as proof", async () => {
     const proven = await judge(await correctionOf({ charged: 3_000n, ceiling: 3_000n }), payment);
     expect(proven).to.deep.include({ status: "corrected", correction: { charged: 3_000n, ceiling: 3_000n } });
     for (const lie of [
@@ -79,7 +79,7 @@ describe("judge", () => {
     }
   });
 
-  it("calls unknown what may be charged yet", async () => {
+  it("calls unknown what may still be charged", async () => {
     const pending = receipt({}, { success: false, errorReason: "settlement_pending", transaction: "0x12" });
     const busy = receipt({}, { success: false, errorReason: "invalid_batch_settlement_evm_channel_busy" });
     for (const unclear of [{ lost: "it was interrupted" }, answer(502), answer(402, pending), answer(402, busy)]) {
@@ -90,7 +90,7 @@ describe("judge", () => {
 });
 
 describe("readChannelPayment", () => {
-  it("reads a deposit and the voucher that comes with it, which goes alone as well", async () => {
+  it("reads a deposit and the voucher that comes with it, which may also be sent alone", async () => {
     const { paymentPayload } = await depositBody(payer, config, 50_000n, 3_000n);
     const payment = readChannelPayment(paymentPayload);
     expect(payment).to.deep.include({ channelId, config, price: 1_000n, ceiling: 3_000n });
