@@ -6,7 +6,7 @@ import { at, merchant, quantile, simulateMachine } from "../../../helpers/simula
 
 const ADMIT_WITHIN_MS = 10_000;
 
-/** Time that passes when it is told to, and a capacity in it. */
+/** A clock that moves only when told to, and a capacity that uses it. */
 function open(change: Partial<CapacityOptions> = {}) {
   let nowMs = 1_000_000;
   const clock = { now: () => nowMs, sleep: async () => undefined };
@@ -28,7 +28,7 @@ function open(change: Partial<CapacityOptions> = {}) {
 }
 
 describe("createCapacity", () => {
-  it("holds the bound and keeps the machine busy, whatever it can do and however much is asked", () => {
+  it("holds the bound and keeps the machine busy, however fast it is and however many ask", () => {
     const machine = fc.record({
       perSecond: fc.integer({ min: 20, max: 600 }),
       blockMs: fc.integer({ min: 20, max: 2_000 }),
@@ -50,7 +50,7 @@ describe("createCapacity", () => {
     );
   });
 
-  it("answers what it takes in of the very first flood within what a settlement may take", () => {
+  it("answers in time whatever it lets in during the very first flood", () => {
     for (const perSecond of [10, 20, 110, 1_000]) {
       const simulated = simulateMachine({ perSecond, blockMs: 2_000, admitWithinMs: ADMIT_WITHIN_MS });
       simulated.run(30, [{ caller: at("a"), perSecond: 4 * perSecond }]);
@@ -60,12 +60,12 @@ describe("createCapacity", () => {
     }
   });
 
-  it("lets in to /accepts as long as to /verify, counts nothing of it, and gives its turn on", async () => {
+  it("lets requests in to /accepts as long as to /verify, does not measure them, and passes their turn on", async () => {
     const { capacity, enter, fill } = open();
     const stools = Array.from({ length: 500 }, () => enter(at("a"), "accepts"));
     expect(stools.filter((stool) => stool === undefined)).to.deep.equal([]);
     expect(capacity.view()).to.deep.include({ inside: { verify: 0, settle: 0 }, isShedding: false });
-    // As many as are read at once have their turn; the next has to wait for one of them.
+    // As many as are read at once have their turn; the next one must wait for one of them.
     for (const stool of stools.slice(0, 64)) await stool?.begin();
     let hasBegun = false;
     const waiting = stools[64]?.begin().then(() => {
@@ -79,7 +79,7 @@ describe("createCapacity", () => {
     expect([enter(at("c"), "verify"), enter(at("c"), "accepts")]).to.deep.equal([undefined, undefined]);
   });
 
-  it("takes a burst of 200 whole: at first, after an hour of a payment a minute, and after a flood", () => {
+  it("takes a whole burst of 200: at first, after an hour of a payment a minute, and after a flood", () => {
     const simulated = simulateMachine({ perSecond: 110, blockMs: 2_000, admitWithinMs: ADMIT_WITHIN_MS });
     const burst = (): number =>
       Array.from({ length: 200 }, () => simulated.ask(at("a"))).filter((it) => it === "in").length;
@@ -93,7 +93,7 @@ describe("createCapacity", () => {
     expect(simulated.refused.length).to.be.above(0);
   });
 
-  it("refuses while nothing is answered, and nothing any more soon after that is over", () => {
+  it("refuses while nothing is answered, and stops refusing soon after that is over", () => {
     const simulated = simulateMachine({ perSecond: 110, blockMs: 2_000, admitWithinMs: ADMIT_WITHIN_MS });
     const load = [{ caller: at("a"), perSecond: 80 }];
     simulated.run(30, load);
@@ -169,11 +169,11 @@ describe("createCapacity", () => {
     let inside = 0;
     while (enter(at("a"), "verify") !== undefined) inside += 1;
     expect(inside).to.be.within(200, 2_000);
-    // Those who settle are not behind them.
+    // Settlements do not queue behind them.
     expect(enter(at("a"))).to.not.equal(undefined);
   });
 
-  it("leaves room for others where one takes all that it can get, and divides about equally", () => {
+  it("leaves room for others if one takes all that it can get, and divides about equally", () => {
     for (const [greedy, modest] of [
       [merchant("greedy"), merchant("modest")],
       [at("greedy"), merchant("modest")],
@@ -187,7 +187,7 @@ describe("createCapacity", () => {
         { caller: modest, perSecond: 40 },
       ];
       simulated.run(60, loads);
-      // It asks for less than its half, so it is refused at most until the greedy one's places have become its own.
+      // It asks for less than its half, so it is refused at most until it got places from the greedy one.
       const refused = simulated.refused.filter(({ caller }) => caller === modest).length;
       expect(refused / (40 * 60)).to.be.below(0.05);
       const sinceMs = simulated.now();
@@ -213,7 +213,7 @@ describe("createCapacity", () => {
     expect(Math.max(...each) / Math.min(...each)).to.be.below(2);
   });
 
-  it("gives a place free when its caller leaves, and not before its payment is through", async () => {
+  it("frees a place when its caller leaves, but not before its payment is decided", async () => {
     const { capacity, enter, fill } = open();
     const seats = fill(at("a"));
     const full = capacity.view().inside.settle;
@@ -245,7 +245,7 @@ describe("createCapacity", () => {
     expect(capacity.view().inside.settle).to.equal(0);
   });
 
-  it("always lets a few in, so that somebody finds out when it is over", () => {
+  it("always lets a few in, so that the end of an overload is noticed", () => {
     const { capacity, enter, pass } = open();
     const stuck = enter(at("a"));
     pass(3_600_000);

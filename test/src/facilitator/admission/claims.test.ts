@@ -22,7 +22,7 @@ const failureOf = (promise: Promise<unknown>) =>
   );
 
 describe("fingerprintOf", () => {
-  it("changes with everything that a payment is, and with nothing that it is wrapped in", async () => {
+  it("changes with every part of a payment, and with nothing around it", async () => {
     const signed = await authorize(payerOf(1));
     const read = (body: { paymentPayload: unknown; paymentRequirements: unknown }): ExactRequest => {
       const parsed = readExact(body.paymentPayload, body.paymentRequirements);
@@ -56,7 +56,7 @@ describe("fingerprintOf", () => {
 });
 
 describe("readIdempotencyKey", () => {
-  it("takes 1 to 255 visible characters, and none where there is no header", () => {
+  it("takes 1 to 255 visible characters, and is undefined if there is no header", () => {
     expect(readIdempotencyKey(undefined)).to.deep.equal({ ok: true, value: undefined });
     for (const key of ["1", "order-1", "~".repeat(255)]) {
       expect(readIdempotencyKey(key)).to.deep.equal({ ok: true, value: key });
@@ -68,7 +68,7 @@ describe("readIdempotencyKey", () => {
 });
 
 describe("holderOf", () => {
-  it("is a merchant's own name for a key, and does not say the key", () => {
+  it("is a merchant's own name for a key, and does not reveal the key", () => {
     const name = holderOf(shop, "order-1");
     expect(name).to.match(/^shop:[0-9a-f]{64}$/);
     expect(holderOf(shop, "order-1")).to.equal(name);
@@ -84,7 +84,7 @@ describe("what is bound in the journal", () => {
   afterEach(() => journal.close());
 
   describe("claimHolder", () => {
-    it("binds a key to one payment for good, also of two that come at once", async () => {
+    it("binds a key to one payment for ever, also if two come at once", async () => {
       const holder = holderOf(shop, "order-1");
       const answers = await Promise.all(["a", "b"].map((print) => failureOf(claimHolder(journal, holder, print))));
       expect(answers[0]).to.equal(undefined);
@@ -108,7 +108,7 @@ describe("what is bound in the journal", () => {
       await claimIdentifier(journal, { ...mine, chainId: 8453 }, "b");
     });
 
-    it("takes back what it bound, and nothing that another one did", async () => {
+    it("takes back what it bound, and nothing that another request bound", async () => {
       const undo = await claimIdentifier(journal, mine, "a");
       await undo();
       await claimIdentifier(journal, mine, "b");
@@ -116,7 +116,7 @@ describe("what is bound in the journal", () => {
       expect(await failureOf(claimIdentifier(journal, mine, "a"))).to.be.instanceOf(ClaimConflictError);
     });
 
-    it("is asked beforehand by checkIdentifier, which binds nothing", async () => {
+    it("is checked in advance by checkIdentifier, which binds nothing", async () => {
       await checkIdentifier(journal, mine, "a");
       await checkIdentifier(journal, mine, "b");
       await claimIdentifier(journal, mine, "b");

@@ -10,7 +10,7 @@ describe("createGasBook", () => {
   const book = createGasBook({ batches: true, maxDeploymentGas: 2_000_000n });
   const gasOf = (ask: Partial<Ask>, isAlone = false) => Number(book.expect({ ...payment, ...ask }, isAlone).gas);
 
-  it("expects of a payment its part of a full batch, and more of one that goes alone", () => {
+  it("expects that a payment takes its part of a full batch, and more if it goes alone", () => {
     expect(gasOf({})).to.be.within(48_000, 56_000);
     expect(gasOf({}, true)).to.be.within(75_000, 95_000);
     const direct = createGasBook({ batches: false, maxDeploymentGas: 0n });
@@ -22,7 +22,7 @@ describe("createGasBook", () => {
     expect(gasOf({ deploys: true }) - gasOf({})).to.equal(2_000_000);
   });
 
-  it("expects of calls what their kind takes", () => {
+  it("expects that calls take what their kind takes", () => {
     expect(gasOf({ kind: "deposit" })).to.equal(141_044);
     expect(gasOf({ kind: "claim", rows: 2 })).to.equal(36_363 + 2 * 24_333);
     expect(gasOf({ kind: "sweep" })).to.equal(56_840);
@@ -42,7 +42,7 @@ describe("createFloor", () => {
     return { gasPriceWei: 1_000_000_000n, data: undefined };
   };
 
-  it("is nothing where no multiple is asked for", async () => {
+  it("is 0 if the operator set no multiple", async () => {
     expect(await createFloor(read, clock, { minGasPermille: undefined, etherMicroUsd: 0n })(expected)).to.equal(0n);
     expect(asked).to.equal(0);
   });
@@ -54,7 +54,7 @@ describe("createFloor", () => {
     expect(await floor({ ...expected, gas: 1n })).to.equal(6n);
   });
 
-  it("asks for the price every 15 s, does with an old one for ten minutes, and then says that the node is down", async () => {
+  it("reads the price every 15 s, uses an old one for ten minutes, and then reports that the node is down", async () => {
     nowMs = 0;
     asked = 0;
     const floor = createFloor(read, clock, { minGasPermille: 1_000n, etherMicroUsd: 3_000_000_000n });

@@ -11,7 +11,7 @@ describe("rateOf", () => {
 
 describe("assumeRate", () => {
   it("takes the median, so that one pause of the machine changes nothing", async () => {
-    // Read before and after each recovery: every one takes 0.3 ms but the third, in which the machine pauses.
+    // Read before and after each recovery: each takes 0.3 ms except the third, in which the machine pauses.
     let reads = 0;
     let nowMs = 0;
     const now = (): number => {

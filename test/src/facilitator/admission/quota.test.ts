@@ -13,7 +13,7 @@ describe("createDailyCounts", () => {
   });
   after(() => journal.close());
 
-  it("counts all or nothing, says when tomorrow is, gives back, and begins anew with the day", async () => {
+  it("counts all or nothing, says when the next day begins, gives back, and starts again with the day", async () => {
     const counts = createDailyCounts(journal, clock);
     const undo = await counts.take([of("a", 6), of("b", 2)]);
     const error = await counts.take([of("b", 2), of("a", 5)]).catch((failure: unknown) => failure);

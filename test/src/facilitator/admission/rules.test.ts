@@ -36,8 +36,8 @@ describe("findFault", () => {
     ["another network", { network: "eip155:1" }, "invalid_network", /on eip155:8453/],
     ["another asset", { tokens: [PAYER] }, requirements, /is not settled here/],
     ["an amount below the minimum", { amount: 9n }, requirements, /of 9 is below the minimum of 10/],
-    ["a payment of nothing", { amount: 0n }, "invalid_exact_evm_authorization_value", /moves nothing/],
-    ["a deposit of nothing", { kind: "deposit", amount: 0n }, requirements, /moves nothing/],
+    ["a payment of zero", { amount: 0n }, "invalid_exact_evm_authorization_value", /moves nothing/],
+    ["a deposit of zero", { kind: "deposit", amount: 0n }, requirements, /moves nothing/],
     ["a claim below the minimum", { kind: "claim", amount: 9n }, requirements, /the claim of 9/],
     ["a sweep below the minimum", { kind: "sweep", amount: 9n }, requirements, /the sweep of 9/],
     ["a payer who pays themselves", { payee: PAYER }, requirements, /the same account/],
@@ -63,7 +63,7 @@ describe("findFault", () => {
     });
   }
 
-  it("refuses what is not worth its gas, but for a refund", () => {
+  it("refuses what is not worth its gas, except a refund", () => {
     expect(faultOf({}, 11n)?.message).to.match(/below the minimum of 11/);
     expect(faultOf({ kind: "refund" }, 11n)).to.equal(undefined);
   });

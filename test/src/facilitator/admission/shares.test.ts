@@ -4,7 +4,7 @@ import { createShares, fairPart } from "../../../../src/facilitator/admission/sh
 import { at, merchant } from "../../../helpers/simulatedMachine.ts";
 
 describe("fairPart", () => {
-  it("gives all that others leave, and at least an equal part", () => {
+  it("is all that others leave, and at least an equal part", () => {
     expect(fairPart(100, [])).to.equal(100);
     expect(fairPart(100, [10])).to.equal(90);
     expect(fairPart(100, [Number.POSITIVE_INFINITY])).to.equal(50);
@@ -15,7 +15,7 @@ describe("fairPart", () => {
       fc.property(fc.nat(1_000), demands, (places, others) => {
         const part = fairPart(places, others);
         expect(part).to.be.within(places / (others.length + 1) - 1e-9, places);
-        // Nobody is given more than the part that this one has, and together they have all the places.
+        // Nobody gets more than this party, and together they have all the places.
         const rest = others.reduce((sum, demand) => sum + Math.min(demand, part), 0);
         expect(part + rest).to.be.at.least(places - 1e-6);
         if (part < places) expect(part + rest).to.be.closeTo(places, 1e-6);
@@ -25,7 +25,7 @@ describe("fairPart", () => {
 });
 
 describe("createShares", () => {
-  it("knows for two seconds who was refused, and forgets who has nothing and wants nothing", () => {
+  it("remembers for two seconds who was refused, and forgets who has nothing and wants nothing", () => {
     let nowMs = 0;
     const shares = createShares(() => nowMs);
     const leave = Array.from({ length: 60 }, () => shares.enter(merchant("a")));

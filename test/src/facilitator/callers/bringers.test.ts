@@ -43,7 +43,7 @@ describe("createTurns", () => {
     if (typeof turn === "string") throw new Error(turn);
     return turn;
   };
-  /** A turn that ends with an answer that says nothing final. */
+  /** A turn that ends with an answer that is not final. */
   const unclear = (turn: ReturnType<typeof entered>) =>
     turn.run(
       async (noteStored) => noteStored(),
@@ -56,7 +56,7 @@ describe("createTurns", () => {
     );
   const sent = rowOf("submitted");
 
-  it("gives a new payment to the first, and nobody else a turn while it lasts", async () => {
+  it("gives the first caller the turn for a new payment, and nobody else one while it lasts", async () => {
     const turns = open();
     const first = entered(turns.enter("p", anybody("a"), undefined));
     expect(turns.enter("p", anybody("a"), undefined)).to.equal("busy");
@@ -66,7 +66,7 @@ describe("createTurns", () => {
     expect(turns.enter("p", anybody("a"), rowOf("settled"))).to.equal("stranger");
   });
 
-  it("holds a turn for the identical request from the answer that said nothing final, not a millisecond longer", async () => {
+  it("holds a turn for the identical request after an answer that is not final, to the millisecond", async () => {
     const turns = open();
     nowMs = 5_000;
     const first = entered(turns.enter("p", anybody("a"), undefined));
@@ -83,7 +83,7 @@ describe("createTurns", () => {
     for (const request of ["a", "b"]) expect(turns.enter("p", anybody(request), sent)).to.equal("stranger");
   });
 
-  it("holds nothing for a payment that was not stored, and holds where the work fails otherwise", async () => {
+  it("holds nothing for a payment that was not stored, and holds if the work fails otherwise", async () => {
     const turns = open();
     const broken = new Error("broken");
     const fail = async (journal: boolean) => {
@@ -103,7 +103,7 @@ describe("createTurns", () => {
     await final(entered(turns.enter("p", anybody("a"), sent)));
   });
 
-  it("gives a merchant the turn of what it brought at any time, and a second one beside the first with a key", async () => {
+  it("gives a merchant the turn of what it brought at any time, and with a key a second one next to the first", async () => {
     const turns = open();
     for (const state of ["queued", "submitted", "settled"] as const) {
       await final(entered(turns.enter("p", shop, rowOf(state, "shop"))));
@@ -121,7 +121,7 @@ describe("createTurns", () => {
     expect(turns.enter("q", shop, rowOf("submitted", "shop:k"))).to.equal("stranger");
   });
 
-  it("lets a payment that moved nothing be brought anew, by the merchant alone who brought it", () => {
+  it("lets a payment that moved nothing be brought again, but a merchant's only by that merchant", () => {
     const used: Evidence = {
       kind: "nonce-use",
       use: "cancelled",

@@ -54,11 +54,11 @@ describe("parseMerchants", () => {
 
   for (const [what, list] of [
     ["no list", { shop }],
-    ["a key where its hash belongs", [{ id: "shop", keySha256: KEY }]],
-    ["a field that nobody knows", [{ ...shop, noBatch: true }]],
+    ["a key instead of its hash", [{ id: "shop", keySha256: KEY }]],
+    ["an unknown field", [{ ...shop, noBatch: true }]],
     ["an id that could be mistaken in a log", [{ ...shop, id: "a b" }]],
-    ["a receiver that is no address", [{ ...shop, receivers: ["0x12"] }]],
-    ["a quota of nothing", [{ ...shop, paymentsPerDay: 0 }]],
+    ["a receiver that is not an address", [{ ...shop, receivers: ["0x12"] }]],
+    ["a quota of zero", [{ ...shop, paymentsPerDay: 0 }]],
     ["an id twice", [shop, { ...shop, keySha256: hashOf("x") }]],
     ["a key twice", [shop, { ...shop, id: "other" }]],
   ] as const) {
@@ -80,7 +80,7 @@ describe("parseMerchantKeys", () => {
     expect(JSON.stringify(read)).to.not.include(KEY);
   });
 
-  it("refuses what is no pair, and keys that could be guessed", () => {
+  it("refuses what is not a pair, and keys that could be guessed", () => {
     for (const text of ["shop", "shop=", "=x", `shop=${"k".repeat(31)}`, `shop=${KEY},`, `shop=${KEY},shop=${KEY}x`]) {
       expect(() => parseMerchantKeys(text), text).to.throw(MerchantsError);
     }
@@ -96,14 +96,14 @@ describe("createAuthenticator", () => {
     expect(authenticate(`bearer  ${"o".repeat(32)}`)).to.equal(merchants[1]);
   });
 
-  it("tells a wrong key from none", () => {
+  it("tells a wrong key from a missing one", () => {
     expect(authenticate(`Bearer ${KEY}x`)).to.equal("unknown");
     expect(authenticate(`Bearer ${merchants[0]?.keySha256}`)).to.equal("unknown");
     expect(authenticate(undefined)).to.equal("anonymous");
     expect(authenticate("Basic c2hvcDpr")).to.equal("anonymous");
   });
 
-  it("takes no notice of keys where there are no merchants", () => {
+  it("ignores keys if there are no merchants", () => {
     expect(createAuthenticator([])("Bearer whatever")).to.equal("anonymous");
   });
 });

@@ -21,7 +21,7 @@ const from = (address: string): Caller => ({ merchant: undefined, address });
 type Change = {
   readonly to?: Address;
   readonly value?: bigint;
-  /** What the payment says that the server asked for. */
+  /** What the server asked for, according to the payment. */
   readonly price?: string;
   readonly extensions?: object;
   readonly resource?: object;
@@ -59,7 +59,7 @@ describe("createCatalogue", () => {
     ] as const;
   }
 
-  /** The same in x402 v1, where the server's requirements say everything. */
+  /** The same in x402 v1, in which the server's requirements say everything. */
   async function v1PaymentFor(resource: string, description: string) {
     const outputSchema = { input: { type: "http", method: "GET", discoverable: true } };
     const { paymentPayload, paymentRequirements } = bodyV1(await authorize(payerOf(1)), {
@@ -93,7 +93,7 @@ describe("createCatalogue", () => {
     expect(items[0]?.extensions).to.deep.equal(declared);
   });
 
-  it("says nothing of a payment that declares nothing, and why it refuses what it does", async () => {
+  it("says nothing about a payment that declares nothing, and why it refuses a declaration", async () => {
     const silent = await paymentFor("https://shop.example/x", { extensions: {} });
     expect(open().check(...checked(silent))).to.equal(undefined);
     expect(await open().add(...silent)).to.equal(undefined);
@@ -106,7 +106,7 @@ describe("createCatalogue", () => {
     expect((await open().list(all)).total).to.equal(0);
   });
 
-  it("lists nothing for a payment of nothing, of too little, or of less than the declared price", async () => {
+  it("lists nothing for a payment of zero, of too little, or of less than the declared price", async () => {
     const url = "https://shop.example/x";
     for (const value of [0n, 99n]) {
       expect((await open().add(...(await paymentFor(url, { value }))))?.rejectedReason).to.include("100 or more");
@@ -117,7 +117,7 @@ describe("createCatalogue", () => {
     expect(await open().add(...(await paymentFor(url, { value: 100n })))).to.deep.equal({ status: "success" });
   });
 
-  it("lists resources on the public internet only, and this machine's where they are tried out", async () => {
+  it("lists resources on the public internet only, and this machine's on a development chain", async () => {
     for (const url of ["http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", "http://printer.local/"]) {
       for (const loopback of [true, false]) {
         expect((await open(loopback).add(...(await paymentFor(url))))?.rejectedReason).to.include("public internet");
@@ -171,7 +171,7 @@ describe("createCatalogue", () => {
     expect((await catalogue.list(all)).total).to.equal(3);
   });
 
-  it("says a description where clients of each version look for it", async () => {
+  it("gives a description where clients of each version look for it", async () => {
     const catalogue = open();
     const description = "the weather of a city";
     await catalogue.add(...(await paymentFor("https://shop.example/two", { resource: { description } })));
@@ -188,12 +188,12 @@ describe("createCatalogue", () => {
     expect(found.items.map(({ metadata }) => metadata)).to.deep.equal([undefined, { description }]);
   });
 
-  it("ends a page before it grows too large, and says how many there are", async () => {
+  it("ends a page before it gets too large, and says how many there are", async () => {
     const catalogue = open();
     const pad = "x".repeat(30_000);
     const extensions = declareDiscoveryExtension({ method: "GET", input: { pad } } as never);
     for (let index = 0; index < 150; index += 1) {
-      // A second each, since new declarations are looked at a few a second.
+      // One second each, since only a few new declarations are checked in a second.
       nowMs += 1_000;
       const [payload, requirements, request, caller] = await paymentFor(`https://shop.example/${index}`, {
         extensions,
@@ -206,7 +206,7 @@ describe("createCatalogue", () => {
     expect(JSON.stringify(first.items).length).to.be.below(4_100_000);
     const rest = await catalogue.list({ limit: 1_000, offset: first.items.length });
     expect(first.items.length + rest.items.length).to.equal(150);
-    // Whoever goes on by the limit of the answer, as some clients do, leaves out none.
+    // A client that continues by the limit of the answer, as some do, misses none.
     expect([first.limit, rest.limit]).to.deep.equal([first.items.length, 1_000]);
   });
 

@@ -12,11 +12,11 @@ describe("createDeclarationCheck", () => {
     return verdict === undefined || verdict.isValid ? undefined : verdict.reason;
   };
 
-  it("takes an info that fits its schema, and the specification", () => {
+  it("accepts an info that fits its schema and the specification", () => {
     expect(createDeclarationCheck(clock())({ info, schema }, 2, look)).to.deep.equal({ isValid: true });
   });
 
-  it("says why it takes none", () => {
+  it("says why it refuses a declaration", () => {
     expect(reasonOf("x")).to.include("no info");
     expect(reasonOf({ info: { output: {} }, schema })).to.include("input");
     expect(reasonOf({ info: { input: { type: "ftp" } }, schema })).to.include("ftp");
@@ -29,8 +29,8 @@ describe("createDeclarationCheck", () => {
     expect(reasonOf({ info: { input: { type: "\u0007ü".repeat(300) } }, schema })).to.match(/^[\x20-\x7e]{1,200}$/);
   });
 
-  it("runs no regular expression of a stranger's, and looks at the next declaration at once", () => {
-    // Against any of them this text takes more steps than there will ever be time for.
+  it("runs no stranger's regular expression, and checks the next declaration at once", () => {
+    // With any of them, this text takes more steps than there will ever be time for.
     const endless = "^(a+)+$";
     const text = `${"a".repeat(200)}!`;
     const check = createDeclarationCheck(clock());
@@ -74,7 +74,7 @@ describe("createDeclarationCheck", () => {
     expect(check(declare(0), 2, { look: false })).to.deep.equal({ isValid: true });
   });
 
-  it("holds x402 v1 to its size only", () => {
+  it("bounds only the size in x402 v1", () => {
     const check = createDeclarationCheck(clock());
     expect(check({ input: {} }, 1, look)).to.deep.equal({ isValid: true });
     expect(check({ input: "x".repeat(40_000) }, 1, look)).to.include({ isValid: false });

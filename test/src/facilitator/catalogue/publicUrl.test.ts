@@ -68,7 +68,7 @@ describe("publicUrl", () => {
     });
   }
   for (const given of LOOPBACK) {
-    it(`takes ${given} where this machine counts`, () => {
+    it(`takes ${given} if this machine counts as public`, () => {
       expect(publicUrl(given, { loopback: true })).to.be.a("string");
       expect(publicUrl(given, { loopback: false })).to.equal(undefined);
     });

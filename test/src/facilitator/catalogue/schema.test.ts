@@ -4,7 +4,7 @@ import { boundedSchema, SchemaError, sizeOf } from "../../../../src/facilitator/
 describe("boundedSchema", () => {
   const made = (schema: unknown, most = 100) => boundedSchema(schema, most);
 
-  it("keeps what is bounded, and leaves out what says nothing of a value", () => {
+  it("keeps what is bounded, and leaves out what says nothing about a value", () => {
     const schema = {
       type: "object",
       properties: { city: { type: "string", minLength: 1, enum: ["a", "b"] }, pattern: { const: 5 } },
@@ -16,7 +16,7 @@ describe("boundedSchema", () => {
     );
   });
 
-  it("follows references within it, and ends those that go round in circles", () => {
+  it("follows references within it, and stops at circles", () => {
     const tree = {
       $ref: "#/$defs/a~1b%20c",
       $defs: { "a/b c": { type: "object", properties: { child: { $ref: "#/$defs/a~1b%20c" } } } },
@@ -27,7 +27,7 @@ describe("boundedSchema", () => {
     });
   });
 
-  it("allows more where something is left out, never less", () => {
+  it("allows more if something is left out, never less", () => {
     const inexact = { type: "string", pattern: "x" };
     for (const [given, expected] of [
       [inexact, { type: "string" }],
@@ -51,7 +51,7 @@ describe("boundedSchema", () => {
     expect(sizeOf({ a: [1, { b: 2 }], c: null })).to.equal(6);
   });
 
-  it("refuses what is no schema, and references that lead out of it or nowhere", () => {
+  it("refuses what is not a schema, and references to outside or without a target", () => {
     for (const bad of [
       null,
       [],

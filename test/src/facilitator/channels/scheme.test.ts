@@ -15,7 +15,7 @@ describe("createChannelScheme", () => {
   });
   after(() => lab.stop());
 
-  it("serves channels in an official facilitator, with an engine of its user", async () => {
+  it("serves channels in an official facilitator, with its user's engine", async () => {
     const { caip2: network } = networks.baseSepolia;
     const [sender, receiver] = [await lab.payer(9_900), freshAddress(990)];
     await lab.chain.request("hardhat_setBalance", [sender.address, "0xde0b6b3a7640000"]);

@@ -18,7 +18,7 @@ describe("createSignatureChecks", () => {
     return read.value;
   }
 
-  it("knows the very same request for a minute, and no other", async () => {
+  it("remembers the identical request for a minute, and no other", async () => {
     const checks = createSignatureChecks(clock, 84532);
     const one = await request();
     expect(checks.recall(one)).to.equal(undefined);
@@ -42,7 +42,7 @@ describe("createSignatureChecks", () => {
     expect(checks.recall(one)).to.equal(undefined);
   });
 
-  it("looks at the time again, at both of its bounds", async () => {
+  it("checks the time again, at both of its bounds", async () => {
     const checks = createSignatureChecks(clock, 84532);
     const nowSeconds = BigInt(Math.floor(nowMs / 1000));
     const one = await request({ validBefore: nowSeconds + 10n });

@@ -82,7 +82,7 @@ describe("createExactScheme", () => {
   for (const action of ["verify", "settle"] as const) {
     const reasonOf = (answer: object) => Reflect.get(answer, action === "verify" ? "invalidReason" : "errorReason");
 
-    it(`refuses to ${action} what it cannot read, and asks nobody`, async () => {
+    it(`refuses to ${action} what it cannot read, without asking anybody`, async () => {
       const [payload, requirements] = v2();
       const broken = { ...payload, payload: { ...payload.payload, signature: "0x" } };
       const answer = await open(2)[action](broken, requirements);
@@ -96,7 +96,7 @@ describe("createExactScheme", () => {
       expect(asked).to.deep.equal([]);
     });
 
-    it(`takes what is known of a request by its payload to ${action}, and does not parse it again`, async () => {
+    it(`uses what is known about a request to ${action}, and does not parse it again`, async () => {
       const [payload, requirements] = v2();
       const read = readExact(payload, requirements);
       if (!read.ok) throw new Error(read.problem);
@@ -116,7 +116,7 @@ describe("createExactScheme", () => {
   describe("settle", () => {
     const where = () => "/payments/one";
 
-    it("gives a receipt with the payment's place and where its status is, in v2 among its extensions as well", async () => {
+    it("gives a receipt with the payment's place and its status URL, in v2 among its extensions too", async () => {
       const expected = {
         ...{ success: true, payer: signed.from, transaction },
         extra: { batch: place, payment: "/payments/one" },
@@ -130,7 +130,7 @@ describe("createExactScheme", () => {
       });
     });
 
-    it("leaves out what there is none of", async () => {
+    it("leaves out what does not exist", async () => {
       settlement = { status: "settled", transaction, place: undefined, row };
       expect(await open(2).settle(...v2())).to.deep.equal({
         ...{ success: true, payer: signed.from, transaction, network: CAIP2 },
@@ -153,7 +153,7 @@ describe("createExactScheme", () => {
       });
     });
 
-    it("says that a payment is pending only where it has a transaction, and always where its status is", async () => {
+    it("says that a payment is pending only if it has a transaction, and always gives its status URL", async () => {
       settlement = { status: "pending", transaction };
       const extra = { payment: "/payments/one" };
       const sent = await open(2, { statusUrl: where }).settle(...v2());
@@ -165,7 +165,7 @@ describe("createExactScheme", () => {
       expect(unsent).to.deep.include({ errorReason: "unexpected_settle_error", transaction: "", extra });
     });
 
-    it("names a caller of whom nothing is known by the request alone: the very same one counts as the same", async () => {
+    it("names an unknown caller by the request alone: an identical request counts as the same caller", async () => {
       const scheme = open(2);
       await scheme.settle(...v2());
       await scheme.settle(...v2());

@@ -76,7 +76,7 @@ describe("createPlaces", () => {
     expect(asked).to.deep.equal([BATCH]);
   });
 
-  it("reads it again where reading failed", async () => {
+  it("reads it again if reading failed", async () => {
     const placeOf = createPlaces(journal);
     fault = new Error("busy");
     expect(await placeOf(rows[0]!).catch((error: unknown) => error)).to.equal(fault);
@@ -85,7 +85,7 @@ describe("createPlaces", () => {
     expect(asked).to.have.length(2);
   });
 
-  it("has none for a payment that no batch of ours settled", async () => {
+  it("has none for a payment that none of our batches settled", async () => {
     const placeOf = createPlaces(journal);
     const call = {
       kind: "call",
@@ -118,7 +118,7 @@ describe("lastHash", () => {
     expect(await lastHash(journal, rowOf(1, waiting))).to.equal(hashOf("tx 7 again"));
   });
 
-  it("is none where a payment was never sent, or its batch is not known", async () => {
+  it("is undefined if a payment was never sent, or its batch is not known", async () => {
     expect(await lastHash(journal, rowOf(1, { ...waiting, batchId: undefined }))).to.equal(undefined);
     expect(await lastHash(journal, rowOf(1, { ...waiting, batchId: hashOf("another") }))).to.equal(undefined);
   });

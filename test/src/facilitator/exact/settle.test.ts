@@ -82,7 +82,7 @@ describe("createSettler", () => {
     return read.value;
   }
 
-  /** Settles, and gives the answer together with the payment's number, once it is stored. */
+  /** Settles, and returns the answer with the payment's number, once it is stored. */
   async function begin(
     settle: ReturnType<typeof createSettler>,
     request: ExactRequest,
@@ -103,13 +103,13 @@ describe("createSettler", () => {
       (error: unknown) => error,
     );
   const untilAwaited = (id: number) => until(() => engine.isAwaited(id), "somebody waits");
-  /** Lets the time go by that a caller waits for a payment. */
+  /** Lets the time pass that a caller waits for a payment. */
   async function letAnswerTimePass(id: number): Promise<void> {
     await untilAwaited(id);
     clock.set(clock.now() + ANSWER_MS);
   }
 
-  describe("what became of a payment", () => {
+  describe("the outcome of a payment", () => {
     it("answers with the transaction and the place in its batch, once it is settled", async () => {
       const request = await payment();
       const { answer, id } = await begin(open(), request, { source: "x402:one", caller: anybody("a") });
@@ -198,7 +198,7 @@ describe("createSettler", () => {
     });
   });
 
-  describe("what is not taken in", () => {
+  describe("what is not accepted", () => {
     const refusals: readonly (readonly [Reason, string])[] = [
       ["already-used", USED],
       ["expired", "invalid_exact_evm_payload_authorization_valid_before"],
@@ -209,7 +209,7 @@ describe("createSettler", () => {
       ["blocked", "invalid_exact_evm_signature"],
     ];
     for (const [refusal, reason] of refusals) {
-      it(`says so in the words of x402 where the engine refuses it as ${refusal}`, async () => {
+      it(`says so in the words of x402 if the engine refuses it as ${refusal}`, async () => {
         engine.refuses = refusal;
         const answer = await open()(await payment());
         expect(answer).to.include({ status: "failed", reason, message: `refused: ${refusal}` });
@@ -217,7 +217,7 @@ describe("createSettler", () => {
       });
     }
 
-    it("takes the official word, with the engine's message, where the official simulation fails as well", async () => {
+    it("takes the official reason, with the engine's message, if the official simulation fails too", async () => {
       engine.refuses = "blocked";
       node.mood = "reverts";
       const answer = await open()(await payment());
@@ -227,7 +227,7 @@ describe("createSettler", () => {
         .that.matches(/^invalid_exact_evm_/);
     });
 
-    it("stores nothing that verification refuses, and says what the engine knows of it", async () => {
+    it("stores nothing that verification refuses, and says what the engine knows about it", async () => {
       verdict = { isValid: false, reason: "invalid_exact_evm_signature", message: "not theirs" };
       expect(await open()(await payment())).to.include({
         reason: "invalid_exact_evm_signature",
@@ -249,13 +249,13 @@ describe("createSettler", () => {
       expect(engine.submitted).to.deep.equal([]);
     });
 
-    it("throws where the node does not answer: nothing is known against the payment", async () => {
+    it("throws if the node does not answer: nothing is known against the payment", async () => {
       verdict = undefined;
       node.mood = "down";
       expect(await failureOf(open()(await payment()))).to.have.property("name", "ChainUnavailableError");
     });
 
-    it("gives back what it counted where the engine is busy or fails, and keeps it where it accepts", async () => {
+    it("gives back what it counted if the engine is busy or fails, and keeps it if it accepts", async () => {
       const caller: Caller = { ...asShop, merchant: { ...shop, paymentsPerDay: 1 } };
       const settle = open();
       for (const error of [new EngineBusyError("busy"), new EngineClosedError("closed"), new Error("broken")]) {
@@ -293,7 +293,7 @@ describe("createSettler", () => {
       expect(await stateOf(id)).to.equal("cancelled");
     });
 
-    it("answers that it is pending, with the transaction, where it was sent", async () => {
+    it("answers that it is pending, with the transaction, if it was sent", async () => {
       const { answer, id } = await begin(open(), await payment());
       const transaction = await engine.send(id);
       await letAnswerTimePass(id);
@@ -315,7 +315,7 @@ describe("createSettler", () => {
       ["the facilitator stops", () => stopping.abort()],
       ["the engine closes", () => engine.fail(new EngineClosedError("closed"))],
     ] as const) {
-      it(`answers at once where ${what}`, async () => {
+      it(`answers at once if ${what}`, async () => {
         const [queued, sent] = [await begin(open(), await payment()), await begin(open(), await payment())];
         const transaction = await engine.send(sent.id);
         for (const { id } of [queued, sent]) await untilAwaited(id);
@@ -325,7 +325,7 @@ describe("createSettler", () => {
       });
     }
 
-    it("throws what else goes wrong while it waits", async () => {
+    it("throws any other error that occurs while it waits", async () => {
       const { answer, id } = await begin(open(), await payment());
       await untilAwaited(id);
       const broken = new Error("broken");
@@ -334,7 +334,7 @@ describe("createSettler", () => {
     });
   });
 
-  describe("to whom a success is told", () => {
+  describe("who is told of a success", () => {
     it("tells one of two callers who ask at once", async () => {
       const settle = open();
       const request = await payment();
@@ -350,7 +350,7 @@ describe("createSettler", () => {
       expect(engine.submitted).to.have.length(1);
     });
 
-    it("tells it once where two processes take it from one journal", async () => {
+    it("tells it once if two processes take it from one journal", async () => {
       const request = await payment();
       const first = await begin(open(), request, { caller: asShop });
       const second = await begin(open(), request, { caller: asShop });
@@ -403,7 +403,7 @@ describe("createSettler", () => {
       expect(await settle(request, { caller: anybody("a") })).to.include({ reason: USED });
     });
 
-    it("tells nobody without a name any more when the ten seconds are over", async () => {
+    it("tells nobody without a name after the ten seconds", async () => {
       const settle = open();
       const request = await payment();
       const { answer, id } = await begin(settle, request, { caller: anybody("a") });
@@ -416,7 +416,7 @@ describe("createSettler", () => {
       expect((await journal.payment(id))?.consumedAtMs).to.equal(undefined);
     });
 
-    it("keeps a success that the journal could not give out, for the same caller", async () => {
+    it("keeps a success that the journal could not return, for the same caller", async () => {
       const fault = new JournalError("busy", "The journal is busy.");
       let isBusy = true;
       const consume: Journal["consume"] = (...given) => {
@@ -433,14 +433,14 @@ describe("createSettler", () => {
       expect(await settle(request, { caller: anybody("a") })).to.include({ status: "settled" });
     });
 
-    it("throws a fault of the journal that it meets before anything is stored", async () => {
+    it("throws an error of the journal that occurs before anything is stored", async () => {
       const fault = new JournalError("unavailable", "The journal cannot be reached.");
       const settle = open({ journal: { variants: () => Promise.reject(fault) } });
       expect(await failureOf(settle(await payment()))).to.equal(fault);
       expect(engine.submitted).to.deep.equal([]);
     });
 
-    it("asks for the signature that a payment was accepted with, and for its terms", async () => {
+    it("requires the signature that a payment was accepted with, and its terms", async () => {
       const settle = open();
       const request = await payment();
       const { answer, id } = await begin(settle, request, { caller: asShopKeyed });
@@ -457,7 +457,7 @@ describe("createSettler", () => {
   });
 
   describe("a payment that moved nothing", () => {
-    it("is brought anew by anybody, once it would settle", async () => {
+    it("may be brought again by anybody, once it would settle", async () => {
       const settle = open();
       const request = await payment();
       const first = await begin(settle, request, { caller: anybody("a") });
@@ -475,7 +475,7 @@ describe("createSettler", () => {
       expect(await second).to.include({ status: "settled" });
     });
 
-    it("stays a merchant's own", async () => {
+    it("stays with its merchant", async () => {
       const settle = open();
       const request = await payment();
       const { answer, id } = await begin(settle, request, { caller: asShop });
@@ -490,14 +490,14 @@ describe("createSettler", () => {
     });
   });
 
-  describe("a caller who goes away", () => {
-    it("leaves nothing behind where nothing is stored", async () => {
+  describe("a caller who leaves", () => {
+    it("leaves nothing behind if nothing is stored", async () => {
       const gone = AbortSignal.abort();
       expect(await failureOf(open()(await payment(), { signal: gone }))).to.be.instanceOf(CallerGoneError);
       expect(engine.submitted).to.deep.equal([]);
     });
 
-    it("has what was not sent taken out of the queue", async () => {
+    it("causes unsent payments to leave the queue", async () => {
       const away = new AbortController();
       const { answer, id } = await begin(open(), await payment(), { signal: away.signal });
       await untilAwaited(id);
@@ -506,7 +506,7 @@ describe("createSettler", () => {
       expect(await stateOf(id)).to.equal("cancelled");
     });
 
-    it("keeps the place of what was sent, and hears its success by the same request", async () => {
+    it("keeps the place of what was sent, and is told its success by the same request", async () => {
       const away = new AbortController();
       const kept: Promise<unknown>[] = [];
       const seat = { waits: () => undefined, keep: (until: Promise<unknown>) => void kept.push(until) };
@@ -524,7 +524,7 @@ describe("createSettler", () => {
       expect(await settle(request, { caller: anybody("a") })).to.include({ status: "settled" });
     });
 
-    it("does not take the success that comes while it goes", async () => {
+    it("does not take the success that comes while they leave", async () => {
       const away = new AbortController();
       const settle = open({
         journal: {

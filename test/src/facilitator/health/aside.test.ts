@@ -3,7 +3,7 @@ import { aside } from "../../../../src/facilitator/health/aside.ts";
 import { silentLogger } from "../../../../src/logger.ts";
 
 describe("aside", () => {
-  it("gives what the work gives, and logs what goes wrong instead of throwing it", async () => {
+  it("returns what the work returns, and logs an error instead of throwing it", async () => {
     const errors: string[] = [];
     const logger = { ...silentLogger, error: (message: string) => void errors.push(message) };
     expect(await aside(logger, "adding", () => 3)).to.equal(3);

@@ -35,7 +35,7 @@ describe("createApp", () => {
     body = bodyV2(await authorize(payerOf(1)));
   });
 
-  /** What a test changes, and what it looks at afterwards. */
+  /** What a test changes, and what it checks afterwards. */
   let caller: Caller | Refusal;
   let full: Full | undefined;
   let fault: JournalError | undefined;
@@ -136,7 +136,7 @@ describe("createApp", () => {
   }
 
   describe("a payment that is answered", () => {
-    it("has the answer of the dispatcher, an id and no place in a cache", async () => {
+    it("has the answer of the dispatcher and an id, and is not cached", async () => {
       const { app } = open();
       const { status, headers, body: response } = await ask(app, "/settle");
       expect([status, response]).to.deep.equal([200, settled]);
@@ -147,7 +147,7 @@ describe("createApp", () => {
       expect(refused).to.deep.equal([]);
     });
 
-    it("is handed on with who asks, its parsed request, its source and a name for the whole request", async () => {
+    it("is passed on with its caller, its parsed request, its source and a name for the whole request", async () => {
       const { app } = open();
       caller = { merchant: shop, address: "10.0.0.1" };
       await ask(app, "/settle", body, { headers: { "x-request-id": "abc.1" } });
@@ -159,7 +159,7 @@ describe("createApp", () => {
       expect(first?.caller?.request).to.be.a("string").and.not.to.equal(second?.caller?.request);
     });
 
-    it("repeats a caller's id where it is harmless, and gives a new one otherwise", async () => {
+    it("repeats a caller's id if it is harmless, and gives a new one otherwise", async () => {
       const { app } = open();
       const idOf = async (id: string) =>
         (await ask(app, "/settle", body, { headers: { "x-request-id": id } })).headers.get("x-request-id");
@@ -175,7 +175,7 @@ describe("createApp", () => {
       expect(knocks[0]).to.include({ endpoint: "settle", authorization: "Bearer key", idempotencyKey: "order-1" });
     });
 
-    it("says what became of a declaration, and stands where listing it fails", async () => {
+    it("reports the outcome of a declaration, and stays the same if listing it fails", async () => {
       listing = async () => ({ status: "success" });
       const header = (await ask(open().app, "/settle")).headers.get("extension-responses");
       expect(JSON.parse(Buffer.from(header ?? "", "base64").toString())).to.deep.equal({
@@ -187,7 +187,7 @@ describe("createApp", () => {
       expect(stands.headers.get("extension-responses")).to.equal(null);
     });
 
-    it("is not listed where it failed, which is an answer like any other", async () => {
+    it("is not listed if it failed, which is an answer like any other", async () => {
       let isListed = false;
       listing = async () => {
         isListed = true;
@@ -242,7 +242,7 @@ describe("createApp", () => {
       });
     }
 
-    it("is said of /verify in its own words", async () => {
+    it("has its own words on /verify", async () => {
       verdict = () => Promise.reject(new ChainUnavailableError("No node answers."));
       const response = await ask(open().app, "/verify");
       expect(response.status).to.equal(503);
@@ -254,7 +254,7 @@ describe("createApp", () => {
       expect((await ask(open().app, "/verify")).status).to.equal(503);
     });
 
-    it("is found out before anything is settled where the payer's id belongs to another payment", async () => {
+    it("is found before anything is settled if the payer's id belongs to another payment", async () => {
       identified = new ClaimConflictError("this payment identifier belongs to another payment");
       answer = () => Promise.reject(new Error("it was settled"));
       for (const path of ["/settle", "/verify"]) expect((await ask(open().app, path)).status).to.equal(409);
@@ -279,7 +279,7 @@ describe("createApp", () => {
   });
 
   describe("who may not ask", () => {
-    it("hears why at the door, and what to come with", async () => {
+    it("is told why, and what to send", async () => {
       caller = { status: 401, reason: "unexpected_settle_error", message: "no such key" };
       const unknown = await ask(open().app, "/settle");
       expect(unknown.status).to.equal(401);
@@ -308,7 +308,7 @@ describe("createApp", () => {
       ["another version", () => of({ x402Version: 3 }), 400, "invalid_x402_version"],
       ["a payload without a signature", () => of({ payload: {} }), 400, "invalid_payload"],
       [
-        "an id that is none",
+        "an invalid id",
         () => of({ extensions: { "payment-identifier": { info: { id: 7 } } } }),
         400,
         "invalid_payload",
@@ -328,7 +328,7 @@ describe("createApp", () => {
       ],
     ];
     for (const [what, given, status, reason] of cases) {
-      it(`is ${status} for ${what}, and asks nobody`, async () => {
+      it(`is ${status} for ${what}, without asking anybody`, async () => {
         answer = () => Promise.reject(new Error("it was settled"));
         const response = await ask(open().app, "/settle", given());
         expect(response.status).to.equal(status);
@@ -337,7 +337,7 @@ describe("createApp", () => {
       });
     }
 
-    it("is 415 where it is not called JSON, before anybody knocks", async () => {
+    it("is 415 if it is not declared as JSON, before anything else is checked", async () => {
       for (const type of ["text/plain", "application/jsonx", ""]) {
         const response = await ask(open().app, "/settle", body, { headers: { "content-type": type } });
         expect(response.status).to.equal(415);
@@ -346,7 +346,7 @@ describe("createApp", () => {
     });
   });
 
-  it("says of a caller who went away that it went, and keeps its outcome out of what is measured", async () => {
+  it("notes that a caller left, and does not measure that request", async () => {
     const away = new AbortController();
     let isAsked = false;
     answer = () => {
@@ -393,7 +393,7 @@ describe("createApp", () => {
     expect(refused).to.deep.equal(["accepts 400"]);
   });
 
-  it("describes an endpoint to who only looks at it, and has nothing anywhere else", async () => {
+  it("describes an endpoint on GET, and has nothing anywhere else", async () => {
     const { app } = open();
     for (const endpoint of ["/verify", "/settle", "/accepts"]) {
       expect(await (await app.request(endpoint)).json()).to.have.property("endpoint", endpoint);

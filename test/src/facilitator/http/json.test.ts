@@ -4,7 +4,7 @@ import { MOST_DEPTH, readJson } from "../../../../src/facilitator/http/json.ts";
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
 describe("readJson", () => {
-  it("reads what is nested as deep as may be, and nothing deeper, of arrays and objects", () => {
+  it("reads arrays and objects up to the deepest nesting, and nothing deeper", () => {
     expect(readJson(nested(MOST_DEPTH)).ok).to.equal(true);
     const deeper = { ok: false, problem: "it is nested deeper than 64 levels" };
     expect(readJson(nested(MOST_DEPTH + 1))).to.deep.equal(deeper);
@@ -12,13 +12,13 @@ describe("readJson", () => {
     expect(readJson("[".repeat(1_000_000))).to.deep.equal(deeper);
   });
 
-  it("counts no brackets in texts, and those that are closed no more", () => {
+  it("does not count brackets in texts, nor closed ones", () => {
     const texts = [`${"[{".repeat(100)}`, `\\" ${"[".repeat(100)}`, "\\\\"].map((text) => `"${text}"`);
     expect(readJson(`[${texts.join()}]`).ok).to.equal(true);
     expect(readJson(`[${new Array(100).fill("[{}]").join()}]`).ok).to.equal(true);
   });
 
-  it("says that something is no JSON", () => {
+  it("says that something is not JSON", () => {
     for (const text of ["", "{", "x", '"']) {
       expect(readJson(text)).to.deep.equal({ ok: false, problem: "it is not JSON" });
     }

@@ -9,7 +9,7 @@ const { address } = networks.baseSepolia.usdc;
 const abi = parseAbi(["function poke()"]);
 
 describe("createVerificationReads", () => {
-  it("takes a revert for a verdict, and a node that does not answer for none", async () => {
+  it("treats a revert as a verdict, but not a node that does not answer", async () => {
     const node = createFakeNode();
     const { signer, failure } = createVerificationReads(node.client, { simulate: true, addresses: () => [] });
     const poke = () =>
@@ -26,7 +26,7 @@ describe("createVerificationReads", () => {
     expect(failure()).to.have.property("name", "ChainUnavailableError");
   });
 
-  it("notes a code that was not read, and throws nothing that might find nobody to handle it", async () => {
+  it("notes that a code was not read, without a rejection that nobody handles", async () => {
     const node = createFakeNode();
     const { signer, failure } = createVerificationReads(node.client, { simulate: true, addresses: () => [] });
     expect(await signer.getCode({ address })).to.equal("0xfe");

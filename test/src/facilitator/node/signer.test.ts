@@ -33,7 +33,7 @@ describe("createEngineSigner", () => {
     expect(signer.getAddresses()).to.deep.equal([account.address]);
   });
 
-  it("sends no write that takes more gas than it may, whoever names the gas", async () => {
+  it("sends no write above its gas bound, whoever names the gas", async () => {
     const { facilitator, journal, account } = await lab.serve();
     await lab.chain.fund(account.address, 100n);
     const { engine } = facilitator;

@@ -44,7 +44,7 @@ describe("times as JSON numbers", () => {
     return readExact({ ...body.paymentPayload, payload: { ...payload, authorization } }, body.paymentRequirements);
   };
 
-  it("reads whole ones, in both versions, as the texts that they stand for", () => {
+  it("reads whole ones, in both versions, like the same digits as text", () => {
     const times = { validAfter: 0, validBefore: Number.MAX_SAFE_INTEGER };
     const texts = { validAfter: "0", validBefore: String(Number.MAX_SAFE_INTEGER) };
     for (const body of [bodyV2(signed), bodyV1(signed) as unknown as ReturnType<typeof bodyV2>]) {
@@ -90,7 +90,7 @@ describe("readEnvelope", () => {
     expect(readEnvelope(body)).to.deep.equal({ ok: true, value: { version: 2, scheme: "upto", network: "solana:1" } });
   });
 
-  it("refuses a version that there is not", () => {
+  it("refuses a version that does not exist", () => {
     const { paymentPayload, paymentRequirements } = bodyV2(signed);
     const read = readEnvelope({ paymentPayload: { ...paymentPayload, x402Version: 3 }, paymentRequirements });
     expect(read).to.deep.equal({ ok: false, problem: "paymentPayload.x402Version: is neither 1 nor 2" });
@@ -98,7 +98,7 @@ describe("readEnvelope", () => {
 });
 
 describe("networkEcho, payerOf, isPermit2", () => {
-  it("read what an answer repeats, of anything", () => {
+  it("read what an answer repeats, from anything", () => {
     const { paymentPayload } = bodyV2(signed);
     expect([networkEcho(paymentPayload), networkEcho(bodyV1(signed).paymentPayload), networkEcho(5)]).to.deep.equal([
       "eip155:84532",

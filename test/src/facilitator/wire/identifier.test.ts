@@ -5,7 +5,7 @@ describe("readPaymentIdentifier", () => {
   const id = "pay_0123456789abcdef";
   const payloadWith = (extension: unknown) => ({ extensions: { "payment-identifier": extension } });
 
-  it("reads the payer's id of a payment, and none where there is none", () => {
+  it("reads the payer's id of a payment, or undefined if there is none", () => {
     expect(readPaymentIdentifier(payloadWith({ info: { required: true, id } }))).to.deep.equal({ ok: true, value: id });
     for (const payload of [
       {},
@@ -20,7 +20,7 @@ describe("readPaymentIdentifier", () => {
     }
   });
 
-  it("says what is wrong where one is required or malformed, and does not repeat it", () => {
+  it("says what is wrong if one is required or malformed, and does not repeat it", () => {
     expect(readPaymentIdentifier(payloadWith({ info: { required: true } }))).to.deep.equal({
       ...{ ok: false, problem: "extensions.payment-identifier: an id is required" },
     });

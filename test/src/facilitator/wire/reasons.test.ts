@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { REASON, reasonFor, reasonOfRow } from "../../../../src/facilitator/wire/reasons.ts";
 
-/** What the package of x402 v1 lists. */
+/** The reasons that the package of x402 v1 lists. */
 const V1 = new Set([
   "insufficient_funds",
   "invalid_exact_evm_payload_authorization_valid_after",
@@ -47,7 +47,7 @@ describe("reasonOfRow", () => {
   const of = (state: Parameters<typeof reasonOfRow>[0]["state"], reason?: string) =>
     reasonOfRow({ state, reason, evidence }).reason;
 
-  it("says of each end what it is called", () => {
+  it("names each outcome", () => {
     expect(of("already-used")).to.equal(REASON.nonceUsed);
     expect(of("expired")).to.equal(REASON.validBefore);
     expect(of("cancelled")).to.equal(REASON.settleError);

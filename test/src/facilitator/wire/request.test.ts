@@ -48,7 +48,7 @@ describe("readCall", () => {
     expect(called(read({ ...body, paymentPayload: permit2 })).exact).to.equal(undefined);
   });
 
-  it("calls malformed what cannot be read, and says of whom and of what network it is where it can", async () => {
+  it("calls malformed what cannot be read, and names payer and network if possible", async () => {
     const body = bodyV2(await authorize(payerOf(1)));
     const { paymentPayload, paymentRequirements } = body;
     const unsigned = { ...paymentPayload, payload: { ...paymentPayload.payload, signature: "0x" } };
@@ -68,7 +68,7 @@ describe("readCall", () => {
     expect(read({ ...body, paymentPayload: { ...paymentPayload, extensions } })).to.include({ status: 400, ...echo });
   });
 
-  it("gives a business answer to what is not served here, in the words of its version", async () => {
+  it("gives a normal answer to what is not served here, in the words of its version", async () => {
     const signed = await authorize(payerOf(1));
     expect(read(bodyV2(signed, { scheme: "upto" }))).to.include({ status: 200, reason: "unsupported_scheme" });
     expect(read(bodyV2(signed, { network: "eip155:1" }))).to.include({ status: 200, reason: "invalid_network" });
@@ -81,7 +81,7 @@ describe("readCall", () => {
 describe("failure", () => {
   const refusal = { reason: "why", message: "what", network: "eip155:1", payer: payerOf(1).address };
 
-  it("is an answer of its endpoint that says no", () => {
+  it("is a negative answer of its endpoint", () => {
     const payer = payerOf(1).address;
     expect(failure("verify", refusal)).to.deep.equal({
       ...{ isValid: false, invalidReason: "why", invalidMessage: "what", payer },
@@ -119,14 +119,14 @@ describe("paymentFields", () => {
     return paymentFields(call);
   }
 
-  it("says payee, amount and asset of a call about channels", () => {
+  it("has payee, amount and asset of a call about channels", () => {
     const [payee, asset] = [`0x${"aB".repeat(20)}`, `0x${"12".repeat(20)}`];
     expect(fieldsOf({ payTo: payee, amount: "1000", asset })).to.deep.equal({
       ...{ payer: undefined, payee, amount: "1000", asset },
     });
   });
 
-  it("leaves out what a stranger put in their place: the log is no place for megabytes, signatures and control characters", () => {
+  it("leaves out what a stranger put in their place: no megabytes, signatures or control characters in the log", () => {
     const hostile: Readonly<Record<string, unknown>>[] = [
       { payTo: { deep: { signature: "0xdead" } }, amount: ["0xdead"], asset: 7 },
       { payTo: "x".repeat(1_000_000), amount: "9".repeat(1_000_000), asset: "\u001b[31m\n" },
