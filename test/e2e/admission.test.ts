@@ -29,7 +29,7 @@ describe("admission", () => {
   let nextPayee = 0xad_0000;
 
   before(async () => {
-    lab = await openFacilitatorLab({ blockTimeSeconds: 0.5 });
+    lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
   });
   after(() => lab.stop());
 

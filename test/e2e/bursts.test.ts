@@ -33,7 +33,7 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 const successes = (answers: readonly Answer[]) => answers.filter(({ body }) => body.success === true);
 const batchOf = ({ body }: Answer) => (body.extra as { batch: Record<string, unknown> }).batch;
 
-describe("bursts of payments, blocks every 2 s", () => {
+describe("bursts of payments", () => {
   let lab: FacilitatorLab;
   let facilitator: Served;
   let payers: PrivateKeyAccount[];
@@ -158,7 +158,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     const client = await connectChain(node.rpcUrl, { pollingIntervalMs: 50 });
     const slow = await lab.serve({ client });
     const [first, second] = await Promise.all([6_000n, 4_000n].map((value) => authorize(payer, { to, value })));
-    await lab.chain.request("evm_setIntervalMining", [0]);
+    await lab.holdBlocks();
     const settling = slow.settle(bodyV2(first!));
     await until(async () => (await slow.journal.count()).submitted === 1, "it is sent");
     await until(async () => (await lab.chain.request("eth_getBlockTransactionCountByNumber", ["pending"])) === "0x1");
@@ -167,7 +167,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     expect((await slow.verify(bodyV2(second!))).body.isValid).to.equal(true);
     expect((await slow.journal.list({ limit: 1 }))[0]?.state).to.equal("submitted");
     isTold = true;
-    await lab.chain.request("evm_setIntervalMining", [2_000]);
+    await lab.resumeBlocks();
     const answers = await Promise.all([settling, slow.settle(bodyV2(second!))]);
     expect(successes(answers)).to.have.length(2);
     expect(await lab.balanceOf(payer.address)).to.equal(0n);
@@ -179,7 +179,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     const answerWithinMs = 20_000;
     const hasty = await lab.serve({ policy: { answerWithinMs }, engine: { replaceAfterMs: 600_000 } });
     const signed = await authorize(payers[55]!, { to: freshPayee() });
-    await lab.chain.request("evm_setIntervalMining", [0]);
+    await lab.holdBlocks();
     const first = hasty.settle(bodyV2(signed));
     await until(async () => (await hasty.journal.count()).submitted === 1, "it is sent");
     expect((await hasty.settle(bodyV2(signed))).body.errorReason).to.equal("duplicate_settlement");
@@ -189,7 +189,7 @@ describe("bursts of payments, blocks every 2 s", () => {
     expect((body.extra as { payment: string }).payment).to.match(/^\/payments\/eip155:84532\/0x/);
     expect(body.transaction).to.match(/^0x[0-9a-f]{64}$/);
     const again = hasty.settle(bodyV2(signed));
-    await lab.chain.request("evm_setIntervalMining", [2_000]);
+    await lab.resumeBlocks();
     await lab.chain.request("evm_mine");
     expect((await again).body).to.include({ success: true, transaction: body.transaction });
     expect((await hasty.settle(bodyV2(signed))).body.errorReason).to.equal(USED);

@@ -14,7 +14,7 @@ describe("who may ask a facilitator", () => {
   let lab: FacilitatorLab;
   let body: string;
   before(async () => {
-    lab = await openFacilitatorLab();
+    lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
     await lab.payer(1);
     body = JSON.stringify(bodyV2(await authorize(payerOf(1))));
   });

@@ -38,7 +38,7 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
   let next = 0;
 
   before(async () => {
-    lab = await openFacilitatorLab({ blockTimeSeconds: 0.5 });
+    lab = await openFacilitatorLab();
     folder = await mkdtemp(join(tmpdir(), "tributary-"));
     journal = await openJournal(join(folder, "journal.db"));
     account = privateKeyToAccount(lab.chain.accounts[3]!.privateKey);

@@ -27,7 +27,7 @@ import { until } from "../helpers/until.ts";
 const { usdc } = networks.baseSepolia;
 const PRICE = 1_000n;
 
-describe("official clients and servers on the facilitator, blocks every 2 s", () => {
+describe("official clients and servers on the facilitator", () => {
   let lab: FacilitatorLab;
   let facilitator: Awaited<ReturnType<FacilitatorLab["serve"]>>;
   let buyers: PrivateKeyAccount[];
@@ -168,7 +168,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
       const { payments } = (await answer.json()) as { payments: { decided: boolean }[] };
       return payments.every(({ decided }) => decided);
     };
-    await lab.chain.request("evm_setIntervalMining", [0]);
+    await lab.holdBlocks();
     client.settle = async (payload, requirements) => {
       const asking = ask(payload, requirements);
       if (heard.length === 0) {
@@ -179,7 +179,7 @@ describe("official clients and servers on the facilitator, blocks every 2 s", ()
       heard.push(answer.errorReason);
       if (answer.errorReason === "settlement_pending") {
         // Now the block comes that it waits for.
-        await lab.chain.request("evm_setIntervalMining", [2_000]);
+        await lab.resumeBlocks();
         await until(() => isDecided(payload), "it is decided");
       }
       return answer;

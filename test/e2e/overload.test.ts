@@ -32,15 +32,13 @@ describe("a facilitator of which more is asked than it can answer", () => {
   let next = 0;
 
   before(async () => {
-    lab = await openFacilitatorLab({ blockTimeSeconds: 1 });
+    lab = await openFacilitatorLab();
     payers = Array.from({ length: 60 }, (_, index) => payerOf(7_000 + index));
     await lab.fundAll(payers.map(({ address }) => address));
   });
   after(() => lab.stop());
-  beforeEach(() => lab.chain.request("evm_setIntervalMining", [0]));
-  afterEach(() => mine());
-
-  const mine = () => lab.chain.request("evm_setIntervalMining", [1_000]);
+  beforeEach(() => lab.holdBlocks());
+  afterEach(() => lab.resumeBlocks());
 
   /** A payee that nobody has paid before. */
   const freshPayee = (): Address => `0x${(0xabc_0000 + next++).toString(16).padStart(40, "0")}`;
@@ -92,7 +90,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     const ready = await facilitator.get("/ready");
     expect(ready.status).to.equal(200);
     expect(await ready.json()).to.deep.equal({ status: "ready", shedding: true });
-    await mine();
+    await lab.resumeBlocks();
     const results = await all;
     const refused = results.filter(({ answer }) => answer.status === 503);
     const settled = results.filter(({ answer }) => answer.status === 200);
@@ -128,7 +126,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     expect(taken).to.be.above(20);
     const modest = flood(facilitator, payments.slice(55), KEYS.modest);
     await untilDealtWith(facilitator, [greedy, modest], 60);
-    await mine();
+    await lab.resumeBlocks();
     expect((await modest.all).map(({ answer }) => answer.body.success)).to.deep.equal(Array(5).fill(true));
     expect((await greedy.all).filter(({ answer }) => answer.status === 503)).to.have.length(taken);
   });
@@ -147,7 +145,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     expect(Number(refused.headers.get("retry-after"))).to.be.within(1, 60);
     expect(await metric(facilitator, 'tributary_shed_total{endpoint="verify"}')).to.equal(1);
     expect(await metric(facilitator, 'tributary_shed_total{endpoint="settle"}')).to.equal(0);
-    await mine();
+    await lab.resumeBlocks();
     for (const { answer } of await all) expect(answer.body.success).to.equal(true);
     expect((await verify()).body.isValid).to.equal(true);
   });
@@ -194,7 +192,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
       await pause(20);
     }
     expect(await metric(facilitator, 'tributary_inside{endpoint="settle"}')).to.equal(1);
-    await mine();
+    await lab.resumeBlocks();
     while ((await metric(facilitator, 'tributary_inside{endpoint="settle"}')) > 0) await pause(20);
     expect(await lab.balanceOf(to)).to.equal(VALUE);
     // Who comes again with the same request soon after that hears how it ended.

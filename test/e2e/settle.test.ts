@@ -33,7 +33,7 @@ describe("settling through the facilitator", () => {
   let next = 0;
 
   before(async () => {
-    lab = await openFacilitatorLab({ blockTimeSeconds: 0.5 });
+    lab = await openFacilitatorLab();
     facilitator = await lab.serve();
     payers = Array.from({ length: 60 }, (_, index) => payerOf(1_000 + index));
     await lab.fundAll(payers.map(({ address }) => address));

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { type RunningProcess, runCli, withFolder } from "../helpers/cli.ts";
-import { authorize, bodyV2, PAYEE, payerOf, post } from "../helpers/facilitator.ts";
+import { authorize, BLOCK_SECONDS, bodyV2, PAYEE, payerOf, post } from "../helpers/facilitator.ts";
 import { type RunningFacilitator, spawnFacilitatorCli } from "../helpers/facilitatorCli.ts";
 import { inJournal, readLines, writePayments } from "../helpers/journalCli.ts";
 
@@ -12,7 +12,7 @@ describe("a facilitator and a settle on one SQLite journal", () => {
   let lab: ChainLab;
   let running: RunningFacilitator<RunningProcess> | undefined;
   before(async () => {
-    lab = await openChainLab({ blockTimeSeconds: 1 });
+    lab = await openChainLab({ blockTimeSeconds: BLOCK_SECONDS });
   });
   after(async () => {
     await running?.stop("SIGKILL");

@@ -13,11 +13,18 @@ import { type Journal, openJournal } from "../../src/journal/index.ts";
 import { startLocalChain } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
 import { startPacedClock } from "./pacedClock.ts";
+import { isLong } from "./randomness.ts";
 
 const { usdc, caip2, v1Name } = networks.baseSepolia;
 
 /** Who gets paid in these tests. */
 export const PAYEE: Address = "0x00000000000000000000000000000000000Fee01";
+
+/** Blocks as on Base take their time; the short run takes less. */
+export const BLOCK_SECONDS = isLong ? 2 : 0.2;
+
+/** How often an engine of these tests looks at the chain, at the most. */
+const POLL_MS = 50;
 
 /** Where a facilitator under test works: a chain that mines at an interval, and keys. */
 export type FacilitatorLab = Awaited<ReturnType<typeof openFacilitatorLab>>;
@@ -28,8 +35,8 @@ type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders">> & {
 };
 
 /** A local chain and the means to run facilitators on it. Close it with `stop`. */
-export async function openFacilitatorLab(options: { blockTimeSeconds?: number; bare?: false } = {}) {
-  const chain = await startLocalChain({ blockTimeSeconds: options.blockTimeSeconds ?? 2 });
+export async function openFacilitatorLab({ blockTimeSeconds = BLOCK_SECONDS } = {}) {
+  const chain = await startLocalChain({ blockTimeSeconds });
   const client = await connectChain(chain.rpcUrl, { pollingIntervalMs: 50 });
   const clock = startPacedClock(() => chain.request("eth_chainId"));
   const open: (() => Promise<void>)[] = [];
@@ -57,6 +64,9 @@ export async function openFacilitatorLab(options: { blockTimeSeconds?: number; b
     fundAll: (addresses: readonly Address[], amount = 1_000_000n) =>
       Promise.all(addresses.map((address) => chain.fund(address, amount))),
     balanceOf: (owner: Address): Promise<bigint> => balanceOf(owner),
+    /** No block comes until {@link resumeBlocks}, unless it is asked for. */
+    holdBlocks: () => chain.request("evm_setIntervalMining", [0]),
+    resumeBlocks: () => chain.request("evm_setIntervalMining", [1_000 * blockTimeSeconds]),
     stop: async () => {
       for (const close of open.reverse()) await close();
       clock.stop();
@@ -81,7 +91,8 @@ export async function openFacilitatorLab(options: { blockTimeSeconds?: number; b
     const journal = given ?? (await openJournal(":memory:"));
     // On a busy machine a burst is not expected to be answered in time, and that is what the tests of overload are about.
     const policy = { admitWithinMs: 85_000, ...change.policy };
-    const options = { journal, clock, senders: [account], ...change, policy };
+    const engine = { pollMs: POLL_MS, ...change.engine };
+    const options = { journal, clock, senders: [account], ...change, policy, engine };
     const facilitator: Facilitator = await createFacilitator(through, options);
     const served = await serveFacilitator(facilitator, { port: 0 });
     let closed: Promise<void> | undefined;

@@ -6,16 +6,17 @@ import { createChannelKeeper, type KeeperAlert } from "../../../src/keeper/index
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { authorizer, channelOf, idOf } from "../../helpers/channelPayloads.ts";
 import { until } from "../../helpers/engineLab.ts";
+import { BLOCK_SECONDS } from "../../helpers/facilitator.ts";
 import { type KeeperLab, openKeeperLab } from "../../helpers/keeperLab.ts";
 
 /** What the official client deposits here, in atomic units, and what a purchase costs. */
 const DEPOSIT = 10_000n;
 const PRICE = 1_000n;
 
-describe("a keeper with our facilitator on 2 s blocks, with one engine and one journal", () => {
+describe("a keeper with our facilitator, with one engine and one journal", () => {
   let lab: KeeperLab;
   before(async () => {
-    lab = await openKeeperLab({ isOurs: true, blockTimeSeconds: 2 });
+    lab = await openKeeperLab({ isOurs: true, blockTimeSeconds: BLOCK_SECONDS });
   });
   after(async () => {
     await lab.closeAll();

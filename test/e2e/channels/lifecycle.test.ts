@@ -8,19 +8,15 @@ import { networks } from "../../../src/networks.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } from "../../helpers/channelShop.ts";
 import { type FacilitatorLab, openFacilitatorLab } from "../../helpers/facilitator.ts";
-import { isLong } from "../../helpers/randomness.ts";
 
 const { chainId } = networks.baseSepolia;
 const API_KEY = "key-of-a-merchant-that-nobody-guesses";
-
-/** Blocks as on Base take their time; the short run takes less. */
-const blockTimeSeconds = isLong ? 2 : 0.5;
 
 describe("official clients and servers of batch-settlement on the facilitator", () => {
   let lab: FacilitatorLab;
   const shops: ChannelShop[] = [];
   before(async () => {
-    lab = await openFacilitatorLab({ blockTimeSeconds });
+    lab = await openFacilitatorLab();
   });
   after(async () => {
     for (const shop of shops) shop.stop();

@@ -4,7 +4,7 @@ import { type ChannelShop, facilitatorAt, openChannelBuyer, openChannelShop } fr
 import { PATIENT } from "../../helpers/engineLab.ts";
 import { type FacilitatorLab, openFacilitatorLab, payerOf } from "../../helpers/facilitator.ts";
 
-describe("batch-settlement on the facilitator: shared transactions, blocks every 2 s", () => {
+describe("batch-settlement on the facilitator: shared transactions", () => {
   let lab: FacilitatorLab;
   const shops: ChannelShop[] = [];
   before(async () => {
