@@ -9,6 +9,7 @@ import { commands } from "../../scripts/commands.ts";
 import type { STOP_SIGNALS } from "../../src/cli/process/stopSignals.ts";
 import type { Output } from "../../src/cli/process/surroundings.ts";
 import { run } from "../../src/cli/program.ts";
+import { cleanEnvironment } from "./environment.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const program = join(root, "scripts", "tributary.ts");
@@ -186,11 +187,4 @@ export async function withFolder<T>(body: (folder: string) => Promise<T>): Promi
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** The environment of a command that is tested: none of this process's keys and settings. */
-export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): Record<string, string> {
-  // Starting a command takes half as long with compiled code at hand; the test runner names the folder.
-  const { PATH = "", NODE_COMPILE_CACHE } = process.env;
-  return { PATH, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }), ...env };
 }

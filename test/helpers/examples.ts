@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cleanEnvironment } from "./environment.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -22,7 +23,7 @@ export async function openExampleDesk() {
     await writeFile(place, text);
     const child = spawn(process.execPath, [place, ...args], {
       cwd: folder,
-      env: { PATH: process.env.PATH ?? "", ...env },
+      env: cleanEnvironment(env),
       stdio: ["ignore", "pipe", "pipe"],
     });
     children.add(child);

@@ -4,7 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
-import { cleanEnvironment, TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
+import { TEST_MNEMONIC, withFolder } from "../helpers/cli.ts";
+import { cleanEnvironment } from "../helpers/environment.ts";
 import { until } from "../helpers/until.ts";
 
 const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");

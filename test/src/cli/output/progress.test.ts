@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { expect } from "chai";
-import { cleanEnvironment } from "../../../helpers/cli.ts";
+import { cleanEnvironment } from "../../../helpers/environment.ts";
 
 const program = join(import.meta.dirname, "..", "..", "..", "..", "scripts", "tributary.ts");
 /** Makes a process treat its stderr as a terminal, as if it were a pseudo-terminal. */
