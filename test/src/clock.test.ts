@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { alarm } from "../../src/clock.ts";
 import { createHandClock } from "../helpers/handClock.ts";
 
-/** Lets everybody go on whom the clock has woken. */
+/** Lets everything run that the clock has woken. */
 const others = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe("alarm", () => {
@@ -17,7 +17,7 @@ describe("alarm", () => {
     expect(signal.aborted).to.equal(true);
   });
 
-  it("does not ring once it is cleared, and leaves nothing behind that waits", async () => {
+  it("does not ring once it is cleared, and leaves nothing waiting", async () => {
     const clock = createHandClock(1_000);
     let waiting = 0;
     const counting = {

@@ -26,7 +26,7 @@ describe("the router's address", () => {
     expect(keccak256(settlementRouterArtifact.bytecode), STALE).to.equal(ROUTER_INIT_CODE_HASH);
   });
 
-  it("has the salt that its text says", () => {
+  it("has the salt of its text", () => {
     expect(keccak256(stringToHex("tributary/SettlementRouter/1"))).to.equal(ROUTER_SALT);
   });
 

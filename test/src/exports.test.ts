@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { manifest } from "../package/project.ts";
 
-/** Every name that the package exports at run time. A change here is a change for users: it belongs into the CHANGELOG. */
+/** Every name that the package exports at run time. A change here is a change for users: it belongs in the CHANGELOG. */
 const exported = {
   ".": [
     "AmountError",
@@ -141,7 +141,7 @@ const exported = {
   "./doctor": ["runDoctor"],
 } as const;
 
-/** Entries whose modules are built, or load an optional peer: the package's own test imports them. */
+/** Entries whose modules are built, or load an optional peer. The package's own test imports them. */
 const elsewhere = ["./ethers", "./ignition", "./contracts/*.sol", "./package.json"];
 
 describe("exports", () => {

@@ -7,14 +7,14 @@ const url = "https://node.example/v2/secret-key";
 describe("describeFailure", () => {
   const cases: readonly (readonly [string, unknown, string])[] = [
     ["a time-out", new TimeoutError({ url, body: {} }), "It took too long to answer."],
-    ["a node that is not there", new HttpRequestError({ url, body: {} }), "It cannot be reached."],
+    ["a missing node", new HttpRequestError({ url, body: {} }), "It cannot be reached."],
     [
       "an RPC error, by its first line",
       new RpcRequestError({ url, body: {}, error: { code: -32000, message: "header not found\nat block" } }),
       "It answered: header not found",
     ],
     ["an answer that cannot be read", new TypeError("x is undefined"), "Its answer cannot be read."],
-    ["what is no error", "boom", "It failed."],
+    ["what is not an error", "boom", "It failed."],
   ];
   for (const [name, error, text] of cases) {
     it(`describes ${name}`, () => {

@@ -26,7 +26,7 @@ const failure = async (work: () => unknown): Promise<unknown> => {
 };
 
 describe("files", () => {
-  /** A file of somebody else's, and links to it and to nothing. */
+  /** Somebody else's file, and links to it and to nothing. */
   const links = (folder: string) => {
     const victim = join(folder, "victim");
     writeFileSync(victim, "mine");
@@ -48,7 +48,7 @@ describe("files", () => {
       expect(existsSync(join(folder, "nowhere"))).to.equal(false);
     }));
 
-  it("openDraft: replaces a stale draft of ours, and refuses links and what is no plain file", () =>
+  it("openDraft: replaces a stale draft of ours, and refuses links and what is not a plain file", () =>
     withFolder(async (folder) => {
       const draft = join(folder, "results.part");
       writeFileSync(draft, "a longer text of a killed run", { mode: 0o644 });
@@ -67,7 +67,7 @@ describe("files", () => {
       expect(lstatSync(link).isSymbolicLink()).to.equal(true);
     }));
 
-  it("openForAppending: goes on with a file of ours, and follows no link", () =>
+  it("openForAppending: continues a file of ours, and follows no link", () =>
     withFolder(async (folder) => {
       const path = join(folder, "log");
       for (const text of ["a", "b"]) {

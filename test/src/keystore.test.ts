@@ -44,7 +44,7 @@ async function rejection(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe("createKeystore", () => {
-  it("keeps a key that readKeystore gives back", () =>
+  it("keeps a key that readKeystore returns", () =>
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
       const privateKey = generatePrivateKey();
@@ -162,7 +162,7 @@ describe("readKeystore", () => {
       "The field crypto.kdfparams.n is missing or unusual.",
     ],
     [
-      "a cost that is no power of two",
+      "a cost that is not a power of two",
       JSON.stringify({
         ...VECTOR,
         crypto: { ...VECTOR.crypto, kdfparams: { ...VECTOR.crypto.kdfparams, n: 262_143 } },

@@ -24,7 +24,7 @@ describe("networks", () => {
     expect(networks.base.usdc.address).to.equal("0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
   });
 
-  it("has no name twice", () => {
+  it("has every name once", () => {
     const names = Object.values(networks).flatMap((network) => [
       network.caip2,
       String(network.chainId),
@@ -64,7 +64,7 @@ describe("networkOf", () => {
     expect(networkOf(8453)).to.equal(networks.base);
   });
 
-  it("knows nothing of another chain", () => {
+  it("is undefined for another chain", () => {
     expect(networkOf(1337)).to.equal(undefined);
   });
 });

@@ -5,7 +5,7 @@ import { runModule, spawnCli, withFolder } from "../helpers/cli.ts";
 
 const OLD = "22.12.0";
 
-/** A Node option that has the process take itself for an older Node. */
+/** A Node option that makes the process believe that it is an older Node. */
 const asOldNode = `--import=data:text/javascript,${encodeURIComponent(
   `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${OLD}" } });`,
 )}`;
@@ -31,7 +31,7 @@ describe("nodeTooOld", () => {
     });
   }
 
-  it("speaks for a journal in SQLite", async () => {
+  it("names a journal in SQLite", async () => {
     const source = `
       import { openJournal } from "./src/journal/index.ts";
       const error = await openJournal(":memory:").catch((cause) => cause);
@@ -42,7 +42,7 @@ describe("nodeTooOld", () => {
     );
   });
 
-  it("speaks for a deployment and Hardhat's keystore", async () => {
+  it("names a deployment and Hardhat's keystore", async () => {
     const source = `
       import { loadHardhatKeystore, loadIgnition, loadVerification } from "./src/deploy/plugins.ts";
       for (const load of [loadIgnition, loadVerification, loadHardhatKeystore]) {

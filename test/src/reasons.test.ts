@@ -16,7 +16,7 @@ describe("REASONS", () => {
     ]);
   });
 
-  it("gives another try to what the token, the operator or other payments may take back", () => {
+  it("allows another try if the token, the operator or other payments may take the reason back", () => {
     expect(where((name) => REASONS[name].retry === "until-deadline")).to.have.members([
       "not-yet-valid",
       "underfunded",
@@ -33,7 +33,7 @@ describe("REASONS", () => {
     ]);
   });
 
-  it("leads to a state of its own for what is past", () => {
+  it("leads to its own state for what is over", () => {
     expect(REASONS.expired.state).to.equal("expired");
     expect(REASONS["never-valid"].state).to.equal("expired");
     expect(REASONS["already-used"].state).to.equal("already-used");
@@ -42,19 +42,19 @@ describe("REASONS", () => {
 });
 
 describe("isReason", () => {
-  it("knows the names of the table, and nothing that every object has", () => {
+  it("knows the names of the table, and no property that every object has", () => {
     expect(isReason("underfunded")).to.equal(true);
     for (const name of ["batch-reverted:4", "toString", ""]) expect(isReason(name)).to.equal(false);
   });
 });
 
 describe("isRefusal, isRejection", () => {
-  it("tells what the token says from what is known before it is asked", () => {
+  it("tells reasons of the token from those that are known before it is asked", () => {
     expect([isRefusal("blocked"), isRejection("blocked")]).to.deep.equal([true, true]);
     expect([isRefusal("zero-payee"), isRejection("zero-payee")]).to.deep.equal([false, true]);
   });
 
-  it("rejects no payment of a job for what only intake or the engine says", () => {
+  it("rejects no payment of a job for a reason of intake or of the engine", () => {
     expect(where((name) => !isRejection(name))).to.have.members([
       "payer-cap",
       "undeployed-wallet",

@@ -1,12 +1,12 @@
-// What another process does to a journal: `node child.ts TASK PLACE [ARGUMENT]`, one line of JSON per thing done.
+// Another process on a journal: `node child.ts TASK PLACE [ARGUMENT]`, one line of JSON for each thing done.
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { acceptAll, batchOf, chainId, lease, openPlace, type Place, paymentOf } from "./fixtures.ts";
 
-/** Its path, for those who start it. */
+/** The path of this file, to start it. */
 export const childFile = fileURLToPath(import.meta.url);
 
-// The whole folder is loaded by the test runner: this is a program only where it was started as one.
+// The test runner loads the whole folder, so this works as a program only if it was started as one.
 if (process.argv[1] === childFile) await main();
 
 async function main(): Promise<void> {
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   await journal.close();
 }
 
-/** Written at once, so that what was said before a kill has been said. */
+/** Written at once, so that nothing said before a kill is lost. */
 function say(what: unknown): void {
   writeSync(1, `${JSON.stringify(what)}\n`);
 }

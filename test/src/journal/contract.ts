@@ -13,7 +13,7 @@ import { describeSurvey } from "./contract/survey.ts";
 import { describeTransition } from "./contract/transition.ts";
 import { openPlace, type Place } from "./fixtures.ts";
 
-/** What a part of the suite works on: a journal of its own, and the way to open it once more. */
+/** What a part of the suite works on: its own journal, and a way to open it again. */
 export type Subject = {
   readonly journal: () => Journal;
   /** Another instance on the same journal; closed after the test. */

@@ -12,7 +12,7 @@ import {
   type PaymentRow,
 } from "../../../src/journal/index.ts";
 
-/** Where a journal can be opened, by this process and by others. */
+/** A place at which this process and others can open a journal. */
 export type Place = { readonly url: string; readonly options: JournalOptions };
 
 export const chainId = 84532;
@@ -32,7 +32,7 @@ export function hashOf(seed: number | string): Hex {
 
 export const sender = addressOf(1);
 
-/** A payment with a nonce of its own. `variant` changes the terms under one identity. */
+/** A payment with its own nonce. `variant` changes the terms under one identity. */
 export function paymentOf(
   seed: number,
   change: Partial<Omit<NewPayment, "identity" | "digest" | "work">> & { variant?: number; chainId?: number } = {},
@@ -80,7 +80,7 @@ export async function lease(journal: Journal, change: Partial<Lease> & { ttlMs?:
   return answer.lease;
 }
 
-/** Takes a key from whoever has it, as one does who has watched that lease for its whole life. */
+/** Takes a key from its owner, like a process that has watched the lease for its whole life. */
 export async function takeOver(journal: Journal, owner: string, change: Partial<Lease> = {}): Promise<Lease> {
   const key = { chainId: change.chainId ?? chainId, sender: change.sender ?? sender, owner, ttlMs: 100 };
   const first = await journal.acquireLease(key);

@@ -1,6 +1,6 @@
 import { MIGRATIONS, type Migration } from "../../../src/journal/database/migrate.ts";
 
-/** The schema of a version behind this one, as a program would bring it: a column more, with a value in every row. */
+/** The schema of a later version, as a program would bring it: one more column, with a value in every row. */
 export const withLaterVersion: readonly Migration[] = [
   ...MIGRATIONS,
   async (db, { integerType }) => {

@@ -1,4 +1,4 @@
-// What another server process does to channels: `node child.ts TASK PLACE ARGUMENT`, one line of JSON per thing done.
+// Another server process with channels: `node child.ts TASK PLACE ARGUMENT`, one line of JSON for each thing done.
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createChannelStorage } from "../../../src/keeper/channels/storage.ts";
@@ -6,10 +6,10 @@ import { networks } from "../../../src/networks.ts";
 import { idOf, recordOf, reserved } from "../../helpers/channelRecords.ts";
 import { openPlace, type Place } from "../journal/fixtures.ts";
 
-/** Its path, for those who start it. */
+/** The path of this file, to start it. */
 export const childFile = fileURLToPath(import.meta.url);
 
-// The whole folder is loaded by the test runner: this is a program only where it was started as one.
+// The test runner loads the whole folder, so this works as a program only if it was started as one.
 if (process.argv[1] === childFile) await main();
 
 async function main(): Promise<void> {
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   await journal.close();
 }
 
-/** Written at once, so that what was said before a kill has been said. */
+/** Written at once, so that nothing said before a kill is lost. */
 function say(what: unknown): void {
   writeSync(1, `${JSON.stringify(what)}\n`);
 }

@@ -37,7 +37,7 @@ describe("a keeper that is killed", () => {
           if (writes < lastWrite) return member.apply(target, args);
           isDead = true;
           die();
-          // Just before the write, or just behind it, unheard.
+          // Just before the write, or just after it without its answer.
           if (isDone) void member.apply(target, args);
           return never;
         };
@@ -63,8 +63,8 @@ describe("a keeper that is killed", () => {
     await lab.remember();
 
     /**
-     * One life up to that write, and another behind it. Both have one name, so that the second need not wait until what
-     * the first had taken for itself is free again.
+     * One life up to that write, and another after it. Both have one name, so that the second need not wait until what
+     * the first had picked is free again.
      * @returns How many writes the first life made.
      */
     const live = async (lastWrite: number, isDone: boolean): Promise<number> => {
@@ -78,14 +78,14 @@ describe("a keeper that is killed", () => {
         return calls.length === 0 && (await lab.balanceOf(receiver)) === 2_000n;
       };
       const first = doomed(journal, lastWrite, isDone);
-      // An engine that starts notes which chain the journal is of: it may die of that, before there is a keeper.
+      // A starting engine notes the journal's chain: it may be killed at that write, before there is a keeper.
       const starting = lab.keeper(first.journal, { authorizers, owner: "same", isDoomed: true });
       const keeper = await Promise.race([starting, first.death]);
       for (let left = 400; left > 0 && !first.isDead() && !(await isOver()); left -= 1) {
         await Promise.race([keeper?.round(), sleep(30)]);
         await sleep(5);
       }
-      // It may be through before that write, which is one of its end then.
+      // It may be done before that write, which is then one of its end.
       if (!first.isDead()) await Promise.race([keeper?.close(), first.death]);
       const next = await lab.keeper(journal, { authorizers, owner: "same" });
       await until(async () => {

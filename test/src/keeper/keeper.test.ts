@@ -82,7 +82,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
       expect(logs.flatMap(({ topics }) => topics)).to.include.members(channels.map(({ id }) => id));
     }
     expect(keeper.waits).to.deep.equal([]);
-    // The shop goes on where it was.
+    // The shop continues where it was.
     expect((await shops[0]!.channels[0]!.buyer.buy(shops[0]!.shop.url)).status).to.equal(200);
   });
 
@@ -103,7 +103,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(waiting).to.have.length(1);
     expect(waiting[0]).to.include({ kind: "claim", why: "small", amount: 2_000n, channels: 1 });
     expect(waiting[0]?.message).to.match(/^0\.002 in 1 channel of 0x\w+ is not claimed: no channel of it holds more/);
-    // Said once, and in the journal for whoever asks there.
+    // Reported once, and stored in the journal for other readers.
     await keeper.round();
     expect(keeper.waits).to.deep.equal(waiting);
     expect((await readWaiting(journal, lab.client.chain.id))?.waiting).to.deep.equal(waiting);
@@ -134,7 +134,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
   it("waits for a claim that is under way instead of making it again", async () => {
     const journal = await lab.journal();
     const { receiver, channels } = await openChannels(journal, [1]);
-    // A process that stored its call, and was killed before it sent it.
+    // This process stored its call and was killed before it sent it.
     const never = new Promise<never>(() => undefined);
     const dead = { acceptCall: () => never, outcome: () => never, accounts: () => [{ address: purse() }] };
     const first = await lab.keeper(journal, {
@@ -155,7 +155,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(await lab.balanceOf(receiver)).to.equal(2_000n);
   });
 
-  it("claims from another purse what is stuck in one that is empty, and the money comes once", async () => {
+  it("claims from another purse what is stuck in an empty one, and the money arrives once", async () => {
     const journal = await lab.journal();
     const { receiver, channels } = await openChannels(journal, [1]);
     const empty = lab.accountOf(16).address;
@@ -173,7 +173,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(report.claimed).to.have.length(1);
     expect(await claimedOf(channels[0]!.id)).to.equal(2_000n);
     await second.sweep();
-    // The first one's transaction goes out after all, and claims nothing.
+    // The first one's transaction is sent after all, and claims nothing.
     await fill(10n ** 18n);
     await stuck;
     await until(async () => ((await states()).submitted ?? 0) === 0);
@@ -182,7 +182,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect([...first.alerts, ...second.alerts].filter(({ kind }) => kind === "call-failed")).to.deep.equal([]);
   });
 
-  it("claims in time although the payer began to withdraw while it was down, and serves him no more", async () => {
+  it("claims in time although the payer began to withdraw while it was down, and no longer serves them", async () => {
     const journal = await lab.journal();
     const first = await lab.keeper(journal, { authorizers: [authorizer()] });
     const { shop, receiver, channels } = await openChannels(journal, [1]);
@@ -194,7 +194,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
 
     await lab.withdraw(index, config, 8_000n);
     await lab.sleepOnChain(MINUTES_8 - 60);
-    // Claiming 3000 units is a loss here: a withdrawal makes it worth while.
+    // Claiming 3000 units is a loss here, but worth it during a withdrawal.
     const keeper = await lab.keeper(journal, {
       authorizers: [authorizer()],
       policy: { maxCostPermille: 1n, etherMicroUsd: 3_000_000_000n },
@@ -244,7 +244,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await until(async () => (await claimedOf(id)) === 2_000n);
   });
 
-  it("sweeps what a keeper before it claimed and did not live to sweep", async () => {
+  it("sweeps what an earlier keeper claimed but could not sweep before it was killed", async () => {
     const journal = await lab.journal();
     const { receiver } = await openChannels(journal, [1]);
     const first = await lab.keeper(journal, { authorizers: [authorizer()] });
@@ -256,7 +256,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await until(async () => (await lab.balanceOf(receiver)) === 2_000n);
   });
 
-  it("takes it as done where somebody else claimed the same in the meantime", async () => {
+  it("counts it as done if somebody else claimed the same in the meantime", async () => {
     const journal = await lab.journal();
     const { shop, channels } = await openChannels(journal, [1]);
     const [{ id, buyer }] = channels as [(typeof channels)[number]];
@@ -325,7 +325,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(report.bad).to.deep.equal([{ channelId: bad.id, reason: "InvalidSignature" }]);
     expect(await claimedOf(bad.id)).to.equal(0n);
     expect(keeper.alerts.map(({ kind, channelId }) => [kind, channelId])).to.deep.equal([["bad-voucher", bad.id]]);
-    // It is not tried again before it is time, or before there is a new voucher.
+    // It is not tried again until it is time, or until there is a new voucher.
     await keeper.round();
     const calls = await journal.keeperCalls(lab.client.chain.id);
     expect(calls.filter(({ state, claims }) => state === "open" && claims.length > 0)).to.deep.equal([]);
@@ -334,7 +334,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     await until(async () => (await claimedOf(bad.id)) === 3_000n);
   });
 
-  it("claims what a channel holds where more was charged, and says so", async () => {
+  it("claims what a channel holds if more was charged, and says so", async () => {
     const journal = await lab.journal();
     const { shop, channels } = await openChannels(journal, [1]);
     const [{ id }] = channels as [(typeof channels)[number]];
@@ -363,7 +363,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect(keeper.alerts.at(-1)).to.deep.include({ kind: "claim-in-danger", channelId: id });
   });
 
-  it("claims and refunds in the receiver's own name where that is who sends", async () => {
+  it("claims and refunds in the receiver's own name if the receiver sends", async () => {
     const journal = await lab.journal();
     const receiver = lab.accountOf(16).address;
     const { channels } = await openChannels(journal, [1], receiver);
@@ -377,7 +377,7 @@ describe("createChannelKeeper, with the official client, server and facilitator"
     expect((await lab.balanceOf(buyer.account.address)) - before).to.equal(3_000n);
   });
 
-  it("refunds what is not earned behind a claim of what is, and lets the payer go on", async () => {
+  it("refunds what is not earned after a claim of what is, and lets the payer continue", async () => {
     const journal = await lab.journal();
     const { shop, channels } = await openChannels(journal, [1]);
     const [{ id, index }] = channels as [(typeof channels)[number]];

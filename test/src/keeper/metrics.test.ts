@@ -34,7 +34,7 @@ describe("createKeeperMetrics", () => {
     return { shop, receiver, of };
   }
 
-  /** Its values by metric and labels, without the prefix of all. */
+  /** The values by metric and labels, without the common prefix. */
   async function scrape(metrics: KeeperMetrics): Promise<Readonly<Record<string, number>>> {
     const { contentType, body } = await metrics.render();
     expect(contentType).to.match(/^text\/plain/);
@@ -48,7 +48,7 @@ describe("createKeeperMetrics", () => {
   }
   const inUnits = (name: string) => `channels_${name}_units{token="${usdc.address}"}`;
 
-  it("goes on without the journal, and says that it is away", async () => {
+  it("continues without the journal, and reports that it is down", async () => {
     const journal = await lab.journal();
     await openChannels(journal);
     let isAway = false;
@@ -85,7 +85,7 @@ describe("createKeeperMetrics", () => {
     await lab.withdraw(1, of(1).config, 5_000n);
     await keeper.round();
     const after = await scrape(keeper.metrics);
-    // Its blocks are of the wall's seconds, or one ahead.
+    // Its blocks have the real time in seconds, or one second more.
     const deadline = Number(timestamp) + of(1).config.withdrawDelay;
     const latest = Number((await lab.client.getBlock()).timestamp) - Number(timestamp) + 1;
     expect(after.channels_claim_deadline_seconds).to.be.within(
@@ -112,7 +112,7 @@ describe("createKeeperMetrics", () => {
     expect(await scrape(keeper.metrics)).to.include({ [inUnits("unclaimed")]: 1_000, [inUnits("unswept")]: 1_000 });
     await keeper.sweep();
     await keeper.refund(of(2).id, 500n);
-    // Left behind by a process before this one; it reverts.
+    // An earlier process left this call; it reverts.
     const data = encodeFunctionData({ abi, functionName: "claimWithSignature", args: [[], "0x"] });
     const nowMs = Date.now();
     const when = { client: lab.client, nowMs, deadlineSeconds: BigInt(Math.ceil(nowMs / 1000) + 60) };

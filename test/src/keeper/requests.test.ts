@@ -57,7 +57,7 @@ describe("askKeeper", () => {
       },
     });
   }
-  /** Lets both sides go on until the answer is there. */
+  /** Lets both sides run until the answer is there. */
   async function answered<T>(asking: Promise<T>, ...serving: (() => Promise<void>)[]): Promise<T> {
     let isOver = false;
     const over = asking.finally(() => {
@@ -72,7 +72,7 @@ describe("askKeeper", () => {
     return over;
   }
 
-  it("hands a claim, a sweep and a refund to a keeper, and brings back what it says", async () => {
+  it("passes a claim, a sweep and a refund to a keeper, and returns its answer", async () => {
     const serve = await keeper();
     expect((await findKeepers(journal, chainId)).map(({ senders }) => senders)).to.deep.equal([[purse]]);
     expect(await answered(ask({ kind: "claim", channelIds: [channelId] }), serve)).to.deep.equal({
@@ -130,7 +130,7 @@ describe("askKeeper", () => {
     expect(done).to.deep.equal([]);
   });
 
-  it("leaves alone what somebody asked for who was killed long ago, and lets others ask", async () => {
+  it("ignores a request of a process that was killed long ago, and lets others ask", async () => {
     const stop = new AbortController();
     const asking = ask({ kind: "claim" }, stop.signal);
     await isAsked();
@@ -145,7 +145,7 @@ describe("askKeeper", () => {
     expect(done).to.deep.equal(["a claims 2"]);
   });
 
-  it("says that nothing is known of what a keeper took that is gone", async () => {
+  it("says that the outcome is unknown if the keeper that took it is gone", async () => {
     let take = (): void => undefined;
     const taken = new Promise<void>((resolve) => {
       take = resolve;
@@ -160,14 +160,14 @@ describe("askKeeper", () => {
     await isAsked();
     void serve();
     await taken;
-    // Its key is free: it is no more.
+    // Its key is free, so the keeper is gone.
     const lease = (await journal.senders(chainId))[0]!.lease!;
     await journal.releaseLease(lease);
     expect(await findKeepers(journal, chainId)).to.deep.equal([]);
     expect(await answered(asking)).to.deep.equal({ kind: "unanswered" });
   });
 
-  it("still finds a keeper beside which another one with a purse of its own came and went", async () => {
+  it("still finds a keeper after another one with its own purse came and went", async () => {
     const other = `0x${"44".repeat(20)}` as const;
     const serve = await keeper("a");
     await keeper("b", {}, other);
@@ -180,7 +180,7 @@ describe("askKeeper", () => {
     expect(done).to.deep.equal(["a claims all"]);
   });
 
-  it("does not wait for another keeper to answer what one took that is gone", async () => {
+  it("does not wait for another keeper to answer a request of one that is gone", async () => {
     const other = `0x${"44".repeat(20)}` as const;
     let take = (): void => undefined;
     const taken = new Promise<void>((resolve) => {

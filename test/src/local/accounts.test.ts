@@ -17,7 +17,7 @@ describe("deriveAccounts", () => {
     ]);
   });
 
-  it("derives nothing from a number of words that no mnemonic has", () => {
+  it("refuses a number of words that no mnemonic has", () => {
     for (const words of ["", "test", TEST_MNEMONIC.slice(5), `${TEST_MNEMONIC} junk`]) {
       expect(() => deriveAccounts(words, 1)).to.throw(LocalChainError, "A mnemonic has 12, 15, 18, 21 or 24 words.");
     }

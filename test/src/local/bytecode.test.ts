@@ -28,7 +28,7 @@ describe("genuineMulticall3Code", () => {
     }
   });
 
-  it("gives way to viem's build where anvil is missing", async () => {
+  it("uses viem's build if anvil is missing", async () => {
     const { stdout } = await runModule(
       `
       import { createPublicClient, erc20Abi, http } from "viem";
@@ -64,7 +64,7 @@ describe("createXTransaction", () => {
     });
   });
 
-  it("is undefined where that package is missing, and the chain starts without CreateX", async () => {
+  it("is undefined if that package is missing, and the chain starts without CreateX", async () => {
     const { stdout } = await runModule(
       `
       import { startLocalChain } from "./src/local/index.ts";

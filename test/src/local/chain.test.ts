@@ -70,7 +70,7 @@ describe("startLocalChain", () => {
 
   it("has the genuine Multicall3, CreateX, the channels' and the router's code", async () => {
     const codeHash = async (address: `0x${string}`) => keccak256((await reader().getCode({ address })) ?? "0x");
-    // The code hashes of both on every public chain, and that of viem's Multicall3, which stands in without anvil.
+    // The code hashes of both on every public chain, and that of viem's Multicall3, which is used without anvil.
     expect(chain.multicall3).to.equal("0xcA11bde05977b3631167028862bE2a173976CA11");
     expect(await codeHash(chain.multicall3)).to.equal(
       genuineMulticall3Code() === undefined
@@ -174,7 +174,7 @@ describe("startLocalChain", () => {
     expect(validBefore - now >= 60n && validBefore <= (await chain.now()) + 60n).to.equal(true);
   });
 
-  it("does not let a burst of blocks outrun the clock", async () => {
+  it("keeps a burst of blocks from getting ahead of the clock", async () => {
     for (let i = 0; i < 50; i++) await chain.fund(account(19).address, 1n);
     const { timestamp } = await reader().getBlock();
     expect(Number(timestamp)).to.be.below(Date.now() / 1000 + 3);

@@ -21,7 +21,7 @@ function withoutHardhat(code: string): string {
 }
 
 describe("openDevelopmentNode", () => {
-  it("says how to install Hardhat where it is missing", async () => {
+  it("says how to install Hardhat if it is missing", async () => {
     const { stdout } = await runModule(START, { nodeOptions: [withoutHardhat("ERR_MODULE_NOT_FOUND")] });
     expect(JSON.parse(stdout)).to.deep.equal([
       "HardhatUnavailableError",
@@ -31,7 +31,7 @@ describe("openDevelopmentNode", () => {
     ]);
   });
 
-  it("says so where Hardhat is too old to have hardhat/hre", async () => {
+  it("says so if Hardhat is too old to have hardhat/hre", async () => {
     const { stdout } = await runModule(START, { nodeOptions: [withoutHardhat("ERR_PACKAGE_PATH_NOT_EXPORTED")] });
     expect(JSON.parse(stdout)).to.deep.equal([
       "HardhatUnavailableError",

@@ -93,7 +93,7 @@ describe("placeContracts", () => {
     expect(await txNonceOf(owner.account.address)).to.equal(txNonce);
   });
 
-  it("sends nothing where it was called before, and keeps balances", async () => {
+  it("sends nothing if it was called before, and keeps balances", async () => {
     const { provider, viem, txNonceOf, usdcOf } = await connect();
     const [owner] = await viem.getWalletClients();
     const first = await placeContracts(provider);
@@ -143,7 +143,7 @@ describe("placeContracts", () => {
     expect(await usdcOf(PAYEE)).to.equal(8n);
   });
 
-  it("lets a chain without automatic mining be as it is", async () => {
+  it("leaves a chain without automatic mining as it is", async () => {
     const { provider, usdcOf } = await connect({ auto: false, interval: 0 });
     const { fund } = await placeContracts(provider);
     await fund(PAYEE, 9n);
@@ -187,20 +187,20 @@ describe("placeContracts", () => {
     });
   }
 
-  it("leaves a Multicall3 alone that the chain has", async () => {
+  it("leaves the chain's own Multicall3 alone", async () => {
     const { provider, codeAt } = await connect();
     await provider.request({ method: "hardhat_setCode", params: [MULTICALL3_ADDRESS, "0x6002"] });
     await placeContracts(provider);
     expect(await codeAt(MULTICALL3_ADDRESS)).to.equal("0x6002");
   });
 
-  it("refuses a chain that is no development chain, and sends nothing", async () => {
+  it("refuses a chain that is not a development chain, and sends nothing", async () => {
     const { provider } = await connect();
     const asked: string[] = [];
     const real = {
       request: (call: { method: string; params?: readonly unknown[] }) => {
         asked.push(call.method);
-        // What such a node says of it.
+        // The error of such a node.
         if (!call.method.startsWith("eth_"))
           throw new Error(`the method ${call.method} does not exist/is not available`);
         return provider.request(call);

@@ -35,7 +35,7 @@ describe("serveRpc", () => {
     expect(await post({ jsonrpc: "2.0", id: 1, method: "eth_chainId" })).to.have.property("result", "0x14a34");
   });
 
-  it("refuses a body that is no JSON, and params that are no array", async () => {
+  it("refuses a body that is not JSON, and params that are not an array", async () => {
     expect(await post("{nope")).to.deep.equal({
       jsonrpc: "2.0",
       id: null,
@@ -119,7 +119,7 @@ describe("serveRpc", () => {
     expect(answer).to.have.nested.property("[1].result");
   });
 
-  it("hands on revert data under code 3, so that clients decode it", async () => {
+  it("passes on revert data under code 3, so that clients decode it", async () => {
     const [, , , , , , , , , , poor] = chain.accounts;
     const data = encodeFunctionData({ abi: erc20Abi, functionName: "transfer", args: [chain.usdc, 5n] });
     const answer = await post(call(1, "eth_call", [{ from: poor?.address, to: chain.usdc, data }, "latest"]));

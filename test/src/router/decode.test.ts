@@ -18,7 +18,7 @@ const overloads = parseAbi([
 ]);
 
 describe("decodeSettle", () => {
-  it("throws for calldata of something else", () => {
+  it("throws for calldata of another call", () => {
     for (const data of ["0x", "0x12345678", `0x${"00".repeat(200)}`] as const) {
       expect(() => decodeSettle(data, 1)).to.throw(RouterDecodingError, /not a call of SettlementRouter.settle/);
     }
@@ -33,7 +33,7 @@ describe("decodeBatch against the contract", () => {
   const deployRecordingToken = () => viem.deployContract("RecordingToken");
 
   before(async () => {
-    // Gas for allowances of 32 bits, and then some.
+    // Enough gas for allowances of 32 bits.
     const connection = await network.create({
       override: { blockGasLimit: 10n ** 12n, transactionGasCap: 10n ** 12n, allowUnlimitedContractSize: true },
     });
@@ -68,7 +68,7 @@ describe("decodeBatch against the contract", () => {
     );
   });
 
-  it("throws exactly where the router reverts", async () => {
+  it("throws exactly when the router reverts", async () => {
     const change = fc.oneof(
       fc.record({ kind: fc.constant("cut" as const), at: fc.nat(), mask: fc.constant(0) }),
       fc.record({ kind: fc.constant("append" as const), at: fc.integer({ min: 1, max: 300 }), mask: fc.nat(255) }),

@@ -108,7 +108,7 @@ describe("encodeBatch", () => {
     ["a value does not fit the compact form", () => encodeCompact({ value: 2n ** 64n }), /Item 0 does not fit/],
     ["a value is negative", () => encodeCompact({ value: -1n }), /Item 0 does not fit/],
     ["a time does not fit the compact form", () => encodeCompact({ validBefore: 2n ** 32n }), /Item 0 does not fit/],
-    ["a signature is none of an account without code", () => encodeCompact({ signature: "0x1b" }), /does not fit/],
+    ["a signature is not that of an account without code", () => encodeCompact({ signature: "0x1b" }), /does not fit/],
     [
       "a v is neither 27 nor 28",
       () => encodeCompact({ signature: `${signature.slice(0, -2)}00` as Hex }),
@@ -129,7 +129,7 @@ describe("encodeBatch", () => {
     ],
     ["a nonce has the wrong size", () => encodeCompact({ nonce: "0x11" }), /wrong size/],
     ["a payer has the wrong size", () => encodeWide({ from: "0x11" }), /wrong size/],
-    ["a payee is no address", () => encodeCompact({ to: "0x11" }), /not an address/],
+    ["a payee is not an address", () => encodeCompact({ to: "0x11" }), /not an address/],
   ];
   for (const [what, encode, message] of cases) {
     it(`throws when ${what}`, () => {

@@ -80,7 +80,7 @@ describe("outcomes from receipts", () => {
       expect(read(receipt, shouted)).to.deep.equal(read(receipt, batch));
     });
 
-    it("says not-attempted of what the gas did not reach", async () => {
+    it("says not-attempted for what the gas did not reach", async () => {
       const batch = await Promise.all([0, 1, 2, 3, 4, 5].map((i) => pay(i)));
       const { receipt } = await f.settle(batch.map(compact), { gas: 250_000n });
       const statuses = read(receipt, batch).map(({ status }) => status);
@@ -89,7 +89,7 @@ describe("outcomes from receipts", () => {
       expect(statuses.slice(settled)).to.deep.equal(Array(6 - settled).fill("not-attempted"));
     });
 
-    it("says not-attempted of everything in a transaction that reverted", async () => {
+    it("says not-attempted for everything in a transaction that reverted", async () => {
       const batch = [await pay(0), await pay(1)];
       const cut = settleData(f.usdc.address, batch.map(compact)).slice(0, -100) as Hex;
       const { receipt } = await f.send({ to: f.router.address, data: cut, gas: 10n ** 6n });
@@ -112,7 +112,7 @@ describe("outcomes from receipts", () => {
       expect(read(receipt, first).map(({ status }) => status)).to.deep.equal(["settled", "failed"]);
       expect(read(receipt, second, OTHER_ID).map(({ status }) => status)).to.deep.equal(["failed", "settled"]);
       expect(readDirectOutcome(receipt, alone).status).to.equal("settled");
-      // Under the other's label a failure is none of this batch's.
+      // A failure under the other's label is not one of this batch.
       expect(read(receipt, first, OTHER_ID)[1]).to.deep.equal({ status: "unproven" });
     });
 
@@ -123,7 +123,7 @@ describe("outcomes from receipts", () => {
       expect(read(receipt, bad, OTHER_ID)).to.deep.equal([{ status: "not-attempted" }]);
     });
 
-    it("says settled of one that went through in the same transaction outside of the batch", async () => {
+    it("says settled for one that settled in the same transaction outside of the batch", async () => {
       const twice = await pay(0);
       const receipt = await together([
         { target: f.usdc.address, callData: direct(twice) },
@@ -132,7 +132,7 @@ describe("outcomes from receipts", () => {
       expect(read(receipt, [twice])[0]?.status).to.equal("settled");
     });
 
-    it("does not take a variant with other terms for the one that settled", async () => {
+    it("does not mistake a variant with other terms for the one that settled", async () => {
       const [one, variant] = [await pay(0, {}, 5n), await pay(0, {}, 6n)];
       const { receipt } = await f.settle([compact(one)]);
       expect(read(receipt, [one])[0]?.status).to.equal("settled");
@@ -141,7 +141,7 @@ describe("outcomes from receipts", () => {
       expect(read(receipt, [elsewhere])).to.deep.equal([{ status: "unproven" }]);
     });
 
-    it("does not take another token's logs for this one's", async () => {
+    it("does not mistake another token's logs for this one's", async () => {
       const one = await pay(0);
       const { receipt } = await f.settle([compact(one)]);
       const foreign = { ...one, token: testAddress("another token") };
@@ -161,7 +161,7 @@ describe("outcomes from receipts", () => {
       expect(read({ status: "success", logs }, [one])[0]?.status).to.equal("settled");
     });
 
-    it("needs the transfer right behind the use of the nonce", async () => {
+    it("needs the transfer right after the use of the nonce", async () => {
       const one = await pay(0);
       const { receipt } = await f.settle([compact(one)]);
       const [used, moved, batch] = receipt.logs;

@@ -55,7 +55,7 @@ describe("decodeRefusal", () => {
     }
   });
 
-  it("takes no message for a property that every object has", () => {
+  it("does not mistake a message for a property that every object has", () => {
     for (const message of ["constructor", "__proto__", "toString", "hasOwnProperty", "valueOf", ""]) {
       expect(decodeRefusal(text(message))).to.deep.equal({ reason: "refused", message, data: text(message) });
     }
@@ -94,7 +94,7 @@ describe("decodeRefusal", () => {
     }
   });
 
-  it("takes silence for a lack of gas", () => {
+  it("treats an empty reason as a lack of gas", () => {
     expect(decodeRefusal("0x")).to.include({ reason: "gas-capped", data: "0x" });
   });
 

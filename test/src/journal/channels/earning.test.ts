@@ -18,13 +18,13 @@ describe("a channel's earnings by day", () => {
     expect([0, DAY_MS - 1, DAY_MS].map(dayOf)).to.deep.equal([0, 0, 1]);
   });
 
-  it("keeps a day open that the clock seems to have left again", () => {
+  it("keeps a day open if the clock seems to go back", () => {
     const before = rowOf(5n, { earning: { day: 8, base: 2n } });
     const { earning, closed } = earnedBy(before, recordOf(1, 9n), 7 * DAY_MS);
     expect([earning, closed]).to.deep.equal([{ day: 8, base: 2n }, undefined]);
   });
 
-  it("counts what is unclaimed of a row that an earlier version wrote, on the day since which it is", () => {
+  it("counts what is unclaimed of a row that an earlier version wrote, on the day since when it is unclaimed", () => {
     const before = rowOf(9n, { claimed: 4n });
     expect(earningOf(before)).to.deep.equal({ day: 3, amount: 5n });
     expect(earnedBy(before, recordOf(1, 12n), 5 * DAY_MS)).to.deep.equal({
@@ -35,7 +35,7 @@ describe("a channel's earnings by day", () => {
     expect(earningOf(rowOf(9n, { claimed: 10n }))).to.equal(undefined);
   });
 
-  it("takes a charge back on the day on which it is taken back", () => {
+  it("books a charge that is taken back on the day of that", () => {
     const before = rowOf(9n, { earning: { day: 1, base: 0n } });
     const { earning, closed } = earnedBy(before, recordOf(1, 7n), 2 * DAY_MS);
     expect([earning, closed]).to.deep.equal([

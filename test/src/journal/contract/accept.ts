@@ -49,7 +49,7 @@ export function describeAccept({ journal, another }: Subject): void {
       for (const row of rows) expect(await reopened.payment(row.id)).to.deep.equal(row);
     });
 
-    it("gives the row that is there for the same terms, with its state of today", async () => {
+    it("returns the existing row for the same terms, with its current state", async () => {
       const [first] = await acceptSeeds(journal(), 1);
       if (first === undefined) throw new Error();
       await move(journal(), [first], "rejected", 9);
@@ -59,14 +59,14 @@ export function describeAccept({ journal, another }: Subject): void {
       expect(await journal().history(first.id)).to.have.length(2);
     });
 
-    it("makes one row of two equal payments in a call", async () => {
+    it("makes one row for two equal payments in a call", async () => {
       const accepted = await journal().accept([paymentOf(1), paymentOf(2), paymentOf(1)], 1);
       expect(accepted.map(({ isNew }) => isNew)).to.deep.equal([true, true, false]);
       expect(accepted[2]?.row).to.deep.equal(accepted[0]?.row);
       expect(await journal().count()).to.deep.equal({ queued: 2 });
     });
 
-    it("makes a row of each variant", async () => {
+    it("makes a row for each variant", async () => {
       const accepted = await journal().accept([paymentOf(1), paymentOf(1, { variant: 1 })], 1);
       expect(accepted.map(({ isNew }) => isNew)).to.deep.equal([true, true]);
       expect(accepted[0]?.row.identity).to.equal(accepted[1]?.row.identity);
@@ -76,7 +76,7 @@ export function describeAccept({ journal, another }: Subject): void {
       expect(await journal().accept([], 1)).to.deep.equal([]);
     });
 
-    it("makes one row of 50 equal payments at once, over two instances", async () => {
+    it("makes one row for 50 equal payments at once, over two instances", async () => {
       const other = await another();
       const calls = Array.from({ length: 50 }, (_, index) =>
         (index % 2 ? journal() : other).accept([paymentOf(1)], index),
@@ -123,7 +123,7 @@ export function describeAccept({ journal, another }: Subject): void {
       expect(await journal().count()).to.deep.equal({ queued: 2 });
     });
 
-    it("keeps a source without what no database holds", async () => {
+    it("keeps a source without characters that no database stores", async () => {
       const [accepted] = await journal().accept([paymentOf(1, { source: "a\0b\ud800c 😀 'quoted' \\" })], 1);
       expect(accepted?.row.source).to.equal("a\uFFFDb\uFFFDc 😀 'quoted' \\");
     });

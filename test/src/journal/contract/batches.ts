@@ -29,7 +29,7 @@ const receipt: ReceiptRow = {
   dataFeeWei: 0n,
 };
 
-/** Ways in which a lease is not the key's any more. */
+/** Ways in which a lease is no longer the key's. */
 const lost: readonly [string, (lease: Lease) => Lease][] = [
   ["is of another epoch", (held) => ({ ...held, epoch: held.epoch - 1 })],
   ["is of another owner", (held) => ({ ...held, owner: "b" })],
@@ -92,7 +92,7 @@ export function describeBatches({ journal, another }: Subject): void {
     });
 
     for (const [how, lose] of lost) {
-      it(`is fenced where the lease ${how}, and stores nothing`, async () => {
+      it(`is fenced if the lease ${how}, and stores nothing`, async () => {
         const rows = await acceptSeeds(journal(), 1);
         await lease(journal(), { owner: "z" });
         const held = await takeOver(journal(), "a");
@@ -321,7 +321,7 @@ export function describeBatches({ journal, another }: Subject): void {
       ] as const;
       const conclusion = { batchId: batch.id, state: "mined", receipt, transitions } as const;
       expect(await journal().concludeBatch(held, conclusion, 9)).to.equal("stored");
-      // Once more, as after a crash: nothing is left to do.
+      // Again, as after a crash: nothing is left to do.
       expect(await journal().concludeBatch(held, conclusion, 10)).to.equal("stored");
       expect(await journal().batch(batch.id)).to.deep.include({ state: "mined", receipt });
       expect(await journal().count()).to.deep.equal({ settled: 1, rejected: 1 });
@@ -339,7 +339,7 @@ export function describeBatches({ journal, another }: Subject): void {
       expect(await journal().batch(batch.id)).to.deep.include({ state: "open", receipt: undefined });
     });
 
-    it("changes nothing where it is fenced or its evidence cannot be stored", async () => {
+    it("changes nothing if it is fenced or its evidence cannot be stored", async () => {
       const { rows, held, batch } = await setUp();
       const transition = {
         paymentId: rows[0]?.id ?? 0,
@@ -361,7 +361,7 @@ export function describeBatches({ journal, another }: Subject): void {
       expect(await journal().count()).to.deep.equal({ submitted: 2 });
     });
 
-    it("does not open a batch again whose txNonce another one has meanwhile", async () => {
+    it("does not open a batch again if another one has its txNonce meanwhile", async () => {
       const { held, batch } = await setUp();
       const conclude = (state: "open" | "lost") =>
         journal().concludeBatch(held, { batchId: batch.id, state, receipt: undefined, transitions: [] }, 9);
@@ -396,7 +396,7 @@ export function describeBatches({ journal, another }: Subject): void {
   });
 
   describe("batchWithHash", () => {
-    it("gives the batch that a transaction was signed for, a replacement's too", async () => {
+    it("gives the batch that a transaction was signed for, also for a replacement", async () => {
       const held = await lease(journal());
       const batch = batchOf(3, []);
       await journal().storeBatch(held, batch, 1);

@@ -20,7 +20,7 @@ import {
 const TTL_MS = 100;
 const MINUTES_10 = 600_000;
 
-/** A process: its time of day, which may be wrong, and its steady watch, both put forward by hand. */
+/** A process: its time of day, which may be wrong, and its steady clock, both moved by hand. */
 function processAt(journal: Journal, owner: string, timeOfDayMs: number) {
   let elapsed = 0;
   const clock: Clock = { now: () => timeOfDayMs + elapsed, elapsed: () => elapsed, sleep: async () => undefined };
@@ -47,7 +47,7 @@ export function describeLeases({ journal, another }: Subject): void {
       expect(await acquire("a")).to.deep.equal({ lease: { chainId, sender, owner: "a", epoch: 1 } });
     });
 
-    it("says who has a key, where that runs, since when and for how long it was silent", async () => {
+    it("says who has a key, where it runs, since when and for how long it was silent", async () => {
       const place = { host: "here", pid: 17 };
       await journal().acquireLease({ chainId, sender, owner: "a", ttlMs: TTL_MS, place });
       const { takenAtMs, silentForMs, ...held } = await heldBy("b");
@@ -59,7 +59,7 @@ export function describeLeases({ journal, another }: Subject): void {
       expect((await journal().senders(chainId))[0]?.lease).to.include({ owner: "a", renewals: 2 });
     });
 
-    it("gives a key of another owner only to who has seen exactly this lease, unrenewed", async () => {
+    it("gives another owner's key only to a process that saw exactly this lease, unrenewed", async () => {
       await acquire("a");
       const seen = await heldBy("b");
       await acquire("a");
@@ -110,7 +110,7 @@ export function describeLeases({ journal, another }: Subject): void {
       expect(await ids("b", { chainId: 8453 })).to.deep.equal([]);
     });
 
-    it("frees nothing where an owner takes its own key again, or gave it back", async () => {
+    it("frees nothing if an owner takes its own key again, or gave it back", async () => {
       const rows = await acceptSeeds(journal(), 1);
       await acquire("a");
       await journal().pick({ chainId, owner: "a", nowMs: 1000, untilMs: 9000, limit: 10 });
@@ -124,7 +124,7 @@ export function describeLeases({ journal, another }: Subject): void {
       expect(await pick()).to.deep.equal(rows);
     });
 
-    it("leaves the picks of an owner alone who has another key, until that one is taken too", async () => {
+    it("leaves the picks of an owner with another key alone, until that one is taken too", async () => {
       const rows = await acceptSeeds(journal(), 1);
       await acquire("a");
       await acquire("a", { sender: addressOf(5) });
@@ -137,7 +137,7 @@ export function describeLeases({ journal, another }: Subject): void {
       expect(await pick()).to.deep.equal(rows);
     });
 
-    it("lets a former owner put nothing into a batch, and its next lease nothing that is in one", async () => {
+    it("lets a former owner put nothing into a batch, and its next lease nothing that is already in one", async () => {
       const rows = await acceptSeeds(journal(), 1, 2);
       const pick = (owner: string) => journal().pick({ chainId, owner, nowMs: 1050, untilMs: 9000, limit: 10 });
       const old = await lease(journal(), { owner: "a" });
@@ -179,11 +179,11 @@ export function describeLeases({ journal, another }: Subject): void {
       ["the second one's is ahead", MINUTES_10],
       ["the second one's is behind", -MINUTES_10],
     ] as const) {
-      it(`leave the key to the one that renews it, where ${whose}`, async () => {
+      it(`leave the key to the one that renews it, if ${whose}`, async () => {
         const first = processAt(journal(), "first", 1_900_000_000_000);
         const second = processAt(await another(), "second", 1_900_000_000_000 + aheadMs);
         expect(await first.keep()).to.equal(undefined);
-        // Both look all the time, and the renewals come as late as they may.
+        // Both watch all the time, and the renewals come as late as possible.
         for (let i = 0; i < 40; i += 1) {
           expect(await second.keep()).to.have.nested.property("lease.owner", "first");
           for (const one of [first, second]) one.pass(TTL_MS - 1);
@@ -215,7 +215,7 @@ export function describeLeases({ journal, another }: Subject): void {
       await second.keep();
       second.pass(TTL_MS);
       await second.keep();
-      // It stood still, its watch included: it takes itself for the holder.
+      // It stood still, with its clock: it believes that it holds the key.
       const stale = first.holds();
       expect(stale).to.include({ owner: "first", epoch: 1 });
       expect(await journal().storeBatch(stale!, batchOf(0, rows), 1)).to.equal("fenced");

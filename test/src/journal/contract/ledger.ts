@@ -32,7 +32,7 @@ export function describeLedger({ journal, another }: Subject): void {
       expect(await daysOf()).to.deep.equal([]);
       expect((await rowOf(1))?.earning).to.deep.equal({ day: 10, base: 0n });
 
-      // A claim is no charge: the day goes on until the next one.
+      // A claim is not a charge: the day stays open until the next one.
       await change(await rowOf(1), contentOf(1, 12n, 12n), 11 * DAY_MS);
       expect(await daysOf()).to.deep.equal([]);
       await change(await rowOf(1), contentOf(1, 20n, 12n), 13 * DAY_MS);
@@ -50,7 +50,7 @@ export function describeLedger({ journal, another }: Subject): void {
       );
     });
 
-    it("has nothing of a change that did not take place, nor of a channel that was never charged", async () => {
+    it("has nothing for a change that did not take place, nor for a channel that was never charged", async () => {
       await change(undefined, contentOf(1, 0n), DAY_MS);
       await change(await rowOf(1), contentOf(1, 5n), DAY_MS);
       const stale = await rowOf(1);
@@ -98,9 +98,9 @@ export function describeLedger({ journal, another }: Subject): void {
       expect(await journal().channelEventsIn(8453, [hashOf("tx 2")])).to.deep.equal([]);
     });
 
-    it("forgets those of a range that the chain has no more, and no others", async () => {
+    it("forgets those of a range that the chain no longer has, and no others", async () => {
       await journal().noteChannelEvents([1, 2, 3, 4].map((seed) => eventOf(seed, BigInt(seed))));
-      // The third is there, but not of interest any more; the fourth is outside.
+      // The third is there, but no longer of interest; the fourth is outside.
       await journal().noteChannelEvents([eventOf(5, 3n)], range(2n, 3n, [eventOf(3, 3n), eventOf(5, 3n)]));
       expect((await eventsOf()).map(({ logIndex }) => logIndex)).to.deep.equal([1, 3, 4, 5]);
       await journal().noteChannelEvents([], range(0n, 9n, [eventOf(1, 1n)]));
@@ -109,7 +109,7 @@ export function describeLedger({ journal, another }: Subject): void {
   });
 
   describe("enteredAt", () => {
-    it("says when a payment came into its state, not when more was known of it", async () => {
+    it("says when a payment entered its state, not when more was known about it", async () => {
       const [one, two] = await acceptAll(journal(), [paymentOf(1), paymentOf(2)], 10);
       await move(journal(), [one!], "settled", 50);
       await move(journal(), [one!], "settled", 90);

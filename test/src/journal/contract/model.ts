@@ -8,7 +8,7 @@ type Step =
   | { readonly do: "pick"; readonly owner: string; readonly limit: number }
   | { readonly do: "store"; readonly owner: string; readonly picks: readonly number[]; readonly txNonce: number }
   | { readonly do: "broadcast"; readonly owner: string; readonly txNonce: number }
-  /** Where `watched`, as one who takes what it was last refused for abandoned, rightly or not. */
+  /** If `watched`, the process treats the lease that it was last refused for as abandoned, rightly or not. */
   | { readonly do: "lease"; readonly owner: string; readonly watched: boolean }
   | { readonly do: "move"; readonly pick: number; readonly from: PaymentState; readonly to: PaymentState }
   | { readonly do: "consume"; readonly pick: number }
@@ -93,7 +93,7 @@ function createModel() {
     },
     journal: (who: string, epoch: number | undefined, txNonce: number, picks: readonly number[]): string => {
       if (!holds(who, epoch)) return "fenced";
-      // Its id is bound to the txNonce, so one that is there is either the same or in the way.
+      // Its id is bound to the txNonce, so an existing one is either the same or in the way.
       const there = batches.get(txNonce);
       if (there !== undefined) return `${there}` === `${picks}` ? "stored" : "txnonce-taken";
       const chosen = picks.map((index) => payments[index]);
@@ -135,7 +135,7 @@ function createModel() {
 
 export function describeModel(fresh: () => Promise<Place>): void {
   describe("any sequence of steps", () => {
-    it("does what a model of it does", async () => {
+    it("does the same as a model of it", async () => {
       const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
         const journal = await openPlace(await fresh());
         try {
@@ -157,7 +157,7 @@ async function follow(journal: Awaited<ReturnType<typeof openPlace>>, steps: rea
   let nowMs = 1_000;
   const leaseOf = (who: string) => ({ chainId, sender, owner: who, epoch: epochs.get(who) ?? 0 });
   const watched = new Map<string, HeldLease>();
-  // An id beyond those given out stands for a payment that is not there.
+  // An id above those given out stands for a missing payment.
   const idOf = (index: number) => ids[index] ?? 1_000_000 + index;
 
   for (const one of steps) {

@@ -42,7 +42,7 @@ export function describeNotes({ journal, another }: Subject): void {
   });
 
   describe("setOnce", () => {
-    it("keeps the first value by name, whoever comes at once", async () => {
+    it("keeps the first value by name, also if several come at once", async () => {
       const other = await another();
       const values = Array.from({ length: 10 }, (_, index) => `${index}`);
       const kept = await Promise.all(
@@ -91,7 +91,7 @@ export function describeNotes({ journal, another }: Subject): void {
   });
 
   describe("forgetNotes", () => {
-    it("removes what begins so and sorts before, and nothing else", async () => {
+    it("removes the names with a prefix that sort before a given one, and nothing else", async () => {
       for (const name of ["day:2026-01-01:a", "day:2026-01-02:a", "day:2026-01-03:a", "dax:2026-01-01:a", "day"]) {
         await journal().setCursor(name, "1");
       }
@@ -104,7 +104,7 @@ export function describeNotes({ journal, another }: Subject): void {
   });
 
   describe("keepResource", () => {
-    it("keeps each resource as it was kept last, and only so many", async () => {
+    it("keeps the last version of each resource, and only so many", async () => {
       for (const [key, updatedAtMs] of [
         ["a", 1],
         ["b", 2],
@@ -119,7 +119,7 @@ export function describeNotes({ journal, another }: Subject): void {
       ]);
     });
 
-    it("makes room among those whose key begins alike, and gives those with some keys", async () => {
+    it("makes room among keys with the same prefix, and returns those with given keys", async () => {
       for (const [index, key] of ["1:a", "0:a", "0:b", "0_c", "0:d"].entries()) {
         await journal().keepResource({ key, value: key, updatedAtMs: index }, 2, "0:");
       }

@@ -6,7 +6,7 @@ import { runChild } from "./processes.ts";
 
 export function describeOpening({ journal, place }: Subject, fresh: () => Promise<Place>): void {
   describe("openJournal", () => {
-    it("makes a journal once where many open it at once, in two processes", async () => {
+    it("makes a journal once if many open it at once, in two processes", async () => {
       const empty = await fresh();
       const child = runChild("open", empty);
       const stores = await Promise.all(Array.from({ length: 5 }, () => openPlace(empty)));

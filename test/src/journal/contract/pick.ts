@@ -61,7 +61,7 @@ export function describePick({ journal, another }: Subject): void {
       });
     }
 
-    it("names the settled ones that queued variants wait beside, once each", async () => {
+    it("names the settled ones whose variants are queued, once each", async () => {
       const variants = [1, 2, 3].map((variant) => paymentOf(1, { variant }));
       const rows = await acceptAll(journal(), [paymentOf(1), ...variants, paymentOf(2), paymentOf(2, { variant: 1 })]);
       const winners = () => journal().winners({ chainId, limit: 10 });
@@ -84,12 +84,12 @@ export function describePick({ journal, another }: Subject): void {
       );
       const ids = picks.flat().map(({ id }) => id);
       expect(new Set(ids).size).to.equal(ids.length);
-      // Whoever met rows that others were about to pick got fewer; the rest is still there.
+      // A picker that met rows which others were about to pick got fewer; the rest is still there.
       for (const { id } of await pick(journal(), { owner: "last" })) ids.push(id);
       expect(ids.sort((a, b) => a - b)).to.deep.equal(rows.map(({ id }) => id));
     });
 
-    it("ends where the payment goes into a batch and comes back", async () => {
+    it("ends if the payment goes into a batch and comes back", async () => {
       const rows = await acceptSeeds(journal(), 1);
       await pick(journal(), { untilMs: 10_000 });
       const held = await lease(journal());

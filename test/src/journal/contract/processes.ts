@@ -2,7 +2,10 @@ import { spawn } from "node:child_process";
 import { childFile } from "../child.ts";
 import type { Place } from "../fixtures.ts";
 
-/** Runs a task of `child.ts` (or of a file like it) in a process of its own, to its end or until `enough` of what it said. */
+/**
+ * Runs a task of `child.ts` (or of a similar file) in its own process, to its end or until `enough` is true of its
+ * output.
+ */
 export function runChild(
   task: string,
   place: Place,

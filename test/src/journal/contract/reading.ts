@@ -32,7 +32,7 @@ export function describeReading({ journal, another }: Subject): void {
       expect(first).to.have.length(2);
     });
 
-    it("keeps to a chain and to states", async () => {
+    it("filters by chain and by states", async () => {
       const rows = await acceptAll(journal(), [
         paymentOf(1),
         paymentOf(2, { chainId: 8453 }),

@@ -73,7 +73,7 @@ export function describeTransition({ journal, another }: Subject): void {
       });
     }
 
-    it("reaches every state, and drops the reason of the one before, with its number", async () => {
+    it("reaches every state, and drops the previous reason with its number", async () => {
       const states: readonly PaymentState[] = [
         "batched",
         "submitted",
@@ -99,7 +99,7 @@ export function describeTransition({ journal, another }: Subject): void {
       expect((await journal().history(paymentId)).map(({ to }) => to)).to.deep.equal(["queued", ...states]);
     });
 
-    it("applies those that find their payment as expected, and says which", async () => {
+    it("applies those whose payment is as expected, and says which", async () => {
       const rows = await acceptSeeds(journal(), 1, 2, 3);
       const [a, b, c] = rows.map(({ id }) => id);
       await move(journal(), rows.slice(1, 2), "expired", 5);
@@ -132,14 +132,14 @@ export function describeTransition({ journal, another }: Subject): void {
       expect(moved).to.include({ state: "queued", batchId: undefined, nextTryAtMs: 44, tries: 1 });
     });
 
-    it("keeps the batch of a payment that ends in it", async () => {
+    it("keeps the batch of a payment that is decided in it", async () => {
       const rows = await acceptSeeds(journal(), 1);
       const batch = batchOf(0, rows);
       await journal().storeBatch(await lease(journal()), batch, 2);
       expect((await move(journal(), rows, "settled"))[0]?.batchId).to.equal(batch.id);
     });
 
-    it("lets no second variant into flight", async () => {
+    it("does not let a second variant into flight", async () => {
       const rows = await acceptAll(journal(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
       await move(journal(), rows.slice(0, 1), "submitted");
       for (const state of ["batched", "submitted", "settled"] as const) {
@@ -168,7 +168,7 @@ export function describeTransition({ journal, another }: Subject): void {
       }
     });
 
-    it("lets one variant into flight where two instances try at once", async () => {
+    it("lets one variant into flight if two instances try at once", async () => {
       const rows = await acceptAll(journal(), [paymentOf(1), paymentOf(1, { variant: 1 })]);
       const other = await another();
       const moved = await Promise.all([
@@ -178,7 +178,7 @@ export function describeTransition({ journal, another }: Subject): void {
       expect(moved.flat()).to.have.length(1);
     });
 
-    it("applies a transition once where ten try at once", async () => {
+    it("applies a transition once if ten try at once", async () => {
       const rows = await acceptSeeds(journal(), 1);
       const other = await another();
       const transition = { paymentId: rows[0]?.id ?? 0, from: ["queued"], to: "cancelled", evidence: request } as const;
@@ -189,7 +189,7 @@ export function describeTransition({ journal, another }: Subject): void {
       expect(await journal().history(rows[0]?.id ?? 0)).to.have.length(2);
     });
 
-    it("holds a reason without what no database holds", async () => {
+    it("keeps a reason without characters that no database stores", async () => {
       const rows = await acceptSeeds(journal(), 1);
       const paymentId = rows[0]?.id ?? 0;
       await journal().transition(
@@ -231,7 +231,7 @@ export function describeTransition({ journal, another }: Subject): void {
       expect(await journal().consume(id, 62)).to.equal(false);
     });
 
-    it("is true for who brought it, as often as it may ask, and for nobody else", async () => {
+    it("is true for the bringer, as often as it may ask, and for nobody else", async () => {
       const accepted = await journal().accept([paymentOf(1, { bringer: "me" }), paymentOf(2), paymentOf(3)], 1);
       const rows = accepted.map(({ row }) => row);
       const [id = 0, plain = 0, anew = 0] = rows.map((row) => row.id);
@@ -247,17 +247,17 @@ export function describeTransition({ journal, another }: Subject): void {
       expect(await (await another()).consume(id, 7, me)).to.equal(true);
       for (const by of [you, undefined]) expect(await journal().consume(id, 8, by)).to.equal(false);
       expect((await journal().payment(id))?.consumedAtMs).to.equal(6);
-      // What nobody with a name brought is nobody's with a name.
+      // A payment without a named bringer belongs to no named caller.
       expect(await journal().consume(plain, 6, me)).to.equal(false);
       expect(await journal().consume(plain, 6)).to.equal(true);
       expect(await journal().consume(plain, 7, me)).to.equal(false);
-      // Until somebody brings it anew.
+      // Until somebody brings it again.
       const again = { paymentId: anew, from: ["settled"], to: "queued", evidence: request, bringer: "you" } as const;
       expect((await journal().transition([again], 60))[0]?.bringer).to.equal("you");
       await move(journal(), rows.slice(2), "settled");
       expect(await journal().consume(anew, 9)).to.equal(false);
       expect(await journal().consume(anew, 9, you)).to.equal(true);
-      // What a reorg took back is no success, whoever held it.
+      // What a reorg took back is not a success, whoever held it.
       await move(journal(), rows, "submitted");
       expect(await journal().consume(id, 10, me)).to.equal(false);
     });

@@ -65,7 +65,7 @@ describe("openJournal of a PostgreSQL database", () => {
     const { sql, parameters } = selectWithNonce(compiler, postgresDialect(schema), `0x${"1".repeat(64)}`).compile();
     const client = new Client({ connectionString: await sharedDatabase() });
     await client.connect();
-    // Of an empty table anything else would be cheaper.
+    // With an empty table, any other plan would be cheaper.
     await client.query("set enable_seqscan = off");
     const plan = await client.query(`explain ${sql}`, [...parameters]).finally(() => client.end());
     expect(JSON.stringify(plan.rows)).to.include("payments_nonce").and.not.include("Seq Scan");
@@ -98,7 +98,7 @@ describe("openJournal of a PostgreSQL database", () => {
     expect(error.details).to.contain("3D000");
   });
 
-  it("upgrades a journal of an earlier version, once, with what is in it, and lets that version in no more", async () => {
+  it("upgrades a journal of an earlier version once, with its content, and then refuses that version", async () => {
     const schema = newSchema();
     const url = await sharedDatabase();
     const first = await openJournal(url, { schema });
@@ -142,7 +142,7 @@ describe("openJournal of a PostgreSQL database", () => {
     await Promise.all([one.close(), two.close()]);
   });
 
-  it("tells another instance of thousands of changes, and again after its connections broke", async () => {
+  it("tells another instance about thousands of changes, and again after its connections broke", async () => {
     const schema = newSchema();
     const url = await sharedDatabase();
     const [writer, listener] = [await openJournal(url, { schema }), await openJournal(url, { schema })];
@@ -167,7 +167,7 @@ describe("openJournal of a PostgreSQL database", () => {
     await Promise.all([writer.close(), listener.close()]);
   });
 
-  it("goes on after every connection broke, in the middle of work too", async () => {
+  it("continues after every connection broke, in the middle of work too", async () => {
     const journal = await openJournal(await sharedDatabase(), { schema: newSchema() });
     const rows = await acceptSeeds(journal, 1);
     await (await sharedPostgres()).breakConnections();
@@ -208,7 +208,7 @@ describe("fromPostgres", () => {
     expect(kindOf("ECONNRESET", true)).to.equal("indeterminate");
   });
 
-  it("says what kind of trouble a code is", () => {
+  it("says what kind of error a code is", () => {
     const kinds = {
       "53100": "full",
       "25006": "read-only",

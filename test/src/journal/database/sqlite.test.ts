@@ -139,7 +139,7 @@ describe("openJournal of a SQLite file", () => {
     expect(await failure("")).to.include({ kind: "invalid", shortMessage: "The journal's path is empty." });
   });
 
-  it("upgrades a journal of an earlier version, once, with what is in it, and lets that version in no more", async () => {
+  it("upgrades a journal of an earlier version once, with its content, and then refuses that version", async () => {
     const path = newFile();
     const first = await openJournal(path);
     const [row] = await acceptSeeds(first, 1);
@@ -149,7 +149,7 @@ describe("openJournal of a SQLite file", () => {
     const openLater = async () => createJournal(await openSqlite(path, options, withLaterVersion));
     const upgraded = await openLater();
     expect(await upgraded.payment(row!.id)).to.deep.equal(row);
-    // Whoever lost the key before is still fenced.
+    // An owner that lost the key before is still fenced.
     expect(await takeOver(upgraded, "b")).to.include({ epoch: epoch + 1 });
     await upgraded.close();
     const again = await openLater();
@@ -171,7 +171,7 @@ describe("openJournal of a SQLite file", () => {
     expect(error.details).to.contain("version 999");
   });
 
-  it("refuses a file that is no database, or a damaged one", async () => {
+  it("refuses a file that is not a database, or a damaged one", async () => {
     const path = newFile();
     writeFileSync(path, "a shopping list, long enough to be taken for a header\n".repeat(200));
     expect((await failure(path)).kind).to.equal("corrupt");
@@ -190,7 +190,7 @@ describe("openJournal of a SQLite file", () => {
     const error = await failure(path);
     expect(error).to.include({ kind: "corrupt" });
     expect(error.shortMessage).to.match(/^The journal's file is damaged/);
-    // Whoever only reads may still look at what is left.
+    // Readers may still see what is left.
     await (await openJournal(path, { check: false })).close();
   });
 
@@ -212,7 +212,7 @@ describe("openJournal of a SQLite file", () => {
     expect((await failure(join(file, "below.db"))).kind).to.equal("unavailable");
   });
 
-  it("reads a journal that cannot be written, and says so to who writes", async () => {
+  it("reads a journal that cannot be written, and tells writers so", async () => {
     const path = newFile();
     const journal = await openJournal(path);
     await acceptSeeds(journal, 1);
@@ -228,7 +228,7 @@ describe("openJournal of a SQLite file", () => {
     await locked.close();
   });
 
-  it("says that the disk is full, stores no half of a request, and goes on when there is space", async () => {
+  it("says that the disk is full, stores no part of a request, and continues when there is space", async () => {
     const path = newFile();
     const small = await openJournal(path, { maxPageCount: 80 });
     let stored = 0;
@@ -311,7 +311,7 @@ describe("openJournal of a SQLite file", () => {
     await journal.close();
   });
 
-  it("reads a channel while another process has the file locked, and rewrites it as soon as that lets go", async () => {
+  it("reads a channel while another process has the file locked, and rewrites it as soon as the lock is free", async () => {
     const path = newFile();
     const journal = await openJournal(path);
     const id = idOf(1);
@@ -327,7 +327,7 @@ describe("openJournal of a SQLite file", () => {
     setTimeout(() => other.exec("rollback"), 50);
     expect([...(await rewritten)]).to.deep.equal([id]);
     expect((await journal.channels([id])).get(id)).to.deep.include({ claimed: 5n });
-    // Not from what it was before.
+    // It does not start from the old record.
     expect((await journal.changeChannels([{ before, after: { ...before, claimed: 6n } }], 3)).size).to.equal(0);
     expect((await journal.channels([id])).get(id)).to.deep.include({ claimed: 5n });
 
@@ -354,7 +354,7 @@ describe("openJournal of a SQLite file", () => {
     database.close();
   });
 
-  it("says that a row cannot be read, without what is in it", async () => {
+  it("says that a row cannot be read, without its content", async () => {
     const path = newFile();
     const journal = await openJournal(path);
     await journal.accept([paymentOf(1)], 1);

@@ -8,7 +8,7 @@ import { ACCEPT_ALL } from "../../../helpers/chainLab.ts";
 import { type ChannelDesk, openChannelDesk } from "../../../helpers/channelDesk.ts";
 import { authorizer, depositBody, idOf, rowOf } from "../../../helpers/channelPayloads.ts";
 
-/** INVALID: takes all gas that it is given. */
+/** INVALID: uses all of its gas. */
 const BURN: Hex = "0xfe";
 const CHARGED = 5_000n;
 
@@ -80,9 +80,9 @@ describe("composeClaims: payers who sign for themselves", () => {
     expect([calls, bad.map(({ channelId }) => channelId)]).to.deep.equal([[], [row.channelId]]);
   });
 
-  it("are claimed with no more gas than the claim is worth", async () => {
+  it("are claimed with at most the gas that the claim is worth", async () => {
     const row = await opened(ACCEPT_ALL);
-    // A price of ether at which 5,000 units buy next to nothing, and one at which they buy enough.
+    // A price of ether at which 5,000 units buy almost nothing, and one at which they buy enough.
     expect(await compose([row], { etherMicroUsd: 10n ** 15n })).to.deep.equal({
       calls: [],
       bad: [{ channelId: row.channelId, reason: "ClaimCostsTooMuch" }],

@@ -11,7 +11,7 @@ const { chainId } = networks.baseSepolia;
 const LEASE_MS = 15_000;
 const FIVE_MINUTES = 300_000;
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that moves only when told to. */
 function handClock() {
   let nowMs = 1_000_000;
   let sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
@@ -46,7 +46,7 @@ describe("the requests of a channel storage", () => {
   });
   afterEach(() => journal.close());
 
-  /** A server process with a clock of its own. */
+  /** A server process with its own clock. */
   function openServer() {
     const time = handClock();
     const storage = createChannelStorage(journal, { chainId, clock: time.clock });
@@ -54,7 +54,7 @@ describe("the requests of a channel storage", () => {
     return {
       ...time,
       storage,
-      /** As the official server takes a channel for a request that charges `price`. */
+      /** Reserves a channel for a request that charges `price`, as the official server does. */
       take: async (pendingId: string, price = 1n) => {
         let isTaken = false;
         await storage.updateChannel(idOf(1), (current) => {
@@ -67,7 +67,7 @@ describe("the requests of a channel storage", () => {
         });
         return isTaken;
       },
-      /** As it charges for one: only where the channel still names it. */
+      /** Charges for a request as it does: only if the channel still names the request. */
       charge: async (pendingId: string) => {
         const { status } = await storage.updateChannel(idOf(1), (current) => {
           if (current === undefined || requestOf(current) !== pendingId) return current;
@@ -77,7 +77,7 @@ describe("the requests of a channel storage", () => {
         return status === "updated";
       },
       expiresInMs: async () => ((await request())?.expiresAt ?? Number.NaN) - time.clock.now(),
-      /** Lets time pass, and the process renew what it holds. */
+      /** Lets time pass, during which the process renews what it holds. */
       live: async (ms: number) => {
         const before = (await request())?.expiresAt;
         time.advance(ms);
@@ -95,7 +95,7 @@ describe("the requests of a channel storage", () => {
       await server.live(LEASE_MS / 3);
       expect(await server.expiresInMs()).to.equal(LEASE_MS);
     }
-    // Other than the server itself, whose request is as good as new.
+    // For the server itself, the request is as good as new.
     const other = openServer();
     other.advance(10 * (LEASE_MS / 3));
     expect(await other.take("b")).to.equal(false);
@@ -103,7 +103,7 @@ describe("the requests of a channel storage", () => {
     expect(await other.take("b")).to.equal(true);
   });
 
-  it("leave it free when their process has given no sign of life for 15 s, and not before", async () => {
+  it("free it when their process has shown no sign of life for 15 s, and not before", async () => {
     const dead = openServer();
     expect(await dead.take("a")).to.equal(true);
     const next = openServer();
@@ -111,7 +111,7 @@ describe("the requests of a channel storage", () => {
     expect(await next.take("b")).to.equal(false);
     next.advance(1);
     expect(await next.take("b")).to.equal(true);
-    // It only stood still, and wakes up: nothing is charged for its request, and it takes nothing back.
+    // It only stood still and wakes up: nothing is charged for its request, and it takes nothing back.
     dead.advance(LEASE_MS);
     expect(await dead.charge("a")).to.equal(false);
     dead.advance(LEASE_MS);
@@ -140,7 +140,7 @@ describe("the requests of a channel storage", () => {
     await until(() => server.sleeping() === 0);
   });
 
-  it("hold it for as long as the server asked for where they are refunds: one may be on its way", async () => {
+  it("hold it for as long as the server asked for if they are refunds: one may be on its way", async () => {
     const server = openServer();
     expect(await server.take("refund", 0n)).to.equal(true);
     expect(await server.expiresInMs()).to.equal(FIVE_MINUTES);

@@ -59,7 +59,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 type Database = {
   readonly fresh: () => Promise<Place>;
-  /** What all of its tables take of the disk. */
+  /** The disk space of all of its tables. */
   readonly bytesOf: (place: Place) => Promise<number>;
 };
 
@@ -121,7 +121,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         expect(await storage.get(idOf(1))).to.deep.equal(record);
       });
 
-      it("refuses what is no channel id, another chain's channel, and an amount that is none", async () => {
+      it("refuses what is not a channel id, another chain's channel, and an invalid amount", async () => {
         const failed = async (work: Promise<unknown>) => work.catch((error: unknown) => error);
         expect(await failed(storage.get("0x12"))).to.be.instanceOf(ChannelError);
         const elsewhere = createChannelStorage(journal, { chainId: 1 });
@@ -132,7 +132,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         expect(await storage.list()).to.deep.equal([]);
       });
 
-      it("runs concurrent updates of a channel one behind the other, and those that throw alone fail", async () => {
+      it("runs concurrent updates of a channel one after another, and only those that throw fail", async () => {
         const fails = storage.updateChannel(idOf(1), () => {
           throw new Error("no");
         });
@@ -221,7 +221,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
     });
 
     describe("a deposit", () => {
-      it("that the server did not hear of leaves it to the chain whether the next voucher is covered", async () => {
+      it("that the server was not told of leaves it to the chain whether the next voucher is covered", async () => {
         const waiting = recordOf(1, 0n, { signedMaxClaimable: "500", balance: "499" });
         await put(waiting);
         const { onchainSyncedAt: _, ...unsure } = waiting;
@@ -243,7 +243,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         expect(await storage.list()).to.have.length(1);
       });
 
-      it("deletes what the chain or the server knows as claimed", async () => {
+      it("deletes what is claimed according to the chain or the server", async () => {
         for (const [seed, claimed, known] of [
           [1, "500", 0n],
           [2, "0", 500n],
@@ -284,7 +284,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         expect(await reserve("later")).to.equal("updated");
       });
 
-      it("that the facilitator tells of does so too, for a channel that is not known yet as well", async () => {
+      it("that the facilitator reports does so too, also for a channel that is not known yet", async () => {
         expect(await reserve("first", { withdrawRequestedAt: 10 })).to.equal("busy");
         expect(await storage.get(idOf(1))).to.equal(undefined);
         const error = await put(reserved(recordOf(1, 1n, { withdrawRequestedAt: 10 }), "x")).catch(
@@ -313,7 +313,7 @@ function describeStorage(name: string, { fresh, bytesOf }: Database): void {
         expect(records).to.have.length(channels);
         const total = records.reduce((sum, record) => sum + BigInt(record.chargedCumulativeAmount), 0n);
         expect(total).to.equal(BigInt(vouchers));
-        // Counted amounts become longer, and that is all.
+        // Only the counted amounts get longer.
         expect(await bytesOf(place)).to.be.within(bytesEarly, 1.25 * bytesEarly);
       });
     });

@@ -23,7 +23,7 @@ const CHARGED = 5_000n;
 type Answer = Awaited<ReturnType<NonNullable<BatchSettlementEvmScheme["schemeHooks"]["onBeforeVerify"]>>>;
 type Case = {
   readonly config?: Partial<ChannelConfig>;
-  /** What the journal has of the channel; undefined where it has nothing. */
+  /** The journal's record of the channel; undefined if it has none. */
   readonly record?: Partial<Channel> | undefined;
   readonly ceiling?: bigint;
   readonly signer?: typeof payer;
@@ -32,7 +32,7 @@ type Case = {
 };
 
 describe("quickenVouchers", () => {
-  it("takes the next voucher of a channel by itself, and hands on what the official check does", async () => {
+  it("accepts the next voucher of a channel without the official check, and returns the same as that", async () => {
     const { official, quickened, asked, contexts } = await both({});
     expect(asked).to.equal(0);
     expect(quickened).to.deep.equal(official);
@@ -88,13 +88,13 @@ describe("quickenVouchers", () => {
     },
     "terms without a salt": { payload: (payload) => withConfig(payload, { salt: undefined as unknown as Hex }) },
     "another chain": { requirements: { network: "eip155:8453" } },
-    "what is no network": { requirements: { network: "base:1" } },
-    "an amount that is no number": { payload: (payload) => withVoucher(payload, { maxClaimableAmount: "6e3" }) },
+    "what is not a network": { requirements: { network: "base:1" } },
+    "an amount that is not a number": { payload: (payload) => withVoucher(payload, { maxClaimableAmount: "6e3" }) },
     "a signature that is too short": { payload: (payload) => withVoucher(payload, { signature: "0x1234" }) },
     "a signature that nobody can have made": {
       payload: (payload) => withVoucher(payload, { signature: `0x${"00".repeat(64)}1b` }),
     },
-    "what is no channel id": { payload: (payload) => withVoucher(payload, { channelId: "0x12" }) },
+    "what is not a channel id": { payload: (payload) => withVoucher(payload, { channelId: "0x12" }) },
     "no terms": { payload: (payload) => ({ ...payload, channelConfig: null }) },
     "no voucher": { payload: (payload) => ({ ...payload, voucher: null }) },
     "a refund": { payload: (payload) => ({ ...payload, type: "refund" }) },
@@ -108,7 +108,7 @@ describe("quickenVouchers", () => {
     });
   }
 
-  it("does not take by itself a signature in a form that the contract refuses", async () => {
+  it("leaves a signature in a form that the contract refuses to the official check", async () => {
     const { asked } = await both({
       payload: (payload) => withVoucher(payload, { signature: highS(voucherOf(payload).signature as Hex) }),
     });
@@ -167,7 +167,7 @@ describe("quickenVouchers", () => {
   });
 });
 
-/** What the official hook and the quickened one say of the same request, and how often the latter left it to the former. */
+/** What the official hook and the quickened one say about the same request, and how often the second used the first. */
 async function both(one: Case) {
   const config = channelOf(payer.address, receiver, one.config ?? {});
   const body = await voucherBody(one.signer ?? payer, config, one.ceiling ?? CHARGED + PRICE);
@@ -204,7 +204,7 @@ async function quickenedScheme(storage: ChannelStorage) {
   return { scheme: quickenVouchers(scheme), asked };
 }
 
-/** Counts how often a scheme's own check is asked. */
+/** Counts the calls of a scheme's own check. */
 function countOfficial(scheme: BatchSettlementEvmScheme): () => number {
   const { onBeforeVerify } = scheme.schemeHooks;
   let asked = 0;

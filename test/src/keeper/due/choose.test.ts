@@ -50,7 +50,7 @@ describe("costOf", () => {
 });
 
 describe("chooseClaims", () => {
-  it("claims for its value from the point on where the cost is the share that the policy allows", () => {
+  it("claims for its value as soon as the cost is the share that the policy allows", () => {
     const enough = claimCost(1) * 100n;
     expect(reasonOf([row(1, enough - 1n)])).to.equal(undefined);
     expect(reasonOf([row(1, enough)])).to.equal("value");
@@ -67,7 +67,7 @@ describe("chooseClaims", () => {
     expect(reasonOf([row(1, paying), row(2, paying)], { maxChannels: 2 })).to.equal("channels");
   });
 
-  it("claims what is being withdrawn as soon as that does not cost more than it brings, and takes along what pays for its row", () => {
+  it("claims what is being withdrawn if that does not cost more than it brings, with every channel worth its row", () => {
     const dust = row(1, 1n);
     const urgent = row(2, claimCost(1) + 1n, { withdrawal });
     const worth = row(3, costOf(BigInt(CANONICAL_CHANNEL_GAS.claimRowGas), prices()) + 1n);
@@ -79,7 +79,7 @@ describe("chooseClaims", () => {
     expect(chooseClaims([row(4, 5n, { withdrawal, claimed: 5n })], prices())).to.equal(undefined);
   });
 
-  it("spends on what is being withdrawn, however little that is, the gas that the policy allows, and no more", () => {
+  it("spends the policy's gas floor, and no more, on what is being withdrawn, however little that is", () => {
     const urgent = [1, 2, 3].map((seed) => row(seed, BigInt(seed), { withdrawal }));
     const two = claimGas(CANONICAL_CHANNEL_GAS, 2);
     expect(chooseClaims(urgent, prices({ gasFloor: two }))).to.deep.equal({
@@ -88,7 +88,7 @@ describe("chooseClaims", () => {
     });
     expect(chooseClaims(urgent, prices({ gasFloor: two - 1n }))?.rows).to.deep.equal([urgent[2]]);
     expect(reasonOf(urgent)).to.equal(undefined);
-    // Where ether has no price, whatever is withdrawn is claimed.
+    // If ether has no price, everything that is being withdrawn is claimed.
     expect(reasonOf(urgent, { etherMicroUsd: 0n })).to.equal("withdrawal");
   });
 
@@ -100,7 +100,7 @@ describe("chooseClaims", () => {
     expect(reasonOf([row(1, held, failed(10n ** 9n))], { gasFloor: 10n ** 9n })).to.equal(undefined);
   });
 
-  it("counts what data costs, of the claim and of each row", () => {
+  it("counts the cost of data, for the claim and for each row", () => {
     const data = { claimWei: 10n ** 12n, rowWei: 10n ** 12n, sweepWei: 10n ** 12n };
     const dear = { ...prices({ maxCostPermille: 1_000n }), data };
     const unit = costOf(0n, prices(), 10n ** 12n);
@@ -127,7 +127,7 @@ describe("chooseClaims", () => {
     expect(reasonOf([row(1, 10n ** 9n, { fault, withdrawal })], { urgentRetryMs: 20_001 })).to.equal(undefined);
   });
 
-  it("never claims at a loss, under a withdrawal neither, never twice, and nothing that is claimed", () => {
+  it("never claims at a loss, not even during a withdrawal, never twice, and nothing that is claimed", () => {
     const rows = fc.array(
       fc.record({ charged: fc.bigInt(0n, 10n ** 6n), claimed: fc.bigInt(0n, 10n ** 6n), urgent: fc.boolean() }),
       {
@@ -159,7 +159,7 @@ describe("chooseSweeps", () => {
   const receiver = { chainId, receiver: payee, token: usdc.address, unswept: 0n, unsweptSinceMs: NOW - 1_000 };
   const cost = costOf(BigInt(CANONICAL_CHANNEL_GAS.sweepGas), prices());
 
-  it("sweeps for its value, what is being claimed in the same moment included", () => {
+  it("sweeps for its value, including what is being claimed at the same moment", () => {
     const half = cost * 50n;
     expect(chooseSweeps([{ ...receiver, unswept: half }], [], prices())).to.deep.equal([]);
     const both = chooseSweeps([{ ...receiver, unswept: half }], [row(1, half)], prices());
@@ -173,13 +173,13 @@ describe("chooseSweeps", () => {
     expect(chooseSweeps([{ ...paying, unswept: cost }], [], prices({ maxSweepAgeMs: 0 }))).to.deep.equal([]);
   });
 
-  it("sweeps nothing where there is nothing", () => {
+  it("sweeps nothing if there is nothing", () => {
     expect(chooseSweeps([receiver], [], prices({ etherMicroUsd: 0n }))).to.deep.equal([]);
   });
 });
 
 describe("resolveKeeperPolicy", () => {
-  it("refuses what no keeper can work with", () => {
+  it("refuses values that no keeper can use", () => {
     for (const bad of [
       { maxRows: 0 },
       { maxRows: 251 },

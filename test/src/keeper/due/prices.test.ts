@@ -23,7 +23,7 @@ describe("readPrices", () => {
   });
   after(() => lab.chain.stop());
 
-  it("reads what data costs where the chain charges for it, and makes a claim dearer by that", async () => {
+  it("reads the cost of data if the chain charges for it, and adds it to a claim's cost", async () => {
     const node = await startDataFeeNode(lab.chain.rpcUrl);
     try {
       const client = await connectChain(node.rpcUrl);
@@ -38,7 +38,7 @@ describe("readPrices", () => {
     }
   });
 
-  it("is near what the data of a claim really costs", async () => {
+  it("is close to the real cost of a claim's data", async () => {
     const payers = Array.from({ length: 30 }, (_, seed) => payerOf(8_000 + seed));
     const rows = await Promise.all(
       payers.map((payer, i) => rowOf(payer, channelOf(payer.address, payerOf(1).address), 1_000n + BigInt(i))),

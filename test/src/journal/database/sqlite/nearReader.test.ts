@@ -29,7 +29,7 @@ describe("openNearReader", () => {
     near.close();
   });
 
-  it("writes nothing, and gives undefined for what it cannot do", async () => {
+  it("writes nothing, and returns undefined for what it cannot do", async () => {
     const near = (await openNearReader(path))!;
     expect(near.read("insert into things values ('two')", [])).to.equal(undefined);
     expect(near.read("select * from nothing", [])).to.equal(undefined);
@@ -44,7 +44,7 @@ describe("openNearReader", () => {
     near.close();
   });
 
-  it("is not opened where there is no file that another thread reads too", async () => {
+  it("is not opened if there is no file that another thread reads too", async () => {
     expect(await openNearReader(":memory:")).to.equal(undefined);
     expect(await openNearReader(join(folder, "nothing.db"))).to.equal(undefined);
   });
