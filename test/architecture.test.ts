@@ -22,6 +22,7 @@ const layers: readonly (readonly string[])[] = [
 /** Rooms of src/settlement, lowest first, by the life of a payment. A module imports from its own or a lower one. */
 const settlementRooms = [
   "policy.ts",
+  "pace.ts",
   "port.ts",
   "outcome",
   "sending",

@@ -31,7 +31,7 @@ export type ChannelSaleListener = { readonly onReady: (lines: readonly string[])
 const KEEPER_ACCOUNT = 18;
 const AUTHORIZER_ACCOUNT = 17;
 /** The same as in tributary channels keep: claims of one moment share a transaction. */
-const KEEPER_ENGINE = { lingerMs: 300, pollMs: 250 } as const;
+const KEEPER_PACE = { lingerMs: 300, pollMs: 250 } as const;
 
 /**
  * Sells answers through x402 payment channels (scheme batch-settlement). All of it runs in this process: a chain,
@@ -155,7 +155,7 @@ async function sell(
     });
     closers.push(shop.close);
 
-    const engine = await startEngine(client, { journal, senders: [setting.keeper], policy: KEEPER_ENGINE });
+    const engine = await startEngine(client, { journal, senders: [setting.keeper], pace: KEEPER_PACE });
     closers.push(() => engine.close());
     const keeper = createChannelKeeper(client, { journal, engine, authorizers: [authorizer], isWatching: false });
     closers.push(() => keeper.close());

@@ -53,7 +53,7 @@ async function play(chain: LocalChain): Promise<JobDemo> {
         payments: input.payments,
         senders: [privateKeyToAccount(keyOf(chain))],
         journal: `${file}.journal.db`,
-        policy: { pollMs: 50 },
+        pace: { pollMs: 50 },
         onProgress: ({ decided }) => update(decided),
       });
     });

@@ -20,6 +20,6 @@ export async function settleLocally(
   return settlePayments(client, {
     payments: payments.map((authorization) => ({ authorization })),
     senders,
-    policy: { pollMs: POLL_MILLISECONDS },
+    pace: { pollMs: POLL_MILLISECONDS },
   });
 }

@@ -1,4 +1,5 @@
 // What `import … from "tributary/settlement"` gives: jobs, the engine and its journal, and reports about what they did.
+export type { FeeBounds } from "../chain/fees/fees.ts";
 export type { Clock } from "../clock.ts";
 export {
   type Attempt,
@@ -89,11 +90,10 @@ export {
 export { watchPayments } from "./job/watch/watch.ts";
 export type { JobPayment, PaymentOutcome, PaymentResult } from "./outcome/results.ts";
 export {
-  DEFAULT_POLICY,
+  DEFAULT_ENGINE_POLICY,
   type EnginePolicy,
   EnginePolicyError,
   type EnginePolicyOptions,
-  type FeePolicy,
 } from "./policy.ts";
 export { type AttemptFate, attemptsOf, readAttempts, type TransactionAttempt } from "./reports/attempts.ts";
 export * from "./reports/earnings/index.ts";

@@ -9,7 +9,7 @@ import type { Logger } from "../../src/logger.ts";
 import { networks } from "../../src/networks.ts";
 import type { SettlementEngine } from "../../src/settlement/engine/engine.ts";
 import { startEngine } from "../../src/settlement/engine/start.ts";
-import type { EnginePolicy } from "../../src/settlement/policy.ts";
+import { tuned } from "../helpers/tuning.ts";
 import { mortal } from "./kills.ts";
 import type { AdmissionSeen, Assignment, FromWorker, Life, ToWorker } from "./protocol.ts";
 import { engineClock, GENESIS_SECONDS } from "./time.ts";
@@ -28,8 +28,8 @@ type Present = ReturnType<typeof engineClock> & {
   readonly mayEnd: () => boolean;
 };
 
-function policyOf({ retryRefused, maxItems }: Assignment): Partial<EnginePolicy> {
-  return {
+function tuningOf({ retryRefused, maxItems }: Assignment) {
+  return tuned({
     // Something is given up as lost only when it is deeper than any reorg of a run.
     lossConfirmations: 8,
     lingerMs: 400,
@@ -43,7 +43,7 @@ function policyOf({ retryRefused, maxItems }: Assignment): Partial<EnginePolicy>
     retryRefused,
     retryRefusedAfterMs: 3_000,
     strikeMs: 20_000,
-  };
+  });
 }
 
 async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[]> {
@@ -61,7 +61,7 @@ async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[
     startEngine(client, {
       journal: mortal(journal, life.kill, () => tell({ kind: "dying" })),
       senders: [account],
-      policy: policyOf(life.assignment),
+      ...tuningOf(life.assignment),
       clock,
       logger,
       owner: life.owner,

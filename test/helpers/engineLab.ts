@@ -14,15 +14,15 @@ import {
 } from "../../src/settlement/engine/engine.ts";
 import type { Patience } from "../../src/settlement/engine/takeKeys.ts";
 import type { Admission } from "../../src/settlement/intake/admit.ts";
-import type { EnginePolicyOptions } from "../../src/settlement/policy.ts";
 import { freshAddress } from "./chainLab.ts";
 import { startPacedClock } from "./pacedClock.ts";
+import { type Tuning, tuned } from "./tuning.ts";
 import { until } from "./until.ts";
 
 export { until } from "./until.ts";
 
 /** Everything at a pace at which a test need not wait: a second here is as thirty are otherwise. For the clock of a lab. */
-export const FAST: EnginePolicyOptions = {
+export const FAST: Tuning = {
   lingerMs: 5,
   maxLingerMs: 60,
   rebroadcastAfterMs: 250,
@@ -55,7 +55,7 @@ export type LogLine = {
 export type EngineLab = Awaited<ReturnType<typeof openEngineLab>>;
 
 /** Nothing is sent for so long, unless it is urgent or the engine is told to. */
-export const PATIENT: EnginePolicyOptions = { lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
+export const PATIENT: Tuning = { lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
 
 let labs = 0;
 
@@ -95,10 +95,10 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
     clock,
     logs,
     seed,
-    /** An engine at the fast pace. `overrides` replace options, `policy` parts of the policy. */
-    start: async (policy: EnginePolicyOptions = {}, overrides: Partial<EngineOptions> = {}, patience?: Patience) => {
+    /** An engine at the fast pace. `overrides` replace options, `tuning` parts of the policy and of the pace. */
+    start: async (tuning: Tuning = {}, overrides: Partial<EngineOptions> = {}, patience?: Patience) => {
       const options = { journal, chain: { client }, senders: [account], logger, clock, ...overrides };
-      const engine = await createSettlementEngine({ ...options, policy: { ...FAST, ...policy } }, patience);
+      const engine = await createSettlementEngine({ ...options, ...tuned({ ...FAST, ...tuning }) }, patience);
       engines.push(engine);
       return engine;
     },

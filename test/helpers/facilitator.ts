@@ -14,6 +14,7 @@ import { startLocalChain } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
 import { startPacedClock } from "./pacedClock.ts";
 import { isLong } from "./randomness.ts";
+import { type Tuning, tuned } from "./tuning.ts";
 
 const { usdc, caip2, v1Name } = networks.baseSepolia;
 
@@ -29,7 +30,8 @@ const POLL_MS = 50;
 /** Where a facilitator under test works: a chain that mines at an interval, and keys. */
 export type FacilitatorLab = Awaited<ReturnType<typeof openFacilitatorLab>>;
 
-type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders">> & {
+type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders" | "engine" | "pace">> & {
+  readonly engine?: Tuning;
   readonly client?: ChainClient;
   readonly journal?: Journal;
 };
@@ -91,8 +93,8 @@ export async function openFacilitatorLab({ blockTimeSeconds = BLOCK_SECONDS } = 
     const journal = given ?? (await openJournal(":memory:"));
     // On a busy machine a burst is not expected to be answered in time, and that is what the tests of overload are about.
     const policy = { admitWithinMs: 85_000, ...change.policy };
-    const engine = { pollMs: POLL_MS, ...change.engine };
-    const options = { journal, clock, senders: [account], ...change, policy, engine };
+    const { policy: engine, pace } = tuned({ pollMs: POLL_MS, ...change.engine });
+    const options = { journal, clock, senders: [account], ...change, policy, engine, pace };
     const facilitator: Facilitator = await createFacilitator(through, options);
     const served = await serveFacilitator(facilitator, { port: 0 });
     let closed: Promise<void> | undefined;

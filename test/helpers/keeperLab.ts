@@ -17,12 +17,13 @@ import {
 } from "../../src/keeper/index.ts";
 import type { LocalChainOptions } from "../../src/local/index.ts";
 import { networks } from "../../src/networks.ts";
-import { type EnginePolicyOptions, startEngine } from "../../src/settlement/index.ts";
+import { startEngine } from "../../src/settlement/index.ts";
 import { openChainLab } from "./chainLab.ts";
 import { type ChannelBuyerOptions, facilitatorAt, openChannelBuyer, openChannelShop } from "./channelShop.ts";
 import { FAST } from "./engineLab.ts";
 import { officialFacilitator } from "./officialFacilitator.ts";
 import { startPacedClock } from "./pacedClock.ts";
+import { type Tuning, tuned } from "./tuning.ts";
 
 const { chainId } = networks.baseSepolia;
 
@@ -104,7 +105,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         /** The engine's. */
         readonly owner?: string;
         /** How the engine gathers, where not at its usual pace. */
-        readonly pace?: EnginePolicyOptions;
+        readonly pace?: Tuning;
         /** Whether it lives until the lab ends and is not waited for, as if its process were killed. */
         readonly isDoomed?: boolean;
       } = {},
@@ -118,7 +119,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
         senders: [accountOf(sender)],
         ...(owner === undefined ? {} : { owner }),
         clock,
-        policy: { ...FAST, lingerMs: 50, leaseTtlMs: 600, ...pace },
+        ...tuned({ ...FAST, lingerMs: 50, leaseTtlMs: 600, ...pace }),
       });
       const metrics = createKeeperMetrics(lab.client, { journal, engine });
       const keeper = createChannelKeeper(lab.client, {

@@ -67,7 +67,7 @@ const exported = {
   "./settlement": [
     "CallKeyError",
     "DEFAULT_JOURNAL_PATH",
-    "DEFAULT_POLICY",
+    "DEFAULT_ENGINE_POLICY",
     "EarningsError",
     "EngineBusyError",
     "EngineClosedError",

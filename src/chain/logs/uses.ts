@@ -38,20 +38,22 @@ const useEvents = parseAbi([
 
 const USE_TOPICS = useEvents.map((event) => toEventSelector(event));
 
+/** How many blocks back the logs are searched for the use of a nonce, if nothing else is asked. */
+export const LOOKBACK_BLOCKS = 10_000n;
 /** Blocks and nonces per eth_getLogs. Public nodes refuse more of either. */
 const BLOCKS_PER_QUERY = 2_000n;
 const NONCES_PER_QUERY = 200;
 
 /**
  * Finds the transactions that used or cancelled the nonces of these authorizations, newest block first.
- * @param lookbackBlocks How far back to search. What lies further back is missing from the answer.
+ * @param lookbackBlocks How far back to search, 10,000 blocks by default. What lies further back is missing from the answer.
  * @returns By identity (`authorizationId`).
  * @throws ChainUnavailableError if the node does not answer, or refuses to search.
  */
 export async function findNonceUses(
   client: ChainClient,
   authorizations: readonly SignedAuthorization[],
-  { lookbackBlocks }: { readonly lookbackBlocks: bigint },
+  { lookbackBlocks = LOOKBACK_BLOCKS }: { readonly lookbackBlocks?: bigint | undefined } = {},
 ): Promise<Map<string, NonceUse>> {
   const uses = new Map<string, NonceUse>();
   if (authorizations.length === 0) return uses;

@@ -108,10 +108,10 @@ export async function openKeeper(
         senders: [sender],
         logger: stderrLogger(debug === true),
         policy: {
-          ...ENGINE_POLICY,
           leaseTtlMs: lease * 1000,
           fees: feesOf(options),
         },
+        pace: PACE,
         onHeld: tellHeld,
         ...(signal === undefined ? {} : { signal }),
       }),
@@ -142,7 +142,7 @@ export async function openKeeper(
   }
 }
 
-const ENGINE_POLICY = { lingerMs: 300, pollMs: 250 } as const;
+const PACE = { lingerMs: 300, pollMs: 250 } as const;
 
 /** The receiver authorizers' keys: from the keystores named, else from the environment. There may be none. */
 async function authorizers(files: readonly string[] | undefined): Promise<LocalAccount[]> {

@@ -4,7 +4,6 @@ import { readUsed } from "../../chain/facts/facts.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import { findNonceUses } from "../../chain/logs/uses.ts";
 import { TributaryError } from "../../errors.ts";
-import { DEFAULT_POLICY } from "../../settlement/policy.ts";
 import type { OpenAuthorization } from "./openPayments.ts";
 
 /** What the chain says about a signed payment. */
@@ -36,8 +35,7 @@ async function askFate(client: ChainClient, { authorization }: OpenAuthorization
   const horizon = await readHorizon(client);
   const isUsed = async (at?: { blockNumber: bigint }) => (await readUsed(client, token, [authorization], at)).size > 0;
   if (await isUsed()) {
-    const { lookbackBlocks } = DEFAULT_POLICY;
-    const [use] = (await findNonceUses(client, [authorization], { lookbackBlocks }).catch(() => new Map())).values();
+    const [use] = (await findNonceUses(client, [authorization]).catch(() => new Map())).values();
     if (use === undefined || use.status === "settled") return { status: "paid", transaction: use?.transactionHash };
     return { status: horizon !== undefined && use.blockNumber <= horizon.final ? "void" : "open" };
   }

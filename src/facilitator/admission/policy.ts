@@ -1,6 +1,7 @@
 import type { Address } from "viem";
 import { DEFAULT_SIGNER_GAS } from "../../gas/budget.ts";
 import { isTestChain, networkOf } from "../../networks.ts";
+import type { Pace } from "../../settlement/pace.ts";
 import type { EnginePolicy } from "../../settlement/policy.ts";
 
 /** Whom and what a facilitator serves. */
@@ -64,12 +65,11 @@ export type GasPerDay = {
  * payer, so nobody has many payments in flight before some have settled.
  */
 export const FACILITATOR_ENGINE = {
-  lingerMs: 60,
-  maxLingerMs: 1_000,
   maxInFlight: 16,
   requireFunds: true,
   unprovenInFlight: 50,
 } as const satisfies Partial<EnginePolicy>;
+export const FACILITATOR_PACE: Partial<Pace> = { lingerMs: 60, maxLingerMs: 1_000 };
 
 /** Defaults that are the same on every chain. */
 export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gasPerDay" | "payerOpenCap"> = {

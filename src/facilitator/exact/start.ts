@@ -5,9 +5,15 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import { type Logger, silentLogger } from "../../logger.ts";
 import { startEngine } from "../../settlement/engine/start.ts";
 import type { SettlementEngine } from "../../settlement/engine/types.ts";
+import type { Pace } from "../../settlement/pace.ts";
 import type { EnginePolicyOptions } from "../../settlement/policy.ts";
 import { createAdmission } from "../admission/admission.ts";
-import { FACILITATOR_ENGINE, type FacilitatorPolicy, resolveFacilitatorPolicy } from "../admission/policy.ts";
+import {
+  FACILITATOR_ENGINE,
+  FACILITATOR_PACE,
+  type FacilitatorPolicy,
+  resolveFacilitatorPolicy,
+} from "../admission/policy.ts";
 import { createTokens, type Tokens, type TokenTerms, usualTerms } from "../node/tokens.ts";
 import { createSignatureChecks } from "./checks.ts";
 import { createSettler, type SettlePort, type Settler } from "./settle.ts";
@@ -22,8 +28,10 @@ export type SharedExactOptions = {
   readonly senders: readonly LocalAccount[];
   /** Whom and what to serve. By default the only asset is the USDC of a known network. */
   readonly policy?: Partial<FacilitatorPolicy> | undefined;
-  /** How payments are gathered and sent. */
+  /** How payments are sent, and what one payer may have open. */
   readonly engine?: EnginePolicyOptions | undefined;
+  /** @internal For tests, which cannot wait. */
+  readonly pace?: Partial<Pace> | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
 };
@@ -53,6 +61,7 @@ export async function startExact(client: ChainClient, options: ExactOptions): Pr
   const engine = await startEngine(client, {
     ...{ journal, nodes, senders, clock, logger },
     policy: { ...FACILITATOR_ENGINE, ...options.engine },
+    pace: { ...FACILITATOR_PACE, ...options.pace },
     onHeld: ({ waitMs, lease: { sender, owner, place } }) => {
       logger.warn("a key is leased to another process: watching whether it is alive", {
         ...{ sender, owner, waitMs },

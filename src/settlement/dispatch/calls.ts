@@ -14,6 +14,9 @@ import { bySize } from "./bySize.ts";
 import type { DispatchPort } from "./port.ts";
 import { composeCalls, isShareable, packCalls, screenCalls } from "./sharedCalls.ts";
 
+/** The most calls with strangers among their signers that share a transaction: one hostile call can burn the gas of all. */
+const MAX_SHARED_STRANGERS = 8;
+
 type CallsPort = DispatchPort & {
   /** A sender with room. */
   readonly nextSender: () => Sender | undefined;
@@ -56,9 +59,9 @@ export async function dispatchCalls(port: CallsPort, rows: readonly PaymentRow[]
   const due = rows.filter((row) => !isLate(row) && !isHeld(row));
   const isAlone = (row: PaymentRow) => !isShareable(row) || strikesOf(row).length > 0;
   for (const row of due) if (isAlone(row) && !(await sendPack([row]))) return;
-  const { limits, maxSharedStrangers: strangers } = port.policy;
   for (const { rows: group, maxItems: items } of bySize(due.filter((row) => !isAlone(row)))) {
-    for (const pack of packCalls(group, limits, { items, strangers })) if (!(await sendPack(pack))) return;
+    for (const pack of packCalls(group, port.policy.limits, { items, strangers: MAX_SHARED_STRANGERS }))
+      if (!(await sendPack(pack))) return;
   }
 }
 

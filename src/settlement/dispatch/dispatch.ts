@@ -167,7 +167,7 @@ async function refusedTransitions(
   const withReason = (wanted: string) =>
     refusals.filter(({ outcome }) => outcome.status === "rejected" && outcome.reason === wanted).map(({ row }) => row);
   const [burners, used] = [withReason("gas-capped"), withReason("already-used")];
-  if (burners.length > 0) await strike(port, payersOf(burners), port.policy.strikeMs);
+  if (burners.length > 0) await strike(port, payersOf(burners), port.pace.strikeMs);
   const transitions = await concludeUses(port, used, head);
   for (const { row, outcome } of refusals) {
     if (used.includes(row)) continue;

@@ -1,4 +1,4 @@
-import type { EnginePolicy } from "../policy.ts";
+import type { Pace } from "../pace.ts";
 
 /** What is known of the queue and of what is on its way. Times in milliseconds. */
 export type QueueView = {
@@ -31,15 +31,15 @@ const URGENT_SECONDS = 12n;
  */
 export function nextDispatchMs(
   view: QueueView,
-  policy: Pick<EnginePolicy, "lingerMs" | "gatherMs" | "maxLingerMs" | "fullBatch">,
+  pace: Pick<Pace, "lingerMs" | "gatherMs" | "maxLingerMs" | "fullBatch">,
 ): number | undefined {
   const { nowMs, waiting, sinceMs, earliestDeadlineSeconds, inFlight, notBeforeMs } = view;
   if (sinceMs === undefined || !view.hasRoom) return undefined;
   const earliest = Math.max(nowMs, notBeforeMs);
-  if (waiting >= policy.fullBatch || view.isUrgent) return earliest;
-  const gathered = sinceMs + Math.max(policy.lingerMs, policy.gatherMs);
-  const idle = Math.min(gathered, (view.lastMs ?? sinceMs) + policy.lingerMs);
-  const lingered = inFlight === 0 ? idle : sinceMs + policy.maxLingerMs;
+  if (waiting >= pace.fullBatch || view.isUrgent) return earliest;
+  const gathered = sinceMs + Math.max(pace.lingerMs, pace.gatherMs);
+  const idle = Math.min(gathered, (view.lastMs ?? sinceMs) + pace.lingerMs);
+  const lingered = inFlight === 0 ? idle : sinceMs + pace.maxLingerMs;
   if (earliestDeadlineSeconds === undefined) return Math.max(lingered, notBeforeMs);
   // The last moment at which it is not late yet.
   const latest = Number(earliestDeadlineSeconds - URGENT_SECONDS) * 1000;

@@ -16,6 +16,7 @@ import {
   batchReverted,
   concludeBatch,
   concludeRefusal,
+  MAX_TRIES,
   quarantined,
   usedElsewhere,
   withUses,
@@ -48,11 +49,11 @@ export function createConclusions(deps: ConclusionsPort): {
   /** See {@link FinalityPort}. */
   readonly recheck: FinalityPort["recheck"];
 } {
-  const { journal, client, nodes, policy, clock, logger, conclude } = deps;
+  const { journal, client, nodes, policy, pace, clock, logger, conclude } = deps;
 
   const conclusionPolicy = () => {
-    const { retryRefused, retryRefusedAfterMs, maxTries } = policy;
-    return { nowMs: clock.now(), retryRefused, retryRefusedAfterMs, maxTries };
+    const { retryRefusedAfterMs } = pace;
+    return { nowMs: clock.now(), retryRefused: policy.retryRefused, retryRefusedAfterMs };
   };
 
   return {
@@ -102,9 +103,10 @@ export function createConclusions(deps: ConclusionsPort): {
       client,
       nodes,
       policy,
+      pace,
       clock,
       logger,
-      recompose: (payments, batchId) => recompose({ journal, client, policy, clock }, payments, batchId),
+      recompose: (payments, batchId) => recompose(deps, payments, batchId),
       conclude: async (lease, batch, mined, refused) => {
         const { attempt } = mined;
         const payments = await paymentsOf(journal, batch);
@@ -118,7 +120,7 @@ export function createConclusions(deps: ConclusionsPort): {
         if (receipt.blockHash !== mined.receipt.blockHash) return;
         const conclusion = read(receipt);
         const explained = await explain(conclusion.transitions, payments, attempt, receipt);
-        await punish({ journal, client, policy, clock }, { transitions: explained, payments, attempt, receipt });
+        await punish(deps, { transitions: explained, payments, attempt, receipt });
         const isReturned = ({ to }: Transition) => to === "queued";
         const mayReturn = !explained.some(isReturned) || (await isLossCertain(mined));
         const transitions = mayReturn ? explained : explained.filter((transition) => !isReturned(transition));
@@ -169,7 +171,7 @@ export function createConclusions(deps: ConclusionsPort): {
     }
     const used = usedElsewhere(transitions, payments);
     if (used.length === 0) return transitions;
-    const uses = await lookUpUses({ client, policy }, used);
+    const uses = await lookUpUses(client, used);
     for (const payment of used) {
       const isHere = uses.get(payment.id)?.transactionHash === receipt.transactionHash;
       if (!isHere || showsUse(receipt, authorizationOf(payment))) continue;
@@ -229,7 +231,7 @@ export function createConclusions(deps: ConclusionsPort): {
     const refusal = await preflightAuthorization(client, authorizationOf(payment), { gasAllowance });
     if (refusal !== undefined) return { ...base, ...concludeRefusal(payment, refusal, where, conclusionPolicy()) };
     // It would settle now, so whatever was in its way has passed. The number of tries is still limited.
-    if (payment.tries >= policy.maxTries) {
+    if (payment.tries >= MAX_TRIES) {
       return { ...base, ...quarantined("it reverts each time, and never in a pre-flight", where) };
     }
     const evidence: Evidence = {

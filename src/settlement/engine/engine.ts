@@ -20,6 +20,7 @@ import { beyondCaps } from "../intake/caps.ts";
 import { createExposure } from "../intake/exposure.ts";
 import { findShortfalls } from "../intake/funds.ts";
 import { createOutcomeWatch } from "../outcome/watch.ts";
+import { type Pace, USUAL_PACE } from "../pace.ts";
 import { resolvePolicy } from "../policy.ts";
 import { createSender } from "../sending/sender.ts";
 import type { Sender } from "../sending/types.ts";
@@ -52,6 +53,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const { journal, chain } = options;
   const { client } = chain;
   const policy = resolvePolicy(options.policy, client.chain.id);
+  const pace: Pace = { ...USUAL_PACE, ...options.pace };
   const clock: Clock = options.clock ?? systemClock;
   const logger: Logger = options.logger ?? silentLogger;
   const owner = options.owner ?? `engine-${randomUUID()}`;
@@ -71,9 +73,9 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     listeners: () => [waiters, exposure, standing, watch],
   });
   const { apply, conclude } = changes;
-  const watch = createOutcomeWatch({ journal, client, clock, policy, apply });
+  const watch = createOutcomeWatch({ journal, client, clock, apply });
   const nodes = [client, ...(chain.nodes ?? [])];
-  const conclusions = createConclusions({ journal, client, nodes, policy, clock, logger, conclude });
+  const conclusions = createConclusions({ journal, client, nodes, policy, pace, clock, logger, conclude });
   const { port, concludeRest, recheck } = conclusions;
   const senders: Sender[] = options.senders.map((account) => createSender({ ...port, account, owner }));
   const intake: IntakePort = { journal, client, clock, policy, exposure, apply };
@@ -83,7 +85,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     const { work, deadlineSeconds } = admission.row;
     const isUrgent =
       work.kind === "authorization" &&
-      exposure.isStrained(work.authorization.token, work.authorization.from, policy.exposurePermille);
+      exposure.isStrained(work.authorization.token, work.authorization.from, pace.exposurePermille);
     queue.add({ count: 1, deadlineSeconds, isUrgent, sinceMs: clock.now() });
     return admission;
   };
@@ -111,7 +113,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
   const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
-    ...{ journal, client, policy, clock, logger, owner, senders },
+    ...{ journal, client, policy, pace, clock, logger, owner, senders },
     ...{ queue, exposure, standing, waiters, watch, concludeRest, recheck, ...changes },
     finishing: finishing.signal,
     closing: closing.signal,
@@ -131,9 +133,9 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   /** Bounds how many callers wait inside at once, and lets each one leave when its signal aborts. */
   async function waiting<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
-    if (inside >= policy.maxWaiters) {
+    if (inside >= pace.maxWaiters) {
       throw new EngineBusyError(
-        `As many callers as may wait at once (${policy.maxWaiters}) do so; nothing was accepted.`,
+        `As many callers as may wait at once (${pace.maxWaiters}) do so; nothing was accepted.`,
         {
           hint: "Submit it again later, or accept payments without waiting for them.",
         },
@@ -159,7 +161,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     await within(work.idle(), finishWithinMs);
     while (clock.now() < until && senders.some((sender) => sender.openBatches() > 0)) {
       work.look();
-      await clock.sleep(Math.min(policy.pollMs, Math.max(1, until - clock.now())));
+      await clock.sleep(Math.min(pace.pollMs, Math.max(1, until - clock.now())));
     }
     closing.abort();
     unsubscribe();
@@ -216,7 +218,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         if (OPEN_STATES.every((state) => (counts[state] ?? 0) === 0)) return;
         signal?.throwIfAborted();
         if (finishing.signal.aborted) throw new EngineClosedError("The engine was closed before all was decided.");
-        await clock.sleep(policy.pollMs, signal);
+        await clock.sleep(pace.pollMs, signal);
       }
     },
     accounts: () =>
@@ -225,7 +227,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         openBatches: sender.openBatches(),
         paused: sender.paused(),
       })),
-    close: ({ finishWithinMs = policy.closeWithinMs } = {}) => {
+    close: ({ finishWithinMs = pace.closeWithinMs } = {}) => {
       closed ??= close(finishWithinMs);
       return closed;
     },

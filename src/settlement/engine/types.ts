@@ -6,6 +6,7 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { Admission, CallSubmission, Refusal, Submission } from "../intake/admit.ts";
+import type { Pace } from "../pace.ts";
 import type { EnginePolicyOptions } from "../policy.ts";
 import type { Pause } from "../sending/types.ts";
 
@@ -21,6 +22,8 @@ export type EngineOptions = {
   /** The keys to send from. Nothing else may use them while the engine runs. */
   readonly senders: readonly LocalAccount[];
   readonly policy?: EnginePolicyOptions;
+  /** @internal For tests, which cannot wait. */
+  readonly pace?: Partial<Pace> | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** Names this engine in leases; unique to the process by default. */
@@ -96,7 +99,7 @@ export type SettlementEngine = {
     readonly paused: Pause | undefined;
   }[];
   /**
-   * Stops intake and sends no new batch, waits up to `finishWithinMs` (`policy.closeWithinMs` by default) for batches
+   * Stops intake and sends no new batch, waits up to `finishWithinMs` (10 seconds by default) for batches
    * that are on their way, and releases the keys. Open payments stay stored, and callers who wait for them are told so.
    * Calling it again gives the same promise.
    */

@@ -9,7 +9,7 @@ import type { Exposure } from "../intake/exposure.ts";
 import { closeVariants } from "../intake/variants.ts";
 import { createFollow, type FinalityPort } from "../outcome/finality.ts";
 import type { OutcomeWatch } from "../outcome/watch.ts";
-import type { EnginePolicy } from "../policy.ts";
+import type { Pace } from "../pace.ts";
 import type { Changes } from "./changes.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -50,9 +50,9 @@ const LEARNT_WITHIN_MS = 3_600_000;
  * Starts everything that an engine does by itself. Each part runs alone, so one that fails does not stop the others.
  */
 export function startWork(port: WorkPort): Work {
-  const { journal, client, policy, clock, logger, senders, queue, closing, finishing } = port;
+  const { journal, client, policy, pace, clock, logger, senders, queue, closing, finishing } = port;
   const common = { clock, logger, signal: closing };
-  let lingers: Pick<EnginePolicy, "lingerMs" | "maxLingerMs"> = policy;
+  let lingers: Pick<Pace, "lingerMs" | "maxLingerMs"> = pace;
   let notBeforeMs = 0;
   /** Whether there was more in the queue than one round takes. */
   let isLong = false;
@@ -60,7 +60,7 @@ export function startWork(port: WorkPort): Work {
   const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
   const dispatchAt = (): number | undefined => {
     const view = { ...queue.view(), nowMs: clock.now(), inFlight: inFlight(), hasRoom: hasRoom(port), notBeforeMs };
-    return finishing.aborted ? undefined : nextDispatchMs(view, { ...policy, ...lingers });
+    return finishing.aborted ? undefined : nextDispatchMs(view, { ...pace, ...lingers });
   };
 
   const leases = startSteady({
@@ -76,7 +76,7 @@ export function startWork(port: WorkPort): Work {
     startSteady({
       ...common,
       name: `sender ${sender.address}`,
-      pauseMs: () => policy.pollMs,
+      pauseMs: () => pace.pollMs,
       work: async () => {
         const before = sender.openBatches();
         await sender.tick();
@@ -91,7 +91,7 @@ export function startWork(port: WorkPort): Work {
     name: "dispatch",
     pauseMs: () => {
       const at = dispatchAt();
-      return at === undefined ? policy.pollMs : Math.min(policy.pollMs, Math.max(0, at - clock.now()));
+      return at === undefined ? pace.pollMs : Math.min(pace.pollMs, Math.max(0, at - clock.now()));
     },
     work: async () => {
       const at = dispatchAt();
@@ -105,13 +105,13 @@ export function startWork(port: WorkPort): Work {
       try {
         const { picked, done, hasMore } = await running;
         isLong = picked > 0 && hasMore;
-        const left = picked - done + (hasMore ? policy.fullBatch : 0);
+        const left = picked - done + (hasMore ? pace.fullBatch : 0);
         if (left > 0) {
           const { earliestDeadlineSeconds: deadlineSeconds, isUrgent, sinceMs = clock.now() } = before;
           queue.putBack({ count: left, deadlineSeconds, isUrgent, sinceMs });
         }
         // Nothing was sent although there was room, and the reason will not pass at once.
-        if (left > 0 && done === 0) notBeforeMs = clock.now() + policy.pollMs;
+        if (left > 0 && done === 0) notBeforeMs = clock.now() + pace.pollMs;
         if (done > 0) for (const tick of ticks) tick.wake();
       } catch (error) {
         queue.putBack({ count: before.waiting, sinceMs: before.sinceMs ?? clock.now(), isUrgent: before.isUrgent });
@@ -126,7 +126,7 @@ export function startWork(port: WorkPort): Work {
   const sweep = startSteady({
     ...common,
     name: "queue",
-    pauseMs: () => policy.sweepMs,
+    pauseMs: () => pace.sweepMs,
     work: async () => {
       // What another process accepted, what became due, and what a dead engine had picked.
       if (!finishing.aborted) queue.add({ count: 0, sinceMs: clock.now() });
@@ -145,7 +145,7 @@ export function startWork(port: WorkPort): Work {
   const finality = startSteady({
     ...common,
     name: "finality",
-    pauseMs: () => policy.finalityMs,
+    pauseMs: () => pace.finalityMs,
     work: async () => {
       const horizon = await readHorizon(client);
       for (const { sender, follow } of followed) {
@@ -160,12 +160,12 @@ export function startWork(port: WorkPort): Work {
   const balances = startSteady({
     ...common,
     name: "balances",
-    pauseMs: () => policy.watchBalancesMs,
+    pauseMs: () => pace.watchBalancesMs,
     work: async () => {
       if (!isLoaded) await load();
       isLoaded = true;
       // If no payment waits longer than the pause between two looks, a look changes nothing.
-      if (Math.max(policy.maxLingerMs, policy.lingerMs) <= policy.watchBalancesMs) return;
+      if (Math.max(pace.maxLingerMs, pace.lingerMs) <= pace.watchBalancesMs) return;
       await watchBalances();
     },
   });
@@ -208,7 +208,7 @@ export function startWork(port: WorkPort): Work {
       );
       for (const [i, { payer }] of payers.entries()) {
         port.exposure.noteBalance(token, payer, amounts[i] ?? 0n);
-        if (!port.exposure.isStrained(token, payer, policy.exposurePermille)) continue;
+        if (!port.exposure.isStrained(token, payer, pace.exposurePermille)) continue;
         queue.add({ count: 1, isUrgent: true, sinceMs: clock.now() });
       }
     }

@@ -19,7 +19,6 @@ export type JobIntakePort = {
   readonly clock: Clock;
   readonly ledger: JobLedger;
   readonly engine: SettlementEngine;
-  readonly lookbackBlocks: bigint;
   /** The name that the journal keeps for the payment at a position of the input. */
   readonly sourceOf: (position: number) => string | undefined;
   /** If more payments than this are open, no further ones are accepted while something still happens to those. */
@@ -52,7 +51,7 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
       if (waits) waits = await untilRoom(port);
     }
   } finally {
-    const outcomes = await explainUsed(port.client, used.map(ledger.authorizationAt), port.lookbackBlocks);
+    const outcomes = await explainUsed(port.client, used.map(ledger.authorizationAt));
     const explained = new Set<Hex>();
     for (const [i, position] of used.entries()) {
       const outcome = outcomes[i];

@@ -15,6 +15,7 @@ import { startEngine } from "../engine/start.ts";
 import type { KeyWait } from "../engine/takeKeys.ts";
 import type { SettlementEngine } from "../engine/types.ts";
 import type { JobPayment, PaymentResult } from "../outcome/results.ts";
+import { type Pace, USUAL_PACE } from "../pace.ts";
 import { type EnginePolicy, type EnginePolicyOptions, resolvePolicy } from "../policy.ts";
 import { acceptPayments } from "./intake.ts";
 import { createJobLedger, type JobLedger, LOOK_MS } from "./ledger.ts";
@@ -39,6 +40,8 @@ export type JobOptions<Payment extends JobPayment = JobPayment> = {
   readonly nodes?: readonly ChainClient[];
   /** How payments are gathered and sent. What is left out has a job's defaults. */
   readonly policy?: EnginePolicyOptions;
+  /** @internal For tests, which cannot wait. */
+  readonly pace?: Partial<Pace>;
   /**
    * The job ends when nothing has happened to its payments for this long (120,000 by default). Payments that are open
    * then are reported as such.
@@ -87,15 +90,14 @@ export type SettlementReport<Payment extends JobPayment = JobPayment> = {
 };
 
 /** While payments are accepted, only full batches go out; the last ones go once all are accepted. */
-const JOB_POLICY: Partial<EnginePolicy> = {
+const JOB_PACE: Partial<Pace> = {
   fullBatch: 2_000,
   lingerMs: 10_000,
   maxLingerMs: 10_000,
-  maxInFlight: 8,
   pollMs: 200,
-  leaseTtlMs: 15_000,
   retryRefusedAfterMs: 1_000,
 };
+const JOB_POLICY: Partial<EnginePolicy> = { maxInFlight: 8, leaseTtlMs: 15_000 };
 
 const WAIT_MS = 120_000;
 /** How long the job waits for payments that were put off, once nothing else is left. */
@@ -141,6 +143,7 @@ async function settleOn<Payment extends JobPayment>(
   const { payments, senders, signal, sourceOf } = options;
   const clock = options.clock ?? systemClock;
   const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy }, client.chain.id);
+  const pace = { ...USUAL_PACE, ...JOB_PACE, ...options.pace };
   const ledger = createJobLedger({ journal, clock }, payments);
   const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
   let stopped: TributaryError | undefined;
@@ -172,13 +175,13 @@ async function settleOn<Payment extends JobPayment>(
     ...(nodes === undefined ? {} : { nodes }),
     senders,
     policy,
+    pace,
     clock,
     ...(logger === undefined ? {} : { logger }),
     ...(onHeld === undefined ? {} : { onHeld }),
     signal,
   });
   try {
-    const { lookbackBlocks } = policy;
     const { maxOpen = MAX_OPEN } = options;
     const sourceAt = (position: number): string | undefined => {
       const payment = payments[position];
@@ -191,7 +194,6 @@ async function settleOn<Payment extends JobPayment>(
         clock,
         ledger,
         engine,
-        lookbackBlocks,
         maxOpen,
         sourceOf: sourceAt,
         signal,
@@ -199,7 +201,7 @@ async function settleOn<Payment extends JobPayment>(
       }),
     );
     engine.flush();
-    await unlessStopped(() => untilDecided({ client, clock, ledger, engine, policy, tell }, options));
+    await unlessStopped(() => untilDecided({ client, clock, ledger, engine, pace, tell }, options));
   } finally {
     const isStopped = signal?.aborted === true;
     if (isStopped) options.onStop?.({ transactions: transactionsOf(engine), waitMs: FINISH_MS });
@@ -216,12 +218,12 @@ async function untilDecided(
     readonly clock: Clock;
     readonly ledger: JobLedger;
     readonly engine: SettlementEngine;
-    readonly policy: EnginePolicy;
+    readonly pace: Pick<Pace, "pollMs">;
     readonly tell: () => void;
   },
   { waitMs = WAIT_MS, signal }: Pick<JobOptions, "waitMs" | "signal">,
 ): Promise<void> {
-  const { client, clock, ledger, engine, policy } = port;
+  const { client, clock, ledger, engine, pace } = port;
   const patienceMs = Math.min(PUT_OFF_MS, waitMs);
   while (ledger.open() > 0 && signal?.aborted !== true) {
     await ledger.look();
@@ -235,7 +237,7 @@ async function untilDecided(
       await ask("its newest block", client.getBlockNumber());
       return;
     }
-    await clock.sleep(Math.min(policy.pollMs, LOOK_MS), signal);
+    await clock.sleep(Math.min(pace.pollMs, LOOK_MS), signal);
   }
 }
 

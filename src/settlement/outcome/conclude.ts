@@ -16,9 +16,10 @@ export type ConclusionPolicy = {
   readonly nowMs: number;
   readonly retryRefused: boolean;
   readonly retryRefusedAfterMs: number;
-  readonly maxTries: number;
 };
 
+/** How often a payment may be in a batch that reverts or is refused as a whole, before it is set aside. */
+export const MAX_TRIES = 12;
 /** Reason of a queued payment whose batch failed as a whole: its next batch is smaller. */
 export const BATCH_REVERTED = "batch-reverted";
 /** Reason of a rejected call that reverts. */
@@ -81,7 +82,7 @@ export function concludeBatch(
       // way again.
       const whole = !row.succeeded || attempted === 0;
       if (!whole) return { ...base, ...returned("the transaction ended before it", row) };
-      if (carried.length === 1 || payment.tries >= policy.maxTries) {
+      if (carried.length === 1 || payment.tries >= MAX_TRIES) {
         return { ...base, ...quarantined("every transaction with it failed as a whole", row) };
       }
       return { ...base, ...returned("its transaction failed as a whole", row), ...batchReverted(carried.length) };

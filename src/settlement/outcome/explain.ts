@@ -17,7 +17,7 @@ const USES_AT_ONCE = 1_000;
 export async function explainUsed(
   client: ChainClient,
   payments: readonly SignedAuthorization[],
-  lookbackBlocks: bigint,
+  lookbackBlocks?: bigint,
 ): Promise<PaymentOutcome[]> {
   const outcomes = payments.map((): PaymentOutcome => rejectionOf({ kind: "already-used" }));
   for (const layer of layersOf([...payments.entries()], ([, payment]) => authorizationId(payment))) {

@@ -2,15 +2,14 @@ import { authorizationId } from "../../authorization/identity.ts";
 import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
-import { findNonceUses, type NonceUse } from "../../chain/logs/uses.ts";
+import { findNonceUses, LOOKBACK_BLOCKS, type NonceUse } from "../../chain/logs/uses.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
-import type { EnginePolicy } from "../policy.ts";
 import { authorizationOf } from "./conclude.ts";
 import { layersOf } from "./layers.ts";
 
 /** Blocks before the acceptance that are searched too: nodes behind one address differ by a few. */
 const SLACK_BLOCKS = 32n;
-/** The longest search, as a multiple of the operator's look-back, however old a payment is. */
+/** The longest search, as a multiple of the usual one, however old a payment is. */
 const LONGEST_IN_LOOKBACKS = 50n;
 
 /**
@@ -18,20 +17,17 @@ const LONGEST_IN_LOOKBACKS = 50n;
  * they were accepted, as their nonces were free then. Variants of one identity are looked up separately, because a
  * transaction settles at most one of them.
  */
-export async function lookUpUses(
-  port: { readonly client: ChainClient; readonly policy: Pick<EnginePolicy, "lookbackBlocks"> },
-  rows: readonly PaymentRow[],
-): Promise<Map<number, NonceUse>> {
+export async function lookUpUses(client: ChainClient, rows: readonly PaymentRow[]): Promise<Map<number, NonceUse>> {
   const found = new Map<number, NonceUse>();
   const [first] = rows;
   if (first === undefined) return found;
-  const newest = await ask("its newest block", port.client.getBlockNumber());
+  const newest = await ask("its newest block", client.getBlockNumber());
   const oldest = rows.reduce((a, { acceptedBlock }) => (acceptedBlock < a ? acceptedBlock : a), first.acceptedBlock);
   const age = (newest > oldest ? newest - oldest : 0n) + SLACK_BLOCKS;
-  const longest = port.policy.lookbackBlocks * LONGEST_IN_LOOKBACKS;
+  const longest = LOOKBACK_BLOCKS * LONGEST_IN_LOOKBACKS;
   const lookbackBlocks = age < longest ? age : longest;
   for (const layer of layersOf(rows, ({ identity }) => identity)) {
-    const uses = await findNonceUses(port.client, layer.map(authorizationOf), { lookbackBlocks });
+    const uses = await findNonceUses(client, layer.map(authorizationOf), { lookbackBlocks });
     for (const row of layer) {
       const use = uses.get(authorizationId(authorizationOf(row)));
       if (use !== undefined) found.set(row.id, use);

@@ -38,7 +38,7 @@ export async function punish(
       const row = byId.get(paymentId);
       return row?.work.kind === "authorization" ? [authorizationOf(row).from] : [];
     });
-  const { strikeMs } = port.policy;
+  const { strikeMs } = port.pace;
   await strike(port, payers(isHostile), strikeMs);
   await strike(port, payers(isDrained), strikeMs / MILDER);
   if (attempt.kind !== "call") return;

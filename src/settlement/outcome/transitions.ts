@@ -9,6 +9,7 @@ import { lookUpUses } from "./nonceUses.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 import type { HeldAccounts } from "./strikes.ts";
 
+type RulesPort = Pick<SettlementPort, "clock" | "policy" | "pace">;
 type Head = { readonly number: bigint; readonly timestamp: bigint };
 
 /** How often the transaction behind a used nonce is searched before the payment ends without it. */
@@ -66,24 +67,24 @@ function expired(row: PaymentRow, head: Head): Transition {
  * Like {@link expired}, but not by the chain's time alone: a node with a wrong time would end good payments. A payment
  * waits until this clock says the same.
  */
-function passed(port: Pick<SettlementPort, "clock" | "policy">, row: PaymentRow, head: Head): Transition {
+function passed(port: RulesPort, row: PaymentRow, head: Head): Transition {
   const nowMs = port.clock.now();
   const passedAtMs = Number(row.deadlineSeconds) * 1000;
   if (nowMs >= passedAtMs) return expired(row, head);
-  const againMs = Math.min(passedAtMs, laterMs(row, nowMs, port.policy.retryRefusedAfterMs));
+  const againMs = Math.min(passedAtMs, laterMs(row, nowMs, port.pace.retryRefusedAfterMs));
   return postponed(row, againMs, "expired by the chain's time, and not yet by this clock");
 }
 
 /** The transition of a payment that the plan leaves out for any reason but a used nonce (see {@link concludeUses}). */
 export function dropped(
-  port: Pick<SettlementPort, "clock" | "policy">,
+  port: RulesPort,
   row: PaymentRow,
   reason: Exclude<DropReason, { readonly kind: "already-used" }>,
   head: Head,
   held: HeldAccounts,
 ): Transition {
   const nowMs = port.clock.now();
-  const waitMs = port.policy.retryRefusedAfterMs;
+  const waitMs = port.pace.retryRefusedAfterMs;
   const rejection = rejectionOf(reason);
   switch (reason.kind) {
     case "expires-too-soon":
@@ -98,7 +99,7 @@ export function dropped(
 
 /** The transition of a payment that was turned down, to the state that the table of reasons gives. */
 function turnedDown(
-  port: Pick<SettlementPort, "clock" | "policy">,
+  port: RulesPort,
   row: PaymentRow,
   { reason, message }: { readonly reason: RejectionReason; readonly message: string },
   head: Head,
@@ -106,7 +107,7 @@ function turnedDown(
   const nowMs = port.clock.now();
   switch (REASONS[reason].state) {
     case "queued":
-      return postponed(row, laterMs(row, nowMs, port.policy.retryRefusedAfterMs), message);
+      return postponed(row, laterMs(row, nowMs, port.pace.retryRefusedAfterMs), message);
     case "expired":
       // No clock is needed to know that no second lies between its bounds.
       return reason === "never-valid" ? expired(row, head) : passed(port, row, head);
@@ -130,13 +131,13 @@ function rejected(
  * The transition after a pre-flight, for any outcome but a used nonce. Undefined if the outcome needs no transition.
  */
 export function excluded(
-  port: Pick<SettlementPort, "clock" | "policy">,
+  port: RulesPort,
   row: PaymentRow,
   outcome: PaymentOutcome,
   head: Head,
 ): Transition | undefined {
   const nowMs = port.clock.now();
-  const waitMs = port.policy.retryRefusedAfterMs;
+  const waitMs = port.pace.retryRefusedAfterMs;
   if (outcome.status === "deferred") return postponed(row, Number(outcome.validFromSeconds) * 1000, "not valid yet");
   if (outcome.status === "not-attempted") {
     const times = timesFor(row, PREFLIGHT_FAILED);
@@ -146,7 +147,7 @@ export function excluded(
     return postponed(row, laterMs(row, nowMs, waitMs), outcome.message, because);
   }
   if (outcome.status !== "rejected") return undefined;
-  if (outcome.reason === "payer-held") return postponed(row, nowMs + port.policy.strikeMs, outcome.message);
+  if (outcome.reason === "payer-held") return postponed(row, nowMs + port.pace.strikeMs, outcome.message);
   return turnedDown(port, row, outcome, head);
 }
 
@@ -161,7 +162,7 @@ export async function concludeUses(
   head: Head,
 ): Promise<Transition[]> {
   if (rows.length === 0) return [];
-  const [uses, horizon] = await Promise.all([lookUpUses(port, rows), readHorizon(port.client)]);
+  const [uses, horizon] = await Promise.all([lookUpUses(port.client, rows), readHorizon(port.client)]);
   const deep = head.number - BigInt(port.policy.lossConfirmations - 1);
   const counts = (block: bigint) => block <= deep || (horizon !== undefined && block <= horizon.final);
   const nowMs = port.clock.now();
@@ -171,27 +172,20 @@ export async function concludeUses(
       return { ...fromQueue(row), ...concludeUse(use, row, head.number) };
     }
     if (use !== undefined)
-      return postponed(row, nowMs + port.policy.pollMs * 2, "its nonce is used, not deep enough yet");
+      return postponed(row, nowMs + port.pace.pollMs * 2, "its nonce is used, not deep enough yet");
     const times = timesFor(row, USE_UNKNOWN);
     if (times >= MAX_SEARCHES) return { ...fromQueue(row), ...concludeUse(undefined, row, head.number) };
-    const nextTryAtMs = nowMs + port.policy.pollMs * 2 ** times;
+    const nextTryAtMs = nowMs + port.pace.pollMs * 2 ** times;
     const because = { reason: USE_UNKNOWN, reasonCount: times };
     return postponed(row, nextTryAtMs, "its nonce is used, by what is not known yet", because);
   });
 }
 
 /** What follows from a refusal, with the operator's policy of trying again. */
-function refused(
-  port: Pick<SettlementPort, "clock" | "policy">,
-  row: PaymentRow,
-  reason: RefusalReason,
-  message: string,
-  blockNumber: bigint,
-) {
-  const { retryRefused, retryRefusedAfterMs, maxTries } = port.policy;
+function refused(port: RulesPort, row: PaymentRow, reason: RefusalReason, message: string, blockNumber: bigint) {
   const nowMs = port.clock.now();
-  const delayMs = laterMs(row, nowMs, retryRefusedAfterMs) - nowMs;
-  const policy = { nowMs, retryRefused, retryRefusedAfterMs: delayMs, maxTries };
+  const delayMs = laterMs(row, nowMs, port.pace.retryRefusedAfterMs) - nowMs;
+  const policy = { nowMs, retryRefused: port.policy.retryRefused, retryRefusedAfterMs: delayMs };
   return concludeRefusal(row, { reason, message, data: "0x" }, { blockNumber }, policy);
 }
 

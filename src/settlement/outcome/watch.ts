@@ -4,7 +4,6 @@ import type { Clock } from "../../clock.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
-import type { EnginePolicy } from "../policy.ts";
 import { concludeUse } from "./conclude.ts";
 import { lookUpUses, readUsedIdentities } from "./nonceUses.ts";
 import { createWatched, type Due } from "./watched.ts";
@@ -27,7 +26,6 @@ export type WatchPort = {
   readonly journal: Journal;
   readonly client: ChainClient;
   readonly clock: Clock;
-  readonly policy: EnginePolicy;
   readonly apply: (transitions: readonly Transition[]) => Promise<unknown>;
   /** How many are remembered; {@link MAX_WATCHED} by default. */
   readonly maxWatched?: number;
@@ -110,7 +108,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
     if (blockNumber < horizon.final) return;
     const isUsed = ({ identity }: PaymentRow) => used.has(identity);
     const toExplain = due.filter((row) => isUsed(row) && (row.state === "expired" || row.state === "rejected"));
-    const uses = await lookUpUses(port, toExplain);
+    const uses = await lookUpUses(port.client, toExplain);
     const transitions: Transition[] = [];
     for (const row of due) {
       const base = { paymentId: row.id, from: [row.state] };

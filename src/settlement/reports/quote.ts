@@ -11,7 +11,6 @@ import { type PreparedSettlement, prepareSettlement, type SettlementPolicy } fro
 import { screenBatches } from "../dispatch/screen.ts";
 import { explainUsed } from "../outcome/explain.ts";
 import { type JobPayment, type PaymentOutcome, type PaymentResult, rejectionOf } from "../outcome/results.ts";
-import { DEFAULT_POLICY } from "../policy.ts";
 import { sortOut } from "./sortOut.ts";
 
 /** What to quote, and at which prices. */
@@ -125,7 +124,7 @@ export async function quoteSettlement<Payment extends JobPayment>(
 async function explainUnplanned(
   client: ChainClient,
   { plan, original }: PreparedSettlement,
-  { lookbackBlocks = DEFAULT_POLICY.lookbackBlocks }: Pick<QuoteOptions, "lookbackBlocks">,
+  { lookbackBlocks }: Pick<QuoteOptions, "lookbackBlocks">,
 ): Promise<Map<SignedAuthorization, PaymentOutcome>> {
   const outcomes = new Map<SignedAuthorization, PaymentOutcome>();
   for (const { payment, validFromSeconds } of plan.deferred) {

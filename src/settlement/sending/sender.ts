@@ -22,7 +22,7 @@ const MAX_FAILING_MS = 30_000;
 
 /** The owner of one sending key: the only place where its txNonces are given out and its transactions signed. */
 export function createSender(port: SenderPort): Sender {
-  const { journal, client, account, policy, clock, logger } = port;
+  const { journal, client, account, policy, pace, clock, logger } = port;
   const key = { chainId: client.chain.id, sender: account.address };
   const leases = createLeaseKeeper({ journal, key, owner: port.owner, ttlMs: policy.leaseTtlMs, clock, logger });
   const balance = createBalanceWatch({ client, address: key.sender, policy, logger });
@@ -53,7 +53,7 @@ export function createSender(port: SenderPort): Sender {
       return isSent;
     } catch (error) {
       failures += 1;
-      failingUntilMs = clock.now() + Math.min(MAX_FAILING_MS, policy.pollMs * 2 ** Math.min(failures, 10));
+      failingUntilMs = clock.now() + Math.min(MAX_FAILING_MS, pace.pollMs * 2 ** Math.min(failures, 10));
       if (failures === 1) logger.warn("nothing was signed", { sender: key.sender, ...describeError(error) });
       return false;
     }
@@ -195,7 +195,7 @@ export function createSender(port: SenderPort): Sender {
       answerTimes,
       replaceNotBeforeMs,
     };
-    await carryOut(held, batch, decideBatch(view, policy), mined);
+    await carryOut(held, batch, decideBatch(view, { ...policy, ...pace }), mined);
   }
 
   async function carryOut(
@@ -240,7 +240,7 @@ export function createSender(port: SenderPort): Sender {
     const fees = replacementFees(last, await readMarket(client), policy.fees);
     if (fees === undefined) {
       logger.warn("the fee ceiling leaves no room for a replacement", attemptFields(batch, last));
-      tracks.deferReplacement(batch.id, clock.now() + policy.replaceAfterMs, clock.now());
+      tracks.deferReplacement(batch.id, clock.now() + pace.replaceAfterMs, clock.now());
       await handOut(batch, last);
       return;
     }
@@ -282,7 +282,7 @@ export function createSender(port: SenderPort): Sender {
     for (const txNonce of seen) {
       const sinceMs = gaps.get(txNonce) ?? nowMs;
       gaps.set(txNonce, sinceMs);
-      if (nowMs - sinceMs < policy.pollMs * 2) continue;
+      if (nowMs - sinceMs < pace.pollMs * 2) continue;
       gaps.delete(txNonce);
       logger.warn("filling a txNonce gap with a no-op", { sender: key.sender, txNonce });
       const fees = offer(await readMarket(client), policy.fees);

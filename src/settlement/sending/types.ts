@@ -1,13 +1,11 @@
 import type { Address, Hex, LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
-import type { Clock } from "../../clock.ts";
 import type { BatchKind, BatchRow } from "../../journal/ports/batches.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { MinedAttempt } from "../outcome/observe.ts";
-import type { EnginePolicy } from "../policy.ts";
+import type { SettlementPort } from "../port.ts";
 import type { Rival } from "./lease.ts";
 
 /** A call that carries payments, made for a batch that has its id. */
@@ -21,14 +19,10 @@ export type Composition = {
 };
 
 /** What a sender needs from its engine. */
-export type SenderPort = {
-  readonly journal: Journal;
-  readonly client: ChainClient;
+export type SenderPort = SettlementPort & {
   /** Every node that bytes are handed to. */
   readonly nodes: readonly ChainClient[];
   readonly account: LocalAccount;
-  readonly policy: EnginePolicy;
-  readonly clock: Clock;
   readonly logger: Logger;
   /** Names this engine in leases. */
   readonly owner: string;

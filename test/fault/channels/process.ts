@@ -11,6 +11,7 @@ import { startEngine } from "../../../src/settlement/index.ts";
 import { facilitatorAt, openChannelShop } from "../../helpers/channelShop.ts";
 import { FAST } from "../../helpers/engineLab.ts";
 import { EAGER } from "../../helpers/keeperLab.ts";
+import { tuned } from "../../helpers/tuning.ts";
 import { type JournalKill, mortal } from "../kills.ts";
 
 /** The path of this file, to start it. */
@@ -73,7 +74,7 @@ async function keep({ rpcUrl, senderKey, authorizerKey, owner }: KeeperLife, jou
     journal,
     senders: [privateKeyToAccount(senderKey)],
     owner,
-    policy: { ...FAST, lingerMs: 20, leaseTtlMs: 600 },
+    ...tuned({ ...FAST, lingerMs: 20, leaseTtlMs: 600 }),
   });
   createChannelKeeper(client, {
     journal,

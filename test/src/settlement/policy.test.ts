@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { PlanLimitsError } from "../../../src/batch/index.ts";
 import {
-  DEFAULT_POLICY,
+  DEFAULT_ENGINE_POLICY,
   EnginePolicyError,
   type EnginePolicyOptions,
   resolvePolicy,
@@ -9,8 +9,8 @@ import {
 
 describe("resolvePolicy", () => {
   it("fills in the defaults", () => {
-    expect(resolvePolicy()).to.deep.equal(DEFAULT_POLICY);
-    expect(resolvePolicy({ confirmations: 3 })).to.deep.equal({ ...DEFAULT_POLICY, confirmations: 3 });
+    expect(resolvePolicy()).to.deep.equal(DEFAULT_ENGINE_POLICY);
+    expect(resolvePolicy({ confirmations: 3 })).to.deep.equal({ ...DEFAULT_ENGINE_POLICY, confirmations: 3 });
   });
 
   it("offers no more per gas than is usual on the chain, unless it is told to", () => {
@@ -20,18 +20,17 @@ describe("resolvePolicy", () => {
       floorWei: 9n,
       ceilingWei: 9n,
       tipCeilingWei: 9n,
-      bumpPermille: 125n,
     });
     expect(resolvePolicy({ fees: { tipCeilingWei: 7n } }, 8453).fees).to.include({ ceilingWei, tipCeilingWei: 7n });
   });
 
-  const { fees } = DEFAULT_POLICY;
+  const { fees } = DEFAULT_ENGINE_POLICY;
   const wrong: readonly (readonly [EnginePolicyOptions, string])[] = [
     [{ confirmations: 0 }, "confirmations is 0."],
     [{ lossConfirmations: 1.5 }, "lossConfirmations is 1.5."],
     [{ maxInFlight: 0 }, "maxInFlight is 0."],
-    [{ pollMs: 0 }, "pollMs is 0."],
-    [{ fees: { ...fees, bumpPermille: 99n } }, "fees.bumpPermille is 99."],
+    [{ leaseTtlMs: 0 }, "leaseTtlMs is 0."],
+    [{ unprovenInFlight: 0 }, "unprovenInFlight is 0."],
     [{ fees: { ...fees, floorWei: fees.ceilingWei + 1n } }, `fees.floorWei is ${fees.ceilingWei + 1n}.`],
     [{ fees: { ...fees, tipCeilingWei: fees.ceilingWei + 1n } }, `fees.tipCeilingWei is ${fees.ceilingWei + 1n}.`],
   ];

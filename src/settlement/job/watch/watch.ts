@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../../../clock.ts";
 import { silentLogger } from "../../../logger.ts";
 import { startEngine } from "../../engine/start.ts";
 import type { SettlementEngine } from "../../engine/types.ts";
+import type { Pace } from "../../pace.ts";
 import type { EnginePolicyOptions } from "../../policy.ts";
 import { type DecidedLog, openDecidedLog } from "./decidedLog.ts";
 import { readFolder, readStream } from "./read.ts";
@@ -13,7 +14,8 @@ import { WatchError, type WatchOptions, type WatchStatus } from "./types.ts";
 const LOOK_EVERY_MS = 250;
 const FINISH_MS = 30_000;
 const STATUS_EVERY_MS = 10_000;
-const WATCH_POLICY: EnginePolicyOptions = { pollMs: 250, leaseTtlMs: 15_000, maxInFlight: 8 };
+const WATCH_POLICY: EnginePolicyOptions = { leaseTtlMs: 15_000, maxInFlight: 8 };
+const WATCH_PACE: Partial<Pace> = { pollMs: 250 };
 
 /**
  * Settles payments as they come, until `signal` aborts, or the stream has ended and all its payments are decided. A
@@ -43,6 +45,7 @@ export async function watchPayments(client: ChainClient, options: WatchOptions):
     senders,
     ...(nodes === undefined ? {} : { nodes }),
     policy: { ...WATCH_POLICY, ...options.policy },
+    pace: WATCH_PACE,
     ...(onHeld === undefined ? {} : { onHeld }),
     signal,
     clock,

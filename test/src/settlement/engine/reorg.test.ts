@@ -170,6 +170,8 @@ async function openLab(anvil: Anvil) {
     policy: {
       confirmations: 1,
       lossConfirmations: 3,
+    },
+    pace: {
       lingerMs: 200,
       rebroadcastAfterMs: 3_000,
       // Never within these tests, so that the same bytes are what is mined.

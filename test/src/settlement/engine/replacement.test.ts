@@ -69,7 +69,7 @@ describe("createSettlementEngine: replacement", () => {
   });
 
   it("only sends the same bytes again at the fee ceiling", async () => {
-    const engine = await lab.start({ fees: { floorWei: 1n, ceilingWei: 20_000_000n, bumpPermille: 125n } });
+    const engine = await lab.start({ fees: { floorWei: 1n, ceilingWei: 20_000_000n } });
     const [row] = await acceptAll(engine, await lab.payments(1));
     await until(() => lab.said("ceiling leaves no room").length > 0);
     const handedOut = lab.said("handed out").length;

@@ -31,7 +31,7 @@ describe("settlePayments with more payments than it may have open", () => {
       senders: [lab.account],
       journal: { ...journal, accept },
       maxOpen: 50,
-      policy: { fullBatch: 50, lingerMs: 50 },
+      pace: { fullBatch: 50, lingerMs: 50 },
     });
     expect(open).to.have.lengthOf(3);
     expect(Math.max(...open)).to.be.at.most(50);
@@ -66,7 +66,7 @@ describe("settlePayments with more payments than it may have open", () => {
       journal: { ...journal, accept },
       maxOpen: 50,
       clock,
-      policy: { pollMs: LOOK_MS + 1 },
+      pace: { pollMs: LOOK_MS + 1 },
     });
     const [first, second = 0, ...others] = pausesBefore;
     expect([first, second > 0]).to.deep.equal([0, true]);

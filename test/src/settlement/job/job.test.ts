@@ -61,7 +61,7 @@ describe("settlePayments", () => {
     const clock = startPacedClock(() => lab.chain.request("eth_chainId"));
     // A transaction keeps its hash and the job its key, however much time goes by.
     const never = 100_000 * WAIT_MS;
-    const job = run({ clock, waitMs: WAIT_MS, policy: { replaceAfterMs: never, leaseTtlMs: never } });
+    const job = run({ clock, waitMs: WAIT_MS, policy: { leaseTtlMs: never }, pace: { replaceAfterMs: never } });
     let isOver = false;
     const over = job.then(
       () => {
@@ -220,7 +220,7 @@ describe("settlePayments", () => {
     const engine = await startEngine(lab.client, {
       journal,
       senders: [lab.account],
-      policy: { lingerMs: 60_000, maxLingerMs: 60_000 },
+      pace: { lingerMs: 60_000, maxLingerMs: 60_000 },
     });
     await engine.accept([{ authorization: left!.authorization }]);
     await engine.close();

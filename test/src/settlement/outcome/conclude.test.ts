@@ -17,7 +17,7 @@ const ROUTER = accountAt(99);
 const BATCH: Hex = `0x${"ba".repeat(32)}`;
 const HASH: Hex = `0x${"11".repeat(32)}`;
 const BLOCK: Hex = `0x${"22".repeat(32)}`;
-const policy = { nowMs: 1_000_000, retryRefused: false, retryRefusedAfterMs: 5_000, maxTries: 3 };
+const policy = { nowMs: 1_000_000, retryRefused: false, retryRefusedAfterMs: 5_000 };
 
 function payment(id: number, over: Partial<PaymentRow> = {}): PaymentRow {
   const authorization = { ...fakePayment({ value: 10n + BigInt(id), nonce: nonceAt(id), from: accountAt(id) }) };
@@ -153,7 +153,7 @@ describe("concludeBatch", () => {
     const reverted = receipt([], { status: "reverted" });
     const alone = concludeBatch(batch(attempt([1])), attempt([1]), reverted, [payment(1)], policy);
     expect(alone.transitions[0]).to.include({ to: "rejected", reason: "quarantined" });
-    const rows = [payment(1, { tries: 3 }), payment(2, { tries: 2 })];
+    const rows = [payment(1, { tries: 12 }), payment(2, { tries: 11 })];
     const both = concludeBatch(batch(attempt([1, 2])), attempt([1, 2]), reverted, rows, policy);
     expect(both.transitions.map(({ reason, reasonCount }) => [reason, reasonCount])).to.deep.equal([
       ["quarantined", undefined],

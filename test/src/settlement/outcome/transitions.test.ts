@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { PaymentRow } from "../../../../src/journal/index.ts";
 import { dropped, laterMs, postponed } from "../../../../src/settlement/outcome/transitions.ts";
+import { USUAL_PACE } from "../../../../src/settlement/pace.ts";
 import { resolvePolicy } from "../../../../src/settlement/policy.ts";
 
 describe("laterMs", () => {
@@ -23,7 +24,11 @@ describe("dropped", () => {
   const reason = { kind: "expired", validBefore: 1_000n } as const;
   const row = { id: 7, acceptedAtMs: 0, deadlineSeconds: 1_000n } as PaymentRow;
   const at = (nowMs: number, timestamp: bigint) => {
-    const port = { clock: { now: () => nowMs, sleep: async () => undefined }, policy: resolvePolicy() };
+    const port = {
+      clock: { now: () => nowMs, sleep: async () => undefined },
+      policy: resolvePolicy(),
+      pace: USUAL_PACE,
+    };
     return dropped(port, row, reason, { number: 5n, timestamp }, new Map());
   };
 

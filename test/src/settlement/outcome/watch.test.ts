@@ -5,7 +5,6 @@ import { type Journal, openJournal, type PaymentState } from "../../../../src/jo
 import type { NewPayment } from "../../../../src/journal/ports/payments.ts";
 import { startLocalChain } from "../../../../src/local/index.ts";
 import { createOutcomeWatch } from "../../../../src/settlement/outcome/watch.ts";
-import { DEFAULT_POLICY } from "../../../../src/settlement/policy.ts";
 import { accountAt, fakePayment, nonceAt } from "../../../helpers/payments.ts";
 
 const NOW_MS = 1_800_000_000_000;
@@ -37,7 +36,7 @@ describe("createOutcomeWatch", () => {
       for (const row of await journal.transition(transitions, nowMs)) watch.note(row);
     };
     const bound = maxWatched === undefined ? {} : { maxWatched };
-    const watch = createOutcomeWatch({ journal, client, clock, policy: DEFAULT_POLICY, apply, ...bound });
+    const watch = createOutcomeWatch({ journal, client, clock, apply, ...bound });
     return watch;
   }
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Fees, offer } from "../../../../src/chain/fees/fees.ts";
 import { replacementFees } from "../../../../src/settlement/sending/fees.ts";
 
-const policy = { floorWei: 1_000n, ceilingWei: 1_000_000n, tipCeilingWei: 400_000n, bumpPermille: 125n };
+const policy = { floorWei: 1_000n, ceilingWei: 1_000_000n, tipCeilingWei: 400_000n };
 
 describe("offer", () => {
   it("leaves room for the base fee to double", () => {
