@@ -25,6 +25,8 @@ export type { KeeperCall } from "./ports/keeperCalls.ts";
 export type { HeldLease, Lease, LeasePlace, SenderRow } from "./ports/leases.ts";
 export type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "./ports/ledger.ts";
 export {
+  type AuthorizationRow,
+  type CallRow,
   EXCLUSIVE_STATES,
   type HistoryRow,
   type NewPayment,
@@ -33,4 +35,4 @@ export {
   type PaymentState,
   type Transition,
 } from "./ports/payments.ts";
-export type { Work } from "./ports/work.ts";
+export type { AuthorizationWork, CallWork, Work } from "./ports/work.ts";

@@ -3,9 +3,13 @@ export type { FeeBounds } from "../chain/fees/fees.ts";
 export type { Clock } from "../clock.ts";
 export {
   type Attempt,
+  type AuthorizationRow,
+  type AuthorizationWork,
   type BatchKind,
   type BatchRow,
   type BatchState,
+  type CallRow,
+  type CallWork,
   type ChannelChange,
   type ChannelDay,
   type ChannelEarning,

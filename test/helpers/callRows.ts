@@ -1,5 +1,5 @@
 import { type Address, type Hex, keccak256, numberToHex } from "viem";
-import type { PaymentRow } from "../../src/journal/ports/payments.ts";
+import type { CallRow } from "../../src/journal/ports/payments.ts";
 import type { LogProof } from "../../src/journal/ports/work.ts";
 
 /** The contract that the rows call. */
@@ -7,7 +7,7 @@ export const CONTRACT: Address = "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003";
 
 let ids = 0;
 /** The journal's row of a queued call. */
-export function callRow(call: { data?: Hex; gas?: bigint; proof?: LogProof } = {}): PaymentRow {
+export function callRow(call: { data?: Hex; gas?: bigint; proof?: LogProof } = {}): CallRow {
   ids += 1;
   const { data = "0x", gas = 100_000n, proof = { address: CONTRACT, topics: [] } } = call;
   return {

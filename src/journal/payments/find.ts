@@ -4,7 +4,7 @@ import type { Backend } from "../database/backend.ts";
 import type { Dialect } from "../database/dialect.ts";
 import { nonceOf } from "../database/schema.ts";
 import type { Tables } from "../database/tables.ts";
-import { EXCLUSIVE_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, isAuthorization, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
 import { historyRow, paymentRow } from "./rows.ts";
 
 type FindMethods = Pick<
@@ -145,7 +145,7 @@ export function findMethods({ read, dialect }: Backend): FindMethods {
     withNonce: (nonce) =>
       read(async (db) => {
         const rows = await selectWithNonce(db, dialect, nonce).execute();
-        return rows.map(paymentRow).filter(({ work }) => work.kind === "authorization");
+        return rows.map(paymentRow).filter(isAuthorization);
       }),
 
     withSource: (source, limit) =>

@@ -63,12 +63,12 @@ export function acceptedPayment(payment: NewPayment, nowMs: number): AcceptedPay
 const MAX_RANK = BigInt(Number.MAX_SAFE_INTEGER);
 
 export function paymentRow(row: StoredPayment): PaymentRow {
-  return {
+  const work = decodeWork(row.work);
+  const rest = {
     id: row.id,
     chainId: row.chain_id,
     identity: row.identity,
     digest: row.digest,
-    work: decodeWork(row.work),
     deadlineSeconds: decodeInteger(row.deadline),
     acceptedBlock: decodeInteger(row.accepted_block),
     source: row.source ?? undefined,
@@ -84,6 +84,7 @@ export function paymentRow(row: StoredPayment): PaymentRow {
     nextTryAtMs: row.next_try_at_ms,
     consumedAtMs: row.consumed_at_ms ?? undefined,
   };
+  return work.kind === "call" ? { ...rest, work } : { ...rest, work };
 }
 
 export function historyRow(row: Selectable<HistoryTable>): HistoryRow {

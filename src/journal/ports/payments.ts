@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
 import type { Evidence } from "./evidence.ts";
-import type { Work } from "./work.ts";
+import type { AuthorizationWork, CallWork, Work } from "./work.ts";
 
 /**
  * Where a payment stands. `submitted` means that its outcome is unknown until there is evidence: it is held, and never
@@ -44,7 +44,22 @@ export type NewPayment = {
 };
 
 /** A payment (or call) in the journal, with its state and the evidence for it. */
-export type PaymentRow = NewPayment & {
+export type PaymentRow = AuthorizationRow | CallRow;
+/** A payment by an authorization. */
+export type AuthorizationRow = RowOf<AuthorizationWork>;
+/** Any other call of a contract. */
+export type CallRow = RowOf<CallWork>;
+
+export function isAuthorization(row: PaymentRow): row is AuthorizationRow {
+  return row.work.kind === "authorization";
+}
+
+export function isCall(row: PaymentRow): row is CallRow {
+  return row.work.kind === "call";
+}
+
+type RowOf<Its extends Work> = Omit<NewPayment, "work"> & {
+  readonly work: Its;
   readonly id: number;
   readonly chainId: number;
   readonly state: PaymentState;

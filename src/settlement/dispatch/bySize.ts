@@ -5,10 +5,10 @@ import { maxItemsOf } from "../outcome/conclude.ts";
  * Groups payments by the largest batch that each may go in. Payments of a batch that failed as a whole go in ever
  * smaller batches, apart from the others. Payments that must go alone get batches of one.
  */
-export function bySize(
-  rows: readonly PaymentRow[],
-): { readonly rows: readonly PaymentRow[]; readonly maxItems: number | undefined }[] {
-  const groups = new Map<number | undefined, PaymentRow[]>();
+export function bySize<Row extends PaymentRow>(
+  rows: readonly Row[],
+): { readonly rows: readonly Row[]; readonly maxItems: number | undefined }[] {
+  const groups = new Map<number | undefined, Row[]>();
   for (const row of rows) {
     const maxItems = row.work.kind === "authorization" && row.work.alone === true ? 1 : maxItemsOf(row);
     const group = groups.get(maxItems);

@@ -3,7 +3,7 @@ import { ask } from "../../chain/ask.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { readHead } from "../../chain/facts/facts.ts";
 import { preflightCall } from "../../chain/sending/preflightCall.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import type { CallRow, Transition } from "../../journal/ports/payments.ts";
 import { decodeRefusal } from "../../router/index.ts";
 import { signersOf } from "../outcome/callOutcomes.ts";
 import { batchReverted, REVERTED } from "../outcome/conclude.ts";
@@ -27,19 +27,19 @@ type CallsPort = DispatchPort & {
  * first. Calls of signers with a strike go alone, and wait while the strike holds them back. Calls that are decided or
  * sent are removed from `left`.
  */
-export async function dispatchCalls(port: CallsPort, rows: readonly PaymentRow[], left: Set<number>): Promise<void> {
+export async function dispatchCalls(port: CallsPort, rows: readonly CallRow[], left: Set<number>): Promise<void> {
   const nowMs = port.clock.now();
-  const isLate = ({ deadlineSeconds }: PaymentRow) => deadlineSeconds <= BigInt(Math.floor(nowMs / 1000));
+  const isLate = ({ deadlineSeconds }: CallRow) => deadlineSeconds <= BigInt(Math.floor(nowMs / 1000));
   const conclude = async (transitions: readonly Transition[]): Promise<void> => {
     for (const { paymentId } of transitions) left.delete(paymentId);
     await port.apply(transitions);
   };
-  const send = async (payments: readonly PaymentRow[]): Promise<void> => {
+  const send = async (payments: readonly CallRow[]): Promise<void> => {
     const sender = port.isStopping() || payments.length === 0 ? undefined : port.nextSender();
     if (sender === undefined || !(await sender.send(() => composeCalls(payments)))) return;
     for (const { id } of payments) left.delete(id);
   };
-  const sendPack = async (pack: readonly PaymentRow[]): Promise<boolean> => {
+  const sendPack = async (pack: readonly CallRow[]): Promise<boolean> => {
     const from = port.isStopping() ? undefined : port.nextSender()?.address;
     if (from === undefined) return false;
     const { good, transitions } = await screen(port, from, pack, nowMs);
@@ -49,15 +49,15 @@ export async function dispatchCalls(port: CallsPort, rows: readonly PaymentRow[]
   };
 
   const strikes = await readStrikes(port, rows.flatMap(signersOf));
-  const strikesOf = (row: PaymentRow) => signersOf(row).flatMap((signer) => strikes.get(signer.toLowerCase()) ?? []);
-  const heldUntil = (row: PaymentRow) => Math.max(0, ...strikesOf(row).map(({ untilMs }) => untilMs));
-  const isHeld = (row: PaymentRow) => heldUntil(row) > nowMs;
+  const strikesOf = (row: CallRow) => signersOf(row).flatMap((signer) => strikes.get(signer.toLowerCase()) ?? []);
+  const heldUntil = (row: CallRow) => Math.max(0, ...strikesOf(row).map(({ untilMs }) => untilMs));
+  const isHeld = (row: CallRow) => heldUntil(row) > nowMs;
   const late = rows.filter(isLate);
   const held = rows.filter((row) => !isLate(row) && isHeld(row));
   await conclude([...late.map(tooLate), ...held.map((row) => heldBack(row, heldUntil(row)))]);
 
   const due = rows.filter((row) => !isLate(row) && !isHeld(row));
-  const isAlone = (row: PaymentRow) => !isShareable(row) || strikesOf(row).length > 0;
+  const isAlone = (row: CallRow) => !isShareable(row) || strikesOf(row).length > 0;
   for (const row of due) if (isAlone(row) && !(await sendPack([row]))) return;
   for (const { rows: group, maxItems: items } of bySize(due.filter((row) => !isAlone(row)))) {
     for (const pack of packCalls(group, port.policy.limits, { items, strangers: MAX_SHARED_STRANGERS }))
@@ -66,7 +66,7 @@ export async function dispatchCalls(port: CallsPort, rows: readonly PaymentRow[]
 }
 
 /** Finds out which calls of a pack can be sent, and the transitions of the rest. */
-async function screen(port: CallsPort, from: Sender["address"], pack: readonly PaymentRow[], nowMs: number) {
+async function screen(port: CallsPort, from: Sender["address"], pack: readonly CallRow[], nowMs: number) {
   const [only] = pack;
   if (pack.length === 1 && only !== undefined) return screenAlone(port, from, only);
   const screened = await screenCalls(port.client, from, pack);
@@ -86,7 +86,7 @@ async function screen(port: CallsPort, from: Sender["address"], pack: readonly P
 }
 
 /** Pre-flights a call that goes alone, from its sender and with exactly the gas of its transaction. */
-async function screenAlone(port: CallsPort, from: Sender["address"], row: PaymentRow) {
+async function screenAlone(port: CallsPort, from: Sender["address"], row: CallRow) {
   const { to, data, gas } = composeCalls([row]);
   try {
     const reason = await preflightCall(port.client, { from, to, data, gas });
@@ -102,7 +102,7 @@ async function screenAlone(port: CallsPort, from: Sender["address"], row: Paymen
   }
 }
 
-function rejected(row: PaymentRow, reason: Hex, blockNumber: bigint): Transition {
+function rejected(row: CallRow, reason: Hex, blockNumber: bigint): Transition {
   const { message, data } = decodeRefusal(reason);
   const evidence = {
     kind: "refusal",
@@ -115,7 +115,7 @@ function rejected(row: PaymentRow, reason: Hex, blockNumber: bigint): Transition
   return { paymentId: row.id, from: ["queued"], to: "rejected", reason: REVERTED, evidence };
 }
 
-function heldBack(row: PaymentRow, untilMs: number): Transition {
+function heldBack(row: CallRow, untilMs: number): Transition {
   const afterDeadlineMs = Number(row.deadlineSeconds) * 1000 + 1;
   return postponed(
     row,
@@ -124,11 +124,11 @@ function heldBack(row: PaymentRow, untilMs: number): Transition {
   );
 }
 
-function inPacksOf(items: number, row: PaymentRow, nowMs: number): Transition {
+function inPacksOf(items: number, row: CallRow, nowMs: number): Transition {
   return postponed(row, nowMs, "a transaction with it would fail as a whole", batchReverted(items));
 }
 
-function tooLate({ id }: PaymentRow): Transition {
+function tooLate({ id }: CallRow): Transition {
   const evidence = { kind: "request", by: "deadline" } as const;
   return { paymentId: id, from: ["queued"], to: "expired", reason: "expired", evidence };
 }

@@ -1,8 +1,7 @@
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { PlannedBatch } from "../../batch/index.ts";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
-import { authorizationOf } from "../outcome/conclude.ts";
+import { type AuthorizationRow, isAuthorization, isCall, type PaymentRow } from "../../journal/ports/payments.ts";
 import { type HeldAccounts, heldOf, payersOf, readStrikes } from "../outcome/strikes.ts";
 import type { SettlementPort } from "../port.ts";
 import type { Composition } from "../sending/types.ts";
@@ -13,7 +12,7 @@ import { composeCalls } from "./sharedCalls.ts";
 /** Reads the facts and plans, for a round or for a replacement. */
 export async function prepareFor(
   port: SettlementPort,
-  rows: readonly PaymentRow[],
+  rows: readonly AuthorizationRow[],
   options: { readonly maxItems?: number | undefined; readonly held?: HeldAccounts } = {},
 ): Promise<PreparedSettlement> {
   const { maxItems, held } = options;
@@ -22,7 +21,11 @@ export async function prepareFor(
   const heldPayers = new Set((held ?? new Map()).keys());
   const { router } = port.policy;
   const policy = { limits, nowSeconds, heldPayers, ...(router === undefined ? {} : { router }) };
-  return prepareSettlement(port.client, rows.map(authorizationOf), policy);
+  return prepareSettlement(
+    port.client,
+    rows.map(({ work }) => work.authorization),
+    policy,
+  );
 }
 
 /** A planned batch as the call that carries it. */
@@ -48,15 +51,16 @@ export async function recompose(
   payments: readonly PaymentRow[],
   batchId: Hex,
 ): Promise<Composition | undefined> {
-  const [first] = payments;
-  if (first?.work.kind === "call") {
+  const calls = payments.filter(isCall);
+  if (calls.length > 0) {
     const nowSeconds = BigInt(Math.floor(port.clock.now() / 1000));
-    const due = payments.filter(({ deadlineSeconds }) => deadlineSeconds > nowSeconds);
+    const due = calls.filter(({ deadlineSeconds }) => deadlineSeconds > nowSeconds);
     return due.length === 0 ? undefined : composeCalls(due);
   }
-  const rows = new Map<SignedAuthorization, PaymentRow>(payments.map((row) => [authorizationOf(row), row]));
-  const held = heldOf(await readStrikes(port, payersOf(payments)), port.clock.now());
-  const prepared = await prepareFor(port, payments, { held });
+  const own = payments.filter(isAuthorization);
+  const rows = new Map<SignedAuthorization, AuthorizationRow>(own.map((row) => [row.work.authorization, row]));
+  const held = heldOf(await readStrikes(port, payersOf(own)), port.clock.now());
+  const prepared = await prepareFor(port, own, { held });
   const [planned] = prepared.plan.batches;
   if (planned === undefined) return undefined;
   const carried = planned.items.map(({ authorization }) => rows.get(prepared.original(authorization)));

@@ -1,6 +1,5 @@
 import type { SignedAuthorization } from "../../authorization/types.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
-import { authorizationOf } from "../outcome/conclude.ts";
+import { type AuthorizationRow, isAuthorization, isCall, type Transition } from "../../journal/ports/payments.ts";
 import type { PaymentOutcome } from "../outcome/results.ts";
 import { type HeldAccounts, heldOf, payersOf, readStrikes, strike } from "../outcome/strikes.ts";
 import { concludeUses, dropped, excluded, postponed } from "../outcome/transitions.ts";
@@ -39,12 +38,12 @@ export async function dispatch(port: DispatchPort): Promise<{ picked: number; do
   const over = new AbortController();
   if (left.size > 0) void keepPicked(port, left, over.signal);
   try {
-    const calls = picked.filter(({ work }) => work.kind === "call");
+    const calls = picked.filter(isCall);
     await dispatchCalls({ ...port, nextSender: () => nextSender(port) }, calls, left);
-    const payments = picked.filter(({ work }) => work.kind === "authorization");
+    const payments = picked.filter(isAuthorization);
     const strikes = await readStrikes(port, payersOf(payments));
     const held = heldOf(strikes, port.clock.now());
-    const isHeld = (row: PaymentRow) => held.has(authorizationOf(row).from.toLowerCase());
+    const isHeld = (row: AuthorizationRow) => held.has(row.work.authorization.from.toLowerCase());
     // Payments for which their payer has no room go back to the queue, until one of that payer's payments is decided.
     const free = port.standing.within(
       payments.filter((row) => !isHeld(row)),
@@ -87,13 +86,15 @@ function nextSender({ senders, policy }: Pick<DispatchPort, "senders" | "policy"
 
 async function dispatchGroup(
   port: DispatchPort,
-  rows: readonly PaymentRow[],
+  rows: readonly AuthorizationRow[],
   { maxItems, held }: { readonly maxItems: number | undefined; readonly held: HeldAccounts },
   left: Set<number>,
 ): Promise<void> {
   const from = nextSender(port)?.address;
   if (rows.length === 0 || from === undefined || port.isStopping()) return;
-  const byAuthorization = new Map<SignedAuthorization, PaymentRow>(rows.map((row) => [authorizationOf(row), row]));
+  const byAuthorization = new Map<SignedAuthorization, AuthorizationRow>(
+    rows.map((row) => [row.work.authorization, row]),
+  );
   const rowOf = (authorization: SignedAuthorization) => byAuthorization.get(authorization);
   const prepared = await prepareFor(port, rows, { maxItems, held });
   const settleRest = async (transitions: readonly Transition[]): Promise<void> => {
@@ -102,7 +103,7 @@ async function dispatchGroup(
   };
   await settleRest(await unplanned(port, prepared, held, rowOf));
 
-  let refusals: { readonly row: PaymentRow; readonly outcome: PaymentOutcome }[] = [];
+  let refusals: { readonly row: AuthorizationRow; readonly outcome: PaymentOutcome }[] = [];
   const flush = async (): Promise<void> => {
     const some = refusals;
     refusals = [];
@@ -141,10 +142,10 @@ async function unplanned(
   port: DispatchPort,
   prepared: PreparedSettlement,
   held: HeldAccounts,
-  rowOf: (authorization: SignedAuthorization) => PaymentRow | undefined,
+  rowOf: (authorization: SignedAuthorization) => AuthorizationRow | undefined,
 ): Promise<Transition[]> {
   const transitions: Transition[] = [];
-  const used: PaymentRow[] = [];
+  const used: AuthorizationRow[] = [];
   for (const { payment, validFromSeconds } of prepared.plan.deferred) {
     const row = rowOf(prepared.original(payment));
     if (row !== undefined) transitions.push(postponed(row, Number(validFromSeconds) * 1000, "not valid yet"));
@@ -161,7 +162,7 @@ async function unplanned(
 /** Transitions of payments that the pre-flight refused. Payers that burnt their gas get a strike. */
 async function refusedTransitions(
   port: DispatchPort,
-  refusals: readonly { readonly row: PaymentRow; readonly outcome: PaymentOutcome }[],
+  refusals: readonly { readonly row: AuthorizationRow; readonly outcome: PaymentOutcome }[],
   { head }: PreparedSettlement,
 ): Promise<Transition[]> {
   const withReason = (wanted: string) =>

@@ -5,8 +5,8 @@ import type { ChainClient } from "../../chain/client.ts";
 import { MULTICALL3_ADDRESS } from "../../chain/multicall3.ts";
 import { isRevert } from "../../chain/reverts.ts";
 import { byteLength, countBytes, MAX_TRANSACTION_GAS } from "../../gas/index.ts";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
-import { callOf, signersOf } from "../outcome/callOutcomes.ts";
+import type { CallRow } from "../../journal/ports/payments.ts";
+import { signersOf } from "../outcome/callOutcomes.ts";
 import type { Composition } from "../sending/types.ts";
 
 // Calls that do not depend on their caller go together through Multicall3's `aggregate3`, and each may fail by itself.
@@ -28,13 +28,13 @@ const CALL_OVERHEAD_BYTES = 192;
  */
 const MAX_STRANGERS_GAS = 2_000_000n;
 
-/** Whether a payment is a call that may share a transaction. */
-export function isShareable({ work }: PaymentRow): boolean {
-  return work.kind === "call" && work.proof !== undefined;
+/** Whether a call may share a transaction. */
+export function isShareable({ work }: CallRow): boolean {
+  return work.proof !== undefined;
 }
 
 /** Calls as one transaction: several through Multicall3, one by itself. */
-export function composeCalls(rows: readonly PaymentRow[]): Composition {
+export function composeCalls(rows: readonly CallRow[]): Composition {
   const [first] = rows;
   if (first === undefined) throw new Error("a batch has at least one call");
   if (rows.length > 1) {
@@ -42,7 +42,7 @@ export function composeCalls(rows: readonly PaymentRow[]): Composition {
     const gas = gasLimitOf(rows, data);
     return { kind: "call", to: MULTICALL3_ADDRESS, data, gas, router: MULTICALL3_ADDRESS, payments: rows };
   }
-  const { to, data, gas, proof } = callOf(first);
+  const { to, data, gas, proof } = first.work;
   // What may be shared has the gas of the call alone, what goes alone that of its transaction.
   const limit = proof === undefined ? gas : transactionGas(data, gas);
   return { kind: "call", to, data, gas: limit, router: undefined, payments: [first] };
@@ -53,20 +53,20 @@ export function composeCalls(rows: readonly PaymentRow[]): Composition {
  * @param most Calls in one of them, and those of them that have strangers among their signers.
  */
 export function packCalls(
-  rows: readonly PaymentRow[],
+  rows: readonly CallRow[],
   limits: Partial<PlanLimits>,
   { items: maxItems = Number.POSITIVE_INFINITY, strangers: maxStrangers = Number.POSITIVE_INFINITY }: PackBounds = {},
-): PaymentRow[][] {
+): CallRow[][] {
   const { maxGasPerTransaction, blockGasLimit, blockShare, maxCalldataBytes } = { ...DEFAULT_LIMITS, ...limits };
   const share =
     blockGasLimit === undefined
       ? MAX_TRANSACTION_GAS
       : (blockGasLimit * BigInt(Math.round(blockShare * 1e6))) / 10n ** 6n;
   const gasCap = share < maxGasPerTransaction ? share : maxGasPerTransaction;
-  const packs: PaymentRow[][] = [];
+  const packs: CallRow[][] = [];
   let room = { gas: 0n, bytes: 0, items: 0, strangers: 0, strangersGas: 0n };
   for (const row of rows) {
-    const { data, gas } = callOf(row);
+    const { data, gas } = row.work;
     const bytes = byteLength(data) + CALL_OVERHEAD_BYTES;
     // Count every byte as non-zero, and memory as if the transaction were as large as it may be; or the floor price of
     // the bytes.
@@ -112,7 +112,7 @@ type PackBounds = { readonly items?: number | undefined; readonly strangers?: nu
  * The result of a call in an eth_call of its transaction. `reason` is the data that it reverted with, `0x` if gas ran
  * out.
  */
-export type Screened = { readonly row: PaymentRow; readonly reason: Hex | undefined };
+export type Screened = { readonly row: CallRow; readonly reason: Hex | undefined };
 
 /**
  * Asks the node what a transaction of these calls would do, with the gas that it would be sent with.
@@ -122,7 +122,7 @@ export type Screened = { readonly row: PaymentRow; readonly reason: Hex | undefi
 export async function screenCalls(
   client: ChainClient,
   from: Composition["to"],
-  rows: readonly PaymentRow[],
+  rows: readonly CallRow[],
 ): Promise<readonly Screened[] | undefined> {
   const data = encodeAggregate(rows);
   let answer: Hex;
@@ -141,13 +141,13 @@ export async function screenCalls(
   });
 }
 
-function encodeAggregate(rows: readonly PaymentRow[]): Hex {
-  const calls = rows.map(callOf).map(({ to, data }) => ({ target: to, allowFailure: true, callData: data }));
+function encodeAggregate(rows: readonly CallRow[]): Hex {
+  const calls = rows.map(({ work: { to, data } }) => ({ target: to, allowFailure: true, callData: data }));
   return encodeFunctionData({ abi: multicall3Abi, functionName: "aggregate3", args: [calls] });
 }
 
-function gasLimitOf(rows: readonly PaymentRow[], data: Hex): bigint {
-  const calls = rows.reduce((sum, row) => sum + allowanceOf(callOf(row).gas), 0n);
+function gasLimitOf(rows: readonly CallRow[], data: Hex): bigint {
+  const calls = rows.reduce((sum, { work }) => sum + allowanceOf(work.gas), 0n);
   return transactionGas(data, memoryGas(size(data)) + OVERHEAD_GAS + calls);
 }
 

@@ -1,4 +1,9 @@
-import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
+import {
+  type AuthorizationRow,
+  isAuthorization,
+  type PaymentRow,
+  type PaymentState,
+} from "../../journal/ports/payments.ts";
 import type { Strikes } from "../outcome/strikes.ts";
 
 // Bounds how many payments of one payer are on their way at once. A payer who moves their money away makes all of them
@@ -10,9 +15,9 @@ export type Standing = {
   /** A payment as it is now. */
   readonly note: (row: PaymentRow) => void;
   /** Payments that are on their way from now on. */
-  readonly sent: (rows: readonly PaymentRow[]) => void;
+  readonly sent: (rows: readonly AuthorizationRow[]) => void;
   /** The payments for which their payers have room, in the given order. */
-  readonly within: (rows: readonly PaymentRow[], strikes: Strikes) => readonly PaymentRow[];
+  readonly within: (rows: readonly AuthorizationRow[], strikes: Strikes) => readonly AuthorizationRow[];
 };
 
 /** The most payers whose settled payments are counted: those that settled last. */
@@ -25,8 +30,7 @@ export function createStanding(few: number | undefined): Standing {
   /** Payments on their way, by payer. */
   const inFlight = new Map<string, Set<number>>();
   const settled = new Map<string, number>();
-  const payerOf = ({ work }: PaymentRow): string | undefined =>
-    work.kind === "authorization" ? work.authorization.from.toLowerCase() : undefined;
+  const payerOf = ({ work }: AuthorizationRow): string => work.authorization.from.toLowerCase();
 
   const add = (payer: string, id: number): void => {
     const ids = inFlight.get(payer) ?? new Set<number>();
@@ -41,8 +45,8 @@ export function createStanding(few: number | undefined): Standing {
 
   return {
     note: (row) => {
-      const payer = few === undefined ? undefined : payerOf(row);
-      if (payer === undefined) return;
+      if (few === undefined || !isAuthorization(row)) return;
+      const payer = payerOf(row);
       if (onTheWay.has(row.state)) {
         add(payer, row.id);
         return;
@@ -55,17 +59,13 @@ export function createStanding(few: number | undefined): Standing {
       else if (row.state !== "queued" && row.state !== "settled-elsewhere") remember(payer, 0);
     },
     sent: (rows) => {
-      for (const row of rows) {
-        const payer = few === undefined ? undefined : payerOf(row);
-        if (payer !== undefined) add(payer, row.id);
-      }
+      if (few !== undefined) for (const row of rows) add(payerOf(row), row.id);
     },
     within: (rows, strikes) => {
       if (few === undefined) return rows;
       const room = new Map<string, number>();
       return rows.filter((row) => {
         const payer = payerOf(row);
-        if (payer === undefined) return true;
         const least = strikes.has(payer) ? 1 : few;
         const left = room.get(payer) ?? Math.max(least, settled.get(payer) ?? 0) - (inFlight.get(payer)?.size ?? 0);
         room.set(payer, left - 1);

@@ -8,11 +8,15 @@ import { findReceipt } from "../../chain/sending/submit.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import {
+  type AuthorizationRow,
+  isAuthorization,
+  type PaymentRow,
+  type Transition,
+} from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { recompose } from "../dispatch/compose.ts";
 import {
-  authorizationOf,
   batchReverted,
   concludeBatch,
   concludeRefusal,
@@ -166,15 +170,16 @@ export function createConclusions(deps: ConclusionsPort): {
     const transitions: Transition[] = [];
     for (const transition of checked) {
       const payment = byId.get(transition.paymentId);
-      const isUnexplained = attempt.kind === "direct" && transition.reason === "refused" && payment !== undefined;
-      transitions.push(isUnexplained ? await explainDirect(transition, payment, attempt, receipt) : transition);
+      const isUnexplained = attempt.kind === "direct" && transition.reason === "refused";
+      if (!isUnexplained || payment === undefined || !isAuthorization(payment)) transitions.push(transition);
+      else transitions.push(await explainDirect(transition, payment, attempt, receipt));
     }
     const used = usedElsewhere(transitions, payments);
     if (used.length === 0) return transitions;
     const uses = await lookUpUses(client, used);
     for (const payment of used) {
       const isHere = uses.get(payment.id)?.transactionHash === receipt.transactionHash;
-      if (!isHere || showsUse(receipt, authorizationOf(payment))) continue;
+      if (!isHere || showsUse(receipt, payment.work.authorization)) continue;
       throw new ChainUnavailableError(
         `The receipt of ${receipt.transactionHash} lacks a log that the node has found in it.`,
         {
@@ -195,9 +200,8 @@ export function createConclusions(deps: ConclusionsPort): {
   ): Promise<readonly Transition[]> {
     const doubted = transitions
       .filter(({ to, reason }) => (to === "rejected" || to === "expired") && reason !== "already-used")
-      .map(({ paymentId }) => byId.get(paymentId))
-      .filter((payment) => payment?.work.kind === "authorization")
-      .filter((payment) => payment !== undefined);
+      .flatMap(({ paymentId }) => byId.get(paymentId) ?? [])
+      .filter(isAuthorization);
     if (doubted.length === 0) return transitions;
     const { used } = await readUsedIdentities(client, doubted).catch((error: unknown) => {
       if (error instanceof ChainMismatchError) return { used: new Set<string>() };
@@ -214,7 +218,7 @@ export function createConclusions(deps: ConclusionsPort): {
   /** Finds out why a direct transfer reverted. A receipt has no reason, so the token is asked again. */
   async function explainDirect(
     transition: Transition,
-    payment: PaymentRow,
+    payment: AuthorizationRow,
     attempt: Attempt,
     receipt: TransactionReceipt,
   ): Promise<Transition> {
@@ -228,7 +232,7 @@ export function createConclusions(deps: ConclusionsPort): {
       };
     }
     const gasAllowance = attempt.gas;
-    const refusal = await preflightAuthorization(client, authorizationOf(payment), { gasAllowance });
+    const refusal = await preflightAuthorization(client, payment.work.authorization, { gasAllowance });
     if (refusal !== undefined) return { ...base, ...concludeRefusal(payment, refusal, where, conclusionPolicy()) };
     // It would settle now, so whatever was in its way has passed. The number of tries is still limited.
     if (payment.tries >= MAX_TRIES) {

@@ -10,7 +10,7 @@ import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { NewPayment, PaymentRow, Transition } from "../../journal/ports/payments.ts";
-import type { LogProof, Work } from "../../journal/ports/work.ts";
+import type { AuthorizationWork, LogProof } from "../../journal/ports/work.ts";
 import type { TokenDomain } from "../../networks.ts";
 import type { Reason } from "../../reasons.ts";
 import { retryRuleOf } from "../outcome/retry.ts";
@@ -139,7 +139,7 @@ export async function admit(
     if (accepted === undefined) continue;
     answers[index] = { status: "accepted", ...accepted };
     // Remembers the submitted object, which the caller keeps in memory anyway, and not the journal's copy.
-    exposure.note({ ...accepted.row, work: payment.work });
+    exposure.note({ id: accepted.row.id, state: accepted.row.state, work: payment.work });
   }
   // The exposure watches for falling balances.
   for (const { token, payer, balance } of balances) {
@@ -352,7 +352,7 @@ export async function admitCall(
 }
 
 function newPayment(
-  work: Work & { readonly kind: "authorization" },
+  work: AuthorizationWork,
   acceptedBlock: bigint,
   { source, bringer }: Pick<Submission, "source" | "bringer">,
 ): NewPayment {

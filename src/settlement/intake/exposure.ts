@@ -8,7 +8,7 @@ export type OpenPayment = AuthorizationIdentity & { readonly value: bigint };
 /** What payers owe and have, as far as this engine knows. Values in atomic units. */
 export type Exposure = {
   /** A payment as it is now. */
-  readonly note: (row: PaymentRow) => void;
+  readonly note: (row: Pick<PaymentRow, "id" | "state" | "work">) => void;
   readonly unsettled: (token: Address, payer: Address) => bigint;
   /** The open payments of a payer. */
   readonly open: (token: Address, payer: Address) => readonly OpenPayment[];

@@ -1,19 +1,10 @@
 import { type Address, isAddressEqual, type TransactionReceipt } from "viem";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
-import type { Work } from "../../journal/ports/work.ts";
+import type { CallRow } from "../../journal/ports/payments.ts";
 import type { ItemOutcome } from "../../router/index.ts";
 
-type Call = Work & { readonly kind: "call" };
-
-/** The call of a row. It throws if the row is no call. */
-export function callOf({ id, work }: PaymentRow): Call {
-  if (work.kind !== "call") throw new Error(`payment ${id} is no call`);
-  return work;
-}
-
 /** Strangers who can make a call fail. */
-export function signersOf({ work }: PaymentRow): readonly Address[] {
-  return (work.kind === "call" ? work.signers : undefined) ?? [];
+export function signersOf({ work }: CallRow): readonly Address[] {
+  return work.signers ?? [];
 }
 
 /** Whether a mined `aggregate3` used so much of its gas that calls in it may have failed because gas ran out. */
@@ -25,18 +16,18 @@ export function isUsedUp(gasUsed: bigint, gasLimit: bigint): boolean {
  * What became of the calls that a mined `aggregate3` carried. Each is proved by a log of its own, which proves no other
  * one; a call without a log did nothing.
  */
-export function readCallOutcomes(receipt: TransactionReceipt, rows: readonly PaymentRow[]): ItemOutcome[] {
+export function readCallOutcomes(receipt: TransactionReceipt, rows: readonly CallRow[]): ItemOutcome[] {
   if (receipt.status !== "success") return rows.map(() => ({ status: "not-attempted" }));
   const taken = new Set<number>();
   return rows.map((row) => {
-    const log = receipt.logs.find((one) => !taken.has(one.logIndex) && isProof(callOf(row), one));
+    const log = receipt.logs.find((one) => !taken.has(one.logIndex) && isProof(row, one));
     if (log === undefined) return { status: "unproven" };
     taken.add(log.logIndex);
     return { status: "settled", logIndex: log.logIndex };
   });
 }
 
-function isProof({ proof }: Call, log: TransactionReceipt["logs"][number]): boolean {
+function isProof({ work: { proof } }: CallRow, log: TransactionReceipt["logs"][number]): boolean {
   if (proof === undefined || !isAddressEqual(proof.address, log.address)) return false;
   const matches = (wanted: string | null, found: string | undefined): boolean => {
     return wanted === null || (found !== undefined && wanted.toLowerCase() === found.toLowerCase());

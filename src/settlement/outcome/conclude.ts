@@ -1,9 +1,14 @@
 import type { TransactionReceipt } from "viem";
-import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { NonceUse } from "../../chain/logs/uses.ts";
 import type { Attempt, BatchRow, ReceiptRow } from "../../journal/ports/batches.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import {
+  type AuthorizationRow,
+  isAuthorization,
+  isCall,
+  type PaymentRow,
+  type Transition,
+} from "../../journal/ports/payments.ts";
 import { REASONS, type Reason } from "../../reasons.ts";
 import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
 import { isUsedUp, readCallOutcomes } from "./callOutcomes.ts";
@@ -130,16 +135,11 @@ function readOutcomes(
   receipt: TransactionReceipt,
   carried: readonly PaymentRow[],
 ): readonly ItemOutcome[] {
-  if (attempt.kind === "call") return attempt.router === undefined ? [] : readCallOutcomes(receipt, carried);
-  const authorizations = carried.map(authorizationOf);
+  if (attempt.kind === "call")
+    return attempt.router === undefined ? [] : readCallOutcomes(receipt, carried.filter(isCall));
+  const authorizations = carried.filter(isAuthorization).map(({ work }) => work.authorization);
   if (attempt.router === undefined) return authorizations.map((one) => readDirectOutcome(receipt, one));
   return readBatchOutcomes(receipt, { router: attempt.router, batchId: batch.id, authorizations });
-}
-
-/** The authorization of a payment. It throws if the payment is a call. */
-export function authorizationOf({ id, work }: PaymentRow): SignedAuthorization {
-  if (work.kind !== "authorization") throw new Error(`payment ${id} is a call`);
-  return work.authorization;
 }
 
 function refusalOf(outcome: ItemOutcome & { status: "failed" | "unproven" }): Refusal {
@@ -255,9 +255,9 @@ export function quarantined(
 }
 
 /** The identities whose use of the nonce must be looked up before a conclusion with these transitions is stored. */
-export function usedElsewhere(transitions: readonly Transition[], payments: readonly PaymentRow[]): PaymentRow[] {
+export function usedElsewhere(transitions: readonly Transition[], payments: readonly PaymentRow[]): AuthorizationRow[] {
   const ids = new Set(transitions.filter(({ reason }) => reason === "already-used").map(({ paymentId }) => paymentId));
-  return payments.filter(({ id }) => ids.has(id));
+  return payments.filter(isAuthorization).filter(({ id }) => ids.has(id));
 }
 
 /**

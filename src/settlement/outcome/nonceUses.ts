@@ -3,8 +3,7 @@ import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
 import { findNonceUses, LOOKBACK_BLOCKS, type NonceUse } from "../../chain/logs/uses.ts";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
-import { authorizationOf } from "./conclude.ts";
+import type { AuthorizationRow } from "../../journal/ports/payments.ts";
 import { layersOf } from "./layers.ts";
 
 /** Blocks before the acceptance that are searched too: nodes behind one address differ by a few. */
@@ -17,7 +16,10 @@ const LONGEST_IN_LOOKBACKS = 50n;
  * they were accepted, as their nonces were free then. Variants of one identity are looked up separately, because a
  * transaction settles at most one of them.
  */
-export async function lookUpUses(client: ChainClient, rows: readonly PaymentRow[]): Promise<Map<number, NonceUse>> {
+export async function lookUpUses(
+  client: ChainClient,
+  rows: readonly AuthorizationRow[],
+): Promise<Map<number, NonceUse>> {
   const found = new Map<number, NonceUse>();
   const [first] = rows;
   if (first === undefined) return found;
@@ -27,9 +29,13 @@ export async function lookUpUses(client: ChainClient, rows: readonly PaymentRow[
   const longest = LOOKBACK_BLOCKS * LONGEST_IN_LOOKBACKS;
   const lookbackBlocks = age < longest ? age : longest;
   for (const layer of layersOf(rows, ({ identity }) => identity)) {
-    const uses = await findNonceUses(client, layer.map(authorizationOf), { lookbackBlocks });
+    const uses = await findNonceUses(
+      client,
+      layer.map(({ work }) => work.authorization),
+      { lookbackBlocks },
+    );
     for (const row of layer) {
-      const use = uses.get(authorizationId(authorizationOf(row)));
+      const use = uses.get(authorizationId(row.work.authorization));
       if (use !== undefined) found.set(row.id, use);
     }
   }
@@ -42,11 +48,11 @@ export async function lookUpUses(client: ChainClient, rows: readonly PaymentRow[
  */
 export async function readUsedIdentities(
   client: ChainClient,
-  rows: readonly PaymentRow[],
+  rows: readonly AuthorizationRow[],
 ): Promise<{ readonly used: ReadonlySet<string>; readonly blockNumber: bigint }> {
-  const byToken = new Map<string, PaymentRow[]>();
+  const byToken = new Map<string, AuthorizationRow[]>();
   for (const row of rows) {
-    const token = authorizationOf(row).token.toLowerCase();
+    const token = row.work.authorization.token.toLowerCase();
     const group = byToken.get(token);
     if (group === undefined) byToken.set(token, [row]);
     else group.push(row);
@@ -54,7 +60,7 @@ export async function readUsedIdentities(
   const used = new Set<string>();
   let blockNumber: bigint | undefined;
   for (const group of byToken.values()) {
-    const authorizations = group.map(authorizationOf);
+    const authorizations = group.map(({ work }) => work.authorization);
     const [first] = authorizations;
     if (first === undefined) continue;
     const facts = await readFacts(client, first.token, authorizations);

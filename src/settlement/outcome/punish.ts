@@ -1,9 +1,9 @@
 import type { Address, TransactionReceipt } from "viem";
 import type { Attempt } from "../../journal/ports/batches.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import { isCall, type PaymentRow, type Transition } from "../../journal/ports/payments.ts";
 import type { SettlementPort } from "../port.ts";
 import { isUsedUp, signersOf } from "./callOutcomes.ts";
-import { authorizationOf, REVERTED } from "./conclude.ts";
+import { REVERTED } from "./conclude.ts";
 import { strike } from "./strikes.ts";
 
 /**
@@ -36,7 +36,7 @@ export async function punish(
   const payers = (is: (transition: Transition) => boolean): Address[] =>
     transitions.filter(is).flatMap(({ paymentId }) => {
       const row = byId.get(paymentId);
-      return row?.work.kind === "authorization" ? [authorizationOf(row).from] : [];
+      return row?.work.kind === "authorization" ? [row.work.authorization.from] : [];
     });
   const { strikeMs } = port.pace;
   await strike(port, payers(isHostile), strikeMs);
@@ -47,7 +47,7 @@ export async function punish(
   const isWhole = receipt.status !== "success" || isUsedUp(receipt.gasUsed, attempt.gas);
   if (isShared && isWhole) {
     const carried = attempt.paymentIds.flatMap((id) => byId.get(id) ?? []);
-    await strike(port, carried.flatMap(signersOf), 0);
+    await strike(port, carried.filter(isCall).flatMap(signersOf), 0);
     return;
   }
   const failed = transitions.filter(({ to, reason }) => to === "rejected" && reason === REVERTED);
@@ -55,7 +55,7 @@ export async function punish(
     port,
     failed.flatMap(({ paymentId }) => {
       const row = byId.get(paymentId);
-      return row === undefined ? [] : signersOf(row);
+      return row === undefined || !isCall(row) ? [] : signersOf(row);
     }),
     strikeMs,
   );

@@ -1,7 +1,6 @@
 import type { Address } from "viem";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
+import type { AuthorizationRow } from "../../journal/ports/payments.ts";
 import type { SettlementPort } from "../port.ts";
-import { authorizationOf } from "./conclude.ts";
 
 // Accounts that cost gas although their pre-flight had passed get strikes. Each further strike holds them back for
 // twice as long.
@@ -53,6 +52,6 @@ export function heldOf(strikes: Strikes, nowMs: number): HeldAccounts {
 }
 
 /** Who pays these payments. */
-export function payersOf(rows: readonly PaymentRow[]): Address[] {
-  return rows.map((row) => authorizationOf(row).from);
+export function payersOf(rows: readonly AuthorizationRow[]): Address[] {
+  return rows.map(({ work }) => work.authorization.from);
 }

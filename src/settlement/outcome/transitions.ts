@@ -1,10 +1,10 @@
 import type { DropReason } from "../../batch/index.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import type { AuthorizationRow, PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { isRefusal, REASONS, type RefusalReason, type RejectionReason } from "../../reasons.ts";
 import type { SettlementPort } from "../port.ts";
-import { authorizationOf, concludeRefusal, concludeUse, quarantined, reasonOf, USE_UNKNOWN } from "./conclude.ts";
+import { concludeRefusal, concludeUse, quarantined, reasonOf, USE_UNKNOWN } from "./conclude.ts";
 import { lookUpUses } from "./nonceUses.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 import type { HeldAccounts } from "./strikes.ts";
@@ -78,7 +78,7 @@ function passed(port: RulesPort, row: PaymentRow, head: Head): Transition {
 /** The transition of a payment that the plan leaves out for any reason but a used nonce (see {@link concludeUses}). */
 export function dropped(
   port: RulesPort,
-  row: PaymentRow,
+  row: AuthorizationRow,
   reason: Exclude<DropReason, { readonly kind: "already-used" }>,
   head: Head,
   held: HeldAccounts,
@@ -91,7 +91,7 @@ export function dropped(
       // It is too late to send and too early to call it expired. Look again when the deadline has passed.
       return postponed(row, Number(reason.validBefore) * 1000 + 1000, "too late to be mined for sure");
     case "payer-held":
-      return postponed(row, held.get(authorizationOf(row).from.toLowerCase()) ?? nowMs + waitMs, rejection.message);
+      return postponed(row, held.get(row.work.authorization.from.toLowerCase()) ?? nowMs + waitMs, rejection.message);
     default:
       return turnedDown(port, row, rejection, head);
   }
@@ -158,7 +158,7 @@ export function excluded(
  */
 export async function concludeUses(
   port: SettlementPort,
-  rows: readonly PaymentRow[],
+  rows: readonly AuthorizationRow[],
   head: Head,
 ): Promise<Transition[]> {
   if (rows.length === 0) return [];

@@ -3,7 +3,13 @@ import type { Horizon } from "../../chain/horizon.ts";
 import type { Clock } from "../../clock.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
-import type { PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
+import {
+  type AuthorizationRow,
+  isAuthorization,
+  type PaymentRow,
+  type PaymentState,
+  type Transition,
+} from "../../journal/ports/payments.ts";
 import { concludeUse } from "./conclude.ts";
 import { lookUpUses, readUsedIdentities } from "./nonceUses.ts";
 import { createWatched, type Due } from "./watched.ts";
@@ -64,8 +70,8 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
 
   function note(row: PaymentRow): void {
     const due = dueOf(row);
-    if (due !== undefined) watched.set(row.id, payerOf(row), due);
-    else watched.delete(row.id);
+    if (due === undefined || !isAuthorization(row)) watched.delete(row.id);
+    else watched.set(row.id, payerOf(row), due);
   }
 
   function dueOf(row: PaymentRow): Due | undefined {
@@ -145,13 +151,14 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
   };
 }
 
-function payerOf({ work }: PaymentRow): string {
-  return work.kind === "authorization" ? work.authorization.from.toLowerCase() : "";
+function payerOf({ work }: AuthorizationRow): string {
+  return work.authorization.from.toLowerCase();
 }
 
 /** Whether the chain could still say something else. Outcomes of a batch are followed with the batch. */
-function isOpenEnded({ state, evidence, work }: PaymentRow): boolean {
-  if (work.kind !== "authorization") return false;
+function isOpenEnded(row: PaymentRow): row is AuthorizationRow {
+  if (!isAuthorization(row)) return false;
+  const { state, evidence } = row;
   switch (state) {
     case "expired":
       return evidence.kind !== "deadline" || !evidence.final;

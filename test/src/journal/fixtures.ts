@@ -2,6 +2,7 @@ import { type Address, getAddress, type Hex, maxUint256 } from "viem";
 import { authorizationId, termsDigest } from "../../../src/authorization/identity.ts";
 import {
   type Attempt,
+  type AuthorizationWork,
   type Evidence,
   type Journal,
   type JournalOptions,
@@ -36,7 +37,7 @@ export const sender = addressOf(1);
 export function paymentOf(
   seed: number,
   change: Partial<Omit<NewPayment, "identity" | "digest" | "work">> & { variant?: number; chainId?: number } = {},
-): NewPayment {
+): NewPayment & { readonly work: AuthorizationWork } {
   const { variant = 0, chainId: chain = chainId, ...rest } = change;
   const authorization = {
     chainId: chain,

@@ -1,12 +1,12 @@
 import { expect } from "chai";
 import { createPlaces, lastHash } from "../../../../src/facilitator/exact/place.ts";
-import type { BatchRow, Evidence, Journal, PaymentRow } from "../../../../src/journal/index.ts";
+import type { AuthorizationRow, BatchRow, Evidence, Journal } from "../../../../src/journal/index.ts";
 import { attemptOf, batchOf, hashOf, paymentOf } from "../../journal/fixtures.ts";
 
 const BATCH = hashOf("batch 7");
 
 /** A payment that the first attempt of its batch settled. */
-function rowOf(id: number, change: Partial<PaymentRow> = {}): PaymentRow {
+function rowOf(id: number, change: Partial<AuthorizationRow> = {}): AuthorizationRow {
   const evidence: Evidence = {
     kind: "transfer",
     transactionHash: hashOf("tx 7"),
@@ -35,7 +35,7 @@ function rowOf(id: number, change: Partial<PaymentRow> = {}): PaymentRow {
   };
 }
 
-function transferIn(transactionHash: `0x${string}`): Partial<PaymentRow> {
+function transferIn(transactionHash: `0x${string}`): Pick<AuthorizationRow, "evidence"> {
   return { evidence: { ...(rowOf(1).evidence as Evidence & { kind: "transfer" }), transactionHash } };
 }
 
@@ -64,7 +64,7 @@ describe("createPlaces", () => {
     for (const [index, row] of rows.entries()) {
       expect(await placeOf(row)).to.deep.equal({
         ...{ id: BATCH, index, size: 3, logIndex: 20 + row.id },
-        authorizationNonce: row.work.kind === "authorization" ? row.work.authorization.nonce : undefined,
+        authorizationNonce: row.work.authorization.nonce,
       });
     }
     expect(await placeOf({ ...rows[1]!, ...transferIn(hashOf("tx 7 again")) })).to.include({ index: 0, size: 2 });
@@ -111,7 +111,7 @@ describe("lastHash", () => {
   const attempts = [attempt, attemptOf("7 again", [rowOf(1)])];
   const batch: BatchRow = { ...rest, state: "open", attempts, receipt: undefined, createdAtMs: 5 };
   const journal: Pick<Journal, "batch"> = { batch: async (id) => (id === BATCH ? batch : undefined) };
-  const waiting: Partial<PaymentRow> = { state: "submitted", evidence: { kind: "request", by: "test" } };
+  const waiting: Partial<AuthorizationRow> = { state: "submitted", evidence: { kind: "request", by: "test" } };
 
   it("is the transaction that decided a payment, else the last one that it was sent in", async () => {
     expect(await lastHash(journal, rowOf(1))).to.equal(hashOf("tx 7"));

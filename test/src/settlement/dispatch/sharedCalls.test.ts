@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { type Hex, size } from "viem";
 import { MAX_TRANSACTION_GAS } from "../../../../src/gas/index.ts";
-import type { PaymentRow } from "../../../../src/journal/ports/payments.ts";
+import type { CallRow } from "../../../../src/journal/ports/payments.ts";
 import { composeCalls, packCalls } from "../../../../src/settlement/dispatch/sharedCalls.ts";
 import { CONTRACT, callRow } from "../../../helpers/callRows.ts";
 
@@ -41,12 +41,11 @@ describe("packCalls", () => {
   });
 
   it("lets no more strangers share, and no more gas of theirs, than they may burn", () => {
-    const strange = (gas: bigint): PaymentRow => {
+    const strange = (gas: bigint): CallRow => {
       const row = callRow();
-      if (row.work.kind !== "call") throw new Error("no call");
       return { ...row, work: { ...row.work, gas, signers: ["0x00000000000000000000000000000000000000aa"] } };
     };
-    const sizes = (rows: readonly PaymentRow[]) => packCalls(rows, {}, { strangers: 8 }).map(({ length }) => length);
+    const sizes = (rows: readonly CallRow[]) => packCalls(rows, {}, { strangers: 8 }).map(({ length }) => length);
     expect(sizes(Array.from({ length: 9 }, () => strange(190_000n)))).to.deep.equal([8, 1]);
     expect(sizes(Array.from({ length: 3 }, () => strange(1_000_000n)))).to.deep.equal([2, 1]);
     expect(sizes([strange(2_000_001n), callRow(), callRow()])).to.deep.equal([1, 2]);

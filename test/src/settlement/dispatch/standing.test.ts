@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Address } from "viem";
-import type { PaymentRow, PaymentState } from "../../../../src/journal/index.ts";
+import type { AuthorizationRow, PaymentState } from "../../../../src/journal/index.ts";
 import { createStanding } from "../../../../src/settlement/dispatch/standing.ts";
 import { freshAddress } from "../../../helpers/chainLab.ts";
 
@@ -9,13 +9,13 @@ const NONE = new Map();
 const STRUCK = new Map([[payer.toLowerCase(), { strikes: 1, untilMs: 0 }]]);
 
 let ids = 0;
-function rows(count: number, from: Address = payer): PaymentRow[] {
+function rows(count: number, from: Address = payer): AuthorizationRow[] {
   return Array.from({ length: count }, () => {
     ids += 1;
-    return { id: ids, state: "queued", work: { kind: "authorization", authorization: { from } } } as PaymentRow;
+    return { id: ids, state: "queued", work: { kind: "authorization", authorization: { from } } } as AuthorizationRow;
   });
 }
-const as = (list: readonly PaymentRow[], state: PaymentState) => list.map((row) => ({ ...row, state }));
+const as = (list: readonly AuthorizationRow[], state: PaymentState) => list.map((row) => ({ ...row, state }));
 
 describe("createStanding", () => {
   it("lets a payer of whom nothing is known have a few on their way, and others as many", () => {

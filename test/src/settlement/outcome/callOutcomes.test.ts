@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { type Address, type Hex, numberToHex, type TransactionReceipt } from "viem";
-import type { PaymentRow } from "../../../../src/journal/ports/payments.ts";
+import type { CallRow } from "../../../../src/journal/ports/payments.ts";
 import type { LogProof } from "../../../../src/journal/ports/work.ts";
 import { readCallOutcomes } from "../../../../src/settlement/outcome/callOutcomes.ts";
 import { CONTRACT, callRow } from "../../../helpers/callRows.ts";
@@ -18,7 +18,7 @@ function receiptOf(
 
 describe("readCallOutcomes", () => {
   const proof = (...topics: (Hex | null)[]): LogProof => ({ address: CONTRACT, topics });
-  const statuses = (receipt: TransactionReceipt, rows: readonly PaymentRow[]) =>
+  const statuses = (receipt: TransactionReceipt, rows: readonly CallRow[]) =>
     readCallOutcomes(receipt, rows).map((outcome) =>
       outcome.status === "settled" ? outcome.logIndex : outcome.status,
     );

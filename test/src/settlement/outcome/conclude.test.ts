@@ -1,7 +1,14 @@
 import { expect } from "chai";
 import { encodeAbiParameters, encodeEventTopics, type Hex, parseAbi, type TransactionReceipt } from "viem";
 import { settlementRouterArtifact } from "../../../../src/contracts/SettlementRouter.ts";
-import type { Attempt, BatchRow, PaymentRow, Transition } from "../../../../src/journal/index.ts";
+import type {
+  Attempt,
+  AuthorizationRow,
+  BatchRow,
+  CallWork,
+  PaymentRow,
+  Transition,
+} from "../../../../src/journal/index.ts";
 import {
   batchReverted,
   concludeBatch,
@@ -19,7 +26,7 @@ const HASH: Hex = `0x${"11".repeat(32)}`;
 const BLOCK: Hex = `0x${"22".repeat(32)}`;
 const policy = { nowMs: 1_000_000, retryRefused: false, retryRefusedAfterMs: 5_000 };
 
-function payment(id: number, over: Partial<PaymentRow> = {}): PaymentRow {
+function payment(id: number, over: Partial<AuthorizationRow> = {}): AuthorizationRow {
   const authorization = { ...fakePayment({ value: 10n + BigInt(id), nonce: nonceAt(id), from: accountAt(id) }) };
   return {
     id,
@@ -172,7 +179,8 @@ describe("concludeBatch", () => {
   });
 
   it("takes a call by its receipt", () => {
-    const call = payment(1, { work: { kind: "call", chainId: 84532, to: ROUTER, data: "0x", gas: 1n } });
+    const work: CallWork = { kind: "call", chainId: 84532, to: ROUTER, data: "0x", gas: 1n };
+    const call = { ...payment(1), work };
     const carried = attempt([1], { kind: "call", router: undefined });
     const conclude = (mined: TransactionReceipt) => concludeBatch(batch(carried), carried, mined, [call], policy);
     expect(conclude(receipt([])).transitions[0]).to.include({ to: "settled" });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { PaymentRow } from "../../../../src/journal/index.ts";
+import type { AuthorizationRow, PaymentRow } from "../../../../src/journal/index.ts";
 import { dropped, laterMs, postponed } from "../../../../src/settlement/outcome/transitions.ts";
 import { USUAL_PACE } from "../../../../src/settlement/pace.ts";
 import { resolvePolicy } from "../../../../src/settlement/policy.ts";
@@ -22,7 +22,7 @@ describe("laterMs", () => {
 
 describe("dropped", () => {
   const reason = { kind: "expired", validBefore: 1_000n } as const;
-  const row = { id: 7, acceptedAtMs: 0, deadlineSeconds: 1_000n } as PaymentRow;
+  const row = { id: 7, acceptedAtMs: 0, deadlineSeconds: 1_000n } as AuthorizationRow;
   const at = (nowMs: number, timestamp: bigint) => {
     const port = {
       clock: { now: () => nowMs, sleep: async () => undefined },
