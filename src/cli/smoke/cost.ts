@@ -2,7 +2,7 @@ import type { Address, Hex } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import { estimateDeployment } from "../../deploy/index.ts";
 import { type JobPayment, type MinedTransaction, quoteSettlement } from "../../settlement/index.ts";
-import { dataFeeOf } from "../../settlement/outcome/receipt.ts";
+import { dataFeeOf } from "../../settlement/outcome/receipts/costs.ts";
 import type { Cost } from "./transcript.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { PaymentRow } from "../../journal/ports/payments.ts";
-import { maxItemsOf } from "../outcome/conclude.ts";
+import { maxItemsOf } from "../outcome/receipts/conclude.ts";
 
 /**
  * Groups payments by the largest batch that each may go in. Payments of a batch that failed as a whole go in ever

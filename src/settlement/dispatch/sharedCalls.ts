@@ -6,7 +6,7 @@ import { MULTICALL3_ADDRESS } from "../../chain/multicall3.ts";
 import { isRevert } from "../../chain/reverts.ts";
 import { byteLength, countBytes, MAX_TRANSACTION_GAS } from "../../gas/index.ts";
 import type { CallRow } from "../../journal/ports/payments.ts";
-import { signersOf } from "../outcome/callOutcomes.ts";
+import { signersOf } from "../outcome/receipts/callOutcomes.ts";
 import type { Composition } from "../sending/types.ts";
 
 // Calls that do not depend on their caller go together through Multicall3's `aggregate3`, and each may fail by itself.

@@ -16,6 +16,8 @@ import {
 } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { recompose } from "../dispatch/compose.ts";
+import { carriedBy, type FinalityPort, isLeftOver, paymentsOf } from "../outcome/finality.ts";
+import { punish } from "../outcome/punish.ts";
 import {
   batchReverted,
   concludeBatch,
@@ -24,13 +26,11 @@ import {
   quarantined,
   usedElsewhere,
   withUses,
-} from "../outcome/conclude.ts";
-import { findCorrections } from "../outcome/corrections.ts";
-import { carriedBy, type FinalityPort, isLeftOver, paymentsOf } from "../outcome/finality.ts";
-import { lookUpUses, readUsedIdentities } from "../outcome/nonceUses.ts";
-import { findMined, type MinedAttempt } from "../outcome/observe.ts";
-import { punish } from "../outcome/punish.ts";
-import { confirmReceipt } from "../outcome/readings.ts";
+} from "../outcome/receipts/conclude.ts";
+import { findCorrections } from "../outcome/receipts/corrections.ts";
+import { lookUpUses, readUsedIdentities } from "../outcome/receipts/nonceUses.ts";
+import { findMined, type MinedAttempt } from "../outcome/receipts/observe.ts";
+import { confirmReceipt } from "../outcome/receipts/readings.ts";
 import type { SettlementPort } from "../port.ts";
 import type { SenderPort } from "../sending/types.ts";
 import type { Changes } from "./changes.ts";

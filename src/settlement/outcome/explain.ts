@@ -4,7 +4,7 @@ import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { findNonceUses, type NonceUse } from "../../chain/logs/uses.ts";
 import { REASONS } from "../../reasons.ts";
-import { layersOf } from "./layers.ts";
+import { layersOf } from "./receipts/layers.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 
 /** How many nonces' uses are looked up at once: the receipts of that many are in memory. */

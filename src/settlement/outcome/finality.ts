@@ -7,8 +7,8 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentJournal, PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
-import { reasonOf } from "./conclude.ts";
-import { hashOfBlock } from "./observe.ts";
+import { reasonOf } from "./receipts/conclude.ts";
+import { hashOfBlock } from "./receipts/observe.ts";
 
 export type FinalityPort = {
   readonly journal: Journal;

@@ -2,8 +2,8 @@ import type { Address, TransactionReceipt } from "viem";
 import type { Attempt } from "../../journal/ports/batches.ts";
 import { isCall, type PaymentRow, type Transition } from "../../journal/ports/payments.ts";
 import type { SettlementPort } from "../port.ts";
-import { isUsedUp, signersOf } from "./callOutcomes.ts";
-import { REVERTED } from "./conclude.ts";
+import { isUsedUp, signersOf } from "./receipts/callOutcomes.ts";
+import { REVERTED } from "./receipts/conclude.ts";
 import { strike } from "./strikes.ts";
 
 /**

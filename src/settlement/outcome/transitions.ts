@@ -4,8 +4,8 @@ import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { AuthorizationRow, PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import { isRefusal, REASONS, type RefusalReason, type RejectionReason } from "../../reasons.ts";
 import type { SettlementPort } from "../port.ts";
-import { concludeRefusal, concludeUse, quarantined, reasonOf, USE_UNKNOWN } from "./conclude.ts";
-import { lookUpUses } from "./nonceUses.ts";
+import { concludeRefusal, concludeUse, quarantined, reasonOf, USE_UNKNOWN } from "./receipts/conclude.ts";
+import { lookUpUses } from "./receipts/nonceUses.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";
 import type { HeldAccounts } from "./strikes.ts";
 

@@ -10,8 +10,8 @@ import {
   type PaymentState,
   type Transition,
 } from "../../journal/ports/payments.ts";
-import { concludeUse } from "./conclude.ts";
-import { lookUpUses, readUsedIdentities } from "./nonceUses.ts";
+import { concludeUse } from "./receipts/conclude.ts";
+import { lookUpUses, readUsedIdentities } from "./receipts/nonceUses.ts";
 import { createWatched, type Due } from "./watched.ts";
 
 /** Follows outcomes that the chain may still contradict, until it is final. */

@@ -22,7 +22,7 @@ import {
   readDirectOutcome,
   type SettleCall,
 } from "../../router/index.ts";
-import { dataFeeOf, shareOf } from "../outcome/receipt.ts";
+import { dataFeeOf, shareOf } from "../outcome/receipts/costs.ts";
 import { type LoggedBatch, readLoggedBatches, readLoggedSettlements } from "./inspectLogs.ts";
 
 /** One payment of an inspected transaction. A field is undefined if the logs do not tell it. */

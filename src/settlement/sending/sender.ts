@@ -5,7 +5,7 @@ import { broadcastToAll } from "../../chain/sending/broadcast.ts";
 import { describeError } from "../../failures.ts";
 import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
-import { consumerOf, findMined, type MinedAttempt } from "../outcome/observe.ts";
+import { consumerOf, findMined, type MinedAttempt } from "../outcome/receipts/observe.ts";
 import { createBalanceWatch } from "./balance.ts";
 import { type BatchDecision, decideBatch, findGaps } from "./decide.ts";
 import { replacementFees } from "./fees.ts";

@@ -5,7 +5,7 @@ import { nextTxNonce } from "../../chain/sending/submit.ts";
 import { transactionSigner } from "../../chain/signer.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { Logger } from "../../logger.ts";
-import { findConsumer } from "../outcome/consumer.ts";
+import { findConsumer } from "../outcome/receipts/consumer.ts";
 
 /**
  * How many transactions beyond those that the journal knows are believed on a node's word alone: somebody may have sent

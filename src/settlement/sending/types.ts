@@ -4,7 +4,7 @@ import type { BatchKind, BatchRow } from "../../journal/ports/batches.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
-import type { MinedAttempt } from "../outcome/observe.ts";
+import type { MinedAttempt } from "../outcome/receipts/observe.ts";
 import type { SettlementPort } from "../port.ts";
 import type { Rival } from "./lease.ts";
 

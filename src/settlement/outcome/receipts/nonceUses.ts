@@ -1,9 +1,9 @@
-import { authorizationId } from "../../authorization/identity.ts";
-import { ask } from "../../chain/ask.ts";
-import type { ChainClient } from "../../chain/client.ts";
-import { readFacts } from "../../chain/facts/facts.ts";
-import { findNonceUses, LOOKBACK_BLOCKS, type NonceUse } from "../../chain/logs/uses.ts";
-import type { AuthorizationRow } from "../../journal/ports/payments.ts";
+import { authorizationId } from "../../../authorization/identity.ts";
+import { ask } from "../../../chain/ask.ts";
+import type { ChainClient } from "../../../chain/client.ts";
+import { readFacts } from "../../../chain/facts/facts.ts";
+import { findNonceUses, LOOKBACK_BLOCKS, type NonceUse } from "../../../chain/logs/uses.ts";
+import type { AuthorizationRow } from "../../../journal/ports/payments.ts";
 import { layersOf } from "./layers.ts";
 
 /** Blocks before the acceptance that are searched too: nodes behind one address differ by a few. */

@@ -1,7 +1,7 @@
 import type { TransactionReceipt } from "viem";
-import type { ChainClient } from "../../chain/client.ts";
-import { ChainUnavailableError } from "../../chain/errors.ts";
-import { findReceipt } from "../../chain/sending/submit.ts";
+import type { ChainClient } from "../../../chain/client.ts";
+import { ChainUnavailableError } from "../../../chain/errors.ts";
+import { findReceipt } from "../../../chain/sending/submit.ts";
 
 /**
  * The receipt of a transaction, once two readings agree. A single reading may be wrong, and its consequences are

@@ -1,5 +1,5 @@
-import type { BatchRow } from "../../journal/ports/batches.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import type { BatchRow } from "../../../journal/ports/batches.ts";
+import type { PaymentRow, Transition } from "../../../journal/ports/payments.ts";
 import type { Conclusion } from "./conclude.ts";
 
 /** A payment whose state is not what its batch's receipt says, and what it should become. */

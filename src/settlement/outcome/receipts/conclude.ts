@@ -1,18 +1,18 @@
 import type { TransactionReceipt } from "viem";
-import type { NonceUse } from "../../chain/logs/uses.ts";
-import type { Attempt, BatchRow, ReceiptRow } from "../../journal/ports/batches.ts";
-import type { Evidence } from "../../journal/ports/evidence.ts";
+import type { NonceUse } from "../../../chain/logs/uses.ts";
+import type { Attempt, BatchRow, ReceiptRow } from "../../../journal/ports/batches.ts";
+import type { Evidence } from "../../../journal/ports/evidence.ts";
 import {
   type AuthorizationRow,
   isAuthorization,
   isCall,
   type PaymentRow,
   type Transition,
-} from "../../journal/ports/payments.ts";
-import { REASONS, type Reason } from "../../reasons.ts";
-import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../router/index.ts";
+} from "../../../journal/ports/payments.ts";
+import { REASONS, type Reason } from "../../../reasons.ts";
+import { type ItemOutcome, type Refusal, readBatchOutcomes, readDirectOutcome } from "../../../router/index.ts";
 import { isUsedUp, readCallOutcomes } from "./callOutcomes.ts";
-import { dataFeeOf, shareOf } from "./receipt.ts";
+import { dataFeeOf, shareOf } from "./costs.ts";
 
 /** What a mined attempt means for the payments of its batch. */
 export type Conclusion = { readonly receipt: ReceiptRow; readonly transitions: readonly Transition[] };

@@ -1,5 +1,5 @@
 import { type Address, type Hex, isAddressEqual } from "viem";
-import type { ChainClient } from "../../chain/client.ts";
+import type { ChainClient } from "../../../chain/client.ts";
 
 /**
  * Finds the transaction that consumed a txNonce of `sender` at or below block `toBlock`: the block by bisection over

@@ -1,8 +1,8 @@
 import type { Address, Hex, TransactionReceipt } from "viem";
-import type { ChainClient } from "../../chain/client.ts";
-import { readHorizon } from "../../chain/horizon.ts";
-import { findReceipt } from "../../chain/sending/submit.ts";
-import type { Attempt, BatchRow } from "../../journal/ports/batches.ts";
+import type { ChainClient } from "../../../chain/client.ts";
+import { readHorizon } from "../../../chain/horizon.ts";
+import { findReceipt } from "../../../chain/sending/submit.ts";
+import type { Attempt, BatchRow } from "../../../journal/ports/batches.ts";
 import { findConsumer } from "./consumer.ts";
 
 /** An attempt with its receipt, and how deep it is: 1 in the newest block, 0 if its block is not certain. */

@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { type Address, type Hex, numberToHex, type TransactionReceipt } from "viem";
-import type { CallRow } from "../../../../src/journal/ports/payments.ts";
-import type { LogProof } from "../../../../src/journal/ports/work.ts";
-import { readCallOutcomes } from "../../../../src/settlement/outcome/callOutcomes.ts";
-import { CONTRACT, callRow } from "../../../helpers/callRows.ts";
+import type { CallRow } from "../../../../../src/journal/ports/payments.ts";
+import type { LogProof } from "../../../../../src/journal/ports/work.ts";
+import { readCallOutcomes } from "../../../../../src/settlement/outcome/receipts/callOutcomes.ts";
+import { CONTRACT, callRow } from "../../../../helpers/callRows.ts";
 
 const word = (value: number | bigint): Hex => numberToHex(value, { size: 32 });
 

@@ -1,6 +1,6 @@
 import { type Address, isAddressEqual, type TransactionReceipt } from "viem";
-import type { CallRow } from "../../journal/ports/payments.ts";
-import type { ItemOutcome } from "../../router/index.ts";
+import type { CallRow } from "../../../journal/ports/payments.ts";
+import type { ItemOutcome } from "../../../router/index.ts";
 
 /** Strangers who can make a call fail. */
 export function signersOf({ work }: CallRow): readonly Address[] {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { encodeAbiParameters, encodeEventTopics, type Hex, parseAbi, type TransactionReceipt } from "viem";
-import { settlementRouterArtifact } from "../../../../src/contracts/SettlementRouter.ts";
+import { settlementRouterArtifact } from "../../../../../src/contracts/SettlementRouter.ts";
 import type {
   Attempt,
   AuthorizationRow,
@@ -8,7 +8,7 @@ import type {
   CallWork,
   PaymentRow,
   Transition,
-} from "../../../../src/journal/index.ts";
+} from "../../../../../src/journal/index.ts";
 import {
   batchReverted,
   concludeBatch,
@@ -17,8 +17,8 @@ import {
   maxItemsOf,
   USE_UNKNOWN,
   withUses,
-} from "../../../../src/settlement/outcome/conclude.ts";
-import { accountAt, fakePayment, nonceAt, TOKEN } from "../../../helpers/payments.ts";
+} from "../../../../../src/settlement/outcome/receipts/conclude.ts";
+import { accountAt, fakePayment, nonceAt, TOKEN } from "../../../../helpers/payments.ts";
 
 const ROUTER = accountAt(99);
 const BATCH: Hex = `0x${"ba".repeat(32)}`;
