@@ -2,7 +2,7 @@ import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { keccak256 } from "viem";
 import { depositCall } from "../../channels/calls.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
-import { isDecided } from "../../settlement/engine/waiters.ts";
+import { isDecided } from "../../journal/ports/payments.ts";
 import { bringerOf, CallerGoneError, createTurns, mayBringAnew, type TurnedAway } from "../callers/bringers.ts";
 import { NOBODY } from "../callers/caller.ts";
 import { lastHash } from "../exact/place.ts";

@@ -2,8 +2,8 @@ import { type Address, getAddress, type Hex } from "viem";
 import { authorizationId } from "../../authorization/identity.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
+import { isDecided } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
-import { isDecided } from "../../settlement/engine/waiters.ts";
 
 /** What the journal knows about one nonce of a payer, for a caller who lost an answer. */
 export type PaymentStatus = {

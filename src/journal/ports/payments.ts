@@ -58,6 +58,16 @@ export function isCall(row: PaymentRow): row is CallRow {
   return row.work.kind === "call";
 }
 
+/** Whether a transaction of ours that is signed, and perhaps out, carries the payment. */
+export function isOnItsWay({ state }: Pick<PaymentRow, "state">): boolean {
+  return state === "batched" || state === "submitted";
+}
+
+/** Whether a payment has its outcome. It may still be corrected, as after a reorg, or retried on request. */
+export function isDecided(row: Pick<PaymentRow, "state">): boolean {
+  return row.state !== "queued" && !isOnItsWay(row);
+}
+
 type RowOf<Its extends Work> = Omit<NewPayment, "work"> & {
   readonly work: Its;
   readonly id: number;

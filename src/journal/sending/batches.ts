@@ -8,11 +8,10 @@ import { applyTransitions, moveAll, prepareTransition } from "../payments/transi
 import type { BatchJournal, BatchRow, JournalConflict, NewBatch } from "../ports/batches.ts";
 import { JournalError } from "../ports/errors.ts";
 import type { Lease } from "../ports/leases.ts";
-import { EXCLUSIVE_STATES, type PaymentState } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, isOnItsWay, type PaymentState } from "../ports/payments.ts";
 import { holds } from "./leases.ts";
 
 const IN_FLIGHT: ReadonlySet<PaymentState> = new Set(EXCLUSIVE_STATES);
-const ON_ITS_WAY: ReadonlySet<PaymentState> = new Set(["batched", "submitted"]);
 
 /** Batches and their attempts, each change fenced by the lease of the key. */
 export function batchMethods({ read, write, dialect }: Backend): BatchJournal {
@@ -62,7 +61,7 @@ export function batchMethods({ read, write, dialect }: Backend): BatchJournal {
         const carried = new Set(decodePaymentIds(attempts[0]?.payment_ids ?? "[]"));
         if (!attempt.paymentIds.every((id) => carried.has(id))) return "payments-moved";
         const payments = await lockPayments(transaction, attempt.paymentIds);
-        const moved = payments.filter(({ state, batch_id }) => batch_id !== batchId || !ON_ITS_WAY.has(state));
+        const moved = payments.filter((row) => row.batch_id !== batchId || !isOnItsWay(row));
         if (moved.length > 0) return "payments-moved";
         await db.insertInto("attempts").values(row).execute();
         return "stored";

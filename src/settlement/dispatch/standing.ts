@@ -1,9 +1,4 @@
-import {
-  type AuthorizationRow,
-  isAuthorization,
-  type PaymentRow,
-  type PaymentState,
-} from "../../journal/ports/payments.ts";
+import { type AuthorizationRow, isAuthorization, isOnItsWay, type PaymentRow } from "../../journal/ports/payments.ts";
 import type { Strikes } from "../outcome/strikes.ts";
 
 // Bounds how many payments of one payer are on their way at once. A payer who moves their money away makes all of them
@@ -22,8 +17,6 @@ export type Standing = {
 
 /** The most payers whose settled payments are counted: those that settled last. */
 const MAX_PAYERS = 20_000;
-
-const onTheWay: ReadonlySet<PaymentState> = new Set(["batched", "submitted"]);
 
 /** @param few How many payments of an unknown payer may be on their way at once; undefined for no bound. */
 export function createStanding(few: number | undefined): Standing {
@@ -47,7 +40,7 @@ export function createStanding(few: number | undefined): Standing {
     note: (row) => {
       if (few === undefined || !isAuthorization(row)) return;
       const payer = payerOf(row);
-      if (onTheWay.has(row.state)) {
+      if (isOnItsWay(row)) {
         add(payer, row.id);
         return;
       }

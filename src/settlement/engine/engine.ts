@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import { OPEN_STATES, type Transition } from "../../journal/ports/payments.ts";
 import { type Logger, silentLogger } from "../../logger.ts";
+import { recompose } from "../dispatch/compose.ts";
 import { createQueue } from "../dispatch/schedule.ts";
 import { createStanding } from "../dispatch/standing.ts";
 import {
@@ -19,13 +20,13 @@ import {
 import { beyondCaps } from "../intake/caps.ts";
 import { createExposure } from "../intake/exposure.ts";
 import { findShortfalls } from "../intake/funds.ts";
+import { createConclusions } from "../outcome/conclusions.ts";
 import { createOutcomeWatch } from "../outcome/watch.ts";
 import { type Pace, USUAL_PACE } from "../pace.ts";
 import { resolvePolicy } from "../policy.ts";
 import { createSender } from "../sending/sender.ts";
 import type { Sender } from "../sending/types.ts";
 import { createChanges } from "./changes.ts";
-import { createConclusions } from "./conclusions.ts";
 import { EngineBusyError, EngineClosedError } from "./errors.ts";
 import { type Patience, takeKeys } from "./takeKeys.ts";
 import type { EngineOptions, SettlementEngine } from "./types.ts";
@@ -75,9 +76,14 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const { apply, conclude } = changes;
   const watch = createOutcomeWatch({ journal, client, clock, apply });
   const nodes = [client, ...(chain.nodes ?? [])];
-  const conclusions = createConclusions({ journal, client, nodes, policy, pace, clock, logger, conclude });
-  const { port, concludeRest, recheck } = conclusions;
-  const senders: Sender[] = options.senders.map((account) => createSender({ ...port, account, owner }));
+  const port = { journal, client, nodes, policy, pace, clock, logger, owner };
+  const conclusions = createConclusions({ ...port, conclude });
+  const senders: Sender[] = options.senders.map((account) =>
+    createSender({
+      ...{ ...port, ...conclusions, account },
+      recompose: (payments, batchId) => recompose(port, payments, batchId),
+    }),
+  );
   const intake: IntakePort = { journal, client, clock, policy, exposure, apply };
 
   const admitted = (admission: Admission): Admission => {
@@ -113,8 +119,8 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
   const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
-    ...{ journal, client, policy, pace, clock, logger, owner, senders },
-    ...{ queue, exposure, standing, waiters, watch, concludeRest, recheck, ...changes },
+    ...{ ...port, ...conclusions, ...changes, senders },
+    ...{ queue, exposure, standing, waiters, watch },
     finishing: finishing.signal,
     closing: closing.signal,
   });

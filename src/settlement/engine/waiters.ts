@@ -1,4 +1,4 @@
-import type { PaymentRow } from "../../journal/ports/payments.ts";
+import { isDecided, type PaymentRow } from "../../journal/ports/payments.ts";
 
 /** Callers that wait for payments to be decided. */
 export type Waiters = {
@@ -11,11 +11,6 @@ export type Waiters = {
   /** Rejects everybody who waits, now and from now on. */
   readonly fail: (error: Error) => void;
 };
-
-/** Whether a payment has its outcome. It may still be corrected, as after a reorg, or retried on request. */
-export function isDecided({ state }: Pick<PaymentRow, "state">): boolean {
-  return state !== "queued" && state !== "batched" && state !== "submitted";
-}
 
 export function createWaiters(): Waiters {
   type Waiter = { readonly resolve: (row: PaymentRow) => void; readonly reject: (error: unknown) => void };

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
 import type { AuthorizationIdentity } from "../../authorization/identity.ts";
-import { OPEN_STATES, type PaymentRow } from "../../journal/ports/payments.ts";
+import { isDecided, type PaymentRow } from "../../journal/ports/payments.ts";
 
 /** What is remembered of an open payment: there may be many. */
 export type OpenPayment = AuthorizationIdentity & { readonly value: bigint };
@@ -26,8 +26,6 @@ export type Exposure = {
   readonly payers: (limit: number) => readonly { readonly token: Address; readonly payer: Address }[];
 };
 
-const open: ReadonlySet<PaymentRow["state"]> = new Set(OPEN_STATES);
-
 export function createExposure(): Exposure {
   type Account = {
     readonly token: Address;
@@ -46,7 +44,7 @@ export function createExposure(): Exposure {
       if (spending === undefined) return;
       const { chainId, token, from, nonce, value } = spending;
       const key = keyOf(token, from);
-      if (open.has(state)) {
+      if (!isDecided({ state })) {
         if (payments.has(id)) return;
         payments.set(id, { chainId, nonce, value });
         const fresh = { token, payer: from, ids: new Set<number>(), unsettled: 0n, balance: undefined };

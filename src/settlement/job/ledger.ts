@@ -2,8 +2,13 @@ import { type Hex, isHex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
-import { OPEN_STATES, type PaymentRow, type PaymentState } from "../../journal/ports/payments.ts";
-import { isDecided } from "../engine/waiters.ts";
+import {
+  isDecided,
+  isOnItsWay,
+  OPEN_STATES,
+  type PaymentRow,
+  type PaymentState,
+} from "../../journal/ports/payments.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "../outcome/results.ts";
 import { isPutOff, outcomeOf } from "./outcome.ts";
 
@@ -120,7 +125,7 @@ export function createJobLedger<Payment extends JobPayment>(
     decided: () => decided,
     decide,
     takeUp: (position, row) => {
-      if (row.state === "batched" || row.state === "submitted") sentBefore.add(row.id);
+      if (isOnItsWay(row)) sentBefore.add(row.id);
       if (!isDecided(row)) waitFor(position, row);
       else if (isFirst(position, row)) decide(position, outcomeOf(row, "before"));
     },

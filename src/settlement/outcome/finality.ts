@@ -5,26 +5,18 @@ import type { BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
 import type { Evidence, SettlementLevel } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
-import type { PaymentJournal, PaymentRow, PaymentState, Transition } from "../../journal/ports/payments.ts";
+import { isOnItsWay, type PaymentRow, type PaymentState, type Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
+import { type Conclusions, carriedBy } from "./conclusions.ts";
 import { reasonOf } from "./receipts/conclude.ts";
 import { hashOfBlock } from "./receipts/observe.ts";
 
-export type FinalityPort = {
+export type FinalityPort = Pick<Conclusions, "concludeRest" | "recheck"> & {
   readonly journal: Journal;
   readonly client: ChainClient;
   readonly logger: Logger;
+  /** Stores a batch's conclusion, and moves its payments. */
   readonly conclude: (lease: Lease, conclusion: Parameters<Journal["concludeBatch"]>[1]) => Promise<void>;
-  /**
-   * Decides the payments that the mined attempt of a batch left over. False if it could not yet, as when its block is
-   * not deep enough.
-   */
-  readonly concludeRest: (lease: Lease, batch: BatchRow) => Promise<boolean>;
-  /**
-   * Reads a mined batch's receipt once more, and corrects what an earlier reading got wrong about the payments that it
-   * carried. True if there was something to correct.
-   */
-  readonly recheck: (lease: Lease, batch: BatchRow, carried: readonly PaymentRow[]) => Promise<boolean>;
 };
 
 /** States that a batch's transaction may have brought about: a reorg takes each of them back. */
@@ -108,7 +100,7 @@ export function createFollow(port: FinalityPort): Follow {
       await reopen(port, lease, batch, payments);
       return;
     }
-    const hasRest = payments.some(isLeftOver);
+    const hasRest = payments.some(isOnItsWay);
     const isWhole = !hasRest || (await port.concludeRest(lease, batch));
     // A single reading may be wrong, so none is called safe or final without a second one.
     const isCorrected = level !== "included" && (await port.recheck(lease, batch, carried));
@@ -121,24 +113,6 @@ export function createFollow(port: FinalityPort): Follow {
     }
     seen.set(id, { level, isWhole });
   }
-}
-
-/** The payments that a batch has, in whatever state. */
-export async function paymentsOf(journal: Pick<PaymentJournal, "withIds">, batch: BatchRow): Promise<PaymentRow[]> {
-  return (await carriedBy(journal, batch)).filter(({ batchId }) => batchId === batch.id);
-}
-
-/** Every payment that an attempt of a batch carried, wherever it is by now. */
-export function carriedBy(
-  journal: Pick<PaymentJournal, "withIds">,
-  { attempts }: BatchRow,
-): Promise<readonly PaymentRow[]> {
-  return journal.withIds([...new Set(attempts.flatMap(({ paymentIds }) => paymentIds))]);
-}
-
-/** Whether a payment of a mined batch is still on its way: its transaction did not decide about it. */
-export function isLeftOver({ state }: Pick<PaymentRow, "state">): boolean {
-  return state === "batched" || state === "submitted";
 }
 
 async function reopen(

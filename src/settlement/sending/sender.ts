@@ -209,7 +209,7 @@ export function createSender(port: SenderPort): Sender {
         return;
       case "conclude":
         if (mined === undefined) return;
-        await port.conclude(held, batch, mined, refused);
+        await port.concludeMined(held, batch, mined, refused);
         for (const { paymentIds } of batch.attempts) for (const id of paymentIds) refused.delete(id);
         open.delete(batch.id);
         return;

@@ -1,10 +1,10 @@
 import type { Address, Hex, LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
-import type { BatchKind, BatchRow } from "../../journal/ports/batches.ts";
+import type { BatchKind } from "../../journal/ports/batches.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
-import type { MinedAttempt } from "../outcome/receipts/observe.ts";
+import type { Conclusions } from "../outcome/conclusions.ts";
 import type { SettlementPort } from "../port.ts";
 import type { Rival } from "./lease.ts";
 
@@ -19,29 +19,17 @@ export type Composition = {
 };
 
 /** What a sender needs from its engine. */
-export type SenderPort = SettlementPort & {
-  /** Every node that bytes are handed to. */
-  readonly nodes: readonly ChainClient[];
-  readonly account: LocalAccount;
-  readonly logger: Logger;
-  /** Names this engine in leases. */
-  readonly owner: string;
-  /** Composes those of these payments that can still settle as a call for the batch. Undefined if none can. */
-  readonly recompose: (payments: readonly PaymentRow[], batchId: Hex) => Promise<Composition | undefined>;
-  /**
-   * Stores the outcomes of a batch whose mined attempt is deep enough. Payments that it left over stay with the batch
-   * until a reorg can no longer bring back an attempt that settles them. `refused` are payments that no node takes even
-   * alone.
-   */
-  readonly conclude: (
-    lease: Lease,
-    batch: BatchRow,
-    mined: MinedAttempt,
-    refused: ReadonlySet<number>,
-  ) => Promise<void>;
-  /** Queues a batch's payments again, after another transaction took its txNonce for good. */
-  readonly giveBack: (lease: Lease, batch: BatchRow, consumer: Hex) => Promise<void>;
-};
+export type SenderPort = SettlementPort &
+  Pick<Conclusions, "concludeMined" | "giveBack"> & {
+    /** Every node that bytes are handed to. */
+    readonly nodes: readonly ChainClient[];
+    readonly account: LocalAccount;
+    readonly logger: Logger;
+    /** Names this engine in leases. */
+    readonly owner: string;
+    /** Composes those of these payments that can still settle as a call for the batch. Undefined if none can. */
+    readonly recompose: (payments: readonly PaymentRow[], batchId: Hex) => Promise<Composition | undefined>;
+  };
 
 /** Why a sender does not send just now. */
 export type Pause =

@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { ForeignFileError, openForAppending } from "../../../files.ts";
 import type { Journal, PaymentRow } from "../../../journal/index.ts";
+import { isDecided } from "../../../journal/ports/payments.ts";
 import { networkOf } from "../../../networks.ts";
 import { outcomeOf } from "../outcome.ts";
 import { toJsonLine } from "../results.ts";
@@ -114,7 +115,7 @@ export async function openDecidedLog(
       for (const row of await journal.withIds(ids)) {
         // Put it behind all others, so that every payment has its turn.
         waiting.delete(row.id);
-        if (OPEN.has(row.state)) waiting.set(row.id, row.batchId);
+        if (!isDecided(row)) waiting.set(row.id, row.batchId);
         else {
           results.push(outcomeIn(row, prefix));
           if (row.state === "settled" || row.state === "settled-elsewhere") settled += 1;
@@ -136,8 +137,6 @@ export async function openDecidedLog(
     },
   };
 }
-
-const OPEN: ReadonlySet<string> = new Set(["queued", "batched", "submitted"]);
 
 function outcomeIn(row: PaymentRow, prefix: string): WatchOutcome {
   const { id, chainId, work, source } = row;

@@ -1,5 +1,5 @@
 import type { BatchRow } from "../../../journal/ports/batches.ts";
-import type { PaymentRow, Transition } from "../../../journal/ports/payments.ts";
+import { isOnItsWay, type PaymentRow, type Transition } from "../../../journal/ports/payments.ts";
 import type { Conclusion } from "./conclude.ts";
 
 /** A payment whose state is not what its batch's receipt says, and what it should become. */
@@ -18,7 +18,8 @@ export function findCorrections(
   const byId = new Map(carried.map((payment) => [payment.id, payment]));
   return transitions.flatMap(({ batchId: _, ...transition }) => {
     const payment = byId.get(transition.paymentId);
-    if (payment === undefined || isUndecided(payment)) return [];
+    // The batch that it is on its way in decides about it.
+    if (payment === undefined || isOnItsWay(payment)) return [];
     const wasHere =
       payment.state === "settled" &&
       payment.batchId === batch.id &&
@@ -27,9 +28,4 @@ export function findCorrections(
     const isWrong = transition.to === "settled" ? payment.state !== "settled" : wasHere;
     return isWrong ? [{ payment, transition: { ...transition, from: [payment.state] } }] : [];
   });
-}
-
-/** On its way in this batch or another one, which decides about it. */
-function isUndecided({ state }: PaymentRow): boolean {
-  return state === "batched" || state === "submitted";
 }

@@ -3,7 +3,7 @@ import { authorizationId } from "../../../authorization/identity.ts";
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/logs/tokenLogs.ts";
 import type { Journal } from "../../../journal/ports/journal.ts";
-import { OPEN_STATES, type PaymentRow } from "../../../journal/ports/payments.ts";
+import { isDecided, type PaymentRow } from "../../../journal/ports/payments.ts";
 import { type Settlement, settlementOf } from "../earnings/terms.ts";
 import { addFlows, readBalances } from "./balances.ts";
 import { type ChannelReconciliation, reconcileChannels } from "./channels.ts";
@@ -152,7 +152,7 @@ export async function reconcile(client: ChainClient, query: ReconcileOptions): P
       if (paid !== undefined) {
         matchedIds.add(paid.id);
         ledger.add("matched", settlement);
-      } else if (variants.some(isOpen)) {
+      } else if (variants.some((row) => !isDecided(row))) {
         ledger.add("undecided", settlement);
         differ({ kind: "undecided", ...settlement, journal: known });
       } else {
@@ -200,10 +200,6 @@ function knows(row: PaymentRow, settlement: Settlement): boolean {
     claim.to === settlement.to &&
     claim.value === settlement.value
   );
-}
-
-function isOpen({ state }: PaymentRow): boolean {
-  return OPEN_STATES.some((open) => open === state);
 }
 
 async function* paidRows(journal: Journal, chainId: number): AsyncGenerator<PaymentRow, void> {

@@ -1,17 +1,8 @@
 import { expect } from "chai";
 import type { PaymentRow, PaymentState } from "../../../../src/journal/index.ts";
-import { createWaiters, isDecided } from "../../../../src/settlement/engine/waiters.ts";
+import { createWaiters } from "../../../../src/settlement/engine/waiters.ts";
 
 const row = (id: number, state: PaymentState): PaymentRow => ({ id, state }) as PaymentRow;
-
-describe("isDecided", () => {
-  it("is so for everything that is not on its way", () => {
-    for (const state of ["queued", "batched", "submitted"] as const) expect(isDecided({ state })).to.equal(false);
-    for (const state of ["settled", "settled-elsewhere", "already-used", "rejected", "expired", "cancelled"] as const) {
-      expect(isDecided({ state })).to.equal(true);
-    }
-  });
-});
 
 describe("createWaiters", () => {
   it("resolves at once with a row that is decided", async () => {
