@@ -9,7 +9,7 @@ import { CommandError, explained, UsageError } from "../exit/errors.ts";
 import { namedSigner } from "../options/signer.ts";
 import { notice } from "../output/output.ts";
 import { EXIT } from "../process/exitCodes.ts";
-import { currentRun } from "../process/surroundings.ts";
+import { listenForStop } from "../process/stopSignals.ts";
 import { type KeeperCommandOptions, openKeeper } from "./open.ts";
 
 type Report<Kind extends KeeperTask["kind"]> = Extract<KeeperAnswer, { readonly kind: Kind }>["report"];
@@ -53,22 +53,17 @@ export async function carryOut<Task extends KeeperTask>(
 
 /** Asks a keeper through the journal. If interrupted, it withdraws the task unless a keeper has taken it. */
 async function asked(journal: Journal, chainId: number, task: KeeperTask): Promise<KeeperAnswer | undefined> {
-  const stop = new AbortController();
-  const end = () => stop.abort();
-  const { signals } = currentRun();
-  for (const signal of SIGNALS) signals.on(signal, end);
+  const { signal, forget } = listenForStop();
   try {
-    const answer = await asUsage(askKeeper({ journal, chainId, clock: systemClock, signal: stop.signal }, task));
-    if (answer === undefined && stop.signal.aborted) {
+    const answer = await asUsage(askKeeper({ journal, chainId, clock: systemClock, signal }, task));
+    if (answer === undefined && signal.aborted) {
       throw new CommandError("Stopped before the keeper took the request; nothing was done.", EXIT.unknown);
     }
     return answer;
   } finally {
-    for (const signal of SIGNALS) signals.off(signal, end);
+    forget();
   }
 }
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 type KeeperReport = Report<KeeperTask["kind"]>;
 

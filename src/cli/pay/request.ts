@@ -1,7 +1,7 @@
 import { CommandError } from "../exit/errors.ts";
 import { describeUrl } from "../options/options.ts";
 import { EXIT } from "../process/exitCodes.ts";
-import { currentRun } from "../process/surroundings.ts";
+import { listenForStop } from "../process/stopSignals.ts";
 
 /** What somebody wants to buy: one request to a server. */
 export type Purchase = { readonly url: string; readonly method: string; readonly data?: string | undefined };
@@ -34,20 +34,15 @@ export async function sendHeaders(
   purchase: Purchase,
   headers: Readonly<Record<string, string>>,
 ): Promise<Answer | { readonly lost: string }> {
-  const interrupted = new AbortController();
-  const onSignal = (): void => interrupted.abort();
-  const { signals } = currentRun();
-  for (const signal of SIGNALS) signals.on(signal, onSignal);
+  const { signal, forget } = listenForStop();
   try {
-    return await request(purchase, headers, interrupted.signal);
+    return await request(purchase, headers, signal);
   } catch {
-    return { lost: interrupted.signal.aborted ? "it was interrupted" : "the answer to the payment did not arrive" };
+    return { lost: signal.aborted ? "it was interrupted" : "the answer to the payment did not arrive" };
   } finally {
-    for (const signal of SIGNALS) signals.off(signal, onSignal);
+    forget();
   }
 }
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 async function request(
   { url, method, data }: Purchase,

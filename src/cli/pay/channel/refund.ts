@@ -7,7 +7,7 @@ import { type ChainClient, connectChain } from "../../../chain/client.ts";
 import { CommandError, UsageError } from "../../exit/errors.ts";
 import { notice, printJson, printLine } from "../../output/output.ts";
 import { EXIT } from "../../process/exitCodes.ts";
-import { currentRun } from "../../process/surroundings.ts";
+import { listenForStop } from "../../process/stopSignals.ts";
 import { baseOf } from "../channelPayment.ts";
 import { shown } from "../offer.ts";
 import { findOpenVouchers, noteCharged } from "../openPayments.ts";
@@ -131,10 +131,7 @@ async function ask(
     },
   });
   let last: Last = "not sent";
-  const interrupted = new AbortController();
-  const onSignal = (): void => interrupted.abort();
-  const { signals } = currentRun();
-  for (const signal of SIGNALS) signals.on(signal, onSignal);
+  const { signal, forget } = listenForStop();
   try {
     const response = await scheme.refund(url, {
       ...(amount === undefined ? {} : { amount: amount.toString() }),
@@ -144,7 +141,7 @@ async function ask(
         last = "no answer";
         const headers = { ...init.headers, ...(data === undefined ? {} : { "content-type": "application/json" }) };
         const body = data === undefined ? {} : { body: data };
-        const answer = await fetch(input, { ...init, method, headers, ...body, signal: interrupted.signal });
+        const answer = await fetch(input, { ...init, method, headers, ...body, signal });
         last = answer.status;
         return answer;
       },
@@ -155,15 +152,13 @@ async function ask(
   } catch (cause) {
     throw failure(cause, last);
   } finally {
-    for (const signal of SIGNALS) signals.off(signal, onSignal);
+    forget();
   }
 }
 
 function termsOf(asked: Order["asked"]): Response {
   return new Response("{}", { status: 402, headers: { "PAYMENT-REQUIRED": encodePaymentRequiredHeader(asked) } });
 }
-
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** The status of the newest answer to a voucher. */
 type Last = "not sent" | "no answer" | number;
