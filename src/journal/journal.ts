@@ -1,4 +1,5 @@
 import { gather, togetherOrAlone } from "../async/gather.ts";
+import { chunks } from "../async/pool.ts";
 import { catalogueMethods } from "./catalogue.ts";
 import { channelMethods } from "./channels/channels.ts";
 import { keeperCallMethods } from "./channels/keeperCalls.ts";
@@ -83,8 +84,6 @@ export function createJournal(database: Backend): Journal {
 /** Works on `items` in pieces that fit a transaction, one after the other. */
 async function inPieces<I, O>(items: readonly I[], work: (some: readonly I[]) => Promise<readonly O[]>): Promise<O[]> {
   const done: O[] = [];
-  for (let i = 0; i < items.length; i += ROWS_PER_TRANSACTION) {
-    for (const one of await work(items.slice(i, i + ROWS_PER_TRANSACTION))) done.push(one);
-  }
+  for (const some of chunks(items, ROWS_PER_TRANSACTION)) for (const one of await work(some)) done.push(one);
   return done;
 }

@@ -1,4 +1,5 @@
 import type { Address } from "viem";
+import { chunks } from "../../async/pool.ts";
 import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
 import { ask } from "../ask.ts";
 import type { ChainClient } from "../client.ts";
@@ -21,8 +22,7 @@ export async function readBalances(
 ): Promise<readonly bigint[]> {
   const { abi, bytecode: code } = settlementLensArtifact;
   const amounts: bigint[] = [];
-  for (let i = 0; i < owners.length; i += BALANCES_PER_CALL) {
-    const some = owners.slice(i, i + BALANCES_PER_CALL);
+  for (const some of chunks(owners, BALANCES_PER_CALL)) {
     const query = { abi, code, functionName: "accounts", args: [token, some] } as const;
     const [, found] = await ask("the balances of payers", client.readContract({ ...query, ...at }));
     amounts.push(...found);

@@ -1,5 +1,5 @@
 import { type Address, BaseError, ContractFunctionZeroDataError } from "viem";
-import { eachAtOnce } from "../../async/pool.ts";
+import { chunks, eachAtOnce } from "../../async/pool.ts";
 import { type AuthorizationIdentity, authorizationId } from "../../authorization/identity.ts";
 import type { Authorization } from "../../authorization/types.ts";
 import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
@@ -166,8 +166,4 @@ function later(a: Head | undefined, b: LensHead): Head {
   return a !== undefined && a.number >= b.number
     ? a
     : { number: b.number, timestamp: b.timestamp, baseFeePerGas: b.baseFee };
-}
-
-function chunks<T>(items: readonly T[], length: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
 }

@@ -10,6 +10,7 @@ import {
   type TransactionReceipt,
   toEventSelector,
 } from "viem";
+import { chunks } from "../../async/pool.ts";
 import { authorizationId } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { readDirectOutcome } from "../../router/outcome.ts";
@@ -66,9 +67,8 @@ export async function findNonceUses(
   for (let to = newest; to >= oldest && wanted.size > 0; to -= BLOCKS_PER_QUERY) {
     const from = to - BLOCKS_PER_QUERY + 1n > oldest ? to - BLOCKS_PER_QUERY + 1n : oldest;
     const nonces = [...new Set([...wanted.values()].map(({ nonce }) => nonce))];
-    for (let i = 0; i < nonces.length; i += NONCES_PER_QUERY) {
-      const logs = await readLogs(client, tokens, nonces.slice(i, i + NONCES_PER_QUERY), from, to);
-      for (const log of logs) {
+    for (const some of chunks(nonces, NONCES_PER_QUERY)) {
+      for (const log of await readLogs(client, tokens, some, from, to)) {
         const { authorizer, nonce } = log.args;
         const id = authorizationId({ chainId: client.chain.id, token: log.address, from: authorizer, nonce });
         const authorization = wanted.get(id);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Address, encodeFunctionData, getAddress, type Hex } from "viem";
+import { chunks } from "../../async/pool.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { type ChainChannel, readChannels } from "../../chain/facts/channels.ts";
 import { hasCode, readCodes } from "../../chain/facts/facts.ts";
@@ -76,7 +77,7 @@ export async function composeClaims(
     );
     for (const { index, reason } of found) refuse(group[index]!, reason);
     const good = group.filter((_, index) => !found.some((one) => one.index === index));
-    const call = good.length === 0 ? undefined : await callOf(port, authority, good, { walletChecks, isStrange });
+    const call = good.length === 0 ? undefined : await composeClaim(port, authority, good, { walletChecks, isStrange });
     if (call !== undefined) calls.push(call);
     else for (const one of good) refuse(one, "ClaimCostsTooMuch");
   }
@@ -109,10 +110,6 @@ async function groupsOf({ client, maxRows }: ComposePort, claims: readonly Claim
     ...chunks(few, Math.min(maxRows, MAX_SELF_SIGNED)).map((group) => ({ group, walletChecks: 0, isStrange: true })),
     ...alone.map((one) => ({ group: [one], walletChecks: isWallet(one) ? 1 : 0, isStrange: true })),
   ];
-}
-
-function chunks<T>(items: readonly T[], length: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
 }
 
 /** The claim to make for a channel, for no more than it holds; undefined if that much is claimed already. */
@@ -149,7 +146,7 @@ async function findWallets(client: ChainClient, own: readonly Claim[]): Promise<
  * The call that claims these. Undefined if the result depends on code that is not the contract's, and the call would
  * cost more than it brings or fails in an eth_call.
  */
-async function callOf(
+async function composeClaim(
   port: ComposePort,
   authority: Authority,
   good: readonly Claim[],

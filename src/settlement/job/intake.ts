@@ -1,4 +1,5 @@
 import type { Hex } from "viem";
+import { chunks } from "../../async/pool.ts";
 import { authorizationId, termsDigest } from "../../authorization/identity.ts";
 import { normaliseSignature } from "../../authorization/signature.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
@@ -42,10 +43,10 @@ export async function acceptPayments(port: JobIntakePort): Promise<void> {
   const { ledger, signal, tell } = port;
   const used: number[] = [];
   try {
-    const rest = ledger.rest();
     let waits = true;
-    for (let i = 0; i < rest.length && signal?.aborted !== true; i += ACCEPT_AT_ONCE) {
-      used.push(...(await acceptSome(port, rest.slice(i, i + ACCEPT_AT_ONCE))));
+    for (const some of chunks(ledger.rest(), ACCEPT_AT_ONCE)) {
+      if (signal?.aborted === true) break;
+      used.push(...(await acceptSome(port, some)));
       await ledger.look();
       tell();
       if (waits) waits = await untilRoom(port);

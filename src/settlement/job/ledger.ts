@@ -1,4 +1,5 @@
 import { type Hex, isHex } from "viem";
+import { chunks } from "../../async/pool.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
@@ -146,9 +147,8 @@ export function createJobLedger<Payment extends JobPayment>(
     },
     results: async (notSent) => {
       const last = [...outcomes];
-      const ids = [...open.keys()];
-      for (let i = 0; i < ids.length; i += LOOK_AT_ONCE) {
-        for (const row of await journal.withIds(ids.slice(i, i + LOOK_AT_ONCE))) {
+      for (const some of chunks([...open.keys()], LOOK_AT_ONCE)) {
+        for (const row of await journal.withIds(some)) {
           const position = open.get(row.id);
           if (position === undefined) continue;
           // After a reorg the evidence names a block but no transaction.

@@ -1,3 +1,4 @@
+import { chunks } from "../../async/pool.ts";
 import { authorizationId } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
@@ -21,8 +22,7 @@ export async function explainUsed(
 ): Promise<PaymentOutcome[]> {
   const outcomes = payments.map((): PaymentOutcome => rejectionOf({ kind: "already-used" }));
   for (const layer of layersOf([...payments.entries()], ([, payment]) => authorizationId(payment))) {
-    for (let i = 0; i < layer.length; i += USES_AT_ONCE) {
-      const some = layer.slice(i, i + USES_AT_ONCE);
+    for (const some of chunks(layer, USES_AT_ONCE)) {
       const authorizations = some.map(([, payment]) => payment);
       const uses = await findNonceUses(client, authorizations, { lookbackBlocks }).catch((error: unknown) => {
         if (!(error instanceof ChainUnavailableError)) throw error;

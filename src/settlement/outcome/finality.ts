@@ -1,4 +1,5 @@
 import type { Hex } from "viem";
+import { chunks } from "../../async/pool.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
 import type { BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
@@ -70,8 +71,8 @@ export function createFollow(port: FinalityPort): Follow {
       return asked;
     };
     let failure: PromiseRejectedResult | undefined;
-    for (let i = 0; i < due.length; i += AT_ONCE) {
-      const looks = due.slice(i, i + AT_ONCE).map((batch) => look(lease, batch, horizon, blockHash));
+    for (const some of chunks(due, AT_ONCE)) {
+      const looks = some.map((batch) => look(lease, batch, horizon, blockHash));
       // A fault of one batch does not stop the others.
       failure ??= (await Promise.allSettled(looks)).find((result) => result.status === "rejected");
     }

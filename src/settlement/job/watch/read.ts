@@ -2,6 +2,7 @@ import { watch as watchFolder } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { chunks } from "../../../async/pool.ts";
 import type { Journal } from "../../../journal/index.ts";
 import { createLineSplitter, readNewLines, type TailedLine, type TailPosition } from "./tail.ts";
 import { type TakeInPort, takeIn } from "./takeIn.ts";
@@ -78,7 +79,5 @@ export async function readStream(port: ReadPort, stream: Readable): Promise<void
 }
 
 async function takeAll(port: ReadPort, lines: readonly TailedLine[]): Promise<void> {
-  for (let i = 0; i < lines.length && !port.signal.aborted; i += LINES_AT_ONCE) {
-    await takeIn(port, "-", lines.slice(i, i + LINES_AT_ONCE));
-  }
+  for (const some of chunks(lines, LINES_AT_ONCE)) if (!port.signal.aborted) await takeIn(port, "-", some);
 }

@@ -1,4 +1,5 @@
 import { type Address, getAddress } from "viem";
+import { chunks } from "../../../async/pool.ts";
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers } from "../../../chain/logs/tokenLogs.ts";
 import { settlementLensArtifact } from "../../../contracts/SettlementLens.ts";
@@ -19,8 +20,7 @@ export async function readBalances(
 ): Promise<Balances | undefined> {
   const balances = new Map<Address, { before: bigint; after: bigint }>();
   try {
-    for (let i = 0; i < accounts.length; i += ACCOUNTS_PER_CALL) {
-      const some = accounts.slice(i, i + ACCOUNTS_PER_CALL);
+    for (const some of chunks(accounts, ACCOUNTS_PER_CALL)) {
       const [before, after] = await Promise.all([
         from === 0n ? some.map(() => 0n) : balancesAt(client, token, some, from - 1n),
         balancesAt(client, token, some, to),
@@ -37,9 +37,7 @@ export async function readBalances(
 
 /** Adds every transfer from or to the ledger's accounts in the range. */
 export async function addFlows(client: ChainClient, token: Address, range: BlockRange, ledger: Ledger): Promise<void> {
-  const accounts = ledger.addresses();
-  for (let i = 0; i < accounts.length; i += PARTIES_PER_QUERY) {
-    const some = accounts.slice(i, i + PARTIES_PER_QUERY);
+  for (const some of chunks(ledger.addresses(), PARTIES_PER_QUERY)) {
     await inPieces(range, async (piece) => {
       const incoming = await readTransfers(client, token, piece, { to: some });
       const outgoing = await readTransfers(client, token, piece, { from: some });

@@ -1,4 +1,5 @@
 import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
+import { chunks } from "../../../async/pool.ts";
 import { authorizationId } from "../../../authorization/identity.ts";
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/logs/tokenLogs.ts";
@@ -90,14 +91,11 @@ export async function reconcile(client: ChainClient, query: ReconcileOptions): P
     if (differences.length < SHOWN_DIFFERENCES) differences.push(difference);
   };
 
-  for (let i = 0; i < payees.length; i += PARTIES_PER_QUERY) {
-    const to = payees.slice(i, i + PARTIES_PER_QUERY);
+  for (const to of chunks(payees, PARTIES_PER_QUERY)) {
     await inPieces(range, async (piece) => {
       const transfers = await readTransfers(client, token, piece, { to });
       const settlements = await pairWithUses(client, token, piece, transfers);
-      for (let k = 0; k < settlements.length; k += LOOKUPS_AT_ONCE) {
-        await matchAll(settlements.slice(k, k + LOOKUPS_AT_ONCE));
-      }
+      for (const some of chunks(settlements, LOOKUPS_AT_ONCE)) await matchAll(some);
       query.onProgress?.({ block: piece.to, settlements: ledger.total("matched").count });
       return transfers.length + settlements.length;
     });
@@ -172,9 +170,8 @@ async function pairWithUses(
 ): Promise<Settlement[]> {
   const payers = [...new Set(transfers.map(({ from }) => from))];
   const nonces = new Map<string, { readonly authorizer: Address; readonly nonce: Hex }>();
-  for (let i = 0; i < payers.length; i += PARTIES_PER_QUERY) {
-    const uses = await readUses(client, token, piece, payers.slice(i, i + PARTIES_PER_QUERY));
-    for (const { transactionHash, logIndex, authorizer, nonce } of uses) {
+  for (const some of chunks(payers, PARTIES_PER_QUERY)) {
+    for (const { transactionHash, logIndex, authorizer, nonce } of await readUses(client, token, piece, some)) {
       nonces.set(`${transactionHash}:${logIndex}`, { authorizer, nonce });
     }
   }
