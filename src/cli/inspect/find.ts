@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Hex } from "viem";
 import { TributaryError } from "../../errors.ts";
+import { transactionOf } from "../../journal/ports/evidence.ts";
 import {
   attemptsOf,
   DEFAULT_JOURNAL_PATH,
@@ -43,8 +44,7 @@ async function findByPayment(journal: Journal, what: string, rows: readonly Paym
   const found: Target[] = [];
   for (const row of rows) {
     const attempts = await readAttempts(journal, await journal.history(row.id));
-    const { evidence } = row;
-    const settledIn = "transactionHash" in evidence ? evidence.transactionHash : undefined;
+    const settledIn = transactionOf(row);
     if (attempts.length > 0 || settledIn !== undefined) found.push(targetOf(attempts, settledIn));
   }
   const [first, second] = found;

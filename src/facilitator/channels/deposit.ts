@@ -3,9 +3,9 @@ import { keccak256 } from "viem";
 import { depositCall } from "../../channels/calls.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../journal/ports/payments.ts";
+import { lastTransaction } from "../../settlement/outcome/lastTransaction.ts";
 import { bringerOf, CallerGoneError, createTurns, mayBringAnew, type TurnedAway } from "../callers/bringers.ts";
 import { NOBODY } from "../callers/caller.ts";
-import { lastHash } from "../exact/place.ts";
 import { REASON } from "../wire/reasons.ts";
 import { type Asked, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import type { ChannelSettlePort, Submitting } from "./port.ts";
@@ -69,7 +69,7 @@ export function createDepositSettler(port: ChannelSettlePort) {
         why === "busy" || row === undefined || !isDecided(row)
           ? "this deposit is being settled for another caller"
           : "its success is told once, to the caller who brought it";
-      const transaction = row === undefined ? undefined : await lastHash(port.journal, row);
+      const transaction = row === undefined ? undefined : await lastTransaction(port.journal, row);
       return failed(asked, REASON.duplicate, message, { transaction });
     }
 

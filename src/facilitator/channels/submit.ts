@@ -9,15 +9,16 @@ import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
 import type { Clock } from "../../clock.ts";
 import { budgetGas } from "../../gas/budget.ts";
+import { transactionOf } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { outcomeWithin, takeBack } from "../../settlement/engine/outcomeWithin.ts";
 import { callIdentity } from "../../settlement/intake/callIdentity.ts";
+import { lastTransaction } from "../../settlement/outcome/lastTransaction.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";
 import type { Fault, Ticket } from "../admission/types.ts";
-import { lastHash } from "../exact/place.ts";
 import { REASON } from "../wire/reasons.ts";
 
 export type SubmitPort = {
@@ -160,7 +161,7 @@ export async function awaitCall(
   signal: AbortSignal | undefined,
 ): Promise<CallOutcome> {
   const decided = isDecided(row) ? row : await decide(port, row, signal);
-  return "id" in decided ? outcomeOf(port, decided) : decided;
+  return "id" in decided ? callOutcomeOf(port, decided) : decided;
 }
 
 async function decide(
@@ -175,10 +176,10 @@ async function decide(
   if (now === undefined)
     return { status: "unsent", message: "it was not sent in time and is taken back; nothing moved" };
   if (isDecided(now)) return now;
-  return { status: "pending", transaction: await lastHash(port.journal, now) };
+  return { status: "pending", transaction: await lastTransaction(port.journal, now) };
 }
 
-async function outcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallOutcome> {
+async function callOutcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallOutcome> {
   const { evidence, state } = row;
   if (state === "settled" && evidence.kind === "receipt") {
     const { transactionHash: transaction, blockNumber } = evidence;
@@ -189,7 +190,6 @@ async function outcomeOf({ client }: SubmitPort, row: PaymentRow): Promise<CallO
     const message = evidence.data === "0x" ? evidence.message : nameChannelRevert(evidence.data);
     return { status: "refused", message, transaction: evidence.transactionHash };
   }
-  const transaction = "transactionHash" in evidence ? evidence.transactionHash : undefined;
-  if (state === "rejected") return { status: "refused", message: "it reverted", transaction };
+  if (state === "rejected") return { status: "refused", message: "it reverted", transaction: transactionOf(row) };
   return { status: "unsent", message: `it is ${state}; nothing moved` };
 }

@@ -37,7 +37,7 @@ export function createPlaces(journal: Pick<Journal, "batch">): (row: PaymentRow)
 
   return async ({ id, evidence, batchId, work }) => {
     if (evidence.kind !== "transfer" || batchId === undefined || work.kind !== "authorization") return undefined;
-    const batch = await batchWith(batchId as Hex, evidence.transactionHash);
+    const batch = await batchWith(batchId, evidence.transactionHash);
     const attempt = batch?.attempts.find(({ hash }) => hash === evidence.transactionHash);
     if (batch === undefined || attempt === undefined) return undefined;
     return {
@@ -48,14 +48,4 @@ export function createPlaces(journal: Pick<Journal, "batch">): (row: PaymentRow)
       authorizationNonce: work.authorization.nonce,
     };
   };
-}
-
-/** The transaction that decided a payment, or the last one that it was sent in. */
-export async function lastHash(
-  journal: Pick<Journal, "batch">,
-  { evidence, batchId }: PaymentRow,
-): Promise<Hex | undefined> {
-  if ("transactionHash" in evidence && evidence.transactionHash !== undefined) return evidence.transactionHash;
-  const batch = batchId === undefined ? undefined : await journal.batch(batchId as Hex);
-  return batch?.attempts.at(-1)?.hash;
 }

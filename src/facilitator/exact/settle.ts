@@ -4,6 +4,7 @@ import { isErc6492, normaliseSignature, unwrapErc6492 } from "../../authorizatio
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { hasCode } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
+import { transactionOf } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../journal/ports/payments.ts";
@@ -11,6 +12,7 @@ import type { Logger } from "../../logger.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { outcomeWithin, takeBack } from "../../settlement/engine/outcomeWithin.ts";
 import type { Admission } from "../../settlement/intake/admit.ts";
+import { lastTransaction } from "../../settlement/outcome/lastTransaction.ts";
 import type { Seat } from "../admission/capacity.ts";
 import { askOf } from "../admission/payment.ts";
 import type { Ask, Ticket } from "../admission/types.ts";
@@ -29,7 +31,7 @@ import { type ExactRequest, toAuthorization } from "../wire/body.ts";
 import { REASON, reasonOfRow } from "../wire/reasons.ts";
 import type { SignatureChecks } from "./checks.ts";
 import { deployWallet } from "./deploy.ts";
-import { type BatchPlace, createPlaces, lastHash } from "./place.ts";
+import { type BatchPlace, createPlaces } from "./place.ts";
 import { explained, refuseBinding, type VerifyPort, verifyExact, verifyFunded } from "./verify.ts";
 
 /** The answer of /settle about a payment, in the words of x402 v2. */
@@ -267,7 +269,11 @@ export function createSettler(port: SettlePort): Settler {
   async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<Settlement> {
     if (row === undefined) return failed(REASON.duplicate, "this payment is being settled for another caller");
     if (why === "busy" || !isDecided(row)) {
-      return failed(REASON.duplicate, "this payment is being settled for another caller", await lastHash(journal, row));
+      return failed(
+        REASON.duplicate,
+        "this payment is being settled for another caller",
+        await lastTransaction(journal, row),
+      );
     }
     if (row.state === "settled" || row.state === "settled-elsewhere") {
       return failed(REASON.nonceUsed, "its success is told once, to the caller who brought it", transactionOf(row));
@@ -320,7 +326,7 @@ export function createSettler(port: SettlePort): Settler {
     if (now === undefined)
       return failed(REASON.settleError, "it was not sent in time and is taken back; nothing moved");
     if (isDecided(now)) return now;
-    return { status: "pending", transaction: await lastHash(journal, now) };
+    return { status: "pending", transaction: await lastTransaction(journal, now) };
   }
 
   /**
@@ -346,10 +352,6 @@ async function isSigned(row: PaymentRow, signed: SignedAuthorization): Promise<b
   if (stored === undefined) return true;
   const bare = unwrapErc6492(signed.signature)?.signature ?? signed.signature;
   return [bare, signed.signature, normaliseSignature(bare)].some((one) => one.toLowerCase() === stored.toLowerCase());
-}
-
-function transactionOf({ evidence }: PaymentRow): Hex | undefined {
-  return "transactionHash" in evidence ? evidence.transactionHash : undefined;
 }
 
 function failed(reason: string, message?: string, transaction?: Hex): Settlement & { status: "failed" } {

@@ -3,6 +3,7 @@ import { type Abi, type Address, concatHex, encodeFunctionData, type Hex, keccak
 import type { ChainClient } from "../../chain/client.ts";
 import { alarm, type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
+import { transactionOf } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
@@ -57,7 +58,7 @@ export function createEngineSigner(client: ChainClient, options: EngineSignerOpt
     if (admission.status === "refused") throw new CallNotSentError(`The engine refused a call: ${admission.message}`);
     for (;;) {
       const row = await journal.payment(admission.row.id);
-      const hash = row !== undefined && "transactionHash" in row.evidence ? row.evidence.transactionHash : undefined;
+      const hash = row === undefined ? undefined : transactionOf(row);
       if (hash !== undefined && row?.state !== "queued") {
         calls.set(hash, admission.row.id);
         return hash;
@@ -89,7 +90,7 @@ export function createEngineSigner(client: ChainClient, options: EngineSignerOpt
     waitForTransactionReceipt: async ({ hash, timeout = timeoutMs }) => {
       const id = calls.get(hash);
       const row = id === undefined ? undefined : await outcomeWithin(id, timeout);
-      const mined = row !== undefined && "transactionHash" in row.evidence ? row.evidence.transactionHash : undefined;
+      const mined = row === undefined ? undefined : transactionOf(row);
       const { status, logs } = await client.waitForTransactionReceipt({ hash: mined ?? hash, timeout });
       calls.delete(hash);
       return { status, logs };

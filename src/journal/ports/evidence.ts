@@ -64,3 +64,8 @@ export type Evidence =
   | { readonly kind: "reorg"; readonly blockNumber: bigint; readonly blockHash: Hex }
   /** An operator or a caller asked for it. */
   | { readonly kind: "request"; readonly by: string };
+
+/** The transaction that evidence names; undefined if it names none. */
+export function transactionOf({ evidence }: { readonly evidence: Evidence }): Hex | undefined {
+  return "transactionHash" in evidence ? evidence.transactionHash : undefined;
+}

@@ -12,7 +12,7 @@ import { explainUsed } from "../outcome/explain.ts";
 import { DUPLICATE } from "../outcome/results.ts";
 import { retryRuleOf } from "../outcome/retry.ts";
 import { type JobLedger, LOOK_MS } from "./ledger.ts";
-import { outcomeOfRefusal } from "./outcome.ts";
+import { outcomeOfRefusal } from "./rows.ts";
 
 export type JobIntakePort = {
   readonly client: ChainClient;

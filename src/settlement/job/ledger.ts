@@ -1,4 +1,4 @@
-import { type Hex, isHex } from "viem";
+import type { Hex } from "viem";
 import { chunks } from "../../async/pool.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { Clock } from "../../clock.ts";
@@ -10,8 +10,9 @@ import {
   type PaymentRow,
   type PaymentState,
 } from "../../journal/ports/payments.ts";
+import { lastTransaction } from "../outcome/lastTransaction.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "../outcome/results.ts";
-import { isPutOff, outcomeOf } from "./outcome.ts";
+import { isPutOff, outcomeOf } from "./rows.ts";
 
 /**
  * What a job knows of its payments. A payment is named by its position in the input. Memory holds one outcome of each.
@@ -152,9 +153,8 @@ export function createJobLedger<Payment extends JobPayment>(
           const position = open.get(row.id);
           if (position === undefined) continue;
           // After a reorg the evidence names a block but no transaction.
-          const batchId = row.evidence.kind === "reorg" ? row.batchId : undefined;
-          const batch = batchId !== undefined && isHex(batchId) ? await journal.batch(batchId) : undefined;
-          last[position] = outcomeOf(row, whenSent(row), batch?.attempts.at(-1)?.hash);
+          const sentIn = isOnItsWay(row) ? await lastTransaction(journal, row) : undefined;
+          last[position] = outcomeOf(row, whenSent(row), sentIn);
         }
       }
       return payments.map((payment, position) => ({ ...payment, outcome: last[position] ?? notSent }));

@@ -5,7 +5,7 @@ import { ChainMismatchError } from "../../chain/errors.ts";
 import { domainOf } from "../../chain/facts/domain.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
 import { verifySubmissions } from "../intake/verify.ts";
-import { outcomeOfRefusal } from "../job/outcome.ts";
+import { outcomeOfRefusal } from "../job/rows.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome } from "../outcome/results.ts";
 
 /** Payments sorted before they are planned. */

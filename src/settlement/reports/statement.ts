@@ -1,7 +1,8 @@
-import { type Address, type Hex, isAddressEqual, isHex, zeroAddress } from "viem";
+import { type Address, type Hex, isAddressEqual, zeroAddress } from "viem";
 import { type DecodedChannelCall, decodeChannelCall } from "../../channels/decode.ts";
 import type { BatchKind } from "../../journal/ports/batches.ts";
 import type { SettlementLevel } from "../../journal/ports/evidence.ts";
+import { transactionOf } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { ChannelEvent } from "../../journal/ports/ledger.ts";
 import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
@@ -163,7 +164,7 @@ async function factsOf(
   { batchId }: PaymentRow,
   facts: Map<string, BatchFacts>,
 ): Promise<BatchFacts | undefined> {
-  if (!isHex(batchId)) return undefined;
+  if (batchId === undefined) return undefined;
   const known = facts.get(batchId);
   if (known !== undefined) return known;
   const batch = await journal.batch(batchId);
@@ -223,7 +224,7 @@ function lineOf(
     kind: batch?.kind,
     sender: batch?.sender,
     txNonce: batch?.txNonce,
-    transactionHash: "transactionHash" in evidence ? evidence.transactionHash : undefined,
+    transactionHash: transactionOf(row),
     blockNumber: "blockNumber" in evidence ? evidence.blockNumber : undefined,
     logIndex: "logIndex" in evidence ? evidence.logIndex : undefined,
     level: "level" in evidence ? evidence.level : undefined,

@@ -20,8 +20,8 @@ import { type Account, type Channel, type ChannelBook, openChannelBook } from ".
 import { type ChannelFacts, readChannelFacts, readGenesis } from "./chain.ts";
 import type { Correction } from "./correction.ts";
 import { findAccount } from "./findAccount.ts";
-import { tell, usdc } from "./outcome.ts";
 import { channelOf, type DepositLimits, signNext } from "./sign.ts";
+import { tell, usdc } from "./tell.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** What a seller asks for, and who pays. */

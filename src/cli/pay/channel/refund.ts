@@ -14,9 +14,9 @@ import { findOpenVouchers, noteCharged } from "../openPayments.ts";
 import type { Purchase } from "../request.ts";
 import { type Account, type Channel, type ChannelBook, openChannelBook } from "./book.ts";
 import { readChannelFacts, readGenesis } from "./chain.ts";
-import { usdc } from "./outcome.ts";
 import { balanceIn, larger, type Order } from "./purchase.ts";
 import { channelOf, schemeOf } from "./sign.ts";
+import { usdc } from "./tell.ts";
 
 type RefundOptions = {
   /** In atomic units; undefined means all that is left. */

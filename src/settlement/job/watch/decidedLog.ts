@@ -3,8 +3,8 @@ import { ForeignFileError, openForAppending } from "../../../files.ts";
 import type { Journal, PaymentRow } from "../../../journal/index.ts";
 import { isDecided } from "../../../journal/ports/payments.ts";
 import { networkOf } from "../../../networks.ts";
-import { outcomeOf } from "../outcome.ts";
 import { toJsonLine } from "../results.ts";
+import { outcomeOf } from "../rows.ts";
 import { createLineSplitter } from "./tail.ts";
 import { WatchError, type WatchOutcome, type WatchRefusal, type WatchResult, type WatchStanding } from "./types.ts";
 

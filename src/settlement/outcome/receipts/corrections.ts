@@ -1,4 +1,5 @@
 import type { BatchRow } from "../../../journal/ports/batches.ts";
+import { transactionOf } from "../../../journal/ports/evidence.ts";
 import { isOnItsWay, type PaymentRow, type Transition } from "../../../journal/ports/payments.ts";
 import type { Conclusion } from "./conclude.ts";
 
@@ -21,10 +22,7 @@ export function findCorrections(
     // The batch that it is on its way in decides about it.
     if (payment === undefined || isOnItsWay(payment)) return [];
     const wasHere =
-      payment.state === "settled" &&
-      payment.batchId === batch.id &&
-      "transactionHash" in payment.evidence &&
-      payment.evidence.transactionHash === receipt.hash;
+      payment.state === "settled" && payment.batchId === batch.id && transactionOf(payment) === receipt.hash;
     const isWrong = transition.to === "settled" ? payment.state !== "settled" : wasHere;
     return isWrong ? [{ payment, transition: { ...transition, from: [payment.state] } }] : [];
   });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { createPlaces, lastHash } from "../../../../src/facilitator/exact/place.ts";
+import { createPlaces } from "../../../../src/facilitator/exact/place.ts";
 import type { AuthorizationRow, BatchRow, Evidence, Journal } from "../../../../src/journal/index.ts";
 import { attemptOf, batchOf, hashOf, paymentOf } from "../../journal/fixtures.ts";
 
@@ -103,23 +103,5 @@ describe("createPlaces", () => {
     ]) {
       expect(await placeOf({ ...rows[0]!, ...change })).to.equal(undefined);
     }
-  });
-});
-
-describe("lastHash", () => {
-  const { attempt, ...rest } = batchOf(7, [rowOf(1)]);
-  const attempts = [attempt, attemptOf("7 again", [rowOf(1)])];
-  const batch: BatchRow = { ...rest, state: "open", attempts, receipt: undefined, createdAtMs: 5 };
-  const journal: Pick<Journal, "batch"> = { batch: async (id) => (id === BATCH ? batch : undefined) };
-  const waiting: Partial<AuthorizationRow> = { state: "submitted", evidence: { kind: "request", by: "test" } };
-
-  it("is the transaction that decided a payment, else the last one that it was sent in", async () => {
-    expect(await lastHash(journal, rowOf(1))).to.equal(hashOf("tx 7"));
-    expect(await lastHash(journal, rowOf(1, waiting))).to.equal(hashOf("tx 7 again"));
-  });
-
-  it("is undefined if a payment was never sent, or its batch is not known", async () => {
-    expect(await lastHash(journal, rowOf(1, { ...waiting, batchId: undefined }))).to.equal(undefined);
-    expect(await lastHash(journal, rowOf(1, { ...waiting, batchId: hashOf("another") }))).to.equal(undefined);
   });
 });

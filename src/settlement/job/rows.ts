@@ -1,4 +1,5 @@
 import type { Hex } from "viem";
+import { transactionOf } from "../../journal/ports/evidence.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { isReason, isRejection, REASONS } from "../../reasons.ts";
 import type { Admission } from "../intake/admit.ts";
@@ -7,16 +8,16 @@ import type { PaymentOutcome } from "../outcome/results.ts";
 /**
  * The outcome that a payment's row means for its job.
  * @param when Whether this run settled it, or an earlier run had sent it already.
- * @param lastHash The transaction that carries the payment, if it is on its way and its evidence names none.
+ * @param sentIn The transaction that carries the payment, if it is on its way and its evidence names none.
  */
-export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: Hex): PaymentOutcome {
+export function outcomeOf(row: PaymentRow, when: "now" | "before", sentIn?: Hex): PaymentOutcome {
   const { evidence, state } = row;
   switch (state) {
     case "queued":
       return queued(row);
     case "batched":
     case "submitted":
-      return pending(row, hashOf(row) ?? lastHash);
+      return pending(row, transactionOf(row) ?? sentIn);
     case "settled":
       if (evidence.kind !== "transfer") break;
       return {
@@ -38,9 +39,9 @@ export function outcomeOf(row: PaymentRow, when: "now" | "before", lastHash?: He
       if (evidence.kind === "request") {
         return { status: "not-attempted", message: "it was cancelled in the journal; a retry puts it back" };
       }
-      return rejection("cancelled", REASONS.cancelled.meaning, hashOf(row));
+      return rejection("cancelled", REASONS.cancelled.meaning, transactionOf(row));
   }
-  return rejection("refused", `the journal has no transfer for it (${evidence.kind})`, hashOf(row));
+  return rejection("refused", `the journal has no transfer for it (${evidence.kind})`, transactionOf(row));
 }
 
 /** The outcome of a submission that was not stored. A used nonce is looked up elsewhere. */
@@ -72,7 +73,7 @@ function queued(row: PaymentRow): PaymentOutcome {
 
 function used(row: PaymentRow): PaymentOutcome {
   const { evidence } = row;
-  if (evidence.kind !== "nonce-use") return rejection("already-used", "its nonce is used", hashOf(row));
+  if (evidence.kind !== "nonce-use") return rejection("already-used", "its nonce is used", transactionOf(row));
   const { use, transactionHash, blockNumber, logIndex } = evidence;
   if (use === "settled" && transactionHash !== undefined && logIndex !== undefined) {
     return { status: "settled", when: "elsewhere", transactionHash, blockNumber, logIndex, gasShare: undefined };
@@ -88,14 +89,10 @@ function refused(row: PaymentRow): PaymentOutcome {
   const { evidence } = row;
   if (evidence.kind === "refusal") return rejection(evidence.reason, evidence.message, evidence.transactionHash);
   if (row.state === "expired") return rejection("expired", `expired at ${row.deadlineSeconds}`, undefined);
-  return rejection(row.reason ?? "refused", `the journal says ${row.state}`, hashOf(row));
+  return rejection(row.reason ?? "refused", `the journal says ${row.state}`, transactionOf(row));
 }
 
 function rejection(reason: string, message: string, transactionHash: Hex | undefined): PaymentOutcome {
   const known = isReason(reason) && isRejection(reason) ? reason : "refused";
   return { status: "rejected", reason: known, message, ...(transactionHash === undefined ? {} : { transactionHash }) };
-}
-
-function hashOf({ evidence }: PaymentRow): Hex | undefined {
-  return "transactionHash" in evidence ? evidence.transactionHash : undefined;
 }
