@@ -7,6 +7,7 @@ import { readHead } from "../chain/facts/facts.ts";
 import { CLAIM_GAS, CLAIM_ROW_GAS } from "../channels/gas.ts";
 import { systemClock } from "../clock.ts";
 import type { ChannelRow, KeeperCall } from "../journal/index.ts";
+import { everyChannel } from "../journal/pages.ts";
 import { silentLogger } from "../logger.ts";
 import { createAlerts } from "./alerts.ts";
 import { type Authority, authorityName, authorityOf } from "./calls/authority.ts";
@@ -15,7 +16,7 @@ import { type BadVoucher, type ComposePort, composeClaims, composeSweep } from "
 import { noteFailure, noteFaults } from "./calls/faults.ts";
 import { refundChannel } from "./calls/refund.ts";
 import { ChannelError } from "./channels/errors.ts";
-import { everyChannel, unclaimedOf } from "./channels/rows.ts";
+import { unclaimedOf } from "./channels/rows.ts";
 import { audit, catchUp, lookAtReceivers } from "./channels/watch.ts";
 import { chooseClaims, chooseSweeps, netOf } from "./due/choose.ts";
 import { resolveKeeperPolicy } from "./due/policy.ts";

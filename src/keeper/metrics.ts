@@ -4,9 +4,10 @@ import type { ChainClient } from "../chain/client.ts";
 import { batchSettlementAbi as abi } from "../channels/abi.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Journal, KeeperCall, PaymentRow } from "../journal/index.ts";
+import { everyChannel } from "../journal/pages.ts";
 import type { SettlementEngine } from "../settlement/engine/engine.ts";
 import type { KeeperAlert } from "./alerts.ts";
-import { everyChannel, unclaimedOf } from "./channels/rows.ts";
+import { unclaimedOf } from "./channels/rows.ts";
 
 /** A keeper's metrics, for Prometheus. They name no channel, payer or receiver. */
 export type KeeperMetrics = {

@@ -1,7 +1,8 @@
 import type { Address } from "viem";
 import type { ChannelRow, Journal } from "../journal/index.ts";
+import { everyChannel } from "../journal/pages.ts";
 import type { Authority } from "./calls/authority.ts";
-import { everyChannel, unclaimedOf } from "./channels/rows.ts";
+import { unclaimedOf } from "./channels/rows.ts";
 import type { KeeperStatus } from "./types.ts";
 
 type Authorizers = Map<Address, { signs: "key" | "sender" | "missing"; channels: number; unclaimed: bigint }>;

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import type { Address, Hex } from "viem";
 import type { ChannelRow, Journal } from "../../journal/index.ts";
-import { everyChannel, unclaimedOf } from "../../keeper/channels/rows.ts";
+import { everyChannel } from "../../journal/pages.ts";
+import { unclaimedOf } from "../../keeper/channels/rows.ts";
 import { readWaiting } from "../../keeper/due/waiting.ts";
 import { formatAmount } from "../../money.ts";
 import { type Network, networks } from "../../networks.ts";

@@ -1,10 +1,10 @@
+import { STATES } from "../../journal/ports/payments.ts";
 import { attemptsOf, type BatchRow, type Journal, type PaymentRow } from "../../settlement/index.ts";
 import { attemptJson, describeAttempts } from "../output/attemptText.ts";
 import { formatTable, printJson, printLine } from "../output/output.ts";
 import { paymentJson } from "../output/paymentText.ts";
 import { counted } from "../output/summary.ts";
 import { LINES_SHOWN } from "./file.ts";
-import { STATES } from "./states.ts";
 
 /** Shows a batch: every transaction that was signed for it, and the state of its payments. */
 export async function showBatch(

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import type { Address } from "viem";
 import { authorizationId, type LineResult, readAuthorizations, termsDigest } from "../../authorization/index.ts";
 import type { Journal, PaymentRow } from "../../journal/index.ts";
+import { STATES } from "../../journal/ports/payments.ts";
 import type { Network } from "../../networks.ts";
 import { UsageError } from "../exit/errors.ts";
 import { printLine, streamLine, toJson } from "../output/output.ts";
@@ -10,7 +11,6 @@ import { evidenceText, paymentJson } from "../output/paymentText.ts";
 import { fold, widthOf } from "../output/terminal.ts";
 import { EXIT } from "../process/exitCodes.ts";
 import { currentRun } from "../process/surroundings.ts";
-import { STATES } from "./states.ts";
 
 export type FileOptions = {
   readonly network?: Network;

@@ -1,3 +1,4 @@
+import { STATES } from "../../journal/ports/payments.ts";
 import {
   attemptsOf,
   type Journal,
@@ -10,7 +11,6 @@ import { describeAge } from "../output/duration.ts";
 import { formatTable, printJson, printLine } from "../output/output.ts";
 import { paintState } from "../output/paymentState.ts";
 import { time } from "../output/paymentText.ts";
-import { STATES } from "./states.ts";
 
 /** Prints what the whole journal holds. */
 export async function showJournal(journal: Journal, json: boolean): Promise<void> {

@@ -1,19 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import { EXCLUSIVE_STATES, type PaymentState } from "../ports/payments.ts";
+import { EXCLUSIVE_STATES, STATES } from "../ports/payments.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Tables } from "./tables.ts";
-
-const ALL_STATES: readonly PaymentState[] = [
-  "queued",
-  "batched",
-  "submitted",
-  "settled",
-  "settled-elsewhere",
-  "already-used",
-  "rejected",
-  "expired",
-  "cancelled",
-];
 
 /** Creates the tables of version 1. A later version changes them by a migration of its own and leaves this alone. */
 export async function createTables(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
@@ -96,7 +84,7 @@ async function createPayments(db: Kysely<Tables>, dialect: Dialect): Promise<voi
     .addColumn("accepted_block", "text", (column) => column.notNull())
     .addColumn("source", "text")
     .addColumn("brought_by", "text")
-    .addColumn("state", "text", (column) => column.notNull().check(isOneOf("state", ALL_STATES)))
+    .addColumn("state", "text", (column) => column.notNull().check(isOneOf("state", STATES)))
     .addColumn("reason", "text")
     .addColumn("reason_count", integer)
     .addColumn("evidence", "text", (column) => column.notNull())

@@ -2,22 +2,26 @@ import type { Hex } from "viem";
 import type { Evidence } from "./evidence.ts";
 import type { AuthorizationWork, CallWork, Work } from "./work.ts";
 
+/** Every state, in the order of a payment's life. */
+export const STATES = [
+  "queued",
+  /** In a batch whose signed bytes are stored, but which may not be broadcast yet. */
+  "batched",
+  /** Broadcast, or assumed to be. */
+  "submitted",
+  "settled",
+  "settled-elsewhere",
+  "already-used",
+  "rejected",
+  "expired",
+  "cancelled",
+] as const;
+
 /**
  * Where a payment stands. `submitted` means that its outcome is unknown until there is evidence: it is held, and never
  * queued again on a guess. The states after it are terminal, each with its evidence. Only a reorg takes one back.
  */
-export type PaymentState =
-  | "queued"
-  /** In a batch whose signed bytes are stored, but which may not be broadcast yet. */
-  | "batched"
-  /** Broadcast, or assumed to be. */
-  | "submitted"
-  | "settled"
-  | "settled-elsewhere"
-  | "already-used"
-  | "rejected"
-  | "expired"
-  | "cancelled";
+export type PaymentState = (typeof STATES)[number];
 
 /** The states of a payment that has no outcome yet. */
 export const OPEN_STATES = ["queued", "batched", "submitted"] as const satisfies readonly PaymentState[];

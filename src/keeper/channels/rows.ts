@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 import type { ChannelJournal, ChannelRow } from "../../journal/index.ts";
 
-export { chargedOf, everyChannel, unclaimedOf } from "../../settlement/reports/earnings/channels.ts";
+export { chargedOf, unclaimedOf } from "../../settlement/reports/earnings/channels.ts";
 
 /** A row before it is stored. */
 export type RowContent = Omit<ChannelRow, "version" | "unclaimedSinceMs" | "earning">;

@@ -4,6 +4,7 @@ import { gather, type Settled } from "../../async/gather.ts";
 import { channelIdOf } from "../../channels/index.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import type { ChannelChange, ChannelJournal, ChannelRecord, ChannelRow } from "../../journal/index.ts";
+import { everyChannel } from "../../journal/pages.ts";
 import { ChannelError } from "./errors.ts";
 import {
   awaitsDeposit,
@@ -14,7 +15,7 @@ import {
   unsynced,
   withdrawing,
 } from "./reservation.ts";
-import { chargedOf, everyChannel } from "./rows.ts";
+import { chargedOf } from "./rows.ts";
 
 /** The chain of a storage, and how long a request may hold a channel. */
 export type ChannelStorageOptions = {

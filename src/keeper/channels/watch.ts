@@ -4,10 +4,11 @@ import { readChannelLogs } from "../../chain/logs/channelLogs.ts";
 import { inPieces } from "../../chain/logs/tokenLogs.ts";
 import type { Clock } from "../../clock.ts";
 import type { ChannelRow, Journal } from "../../journal/index.ts";
+import { everyChannel } from "../../journal/pages.ts";
 import { channelCursor, channelCursorStart } from "../../settlement/reports/earnings/cursor.ts";
 import { noteRange } from "./events.ts";
 import { unsynced } from "./reservation.ts";
-import { changeRows, everyChannel, type RowContent } from "./rows.ts";
+import { changeRows, type RowContent } from "./rows.ts";
 
 export type WatchPort = {
   readonly journal: Journal;

@@ -1,6 +1,7 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
 import { readBalances } from "../../chain/facts/balances.ts";
 import { readHorizon } from "../../chain/horizon.ts";
+import { everyRow } from "../../journal/pages.ts";
 import { OPEN_STATES } from "../../journal/ports/payments.ts";
 import { dispatch, hasRoom } from "../dispatch/dispatch.ts";
 import type { DispatchPort } from "../dispatch/port.ts";
@@ -172,17 +173,14 @@ export function startWork(port: WorkPort): Work {
 
   /** Loads what the journal held before: exposure, deadlines, outcomes that are not final. */
   async function load(): Promise<void> {
-    for (let afterId = 0; !closing.aborted; ) {
-      const query = { chainId: client.chain.id, states: OPEN_STATES, afterId, limit: PAGE };
-      const rows = await journal.list(query);
+    const query = { chainId: client.chain.id, states: OPEN_STATES };
+    for await (const rows of everyRow((page) => journal.list({ ...query, ...page }))) {
       port.note(rows);
       for (const row of rows) {
         if (row.state !== "queued") continue;
         queue.add({ count: 1, deadlineSeconds: row.deadlineSeconds, sinceMs: clock.now() });
       }
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < PAGE) break;
-      afterId = last.id;
+      if (closing.aborted) break;
     }
     await port.watch.load(closing);
     const strangers = (await journal.senders(client.chain.id)).filter(

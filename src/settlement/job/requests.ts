@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import type { Journal, PaymentRow, Transition } from "../../journal/index.ts";
+import { everyRow } from "../../journal/pages.ts";
 
 /** A request for one payment. */
 export type PaymentRequest = {
@@ -29,8 +30,6 @@ export type CancelAnswer =
   | { readonly status: "cancelled" | "signed" | "decided" | "changed"; readonly payment: PaymentRow }
   | { readonly status: "unknown" };
 
-const ROWS_AT_ONCE = 500;
-
 /**
  * Puts a payment that was rejected, or taken out of the queue, back into it. This only changes the journal: an engine
  * that runs on it takes the payment up, otherwise the next one does. A payment that its payer cancelled at the token
@@ -55,20 +54,13 @@ export async function retryPayment(journal: Journal, request: PaymentRequest): P
 export async function retryRejected(journal: Journal, request: RejectedRequest): Promise<number> {
   const { clock = systemClock, by, reason } = request;
   let requeued = 0;
-  for (let afterId = 0; ; ) {
-    const rows = await journal.list({ states: ["rejected"], afterId, limit: ROWS_AT_ONCE });
+  for await (const rows of everyRow((page) => journal.list({ states: ["rejected"], ...page }))) {
     const now = nowSeconds(clock);
     const wanted = rows.filter((row) => row.deadlineSeconds > now && (reason === undefined || row.reason === reason));
-    requeued += (
-      await journal.transition(
-        wanted.map((row) => toQueue(row, by)),
-        clock.now(),
-      )
-    ).length;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < ROWS_AT_ONCE) return requeued;
-    afterId = last.id;
+    const transitions = wanted.map((row) => toQueue(row, by));
+    requeued += (await journal.transition(transitions, clock.now())).length;
   }
+  return requeued;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type Address, type Hex, isAddressEqual, zeroAddress } from "viem";
 import { type DecodedChannelCall, decodeChannelCall } from "../../channels/decode.ts";
+import { everyRow } from "../../journal/pages.ts";
 import type { BatchKind } from "../../journal/ports/batches.ts";
 import type { SettlementLevel } from "../../journal/ports/evidence.ts";
 import { transactionOf } from "../../journal/ports/evidence.ts";
@@ -66,7 +67,6 @@ export type StatementTotals = {
 
 type BatchFacts = Pick<StatementLine, "kind" | "sender" | "txNonce">;
 
-const PER_PAGE = 1_000;
 const BATCHES_PER_PAGE = 20;
 /** How many batches have their facts remembered. The payments of a batch have ids close to each other. */
 const REMEMBERED = 1_000;
@@ -89,15 +89,12 @@ export async function* readStatement(
   { chainId, etherMicroUsd }: StatementOptions,
 ): AsyncGenerator<StatementLine, void> {
   const facts = new Map<string, BatchFacts>();
-  for (let afterId = 0; ; ) {
-    const rows = await journal.list({ ...(chainId === undefined ? {} : { chainId }), afterId, limit: PER_PAGE });
+  const ofChain = chainId === undefined ? {} : { chainId };
+  for await (const rows of everyRow((page) => journal.list({ ...ofChain, ...page }))) {
     const events = await eventsOf(journal, rows);
     for (const row of rows) {
       yield lineOf(row, await factsOf(journal, row, facts), { etherMicroUsd, events: eventsIn(row, events) });
     }
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PER_PAGE) return;
-    afterId = last.id;
   }
 }
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { ChannelRow, Journal } from "../../../src/journal/index.ts";
-import { everyChannel } from "../../../src/keeper/channels/rows.ts";
+import { everyChannel } from "../../../src/journal/pages.ts";
 import { isWrite } from "../../fault/kills.ts";
 import { freshAddress } from "../../helpers/chainLab.ts";
 import { sleep, until } from "../../helpers/engineLab.ts";

@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { ForeignFileError, openForAppending } from "../../../files.ts";
 import type { Journal, PaymentRow } from "../../../journal/index.ts";
+import { everyRow } from "../../../journal/pages.ts";
 import { isDecided } from "../../../journal/ports/payments.ts";
 import { networkOf } from "../../../networks.ts";
 import { toJsonLine } from "../results.ts";
@@ -31,7 +32,6 @@ export type DecidedLog = {
 };
 
 const LOOK_AT_ONCE = 2_000;
-const ROWS_AT_ONCE = 1_000;
 /** More lines than are ever read between two notes of how far a file was read. */
 const KEPT_REFUSALS = 1_000;
 
@@ -63,15 +63,11 @@ export async function openDecidedLog(
   let highest = reportedUpTo;
   let results: WatchResult[] = [];
 
-  for (let afterId = reportedUpTo; ; ) {
-    const rows = await journal.list({ afterId, limit: ROWS_AT_ONCE });
+  for await (const rows of everyRow(journal.list, reportedUpTo)) {
     for (const { id, source, batchId } of rows) {
       highest = Math.max(highest, id);
       if (source?.startsWith(prefix) === true && !written.has(id)) waiting.set(id, batchId);
     }
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < ROWS_AT_ONCE) break;
-    afterId = last.id;
   }
   written.clear();
 

@@ -1,6 +1,7 @@
 import { type Address, isAddressEqual } from "viem";
 import { decodeChannelCall } from "../../../channels/decode.ts";
 import { dayOf } from "../../../journal/channels/earning.ts";
+import { everyRow } from "../../../journal/pages.ts";
 import type { Journal } from "../../../journal/ports/journal.ts";
 import { OPEN_STATES, type PaymentRow, type PaymentState } from "../../../journal/ports/payments.ts";
 import { readFees } from "../statement.ts";
@@ -12,7 +13,6 @@ import {
   type EarningsRow,
 } from "./book.ts";
 import { addChannels } from "./channelEarnings.ts";
-import { everyRow } from "./channels.ts";
 import { settlementOf } from "./terms.ts";
 
 /** Whose earnings to read, in which token. */

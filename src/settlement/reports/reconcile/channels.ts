@@ -3,9 +3,10 @@ import type { ChainClient } from "../../../chain/client.ts";
 import { readChannels, readReceivers, readUnswept } from "../../../chain/facts/channels.ts";
 import { type ChannelLog, readChannelLogs } from "../../../chain/logs/channelLogs.ts";
 import { type BlockRange, inPieces } from "../../../chain/logs/tokenLogs.ts";
+import { everyChannel, everyRow } from "../../../journal/pages.ts";
 import type { Journal } from "../../../journal/ports/journal.ts";
 import type { ChannelEvent, ChannelParties } from "../../../journal/ports/ledger.ts";
-import { chargedOf, everyChannel, everyRow } from "../earnings/channels.ts";
+import { chargedOf } from "../earnings/channels.ts";
 import { channelCursor } from "../earnings/cursor.ts";
 import { noTallies, type Side, type Tally } from "./ledger.ts";
 

@@ -3,6 +3,7 @@ import { chunks } from "../../../async/pool.ts";
 import { authorizationId } from "../../../authorization/identity.ts";
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/logs/tokenLogs.ts";
+import { everyRow } from "../../../journal/pages.ts";
 import type { Journal } from "../../../journal/ports/journal.ts";
 import { isDecided, type PaymentRow } from "../../../journal/ports/payments.ts";
 import { type Settlement, settlementOf } from "../earnings/terms.ts";
@@ -62,7 +63,6 @@ export type Reconciliation = {
   readonly drift: number;
 };
 
-const ROWS_AT_ONCE = 1_000;
 const LOOKUPS_AT_ONCE = 500;
 const PARTIES_PER_QUERY = 100;
 const SHOWN_DIFFERENCES = 100;
@@ -201,29 +201,20 @@ function knows(row: PaymentRow, settlement: Settlement): boolean {
 
 async function* paidRows(journal: Journal, chainId: number): AsyncGenerator<PaymentRow, void> {
   for (const state of ["settled", "settled-elsewhere", "already-used"] as const) {
-    for (let afterId = 0; ; ) {
-      const rows = await journal.list({ chainId, states: [state], afterId, limit: ROWS_AT_ONCE });
-      yield* rows;
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < ROWS_AT_ONCE) break;
-      afterId = last.id;
-    }
+    for await (const rows of everyRow((page) => journal.list({ chainId, states: [state], ...page }))) yield* rows;
   }
 }
 
 async function readPayees(journal: Journal, chainId: number, token: Address): Promise<Address[]> {
   const receivers = (await journal.channelReceivers(chainId)).filter((one) => isAddressEqual(one.token, token));
   const payees = new Set<Address>(receivers.map(({ receiver }) => getAddress(receiver)));
-  for (let afterId = 0; ; ) {
-    const rows = await journal.list({ chainId, afterId, limit: ROWS_AT_ONCE });
+  for await (const rows of everyRow((page) => journal.list({ chainId, ...page }))) {
     for (const { work } of rows) {
       if (work.kind !== "authorization" || work.authorization.token.toLowerCase() !== token.toLowerCase()) continue;
       payees.add(work.authorization.to);
     }
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < ROWS_AT_ONCE) return [...payees];
-    afterId = last.id;
   }
+  return [...payees];
 }
 
 /** A set of numbers that takes one bit for each. */
