@@ -31,7 +31,7 @@ const POLL_MS = 50;
 export type FacilitatorLab = Awaited<ReturnType<typeof openFacilitatorLab>>;
 
 type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders" | "engine" | "pace">> & {
-  readonly engine?: Tuning;
+  readonly engine?: Tuning | undefined;
   readonly client?: ChainClient;
   readonly journal?: Journal;
 };
