@@ -35,7 +35,7 @@ describe("resolvePolicy", () => {
     [{ fees: { ...fees, tipCeilingWei: fees.ceilingWei + 1n } }, `fees.tipCeilingWei is ${fees.ceilingWei + 1n}.`],
   ];
   for (const [policy, details] of wrong) {
-    it(`refuses a policy of which ${details}`, () => {
+    it(`refuses a policy in which ${details}`, () => {
       expect(() => resolvePolicy(policy))
         .to.throw(EnginePolicyError)
         .with.property("details", details);

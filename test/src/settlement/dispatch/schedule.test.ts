@@ -37,7 +37,7 @@ describe("nextDispatchMs", () => {
     expect(nextDispatchMs(view({ inFlight: 1 }), policy)).to.equal(11_990);
   });
 
-  it("sends a full batch at once, and one less not", () => {
+  it("sends a full batch at once, but not one with a payment less", () => {
     expect(nextDispatchMs(view({ waiting: 299, inFlight: 1 }), policy)).to.equal(11_990);
     expect(nextDispatchMs(view({ waiting: 300, inFlight: 1 }), policy)).to.equal(10_000);
   });
@@ -60,7 +60,7 @@ describe("nextDispatchMs", () => {
     expect(nextDispatchMs(view({ hasRoom: false, isUrgent: true, waiting: 300 }), policy)).to.equal(undefined);
   });
 
-  it("leaves time after a look that came to nothing", () => {
+  it("leaves time after a round that sent nothing", () => {
     expect(nextDispatchMs(view({ notBeforeMs: 12_345, isUrgent: true }), policy)).to.equal(12_345);
     expect(nextDispatchMs(view({ notBeforeMs: 12_345 }), policy)).to.equal(12_345);
   });

@@ -49,7 +49,7 @@ describe("packCalls", () => {
     expect(sizes(Array.from({ length: 9 }, () => strange(190_000n)))).to.deep.equal([8, 1]);
     expect(sizes(Array.from({ length: 3 }, () => strange(1_000_000n)))).to.deep.equal([2, 1]);
     expect(sizes([strange(2_000_001n), callRow(), callRow()])).to.deep.equal([1, 2]);
-    // Calls without strangers are no part of it.
+    // Calls without strangers do not count.
     expect(sizes([...Array.from({ length: 12 }, () => callRow()), strange(100_000n)])).to.deep.equal([13]);
   });
 
@@ -62,7 +62,7 @@ describe("packCalls", () => {
 });
 
 describe("composeCalls", () => {
-  it("sends one by itself, with the gas of its transaction on top", () => {
+  it("sends a single one alone, with the gas of its transaction on top", () => {
     const row = callRow({ data: "0x00ff", gas: 50_000n });
     expect(composeCalls([row])).to.deep.include({ to: CONTRACT, data: "0x00ff", gas: 71_020n, router: undefined });
   });

@@ -18,7 +18,7 @@ function rows(count: number, from: Address = payer): AuthorizationRow[] {
 const as = (list: readonly AuthorizationRow[], state: PaymentState) => list.map((row) => ({ ...row, state }));
 
 describe("createStanding", () => {
-  it("lets a payer of whom nothing is known have a few on their way, and others as many", () => {
+  it("lets an unknown payer have a few on their way, and every other payer as many", () => {
     const standing = createStanding(3);
     const mine = rows(5);
     const others = rows(2, freshAddress(2));
@@ -30,7 +30,7 @@ describe("createStanding", () => {
     expect(standing.within(mine.slice(3), NONE)).to.deep.equal([mine[3]]);
   });
 
-  it("lets them have as many as settled before, and begins anew when one fails", () => {
+  it("lets them have as many as settled before, and starts again when one fails", () => {
     const standing = createStanding(2);
     for (let round = 0; round < 3; round += 1) {
       const some = standing.within(rows(20), NONE);
@@ -59,13 +59,13 @@ describe("createStanding", () => {
     expect(standing.within(rows(9), NONE)).to.have.length(1);
   });
 
-  it("takes up what was on its way before", () => {
+  it("counts what was on its way before", () => {
     const standing = createStanding(2);
     for (const row of as(rows(1), "submitted")) standing.note(row);
     expect(standing.within(rows(5), NONE)).to.have.length(1);
   });
 
-  it("has no bound where none is given", () => {
+  it("has no bound if none is given", () => {
     expect(createStanding(undefined).within(rows(300), NONE)).to.have.length(300);
   });
 });

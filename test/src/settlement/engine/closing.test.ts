@@ -30,7 +30,7 @@ describe("createSettlementEngine: waiting and closing", () => {
   const behind = async (fault: Parameters<typeof startFaultyNode>[1]) => {
     const node = await startFaultyNode(anvil.rpcUrl, fault);
     lab.later(node.stop);
-    // A node that hangs is given up by nobody but the engine.
+    // Only the engine gives up on a node that hangs.
     return connectChain(node.rpcUrl, { transport: { retryCount: 0, timeout: 3_600_000 } });
   };
 
@@ -71,7 +71,7 @@ describe("createSettlementEngine: waiting and closing", () => {
         await rm(folder, { recursive: true });
       });
       await sending.start();
-      // It has a key that cannot pay, so it only takes in and waits.
+      // It has a key that cannot pay, so it only accepts and waits.
       await waiting.give(waiting.account.address, 0n);
       const door = await waiting.start({ minimumSenderBalanceWei: 1n });
       const [authorization] = await lab.payments(1);
@@ -132,7 +132,7 @@ describe("createSettlementEngine: waiting and closing", () => {
   });
 
   describe("the lease", () => {
-    it("refuses a second engine with the same key, and says which process has it and nothing that it cannot know", async () => {
+    it("refuses a second engine with the same key, and names its process and nothing that it cannot know", async () => {
       await lab.start();
       const error = await lab.start().catch((refusal: unknown) => refusal);
       expect(error).to.be.instanceOf(SenderHeldError);
@@ -176,7 +176,7 @@ describe("createSettlementEngine: waiting and closing", () => {
       const engine = await lab.start();
       const key = { chainId: 84532, sender: lab.account.address };
       const held = (await lab.journal.senders(84532)).find(({ sender }) => sender === key.sender)!;
-      // Somebody takes over as after a stop that was longer than the lease.
+      // Another engine takes over, as after a stop that was longer than the lease.
       await lab.journal.releaseLease(held.lease!);
       await lab.journal.acquireLease({ ...key, owner: "the other", ttlMs: 3_600_000 });
       await acceptAll(engine, await lab.payments(1));

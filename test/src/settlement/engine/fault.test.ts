@@ -6,7 +6,7 @@ import { certainTheme, faultOf, THEMES, themesOf } from "../../../fault/themes.t
 import { isLong, seed } from "../../../helpers/randomness.ts";
 
 const WHOLE = 510;
-/** Seeds in a row are about one kind of trouble each. */
+/** Each of consecutive seeds is about one kind of trouble. */
 const REDUCED = THEMES.length;
 
 describe("settlement under faults", () => {
@@ -42,7 +42,7 @@ describe("settlement under faults", () => {
   it("kills engines and settles payments", () => {
     for (const { seed: one, kills, verdict } of reports) {
       if (themesOf(one).has("kill")) expect(kills, `seed ${one}`).to.have.length.above(0);
-      // At least the payment whose payer nothing concerns.
+      // At least the payment whose payer no event concerns.
       expect(verdict?.settled, `seed ${one}`).to.be.above(0);
     }
   });

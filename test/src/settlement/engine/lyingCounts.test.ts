@@ -20,7 +20,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
   });
   afterEach(() => lab.close());
 
-  /** What the node answers for the key's counts, by block tag; the truth where it is undefined. */
+  /** The node's answers for the key's counts, by block tag; the truth if undefined. */
   type Lie = (tag: unknown) => number | undefined;
   async function behindLiar(): Promise<{
     client: ChainClient;
@@ -59,7 +59,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
   const alerts = () => lab.said("cannot be true").filter(({ level }) => level === "error");
 
   for (const far of [60, 2 ** 31]) {
-    it(`asks again where one answer is ${far} too high, and signs no no-op`, async () => {
+    it(`asks again if one answer is ${far} too high, and signs no no-op`, async () => {
       const { client, tell } = await behindLiar();
       const engine = await lab.start({}, { chain: { client } });
       let once = true;
@@ -75,7 +75,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
     });
 
     for (const tag of ["pending", "latest"]) {
-      it(`signs nothing while the ${tag} count stays ${far} too high, says so once, and goes on by itself`, async () => {
+      it(`signs nothing while the ${tag} count stays ${far} too high, says so once, and then continues`, async () => {
         const { client, tell, lies } = await behindLiar();
         const first = await lab.start({}, { chain: { client } });
         await settles(first, await pay(first));
@@ -87,7 +87,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
         await until(() => lies() > seen + 20);
         expect(alerts()).to.have.length(1);
         expect(await batches()).to.have.length(1);
-        // Another process is as careful, and goes on once the node is honest.
+        // Another process is as careful, and continues once the node is honest.
         await first.close();
         const second = await lab.start({}, { chain: { client } });
         await until(() => paused(second) === "node-fault");
@@ -100,7 +100,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
     }
   }
 
-  it("signs above what the journal knows where the key itself signed so far elsewhere", async () => {
+  it("signs above what the journal knows if the key itself signed that far elsewhere", async () => {
     const engine = await lab.start();
     await settles(engine, await pay(engine));
     const fees = { maxFeePerGas: 10n ** 9n, maxPriorityFeePerGas: 10n ** 6n };
@@ -114,7 +114,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
     expect(alerts()).to.deep.equal([]);
   });
 
-  it("takes another node's word where the first one has no old state to prove it with", async () => {
+  it("believes another node if the first one has no old state to prove it with", async () => {
     const { client, tell } = await behindLiar();
     const engine = await lab.start({}, { chain: { client, nodes: [lab.client] } });
     await settles(engine, await pay(engine));
@@ -124,7 +124,7 @@ describe("createSettlementEngine: a node that lies about transaction counts", ()
     expect((await batches()).map(({ txNonce }) => txNonce)).to.deep.equal([0, 40]);
   });
 
-  it("keeps to the journal where a node is behind, and fills nothing that is mined", async () => {
+  it("follows the journal if a node is behind, and fills nothing that is mined", async () => {
     const { client, tell } = await behindLiar();
     const engine = await lab.start({ finalityMs: 600_000 }, { chain: { client } });
     for (let i = 0; i < 3; i += 1) await settles(engine, await pay(engine));

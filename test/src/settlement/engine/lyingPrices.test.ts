@@ -20,7 +20,7 @@ describe("createSettlementEngine: a node that lies about prices", () => {
   });
   afterEach(() => lab.close());
 
-  /** What a payment's transaction paid per gas beside the base fee, with a node that answers these methods so. */
+  /** What a payment's transaction paid per gas above the base fee, with a node that gives these answers. */
   async function tipPaid(answers: Readonly<Record<string, unknown>>): Promise<bigint> {
     const node = await startFaultyNode(chain.rpcUrl, ({ method }) =>
       method in answers ? { result: answers[method] } : "pass",
@@ -36,13 +36,13 @@ describe("createSettlementEngine: a node that lies about prices", () => {
     return effectiveGasPrice - (baseFeePerGas ?? 0n);
   }
 
-  it("pays no more than half a gwei to the block's maker where the node suggests 90 and shows no history", async () => {
+  it("pays at most half a gwei as a tip if the node suggests 90 and shows no history", async () => {
     const empty = { oldestBlock: "0x0", baseFeePerGas: [], gasUsedRatio: [], reward: [] };
     const tip = await tipPaid({ eth_maxPriorityFeePerGas: numberToHex(90n * GWEI), eth_feeHistory: empty });
     expect(tip).to.equal(GWEI / 2n);
   });
 
-  it("pays no more where the history lies the same way", async () => {
+  it("pays no more if the history lies in the same way", async () => {
     const reward = numberToHex(90n * GWEI);
     const history = { oldestBlock: "0x0", baseFeePerGas: ["0x1", "0x1"], gasUsedRatio: [0.5], reward: [[reward]] };
     expect(await tipPaid({ eth_maxPriorityFeePerGas: reward, eth_feeHistory: history })).to.equal(GWEI / 2n);

@@ -9,7 +9,7 @@ import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../..
 type Receipt = Readonly<Record<string, unknown>>;
 
 const SETTLED = ["queued", "batched", "submitted", "settled"];
-/** What a node can say of a receipt that is not so. Undefined: it has none. */
+/** False answers of a node about a receipt. Undefined: it has none. */
 const lies: Readonly<Record<string, (receipt: Receipt) => Receipt | undefined>> = {
   "failed, without logs": (receipt) => ({ ...receipt, status: "0x0", logs: [] }),
   "failed, with its logs": (receipt) => ({ ...receipt, status: "0x0" }),
@@ -33,7 +33,7 @@ describe("createSettlementEngine: a node that lies about receipts", () => {
   });
   afterEach(() => lab.close());
 
-  /** A node that tells a lie instead of a receipt while `isLying` says so, which is told how often it did so before. */
+  /** A node that lies about receipts while `isLying` returns true. `isLying` gets the number of lies before. */
   async function behindLiar(lie: (receipt: Receipt) => Receipt | undefined, isLying: (times: number) => boolean) {
     let times = 0;
     const node = await startFaultyNode(chain.rpcUrl, ({ method }): Fault => {
@@ -129,7 +129,7 @@ describe("createSettlementEngine: a node that lies about receipts", () => {
       () => isLying,
     );
     const engine = await lab.start({ finalityMs: 600_000 }, { chain: { client } });
-    // Reverts where gas has a price: in a transaction, and not in a pre-flight.
+    // Reverts if gas has a price: in a transaction, but not in a pre-flight.
     const to = lab.payee();
     await lab.setCode(to, "0x3a600557005b5f5ffd");
     const { id, state } = rowOf(await engine.submitCall({ ...call("0x"), to }));

@@ -22,7 +22,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
   });
   const pool = async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending);
 
-  it("a batch that reverts as a whole goes again in halves, until all is settled", async () => {
+  it("a batch that reverts as a whole is sent again in halves, until all is settled", async () => {
     const router = anvil.router!;
     const code = await lab.client.getCode({ address: router });
     const engine = await lab.start({ replaceAfterMs: 600_000 });
@@ -38,7 +38,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
       await lab.setCode(router, "0x5f5ffd");
       await anvil.mine();
       await lab.setCode(router, code!);
-      // What a mined transaction left over goes again once no reorg can bring it back.
+      // What a mined transaction left out is sent again once no reorg can undo that.
       await anvil.mine(2);
     }
     for (const { id } of rows) expect((await engine.outcome(id)).state).to.equal("settled");
@@ -93,7 +93,7 @@ describe("createSettlementEngine: outcomes behind a mempool", () => {
     expect(lab.logs.some(({ level }) => level === "error")).to.equal(false);
   });
 
-  it("takes a foreign settlement back where a reorg undid it, and settles the payment itself", async () => {
+  it("takes a foreign settlement back if a reorg undid it, and settles the payment itself", async () => {
     const patient = await lab.start(PATIENT);
     const [authorization] = await lab.payments(1, { validBefore: 4_000_000_000n });
     const [row] = await acceptAll(patient, [authorization!]);

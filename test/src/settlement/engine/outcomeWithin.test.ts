@@ -6,7 +6,7 @@ import { outcomeWithin, takeBack } from "../../../../src/settlement/engine/outco
 
 const row = (state: PaymentState): PaymentRow => ({ id: 1, state }) as PaymentRow;
 
-/** An engine that decides nothing: who waits hears of their signal only. */
+/** An engine that decides nothing: only a signal ends a wait. */
 const silent = {
   outcome: (_id: number, { signal }: { readonly signal?: AbortSignal } = {}) =>
     new Promise<PaymentRow>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
@@ -32,7 +32,7 @@ describe("outcomeWithin", () => {
     expect(await waited).to.equal(undefined);
   });
 
-  it("gives nothing when the engine is closed, and passes on whatever else went wrong", async () => {
+  it("gives nothing when the engine is closed, and passes on any other error", async () => {
     const failing = (error: Error) => {
       const engine = { outcome: () => Promise.reject(error) };
       return outcomeWithin({ engine, clock }, 1, { ms: 60_000, signals: [] });
@@ -46,11 +46,11 @@ describe("outcomeWithin", () => {
 describe("takeBack", () => {
   const journal = { payment: async () => row("submitted") };
 
-  it("gives nothing of a payment that was taken out of the queue", async () => {
+  it("gives nothing for a payment that was taken out of the queue", async () => {
     expect(await takeBack({ engine: { cancel: async () => true }, journal }, row("queued"))).to.equal(undefined);
   });
 
-  it("gives the row as it is now where it was sent", async () => {
+  it("gives the current row if it was sent", async () => {
     const now = await takeBack({ engine: { cancel: async () => false }, journal }, row("queued"));
     expect(now?.state).to.equal("submitted");
   });

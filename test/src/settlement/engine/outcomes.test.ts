@@ -32,7 +32,7 @@ describe("createSettlementEngine: outcomes", () => {
     await chain.request("evm_revert", [snapshot]);
   });
 
-  /** A deadline that is far enough away to be in time for, and that nobody waits for. */
+  /** A deadline that is far enough away to be met, and that no test waits for. */
   const aMinuteAhead = () => BigInt(Math.ceil(lab.clock.now() / 1000)) + 60n;
 
   const somebody = () => lab.accountAt(9).address;
@@ -106,7 +106,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect(evidence).to.include({ kind: "nonce-use", use: "cancelled", transactionHash: hash });
   });
 
-  it("already-used: refused at the door when the nonce was used before", async () => {
+  it("already-used: refused by intake when the nonce was used before", async () => {
     const [authorization] = await lab.payments(1);
     await settleElsewhere(authorization!);
     const engine = await lab.start();
@@ -140,7 +140,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect(await lab.journal.count()).to.deep.equal({ settled: 1, "already-used": 1 });
   });
 
-  it("already-used: a variant that was refused before, and is asked for again after another one settled", async () => {
+  it("already-used: a variant that was refused, and is submitted again after another one settled", async () => {
     const payer = await lab.payer(500n);
     const nonce: Hex = `0x${"5c".repeat(32)}`;
     const engine = await lab.start();
@@ -156,7 +156,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect(winner.state).to.equal("settled");
     const hash = winner.evidence.kind === "transfer" ? winner.evidence.transactionHash : undefined;
     const again = rowOf(await engine.submit({ authorization: large }));
-    // What an operator asks for ends the same way.
+    // A retry by an operator ends the same way.
     expect(await engine.retry(id)).to.equal(true);
     const retried = rowOf({ status: "accepted", row: await engine.outcome(id), isNew: false });
     for (const { state, evidence } of [again, retried]) {
@@ -180,7 +180,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect(outcomes[1]!.evidence).to.include({ use: "settled", transactionHash: hash });
   });
 
-  it("bad-signature: refused at the door, and nothing is stored", async () => {
+  it("bad-signature: refused by intake, and nothing is stored", async () => {
     const [a, b] = await lab.payments(2);
     const engine = await lab.start();
     const [admission] = await engine.accept([{ authorization: { ...a!, signature: b!.signature } }]);
@@ -197,7 +197,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect(evidence).to.include({ kind: "refusal", message: "the payer has 500, the payment takes 501" });
   });
 
-  it("underfunded: tried until its deadline where the policy says so, and settled once it is funded", async () => {
+  it("underfunded: tried until its deadline if the policy says so, and settled once it is funded", async () => {
     const payer = await lab.payer(500n);
     const engine = await lab.start({ retryRefused: true });
     const [row] = await acceptAll(engine, [await lab.sign(payer, { to: lab.payee(), value: 501n })]);
@@ -207,7 +207,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect((await engine.outcome(row!.id)).state).to.equal("settled");
   });
 
-  it("underfunded: the same terms again are tried again, once the payer has the money", async () => {
+  it("underfunded: the same terms are tried again when they are submitted again, once the payer has the money", async () => {
     const payer = await lab.payer(500n);
     const engine = await lab.start();
     const authorization = await lab.sign(payer, { to: lab.payee(), value: 501n });
@@ -245,7 +245,7 @@ describe("createSettlementEngine: outcomes", () => {
     const { state, evidence } = await engine.outcome(row!.id);
     expect(state).to.equal("expired");
     expect(evidence).to.include({ kind: "deadline" });
-    // A block after the deadline, final here at once.
+    // A block after the deadline, which is final here at once.
     await chain.request("evm_mine", [Number(validBefore) + 1]);
     const proof = await until(async () => {
       const now = (await lab.row(row!.id)).evidence;
@@ -318,7 +318,7 @@ describe("createSettlementEngine: outcomes", () => {
     const strikes = async () => (await lab.journal.strikes(84532, [payer.address])).get(payer.address);
     const authorization = await pay();
     const before = lab.clock.now();
-    // It accepts at the door, and burns afterwards.
+    // It accepts at intake, and burns afterwards.
     const patient = await openEngineLab(chain, { journal: lab.journal });
     const holder = await patient.start(PATIENT);
     const [row] = await acceptAll(holder, [authorization]);
@@ -336,7 +336,7 @@ describe("createSettlementEngine: outcomes", () => {
     await patient.close();
   });
 
-  it("gas-capped: a held payer's payments wait until the strike is over, others go on, the next strike is longer", async () => {
+  it("gas-capped: a held payer's payments wait until the strike is over, others continue, the next strike is longer", async () => {
     const payer = await lab.payer(1_000_000n, ACCEPT_ALL);
     const engine = await lab.start({ strikeMs: 60_000 });
     await lab.journal.strike(84532, payer.address, lab.clock.now() + 50_000);
@@ -371,7 +371,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect(returned[0]!.evidence).to.include({ why: "the transaction ended before it" });
   });
 
-  it("a token that lost its code: refused at the door, and waited for where it was there before", async () => {
+  it("a token that lost its code: refused by intake, and waited for if it was there before", async () => {
     const code = await lab.client.getCode({ address: chain.usdc });
     const patient = await lab.start(PATIENT);
     const [row] = await acceptAll(patient, await lab.payments(1));
@@ -391,7 +391,7 @@ describe("createSettlementEngine: outcomes", () => {
     }
   });
 
-  it("quarantined: a call about which no node can say what it would do is set aside, and nothing is sent", async () => {
+  it("quarantined: a call whose effect no node can tell is set aside, and nothing is sent", async () => {
     const engine = await lab.start();
     const deadlineSeconds = (await lab.nowSeconds()) + 600n;
     const admission = await engine.submitCall({
@@ -408,7 +408,7 @@ describe("createSettlementEngine: outcomes", () => {
     expect((await engine.outcome(payment!.id)).state).to.equal("settled");
   });
 
-  it("submitCall: settled with its receipt, reverted, expired, and the same key again is the same call", async () => {
+  it("submitCall: settled with its receipt, reverted, expired, and the same key means the same call", async () => {
     const engine = await lab.start();
     const deadlineSeconds = BigInt(Math.floor(Date.now() / 1000)) + 600n;
     const call = { key: "a", to: lab.payee(), data: "0x", gas: 21_000n, deadlineSeconds } as const;

@@ -23,7 +23,7 @@ describe("reorgs and finality", () => {
   let lab: Lab;
 
   before(async () => {
-    // Final is 16 blocks behind the newest one: no reorg of these tests goes as deep.
+    // The final block is 16 behind the newest one: no reorg of these tests is as deep.
     anvil = await startAnvil({ timestamp: BigInt(GENESIS_SECONDS), slotsPerEpoch: 8 });
     snapshot = await anvil.request("evm_snapshot");
   });
@@ -55,7 +55,7 @@ describe("reorgs and finality", () => {
       expect(await lab.paid()).to.equal(1_000n);
     });
 
-    it(`hands out the same bytes where a reorg of depth ${depth} leaves the transaction out`, async () => {
+    it(`hands out the same bytes if a reorg of depth ${depth} leaves the transaction out`, async () => {
       const payment = await lab.settle();
       await lab.mine(depth - 1);
       await lab.reorg(depth, []);
@@ -69,7 +69,7 @@ describe("reorgs and finality", () => {
       expect(await lab.paid()).to.equal(1_000n);
     });
 
-    it(`queues payments again where a foreign transaction has their txNonce after a reorg of depth ${depth}`, async () => {
+    it(`queues payments again if a foreign transaction has their txNonce after a reorg of depth ${depth}`, async () => {
       const payment = await lab.settle();
       await lab.mine(depth - 1);
       const first = await lab.batchOf(payment);
@@ -94,12 +94,12 @@ describe("reorgs and finality", () => {
     });
   }
 
-  it("gives nothing back before the foreign transaction is as deep as policy asks", async () => {
+  it("gives nothing back before the foreign transaction is as deep as the policy asks", async () => {
     const payment = await lab.settle();
     const first = await lab.batchOf(payment);
     await lab.reorg(1, [[await lab.signForeign(first.txNonce), 0]]);
     await lab.until(payment.id, (row) => row.state === "submitted");
-    // Blocks on top of it: one less than three deep.
+    // Blocks on top of it: one less than a depth of three.
     await lab.mine(1);
     await lab.rest();
     expect((await lab.journal.payment(payment.id))?.state).to.equal("submitted");
@@ -153,7 +153,7 @@ describe("reorgs and finality", () => {
 
 type Lab = Awaited<ReturnType<typeof openLab>>;
 
-/** An engine on a node that mines only when told to. The engine's time goes up to twenty times as fast as the wall's. */
+/** An engine on a node that mines only when told to. The engine's time runs up to twenty times as fast as real time. */
 async function openLab(anvil: Anvil) {
   const client = await connectChain(anvil.rpcUrl, { expectedChainId: CHAIN_ID });
   const journal: Journal = await openJournal(":memory:");
@@ -196,7 +196,7 @@ async function openLab(anvil: Anvil) {
       await anvil.request("evm_mine", [Number(timestamp)]);
     }
   }
-  /** Looks at a payment until it is as wanted, with `between` done between two looks. */
+  /** Reads a payment until it is as wanted, and does `between` between two reads. */
   const watch = (id: number, wanted: (row: PaymentRow) => boolean, between = async () => undefined as unknown) =>
     until(
       async () => {
@@ -263,7 +263,7 @@ async function openLab(anvil: Anvil) {
         maxFeePerGas: 10n ** 10n,
         maxPriorityFeePerGas: 10n ** 9n,
       }),
-    /** Long enough for the engine to have looked at everything again. */
+    /** Long enough for the engine to look at everything again. */
     rest: () => clock.sleep(3 * 2_000 + 2_000),
     hashOf: ({ evidence }: PaymentRow) => (evidence.kind === "transfer" ? evidence.transactionHash : undefined),
     blockHashOf: ({ evidence }: PaymentRow) => (evidence.kind === "transfer" ? evidence.blockHash : undefined),
@@ -273,7 +273,7 @@ async function openLab(anvil: Anvil) {
       const receipt = await client.getTransactionReceipt({ hash: evidence.transactionHash });
       return receipt.status === "success" && receipt.blockHash === evidence.blockHash;
     },
-    /** What the payee got since the start. */
+    /** What the payee received since the start. */
     paid: async (): Promise<bigint> => (await payeeBalance()) - before,
     close: async () => {
       await engine.close();

@@ -46,7 +46,7 @@ describe("createSettlementEngine: replacement", () => {
     return row.evidence;
   };
 
-  it("replaces a transaction that stays, 12.5 % dearer in both fields, under the same txNonce and batch id", async () => {
+  it("replaces a transaction that is not mined, with 12.5 % more in both fee fields, under the same txNonce and batch id", async () => {
     const engine = await lab.start();
     const [row] = await acceptAll(engine, await lab.payments(1));
     const batch = await until(async () => {
@@ -82,7 +82,7 @@ describe("createSettlementEngine: replacement", () => {
     await settled(engine, row!.id);
   });
 
-  it("drops from a replacement what was settled elsewhere meanwhile, and finds out by whom", async () => {
+  it("drops from a replacement what was settled elsewhere meanwhile, and finds that transaction", async () => {
     const engine = await lab.start(WHEN_TOLD);
     const authorizations = await lab.payments(3);
     const rows = await acceptAll(engine, authorizations);
@@ -143,7 +143,7 @@ describe("createSettlementEngine: replacement", () => {
     await submitted(rows[0]!.id);
     const [batch] = await lab.openBatches();
     const [first] = batch!.attempts;
-    // One payer is emptied, so the replacement leaves his payment out; then he is filled again and the first is mined.
+    // One payer is emptied, so the replacement leaves out their payment; then they are funded again and the first is mined.
     const payer = rows[1]!.work.kind === "authorization" ? rows[1]!.work.authorization.from : "0x";
     await lab.mint(payer, 0n);
     lab.clock.jump(MINUTE_MS);
@@ -170,7 +170,7 @@ describe("createSettlementEngine: replacement", () => {
     await submitted(kept!.id);
     const [first] = (await lab.openBatches())[0]!.attempts;
     await anvil.request("anvil_dropAllTransactions");
-    // One payer moves his money away, so the replacement leaves his payment out. The reorg undoes that too.
+    // One payer moves their money away, so the replacement leaves out their payment. The reorg undoes that too.
     const payer = dropped!.work.kind === "authorization" ? dropped!.work.authorization.from : "0x";
     const all = await lab.balanceOf(payer);
     const away = { abi: erc20Abi, functionName: "transfer", args: [lab.payee(), all] } as const;
@@ -202,7 +202,7 @@ describe("createSettlementEngine: replacement", () => {
   });
 
   it("settles an underpriced replacement race: raises the fee until a node takes it", async () => {
-    // From outside, dearer, under the txNonce that ours will have: it is replaced once ours pays more.
+    // From outside, with a higher fee, under the txNonce that ours will have: it is replaced once ours pays more.
     const engine = await lab.start({ replaceAfterMs: 200, fees: { tipCeilingWei: 5_000_000_000n } });
     const [row] = await acceptAll(engine, await lab.payments(1));
     await submitted(row!.id);
@@ -250,7 +250,7 @@ describe("createSettlementEngine: replacement", () => {
     await anvil.mine(2);
     await until(async () => (await lab.row(rows[0]!.id)).state === "queued");
     await anvil.request("evm_setNextBlockTimestamp", [Number(rows[0]!.deadlineSeconds) + 4]);
-    // A proof takes both clocks.
+    // A proof needs both clocks.
     lab.clock.jump(5 * MINUTE_MS);
     await anvil.mine(6);
     await until(async () => {

@@ -36,7 +36,7 @@ describe("createSettlementEngine: scheduling", () => {
   };
 
   describe("when to send", () => {
-    it("sends at once after a short linger when nothing is in flight, with the company that came", async () => {
+    it("sends at once after a short linger when nothing is in flight, with what came meanwhile", async () => {
       const engine = await lab.start({ lingerMs: 60_000, maxLingerMs: 600_000, gatherMs: 120_000 });
       await acceptAll(engine, await lab.payments(2));
       await acceptAll(engine, await lab.payments(1));
@@ -70,7 +70,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect(await sizes()).to.deep.equal([4]);
     });
 
-    it("waits for no company once it is told that there will be none", async () => {
+    it("does not wait for more payments once it is told that none will come", async () => {
       const engine = await lab.start({ ...PATIENT, sweepMs: 60_000 });
       await acceptAll(engine, await lab.payments(2));
       await sleep(80);
@@ -94,7 +94,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect(await sizes()).to.deep.equal([2]);
     });
 
-    it("sends the earliest deadlines first where room is short", async () => {
+    it("sends the earliest deadlines first if room is short", async () => {
       const engine = await lab.start({ ...PATIENT, maxInFlight: 1, limits: { maxItems: 2 }, fullBatch: 4 });
       const soon = BigInt(Math.floor(Date.now() / 1000)) + 300n;
       const late = await lab.payments(2, { validBefore: soon + 5_000n });
@@ -105,7 +105,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect([...batch!.attempts[0]!.paymentIds].sort()).to.deep.equal([rows[2]!.id, rows[3]!.id].sort());
     });
 
-    it("sends at once when a payer's unsettled payments come to most of his balance", async () => {
+    it("sends at once when a payer's unsettled payments come to most of their balance", async () => {
       const payer = await lab.payer(10_000n);
       const engine = await lab.start({ ...PATIENT, exposurePermille: 800n });
       const pay = (value: bigint) => lab.sign(payer, { to: lab.payee(), value });
@@ -129,7 +129,7 @@ describe("createSettlementEngine: scheduling", () => {
   });
 
   describe("limits", () => {
-    it("bounds what a payer may have unsettled, within one lot too, and frees it with the settlement", async () => {
+    it("bounds what a payer may have unsettled, within one submission too, and frees it with the settlement", async () => {
       const payer = await lab.payer(10_000n);
       const engine = await lab.start({ payerUnsettledCap: 100n });
       const pay = (value: bigint) => lab.sign(payer, { to: lab.payee(), value });
@@ -140,7 +140,7 @@ describe("createSettlementEngine: scheduling", () => {
         "payer-cap",
         "accepted",
       ]);
-      // The same again is the same payment, and counts once.
+      // Submitted again, it is the same payment and counts once.
       expect((await engine.accept([submissions[0]!]))[0]).to.include({ status: "accepted", isNew: false });
       await until(async () => (await pool()) === 1);
       await anvil.mine();
@@ -159,7 +159,7 @@ describe("createSettlementEngine: scheduling", () => {
       const refusal = "payer-cap: the payer may have at most 2 payments open at once";
       expect(outcomes).to.deep.equal(["accepted", "accepted", refusal]);
       expect(engine.beyondCaps(submissions[2]!.authorization)).to.equal(refusal.slice("payer-cap: ".length));
-      // Its caller may have a bound of its own; the same payment again takes no further place; another payer is another payer.
+      // Its caller may have another bound; the same payment takes no second place; another payer has other places.
       expect(engine.beyondCaps(submissions[2]!.authorization, 3)).to.equal(undefined);
       expect(engine.beyondCaps(submissions[0]!.authorization)).to.equal(undefined);
       const stranger = await lab.payer(10_000n);
@@ -170,7 +170,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect((await engine.accept([submissions[2]!]))[0]).to.include({ status: "accepted" });
     });
 
-    it("counts what a call takes from a payer like a payment of theirs", async () => {
+    it("counts what a call takes from a payer like one of their payments", async () => {
       const payer = await lab.payer(10_000n);
       const engine = await lab.start({ ...PATIENT, payerOpenCap: 1, payerUnsettledCap: 100n });
       const signed = await lab.sign(payer, { to: lab.payee(), value: 60n });
@@ -233,7 +233,7 @@ describe("createSettlementEngine: scheduling", () => {
     });
   });
 
-  describe("several engines with keys of their own", () => {
+  describe("several engines, each with its own keys", () => {
     it("leave alone what another one is working on, however long, and take it seconds after its death", async () => {
       let kept = 0;
       let isDead = false;
@@ -276,7 +276,7 @@ describe("createSettlementEngine: scheduling", () => {
       await acceptAll(engine, authorizations);
       await until(async () => (await lab.journal.count()).queued === undefined);
       const longest = turns.stop();
-      // Checking their signatures at one go would be a turn that takes more than that.
+      // Checking their signatures all at once would be a turn that takes longer than that.
       const before = process.threadCpuUsage();
       for (const authorization of authorizations) await verifySignatureOffline(authorization, usdc);
       const { user, system } = process.threadCpuUsage(before);
@@ -288,7 +288,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect((await lab.journal.count()).settled).to.equal(authorizations.length);
     });
 
-    it("answers a submission with the look that follows its block", async () => {
+    it("answers a submission with the round that follows its block", async () => {
       await anvil.request("evm_setAutomine", [true]);
       lab.later(async () => void (await anvil.request("evm_setAutomine", [false])));
       const engine = await lab.start({ lingerMs: 10 });
@@ -296,7 +296,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect(rowOf(await engine.submit({ authorization: authorization! })).state).to.equal("settled");
     });
 
-    it("says little while the node is down, and goes on when it is back", async () => {
+    it("logs little while the node is down, and continues when it is back", async () => {
       let isDead = false;
       const client = await behind(() => (isDead ? "hang-up" : "pass"));
       const engine = await lab.start({}, { chain: { client } });
@@ -312,7 +312,7 @@ describe("createSettlementEngine: scheduling", () => {
       expect((await engine.outcome(row!.id)).state).to.equal("settled");
     });
 
-    it("says little while the journal is down, and goes on when it is back", async () => {
+    it("logs little while the journal is down, and continues when it is back", async () => {
       let isDown = false;
       const journal = new Proxy(lab.journal, {
         get: (target, name) => {
@@ -336,7 +336,7 @@ describe("createSettlementEngine: scheduling", () => {
       await until(() => lab.said("works again").length > 0);
     });
 
-    it("keeps one wallet that no node can be asked about from harming others at the door", async () => {
+    it("keeps one wallet about which no node answers from harming others at intake", async () => {
       const strange = await lab.payer(1_000n, "0x631626ba7e60e01b60005260206000f3");
       const client = await behind(({ method, params }) => {
         const isAsked = method === "eth_getCode" && String(params[0]).toLowerCase() === strange.address.toLowerCase();
@@ -385,7 +385,7 @@ describe("createSettlementEngine: scheduling", () => {
   });
 });
 
-/** A journal and a clock for an engine that stands still, time included, from its first signed batch until it is woken up. */
+/** A journal and a clock for an engine that stops, with its time, from its first signed batch until it is woken up. */
 function stoppedBeforeStoring(journal: Journal, running: Clock) {
   let stoppedAtMs: number | undefined;
   let stop: () => void = () => undefined;
@@ -419,7 +419,7 @@ function stoppedBeforeStoring(journal: Journal, running: Clock) {
     journal: { ...journal, storeBatch },
     clock,
     reached,
-    /** What it hears of the batch that it was about to store. */
+    /** The answer about the batch that it was about to store. */
     wakeUp: () => {
       stoppedAtMs = undefined;
       wakeUp();
@@ -428,7 +428,7 @@ function stoppedBeforeStoring(journal: Journal, running: Clock) {
   };
 }
 
-/** The longest time of the processor, in milliseconds, that one turn of the event loop took: how busy others are does not count. */
+/** The most processor time, in milliseconds, of one turn of the event loop. What other processes do does not count. */
 function watchTurns(): { readonly stop: () => number } {
   let longest = 0;
   let isOn = true;

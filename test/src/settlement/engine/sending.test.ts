@@ -6,7 +6,7 @@ import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
 
-/** Nothing is sent a second time by itself. */
+/** Nothing is rebroadcast or replaced. */
 const HELD = { rebroadcastAfterMs: 600_000, replaceAfterMs: 600_000 };
 
 describe("createSettlementEngine: sending", () => {
@@ -94,7 +94,7 @@ describe("createSettlementEngine: sending", () => {
     await settled(engine, row!.id);
   });
 
-  it("starts at the chain's txNonce when the journal knows less, and at the journal's when the chain does", async () => {
+  it("starts at the chain's txNonce when the journal knows less, and at the journal's when the chain knows less", async () => {
     await lab.sendAs(lab.account.address, lab.payee(), "0x");
     await anvil.mine();
     const engine = await lab.start();
@@ -170,7 +170,7 @@ describe("createSettlementEngine: sending", () => {
     expect(await lab.client.getTransactionCount({ address: lab.account.address })).to.equal(2);
   });
 
-  it("pauses a sender that cannot pay, says so once, and goes on when it is funded, with the same bytes", async () => {
+  it("pauses a sender that cannot pay, says so once, and continues when it is funded, with the same bytes", async () => {
     await lab.give(lab.account.address, 10n ** 9n);
     const engine = await lab.start({ replaceAfterMs: 600_000 });
     const [row] = await acceptAll(engine, await lab.payments(1));
@@ -207,7 +207,7 @@ describe("createSettlementEngine: sending", () => {
     await rich.close();
   });
 
-  it("assumes that bytes are out when the answer is lost, and never signs again for that", async () => {
+  it("assumes that bytes were sent when the answer is lost, and never signs again because of that", async () => {
     let lost = 0;
     const faulty = await startFaultyNode(anvil.rpcUrl, ({ method, params }) => {
       if (method !== "eth_sendRawTransaction") return "pass";
@@ -230,7 +230,7 @@ describe("createSettlementEngine: sending", () => {
     ).to.have.length(1);
   });
 
-  it("broadcasts to every node, and a dead one keeps nobody", async () => {
+  it("broadcasts to every node, and a dead one delays nothing", async () => {
     const other = await startAnvil();
     const dead = await startFaultyNode(anvil.rpcUrl, ({ method }) => (method === "eth_chainId" ? "pass" : "hang"));
     lab.later(async () => void (await Promise.all([other.stop(), dead.stop()])));
@@ -245,7 +245,7 @@ describe("createSettlementEngine: sending", () => {
     await settled(engine, row!.id);
   });
 
-  it("reads on through the next URL when the first node dies", async () => {
+  it("continues to read through the next URL when the first node dies", async () => {
     let isDead = false;
     const first = await startFaultyNode(anvil.rpcUrl, () => (isDead ? "hang-up" : "pass"));
     lab.later(first.stop);
@@ -306,7 +306,7 @@ describe("createSettlementEngine: sending", () => {
     for (const { id } of rows) await settled(engine, id);
   });
 
-  it("tells of an outcome at the confirmation depth, and not one block before", async () => {
+  it("reports an outcome at the confirmation depth, and not one block before", async () => {
     const engine = await lab.start({ confirmations: 3 });
     const [row] = await acceptAll(engine, await lab.payments(1));
     await submitted(row!.id);
@@ -334,7 +334,7 @@ describe("createSettlementEngine: sending", () => {
     await settled(engine, row!.id);
   });
 
-  it("goes on with the other key while the signer of one is away", async () => {
+  it("continues with the other key while the signer of one is down", async () => {
     const other = await openEngineLab(anvil);
     lab.later(other.close);
     const away: typeof lab.account = {

@@ -10,7 +10,7 @@ import type { CallSubmission } from "../../../../src/settlement/intake/admit.ts"
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";
 import { type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
 
-/** Nothing is sent a second time by itself. */
+/** Nothing is rebroadcast or replaced. */
 const HELD = { replaceAfterMs: 600_000, rebroadcastAfterMs: 600_000 };
 const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
 
@@ -100,7 +100,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
       payments.map((one) => callOf(one)),
     );
     await until(() => lab.said("transaction handed out").length > 0);
-    // Somebody else is first: the pre-flight was good, and the block is not.
+    // Somebody else is first: the pre-flight was good, but not the block.
     const bribe = { maxPriorityFeePerGas: "0x2540be400", maxFeePerGas: "0x174876e800" };
     await lab.sendAs(lab.accountAt(9).address, chain.usdc, encodeTransfer(payments[1]!), bribe);
     await lab.mine();
@@ -110,7 +110,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     expect(rows[1]?.evidence).to.include({ kind: "refusal", reason: "reverted" });
   });
 
-  it("go again in halves where their transaction reverts as a whole on chain, and alone in the end", async () => {
+  it("are sent again in halves if their transaction reverts as a whole on chain, and alone in the end", async () => {
     await chain.request("evm_setAutomine", [false]);
     const engine = await lab.start({ ...PATIENT, ...HELD });
     const code = await lab.client.getCode({ address: MULTICALL3_ADDRESS });
@@ -159,7 +159,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     }
   });
 
-  it("sends them one by one where there is no Multicall3", async () => {
+  it("sends them one by one if there is no Multicall3", async () => {
     const code = await lab.client.getCode({ address: MULTICALL3_ADDRESS });
     await lab.setCode(MULTICALL3_ADDRESS, "0x");
     try {
@@ -175,7 +175,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     }
   });
 
-  it("are taken up by the next engine where the first one ends before they are mined", async () => {
+  it("are concluded by the next engine if the first one ends before they are mined", async () => {
     await chain.request("evm_setAutomine", [false]);
     const first = await lab.start({ ...PATIENT, ...HELD });
     const rows = await Promise.all(
@@ -190,7 +190,7 @@ describe("createSettlementEngine: calls that share a transaction", () => {
     expect(await sent()).to.equal(1);
   });
 
-  it("carry on without those that are too late where a replacement is due", async () => {
+  it("are replaced without those that are too late", async () => {
     await chain.request("evm_setAutomine", [false]);
     const engine = await lab.start({ ...PATIENT, ...HELD, replaceAfterMs: 100_000 });
     const calls = (await lab.payments(3)).map((one) => callOf(one));

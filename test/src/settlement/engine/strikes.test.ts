@@ -8,11 +8,11 @@ import { BURNING_CODE } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
 
 const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
-/** Nothing is replaced while a test looks. */
+/** Nothing is replaced during a test. */
 const PATIENT = { replaceAfterMs: 600_000, rebroadcastAfterMs: 600_000 };
 const FIRST = { maxPriorityFeePerGas: "0x2540be400", maxFeePerGas: "0x174876e800" };
 
-describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => {
+describe("createSettlementEngine: payers and signers who cost gas after a pre-flight", () => {
   let chain: LocalChain;
   let lab: EngineLab;
   before(async () => {
@@ -57,10 +57,10 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
       const block = await lab.client.getBlock({ blockNumber: before + 1n });
       expect(block.gasUsed < 50n * 45_000n + 200_000n, `${block.gasUsed}`).to.equal(true);
       expect(await strikesOf(payer.address)).to.equal(1);
-      // A quarter of what code that burns gas waits.
+      // A quarter of the wait for code that burns gas.
       const entry = (await lab.journal.strikes(lab.client.chain.id, [payer.address])).get(payer.address);
       expect(entry!.untilMs - Date.now()).to.be.within(0, 150_000);
-      // What they have left waits or is refused, and nothing of it is sent, with money or without.
+      // Their other payments wait or are refused, and none is sent, with money or without.
       await lab.mint(payer.address, 200n);
       const sent = await lab.client.getTransactionCount({ address: lab.account.address });
       const again = await acceptAll(engine, [await lab.sign(payer, { to, value: 1n })]);
@@ -70,7 +70,7 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
       expect(rows).to.have.length(200);
     });
 
-    it("by cancelling get a strike too, and nobody does for what a stranger settled", async () => {
+    it("by cancelling get a strike too, but not if a stranger settled", async () => {
       await chain.request("evm_setAutomine", [false]);
       const engine = await lab.start(PATIENT);
       const honest = await lab.payer(1_000n);
@@ -88,7 +88,7 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
     const pad = (address: Hex): Hex => `0x${address.slice(2).toLowerCase().padStart(64, "0")}`;
     const deadlineSeconds = BigInt(Math.floor(Date.now() / 1000)) + 6_000n;
 
-    /** Calls of payers of their own, one of them of a stranger whose code is his to change. */
+    /** Calls of different payers, one of them a stranger who can change their own code. */
     const callsWith = async (count: number) => {
       const trap = lab.payee();
       const stranger = lab.payee();
@@ -132,7 +132,7 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
       await lab.setCode(trap, BURNING_CODE);
       await lab.mine();
       await lab.setCode(trap, "0x00");
-      // Whoever shared with it goes alone.
+      // The calls that shared with it go alone.
       await until(() => handedOut() >= 2 + shared.attempts[0]!.paymentIds.length);
       const burnt = (await lab.journal.batch(shared.id))!.receipt!.gasUsed;
       expect(burnt < 8n * 110_000n, `${burnt}`).to.equal(true);
@@ -145,7 +145,7 @@ describe("createSettlementEngine: whoever costs gas behind a pre-flight", () => 
       expect((await engine.outcome(trapped.id)).state).to.equal("rejected");
       await until(async () => (await strikesOf(stranger)) === 2);
 
-      // He waits now, and the others do not.
+      // They wait now, and the others do not.
       const again = rowOf(await engine.acceptCall({ ...hostile, key: "again" }));
       await until(async () => (await lab.states(again.id)).length > 1);
       const { state, nextTryAtMs } = await lab.row(again.id);

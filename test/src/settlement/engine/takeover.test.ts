@@ -71,7 +71,7 @@ for (const database of ["SQLite", "PostgreSQL"] as const) {
       } finally {
         await engine.close();
       }
-      // Closed in good order, the first one leaves the key at once.
+      // Once closed properly, the first one frees the key at once.
       await (await createSettlementEngine({ ...options, journal: two })).close();
       await one.close();
       await two.close();

@@ -52,7 +52,7 @@ describe("createWaiters", () => {
     expect(listeners).to.equal(0);
   });
 
-  it("rejects everybody when it fails, and whoever comes later", async () => {
+  it("rejects everybody when it fails, and everybody who comes later", async () => {
     const waiters = createWaiters();
     const before = waiters.wait(row(1, "queued")).catch((error: unknown) => error);
     const failure = new Error("closed");

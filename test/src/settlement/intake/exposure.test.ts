@@ -22,7 +22,7 @@ describe("createExposure", () => {
     expect(exposure.unsettled(TOKEN, payer)).to.equal(12n);
   });
 
-  it("knows a payer whatever the case of his address", () => {
+  it("knows a payer whatever the case of their address", () => {
     const exposure = createExposure();
     exposure.note(row(1, 5n));
     expect(exposure.unsettled(TOKEN, payer.toLowerCase() as typeof payer)).to.equal(5n);
@@ -38,7 +38,7 @@ describe("createExposure", () => {
     expect(exposure.isStrained(TOKEN, payer, 800n)).to.equal(true);
   });
 
-  it("is not strained where there is nothing to lose: nobody without a balance makes a batch go early", () => {
+  it("is not strained if there is nothing to lose: a payer without a balance makes no batch go early", () => {
     const exposure = createExposure();
     exposure.note(row(1, 5n));
     exposure.noteBalance(TOKEN, payer, 0n);

@@ -17,7 +17,7 @@ describe("settlePayments with more payments than it may have open", () => {
   });
   afterEach(() => journal.close());
 
-  it("accepts no more of them while some of it is decided", async () => {
+  it("accepts no more of them while open payments are being decided", async () => {
     const payee = freshAddress(7_100);
     const payments = await lab.pay(1_100, payee);
     const open: number[] = [];
@@ -41,7 +41,7 @@ describe("settlePayments with more payments than it may have open", () => {
     );
   });
 
-  it("accepts all where nothing of what is open is decided: it stands still once, not after each part", async () => {
+  it("accepts all if nothing that is open is decided: it waits once, not after each part", async () => {
     const payments = await lab.pay(1_600, freshAddress(7_101));
     let [aheadMs, pauses] = [0, 0];
     const clock: Clock = {

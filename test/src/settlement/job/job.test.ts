@@ -29,7 +29,7 @@ import { withFolder } from "../../../helpers/cli.ts";
 import { startPacedClock } from "../../../helpers/pacedClock.ts";
 import { until } from "../../../helpers/until.ts";
 
-/** How long a job waits for what does not come, by a clock that the test moves on. */
+/** How long a job waits in vain, by a clock that the test moves. */
 const WAIT_MS = 60_000;
 
 describe("settlePayments", () => {
@@ -39,7 +39,7 @@ describe("settlePayments", () => {
   const nextPayee = () => freshAddress(fresh++);
   const settle = (payments: readonly LinePayment[], options: Partial<JobOptions<LinePayment>> = {}) =>
     settlePayments(lab.client, { payments, journal: journal, senders: [lab.account], waitMs: 300_000, ...options });
-  /** Settles through a node that misbehaves as `fault` says. */
+  /** Settles through a node with this fault. */
   const settleThrough = async (
     fault: (request: NodeRequest) => Fault,
     payments: readonly LinePayment[],
@@ -53,13 +53,13 @@ describe("settlePayments", () => {
       await node.stop();
     }
   };
-  /** Runs a job that waits for what does not come: its time goes by once it has done what it can. */
+  /** Runs a job that waits in vain: its time passes once it has done what it can. */
   const inVain = async (
     isDone: () => Promise<boolean> | boolean,
     run: (options: Partial<JobOptions<LinePayment>>) => Promise<SettlementReport>,
   ): Promise<SettlementReport> => {
     const clock = startPacedClock(() => lab.chain.request("eth_chainId"));
-    // A transaction keeps its hash and the job its key, however much time goes by.
+    // A transaction keeps its hash and the job its key, however much time passes.
     const never = 100_000 * WAIT_MS;
     const job = run({ clock, waitMs: WAIT_MS, policy: { leaseTtlMs: never }, pace: { replaceAfterMs: never } });
     let isOver = false;
@@ -139,7 +139,7 @@ describe("settlePayments", () => {
     expect(await lab.transactionCount()).to.equal(count);
   });
 
-  it("says of each payment that cannot settle why, and settles the others", async () => {
+  it("says why each payment cannot settle, and settles the others", async () => {
     const payee = nextPayee();
     const now = await lab.chain.now();
     const good = await lab.pay(1, payee);
@@ -173,7 +173,7 @@ describe("settlePayments", () => {
     expect(await lab.balanceOf(payee)).to.equal(good[0]!.authorization.value);
   });
 
-  it("settles a payment although a forged one with its nonce comes first, and on every run tells them apart", async () => {
+  it("settles a payment although a forged one with its nonce comes first, and tells them apart on every run", async () => {
     const payee = nextPayee();
     const [genuine, other] = await lab.pay(2, payee);
     const { authorization } = genuine!;
@@ -214,7 +214,7 @@ describe("settlePayments", () => {
     expect(await lab.balanceOf(payee)).to.equal(7n);
   });
 
-  it("takes up what another run left in the queue", async () => {
+  it("settles what another run left in the queue", async () => {
     const payee = nextPayee();
     const [left, mine] = await lab.pay(2, payee);
     const engine = await startEngine(lab.client, {
@@ -230,7 +230,7 @@ describe("settlePayments", () => {
     expect(await lab.balanceOf(payee)).to.equal(left!.authorization.value + mine!.authorization.value);
   });
 
-  it("sends nothing where the sender has no ether", async () => {
+  it("sends nothing if the sender has no ether", async () => {
     const payments = await lab.pay(2, nextPayee());
     const broke = privateKeyToAccount(`0x${"42".repeat(32)}`);
     const report = await settle(payments, { senders: [broke] });
@@ -239,7 +239,7 @@ describe("settlePayments", () => {
     expect(await journal.count()).to.deep.equal({});
   });
 
-  it("keeps a payer away whose code burns gas, and settles the others in one transaction", async () => {
+  it("keeps out a payer whose code burns gas, and settles the others in one transaction", async () => {
     const burner = await lab.payerWithCode(201, BURNING_CODE);
     const burning = await Promise.all([1n, 1n].map((value) => lab.chain.sign(burner, { to: nextPayee(), value })));
     const good = await lab.pay(3, nextPayee());
@@ -258,7 +258,7 @@ describe("settlePayments", () => {
       .that.includes(`Another engine sends from ${lab.account.address}: process ${process.pid} on `);
   });
 
-  it("waits for the lease of an engine that died, and goes on", async () => {
+  it("waits for the lease of an engine that died, and continues", async () => {
     const payments = await lab.pay(1, nextPayee());
     const request = { chainId: lab.client.chain.id, sender: lab.account.address, owner: "dead" };
     await journal.acquireLease({ ...request, ttlMs: 1_500 });
@@ -318,7 +318,7 @@ describe("settlePayments", () => {
   });
 
   describe("its journal", () => {
-    it("may be a file, by which another call takes up what the first one left", async () => {
+    it("may be a file, with which another call continues what the first one left", async () => {
       await withFolder(async (folder) => {
         const journal = `${folder}/journal.db`;
         const payments = await lab.pay(2, nextPayee());
@@ -362,7 +362,7 @@ describe("settlePayments", () => {
         const database = new DatabaseSync(path, { readOnly: true });
         const empty = Number(database.prepare("pragma page_count").get()?.page_count);
         database.close();
-        // There is room for the journal's own notes, and not for so many payments.
+        // There is room for the journal's own notes, but not for so many payments.
         const full = await openJournal(path, { maxPageCount: empty + 3 });
         const count = await lab.transactionCount();
         const report = await settle(payments, { journal: full }).finally(() => full.close());
@@ -374,7 +374,7 @@ describe("settlePayments", () => {
   });
 
   describe("with a node that fails", () => {
-    it("sends the same bytes again in the next run, where the first broadcast never arrived", async () => {
+    it("sends the same bytes again in the next run if the first broadcast never arrived", async () => {
       const payee = nextPayee();
       const payments = await lab.pay(3, payee);
       let sends = 0;
@@ -395,7 +395,7 @@ describe("settlePayments", () => {
       expect(await lab.balanceOf(payee)).to.equal(3003n);
     });
 
-    it("tells apart what settled and what was not sent when the node answers no more", async () => {
+    it("tells apart what settled and what was not sent when the node no longer answers", async () => {
       const payments = await lab.pay(30, nextPayee());
       let sends = 0;
       const dying = ({ method }: NodeRequest): Fault => {
@@ -413,7 +413,7 @@ describe("settlePayments", () => {
       expect(new Set(named(second))).to.deep.equal(new Set(["settled"]));
     });
 
-    it("says so when the sender runs out of ether on the way", async () => {
+    it("says so when the sender runs out of ether during the job", async () => {
       const payments = await lab.pay(30, nextPayee());
       let asked = 0;
       const broke = ({ method }: NodeRequest): Fault => {

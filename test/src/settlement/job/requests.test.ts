@@ -43,7 +43,7 @@ describe("requests on the journal", () => {
       expect((await journal.history(id)).at(-1)?.evidence).to.deep.equal({ kind: "request", by });
     });
 
-    it("leaves alone what its payer cancelled, and takes back what a request did", async () => {
+    it("leaves alone what its payer cancelled, and puts back what a request cancelled", async () => {
       const place = { transactionHash: HASH, blockNumber: 1n, logIndex: 0 };
       const byPayer = await add("cancelled", { kind: "nonce-use", use: "cancelled", ...place });
       expect((await retryPayment(journal, { id: byPayer, by, clock })).status).to.equal("not-retryable");

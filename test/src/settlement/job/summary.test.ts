@@ -80,7 +80,7 @@ describe("summarise", () => {
     });
   });
 
-  it("has no gas per payment where none settled", () => {
+  it("has no gas per payment if none settled", () => {
     expect(summarise({ results: [], transactions: [] })).to.deep.include({ payments: 0, gasPerPayment: undefined });
   });
 });

@@ -7,7 +7,7 @@ import { resolvePolicy } from "../../../../src/settlement/policy.ts";
 describe("laterMs", () => {
   const row = { acceptedAtMs: 0, deadlineSeconds: 10_000_000n };
 
-  it("looks again the less often, the longer a payment waits, and every ten minutes at least", () => {
+  it("looks again less often the longer a payment waits, but at least every ten minutes", () => {
     expect(laterMs(row, 1_000, 5_000)).to.equal(6_000);
     expect(laterMs(row, 100_000, 5_000)).to.equal(125_000);
     expect(laterMs(row, 10_000_000, 5_000)).to.equal(10_600_000);
@@ -32,7 +32,7 @@ describe("dropped", () => {
     return dropped(port, row, reason, { number: 5n, timestamp }, new Map());
   };
 
-  it("calls a payment expired once this clock says so too, and lets it wait while only the chain's time does", () => {
+  it("marks a payment as expired once this clock says so too, and lets it wait while only the chain's time does", () => {
     expect(at(1_000_000, 1_000n)).to.include({ to: "expired" });
     expect(at(900_000, 9_000_000_000n)).to.include({ to: "queued", nextTryAtMs: 985_000 });
     expect(at(999_999, 2n ** 200n)).to.include({ to: "queued", nextTryAtMs: 1_000_000 });

@@ -40,7 +40,7 @@ describe("createOutcomeWatch", () => {
     return watch;
   }
 
-  /** Stores payments of one payer, which ended so; resolves with their rows. */
+  /** Stores payments of one payer with this end; resolves with their rows. */
   async function ended(count: number, payer: number, state: PaymentState, deadline: (index: number) => bigint) {
     const payments = Array.from({ length: count }, (_, index): NewPayment => {
       const authorization = fakePayment({
@@ -84,7 +84,7 @@ describe("createOutcomeWatch", () => {
     expect(await isProved(newcomer!.id)).to.equal(true);
   });
 
-  it("follows a newcomer where its list is full of far deadlines, and takes up later what it had no room for", async () => {
+  it("follows a newcomer if its list is full of far deadlines, and later adds what it had no room for", async () => {
     const watch = open(1_000);
     const far = await ended(1_500, ATTACKER, "rejected", (index) => NOW + 86_400n + BigInt(index));
     for (const row of far) watch.note(row);
@@ -92,7 +92,7 @@ describe("createOutcomeWatch", () => {
     watch.note(newcomer!);
     await watch.look(await horizonAt(NOW));
     expect(await isProved(newcomer!.id)).to.equal(true);
-    // The attacker's own expiries of later are found too, though the list was full when they came.
+    // The attacker's own later expiries are found too, although the list was full when they came.
     const late = await ended(1_200, ATTACKER, "expired", () => NOW + 90_000n);
     for (const row of late) watch.note(row);
     nowMs += 100_000_000;
@@ -110,7 +110,7 @@ describe("createOutcomeWatch", () => {
     expect(await isProved(newcomer!.id)).to.equal(true);
   });
 
-  it("lets a refusal stand whose deadline is more than thirty days ahead", async () => {
+  it("leaves a refusal unchanged whose deadline is more than thirty days ahead", async () => {
     const watch = open(100);
     const rows = await ended(1_000, ATTACKER, "rejected", () => NOW + 31n * 86_400n);
     for (const row of rows) watch.note(row);

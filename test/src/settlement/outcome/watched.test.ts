@@ -17,7 +17,7 @@ describe("createWatched", () => {
     expect(watched.due(until(1n), 9)).to.deep.equal([9]);
   });
 
-  it("lets go of who has many, from the farthest end, where it is full", () => {
+  it("drops payments of those who have many, from the farthest end, if it is full", () => {
     let gone = 0;
     const watched = createWatched(20, (count) => {
       gone += count;

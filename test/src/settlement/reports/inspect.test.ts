@@ -60,7 +60,7 @@ function end(batch: number, attempted: bigint, failures: bigint): TestLog {
 }
 
 describe("readLoggedSettlements", () => {
-  it("takes a use and the transfer of the same payer and token right behind it for proof, and nothing else", () => {
+  it("accepts a use with the transfer of the same payer and token right after it as proof, and nothing else", () => {
     const [use, transfer] = pair(1, 5n);
     expect(readLoggedSettlements([use!, transfer!])).to.deep.equal([
       { token: TOKEN, from: PAYER, to: PAYEE, value: 5n, nonce: nonceOf(1), logIndex: 1 },

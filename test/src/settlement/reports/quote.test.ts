@@ -53,7 +53,7 @@ describe("quoteSettlement", () => {
     expect((quote.oneByOne?.price.dataWei ?? 0n) > data).to.equal(true);
   });
 
-  it("has no total where nothing can settle", async () => {
+  it("has no total if nothing can settle", async () => {
     const authorization = await lab.chain.sign(lab.keyOf(15), { to: freshAddress(3), value: 5n });
     const quote = await quoteSettlement(lab.client, { payments: [{ line: 1, authorization }], etherMicroUsd });
     expect(quote).to.deep.include({ payments: 0, total: undefined, oneByOne: undefined, belowCost: 0 });
@@ -73,7 +73,7 @@ describe("quoteSettlement", () => {
     ]);
   });
 
-  it("fails where the node does", async () => {
+  it("fails if the node does", async () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_getBlockByNumber" ? { error: { code: -32000, message: "busy" } } : "pass",
     );

@@ -47,7 +47,7 @@ describe("readStatement", () => {
     }
     expect(lines.map(({ id }) => id)).to.deep.equal(Array.from({ length: count }, (_, index) => index + 1));
     expect(lines[1]).to.include({ state: "settled", blockNumber: 7n, gasShare: 40_000n, logIndex: 3, level: "final" });
-    // A cost is never shown as nothing.
+    // A cost is never shown as zero.
     expect(lines[1]?.feeShareNanoUsd).to.equal(1n);
     expect(lines[2]).to.include({ state: "queued", gasShare: undefined, feeShareNanoUsd: undefined });
     const sum = await totals.finish(journal);

@@ -137,7 +137,7 @@ describe("decideBatch", () => {
     }
   });
 
-  it("believes that bytes are invalid the second time only, and hands them out once more before", () => {
+  it("believes that bytes are invalid only the second time, and hands them out again before that", () => {
     const one = attempt(1);
     expect(decideBatch(view({ answer: "invalid", nowMs: 1_999 }), policy)).to.deep.equal({ do: "wait" });
     expect(decideBatch(view({ answer: "invalid", nowMs: 2_000 }), policy)).to.deep.equal({
@@ -168,7 +168,7 @@ describe("decideBatch", () => {
     expect(decision).to.deep.equal({ do: "broadcast", attempt: attempt(1) });
   });
 
-  it("holds everything when the txNonce is consumed and there is no evidence by whom", () => {
+  it("holds everything when the txNonce is consumed without evidence of the transaction", () => {
     expect(decideBatch(view({ txCount: 8, nowMs: 1_000_000 }), policy)).to.deep.equal({ do: "wait" });
   });
 
@@ -195,7 +195,7 @@ describe("decideBatch", () => {
 describe("findGaps", () => {
   const open = (...nonces: number[]) => nonces.map((txNonce) => ({ txNonce }));
 
-  it("finds nothing where the open batches follow the chain's count", () => {
+  it("finds nothing if the open batches follow the chain's count", () => {
     expect(findGaps(5, open(5, 6, 7), 8)).to.deep.equal([]);
     expect(findGaps(5, [], 5)).to.deep.equal([]);
   });

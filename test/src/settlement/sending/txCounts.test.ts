@@ -16,12 +16,12 @@ describe("isPlausible", () => {
     expect(isPlausible({ latest: 8, pending: 11 + MAX_STRAY }, known)).to.equal(false);
   });
 
-  it("does not believe that what was signed for is far above what is mined and open", () => {
+  it("does not believe that signed txNonces are far above what is mined and open", () => {
     expect(isPlausible({ latest: 8, pending: 8 }, { ...known, signed: 10 + MAX_STRAY })).to.equal(true);
     expect(isPlausible({ latest: 8, pending: 8 }, { ...known, signed: 11 + MAX_STRAY })).to.equal(false);
   });
 
-  it("does not believe what is no count", () => {
+  it("does not believe what is not a count", () => {
     for (const wrong of [-1, 0.5, Number.NaN, 2 ** 60, Number.POSITIVE_INFINITY]) {
       expect(isPlausible({ latest: wrong, pending: 0 }, { ...known, signed: undefined })).to.equal(false);
       expect(isPlausible({ latest: 0, pending: wrong }, known)).to.equal(false);

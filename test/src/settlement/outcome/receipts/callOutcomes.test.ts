@@ -12,7 +12,7 @@ function receiptOf(
   status: "success" | "reverted" = "success",
 ): TransactionReceipt {
   const full = logs.map((log, logIndex) => ({ address: CONTRACT, data: "0x", ...log, logIndex }));
-  // Only what is read.
+  // Only the fields that are read.
   return { status, logs: full } as unknown as TransactionReceipt;
 }
 
@@ -49,7 +49,7 @@ describe("readCallOutcomes", () => {
     expect(statuses(receiptOf(others), [row])).to.deep.equal(["unproven"]);
   });
 
-  it("knows nothing of calls whose transaction reverted", () => {
+  it("knows nothing about calls whose transaction reverted", () => {
     const rows = [callRow(), callRow()];
     expect(statuses(receiptOf([], "reverted"), rows)).to.deep.equal(["not-attempted", "not-attempted"]);
   });

@@ -168,7 +168,7 @@ describe("concludeBatch", () => {
     ]);
   });
 
-  it("quarantines what no node took even alone, with the no-op that took its place", () => {
+  it("quarantines what no node took even alone, with the no-op that replaced it", () => {
     const noop = attempt([], { kind: "noop", router: undefined });
     const rows = [payment(1), payment(2)];
     const { transitions } = concludeBatch(batch(attempt([1, 2]), noop), noop, receipt([]), rows, policy, new Set([2]));
@@ -178,7 +178,7 @@ describe("concludeBatch", () => {
     ]);
   });
 
-  it("takes a call by its receipt", () => {
+  it("settles a call by its receipt", () => {
     const work: CallWork = { kind: "call", chainId: 84532, to: ROUTER, data: "0x", gas: 1n };
     const call = { ...payment(1), work };
     const carried = attempt([1], { kind: "call", router: undefined });
@@ -206,14 +206,14 @@ describe("concludeRefusal", () => {
     expect(concludeRefusal(payment(1), refusal, where, policy)).to.include({ to: "rejected", reason: "underfunded" });
   });
 
-  it("tries what may pass until its deadline, where the policy says so", () => {
+  it("tries what may pass until its deadline, if the policy says so", () => {
     expect(concludeRefusal(payment(1), refusal, where, trying)).to.include({ to: "queued", nextTryAtMs: 1_005_000 });
     const late = payment(1, { deadlineSeconds: 1_005n });
     expect(concludeRefusal(late, refusal, where, trying)).to.include({ to: "rejected" });
     expect(concludeRefusal({ ...late, deadlineSeconds: 1_006n }, refusal, where, trying)).to.include({ to: "queued" });
   });
 
-  it("never tries what can not pass", () => {
+  it("never tries again what cannot pass", () => {
     for (const reason of ["bad-signature", "gas-capped", "refused", "already-used"] as const) {
       expect(concludeRefusal(payment(1), { ...refusal, reason }, where, trying)).to.include({ to: "rejected", reason });
     }
@@ -224,7 +224,7 @@ describe("concludeRefusal", () => {
 describe("concludeUse", () => {
   const settled = { status: "settled", transactionHash: HASH, blockNumber: 55n, logIndex: 3 } as const;
 
-  it("is settled elsewhere where the use came after the payment was accepted, and already used before", () => {
+  it("is settled elsewhere if the use came after the payment was accepted, and already used otherwise", () => {
     expect(concludeUse(settled, payment(1), 60n)).to.deep.equal({
       to: "settled-elsewhere",
       evidence: { kind: "nonce-use", use: "settled", transactionHash: HASH, blockNumber: 55n, logIndex: 3 },

@@ -20,7 +20,7 @@ import { sharedPostgres } from "../../../../helpers/postgres.ts";
 
 const { chainId, usdc } = networks.baseSepolia;
 const token = usdc.address;
-/** What a purchase costs, in atomic units. */
+/** The price of a purchase, in atomic units. */
 const PRICE = 1_000n;
 
 describe("readEarnings", () => {
@@ -118,7 +118,7 @@ describe("readEarnings", () => {
     });
   }
 
-  /** What the transactions of a key took since the test began, by their receipts. */
+  /** The cost of a key's transactions since the test began, by their receipts. */
   async function feesPaid(key: Address) {
     let [gas, feeWei] = [0n, 0n];
     const newest = await lab.client.getBlockNumber();
@@ -157,7 +157,7 @@ describe("readEarnings", () => {
     expect(await feesOf(journal)).to.deep.equal({ gas: 0n, feeWei: 0n });
   });
 
-  it("adds up in a journal that an earlier version kept, and takes up what that did where it is told to", async () => {
+  it("adds up in a journal of an earlier version, and reads that version's blocks when it is told to", async () => {
     const folder = await mkdtemp(join(tmpdir(), "tributary-earnings-"));
     try {
       const path = join(folder, "journal.db");
@@ -219,7 +219,7 @@ describe("readEarnings", () => {
     }
   });
 
-  it("says what was claimed where no keeper has read, and what was swept of channels that are not known", async () => {
+  it("reports what was claimed in blocks that no keeper read, and what was swept from unknown channels", async () => {
     const journal = await lab.journal();
     const seller = fresh();
     const shop = await lab.shop(journal, seller, authorizer());
@@ -240,7 +240,7 @@ describe("readEarnings", () => {
     await reader.round();
     expect((await ask(journal)).totals).to.include({ earned: 2n * PRICE, paidOut: 2n * PRICE });
 
-    // Another server of the same seller, with a journal of its own.
+    // Another server of the same seller, with its own journal.
     const other = await lab.journal();
     const booth = await lab.shop(other, seller, authorizer());
     await two.buy(booth.url);
@@ -252,7 +252,7 @@ describe("readEarnings", () => {
     expect((await ask(journal, { payees: [seller] })).difference).to.equal(undefined);
   });
 
-  it("has what is on its way apart, and filters by day, payee and merchant", async () => {
+  it("shows what is on its way separately, and filters by day, payee and merchant", async () => {
     const journal = await lab.journal();
     const [shop, other] = [fresh(), fresh()];
     const sum = await settle(journal, shop, 2);
@@ -292,7 +292,7 @@ describe("readEarnings", () => {
   });
 });
 
-/** Leaves a journal as the upgrade makes it of one of a version that kept neither days nor events. */
+/** Brings a journal into the state after the upgrade from a version that kept neither days nor events. */
 function forgetLedger(path: string): void {
   const db = new DatabaseSync(path);
   try {

@@ -39,13 +39,13 @@ describe("reconcile, of channels", () => {
     return { shop, receiver, buyer };
   }
 
-  it("says nothing of channels where the journal has none in the token", async () => {
+  it("has no channels if the journal has none in the token", async () => {
     const result = await compare(await lab.journal());
     expect(result.channels).to.equal(undefined);
     expect(result.drift).to.equal(0);
   });
 
-  it("tells what is only on the chain: claimed and swept where no keeper looked", async () => {
+  it("shows what is only on the chain: claimed and swept in blocks that no keeper read", async () => {
     const journal = await lab.journal();
     const { shop, receiver } = await sold(journal);
     await shop.manager.claimAndSettle();
@@ -58,7 +58,7 @@ describe("reconcile, of channels", () => {
     ]);
     expect(drift).to.equal(2);
 
-    // A keeper that begins there takes both up.
+    // A keeper that starts there reads both.
     const keeper = await lab.keeper(journal, { firstBlock: 0n });
     await keeper.round();
     const after = await compare(journal);
@@ -78,7 +78,7 @@ describe("reconcile, of channels", () => {
     expect(channels).to.include({ unclaimed: 0n, unswept: 2_000n });
   });
 
-  it("tells what is only in the journal, and claims through channels that it does not know", async () => {
+  it("shows what is only in the journal, and claims through channels that it does not know", async () => {
     const journal = await lab.journal();
     const { receiver } = await sold(journal);
     const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
@@ -90,7 +90,7 @@ describe("reconcile, of channels", () => {
     expect(first.channels?.claims.onlyInJournal).to.deep.equal({ count: 1, value: 7n });
     expect(first.drift).to.equal(1);
 
-    // Another server of the same merchant, with a journal of its own.
+    // Another server of the same merchant, with its own journal.
     const other = await lab.journal();
     const shop = await lab.shop(other, receiver, authorizer());
     expect((await lab.buyer(2).buy(shop.url)).status).to.equal(200);
@@ -103,7 +103,7 @@ describe("reconcile, of channels", () => {
     expect(second.drift).to.equal(2);
   });
 
-  it("takes part of the blocks and of the receivers", async () => {
+  it("reads only the given blocks and receivers", async () => {
     const journal = await lab.journal();
     const [one, two] = [await sold(journal), await sold(journal)];
     const keeper = await lab.keeper(journal, { authorizers: [authorizer()] });
@@ -121,7 +121,7 @@ describe("reconcile, of channels", () => {
     expect(await tallies({ payees: [one.receiver] })).to.deep.equal([2_000n, 2_000n, 0]);
   });
 
-  it("forgets what a reorganisation undid, and notes it where it is mined again", async () => {
+  it("forgets what a reorganisation undid, and notes it again if it is mined again", async () => {
     const journal = await lab.journal();
     await sold(journal);
     const keeper = await lab.keeper(journal, { authorizers: [authorizer()], firstBlock: 0n });

@@ -36,7 +36,7 @@ describe("reconcile", () => {
       data: encodeFunctionData({ abi: mockUSDCArtifact.abi, functionName: "transfer", args: [to, amount] }),
     });
 
-  it("matches every settlement, and every balance beside other transfers", async () => {
+  it("matches every settlement, and every balance despite other transfers", async () => {
     const payees = [freshAddress(2_500), freshAddress(2_501)].map((address) => getAddress(address));
     await settle([...(await lab.pay(12, payees[0]!)), ...(await lab.pay(1, payees[1]!))]);
     await transfer(3, payees[0]!, 77n);
@@ -53,7 +53,7 @@ describe("reconcile", () => {
     expect(result.payers.every(({ drift }) => drift === 0n)).to.equal(true);
   });
 
-  it("tells what is only on the chain, for its payee and its payer", async () => {
+  it("shows what is only on the chain, for its payee and its payer", async () => {
     const payee = getAddress(freshAddress(2_502));
     await settle(await lab.pay(2, payee));
     const other = await openJournal(":memory:");
@@ -80,7 +80,7 @@ describe("reconcile", () => {
     expect(result.payers.find(({ address }) => address === from)?.drift).to.equal(-value);
   });
 
-  it("tells what is only in the journal", async () => {
+  it("shows what is only in the journal", async () => {
     const payee = getAddress(freshAddress(2_503));
     await settle(await lab.pay(2, payee));
     const at = await lab.client.getBlock();
@@ -118,7 +118,7 @@ describe("reconcile", () => {
     expect(result.drift).to.equal(3);
   });
 
-  it("takes part of the blocks and of the payees", async () => {
+  it("reads only the given blocks and payees", async () => {
     const [one, two] = [getAddress(freshAddress(2_504)), getAddress(freshAddress(2_505))];
     await settle(await lab.pay(3, one));
     const middle = await lab.client.getBlockNumber();
