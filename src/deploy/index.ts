@@ -10,6 +10,7 @@ import { DeploymentFailedError, DeploymentRefusedError } from "./errors.ts";
 import { runIgnition } from "./ignition.ts";
 import { type DeploymentJournal, openDeploymentJournal } from "./journal.ts";
 
+export type { Fees } from "../chain/fees/fees.ts";
 export {
   DeploymentFailedError,
   DeploymentRefusedError,

@@ -35,4 +35,4 @@ export {
   type PaymentState,
   type Transition,
 } from "./ports/payments.ts";
-export type { AuthorizationWork, CallWork, Work } from "./ports/work.ts";
+export type { AuthorizationWork, CallWork, LogProof, Work } from "./ports/work.ts";

@@ -1,6 +1,8 @@
 // What `import … from "tributary/settlement"` gives: jobs, the engine and its journal, and reports about what they did.
+export type { Head } from "../chain/facts/facts.ts";
 export type { FeeBounds } from "../chain/fees/fees.ts";
 export type { Clock } from "../clock.ts";
+export type { BatchPrice } from "../fees/index.ts";
 export {
   type Attempt,
   type AuthorizationRow,
@@ -34,6 +36,7 @@ export {
   type Lease,
   type LeasePlace,
   type LedgerJournal,
+  type LogProof,
   type NewBatch,
   type NewPayment,
   OPEN_STATES,
@@ -116,7 +119,7 @@ export {
   type SettlementQuote,
 } from "./reports/quote.ts";
 export type { ChannelDifference, ChannelReconciliation, ReceiverState } from "./reports/reconcile/channels.ts";
-export type { Party } from "./reports/reconcile/ledger.ts";
+export type { Party, Side } from "./reports/reconcile/ledger.ts";
 export {
   type Difference,
   type ReconcileOptions,

@@ -1,7 +1,5 @@
 import { formatAmount } from "../../money.ts";
-import type { ChannelReconciliation } from "../../settlement/reports/reconcile/channels.ts";
-import type { Party, Tally } from "../../settlement/reports/reconcile/ledger.ts";
-import type { Difference, Reconciliation } from "../../settlement/reports/reconcile/reconcile.ts";
+import type { ChannelReconciliation, Difference, Party, Reconciliation, Tally } from "../../settlement/index.ts";
 import { formatTable } from "../output/output.ts";
 import { paint } from "../output/terminal.ts";
 

@@ -6,9 +6,10 @@ import { type BlockRange, inPieces } from "../../../chain/logs/tokenLogs.ts";
 import { everyChannel, everyRow } from "../../../journal/pages.ts";
 import type { Journal } from "../../../journal/ports/journal.ts";
 import type { ChannelEvent, ChannelParties } from "../../../journal/ports/ledger.ts";
+import type { Tally } from "../../job/summary.ts";
 import { chargedOf } from "../earnings/channels.ts";
 import { channelCursor } from "../earnings/cursor.ts";
-import { noTallies, type Side, type Tally } from "./ledger.ts";
+import { noTallies, type Side } from "./ledger.ts";
 
 /** An event of the channel contract that only one side knows, or that the journal has not read yet. */
 export type ChannelDifference = Pick<ChannelEvent, "kind" | "channelId" | "receiver" | "amount"> & {

@@ -1,6 +1,5 @@
 import { type Address, getAddress } from "viem";
-
-export type Tally = { readonly count: number; readonly value: bigint };
+import type { Tally } from "../../job/summary.ts";
 
 /** Who knows of a settlement. `undecided`: the chain has it, and the journal may still learn of it. */
 export type Side = "matched" | "onlyInJournal" | "onlyOnChain" | "undecided";

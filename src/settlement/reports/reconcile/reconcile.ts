@@ -6,10 +6,11 @@ import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } 
 import { everyRow } from "../../../journal/pages.ts";
 import type { Journal } from "../../../journal/ports/journal.ts";
 import { isDecided, type PaymentRow } from "../../../journal/ports/payments.ts";
+import type { Tally } from "../../job/summary.ts";
 import { type Settlement, settlementOf } from "../earnings/terms.ts";
 import { addFlows, readBalances } from "./balances.ts";
 import { type ChannelReconciliation, reconcileChannels } from "./channels.ts";
-import { createLedger, type Party, type Tally } from "./ledger.ts";
+import { createLedger, type Party } from "./ledger.ts";
 
 /** What to compare: a token, a range of blocks, and the payees. */
 export type ReconcileOptions = {
