@@ -36,7 +36,7 @@ describe("POST /accepts", () => {
   const accepts = (body: unknown, at = url, headers = {}): Promise<Answer> => post(`${at}/accepts`, body, headers);
   const acceptedOf = ({ body }: Answer) => body.accepts as readonly Requirement[];
   const serve = async (change: Partial<FacilitatorOptions>) => (await lab.serve(change)).url;
-  /** What a server asks, with anything changed; undefined leaves a part out. */
+  /** A server's request with any changes; undefined leaves a part out. */
   const asked = (change: object = {}): Requirement => {
     const asset = usdc.address.toLowerCase();
     return { scheme: "exact", network: caip2, amount: "1000", asset, payTo: PAYEE, ...change };
@@ -55,7 +55,7 @@ describe("POST /accepts", () => {
       });
     });
 
-    it("fills in the asset where none is named, and keeps a timeout that is taken here", async () => {
+    it("fills in the asset if none is named, and keeps a timeout that is accepted here", async () => {
       for (const asset of [undefined, ""]) {
         const answer = await accepts({ x402Version: 2, accepts: [asked({ asset, maxTimeoutSeconds: 60 })] });
         expect(acceptedOf(answer)[0]).to.include({ asset: usdc.address, maxTimeoutSeconds: 60 });
@@ -64,7 +64,7 @@ describe("POST /accepts", () => {
       expect(acceptedOf(long)[0]).to.include({ maxTimeoutSeconds: 86_400 });
     });
 
-    it("names network and amount as the version does, whichever way they came", async () => {
+    it("names network and amount as the version does, however they came", async () => {
       const old = { amount: undefined, maxAmountRequired: "1000", network: v1Name };
       const [two] = acceptedOf(await accepts({ x402Version: 2, accepts: [asked(old)] }));
       expect(two).to.include({ network: caip2, amount: "1000", maxAmountRequired: "1000" });
@@ -91,7 +91,7 @@ describe("POST /accepts", () => {
       }
     });
 
-    it("leaves out what would not be settled here, and says of each why", async () => {
+    it("leaves out what would not be settled here, and says why", async () => {
       const at = await serve({ policy: { assets: [{ address: usdc.address, minimum: 10n }] } });
       const solana = { network: "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", payTo: "7xKX", asset: "EPjF" };
       const answer = await accepts(
@@ -173,7 +173,7 @@ describe("POST /accepts", () => {
       expect(strange.body.error).to.include("this key signs for the receivers of merchants only");
     });
 
-    it("leaves out one whose claims nobody would sign, and one with a delay that no channel has", async () => {
+    it("leaves out one whose claims would not be signed, and one with a delay that no channel has", async () => {
       for (const [extra, why] of [
         [undefined, "name the key that signs the claims of this payee's channels"],
         [{ receiverAuthorizer: `0x${"0".repeat(40)}` }, "name the key that signs the claims"],

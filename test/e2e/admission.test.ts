@@ -46,12 +46,12 @@ describe("admission", () => {
     expect(Number(headers.get("retry-after"))).to.be.within(1, 86_400);
   };
 
-  describe("of payments that cost gas for nothing", () => {
+  describe("of payments that waste gas", () => {
     const value = ["invalid_exact_evm_authorization_value", "invalid_exact_evm_payload_authorization_value"] as const;
     const requirements = ["invalid_payment_requirements", "invalid_payment_requirements"] as const;
     const validBefore = "invalid_exact_evm_payload_authorization_valid_before";
     const cases: readonly [string, (address: Address) => Terms, readonly [string, string]][] = [
-      ["a payment of nothing", () => ({ value: 0n, to: freshPayee() }), value],
+      ["a payment of zero", () => ({ value: 0n, to: freshPayee() }), value],
       ["a payer who pays themselves", (to) => ({ to }), requirements],
       ["a payee at the zero address", () => ({ to: zeroAddress }), requirements],
       [
@@ -77,7 +77,7 @@ describe("admission", () => {
   });
 
   describe("with budgets of gas for a day", () => {
-    it("takes in a lone small payment with the bounds of real networks", async () => {
+    it("accepts a single small payment with the bounds of real networks", async () => {
       const served = await lab.serve({
         policy: {
           gasPerDay: { payer: 20_000_000n, anonymous: 500_000_000n, merchant: 2_000_000_000n },
@@ -102,7 +102,7 @@ describe("admission", () => {
       await served.close();
     });
 
-    it("bounds all callers without a key together, and each merchant for itself", async () => {
+    it("bounds all callers without a key together, and each merchant separately", async () => {
       const gasPerDay = { payer: undefined, anonymous: GAS_OF_ONE, merchant: GAS_OF_ONE };
       const merchants = [shop, { ...other, gasPerDay: 3n * GAS_OF_ONE }];
       const served = await lab.serve({ policy: { gasPerDay }, merchants });
@@ -130,10 +130,10 @@ describe("admission", () => {
     it("gives back what was refused or never sent", async () => {
       const gasPerDay = { ...UNBOUNDED.gasPerDay, anonymous: GAS_OF_ONE };
       const served = await lab.serve({ policy: { gasPerDay, answerWithinMs: 1 }, engine: PATIENT });
-      // Underfunded: the engine does not take it in.
+      // Underfunded: the engine does not accept it.
       const poor = payerOf(nextPayer++);
       expect((await served.settle(bodyV2(await authorize(poor)))).body.success).to.equal(false);
-      // Not sent in time, and taken back: it waits for company for longer than its caller.
+      // Not sent in time, and taken back: it waits for other payments longer than its caller waits.
       const { body } = await served.settle(await payment());
       expect(body).to.include({ success: false, errorReason: "unexpected_settle_error", transaction: "" });
       expect((await served.verify(await payment())).body.isValid).to.equal(true);
@@ -141,10 +141,10 @@ describe("admission", () => {
     });
   });
 
-  it("bounds by count what one payer may have open, with each kind of caller for itself, and says so on /verify", async () => {
+  it("bounds how many payments one payer may have open, separately for each kind of caller, and says so on /verify", async () => {
     const merchants = [shop, { ...other, payerOpenCap: 1 }];
     const policy = { payerOpenCap: { anonymous: 2, merchant: 3 } };
-    // Nothing is sent, so that all are open at once.
+    // Nothing is sent, so all are open at once.
     const served = await lab.serve({ policy, merchants, engine: PATIENT });
     const from = await payer();
     const one = async () => bodyV2(await authorize(from, { to: freshPayee(), value: 1n }));
@@ -169,7 +169,7 @@ describe("admission", () => {
     await Promise.all(waiting);
   });
 
-  it("lets the smallest payment follow the price of gas where the operator asks for that", async () => {
+  it("makes the smallest payment follow the price of gas if the operator asks for that", async () => {
     // At $10 million for an ether a local payment's gas is worth a lot.
     const served = await lab.serve({ policy: { minGasPermille: 2_000n, etherMicroUsd: 10_000_000_000_000n } });
     const small = await payment({ value: 1n });
@@ -191,7 +191,7 @@ describe("admission", () => {
       return { from, config, body: await depositBody(from, config, amount) };
     };
 
-    it("holds deposits to the minimum, and to a day's end of their authorization", async () => {
+    it("bounds deposits by the minimum, and the end of their authorization by a day", async () => {
       const served = await lab.serve({ policy: { assets: [{ address: usdc.address, minimum: 5_000n }] } });
       const reason = "invalid_payment_requirements";
       for (const amount of [0n, 4_999n]) {
@@ -204,7 +204,7 @@ describe("admission", () => {
       await served.close();
     });
 
-    it("holds claims and sweeps to the minimum of what they move in all", async () => {
+    it("bounds claims and sweeps by the minimum, for the sum that they move", async () => {
       const served = await lab.serve({ policy: { assets: [{ address: usdc.address, minimum: 5_000n }] } });
       const one = await deposit(20_000n);
       expect((await served.settle(one.body)).body.success).to.equal(true);

@@ -26,11 +26,11 @@ const merchants = parseMerchantKeys(`shop=${KEYS.shop},other=${KEYS.other}`) as 
 /** How long a caller waits for an answer, in the facilitators' time: less than a place is held. */
 const ANSWER_MS = 6_000;
 
-describe("the one success of a payment is told to who brought it", () => {
+describe("the one success of a payment is told to its bringer", () => {
   let lab: FacilitatorLab;
   let next = 0;
   before(async () => {
-    // Blocks only when a test asks for one.
+    // A block comes only when a test asks for one.
     lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
   });
   after(() => lab.stop());
@@ -67,20 +67,20 @@ describe("the one success of a payment is told to who brought it", () => {
   };
   const untilIn = (served: Served, signed: SignedAuthorization, state: string) =>
     until(async () => (await stateOf(served, signed))?.state === state, state);
-  /** Settles, and lets the caller's time go by once the payment is in `state`. */
+  /** Settles, and lets the caller's time pass once the payment is in `state`. */
   async function settleInVain(served: Served, signed: SignedAuthorization, state: string, ask: () => Promise<Answer>) {
     const asked = ask();
     await untilIn(served, signed, state);
     lab.clock.jump(ANSWER_MS);
     return (await asked).body;
   }
-  /** Settles until nothing more is known than that it was sent. */
+  /** Settles until it is known only that the payment was sent. */
   async function untilPending(served: Served, signed: SignedAuthorization, ask: () => Promise<Answer>): Promise<Hex> {
     const body = await settleInVain(served, signed, "submitted", ask);
     expect(body.errorReason).to.equal(PENDING);
     return body.transaction as Hex;
   }
-  /** What a stranger hears who sends the payment in every way that is open to them. */
+  /** The answers to a stranger who sends the payment in every possible way. */
   async function tellsStrangers(served: Served, signed: SignedAuthorization, reason: string, more: object) {
     const copied = bodyV2(signed, { maxTimeoutSeconds: 60 });
     for (const headers of [{}, as("other"), as("other", "order-1"), { "idempotency-key": "order-1" }]) {
@@ -177,7 +177,7 @@ describe("the one success of a payment is told to who brought it", () => {
   }
 
   describe("a caller without a name", () => {
-    /** A payment whose bringer heard that it is pending, mined and known to be since. */
+    /** A payment whose bringer was told that it is pending, and that was mined and noticed since. */
     async function pending(served: Served, body: (signed: SignedAuthorization) => object = bodyV2) {
       const signed = await payment();
       await hold();
@@ -191,7 +191,7 @@ describe("the one success of a payment is told to who brought it", () => {
         },
       };
     }
-    it("has the place held for the identical request, after every answer that was not final, once", async () => {
+    it("has the place held once for the identical request, after every answer that was not final", async () => {
       const served = await serve();
       const { signed, transaction, decide } = await pending(served);
       expect(await untilPending(served, signed, () => settle(served, bodyV2(signed)))).to.equal(transaction);
@@ -217,7 +217,7 @@ describe("the one success of a payment is told to who brought it", () => {
       expect((await settle(served, body)).body).to.include({ success: true });
     });
 
-    it("has nothing held after ten seconds, and nobody hears a success from then on", async () => {
+    it("has nothing held after ten seconds, and then nobody is told of a success", async () => {
       const served = await serve();
       const { signed, transaction, decide } = await pending(served);
       await decide();
@@ -227,7 +227,7 @@ describe("the one success of a payment is told to who brought it", () => {
       expect(await stateOf(served, signed)).to.include({ state: "settled", successTold: false });
     });
 
-    it("who hung up has the place held as well", async () => {
+    it("who hung up has the place held too", async () => {
       const { served, signed } = await dropped({});
       await mine();
       await untilIn(served, signed, "settled");
@@ -236,7 +236,7 @@ describe("the one success of a payment is told to who brought it", () => {
     });
   });
 
-  it("tells nobody the success of what was not brought by a request", async () => {
+  it("tells nobody of a success that no request brought", async () => {
     const served = await serve();
     const signed = await payment();
     await hold();
@@ -252,7 +252,7 @@ describe("the one success of a payment is told to who brought it", () => {
     }
   });
 
-  it("takes a payment that was taken back again, for who brings it then", async () => {
+  it("accepts a payment that was taken back, for the caller who brings it then", async () => {
     const journal = await openJournal(":memory:");
     const poor = await serve({ journal, engine: { minimumSenderBalanceWei: 10n ** 30n } });
     const [plain, bought] = [await payment(), await payment()];
@@ -266,7 +266,7 @@ describe("the one success of a payment is told to who brought it", () => {
     await poor.close();
     const rich = await lab.serveAs(poor.account, { journal, merchants });
     expect((await settle(rich, bodyV2(plain), as("other"))).body.success).to.equal(true);
-    // What a merchant brought is not a stranger's to bring.
+    // A stranger may not bring what a merchant brought.
     expect((await settle(rich, bodyV2(bought))).body.errorReason).to.equal("unexpected_settle_error");
     expect((await settle(rich, bodyV2(bought), as("shop", "order-2"))).body.success).to.equal(true);
     expect((await settle(rich, bodyV2(bought), as("shop"))).body.errorReason).to.equal(USED);
@@ -290,7 +290,7 @@ describe("the one success of a payment is told to who brought it", () => {
   });
 });
 
-/** Posts from an address of this machine's. */
+/** Posts from an address of this machine. */
 function postFrom(localAddress: string, url: string, body: string): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const asked = request(

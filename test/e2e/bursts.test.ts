@@ -58,7 +58,7 @@ describe("bursts of payments", () => {
     expect(successes(answers)).to.have.length(50);
     expect(await patient.transactions()).to.equal(1);
     expect(new Set(answers.map(({ body }) => body.transaction)).size).to.equal(1);
-    // Each is at a place of its own.
+    // Each has its own place.
     const places = answers.map((answer) => `${batchOf(answer).id} ${batchOf(answer).index}`);
     expect(new Set(places).size).to.equal(50);
     expect(new Set(answers.map((answer) => `${answer.body.transaction} ${batchOf(answer).logIndex}`)).size).to.equal(
@@ -77,7 +77,7 @@ describe("bursts of payments", () => {
     expect(await lab.balanceOf(to)).to.equal(50_000n);
   });
 
-  it("settles every good payment of a poisoned burst, and says of each bad one why", async () => {
+  it("settles every good payment of a burst with bad ones, and says why each bad one failed", async () => {
     const to = freshPayee();
     const burner = payerOf(2_001);
     const blocked = payerOf(2_002);
@@ -108,12 +108,12 @@ describe("bursts of payments", () => {
     expect(await lab.balanceOf(to)).to.equal(25_000n);
   });
 
-  it("refuses at once what a payer's balance does not cover beside his other payments, and settles the rest", async () => {
+  it("refuses at once what a payer's balance does not cover besides their other payments, and settles the rest", async () => {
     const to = freshPayee();
     const payer = payerOf(2_100);
     await lab.chain.fund(payer.address, 20_500n);
     const payments = await Promise.all(Array.from({ length: 50 }, () => authorize(payer, { to })));
-    // What is unsettled comes to 976 thousandths, and would be settled at once from 800 on.
+    // The unsettled payments come to 976 thousandths of the balance; from 800 on they would be settled at once.
     const patient = await lab.serve({ engine: { ...PATIENT, exposurePermille: 990n } });
     let answered = 0;
     const answering = payments.map(async (signed) => {
@@ -133,7 +133,7 @@ describe("bursts of payments", () => {
     expect((await patient.verify(bodyV1(next))).body.invalidReason).to.equal("insufficient_funds");
     const fits = await authorize(payer, { to, value: 500n });
     expect((await patient.verify(bodyV2(fits))).body.isValid).to.equal(true);
-    // What waits already is not counted twice.
+    // What already waits is not counted twice.
     expect((await patient.verify(bodyV2(payments[0]!))).body.isValid).to.equal(true);
     patient.facilitator.engine.flush();
     const refused = (await Promise.all(answering)).filter(({ body }) => body.success === false);
@@ -150,7 +150,7 @@ describe("bursts of payments", () => {
     const to = freshPayee();
     const payer = payerOf(2_101);
     await lab.chain.fund(payer.address, 10_000n);
-    // Its node says nothing of what is mined until this test has looked.
+    // Its node reports nothing that is mined until this test has looked.
     let isTold = false;
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_getTransactionReceipt" && !isTold ? { result: null } : "pass",
@@ -195,7 +195,7 @@ describe("bursts of payments", () => {
     expect((await hasty.settle(bodyV2(signed))).body.errorReason).to.equal(USED);
   });
 
-  it("restarts in the middle of a burst: every payment settles once or is truly taken back", async () => {
+  it("restarts in the middle of a burst: every payment settles once or is really taken back", async () => {
     const folder = await mkdtemp(join(tmpdir(), "tributary-"));
     const path = join(folder, "journal.db");
     const to = freshPayee();
@@ -221,7 +221,7 @@ describe("bursts of payments", () => {
     const later = await Promise.all(payments.map((signed) => post(`${second.url}/settle`, bodyV2(signed), asShop)));
     const told = payments.map((_, index) => successes([answers[index]!, later[index]!]).length);
     expect(Math.max(...told)).to.equal(1);
-    // Told as pending means sent, and what is sent is told in the end to the merchant who brought it.
+    // Pending means sent, and in the end the merchant who brought it is told what became of it.
     for (const [index, { body }] of answers.entries()) {
       if (body.errorReason === "settlement_pending") {
         expect(told[index], JSON.stringify(later[index]?.body)).to.equal(1);

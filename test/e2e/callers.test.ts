@@ -26,7 +26,7 @@ describe("who may ask a facilitator", () => {
         ? { isValid: false, invalidReason: "unexpected_verify_error" }
         : { success: false, errorReason: "unexpected_settle_error", transaction: "", network: "" };
 
-    it(`/${endpoint} takes JSON that is called JSON, and nothing else`, async () => {
+    it(`/${endpoint} accepts JSON that is declared as JSON, and nothing else`, async () => {
       const served = await lab.serve();
       const ask = (type: string) => post(`${served.url}/${endpoint}`, body, { "content-type": type });
       for (const type of [
@@ -39,7 +39,7 @@ describe("who may ask a facilitator", () => {
         expect(answer.status, type).to.equal(415);
         expect(answer.body).to.include(refused);
       }
-      // A browser sends a body of bytes from another site without asking first, and without a type.
+      // A browser sends bytes from another site without asking first, and without a type.
       const untyped = await fetch(`${served.url}/${endpoint}`, {
         method: "POST",
         body: new Uint8Array(Buffer.from(body)),
@@ -52,7 +52,7 @@ describe("who may ask a facilitator", () => {
       expect(await served.transactions()).to.equal(0);
     });
 
-    it(`/${endpoint} takes nothing from pages of another origin, unless theirs is allowed`, async () => {
+    it(`/${endpoint} accepts nothing from pages of another origin, unless it is allowed`, async () => {
       const served = await lab.serve({ allowedOrigins: ["https://shop.example"] });
       const ask = (headers: Record<string, string>) => asks(`${served.url}/${endpoint}`, headers, "{}");
       for (const headers of [
@@ -147,12 +147,12 @@ describe("who may ask a facilitator", () => {
     const from = (url: string, forwardedFor: string) =>
       post(`${url}/verify`, body, { "x-forwarded-for": forwardedFor }).then(({ status }) => status);
 
-    it("counts callers by themselves whom a trusted proxy names", async () => {
+    it("counts callers separately whom a trusted proxy names", async () => {
       const { url } = await lab.serve({ rateLimit, trustedProxies: ["127.0.0.0/8"] });
       expect(await from(url, "203.0.113.1")).to.equal(200);
       expect(await from(url, "203.0.113.2")).to.equal(200);
       expect(await from(url, "203.0.113.1")).to.equal(429);
-      // What a caller writes into the header themselves changes nothing.
+      // What a caller writes into the header changes nothing.
       expect(await from(url, "203.0.113.9, 203.0.113.2")).to.equal(429);
     });
 
@@ -163,7 +163,7 @@ describe("who may ask a facilitator", () => {
       expect(await from(url, "2001:db8:0:1::1")).to.equal(200);
     });
 
-    it("believes nobody else's word of it", async () => {
+    it("believes the header from nobody else", async () => {
       const { url } = await lab.serve({ rateLimit });
       expect(await from(url, "203.0.113.1")).to.equal(200);
       expect(await from(url, "203.0.113.2")).to.equal(429);

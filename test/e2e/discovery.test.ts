@@ -5,7 +5,7 @@ import { type Answer, authorize, bodyV2, type FacilitatorLab, openFacilitatorLab
 
 const declared = declareDiscoveryExtension({ method: "GET", input: { city: "Paris" } } as never);
 
-describe("what a payment declares of its resource", () => {
+describe("what a payment declares about its resource", () => {
   let lab: FacilitatorLab;
   before(async () => {
     lab = await openFacilitatorLab({ blockTimeSeconds: 0 });
@@ -19,7 +19,7 @@ describe("what a payment declares of its resource", () => {
   const responseOf = ({ headers }: Answer): unknown =>
     JSON.parse(Buffer.from(headers.get("extension-responses") ?? "", "base64").toString());
 
-  it("loses no success by its depth: it is refused at the door, by name, and the payment settles without it", async () => {
+  it("loses no success by its depth: it is refused early, with the reason, and the payment settles without it", async () => {
     const facilitator = await lab.serve();
     const signed = await authorize(await lab.payer(61_001));
     const body = JSON.stringify(declaring(bodyV2(signed), { bazaar: "DEEP" }));
@@ -33,7 +33,7 @@ describe("what a payment declares of its resource", () => {
     expect((await facilitator.settle(bodyV2(signed))).body.success).to.equal(true);
   });
 
-  it("loses no success by what goes wrong with listing it", async () => {
+  it("loses no success if listing it fails", async () => {
     const journal = await openJournal(":memory:");
     const fail = () => Promise.reject(new Error("no room"));
     const facilitator = await lab.serve({ journal: { ...journal, keepResource: fail } });
@@ -46,7 +46,7 @@ describe("what a payment declares of its resource", () => {
     await journal.close();
   });
 
-  it("is listed of this machine on a development chain, for the next one to find", async () => {
+  it("is listed for this machine on a development chain, so that others find it", async () => {
     const facilitator = await lab.serve();
     const signed = await authorize(await lab.payer(61_003));
     const answer = await facilitator.settle(declaring(bodyV2(signed), declared));

@@ -42,7 +42,7 @@ describe("a facilitator in trouble", () => {
     expect(Number(headers.get("retry-after"))).to.be.greaterThan(0);
   };
 
-  it("calls nothing valid and is not ready while its disk is full, and goes on by itself when there is room", async () => {
+  it("calls nothing valid and is not ready while its disk is full, and continues when there is room", async () => {
     const path = join(folder, "full.db");
     const journal = await openJournal(path, { maxPageCount: PAGES });
     const served = await lab.serve({ journal });
@@ -58,7 +58,7 @@ describe("a facilitator in trouble", () => {
     });
     expect(await ready.json()).to.deep.equal({ status: "not-ready", problem: "The journal's disk is full." });
     refusedFor(await served.verify(bodyV2(await authorize(payer))), "The journal's disk is full.");
-    // Until what is free within its pages is used up, a payment may still be taken in; then it is refused as it should be.
+    // Until the free space within its pages is used up, a payment may still be accepted; then it is refused as it should be.
     const refused = await until(async () => {
       const answer = await served.settle(bodyV2(await authorize(payer, { value: 1n })));
       if (answer.status === 200) expect(answer.body.success).to.equal(true);
@@ -79,7 +79,7 @@ describe("a facilitator in trouble", () => {
     await journal.close();
   });
 
-  it("answers 503 and renders its metrics while the database is away, and goes on when it is back", async () => {
+  it("answers 503 and renders its metrics while the database is down, and continues when it is back", async () => {
     const url = new URL(await (await sharedPostgres()).createDatabase());
     const gate = await openTcpGate(Number(url.port));
     url.port = String(gate.port);
@@ -133,7 +133,7 @@ describe("a facilitator in trouble", () => {
     await journal.close();
   });
 
-  it("is not ready while the chain's newest block is old, as long as blocks come by themselves", async () => {
+  it("is not ready while the chain's newest block is old, if blocks come without transactions", async () => {
     const late = { ...systemClock, now: () => Date.now() + 55_000 };
     const served = await lab.serve({ clock: late });
     const ready = await served.get("/ready");
@@ -153,7 +153,7 @@ describe("a facilitator in trouble", () => {
     await onDemand.stop();
   });
 
-  it("warns at its start of a key without ether, of a chain without a router, and of a clock that is behind", async () => {
+  it("warns at its start about a key without ether, a chain without a router, and a clock that is behind", async () => {
     const chain = await startLocalChain({ bare: true, blockTimeSeconds: 1 });
     const journal = await openJournal(":memory:");
     const clock = { ...systemClock, now: () => Date.now() - 90_000 };

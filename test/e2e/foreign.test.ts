@@ -14,7 +14,7 @@ import { until } from "../helpers/until.ts";
 
 /** A key with ether that none of the facilitators here sends from. */
 const SENDER = privateKeyToAccount(deriveAccounts(TEST_MNEMONIC, 1, 5)[0]!.privateKey);
-/** A token that no table knows, with two decimals, and a contract that says nothing. */
+/** An unknown token with two decimals, and a contract that returns nothing. */
 const EURO: Address = "0x00000000000000000000000000000000000a55e8";
 const SILENT: Address = "0x00000000000000000000000000000000000a55e9";
 
@@ -50,7 +50,7 @@ describe("clients and servers by others", () => {
         expect(body).to.include(`"validBefore":${signed.validBefore}`);
         expect((await facilitator.verify(body)).body).to.deep.equal({ isValid: true, payer: buyer.address });
         expect((await facilitator.settle(body)).body.success).to.equal(true);
-        // The same payment in the other notation is the same payment.
+        // In the other notation, it is the same payment.
         expect((await facilitator.settle(form(signed))).body.success).to.equal(false);
       }
     });
@@ -76,7 +76,7 @@ describe("clients and servers by others", () => {
       expect(exactExtras(supported)).to.deep.equal([terms, terms]);
     });
 
-    it("are what another token says where it is the one that is settled, and left out where it says nothing", async () => {
+    it("are those of another token if that is settled, and left out if it has none", async () => {
       await lab.chain.request("hardhat_setCode", [SILENT, "0x5f5ffd"]);
       const extrasOf = async (address: Address) => {
         const served = await lab.serve({ policy: { assets: [{ address, minimum: 0n }] } });
@@ -87,7 +87,7 @@ describe("clients and servers by others", () => {
       expect(await extrasOf(SILENT)).to.deep.equal([undefined, undefined]);
     });
 
-    it("are said by the schemes alone, too", async () => {
+    it("are given by the schemes alone, too", async () => {
       const journal = await openJournal(":memory:");
       const schemes = await createSharedExactSchemes(lab.client, { journal, senders: [buyer] });
       for (const scheme of [schemes.v1, schemes.v2]) {
@@ -123,7 +123,7 @@ describe("clients and servers by others", () => {
           readonly items: readonly Listed[];
           readonly pagination: object;
         };
-      // The copies are read after a while, as those of another process are.
+      // The copies are read after a while, like those of another process.
       const { items, pagination } = await until(async () => {
         const page = await list("limit=1000&offset=0");
         return page.items.length > 2 && page;
@@ -139,8 +139,8 @@ describe("clients and servers by others", () => {
     });
   });
 
-  describe("receipts, of which some servers hand on a part", () => {
-    it("name where a payment's status is, in v2 in `extensions` too, and it is there", async () => {
+  describe("receipts, of which some servers pass on a part", () => {
+    it("name the URL of a payment's status, in v2 in `extensions` too, and it is there", async () => {
       for (const version of [1, 2] as const) {
         const signed = await authorize(buyer);
         const { body } = await facilitator.settle((version === 1 ? bodyV1 : bodyV2)(signed));
@@ -155,7 +155,7 @@ describe("clients and servers by others", () => {
       expect((await facilitator.settle(bodyV2(poor))).body).not.to.have.any.keys("extra", "extensions");
     });
 
-    it("name a whole URL where the facilitator knows its own", async () => {
+    it("name a whole URL if the facilitator knows its own", async () => {
       const served = await lab.serve({ publicUrl: "https://pay.example.com/x402/" });
       const signed = await authorize(buyer);
       const { body } = await served.settle(bodyV2(signed));
@@ -164,7 +164,7 @@ describe("clients and servers by others", () => {
       expect(body.extensions).to.deep.equal({ tributary: { payment } });
     });
 
-    it("say nothing of a status that nobody serves", async () => {
+    it("name no status that nobody serves", async () => {
       const journal = await openJournal(":memory:");
       const schemes = await createSharedExactSchemes(lab.client, { journal, senders: [SENDER] });
       const { paymentPayload, paymentRequirements } = bodyV2(await authorize(buyer));

@@ -15,7 +15,7 @@ import { isLong, seed } from "../helpers/randomness.ts";
 /** Bodies for each of the two endpoints. */
 const RUNS = isLong ? 5_000 : 500;
 
-describe("bodies that nobody expects", () => {
+describe("unexpected bodies", () => {
   let lab: FacilitatorLab;
   let facilitator: Awaited<ReturnType<FacilitatorLab["serve"]>>;
   let signed: SignedAuthorization;

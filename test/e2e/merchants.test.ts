@@ -85,13 +85,13 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     expect(await lab.balanceOf(signed.to)).to.equal(1_000n);
   });
 
-  it("gives a success that nobody in particular was told to no key afterwards", async () => {
+  it("gives no key a success that a caller without a key was told", async () => {
     const body = bodyV2(await authorize(payers[1]!, { to: freshPayee() }));
     expect((await settle(body, {})).body.success).to.equal(true);
     expect((await settle(body, as("shop", "late"))).body.errorReason).to.equal(USED);
   });
 
-  it("lets the holder's second request join the first, and keeps everybody else out", async () => {
+  it("lets the holder's second request join the first, and nobody else", async () => {
     const body = bodyV2(await authorize(payers[2]!, { to: freshPayee() }));
     const first = settle(body, as("shop", "joined"));
     const both = await Promise.all([first, settle(body, as("shop", "joined"))]);
@@ -104,7 +104,7 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     expect(successes(answers)).to.have.length(1);
   });
 
-  it("answers 409 where a key is used for another payment: payee, amount, asset or authorization", async () => {
+  it("answers 409 if a key is used for another payment: payee, amount, asset or authorization", async () => {
     const signed = await authorize(payers[3]!, { to: freshPayee() });
     expect((await settle(bodyV2(signed), as("shop", "bound"))).body.success).to.equal(true);
     const changed = [
@@ -119,21 +119,21 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
       expect(answer.status).to.equal(409);
       expect(answer.body).to.include({ success: false, errorReason: "invalid_payload", transaction: "" });
     }
-    // The same payment in the words of v1 is the same payment.
+    // In the words of v1, it is the same payment.
     expect((await settle(bodyV1(signed), as("shop", "bound"))).body).to.include({
       success: true,
       network: "base-sepolia",
     });
   });
 
-  it("answers 400 to an Idempotency-Key that is none", async () => {
+  it("answers 400 to an invalid Idempotency-Key", async () => {
     const body = bodyV2(await authorize(payers[4]!));
     const answer = await settle(body, as("shop", "x".repeat(256)));
     expect(answer.status).to.equal(400);
     expect(answer.body).to.include({ success: false, errorReason: "invalid_payload" });
   });
 
-  it("answers 401 to a key that is nobody's, and to everybody else where only merchants are served", async () => {
+  it("answers 401 to an unknown key, and to callers without a key if only merchants are served", async () => {
     const body = bodyV2(await authorize(payers[4]!));
     const wrong = await settle(body, { authorization: `Bearer ${"x".repeat(40)}` });
     expect(wrong.status).to.equal(401);
@@ -150,7 +150,7 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     const headers = { Authorization: `Bearer ${KEYS.shop}` };
     const createAuthHeaders = async () => ({ verify: headers, settle: headers, supported: headers, bazaar: headers });
     const { paymentPayload, paymentRequirements } = bodyV2(await authorize(payers[9]!, { to: freshPayee() }));
-    // The official client's types know a network by its form only.
+    // The official client's types check only the form of a network.
     const [payload, required] = [paymentPayload as PaymentPayload, paymentRequirements as PaymentRequirements];
     const client = new HTTPFacilitatorClient({ url: closed.url, createAuthHeaders });
     expect((await client.verify(payload, required)).isValid).to.equal(true);
@@ -160,7 +160,7 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     expect(refused).to.include({ statusCode: 401 });
   });
 
-  it("holds a merchant to its own rate and to its payments of a day", async () => {
+  it("bounds a merchant by its own rate and its payments a day", async () => {
     const limited = await lab.serve({
       rateLimit: { perSecond: 1, burst: 1 },
       merchants: [
@@ -178,7 +178,7 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     const beyond = await settle(bodyV2(await authorize(payers[5]!)), as("other"), limited);
     expect(beyond.status).to.equal(429);
     expect(Number(beyond.headers.get("retry-after"))).to.be.within(1, 86_400);
-    // What was taken in already does not count again.
+    // What was accepted already does not count again.
     expect((await settle(body, as("other"), limited)).body.errorReason).to.equal(USED);
   });
 
@@ -212,7 +212,7 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
       const reason = endpoint === "verify" ? answer.body.invalidReason : answer.body.errorReason;
       expect(reason).to.equal("invalid_payload");
     }
-    // The same bytes hear what became of them, and earn no second success.
+    // The same bytes get their outcome, and no second success.
     const again = await facilitator.settle(first);
     expect(again.body).to.include({ success: false, errorReason: USED });
     expect(again.body.transaction).to.match(/^0x[0-9a-f]{64}$/);
@@ -231,7 +231,7 @@ describe("merchants with an API key, and buyers with a payment identifier", () =
     expect(answers.filter(({ status }) => status === 409)).to.have.length(4);
   });
 
-  it("binds and counts nothing for a payment that is not taken in", async () => {
+  it("binds and counts nothing for a payment that is not accepted", async () => {
     const limited = await lab.serve({ merchants: [{ ...shop, paymentsPerDay: 1 }] });
     const poor = payerOf(40_999);
     const info = { required: true, id: "pay_without_any_money" };

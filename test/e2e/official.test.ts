@@ -150,12 +150,12 @@ describe("official clients and servers on the facilitator", () => {
     expect(await lab.balanceOf(payTo)).to.equal(PRICE);
   });
 
-  it("sells on a slow chain to an official server without a key, which asks again when it hears that a payment is pending", async () => {
+  it("sells on a slow chain to an official server without a key, which asks again when it is told that a payment is pending", async () => {
     const payTo = freshPayee();
     const answerWithinMs = 20_000;
     const slow = await lab.serve({
       policy: { answerWithinMs, holdMs: 600_000 },
-      // A caller's whole time goes by at once.
+      // A caller's whole time passes at once.
       engine: { replaceAfterMs: 600_000 },
     });
     const client = new HTTPFacilitatorClient({ url: slow.url });
@@ -204,7 +204,7 @@ describe("official clients and servers on the facilitator", () => {
     expect(await lab.balanceOf(payTo)).to.equal(0n);
   });
 
-  /** A resource server of x402 v1, which the official packages no longer bring: 402 with a body, X-PAYMENT headers. */
+  /** A resource server of x402 v1, which the official packages no longer have: 402 with a body, X-PAYMENT headers. */
   async function v1Server(payTo: Address): Promise<string> {
     const app = new Hono();
     app.get("/weather", async (c) => {
@@ -328,7 +328,7 @@ describe("official clients and servers on the facilitator", () => {
     const list = () => client.extensions[BAZAAR.key as "bazaar"].listResources({ limit: 10 });
     expect((await list()).items.filter(({ resource }) => resource.startsWith(url))).to.have.length(0);
     expect((await buyWith(buyers[5]!)(`${url}/weather?city=Paris`)).status).to.equal(200);
-    // The merchant hears what became of it; the buyer does not.
+    // The merchant is told the outcome; the buyer is not.
     expect(responses).to.deep.equal([{ bazaar: { status: "processing" } }, { bazaar: { status: "success" } }]);
     const [item] = (await list()).items.filter(({ resource }) => resource.startsWith(url));
     expect(item).to.include({ resource: `${url}/weather`, type: "http", x402Version: 2 });
@@ -346,7 +346,7 @@ describe("official clients and servers on the facilitator", () => {
     });
     after(() => desk.close());
 
-    it("sell with a merchant's API key, where the facilitator wants one", async () => {
+    it("sell with a merchant's API key, if the facilitator requires one", async () => {
       const key = "k".repeat(40);
       const closed = await lab.serve({ merchants: parseMerchantKeys(`shop=${key}`), merchantsOnly: true });
       const env = { FACILITATOR_URL: closed.url, FACILITATOR_KEY: key, PAY_TO: freshPayee(), PORT: "0" };
@@ -356,7 +356,7 @@ describe("official clients and servers on the facilitator", () => {
       expect(await lab.balanceOf(env.PAY_TO)).to.equal(PRICE);
     });
 
-    it("sell from the first request on, where the server was started before its facilitator", async () => {
+    it("sell from the first request on, if the server was started before its facilitator", async () => {
       const gate = await openTcpGate(Number(new URL(facilitator.url).port));
       await gate.shut();
       const env = { FACILITATOR_URL: `http://127.0.0.1:${gate.port}`, PAY_TO: freshPayee(), PORT: "0" };
@@ -381,7 +381,7 @@ describe("official clients and servers on the facilitator", () => {
       });
       const [, facilitatorUrl = ""] = await own.says(/facilitator on (http:\S+)/);
       const { kinds } = (await (await fetch(`${facilitatorUrl}/supported`)).json()) as { kinds: { scheme: string }[] };
-      // The official scheme beside ours writes through the engine.
+      // The other official scheme writes through the engine.
       expect(kinds.map(({ scheme }) => scheme).sort()).to.deep.equal(["exact", "exact", "upto"]);
       const server = await desk.start("resource-server.ts", {
         FACILITATOR_URL: facilitatorUrl,

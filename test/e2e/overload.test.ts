@@ -20,13 +20,13 @@ type Served = Awaited<ReturnType<FacilitatorLab["serve"]>>;
 const VALUE = 1_000n;
 const KEYS = { greedy: "greedy-".padEnd(40, "g"), modest: "modest-".padEnd(40, "m") };
 /**
- * So slow a machine is assumed, and so long a delay is allowed, that 24 places are there for one who takes all, 8 more for others,
- * and that the minutes which a test may take on a slow machine do not matter.
+ * Assumes a machine so slow, and allows a delay so long, that one caller can have 24 places and others 8 more, and that the
+ * minutes which a test may take on a slow machine do not matter.
  */
 const policy = { admitWithinMs: 1_000_000, assumedPerSecond: 0.04, answerWithinMs: 600_000 };
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-describe("a facilitator of which more is asked than it can answer", () => {
+describe("a facilitator under overload", () => {
   let lab: FacilitatorLab;
   let payers: PrivateKeyAccount[];
   let next = 0;
@@ -62,7 +62,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     while (answers() + (await metric(facilitator, 'tributary_inside{endpoint="settle"}')) < asked) await pause(20);
   }
 
-  /** Asks for all at once; `answered` grows as answers come. */
+  /** Sends all requests at once; `answered` grows as answers come. */
   function flood(facilitator: Served, payments: readonly SignedAuthorization[], key?: string) {
     const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
     const answered: Answer[] = [];
@@ -79,7 +79,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
       ({ work }) => work.kind === "authorization" && work.authorization.from === from,
     );
 
-  it("answers everybody: success to who is charged, 503 and when to come again to who is not", async () => {
+  it("answers everybody: success to those who are charged, 503 and when to come again to the others", async () => {
     const facilitator = await lab.serve({ policy });
     const to = freshPayee();
     const payments = await sign(60, to);
@@ -109,7 +109,7 @@ describe("a facilitator of which more is asked than it can answer", () => {
     }
     expect(await lab.balanceOf(to)).to.equal(VALUE * BigInt(settled.length));
 
-    // A refusal says nothing against a payment: the same one is taken later.
+    // A refusal says nothing against a payment: the same one is accepted later.
     const again = refused.slice(0, 5).map(({ signed }) => signed);
     const later = await flood(facilitator, again).all;
     expect(later.map(({ answer }) => answer.body.success)).to.deep.equal(again.map(() => true));
@@ -150,8 +150,8 @@ describe("a facilitator of which more is asked than it can answer", () => {
     expect((await verify()).body.isValid).to.equal(true);
   });
 
-  it("gives the place of a caller who left to others where its payment waits, and takes it when it comes again", async () => {
-    // Nothing is sent before there is enough ether.
+  it("gives the place of a caller who left to others if its payment waits, and accepts it when it comes again", async () => {
+    // Nothing is sent until there is enough ether.
     const facilitator = await lab.serve({ policy, engine: { minimumSenderBalanceWei: 10n ** 30n } });
     const [signed] = await sign(1, freshPayee());
     const leave = new AbortController();
@@ -195,11 +195,11 @@ describe("a facilitator of which more is asked than it can answer", () => {
     await lab.resumeBlocks();
     while ((await metric(facilitator, 'tributary_inside{endpoint="settle"}')) > 0) await pause(20);
     expect(await lab.balanceOf(to)).to.equal(VALUE);
-    // Who comes again with the same request soon after that hears how it ended.
+    // A caller who soon repeats the same request is told the outcome.
     expect((await facilitator.settle(bodyV2(signed!))).body.success).to.equal(true);
   });
 
-  it("does nothing for a caller who leaves before its turn", async () => {
+  it("does nothing for a caller who leaves before their turn", async () => {
     const facilitator = await lab.serve({ policy });
     const [signed] = await sign(1, freshPayee());
     const leave = new AbortController();

@@ -9,7 +9,7 @@ import { authorize, bodyV1, bodyV2, type FacilitatorLab, openFacilitatorLab, pay
 
 const EMPTY_ASSET: Address = "0x00000000000000000000000000000000000a55e7";
 const OTHER_PAYEE: Address = "0x00000000000000000000000000000000000Fee02";
-/** Contracts that are no good tokens, each at an address of its own. */
+/** Contracts that are bad tokens, each at its own address. */
 const ODD_ASSETS: readonly (readonly [what: string, address: Address, code: Hex, reason: string])[] = (
   [
     ["answers nothing", "0x00", "invalid_exact_evm_eip3009_not_supported"],
@@ -18,7 +18,7 @@ const ODD_ASSETS: readonly (readonly [what: string, address: Address, code: Hex,
     ["answers a megabyte", "0x621000005ff3", "invalid_exact_evm_eip3009_not_supported"],
     ["answers with all ones", `0x7f${"ff".repeat(32)}5f5260205ff3`, "invalid_exact_evm_eip3009_not_supported"],
     ["answers with zeros", "0x60205ff3", "invalid_exact_evm_eip3009_not_supported"],
-    // It has a balance, an unused nonce and a transfer, and neither a name nor a version.
+    // It has a balance, an unused nonce and a transfer, but neither a name nor a version.
     [
       "says no EIP-712 domain",
       "0x5f3560e01c806370a08231146025578063e94a01021460355763e3ee160e146035575f80fd5b67ffffffffffffffff5f5260205ff35b60205ff3",
@@ -33,7 +33,7 @@ const ODD_ASSETS: readonly (readonly [what: string, address: Address, code: Hex,
 ]);
 const now = () => BigInt(Math.floor(Date.now() / 1000));
 
-/** What is wrong, what x402 v2 calls it, what v1 calls it, and the bodies. */
+/** What is wrong, the reasons in x402 v2 and v1, and the bodies. */
 type Case = readonly [name: string, v2: string, v1: string, body: () => Promise<{ two: object; one: object }>];
 
 describe("rejections of /verify and /settle", () => {
@@ -256,7 +256,7 @@ describe("rejections of /verify and /settle", () => {
     ],
     ["a payee whom the token blocks", "the token blocks the payee", () => authorize(rich, { to: blocked.address })],
   ] as const) {
-    it(`says of ${name} in the same words on /verify and on /settle why`, async () => {
+    it(`says in the same words on /verify and on /settle what is wrong with ${name}`, async () => {
       const signed = await body();
       for (const ask of [bodyV2(signed), bodyV1(signed)]) {
         expect((await facilitator.verify(ask)).body.invalidMessage).to.equal(words);
@@ -265,20 +265,20 @@ describe("rejections of /verify and /settle", () => {
     });
   }
 
-  it("says asset_not_deployed_contract of an asset without code", async () => {
+  it("says asset_not_deployed_contract for an asset without code", async () => {
     const { two } = await foreign({ token: EMPTY_ASSET });
     expect((await facilitator.verify(two)).body.invalidReason).to.equal("asset_not_deployed_contract");
     expect((await facilitator.settle(two)).body.errorReason).to.equal("asset_not_deployed_contract");
   });
 
-  it("says invalid_exact_evm_eip3009_not_supported of a contract that is no token", async () => {
+  it("says invalid_exact_evm_eip3009_not_supported for a contract that is not a token", async () => {
     const { two } = await foreign({ token: lab.chain.multicall3 });
     expect((await facilitator.verify(two)).body.invalidReason).to.equal("invalid_exact_evm_eip3009_not_supported");
     expect((await facilitator.settle(two)).body.errorReason).to.equal("invalid_exact_evm_eip3009_not_supported");
   });
 
   for (const [what, token, , reason] of ODD_ASSETS) {
-    it(`says ${reason} of a contract that ${what}, and keeps good payments of the same moment`, async () => {
+    it(`says ${reason} for a contract that ${what}, and keeps good payments of the same moment`, async () => {
       const [{ two }, { one }] = await Promise.all([foreign({ token }), foreign({ token })]);
       for (const body of [two, one]) expect((await facilitator.verify(body)).status).to.equal(200);
       const good = bodyV2(await authorize(rich, { value: 10n }));
@@ -290,7 +290,7 @@ describe("rejections of /verify and /settle", () => {
     });
   }
 
-  it("says that the simulation failed of a payer whom the token blocks, and what the token said when it settles", async () => {
+  it("says that the simulation failed for a payer whom the token blocks, and on /settle what the token said", async () => {
     const { two, one } = await both(blocked);
     expect((await facilitator.verify(two)).body.invalidReason).to.equal(
       "invalid_exact_evm_transaction_simulation_failed",
@@ -314,7 +314,7 @@ describe("rejections of /verify and /settle", () => {
     expect(await facilitator.journal.count()).to.deep.equal(before);
   });
 
-  it("answers 400 with the shape of each endpoint to what it cannot read", async () => {
+  it("answers 400 in the shape of each endpoint to what it cannot read", async () => {
     const signed = await authorize(rich);
     const good = bodyV2(signed);
     const { paymentPayload } = good;

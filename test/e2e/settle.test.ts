@@ -55,7 +55,7 @@ describe("settling through the facilitator", () => {
     return { status: response.status, body: (await response.json()) as { payments: Record<string, unknown>[] } };
   };
 
-  it("settles a payment, says where it is, and has its status afterwards", async () => {
+  it("settles a payment, gives its place, and has its status afterwards", async () => {
     const signed = await authorize(payers[0]!, { to: freshPayee() });
     expect((await statusOf(facilitator, signed)).status).to.equal(404);
     const answer = await facilitator.settle(bodyV2(signed));
@@ -70,7 +70,7 @@ describe("settling through the facilitator", () => {
     expect(payments[0]).to.include({ state: "settled", decided: true, successTold: true, amount: "1000" });
   });
 
-  it("tells one success to ten who send the same bytes at once, and none to who sends them again", async () => {
+  it("tells one success to ten who send the same bytes at once, and none to those who send them again", async () => {
     const signed = await authorize(payers[1]!, { to: freshPayee() });
     const answers = await Promise.all(Array.from({ length: 10 }, () => facilitator.settle(bodyV2(signed))));
     expect(successes(answers)).to.have.length(1);
@@ -104,7 +104,7 @@ describe("settling through the facilitator", () => {
     expect(await lab.balanceOf(to)).to.equal(successes([answers[0]!]).length === 1 ? 100n : 200n);
   });
 
-  it("settles a payment that was refused for want of money once the payer has it", async () => {
+  it("settles a payment that was refused for lack of money once the payer has it", async () => {
     const payer = payerOf(2_010);
     const signed = await authorize(payer, { to: freshPayee() });
     const refused = await facilitator.settle(bodyV2(signed));
@@ -171,7 +171,7 @@ describe("settling through the facilitator", () => {
     expect((await patient.settle(bodyV2(signed))).body.errorReason).to.equal(USED);
   });
 
-  it("gives the payees on its list a transaction for each payment", async () => {
+  it("gives payees on its list one transaction for each payment", async () => {
     const to = freshPayee();
     const single = await lab.serve({ policy: { unbatchedPayees: [to] } });
     const payments = await Promise.all(payers.slice(0, 3).map((payer) => authorize(payer, { to })));

@@ -19,10 +19,10 @@ describe("a facilitator and a settle on one SQLite journal", () => {
     await lab.chain.stop();
   });
 
-  it("settle every payment once, whichever of them sends it, and each learns its outcomes", async () => {
+  it("settle every payment once, whichever of them sends it, and both learn its outcome", async () => {
     await withFolder(async (folder) => {
       const [journal, payee] = [join(folder, "journal.db"), freshAddress(3_100)];
-      // Takes everything in, however long the machine may need for it: what is refused for that is another test's subject.
+      // Accepts everything, however slow the machine is. Refusals under overload have their own test.
       const patient = ["--admit-within", "85", "--answer-within", "85"];
       const facilitator = await spawnFacilitatorCli(patient, { RPC_URL: lab.chain.rpcUrl, DATABASE_URL: journal });
       running = facilitator;

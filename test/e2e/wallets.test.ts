@@ -87,7 +87,7 @@ describe("payers with code", () => {
       expect(await lab.balanceOf(from)).to.equal(9_000n);
     });
 
-    it(`takes the ERC-6492 signature of a wallet that is deployed by now, ${version}`, async () => {
+    it(`accepts the ERC-6492 signature of a wallet that is already deployed, ${version}`, async () => {
       const from = await wallet(seed + 1);
       await deploy(seed + 1);
       const signed = await signFor(from);

@@ -25,7 +25,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
   after(() => desk.lab.stop());
 
   describe("claims", () => {
-    it("leave out what cannot be claimed, say what it is, and claim the rest", async () => {
+    it("leave out what cannot be claimed, report it, and claim the rest", async () => {
       const { asMerchant, funded, stateOf, sentBy } = desk;
       const channels = await Promise.all(Array.from({ length: 7 }, funded));
       const rows = await Promise.all(channels.map(({ payer, config }) => rowOf(payer, config, 500n)));
@@ -60,7 +60,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       expect((await stateOf(config)).totalClaimed).to.equal(100n);
     });
 
-    it("are signed for the receiver's merchant alone, and by nobody's word above what it charged", async () => {
+    it("are signed for the receiver's merchant alone, and never above what it charged", async () => {
       const { lab, facilitator, asMerchant, funded, stateOf } = desk;
       const { payer, config } = await funded();
       const channelId = idOf(config);
@@ -97,7 +97,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       expect((await stateOf(config)).totalClaimed).to.equal(500n);
     });
 
-    it("would not be signed of a receiver that is no merchant's: nothing is deposited there", async () => {
+    it("would not be signed for a receiver without a merchant: nothing is deposited there", async () => {
       const { facilitator, fresh } = desk;
       const { payer, config } = await fresh({ receiver: freshAddress(1) });
       const body = await depositBody(payer, config, 10_000n);
@@ -145,7 +145,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       expect(sent).to.equal(0);
     });
 
-    it("are sent once where two callers ask for the same", async () => {
+    it("are sent once if two callers ask for the same", async () => {
       const { facilitator, funded, stateOf, sentBy } = desk;
       const { payer, config } = await funded();
       const body = await claimBody([await rowOf(payer, config, 500n)], true);
@@ -157,7 +157,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       expect((await stateOf(config)).totalClaimed).to.equal(500n);
     });
 
-    it("are refused by name where the batch's signature or authorizer is wrong", async () => {
+    it("are refused with the reason if the batch's signature or authorizer is wrong", async () => {
       const { lab, facilitator, fresh, funded } = desk;
       const [one, two] = await Promise.all([funded(), fresh({ receiverAuthorizer: payerOf(2).address })]);
       await facilitator.settle(await depositBody(two.payer, two.config, 10_000n));
@@ -191,7 +191,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       expect((await facilitator.settle(sweepBody(config))).body.errorReason).to.equal(ERR("nothing_to_settle"));
     });
 
-    it("refund once, claim what is owed before, and repeat the answer to who asks again", async () => {
+    it("refund once, claim what is owed before, and repeat the answer to a caller who asks again", async () => {
       const { lab, facilitator, funded } = desk;
       const { payer, config } = await funded();
       const body = await refundBody(config, { amount: 20_000n, row: await rowOf(payer, config, 700n) });
@@ -210,7 +210,7 @@ describe("batch-settlement on the facilitator: claims, sweeps and refunds", () =
       expect(await lab.balanceOf(payer.address)).to.equal(999_300n);
     });
 
-    it("refuse refunds by name", async () => {
+    it("refuse refunds with the reason", async () => {
       const { facilitator, funded, stateOf } = desk;
       const { payer, config } = await funded();
       const row = await rowOf(payer, config, 700n);

@@ -21,7 +21,7 @@ describe("batch-settlement on the facilitator: deposits", () => {
   });
   after(() => desk.lab.stop());
 
-  /** Asks, and lets the caller's time go by once the deposit is in `state`. */
+  /** Asks, and lets the caller's time pass once the deposit is in `state`. */
   async function inVain(journal: Journal, state: "queued" | "submitted", ask: () => Promise<Answer>): Promise<Answer> {
     const asking = ask();
     await until(async () => (await journal.count())[state] === 1, state);
@@ -75,7 +75,7 @@ describe("batch-settlement on the facilitator: deposits", () => {
     expect((await other.settle(body)).body).to.include({ success: false, errorReason: "duplicate_settlement" });
   });
 
-  it("takes back what could not be sent in time, and takes it again", async () => {
+  it("takes back what could not be sent in time, and accepts it again", async () => {
     const { lab, fresh } = desk;
     const engine = { minimumSenderBalanceWei: 10n ** 30n };
     const journal = await openJournal(":memory:");
@@ -96,7 +96,7 @@ describe("batch-settlement on the facilitator: deposits", () => {
     await journal.close();
   });
 
-  it("tell a merchant after a restart what became of the deposit that it brought, and nobody else a success", async () => {
+  it("tell a merchant after a restart the outcome of the deposit that it brought, and nobody else a success", async () => {
     const { lab, fresh, stateOf } = desk;
     const journal = await openJournal(":memory:");
     const policy = { answerWithinMs: ANSWER_MS };
@@ -122,7 +122,7 @@ describe("batch-settlement on the facilitator: deposits", () => {
     await journal.close();
   });
 
-  it("are refused where the voucher that comes along is bad, even if the deposit was sent before", async () => {
+  it("are refused if the voucher that comes with it is bad, even if the deposit was sent before", async () => {
     const { lab, fresh } = desk;
     const facilitator = await lab.serve({ merchants });
     const { payer, config } = await fresh();
@@ -152,7 +152,7 @@ describe("batch-settlement on the facilitator: deposits", () => {
     expect(answers.map(({ body }) => body.success)).to.deep.equal([true, true]);
     expect(answers[0]?.body.transaction).to.not.equal(answers[1]?.body.transaction);
     const { gas } = await lab.client.getTransaction({ hash: answers[0]?.body.transaction as Hex });
-    // What the model says, and 200,000 for the wallet.
+    // The model's gas, and 200,000 for the wallet.
     expect(gas < 430_000n).to.equal(true);
   });
 

@@ -16,7 +16,7 @@ import { type ExampleDesk, openExampleDesk } from "../../helpers/examples.ts";
 import { type FacilitatorLab, openFacilitatorLab } from "../../helpers/facilitator.ts";
 import { type HttpGate, openHttpGate } from "../../helpers/httpGate.ts";
 
-/** The packages type EIP-712 messages as records of anything. */
+/** The packages' types allow any record as an EIP-712 message. */
 type ClientSigner = ConstructorParameters<typeof BatchSettlementEvmScheme>[0];
 
 const somewhere = "http://127.0.0.1/weather";
@@ -131,17 +131,17 @@ describe("the examples with channels", () => {
     const { close, payer, payTo, buy, buyAndDie, journalFile } = await open();
     await withOpen(close, async () => {
       const spent = async () => FUNDS - (await lab.balanceOf(payer.address));
-      // The deposit and its voucher: signed, and heard by nobody.
+      // The deposit and its voucher: signed, and received by nobody.
       await buyAndDie("request");
       expect(await spent()).to.equal(0n);
       expect((await buy()).text).to.match(/^200 .*: 49000 units/s);
       expect(await spent()).to.equal(DEPOSIT);
 
-      // A voucher, heard by nobody.
+      // A voucher that nobody received.
       await buyAndDie("request");
       expect((await buy()).text).to.match(/^200 .*: 48000 units/s);
 
-      // A voucher that was charged, and whose answer nobody heard.
+      // A voucher that was charged, and whose answer nobody received.
       await buyAndDie("answer");
       const { code, text } = await buy();
       expect(code).to.equal(1);
@@ -155,7 +155,7 @@ describe("the examples with channels", () => {
     });
   });
 
-  it("deposit once where the first deposit's answer is lost", async () => {
+  it("deposit once if the first deposit's answer is lost", async () => {
     const { close, payer, buy, buyAndDie } = await open();
     await withOpen(close, async () => {
       await buyAndDie("answer");
@@ -167,7 +167,7 @@ describe("the examples with channels", () => {
     });
   });
 
-  it("go on with a deposit that the seller never heard of", async () => {
+  it("continue with a deposit that the seller never received", async () => {
     const { close, payer, buy } = await open();
     await withOpen(close, async () => {
       const lost = facilitator.lose("answer", ({ url }) => url === "/settle").then(facilitator.hangUp);

@@ -55,7 +55,7 @@ describe("batch-settlement on the facilitator: gas that strangers may take", () 
     expect(sent).to.equal(0);
   });
 
-  it("spends no more on a claim than it is worth, beyond the floor, where ether has a price", async () => {
+  it("spends no more on a claim than it is worth, above the floor, if ether has a price", async () => {
     const { lab, funded } = desk;
     const { payer, config } = await funded();
     const body = await claimBody([await rowOf(payer, config, 1n)], true);
@@ -108,7 +108,7 @@ describe("batch-settlement on the facilitator: gas that strangers may take", () 
       const spoilt = await openedWith({ payerAuthorizer: "0x0000000000000000000000000000000000000000" });
       const wallet = await rowOf(spoilt.payer, spoilt.config, 500n);
       for (let i = 0; i < 40; i += 1) rows.push(i % 2 === 0 ? wallet : await rowOf(payer, config, BigInt(i + 1)));
-      // INVALID, which takes all gas at once.
+      // INVALID, which uses all gas at once.
       await setCode(spoilt.payer.address, "0xfe");
       const { result, calls } = await counted((client) => findBadRows(client, rows));
       expect(result.map(({ index }) => index)).to.deep.equal(Array.from({ length: 20 }, (_, i) => 2 * i));

@@ -23,7 +23,7 @@ describe("a keeper with our facilitator, with one engine and one journal", () =>
     await lab.stop();
   });
 
-  it("claims in time where a payer initiates a withdrawal in silence, and the rest when it is told to", async () => {
+  it("claims in time if a payer silently starts a withdrawal, and the rest when it is told to", async () => {
     const { journal, engine } = lab.ours!;
     const receiver = freshAddress(7_200);
     const shop = await lab.shop(journal, receiver, authorizer);
@@ -53,7 +53,7 @@ describe("a keeper with our facilitator, with one engine and one journal", () =>
       await until(async () => (await claimedOf(silent)) === 3n * PRICE);
       const [initiated, claimed] = await Promise.all([timeOf("WithdrawInitiated"), timeOf("Claimed")]);
       expect(claimed - initiated, "seconds until it was claimed").to.be.at.most(30);
-      // What is worth its row goes along.
+      // Channels that are worth their row are claimed too.
       expect(await claimedOf(other)).to.equal(2n * PRICE);
       expect(await buy(silent)).to.equal(402);
       expect(await buy(other)).to.equal(200);

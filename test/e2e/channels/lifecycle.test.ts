@@ -72,7 +72,7 @@ describe("official clients and servers of batch-settlement on the facilitator", 
     expect(String(again)).to.contain("invalid_batch_settlement_evm_nothing_to_settle");
   });
 
-  it("signs claims and refunds for merchants that leave it to the facilitator, of their own receivers only", async () => {
+  it("signs claims and refunds for merchants that leave it to the facilitator, only for their own receivers", async () => {
     const receiver = freshAddress(120);
     const [shop] = parseMerchantKeys(`shop=${API_KEY}`);
     const { url } = await lab.serve({
@@ -96,7 +96,7 @@ describe("official clients and servers of batch-settlement on the facilitator", 
     expect(await buyer.refund(known.url)).to.include({ success: true, amount: "9000" });
   });
 
-  it("offers no receiver authorizer by default, and leaves the scheme out where it is told to", async () => {
+  it("offers no receiver authorizer by default, and leaves the scheme out if told to", async () => {
     const [plain, without] = await Promise.all([lab.serve(), lab.serve({ channels: false })]);
     const kinds = async (url: string) => {
       const { kinds: all } = await facilitatorAt(url).getSupported();

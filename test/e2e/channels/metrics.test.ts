@@ -70,7 +70,7 @@ describe("batch-settlement on the facilitator: metrics", () => {
       const pending = of("settle_seconds_sum").find((line) => line.includes('kind="deposit",outcome="pending"'));
       expect(Number(pending?.split(" ")[1])).to.be.at.least(answerWithinMs / 1_000);
       expect(lines.filter((line) => line.includes("0x"))).to.deep.equal([]);
-      // Those of exact are its own.
+      // The scheme exact has its own metrics.
       expect(text).not.to.match(/tributary_(verifications|settlements)_total\{/);
     } finally {
       await lab.stop();

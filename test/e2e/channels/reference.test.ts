@@ -9,7 +9,7 @@ import { officialFacilitator } from "../../helpers/officialFacilitator.ts";
 
 const { chainId } = networks.baseSepolia;
 
-// Nothing of this project but the chain: what these packages accept, they accept of the canonical contracts.
+// Only the chain is this project's: what these packages accept here, they accept with the canonical contracts.
 describe("official client, server and facilitator of batch-settlement on the local chain", () => {
   let lab: ChainLab;
   const open: { stop: () => void }[] = [];

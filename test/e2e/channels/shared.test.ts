@@ -15,7 +15,7 @@ describe("batch-settlement on the facilitator: shared transactions", () => {
     await lab.stop();
   });
 
-  /** One server for each of these receivers, each with a receiver authorizer of its own. */
+  /** One server for each of these receivers, each with its own receiver authorizer. */
   const openShops = async (url: string, count: number, seed: number) => {
     const receivers = Array.from({ length: count }, (_, index) => freshAddress(seed + index));
     const open = await Promise.all(
@@ -36,7 +36,7 @@ describe("batch-settlement on the facilitator: shared transactions", () => {
       buyers.map((account, index) => openChannelBuyer(lab.client, account).buy(open[index % 2]!.url)),
     );
     expect(bought.map(({ status }) => status)).to.deep.equal(new Array(20).fill(200));
-    // No more than 8, so that a payer who turns hostile behind the pre-flight burns the gas of as many.
+    // At most 8, so that a payer who turns hostile after the pre-flight burns the gas of no more.
     expect(await facilitator.transactions()).to.be.within(3, 4);
     for (const shop of open) expect(await shop.scheme.getStorage().list()).to.have.length(10);
     for (const { address } of buyers) expect(await lab.balanceOf(address)).to.equal(990_000n);

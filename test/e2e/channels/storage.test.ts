@@ -41,7 +41,7 @@ describe("official client and server on our channel storage, facilitator and kee
     return row.record;
   };
 
-  /** Claims and sweeps everything: what arrives is what was charged, and the rest stays the payer's. */
+  /** Claims and sweeps everything: the receiver gets what was charged, and the rest stays with the payer. */
   async function cashUp(journal: Journal, id: Hex, receiver: Address, charged: bigint): Promise<void> {
     const keeper = await lab.keeper(journal, { authorizers: [authorizer] });
     const { claimed, bad } = await keeper.claim();
@@ -95,7 +95,7 @@ describe("official client and server on our channel storage, facilitator and kee
     [3, true],
   ] as const) {
     const name = isRestarted ? ", with a server process that was killed in between" : "";
-    it(`corrective 402 after lost client state: the client goes on, charged once for each resource${name}`, async () => {
+    it(`corrective 402 after lost client state: the client continues, charged once for each resource${name}`, async () => {
       const receiver = freshAddress(7_100 + index);
       const id = channelIdOf(index, receiver);
       const file = join(folder, `${index}.db`);
@@ -115,7 +115,7 @@ describe("official client and server on our channel storage, facilitator and kee
       const open = (storage = new InMemoryClientChannelStorage()) =>
         lab.buyer(index, { storage, onAnswer: (answer) => answers.push(answer) });
       let delivered = 0n;
-      /** Buys once, and gives the answers on the way: their status, why, and the state of the channel that came along. */
+      /** Buys once, and returns all answers: their status, their reason, and the channel's state in them. */
       const buy = async (buyer: ReturnType<typeof open>) => {
         answers.length = 0;
         const { status, receipt } = await buyer.buy(server!.url);
@@ -142,11 +142,11 @@ describe("official client and server on our channel storage, facilitator and kee
         server = await serve();
       }
 
-      // Everything is lost: the chain says that nothing is claimed, so the client begins at nothing.
+      // Everything is lost: the chain says that nothing is claimed, so the client starts at zero.
       const fresh = open();
       expect(await buy(fresh)).to.deep.equal(corrected());
       expect(await buy(fresh)).to.deep.equal(plainly);
-      // What came back is from before: its voucher is three purchases too small.
+      // The restored state is old: its voucher is three purchases too small.
       const old = new InMemoryClientChannelStorage();
       await old.set(id, backup!);
       const restored = open(old);
@@ -155,7 +155,7 @@ describe("official client and server on our channel storage, facilitator and kee
 
       expect(delivered).to.equal(7n * PRICE);
       await cashUp(journal, id, receiver, delivered);
-      // Lost again behind the claim: now the chain knows it all.
+      // Lost again after the claim: now the chain knows everything.
       const last = open();
       expect(await buy(last)).to.deep.equal(plainly);
       expect(await lab.onChain(id)).to.deep.equal([DEPOSIT, 7n * PRICE]);

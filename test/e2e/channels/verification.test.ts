@@ -122,7 +122,7 @@ describe("batch-settlement on the facilitator: verification", () => {
       [bodyOf(config, { type: "voucher", channelConfig: config }), "payload_type"],
     ];
     for (const [one, name] of cases) {
-      // Bigints are for the rows that are refused by their number.
+      // Bigints occur in the rows that are refused because there are too many.
       const text = JSON.stringify(one, (__, value) => (typeof value === "bigint" ? value.toString() : value));
       const answer = await facilitator.settle(JSON.parse(text));
       expect([answer.status, answer.body.errorReason], name).to.deep.equal([200, ERR(name)]);
@@ -139,7 +139,7 @@ describe("batch-settlement on the facilitator: verification", () => {
     expect(token.body.invalidReason).to.equal("invalid_payment_requirements");
   });
 
-  it("does not answer for a node that is away", async () => {
+  it("does not answer for a node that is down", async () => {
     const { lab, facilitator, fresh } = desk;
     const { payer, config } = await fresh();
     const body = await depositBody(payer, config, 10_000n);
