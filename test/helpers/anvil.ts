@@ -14,7 +14,7 @@ export type AnvilOptions = {
   readonly timestamp?: bigint;
 };
 
-/** A second node, with a mempool of its own making, reorgs and finality, that holds what Base Sepolia holds. */
+/** A second node with a real mempool, reorgs and finality, and the contracts of Base Sepolia. */
 export type Anvil = Genesis & {
   readonly rpcUrl: string;
   readonly accounts: readonly LocalChainAccount[];
@@ -26,7 +26,7 @@ export type Anvil = Genesis & {
 
 export const CHAIN_ID = 84532;
 const ACCOUNT_COUNT = 10;
-/** It ends a wait for what will not come. */
+/** Ends a wait that would never end. */
 const START_TIMEOUT_MS = 240_000;
 
 /**

@@ -11,7 +11,7 @@ export const payer = privateKeyToAccount(payerKey);
 export const payee: Address = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
 export const domain = { name: "USDC", version: "2" };
 
-/** An authorization with nothing special about it, but for what `change` says. */
+/** An ordinary authorization, except for `change`. */
 export function authorizationOf(change: Partial<Authorization> = {}): Authorization {
   return {
     chainId: 84532,
@@ -70,12 +70,12 @@ type Vector = {
   };
 };
 
-/** Payments that other implementations signed and wrote down. */
+/** Payments that other implementations signed and wrote. */
 export const vectors: readonly Vector[] = JSON.parse(
   readFileSync(new URL("../vectors/authorizations.json", import.meta.url), "utf8"),
 ).vectors;
 
-/** What a vector must be read as. */
+/** What reading a vector must give. */
 export function expectedOf({ expected }: Vector) {
   return {
     ...expected,

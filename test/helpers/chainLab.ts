@@ -73,7 +73,7 @@ export async function openChainLab(options: LocalChainOptions = {}) {
   };
 }
 
-/** An address that nobody has used, the same one for the same number. */
+/** An unused address, the same one for the same number. */
 export function freshAddress(number: number): Address {
   return pad(numberToHex(0xfeed_0000 + number), { size: 20 });
 }
@@ -93,7 +93,7 @@ export type Fault =
   | { readonly result: unknown }
   | { readonly error: object };
 
-/** A node in front of another one that misbehaves as `fault` says. */
+/** A node in front of another one, with this fault. */
 export async function startFaultyNode(rpcUrl: string, fault: (request: NodeRequest) => Fault) {
   const { server, url } = await listen((incoming, response) => {
     const parts: Buffer[] = [];

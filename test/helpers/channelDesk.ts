@@ -10,7 +10,7 @@ const KEY = "c".repeat(40);
 /** A code of `batch-settlement` on EVM. */
 export const ERR = (name: string) => `invalid_batch_settlement_evm_${name}`;
 
-/** A part of an answer, or of a request that is bent for a test. */
+/** A part of an answer, or of a request that a test changes. */
 export type Deep = Record<string, unknown>;
 
 export type ChannelDesk = Awaited<ReturnType<typeof openChannelDesk>>;
@@ -33,9 +33,9 @@ export async function openChannelDesk() {
   return {
     lab,
     facilitator,
-    /** Settles as the merchant whom all receivers here belong to. */
+    /** Settles as the merchant who owns all receivers here. */
     asMerchant: (body: unknown) => post(`${facilitator.url}/settle`, body, { authorization: `Bearer ${KEY}` }),
-    /** A payer with USDC, and a channel of theirs that is not open. */
+    /** A payer with USDC, and one of their channels, which is not open. */
     fresh,
     /** A channel of 10,000 units. */
     funded: async () => {

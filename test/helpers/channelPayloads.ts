@@ -41,7 +41,7 @@ export function channelOf(payer: Address, receiver: Address, changes: Partial<Ch
 
 export const idOf = (config: ChannelConfig) => channelIdOf(chainId, config);
 
-/** What a resource server asks of a channel with these terms. */
+/** The requirements of a resource server for a channel with these terms. */
 export function requirementsOf(config: ChannelConfig, changes: Partial<PaymentRequirements> = {}): PaymentRequirements {
   const { receiverAuthorizer, withdrawDelay, receiver, token } = config;
   return {
@@ -73,7 +73,7 @@ export async function depositBody(
   ceiling = 1_000n,
 ): Promise<ChannelBody> {
   const { payload } = await createBatchSettlementEIP3009DepositPayload(
-    // The packages type EIP-712 messages as records of anything.
+    // The packages' types allow any record as an EIP-712 message.
     payer as Parameters<typeof createBatchSettlementEIP3009DepositPayload>[0],
     2,
     requirementsOf(config),
@@ -119,7 +119,7 @@ export function sweepBody(config: ChannelConfig): ChannelBody {
   return bodyOf(config, { type: "settle", receiver: config.receiver, token: config.token });
 }
 
-/** A refund as a resource server completes it, behind a claim of `row`. */
+/** A refund as a resource server completes it, after a claim of `row`. */
 export async function refundBody(
   config: ChannelConfig,
   terms: { readonly amount: bigint; readonly nonce?: bigint; readonly row: VoucherClaim; readonly signed?: boolean },

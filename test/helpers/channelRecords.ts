@@ -7,7 +7,7 @@ const { chainId, usdc } = networks.baseSepolia;
 
 export const payee = addressOf(0xb0b);
 
-/** A channel of its own for each number, that nobody opened. */
+/** A different channel for each number. Nobody opened it. */
 export function configOf(seed: number, change: Partial<ChannelConfig> = {}): ChannelConfig {
   return {
     payer: addressOf(0xa000 + seed),
@@ -21,7 +21,7 @@ export function configOf(seed: number, change: Partial<ChannelConfig> = {}): Cha
   };
 }
 
-/** Its record as the official server makes it, `charged` atomic units under a voucher of as much. */
+/** Its record as the official server makes it, with `charged` atomic units and a voucher of the same amount. */
 export function recordOf(seed: number, charged: bigint, change: Partial<ChannelRecord> = {}): ChannelRecord {
   const channelConfig = configOf(seed);
   return {

@@ -83,11 +83,11 @@ export async function openChannelShop(
 }
 
 export type ChannelBuyerOptions = ClientSchemeOptions & {
-  /** Sees every answer, those between the first and the last included. */
+  /** Called with every answer, also those between the first and the last. */
   readonly onAnswer?: (answer: ShopAnswer) => void;
 };
 
-/** An answer of the shop. `required` is what it asks for where it was not paid as it wants. */
+/** An answer of the shop. `required` is what it asks for if it was not paid as it wants. */
 export type ShopAnswer = { readonly status: number; readonly required: PaymentRequired | undefined };
 
 /** The official client: pays by channel, keeps its channels in memory unless the options say otherwise. */
@@ -96,7 +96,7 @@ export function openChannelBuyer(
   account: LocalAccount,
   { onAnswer, ...options }: ChannelBuyerOptions = {},
 ) {
-  // The packages type ABIs and EIP-712 messages as records of anything.
+  // The packages' types allow any record as an ABI or an EIP-712 message; viem's do not.
   const signer = toClientEvmSigner(account as Parameters<typeof toClientEvmSigner>[0], {
     readContract: (args) => client.readContract(args as Parameters<ChainClient["readContract"]>[0]),
   });
@@ -110,7 +110,7 @@ export function openChannelBuyer(
   return {
     account,
     scheme,
-    /** Buys once. `receipt` is undefined where the server sent none, `refusal` where it asked for no other payment. */
+    /** Buys once. `receipt` is undefined if the server sent none, `refusal` if it asked for no other payment. */
     buy: async (
       url: string,
     ): Promise<{ status: number; receipt: SettleResponse | undefined; refusal: string | undefined }> => {
@@ -132,7 +132,7 @@ function requiredOf({ headers }: Response): PaymentRequired | undefined {
   return header === null ? undefined : decodePaymentRequiredHeader(header);
 }
 
-/** The official client of a facilitator; with an API key it says which merchant it is. */
+/** The official client of a facilitator; with an API key it is that merchant. */
 export function facilitatorAt(url: string, apiKey?: string): FacilitatorClient {
   if (apiKey === undefined) return new HTTPFacilitatorClient({ url });
   const headers = { Authorization: `Bearer ${apiKey}` };

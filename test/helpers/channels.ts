@@ -17,7 +17,7 @@ import { mockBatchSettlementArtifact } from "../../src/contracts/MockBatchSettle
 import { mockDepositCollectorArtifact } from "../../src/contracts/MockDepositCollector.ts";
 import { deployUsdc, FAR_FUTURE, fundedAccount, signTransfer } from "./usdc.ts";
 
-/** Who is who in a channel of these tests; account 0, the default caller, is none of them. */
+/** The roles in a channel of these tests. Account 0, the default caller, has none of them. */
 export const payer = fundedAccount(10);
 export const payerAuthorizer = fundedAccount(11);
 export const receiver = fundedAccount(12);

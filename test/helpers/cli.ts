@@ -28,7 +28,7 @@ export type Running = {
   readonly stdin: Writable;
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Waits until `holds`; fails where the command ends before that. */
+  /** Waits until `holds`; fails if the command ends before that. */
   readonly until: (holds: () => boolean | Promise<boolean>) => Promise<void>;
   /** Sends a signal and waits for the end. */
   readonly stop: (signal?: StopSignal) => Promise<number | null>;
@@ -39,7 +39,7 @@ export type Running = {
 
 type StopSignal = (typeof STOP_SIGNALS)[number];
 
-/** A command that runs in a process of its own. */
+/** A command that runs in its own process. */
 export type RunningProcess = Omit<Running, "stop"> & {
   readonly pid: number | undefined;
   readonly stop: (signal?: StopSignal | "SIGKILL") => Promise<number | null>;
@@ -51,7 +51,7 @@ type Options = {
 };
 
 type RunOptions = Options & {
-  /** What stdout and stderr are as wide as, where they are to be a terminal. */
+  /** The width of stdout and stderr if they are a terminal. */
   readonly columns?: number;
 };
 
@@ -83,12 +83,12 @@ export function startCommand(args: readonly string[], { env = {}, cwd, columns }
   });
 }
 
-/** Runs `tributary …args` in a process of its own: for what only a process shows, its Node, memory or lock for example. */
+/** Runs `tributary …args` in its own process: for what only a process shows, its Node, memory or lock for example. */
 export function spawnCli(args: readonly string[], options: SpawnOptions = {}): Promise<CliResult> {
   return resultOf(spawnCommand(args, options));
 }
 
-/** Starts `tributary …args` in a process of its own: for what only a process shows, what SIGKILL leaves for example. */
+/** Starts `tributary …args` in its own process: for what only a process shows, what SIGKILL leaves for example. */
 export function spawnCommand(args: readonly string[], options: SpawnOptions = {}): RunningProcess {
   return spawnNode([program, ...args], options);
 }
@@ -98,7 +98,7 @@ export function runModule(source: string, options: SpawnOptions = {}): Promise<C
   return resultOf(spawnNode(["--input-type=module-typescript", "--eval", source], options));
 }
 
-/** What a running command says first with `--json`. */
+/** The first output of a running command with `--json`. */
 export async function firstLine(running: Pick<Running, "stdout" | "until">): Promise<unknown> {
   await running.until(() => running.stdout().includes("\n"));
   return JSON.parse(running.stdout().slice(0, running.stdout().indexOf("\n")));
@@ -163,7 +163,7 @@ function createSink(columns: number | undefined): Output & { readonly text: () =
 const atHome = process.cwd();
 let away = 0;
 
-/** A process has one folder, so runs that need one of their own must not overlap with runs in another. */
+/** A process has one working folder, so runs in different folders must not overlap. */
 async function inFolder<T>(folder: string | undefined, work: () => Promise<T>): Promise<T> {
   if (folder === undefined) return work();
   if (away > 0 && process.cwd() !== realpathSync(folder)) {

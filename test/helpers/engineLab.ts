@@ -21,7 +21,7 @@ import { until } from "./until.ts";
 
 export { until } from "./until.ts";
 
-/** Everything at a pace at which a test need not wait: a second here is as thirty are otherwise. For the clock of a lab. */
+/** A pace at which a test need not wait: one second here is like thirty otherwise. For the clock of a lab. */
 export const FAST: Tuning = {
   lingerMs: 5,
   maxLingerMs: 60,
@@ -54,7 +54,7 @@ export type LogLine = {
 
 export type EngineLab = Awaited<ReturnType<typeof openEngineLab>>;
 
-/** Nothing is sent for so long, unless it is urgent or the engine is told to. */
+/** Nothing is sent for this long, unless it is urgent or the engine is told to. */
 export const PATIENT: Tuning = { lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
 
 let labs = 0;
@@ -69,7 +69,7 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
   const logs: LogLine[] = [];
   const engines: SettlementEngine[] = [];
   const cleanups: (() => Promise<void>)[] = [];
-  // Engines here replace and rebroadcast within parts of a second: not because the machine is busy.
+  // Engines here replace and rebroadcast within parts of a second, but not because the machine is busy.
   const clock = startPacedClock(() => node.request("eth_chainId"));
   const isAnvil = String(await node.request("web3_clientVersion")).startsWith("anvil");
   const cheat = (method: string, params: readonly unknown[]) =>
@@ -91,7 +91,7 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
     client,
     journal,
     account,
-    /** The engines' clock, which is no faster than the node. */
+    /** The engines' clock, which is never faster than the node. */
     clock,
     logs,
     seed,
@@ -109,7 +109,7 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
       for (let i = 0; i < blocks; i += 1) await node.request("evm_mine");
     },
     nowSeconds: async (): Promise<bigint> => (await client.getBlock({ blockTag: "latest" })).timestamp,
-    /** An address that nobody has paid, the next one each time. */
+    /** An address that nobody has paid, a new one each time. */
     payee: (): Address => {
       payees += 1;
       return freshAddress(payees);
@@ -130,7 +130,7 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
       if (found === undefined) throw new Error(`no account ${index}`);
       return found;
     },
-    /** A payer of its own with USDC, and code where some is given. */
+    /** A new payer with USDC, and code if some is given. */
     payer: async (balance: bigint, code?: Hex): Promise<PrivateKeyAccount & { readonly privateKey: Hex }> => {
       payees += 1;
       const privateKey = keccak256(numberToHex(0xdef_0000 + payees, { size: 32 }));
@@ -153,7 +153,7 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
         functionName: "balanceOf",
         args: [owner],
       }),
-    /** Sends a transaction of the token's owner, or of anybody. Mined at once only where the node does that. */
+    /** Sends a transaction of the token's owner, or of anybody. It is mined at once only if the node does that. */
     sendAs: async (
       from: Address,
       to: Address,
@@ -172,7 +172,7 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
     },
     states: async (id: number): Promise<string[]> => (await journal.history(id)).map(({ to }) => to),
     openBatches: () => journal.batches({ chainId: client.chain.id, sender: account.address, states: ["open"] }),
-    /** Lets an engine that waits for company go when as many payments or calls as that are in the queue. */
+    /** Makes an engine that lingers send once this many payments or calls are in the queue. */
     flushAt: async (engine: SettlementEngine, count: number): Promise<void> => {
       await until(async () => (await journal.count()).queued === count, `${count} in the queue`);
       engine.flush();
@@ -200,7 +200,7 @@ export function rowOf(admission: Admission | undefined): PaymentRow {
   return admission.row;
 }
 
-/** Accepts payments and gives their rows. */
+/** Accepts payments and returns their rows. */
 export async function acceptAll(
   engine: SettlementEngine,
   authorizations: readonly SignedAuthorization[],

@@ -1,4 +1,4 @@
-/** The environment of a program that is tested: none of this process's keys and settings. */
+/** The environment of a tested program, without this process's keys and settings. */
 export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): Record<string, string> {
   // Starting a program takes half as long with compiled code at hand; the test runner names the folder.
   const { PATH = "", NODE_COMPILE_CACHE } = process.env;

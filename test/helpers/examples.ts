@@ -41,7 +41,7 @@ export async function openExampleDesk() {
       child,
       said: () => said,
       ended,
-      /** Waits until it says something that matches. */
+      /** Waits until it prints something that matches. */
       says: (pattern: RegExp): Promise<RegExpExecArray> =>
         new Promise((resolve, reject) => {
           const look = (): void => {
@@ -57,7 +57,7 @@ export async function openExampleDesk() {
 
   return {
     folder,
-    /** Starts an example in a process of its own. */
+    /** Starts an example in its own process. */
     start,
     /** Runs one to its end. */
     run: async (file: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) => {

@@ -18,13 +18,13 @@ import { type Tuning, tuned } from "./tuning.ts";
 
 const { usdc, caip2, v1Name } = networks.baseSepolia;
 
-/** Who gets paid in these tests. */
+/** The payee of these tests. */
 export const PAYEE: Address = "0x00000000000000000000000000000000000Fee01";
 
-/** Blocks as on Base take their time; the short run takes less. */
+/** Blocks as on Base take long, so the short run uses shorter ones. */
 export const BLOCK_SECONDS = isLong ? 2 : 0.2;
 
-/** How often an engine of these tests looks at the chain, at the most. */
+/** The most often that an engine of these tests looks at the chain. */
 const POLL_MS = 50;
 
 /** Where a facilitator under test works: a chain that mines at an interval, and keys. */
@@ -49,7 +49,7 @@ export async function openFacilitatorLab({ blockTimeSeconds = BLOCK_SECONDS } = 
     client,
     /** The facilitators' clock, which is no faster than the machine. */
     clock,
-    /** A facilitator with a key and a journal of its own, served on a free port. */
+    /** A facilitator with its own key and journal, served on a free port. */
     serve: async (change: Change = {}) => {
       const account = privateKeyToAccount(chain.accounts[nextSender--]!.privateKey);
       return start(account, change);
@@ -66,7 +66,7 @@ export async function openFacilitatorLab({ blockTimeSeconds = BLOCK_SECONDS } = 
     fundAll: (addresses: readonly Address[], amount = 1_000_000n) =>
       Promise.all(addresses.map((address) => chain.fund(address, amount))),
     balanceOf: (owner: Address): Promise<bigint> => balanceOf(owner),
-    /** No block comes until {@link resumeBlocks}, unless it is asked for. */
+    /** Stops blocks until {@link resumeBlocks}, except those that are asked for. */
     holdBlocks: () => chain.request("evm_setIntervalMining", [0]),
     resumeBlocks: () => chain.request("evm_setIntervalMining", [1_000 * blockTimeSeconds]),
     stop: async () => {
@@ -91,7 +91,7 @@ export async function openFacilitatorLab({ blockTimeSeconds = BLOCK_SECONDS } = 
 
   async function start(account: PrivateKeyAccount, { client: through = client, journal: given, ...change }: Change) {
     const journal = given ?? (await openJournal(":memory:"));
-    // On a busy machine a burst is not expected to be answered in time, and that is what the tests of overload are about.
+    // On a busy machine a burst would be refused as late, which only the tests of overload are about.
     const policy = { admitWithinMs: 85_000, ...change.policy };
     const { policy: engine, pace } = tuned({ pollMs: POLL_MS, ...change.engine });
     const options = { journal, clock, senders: [account], ...change, policy, engine, pace };
@@ -126,7 +126,7 @@ export function payerOf(seed: number): PrivateKeyAccount {
 /** An answer of /verify or /settle. */
 export type Answer = { readonly status: number; readonly body: Record<string, unknown>; readonly headers: Headers };
 
-/** What a request with a body in JSON says of it. */
+/** The headers of a request with a JSON body. */
 export const JSON_BODY = { "content-type": "application/json" };
 
 export async function post(

@@ -7,7 +7,7 @@ export type RunningFacilitator<R extends Pick<Running, "stdout" | "until"> = Run
 
 /**
  * Starts `tributary facilitator --port 0 --json …args` in this process and waits until it listens. Its journal is in memory
- * where neither `env` nor a folder of its own (`cwd`) says otherwise.
+ * unless `env` or its own folder (`cwd`) says otherwise.
  */
 export function startFacilitatorCli(
   args: readonly string[],
@@ -17,7 +17,7 @@ export function startFacilitatorCli(
   return listening(startCommand(commandLine(args), options(env, cwd)));
 }
 
-/** The same in a process of its own. */
+/** The same in its own process. */
 export function spawnFacilitatorCli(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   return listening(spawnCommand(commandLine(args), options(env)));
 }

@@ -10,11 +10,11 @@ import { batchOf, hashOf, lease } from "../src/journal/fixtures.ts";
 
 /** A settlement engine without a chain: it keeps payments in a real journal, and decides them when a test says so. */
 export type FakeEngine = SettleEngine & {
-  /** What was handed to it, in order. */
+  /** What it got, in order. */
   readonly submitted: readonly Submission[];
   /** What `acceptOne` does from now on: refuse or fail; undefined to accept. */
   refuses: Reason | Error | undefined;
-  /** What `refusal` finds, for the words of an answer. */
+  /** What `refusal` returns, for the words of an answer. */
   explains: Reason | undefined;
   /** Puts a payment into a transaction, and returns that one's hash. */
   readonly send: (id: number) => Promise<Hex>;
@@ -24,7 +24,7 @@ export type FakeEngine = SettleEngine & {
   readonly settle: (id: number) => Promise<Hex>;
   /** Whether somebody waits for a payment. */
   readonly isAwaited: (id: number) => boolean;
-  /** Lets go of those who wait, now and from now on. */
+  /** Ends all waits, now and from now on. */
   readonly fail: (error: Error) => void;
 };
 

@@ -4,7 +4,7 @@ import { networks } from "../../src/networks.ts";
 
 const TOKEN = networks.baseSepolia.usdc.address.toLowerCase();
 
-/** What a node without a chain says: no account but USDC has code, and calls do what they should unless a test says otherwise. */
+/** A node without a chain: only USDC has code, and calls succeed unless a test says otherwise. */
 export type FakeNode = {
   readonly client: ChainClient;
   /** `reverts`: every eth_call does; `down`: nothing is answered. */

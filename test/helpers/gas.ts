@@ -16,11 +16,11 @@ export type GasSnapshot = {
   finish(): void;
 };
 
-/** Figures whose names start so are better when they are higher. */
+/** Figures whose names start with this are better when they are higher. */
 const MORE_IS_BETTER = "payments";
 
 /**
- * @param toleranceShare Difference that counts as none, as a part of the figure: room for the zero bytes of another signature.
+ * @param toleranceShare The part of a figure by which it may differ: room for the zero bytes of another signature.
  */
 export function openGasSnapshot(path: URL, toleranceShare: number): GasSnapshot {
   const updating = process.env.UPDATE_GAS_SNAPSHOT === "1";

@@ -9,7 +9,7 @@ import { deployUsdc, FAR_FUTURE, split } from "./usdc.ts";
 
 export type GasLab = Awaited<ReturnType<typeof openGasLab>>;
 
-/** What a payment of the lab may choose; the rest is decided by a generator with a seed. */
+/** The terms that a payment of the lab may choose; a generator with a seed decides the rest. */
 export type LabTerms = {
   readonly payer: number;
   readonly payee: Address;

@@ -1,10 +1,10 @@
 import type { Clock } from "../../src/clock.ts";
 
-/** A clock that stands still until it is set. */
+/** A clock that moves only when it is set. */
 export type HandClock = Clock & {
   /** Sets the time, which never goes back, and wakes whoever slept until then. */
   readonly set: (nowMs: number) => void;
-  /** Wakes everybody, whatever they waited for, and lets nobody sleep any more. */
+  /** Wakes everybody, whatever they waited for, and lets nobody sleep again. */
   readonly stop: () => void;
 };
 

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request as open, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What becomes of a request that a gate is set for: it never arrives, or its answer never does. */
+/** What happens to a request that a gate is set for: it never arrives, or its answer never does. */
 export type Loss = "request" | "answer";
 
-/** A way to an HTTP server on which messages can be lost. */
+/** A proxy of an HTTP server that can lose messages. */
 export type HttpGate = Awaited<ReturnType<typeof openHttpGate>>;
 
 /**
@@ -27,9 +27,9 @@ export async function openHttpGate(url: string) {
 
   function pass(request: IncomingMessage, response: ServerResponse, lost: (() => void) | undefined): void {
     const { method = "GET", headers } = request;
-    // A caller that goes away does not end what the server does for it.
+    // If a caller leaves, the server still finishes its work.
     const { hostname: host, port } = target;
-    // A connection for each request: one that is kept may be closed just when it is used again.
+    // One connection for each request: a kept one may be closed just when it is used again.
     const onward = open({ host, port, path: request.url, method, headers, agent: false }, (answer) => {
       if (lost !== undefined) answer.resume().on("end", lost);
       else answer.pipe(response.writeHead(answer.statusCode ?? 502, { ...answer.headers, connection: "close" }));
@@ -54,7 +54,7 @@ export async function openHttpGate(url: string) {
       new Promise((resolve) => {
         armed = { loss, matches, lost: resolve };
       }),
-    /** From now on it is a way to another server. */
+    /** Leads to another server from now on. */
     leadTo: (other: string) => {
       target = new URL(other);
     },

@@ -27,7 +27,7 @@ import { type Tuning, tuned } from "./tuning.ts";
 
 const { chainId } = networks.baseSepolia;
 
-/** Claims whatever there is at any price, and sweeps it. */
+/** Claims everything at any price, and sweeps it. */
 export const EAGER = { maxCostPermille: 10n ** 9n, etherMicroUsd: 0n, roundMs: 20, urgentRetryMs: 0 } as const;
 
 export type KeeperLab = Awaited<ReturnType<typeof openKeeperLab>>;
@@ -70,7 +70,7 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
   return {
     ...lab,
     accountOf,
-    /** Our facilitator with its engine and journal, where it was asked for. */
+    /** Our facilitator with its engine and journal, if it was asked for. */
     ours,
     /** A journal that closes with the test. */
     journal: async (url = ":memory:"): Promise<Journal> => {
@@ -97,14 +97,14 @@ export async function openKeeperLab({ isOurs = false, ...options }: LocalChainOp
     },
     buyer: (index: number, options: ChannelBuyerOptions = {}) =>
       openChannelBuyer(lab.client, accountOf(index), options),
-    /** A keeper with an engine of its own, which sends from account `sender`. It works only when it is asked to. */
+    /** A keeper with its own engine, which sends from account `sender`. It works only when it is asked to. */
     keeper: async (
       journal: Journal,
       options: Partial<Omit<KeeperOptions, "journal">> & {
         readonly sender?: number;
-        /** The engine's. */
+        /** The engine's name in leases. */
         readonly owner?: string;
-        /** How the engine gathers, where not at its usual pace. */
+        /** How the engine gathers, if not at its usual pace. */
         readonly pace?: Tuning;
         /** Whether it lives until the lab ends and is not waited for, as if its process were killed. */
         readonly isDoomed?: boolean;

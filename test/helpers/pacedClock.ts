@@ -4,14 +4,14 @@ import { createHandClock } from "./handClock.ts";
 const STEP_MS = 10;
 
 export type PacedClock = Clock & {
-  /** Lets so much time pass at once. */
+  /** Lets this much time pass at once. */
   readonly jump: (ms: number) => void;
   readonly stop: () => void;
 };
 
 /**
- * A clock that is never faster than the machine. Its time goes on in steps of a few milliseconds, and each waits for `pace`,
- * such as an answer of the node: where the machine is slow or busy, an engine's time is slow too, and what it does within
+ * A clock that is never faster than the machine. Its time moves in steps of a few milliseconds, and each waits for `pace`,
+ * such as an answer of the node. If the machine is slow or busy, an engine's time is slow too, and what it does within
  * its intervals stays the same. On an idle machine it keeps to the wall, or is `speed` times as fast.
  */
 export function startPacedClock(

@@ -14,7 +14,7 @@ export function nonceAt(index: number): Hex {
   return keccak256(numberToHex(index, { size: 31 }));
 }
 
-/** A payment whose signature looks like one and is none: for what never asks a chain. */
+/** A payment whose signature only has the right form: for code that never asks a chain. */
 export function fakePayment(terms: Partial<PlannablePayment> = {}): PlannablePayment {
   const nonce = terms.nonce ?? nonceAt(0);
   return {
@@ -31,7 +31,7 @@ export function fakePayment(terms: Partial<PlannablePayment> = {}): PlannablePay
   };
 }
 
-/** 65 bytes that follow from `seed`, v 27 or 28. */
+/** 65 bytes derived from `seed`, with v 27 or 28. */
 export function fakeSignature(seed: Hex): Hex {
   const r = keccak256(seed);
   const s = keccak256(r);

@@ -54,7 +54,7 @@ export function sharedPostgres(): Promise<PostgresServer> {
   return shared;
 }
 
-/** Starts a server. Without `durable` it does not wait for the disk, which only a crash of the machine could tell. */
+/** Starts a server. Without `durable` it does not wait for the disk, which only a crash of the machine would show. */
 export async function startPostgres({ durable }: { readonly durable: boolean }): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), "tributary-postgres-"));
   try {
@@ -95,7 +95,7 @@ async function startIn(folder: string, durable: boolean): Promise<PostgresServer
       ...user,
       env,
       cwd: folder,
-      // A session of its own, so that Ctrl-C reaches it through the pipe only, when everything else has ended.
+      // It has its own session, so that Ctrl-C reaches it only through the pipe, when everything else has ended.
       detached: true,
       stdio: ["pipe", log, log],
     });

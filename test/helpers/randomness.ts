@@ -11,5 +11,5 @@ export function runs(reduced: number, whole: number): { readonly numRuns: number
   return { numRuns: isLong ? whole : reduced, seed };
 }
 
-// For properties that say nothing of their own. The test runner loads every file of test/, this one included.
+// For properties without their own settings. The test runner loads every file of test/, this one included.
 fc.configureGlobal(runs(100, 2_000));

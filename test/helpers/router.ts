@@ -24,7 +24,7 @@ import { deployUsdc, fundedAccount, makeAuthorization, usdcDomain, usdcTypes } f
 /** EIP-7825: the most gas that a transaction may ask for. */
 export const TRANSACTION_GAS_CAP = 2n ** 24n;
 
-/** The allowance that a compact item gets where a test does not say otherwise: what the planner gives by default. */
+/** The default allowance of a compact item in tests: the planner's default. */
 export const DEFAULT_ALLOWANCE = 100_000n;
 
 /** Which of the funded accounts sends what a JSON-RPC account cannot sign. The fixture's roles are lower. */
@@ -35,7 +35,7 @@ export const MULTICALL3: Address = "0xcA11bde05977b3631167028862bE2a173976CA11";
 
 export const BATCH_ID: Hex = `0x${"b1".repeat(32)}`;
 
-/** Some account that nobody holds the key of. */
+/** An account whose key nobody has. */
 export function testAddress(label: string): Address {
   return getAddress(`0x${keccak256(toHex(`address ${label}`)).slice(26)}`);
 }
@@ -138,7 +138,7 @@ export async function deployRouter(viem: HardhatViemHelpers) {
       maxFeePerGas: 10n ** 11n,
       ...call,
     });
-    // The node mines one that reverts, and answers with an error all the same: the hash is known beforehand.
+    // The node mines one that reverts, but answers with an error: the hash is known beforehand.
     const hash = keccak256(serializedTransaction);
     await publicClient.sendRawTransaction({ serializedTransaction }).catch(() => {});
     return { hash, receipt: await publicClient.getTransactionReceipt({ hash }) };

@@ -12,13 +12,13 @@ export const hexOf = (minBytes: number, maxBytes = minBytes): fc.Arbitrary<Hex> 
 
 const address = hexOf(20).map((hex) => getAddress(hex));
 
-/** Any number of so many bits, small ones and the largest not less often than others. */
+/** Any number of this many bits; small ones and the largest are as frequent as others. */
 function uint(bits: bigint): fc.Arbitrary<bigint> {
   const most = (1n << bits) - 1n;
   return fc.oneof(fc.bigInt(0n, 1000n), fc.bigInt(0n, most), fc.constant(most));
 }
 
-/** Any item that the format carries, to one of `payees`. Nothing says that its signature is one. */
+/** Any item that the format carries, to one of `payees`. Its signature need not be valid. */
 export function anyItem(payees: readonly Address[], token = TOKEN, chainId = CHAIN_ID): fc.Arbitrary<RouterItem> {
   const common = {
     chainId: fc.constant(chainId),

@@ -16,7 +16,7 @@ export type Seller = {
 };
 
 /**
- * A seller that answers as a test says, on a chain of its own.
+ * A seller that answers as a test says, on its own chain.
  * @param ask Answers a request without a payment.
  * @param take Answers a payment, of which it gets the header.
  */
@@ -41,7 +41,7 @@ export async function openSeller(
   };
 }
 
-/** What every offer says of its token and network. */
+/** The token and network of every offer. */
 export const USDC_TERMS = {
   network: caip2,
   asset: usdc.address,
@@ -66,7 +66,7 @@ export function demand(response: ServerResponse, url: string, error: string, acc
   response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(required as never) }).end("{}");
 }
 
-/** Sells, with the word that the payment was good. */
+/** Sells, and says that the payment was good. */
 export function sellWith(response: ServerResponse, receipt: Record<string, unknown>): void {
   const header = encodePaymentResponseHeader({ success: true, transaction: "", network: caip2, ...receipt } as never);
   response.writeHead(200, { "payment-response": header }).end("sold");

@@ -9,7 +9,7 @@ import {
   slice,
 } from "viem";
 
-// A key's signature in the forms that mean the same and that an OpenZeppelin contract refuses.
+// Other forms of a key's signature that mean the same, but that an OpenZeppelin contract refuses.
 
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 

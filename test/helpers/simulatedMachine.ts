@@ -60,7 +60,7 @@ export function simulateMachine(options: {
     nowMs += STEP_MS;
     done += (perSecond * STEP_MS) / 1000;
     const through = queue.splice(0, Math.floor(done));
-    // What it could have done, and nobody asked for, is lost.
+    // Unused capacity is lost.
     done = queue.length === 0 ? 0 : done - through.length;
     mined.push(...through);
     if (nowMs < nextBlockMs) return;
@@ -80,12 +80,12 @@ export function simulateMachine(options: {
     refused,
     now: () => nowMs,
     ask,
-    /** Everything takes so long from now on. */
+    /** Makes everything take this long from now on. */
     become: (next: { perSecond?: number; blockMs?: number }) => {
       perSecond = next.perSecond ?? perSecond;
       blockMs = next.blockMs ?? blockMs;
     },
-    /** Lets time pass in which callers ask at their rates. */
+    /** Lets time pass during which callers ask at their rates. */
     run: (seconds: number, rates: readonly { readonly caller: Caller; readonly perSecond: number }[] = []) => {
       const due = rates.map(() => 0);
       for (let ms = 0; ms < seconds * 1000; ms += STEP_MS) {

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A way to a server that can be shut: then connections break, and new ones are refused. */
+/** A proxy of a server that can be shut: then connections break, and new ones are refused. */
 export type TcpGate = {
   readonly port: number;
   readonly shut: () => Promise<void>;

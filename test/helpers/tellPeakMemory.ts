@@ -1,4 +1,4 @@
-// Loaded into a process that a test starts (`--import`): says on stderr how much memory it had at most, when it ends.
+// Loaded into a process that a test starts (`--import`): prints the most memory that it had on stderr when it ends.
 import { isMainThread } from "node:worker_threads";
 import { peakMemoryMiB } from "../../bench/lib/peakMemory.ts";
 

@@ -5,7 +5,7 @@ export type CallFrame = {
   readonly type: string;
   readonly from: Address;
   readonly to: Address;
-  /** Gas that the call was given. */
+  /** The gas limit of the call. */
   readonly gas: Hex;
   readonly gasUsed: Hex;
   readonly input: Hex;

@@ -4,7 +4,7 @@ import type { EnginePolicyOptions } from "../../src/settlement/policy.ts";
 /** Parts of an engine's policy and of its pace, in one object. */
 export type Tuning = EnginePolicyOptions & Partial<Pace>;
 
-/** The policy and the pace that are meant. */
+/** Splits them into policy and pace. */
 export function tuned(tuning: Tuning): { readonly policy: EnginePolicyOptions; readonly pace: Partial<Pace> } {
   const parts = Object.entries(tuning);
   const isPace = ([name]: readonly [string, unknown]) => name in USUAL_PACE;

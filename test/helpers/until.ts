@@ -1,10 +1,10 @@
-/** Ends a wait that would never end: a limit for a test that hangs, and no measure of how fast anything is. */
+/** Ends a wait that would never end: a limit for a test that hangs, not a measure of speed. */
 const HANGS_AFTER_MS = 240_000;
 const LOOK_AGAIN_MS = 10;
 
 /**
- * Waits until `condition` holds, and gives what it found. Neither undefined nor false counts as found.
- * @param what What is waited for, for the message; the source of the condition otherwise.
+ * Waits until `condition` holds, and returns what it found. Neither undefined nor false counts as found.
+ * @param what What is waited for, for the message; by default the source of the condition.
  */
 export async function until<T>(
   condition: () => Promise<T | undefined | false> | T | undefined | false,
