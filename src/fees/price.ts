@@ -1,8 +1,12 @@
 /** The cost of a transaction that carries payments, and how it compares with their value. */
 export type BatchPrice = {
+  /** What its gas costs, in wei. */
   readonly executionWei: bigint;
+  /** Its data fee on an OP-stack chain, in wei; zero elsewhere. */
   readonly dataWei: bigint;
+  /** The sum of both. */
   readonly totalWei: bigint;
+  /** Of the sum, rounded up. */
   readonly weiPerPayment: bigint;
   /** In billionths of a US dollar, if a price of ether is given. */
   readonly usd?: {

@@ -15,6 +15,7 @@ export type EnginePolicy = {
   readonly lossConfirmations: number;
   /** Transactions of one key that may wait for a block at once. */
   readonly maxInFlight: number;
+  /** Replaces some of the planner's `DEFAULT_LIMITS`. */
   readonly limits: Partial<PlanLimits>;
   /** The router to use; undefined means the one at its usual address. */
   readonly router: Address | undefined;
@@ -48,9 +49,14 @@ export type EnginePolicy = {
 
 /** The part of a policy that a caller sets. Each value has a default, and so has each of the fees. */
 export type EnginePolicyOptions = Partial<Omit<EnginePolicy, "fees">> & {
+  /** Replaces some of the chain's usual bounds, in wei per gas. */
   readonly fees?: Partial<FeeBounds> | undefined;
 };
 
+/**
+ * The policy of an engine that is given none: see {@link EnginePolicy} for each. Its fees are those of a chain that is
+ * not known.
+ */
 export const DEFAULT_ENGINE_POLICY: EnginePolicy = {
   confirmations: 1,
   lossConfirmations: 3,

@@ -5,6 +5,7 @@ import type { SignedAuthorization } from "../../authorization/types.ts";
 /** What the engine carries: an authorization, or any other call of a contract. */
 export type Work = AuthorizationWork | CallWork;
 
+/** A signed authorization to settle. */
 export type AuthorizationWork = {
   readonly kind: "authorization";
   readonly authorization: SignedAuthorization;
@@ -13,6 +14,7 @@ export type AuthorizationWork = {
   readonly alone?: true;
 };
 
+/** A call of a contract to carry out. */
 export type CallWork = {
   readonly kind: "call";
   readonly chainId: number;
