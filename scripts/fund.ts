@@ -7,7 +7,7 @@ import { address, describeUrl, jsonOption, rpcUrlOption, usdcAmount } from "../s
 import { printJson, printLine } from "../src/cli/output/output.ts";
 import { EXIT } from "../src/cli/process/exitCodes.ts";
 import { mockUSDCArtifact } from "../src/contracts/MockUSDC.ts";
-import { deriveAccounts, TEST_MNEMONIC } from "../src/local/accounts.ts";
+import { testAccount } from "../src/local/testAccounts.ts";
 import { formatAmount } from "../src/money.ts";
 import { networks } from "../src/networks.ts";
 
@@ -57,8 +57,7 @@ async function requireMinter(client: ChainClient, rpcUrl: string): Promise<Addre
   if (client.chain.id !== chainId) throw refuse(`its chain id is ${client.chain.id}, not ${chainId}`);
   const version = await client.request({ method: "web3_clientVersion" });
   if (!/^(HardhatNetwork|anvil)\//i.test(version)) throw refuse(`this is ${title} itself, or another real node`);
-  const [minter] = deriveAccounts(TEST_MNEMONIC, 1);
-  if (minter === undefined) throw refuse("it has no test account");
+  const minter = testAccount(0);
   const isMinter = await client
     .readContract({ ...token, functionName: "isMinter", args: [minter.address] })
     .catch(() => false);

@@ -2,7 +2,7 @@ import type { Address } from "viem";
 import type { SignedAuthorization } from "../authorization/types.ts";
 import { networks } from "../networks.ts";
 import type { SettlementReport } from "../settlement/index.ts";
-import { deriveAccounts, type LocalChainAccount, TEST_MNEMONIC } from "./accounts.ts";
+import type { LocalChainAccount } from "./accounts.ts";
 import { LocalChainError } from "./errors.ts";
 import { FAUCET, mintCall, populate } from "./genesis.ts";
 import { type DevelopmentNode, openDevelopmentNode, type Request } from "./node.ts";
@@ -10,9 +10,9 @@ import { type PaymentTerms, signPayment } from "./payments.ts";
 import { chainTime, presentable } from "./presentation.ts";
 import { serveRpc } from "./rpcServer.ts";
 import { settleLocally } from "./settle.ts";
+import { TEST_ACCOUNTS } from "./testAccounts.ts";
 import { sender } from "./transaction.ts";
 
-const ACCOUNT_COUNT = 20;
 const BALANCE_PER_ACCOUNT_WEI = 10_000n * 10n ** 18n;
 /** The other ten accounts start without USDC, so that there are payees without a balance. */
 const ACCOUNTS_WITH_USDC = 10;
@@ -28,9 +28,6 @@ export type LocalChainOptions = {
   /** Leaves the settlement router out, to try its deployment. Default false. */
   readonly bare?: boolean;
 };
-
-/** Kept, since they are the same for every chain and slow to derive. */
-let derived: readonly LocalChainAccount[] | undefined;
 
 /** A running local chain. Every amount is in atomic units. */
 export type LocalChain = {
@@ -94,8 +91,7 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
   requireRange("blockTimeSeconds", blockTimeSeconds, MAX_BLOCK_TIME_SECONDS, false);
 
   const { chainId } = networks.baseSepolia;
-  derived ??= deriveAccounts(TEST_MNEMONIC, ACCOUNT_COUNT);
-  const accounts = derived;
+  const accounts = TEST_ACCOUNTS;
   const node = await openDevelopmentNode({
     chainId,
     privateKeys: accounts.map(({ privateKey }) => privateKey),

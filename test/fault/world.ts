@@ -1,8 +1,8 @@
 import { type Address, encodeFunctionData, type Hex, keccak256, parseSignature } from "viem";
 import type { SignedAuthorization } from "../../src/authorization/types.ts";
 import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
-import { deriveAccounts, TEST_MNEMONIC } from "../../src/local/accounts.ts";
 import { USDC_ADDRESS } from "../../src/local/genesis.ts";
+import { testAccount } from "../../src/local/testAccounts.ts";
 import { randomOf } from "./random.ts";
 import { hexOf, rpcOf } from "./rpc.ts";
 import { type Scenario, signCancellation, type WorldEvent } from "./scenario.ts";
@@ -19,14 +19,10 @@ export type World = {
   readonly stop: () => Promise<void>;
 };
 
-const accounts = deriveAccounts(TEST_MNEMONIC, 10);
-const owner = accountAt(0);
-const attacker = accountAt(7);
+const owner = testAccount(0).address;
+const attacker = testAccount(7).address;
 /** The account whose txNonces the engine uses. */
-const sending = accounts[5];
-if (sending === undefined) throw new Error("no sender");
-export const sender = sending.address;
-export const senderKey = sending.privateKey;
+export const { address: sender, privateKey: senderKey } = testAccount(5);
 
 // All times are the run's.
 const BLOCK_MS = 2_000;
@@ -204,10 +200,4 @@ function transferOf({ from, to, value, validAfter, validBefore, nonce, signature
   const { r, s, v } = parseSignature(signature);
   const args = [from, to, value, validAfter, validBefore, nonce, Number(v), r, s] as const;
   return encodeFunctionData({ abi, functionName: "transferWithAuthorization", args });
-}
-
-function accountAt(index: number): Address {
-  const account = accounts[index];
-  if (account === undefined) throw new Error(`no account ${index}`);
-  return account.address;
 }

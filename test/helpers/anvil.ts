@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
-import { deriveAccounts, type LocalChainAccount, TEST_MNEMONIC } from "../../src/local/accounts.ts";
+import { type LocalChainAccount, TEST_MNEMONIC } from "../../src/local/accounts.ts";
 import { type Genesis, populate } from "../../src/local/genesis.ts";
 import type { Request } from "../../src/local/node.ts";
+import { TEST_ACCOUNTS } from "../../src/local/testAccounts.ts";
 
 export type AnvilOptions = {
   /** Seconds between blocks, fractions are fine. Undefined: only `evm_mine` makes a block. 0: every transaction makes one. */
@@ -42,7 +43,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { rpcUrl, end } = await spawnAnvil(args);
   try {
     const request = requester(rpcUrl);
-    const accounts = deriveAccounts(TEST_MNEMONIC, ACCOUNT_COUNT);
+    const accounts = TEST_ACCOUNTS.slice(0, ACCOUNT_COUNT);
     const genesis = await populate(untilMined(request), {
       accounts,
       usdcPerAccount: 1_000_000_000_000n,

@@ -1,7 +1,7 @@
 import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import type { ChainClient } from "../../chain/client.ts";
-import { deriveAccounts, TEST_MNEMONIC } from "../../local/accounts.ts";
+import { testAccount } from "../../local/testAccounts.ts";
 import { networkOf } from "../../networks.ts";
 import { UsageError } from "../exit/errors.ts";
 import { authorizerKeyFromEnvironment } from "../options/secrets.ts";
@@ -23,11 +23,8 @@ export function channelAuthority(): LocalAccount | undefined {
 export async function senderOf(options: Options, client: ChainClient, isDevelopment: boolean): Promise<LocalAccount> {
   const named = await namedSigner(options.keystore);
   if (named !== undefined) return named;
-  const [account] = isDevelopment ? deriveAccounts(TEST_MNEMONIC, 1, LOCAL_ACCOUNT) : [];
-  if (account === undefined) {
-    throw new UsageError(`No key to send from on ${networkOf(client.chain.id)?.title ?? `chain ${client.chain.id}`}.`, {
-      hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
-    });
-  }
-  return privateKeyToAccount(account.privateKey);
+  if (isDevelopment) return privateKeyToAccount(testAccount(LOCAL_ACCOUNT).privateKey);
+  throw new UsageError(`No key to send from on ${networkOf(client.chain.id)?.title ?? `chain ${client.chain.id}`}.`, {
+    hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
+  });
 }

@@ -1,7 +1,7 @@
 import type { Hex, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { readKeystore } from "../../keystore.ts";
-import { deriveAccounts, TEST_MNEMONIC } from "../../local/accounts.ts";
+import { testAccount } from "../../local/testAccounts.ts";
 import { networks } from "../../networks.ts";
 import { asUsageAsync, UsageError } from "../exit/errors.ts";
 import { notice } from "../output/output.ts";
@@ -25,11 +25,9 @@ export async function resolveSigner(options: SignerOptions): Promise<LocalAccoun
   const named = await namedSigner(options.keystore);
   if (named !== undefined) return named;
   if (options.chainId === networks.baseSepolia.chainId && isLoopback(options.rpcUrl)) {
-    const [account] = deriveAccounts(TEST_MNEMONIC, 1);
-    if (account !== undefined) {
-      notice(`notice: no key given; sending from test account #0, ${account.address}`);
-      return privateKeyToAccount(account.privateKey);
-    }
+    const { address, privateKey } = testAccount(0);
+    notice(`notice: no key given; sending from test account #0, ${address}`);
+    return privateKeyToAccount(privateKey);
   }
   throw new UsageError("No key to sign with.", {
     hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",

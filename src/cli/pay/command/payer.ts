@@ -2,7 +2,7 @@ import type { LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../../chain/client.ts";
 import { isDevelopmentChain } from "../../../chain/development.ts";
-import { deriveAccounts, TEST_MNEMONIC } from "../../../local/accounts.ts";
+import { testAccount } from "../../../local/testAccounts.ts";
 import type { Network } from "../../../networks.ts";
 import { UsageError } from "../../exit/errors.ts";
 import { namedSigner } from "../../options/signer.ts";
@@ -18,11 +18,9 @@ export async function payerOf({ keystore, rpcUrl }: Options, network: Network): 
   if (named !== undefined) return named;
   const client = await connectChain(rpcUrl).catch(() => undefined);
   if (client?.chain.id === network.chainId && (await isDevelopmentChain(client, rpcUrl))) {
-    const [account] = deriveAccounts(TEST_MNEMONIC, 1, LOCAL_PAYER);
-    if (account !== undefined) {
-      notice(`notice: no key given; paying from test account #${LOCAL_PAYER}, ${account.address}`);
-      return privateKeyToAccount(account.privateKey);
-    }
+    const { address, privateKey } = testAccount(LOCAL_PAYER);
+    notice(`notice: no key given; paying from test account #${LOCAL_PAYER}, ${address}`);
+    return privateKeyToAccount(privateKey);
   }
   throw new UsageError("No key to pay with; nothing was paid.", {
     hint: "Pass --keystore FILE (make one with: tributary keys new) or set PRIVATE_KEY in the environment.",
