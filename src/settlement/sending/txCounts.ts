@@ -89,11 +89,21 @@ export function createTxCountWatch(options: {
     return { signed: counts.length === 0 ? undefined : Math.max(...counts), mined: after(mined) ?? 0, open };
   }
 
-  /** Whether another node has about as many mined. Undefined if no other node answers. */
-  async function isWitnessed(latest: number): Promise<boolean | undefined> {
-    const counts = await Promise.all(others.map((node) => minedBy(node).catch(() => undefined)));
-    const answers = counts.filter((count) => count !== undefined);
-    return answers.length === 0 ? undefined : answers.some((count) => count >= latest - MAX_STRAY);
+  /**
+   * Whether another node has about as many mined. The first node that has them is enough, so a dead one holds nobody up.
+   * Undefined if no other node answers.
+   */
+  function isWitnessed(latest: number): Promise<boolean | undefined> {
+    return new Promise((resolve) => {
+      let verdict: false | undefined;
+      const asked = others.map(async (node) => {
+        const count = await minedBy(node).catch(() => undefined);
+        if (count === undefined) return;
+        if (count >= latest - MAX_STRAY) resolve(true);
+        else verdict = false;
+      });
+      void Promise.all(asked).then(() => resolve(verdict));
+    });
   }
 
   /** Whether a mined transaction shows that the key itself signed for the txNonce just below this count. */

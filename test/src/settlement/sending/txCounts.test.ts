@@ -1,5 +1,7 @@
 import { expect } from "chai";
-import { isPlausible, MAX_STRAY } from "../../../../src/settlement/sending/txCounts.ts";
+import type { ChainClient } from "../../../../src/chain/client.ts";
+import { silentLogger } from "../../../../src/logger.ts";
+import { createTxCountWatch, isPlausible, MAX_STRAY } from "../../../../src/settlement/sending/txCounts.ts";
 
 describe("isPlausible", () => {
   const known = { signed: 10, mined: 8, open: 2 };
@@ -26,5 +28,34 @@ describe("isPlausible", () => {
       expect(isPlausible({ latest: wrong, pending: 0 }, { ...known, signed: undefined })).to.equal(false);
       expect(isPlausible({ latest: 0, pending: wrong }, known)).to.equal(false);
     }
+  });
+});
+
+describe("createTxCountWatch, in a new journal", () => {
+  const counting = (count: () => Promise<number>): ChainClient => {
+    const node: Pick<ChainClient, "getTransactionCount"> = { getTransactionCount: count };
+    return { ...node, chain: { id: 84532 } } as ChainClient;
+  };
+  const at = (count: number) => counting(async () => count);
+  const hung = counting(() => new Promise(() => undefined));
+  const down = counting(() => Promise.reject(new Error("connection refused")));
+  const read = (count: number, others: readonly ChainClient[]) => {
+    const client = at(count);
+    const journal = { lastTxNonce: async () => undefined };
+    const sender = `0x${"11".repeat(20)}` as const;
+    return createTxCountWatch({ journal, client, nodes: [client, ...others], sender, logger: silentLogger }).read(0);
+  };
+
+  it("believes what one other node confirms, and waits for no node that hangs", async () => {
+    expect(await read(40, [hung, at(40 - MAX_STRAY)])).to.include({ latest: 40, pending: 40 });
+  });
+
+  it("believes what no other node answers", async () => {
+    expect(await read(40, [])).to.include({ latest: 40 });
+    expect(await read(40, [down, down])).to.include({ latest: 40 });
+  });
+
+  it("does not believe what every node that answers denies", async () => {
+    expect(await read(40, [down, at(39 - MAX_STRAY)])).to.equal(undefined);
   });
 });
