@@ -305,6 +305,7 @@ describe("createSettlementEngine: outcomes", () => {
     await lab.mint(payer.address, 10n);
     const hash = await settleElsewhere(authorization);
     await chain.request("evm_mine", [Number(validBefore) + 1]);
+    lab.clock.jump(61_000);
     const found = await until(async () => {
       const now = await lab.row(row.id);
       return now.state === "settled-elsewhere" ? now : undefined;
