@@ -38,7 +38,7 @@ describe("installing into a checkout", () => {
   }
 
   const logOf = (folder: string): string[] =>
-    existsSync(join(folder, "log")) ? readFileSync(join(folder, "log"), "utf8").trim().split("\n") : [];
+    existsSync(join(folder, "log")) ? readFileSync(join(folder, "log"), "utf8").split("\n").slice(0, -1) : [];
 
   it("is done by one command at a time, and the others wait and say for whom", async () => {
     await withFolder(async (folder) => {
