@@ -1,0 +1,76 @@
+/** A block as it was seen: its number, and when, in milliseconds of the clock. */
+export type Sighting = { readonly number: bigint; readonly seenAtMs: number };
+
+/** Learns from sightings when blocks come. */
+export type Cadence = {
+  /** Takes in a sighting. Blocks that are not newer than the newest so far are passed over. */
+  readonly note: (sighting: Sighting) => void;
+  /** Time between blocks in milliseconds; undefined as long as they do not come regularly. */
+  readonly periodMs: () => number | undefined;
+  /** When a block is due that comes `blocks` after the newest; undefined as long as they do not come regularly. */
+  readonly dueMs: (blocks: number) => number | undefined;
+};
+
+/** How much of the difference between a block's time and the expected one moves the next expectation, … */
+const PHASE_GAIN = 0.4;
+/** … and how much of it, for each block in between, moves the period. */
+const PERIOD_GAIN = 0.1;
+/** How much a single sighting weighs in the average of those differences. */
+const ERROR_GAIN = 0.25;
+/** Blocks come regularly if they are off by less than this part of the period on average. */
+const REGULAR = 0.15;
+/** The number of intervals that have to be seen first. */
+const ENOUGH = 3;
+/** Blocks that follow one another faster are made on demand, or are too many to send for each of them. */
+const SHORTEST_MS = 100;
+const LONGEST_MS = 60_000;
+/** After a gap of more blocks than this, or a difference of more periods than this, learning starts over. */
+const LOST = 4;
+
+/**
+ * Follows the rhythm of a chain: an expectation that each block corrects by a part of its difference, as a phase-locked
+ * loop does. So neither one late answer nor a slow drift leads it astray. The first period is the first interval.
+ */
+export function createCadence(): Cadence {
+  let newest: Sighting | undefined;
+  /** When the newest block should have been seen. */
+  let expectedMs = 0;
+  let period = 0;
+  let intervals = 0;
+  let error = 0;
+
+  function note(sighting: Sighting): void {
+    const last = newest;
+    if (last !== undefined && sighting.number <= last.number) return;
+    newest = sighting;
+    if (last === undefined) {
+      expectedMs = sighting.seenAtMs;
+      return;
+    }
+    const blocks = Number(sighting.number - last.number);
+    const interval = (sighting.seenAtMs - last.seenAtMs) / blocks;
+    const off = sighting.seenAtMs - (expectedMs + blocks * period);
+    if (intervals === 0 || blocks > LOST || Math.abs(off) > LOST * period) {
+      expectedMs = sighting.seenAtMs;
+      period = interval;
+      intervals = blocks > LOST ? 0 : 1;
+      error = 0;
+      return;
+    }
+    expectedMs = sighting.seenAtMs - off * (1 - PHASE_GAIN);
+    period += (PERIOD_GAIN * off) / blocks;
+    error += ERROR_GAIN * (Math.abs(off) / period - error);
+    intervals += 1;
+  }
+
+  function periodMs(): number | undefined {
+    const isRegular = intervals >= ENOUGH && error < REGULAR;
+    return isRegular && period >= SHORTEST_MS && period <= LONGEST_MS ? period : undefined;
+  }
+
+  return {
+    note,
+    periodMs,
+    dueMs: (blocks) => (periodMs() === undefined ? undefined : expectedMs + blocks * period),
+  };
+}

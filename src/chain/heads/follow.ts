@@ -1,0 +1,214 @@
+import type { Clock } from "../../clock.ts";
+import { describeError } from "../../failures.ts";
+import type { Logger } from "../../logger.ts";
+import type { ChainClient } from "../client.ts";
+import { createCadence } from "./cadence.ts";
+import { subscribeHeads } from "./subscribe.ts";
+
+/** The newest block of a chain, and when the next ones are due. */
+export type Heads = {
+  /** The number of the newest block; undefined before the first was seen. */
+  readonly newest: () => bigint | undefined;
+  /** Time between blocks in milliseconds; undefined if they come irregularly, on demand, or not at all just now. */
+  readonly periodMs: () => number | undefined;
+  /** When a block is due that comes `blocks` after the newest, in milliseconds of the clock; undefined as above. */
+  readonly dueMs: (blocks: number) => number | undefined;
+  /** Calls `listener` for each new block. If several came at once, it is called once. */
+  readonly onHead: (listener: () => void) => void;
+  /** Resolves once the signal has aborted and the last question is answered. */
+  readonly ended: Promise<void>;
+};
+
+export type FollowOptions = {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** A node that tells of new blocks by itself. Without it, `client` is asked when a block is due. */
+  readonly webSocketUrl?: string | undefined;
+  /** The pause between two questions as long as blocks come irregularly, in milliseconds. */
+  readonly pollMs: number;
+};
+
+type Subscription = {
+  /** Whether it was the first to tell of the newest block. */
+  isFirst: boolean;
+  /** The newest block that it told of, or that was seen when it began; undefined before either. */
+  told: bigint | undefined;
+  /** Whether it has told of any. */
+  isGood: boolean;
+  readonly lose: () => void;
+};
+
+/** A subscription that is behind by more blocks than this is given up. */
+const LAG = 2n;
+/**
+ * To learn when blocks come, the node is asked this often, for at most {@link LEARNING} questions. As many are allowed
+ * again after {@link RELEARN_MS}, bit by bit.
+ */
+const LEARNING_MS = 100;
+const LEARNING = 300;
+const RELEARN_MS = 1_800_000;
+/** While a block is due, the node is asked as often as this part of the period, … */
+const STEPS = 40;
+/** … but not more often than this. */
+const SHORTEST_STEP_MS = 20;
+/** A node that is behind others by this many blocks or fewer is passed over. Behind by more, the chain began anew. */
+const BEHIND = 3n;
+/** A block that is late by so many periods may never come: then nothing is known of the ones after it. */
+const OVERDUE = 2.5;
+/** The pause before a lost subscription is opened again. It doubles with each failure. */
+const REOPEN_MS = 1_000;
+const MAX_REOPEN_MS = 60_000;
+
+/**
+ * Follows the newest block: by subscription where there is a WebSocket, otherwise by asking shortly before each block is
+ * due. If a subscription is silent although there are new blocks, the node is asked until a new one tells of blocks
+ * again.
+ */
+export function followHeads(client: Pick<ChainClient, "getBlockNumber">, options: FollowOptions): Heads {
+  const { clock, logger, signal, pollMs, webSocketUrl } = options;
+  const listeners: (() => void)[] = [];
+  let cadence = createCadence();
+  let newest: bigint | undefined;
+  /** When the node was asked last. */
+  let askedAtMs = 0;
+  let failures = 0;
+  let subscription: Subscription | undefined;
+  let lessons = LEARNING;
+  let lessonsAtMs = clock.now();
+  let waking = new AbortController();
+
+  /** Whether the newest block is so old that the expectation of the next one means nothing. */
+  const isOverdue = (): boolean => {
+    const [dueMs, period] = [cadence.dueMs(1), cadence.periodMs()];
+    return dueMs !== undefined && period !== undefined && clock.now() - dueMs > OVERDUE * period;
+  };
+
+  function see(number: bigint, seenAtMs: number): boolean {
+    if (newest !== undefined && number <= newest && number >= newest - BEHIND) return false;
+    if (newest !== undefined && number < newest) cadence = createCadence();
+    // The chain goes on after it stood still.
+    if (isOverdue()) lessons = LEARNING;
+    newest = number;
+    cadence.note({ number, seenAtMs });
+    for (const listener of listeners) listener();
+    return true;
+  }
+
+  const periodMs = (): number | undefined => (isOverdue() ? undefined : cadence.periodMs());
+  const stepOf = (period: number): number => Math.max(SHORTEST_STEP_MS, period / STEPS);
+
+  /** How long to wait before the node is asked. */
+  function pauseMs(): number {
+    const [dueMs, period] = [cadence.dueMs(1), periodMs()];
+    if (failures > 0) return Math.min(5_000, pollMs * 2 ** Math.min(failures, 10));
+    if (dueMs === undefined || period === undefined) return mayLearn() ? Math.min(pollMs, LEARNING_MS) : pollMs;
+    const nowMs = clock.now();
+    // A subscription is only checked.
+    if (subscription?.isFirst === true) return Math.max(pollMs, dueMs + period / 2 - nowMs);
+    const earlyMs = dueMs - stepOf(period) - nowMs;
+    if (earlyMs > 0) return earlyMs;
+    return nowMs - dueMs > period / 2 ? Math.min(pollMs, period / 4) : stepOf(period);
+  }
+
+  /** Takes one question of those that are allowed for learning. */
+  function mayLearn(): boolean {
+    const nowMs = clock.now();
+    lessons = Math.min(LEARNING, lessons + ((nowMs - lessonsAtMs) * LEARNING) / RELEARN_MS);
+    lessonsAtMs = nowMs;
+    if (subscription?.isFirst === true || lessons < 1) return false;
+    lessons -= 1;
+    return true;
+  }
+
+  async function ask(): Promise<void> {
+    const period = periodMs();
+    const sinceMs = askedAtMs;
+    const before = clock.now();
+    const number = await client.getBlockNumber();
+    askedAtMs = before;
+    failures = 0;
+    // The block came between the last question and this one. If the last is long past, it came shortly before this one.
+    const step = period === undefined ? 0 : Math.min(stepOf(period), before - sinceMs);
+    if (!see(number, before - step / 2)) return;
+    if (subscription === undefined) return;
+    subscription.isFirst = false;
+    subscription.told ??= number;
+    if (number - subscription.told <= LAG) return;
+    logger.warn("the subscription to new blocks is silent; the node is asked until another is open", { number });
+    subscription.lose();
+    subscription = undefined;
+  }
+
+  async function poll(): Promise<void> {
+    while (!signal.aborted) {
+      const isTime = await pause(pauseMs());
+      if (signal.aborted) return;
+      if (!isTime) continue;
+      try {
+        await ask();
+      } catch {
+        // Whoever needs the node for work says what is wrong with it.
+        failures += 1;
+      }
+    }
+  }
+
+  /** Waits. False if a sighting or the end of the subscription cut it short: they change how long to wait. */
+  async function pause(ms: number): Promise<boolean> {
+    waking = new AbortController();
+    const { signal: woken } = waking;
+    if (!signal.aborted) await clock.sleep(Math.max(1, ms), woken);
+    return !woken.aborted;
+  }
+
+  async function subscribe(url: string): Promise<void> {
+    let failed = 0;
+    while (!signal.aborted) {
+      let lose = (): void => undefined;
+      const lost = new Promise<void>((resolve) => {
+        lose = resolve;
+      });
+      signal.addEventListener("abort", lose, { once: true });
+      const opened: Subscription = { isFirst: false, told: newest, isGood: false, lose };
+      try {
+        const end = await subscribeHeads(url, {
+          onHead: (number) => hear(opened, number),
+          onLost: lose,
+          clock,
+          signal,
+        });
+        subscription = opened;
+        await lost;
+        end();
+      } catch (error) {
+        if (failed === 0) logger.warn("no subscription to new blocks; the node is asked instead", describeError(error));
+      }
+      signal.removeEventListener("abort", lose);
+      subscription = undefined;
+      waking.abort();
+      await clock.sleep(Math.min(MAX_REOPEN_MS, REOPEN_MS * 2 ** failed), signal);
+      failed = opened.isGood ? 0 : Math.min(failed + 1, 10);
+    }
+  }
+
+  function hear(opened: Subscription, number: bigint): void {
+    const isNew = see(number, clock.now());
+    opened.told = number;
+    opened.isGood = true;
+    if (!isNew) return;
+    opened.isFirst = true;
+    waking.abort();
+  }
+
+  signal.addEventListener("abort", () => waking.abort(), { once: true });
+  const work = [poll()];
+  if (webSocketUrl !== undefined) work.push(subscribe(webSocketUrl));
+  return {
+    newest: () => newest,
+    periodMs,
+    dueMs: (blocks) => (isOverdue() ? undefined : cadence.dueMs(blocks)),
+    onHead: (listener) => void listeners.push(listener),
+    ended: Promise.all(work).then(() => undefined),
+  };
+}

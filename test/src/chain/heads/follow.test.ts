@@ -1,0 +1,246 @@
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
+import { expect } from "chai";
+import { connectChain } from "../../../../src/chain/client.ts";
+import { followHeads } from "../../../../src/chain/heads/follow.ts";
+import { systemClock } from "../../../../src/clock.ts";
+import { startLocalChain } from "../../../../src/local/index.ts";
+import { silentLogger } from "../../../../src/logger.ts";
+import { createHandClock } from "../../../helpers/handClock.ts";
+import { until } from "../../../helpers/until.ts";
+
+const BEGIN = 1_000_000;
+const STEP_MS = 10;
+
+/** A chain whose newest block depends on the time, somebody who follows it, and what they asked and saw. */
+function openLab(numberAt: (nowMs: number) => number | Error) {
+  const clock = createHandClock(BEGIN);
+  const stop = new AbortController();
+  const asked: number[] = [];
+  const client = {
+    getBlockNumber: async () => {
+      asked.push(clock.now());
+      const number = numberAt(clock.now());
+      if (number instanceof Error) throw number;
+      return BigInt(number);
+    },
+  };
+  const heads = followHeads(client, { clock, logger: silentLogger, signal: stop.signal, pollMs: 500 });
+  const seen: { readonly number: number; readonly atMs: number }[] = [];
+  heads.onHead(() => seen.push({ number: Number(heads.newest()), atMs: clock.now() }));
+  return {
+    ...{ clock, heads, asked, seen },
+    run: async (ms: number): Promise<void> => {
+      for (const end = clock.now() + ms; clock.now() < end; ) {
+        clock.set(clock.now() + STEP_MS);
+        for (let i = 0; i < 6; i += 1) await turn();
+      }
+    },
+    end: async (): Promise<void> => {
+      stop.abort();
+      clock.stop();
+      await heads.ended;
+    },
+  };
+}
+
+const every = (periodMs: number) => (nowMs: number) => 100 + Math.floor((nowMs - BEGIN) / periodMs);
+
+describe("followHeads", () => {
+  it("sees each block soon after it came, with few questions", async () => {
+    const lab = openLab(every(2_000));
+    await lab.run(30_000);
+    expect(lab.heads.periodMs()).to.be.closeTo(2_000, 40);
+    lab.asked.length = 0;
+    lab.seen.length = 0;
+    await lab.run(40_000);
+    expect(lab.seen).to.have.length(20);
+    for (const { number, atMs } of lab.seen) {
+      expect(atMs - (BEGIN + (number - 100) * 2_000), `block ${number}`).to.be.within(0, 80);
+    }
+    expect(lab.asked.length).to.be.at.most(20 * 5);
+    const { number, atMs } = lab.seen.at(-1)!;
+    expect(lab.heads.dueMs(1)).to.be.closeTo(BEGIN + (number + 1 - 100) * 2_000, 80);
+    expect(atMs).to.be.lessThan(lab.heads.dueMs(1)!);
+    await lab.end();
+  });
+
+  it("asks at a steady pace where blocks come irregularly", async () => {
+    let number = 100;
+    let nextMs = BEGIN + 300;
+    const lab = openLab((nowMs) => {
+      while (nowMs >= nextMs) {
+        number += 1;
+        nextMs += 300 + ((number * 7_919) % 5_000);
+      }
+      return number;
+    });
+    await lab.run(60_000);
+    expect(lab.heads.periodMs()).to.equal(undefined);
+    lab.asked.length = 0;
+    await lab.run(10_000);
+    expect(lab.asked.length).to.be.within(18, 21);
+    await lab.end();
+  });
+
+  it("expects nothing of a chain that stands still, and learns anew when it goes on", async () => {
+    let stoodMs = 0;
+    const at = every(1_000);
+    const lab = openLab((nowMs) => at(Math.min(nowMs, BEGIN + 10_000) + Math.max(0, nowMs - BEGIN - 10_000 - stoodMs)));
+    stoodMs = Number.POSITIVE_INFINITY;
+    await lab.run(10_000);
+    expect(lab.heads.periodMs()).to.be.closeTo(1_000, 40);
+    await lab.run(5_000);
+    expect([lab.heads.periodMs(), lab.heads.dueMs(1)]).to.deep.equal([undefined, undefined]);
+    // It asks more often at first, to learn when blocks come.
+    await lab.run(30_000);
+    lab.asked.length = 0;
+    await lab.run(10_000);
+    expect(lab.asked.length).to.be.within(18, 22);
+    stoodMs = 45_000;
+    await lab.run(8_000);
+    expect(lab.heads.periodMs()).to.be.closeTo(1_000, 40);
+    await lab.end();
+  });
+
+  it("passes over a node that is behind, and follows a chain that began anew", async () => {
+    let behind = 0;
+    const at = every(1_000);
+    const lab = openLab((nowMs) => at(nowMs) - behind);
+    await lab.run(10_000);
+    behind = 2;
+    await lab.run(1_000);
+    expect(lab.heads.newest()).to.equal(110n);
+    behind = 100;
+    await lab.run(5_000);
+    expect(lab.heads.newest()).to.equal(16n);
+    expect(lab.heads.periodMs()).to.be.closeTo(1_000, 60);
+    await lab.end();
+  });
+
+  it("asks less and less often while the node does not answer", async () => {
+    let isDown = false;
+    const lab = openLab((nowMs) => (isDown ? new Error("down") : every(1_000)(nowMs)));
+    await lab.run(10_000);
+    isDown = true;
+    await lab.run(30_000);
+    lab.asked.length = 0;
+    await lab.run(30_000);
+    expect(lab.asked.length).to.be.within(5, 7);
+    isDown = false;
+    await lab.run(12_000);
+    expect(lab.heads.periodMs()).to.be.closeTo(1_000, 60);
+    await lab.end();
+  });
+
+  it("hears of a local chain's blocks by its WebSocket", async () => {
+    const chain = await startLocalChain({ blockTimeSeconds: 0.3 });
+    const client = await connectChain(chain.rpcUrl);
+    let asked = 0;
+    const counting = {
+      getBlockNumber: () => {
+        asked += 1;
+        return client.getBlockNumber();
+      },
+    };
+    const stop = new AbortController();
+    const options = { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 60_000 };
+    const heads = followHeads(counting, { ...options, webSocketUrl: chain.webSocketUrl });
+    let seen = 0;
+    heads.onHead(() => {
+      seen += 1;
+    });
+    // From the first block that it hears of, it asks again only after a minute.
+    let askedBefore = -1;
+    let seenBefore = 0;
+    await until(async () => {
+      if (asked !== askedBefore) [askedBefore, seenBefore] = [asked, seen];
+      return seen >= seenBefore + 5;
+    }, "five blocks without a question");
+    stop.abort();
+    await heads.ended;
+    await chain.stop();
+  });
+
+  it("notices a subscription that is silent, asks meanwhile, and opens another", async () => {
+    const server = await openSilentNode();
+    const stop = new AbortController();
+    const warnings: string[] = [];
+    const say = (message: string): void => void warnings.push(message);
+    const heads = followHeads(
+      { getBlockNumber: async () => BigInt(server.number()) },
+      {
+        ...{ clock: systemClock, signal: stop.signal, pollMs: 50, webSocketUrl: server.url },
+        logger: { ...silentLogger, warn: say },
+      },
+    );
+    await until(async () => server.told() > 0, "a block told");
+    server.silence();
+    await until(async () => warnings.some((text) => text.includes("is silent")), "a warning");
+    const before = heads.newest()!;
+    await until(async () => heads.newest()! > before + 1n, "blocks by asking");
+    await until(async () => server.opened() > 1, "another subscription");
+    stop.abort();
+    await heads.ended;
+    server.close();
+  });
+
+  it("asks where there is no WebSocket at the address", async () => {
+    const stop = new AbortController();
+    let number = 0;
+    const heads = followHeads(
+      {
+        getBlockNumber: async () => {
+          number += 1;
+          return BigInt(number);
+        },
+      },
+      { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 20, webSocketUrl: "ws://127.0.0.1:1" },
+    );
+    await until(async () => (heads.newest() ?? 0n) > 3n, "blocks");
+    stop.abort();
+    await heads.ended;
+  });
+});
+
+/** A node with a block each 200 ms that tells each subscriber of them until it falls silent. */
+async function openSilentNode() {
+  const hardhat = createRequire(import.meta.url).resolve("hardhat/package.json");
+  const { WebSocketServer } = createRequire(hardhat)("ws");
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await new Promise((resolve) => server.once("listening", resolve));
+  let [number, told, opened, isSilent] = [10, 0, 0, false];
+  server.on("connection", (socket: { on: (event: string, hear: (text: unknown) => void) => void; send: Send }) => {
+    socket.on("message", (text) => {
+      const { id, method } = JSON.parse(String(text));
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id, result: method === "eth_subscribe" ? "0x1" : true }));
+      if (method === "eth_subscribe") opened += 1;
+    });
+  });
+  const timer = setInterval(() => {
+    number += 1;
+    if (isSilent) return;
+    const params = { subscription: "0x1", result: { number: `0x${number.toString(16)}` } };
+    for (const socket of server.clients) {
+      socket.send(JSON.stringify({ jsonrpc: "2.0", method: "eth_subscription", params }));
+      told += 1;
+    }
+  }, 200);
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    number: () => number,
+    told: () => told,
+    opened: () => opened,
+    silence: () => {
+      isSilent = true;
+    },
+    close: () => {
+      clearInterval(timer);
+      for (const socket of server.clients) socket.terminate();
+      server.close();
+    },
+  };
+}
+
+type Send = (text: string) => void;
