@@ -24,12 +24,14 @@ const ENOUGH = 3;
 /** Blocks that follow one another faster are made on demand, or are too many to send for each of them. */
 const SHORTEST_MS = 100;
 const LONGEST_MS = 60_000;
-/** After a gap of more blocks than this, or a difference of more periods than this, learning starts over. */
-const LOST = 4;
+/** After a gap of more blocks than this, learning starts over. */
+const GAP = 4;
+/** A block that is off by more than this part of the period is an outlier. After two in a row, learning starts over. */
+const OUTLIER = 0.5;
 
 /**
  * Follows the rhythm of a chain: an expectation that each block corrects by a part of its difference, as a phase-locked
- * loop does. So neither one late answer nor a slow drift leads it astray. The first period is the first interval.
+ * loop does, and a single block that is far off does not. So neither a late answer nor a slow drift leads it astray. The first period is the first interval.
  */
 export function createCadence(): Cadence {
   let newest: Sighting | undefined;
@@ -38,6 +40,7 @@ export function createCadence(): Cadence {
   let period = 0;
   let intervals = 0;
   let error = 0;
+  let wasOutlier = false;
 
   function note(sighting: Sighting): void {
     const last = newest;
@@ -50,11 +53,19 @@ export function createCadence(): Cadence {
     const blocks = Number(sighting.number - last.number);
     const interval = (sighting.seenAtMs - last.seenAtMs) / blocks;
     const off = sighting.seenAtMs - (expectedMs + blocks * period);
-    if (intervals === 0 || blocks > LOST || Math.abs(off) > LOST * period) {
+    const isOutlier = Math.abs(off) > OUTLIER * period;
+    if (intervals === 0 || blocks > GAP || (isOutlier && wasOutlier)) {
       expectedMs = sighting.seenAtMs;
       period = interval;
-      intervals = blocks > LOST ? 0 : 1;
+      intervals = blocks > GAP ? 0 : 1;
       error = 0;
+      wasOutlier = false;
+      return;
+    }
+    wasOutlier = isOutlier;
+    if (isOutlier) {
+      expectedMs += blocks * period;
+      error += ERROR_GAIN * (OUTLIER - error);
       return;
     }
     expectedMs = sighting.seenAtMs - off * (1 - PHASE_GAIN);

@@ -1,0 +1,106 @@
+import { expect } from "chai";
+import { numberToHex } from "viem";
+import { createCutOff } from "../../../../src/settlement/dispatch/cutOff.ts";
+
+const PERIOD_MS = 2_000;
+
+/**
+ * A chain with a block each two seconds, of which block `n` is due at `n` times two seconds and takes what the node has
+ * `cutOffMs` before, and rounds that take `roundMs` each.
+ */
+function openLab({ cutOffMs, roundMs }: { cutOffMs: number; roundMs: number }) {
+  let nowMs = 100 * PERIOD_MS + 1;
+  let isRegular = true;
+  const newest = (): bigint => BigInt(Math.floor(nowMs / PERIOD_MS));
+  const cutOff = createCutOff({
+    newest,
+    periodMs: () => (isRegular ? PERIOD_MS : undefined),
+    dueMs: (blocks) => (isRegular ? (Number(newest()) + blocks) * PERIOD_MS : undefined),
+  });
+  let batches = 0;
+  return {
+    cutOff,
+    now: () => nowMs,
+    /** A payment comes in at this moment, and its batch goes at its moment. Gives the block that it made. */
+    pay: (sinceMs: number): bigint => {
+      nowMs = sinceMs;
+      nowMs = cutOff.atMs(sinceMs, nowMs)!;
+      return lab.round();
+    },
+    /** A round now. */
+    round: (): bigint => {
+      cutOff.begin(nowMs);
+      nowMs += roundMs;
+      batches += 1;
+      const id = numberToHex(batches, { size: 32 });
+      cutOff.sent(id, nowMs);
+      const block = BigInt(Math.ceil((nowMs + cutOffMs) / PERIOD_MS));
+      nowMs = Number(block) * PERIOD_MS + 1;
+      cutOff.mined(id, block);
+      return block;
+    },
+    setRegular: (value: boolean): void => {
+      isRegular = value;
+    },
+  };
+}
+let lab: ReturnType<typeof openLab>;
+
+describe("createCutOff", () => {
+  it("sends what comes in between two moments for the same block, and what comes after the moment for the next", () => {
+    lab = openLab({ cutOffMs: 5, roundMs: 50 });
+    const begin = lab.now();
+    const atMs = lab.cutOff.atMs(begin, begin)!;
+    expect(atMs).to.be.within(begin + 1_700, begin + PERIOD_MS);
+    expect(lab.cutOff.atMs(begin + 900, begin + 900)).to.equal(atMs);
+    expect(lab.cutOff.atMs(atMs + 40, atMs + 40)).to.equal(atMs + PERIOD_MS);
+    // Whoever wakes up a few milliseconds late still goes at once.
+    expect(lab.cutOff.atMs(begin, atMs + 5)).to.equal(atMs);
+    expect(lab.cutOff.atMs(begin, atMs + 200)).to.equal(atMs + PERIOD_MS);
+  });
+
+  it("comes nearer to the block as long as all make it, and ends as near as the node allows", () => {
+    lab = openLab({ cutOffMs: 20, roundMs: 30 });
+    const before = lab.cutOff.view().marginMs;
+    for (let i = 0; i < 400; i += 1) lab.pay(lab.now() + 500);
+    const { marginMs, inTime, late } = lab.cutOff.view();
+    expect(marginMs).to.be.within(45, before - 1);
+    expect(inTime + late).to.equal(400);
+    expect(late).to.be.at.most(400 * 0.02);
+  });
+
+  it("keeps a longer distance after a transaction that missed its block", () => {
+    lab = openLab({ cutOffMs: 400, roundMs: 30 });
+    const first = lab.cutOff.view().marginMs;
+    lab.pay(lab.now() + 500);
+    expect(lab.cutOff.view().late).to.equal(1);
+    expect(lab.cutOff.view().marginMs).to.be.greaterThan(first);
+    for (let i = 0; i < 50; i += 1) lab.pay(lab.now() + 500);
+    const { late, marginMs } = lab.cutOff.view();
+    expect(late).to.be.at.most(6);
+    expect(marginMs).to.be.at.least(400);
+  });
+
+  it("allows for the time that a round takes, and soon for one that takes longer", () => {
+    lab = openLab({ cutOffMs: 5, roundMs: 500 });
+    lab.pay(lab.now() + 500);
+    for (let i = 0; i < 20; i += 1) lab.pay(lab.now() + 500);
+    const { late, marginMs } = lab.cutOff.view();
+    expect(late).to.be.at.most(2);
+    expect(marginMs).to.be.within(500, 700);
+  });
+
+  it("learns nothing from what goes early", () => {
+    lab = openLab({ cutOffMs: 20, roundMs: 30 });
+    for (let i = 0; i < 50; i += 1) lab.round();
+    expect(lab.cutOff.view()).to.include({ inTime: 0, late: 0 });
+  });
+
+  it("knows no moment where blocks come irregularly", () => {
+    lab = openLab({ cutOffMs: 20, roundMs: 30 });
+    lab.setRegular(false);
+    expect(lab.cutOff.atMs(lab.now(), lab.now())).to.equal(undefined);
+    lab.round();
+    expect(lab.cutOff.view()).to.deep.equal({ periodMs: undefined, marginMs: 0, inTime: 0, late: 0 });
+  });
+});
