@@ -3,6 +3,11 @@
  * suits it, and only tests set another one. Times in milliseconds.
  */
 export type Pace = {
+  /**
+   * Whether what waits is sent once for each block, as late as it still makes that block, where blocks come regularly.
+   * Where they do not, or with false, it waits for company as the next four say.
+   */
+  readonly inStep: boolean;
   /** How long the first payment of an idle engine waits for company. */
   readonly lingerMs: number;
   /** The longest wait of an idle engine while payments keep coming in, each within `lingerMs` of the one before. */
@@ -43,6 +48,7 @@ export type Pace = {
 };
 
 export const USUAL_PACE: Pace = {
+  inStep: true,
   lingerMs: 25,
   gatherMs: 250,
   maxLingerMs: 2_000,

@@ -23,6 +23,7 @@ export { until } from "./until.ts";
 
 /** A pace at which a test need not wait: one second here is like thirty otherwise. For the clock of a lab. */
 export const FAST: Tuning = {
+  inStep: false,
   lingerMs: 5,
   maxLingerMs: 60,
   rebroadcastAfterMs: 250,

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { describeError } from "../../failures.ts";
 import type { Logger } from "../../logger.ts";
 import type { ChainClient } from "../client.ts";
+import { minesOnDemand } from "../development.ts";
 import { createCadence } from "./cadence.ts";
 import { subscribeHeads } from "./subscribe.ts";
 
@@ -17,6 +18,15 @@ export type Heads = {
   readonly onHead: (listener: () => void) => void;
   /** Resolves once the signal has aborted and the last question is answered. */
   readonly ended: Promise<void>;
+};
+
+/** For whoever keeps no step with blocks. */
+export const NO_HEADS: Heads = {
+  newest: () => undefined,
+  periodMs: () => undefined,
+  dueMs: () => undefined,
+  onHead: () => undefined,
+  ended: Promise.resolve(),
 };
 
 export type FollowOptions = {
@@ -65,7 +75,7 @@ const MAX_REOPEN_MS = 60_000;
  * due. If a subscription is silent although there are new blocks, the node is asked until a new one tells of blocks
  * again.
  */
-export function followHeads(client: Pick<ChainClient, "getBlockNumber">, options: FollowOptions): Heads {
+export function followHeads(client: Pick<ChainClient, "getBlockNumber" | "request">, options: FollowOptions): Heads {
   const { clock, logger, signal, pollMs, webSocketUrl } = options;
   const listeners: (() => void)[] = [];
   let cadence = createCadence();
@@ -77,6 +87,11 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber">, options
   let lessons = LEARNING;
   let lessonsAtMs = clock.now();
   let waking = new AbortController();
+  /** Whether blocks come because somebody sends, however regularly they do. */
+  let isOnDemand = false;
+  void minesOnDemand(client).then((answer) => {
+    isOnDemand = answer;
+  });
 
   /** Whether the newest block is so old that the expectation of the next one means nothing. */
   const isOverdue = (): boolean => {
@@ -95,7 +110,8 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber">, options
     return true;
   }
 
-  const periodMs = (): number | undefined => (isOverdue() ? undefined : cadence.periodMs());
+  const isUnknown = (): boolean => isOnDemand || isOverdue();
+  const periodMs = (): number | undefined => (isUnknown() ? undefined : cadence.periodMs());
   const stepOf = (period: number): number => Math.max(SHORTEST_STEP_MS, period / STEPS);
 
   /** How long to wait before the node is asked. */
@@ -116,7 +132,7 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber">, options
     const nowMs = clock.now();
     lessons = Math.min(LEARNING, lessons + ((nowMs - lessonsAtMs) * LEARNING) / RELEARN_MS);
     lessonsAtMs = nowMs;
-    if (subscription?.isFirst === true || lessons < 1) return false;
+    if (isOnDemand || subscription?.isFirst === true || lessons < 1) return false;
     lessons -= 1;
     return true;
   }
@@ -207,7 +223,7 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber">, options
   return {
     newest: () => newest,
     periodMs,
-    dueMs: (blocks) => (isOverdue() ? undefined : cadence.dueMs(blocks)),
+    dueMs: (blocks) => (isUnknown() ? undefined : cadence.dueMs(blocks)),
     onHead: (listener) => void listeners.push(listener),
     ended: Promise.all(work).then(() => undefined),
   };

@@ -18,13 +18,16 @@ export type QueueView = {
   readonly hasRoom: boolean;
   /** The earliest time of the next plan, after a look that came to nothing. */
   readonly notBeforeMs: number;
+  /** When to send for the next block; undefined if that is not known, or nothing is sent in step with blocks. */
+  readonly cutOffMs: number | undefined;
 };
 
 /** A payment whose deadline is as near as this goes at once: a block or two, and the token's strict bound. */
 const URGENT_SECONDS = 12n;
 
 /**
- * The time when the queue is planned next. An idle engine waits a moment for company, and a little longer while a burst
+ * The time when the queue is planned next. Where blocks come regularly, that is as late as the next block allows.
+ * Otherwise an idle engine waits a moment for company, and a little longer while a burst
  * keeps coming in. A busy engine collects for longer. Neither waits if the batch is full, a payment is urgent or a
  * deadline is near.
  * @returns Undefined if nothing waits, or no sender could take it.
@@ -39,7 +42,7 @@ export function nextDispatchMs(
   if (waiting >= pace.fullBatch || view.isUrgent) return earliest;
   const gathered = sinceMs + Math.max(pace.lingerMs, pace.gatherMs);
   const idle = Math.min(gathered, (view.lastMs ?? sinceMs) + pace.lingerMs);
-  const lingered = inFlight === 0 ? idle : sinceMs + pace.maxLingerMs;
+  const lingered = view.cutOffMs ?? (inFlight === 0 ? idle : sinceMs + pace.maxLingerMs);
   if (earliestDeadlineSeconds === undefined) return Math.max(lingered, notBeforeMs);
   // The last moment at which it is not late yet.
   const latest = Number(earliestDeadlineSeconds - URGENT_SECONDS) * 1000;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gather } from "../../async/gather.ts";
+import { followHeads, NO_HEADS } from "../../chain/heads/follow.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import { OPEN_STATES, type Transition } from "../../journal/ports/payments.ts";
@@ -24,6 +25,7 @@ import { createConclusions } from "../outcome/conclusions.ts";
 import { createOutcomeWatch } from "../outcome/watch.ts";
 import { type Pace, USUAL_PACE } from "../pace.ts";
 import { resolvePolicy } from "../policy.ts";
+import { createCutOff } from "../sending/cutOff.ts";
 import { createSender } from "../sending/sender.ts";
 import type { Sender } from "../sending/types.ts";
 import { createChanges } from "./changes.ts";
@@ -76,7 +78,11 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const { apply, conclude } = changes;
   const watch = createOutcomeWatch({ journal, client, clock, apply });
   const nodes = [client, ...(chain.nodes ?? [])];
-  const port = { journal, client, nodes, policy, pace, clock, logger, owner };
+  const { webSocketUrl } = chain;
+  const following = { clock, logger, signal: closing.signal, webSocketUrl, pollMs: pace.pollMs };
+  const heads = pace.inStep ? followHeads(client, following) : NO_HEADS;
+  const cutOff = createCutOff(heads);
+  const port = { journal, client, nodes, policy, pace, clock, logger, owner, cutOff };
   const conclusions = createConclusions({ ...port, conclude });
   const senders: Sender[] = options.senders.map((account) =>
     createSender({
@@ -120,7 +126,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ ...port, ...conclusions, ...changes, senders },
-    ...{ queue, exposure, standing, waiters, watch },
+    ...{ queue, exposure, standing, waiters, watch, heads },
     finishing: finishing.signal,
     closing: closing.signal,
   });
@@ -233,6 +239,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         openBatches: sender.openBatches(),
         paused: sender.paused(),
       })),
+    cutOff: cutOff.view,
     close: ({ finishWithinMs = pace.closeWithinMs } = {}) => {
       closed ??= close(finishWithinMs);
       return closed;

@@ -8,6 +8,7 @@ import type { Logger } from "../../logger.ts";
 import type { Admission, CallSubmission, Refusal, Submission } from "../intake/admit.ts";
 import type { Pace } from "../pace.ts";
 import type { EnginePolicyOptions } from "../policy.ts";
+import type { CutOffView } from "../sending/cutOff.ts";
 import type { Pause } from "../sending/types.ts";
 
 /** Everything that an engine works with. The engine closes none of it. */
@@ -18,6 +19,8 @@ export type EngineOptions = {
     readonly client: ChainClient;
     /** Further nodes that signed transactions are sent to. They are also asked to confirm what `client` says. */
     readonly nodes?: readonly ChainClient[];
+    /** A node that tells of new blocks (`ws:` or `wss:`). Without one, `client` is asked when a block is due. */
+    readonly webSocketUrl?: string | undefined;
   };
   /** The keys to send from. Nothing else may use them while the engine runs. */
   readonly senders: readonly LocalAccount[];
@@ -98,6 +101,8 @@ export type SettlementEngine = {
     readonly openBatches: number;
     readonly paused: Pause | undefined;
   }[];
+  /** How the engine keeps step with the blocks. */
+  readonly cutOff: () => CutOffView;
   /**
    * Stops intake and sends no new batch, waits up to `finishWithinMs` (10 seconds by default) for batches
    * that are on their way, and releases the keys. Open payments stay stored, and callers who wait for them are told so.

@@ -1,5 +1,6 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
 import { readBalances } from "../../chain/facts/balances.ts";
+import type { Heads } from "../../chain/heads/follow.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import { everyRow } from "../../journal/pages.ts";
 import { OPEN_STATES } from "../../journal/ports/payments.ts";
@@ -10,7 +11,7 @@ import type { Exposure } from "../intake/exposure.ts";
 import { closeVariants } from "../intake/variants.ts";
 import { createFollow, type FinalityPort } from "../outcome/finality.ts";
 import type { OutcomeWatch } from "../outcome/watch.ts";
-import type { Pace } from "../pace.ts";
+import type { CutOff } from "../sending/cutOff.ts";
 import type { Changes } from "./changes.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -19,6 +20,8 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
     readonly queue: Queue;
     readonly exposure: Exposure;
     readonly waiters: Waiters;
+    readonly heads: Heads;
+    readonly cutOff: CutOff;
     readonly watch: OutcomeWatch;
     readonly note: Changes["note"];
     /** Aborts once nothing new may be sent. */
@@ -51,17 +54,21 @@ const LEARNT_WITHIN_MS = 3_600_000;
  * Starts everything that an engine does by itself. Each part runs alone, so one that fails does not stop the others.
  */
 export function startWork(port: WorkPort): Work {
-  const { journal, client, policy, pace, clock, logger, senders, queue, closing, finishing } = port;
+  const { journal, client, policy, pace, clock, logger, senders, queue, heads, cutOff, closing, finishing } = port;
   const common = { clock, logger, signal: closing };
-  let lingers: Pick<Pace, "lingerMs" | "maxLingerMs"> = pace;
+  let isFlushing = false;
   let notBeforeMs = 0;
   /** Whether there was more in the queue than one round takes. */
   let isLong = false;
   let round: Promise<void> = Promise.resolve();
   const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
   const dispatchAt = (): number | undefined => {
-    const view = { ...queue.view(), nowMs: clock.now(), inFlight: inFlight(), hasRoom: hasRoom(port), notBeforeMs };
-    return finishing.aborted ? undefined : nextDispatchMs(view, { ...pace, ...lingers });
+    if (finishing.aborted) return undefined;
+    const nowMs = clock.now();
+    const waiting = queue.view();
+    const cutOffMs = isFlushing ? undefined : cutOff.atMs(waiting.sinceMs ?? nowMs, nowMs);
+    const view = { ...waiting, nowMs, inFlight: inFlight(), hasRoom: hasRoom(port), notBeforeMs, cutOffMs };
+    return nextDispatchMs(view, isFlushing ? { ...pace, lingerMs: 0, maxLingerMs: 0 } : pace);
   };
 
   const leases = startSteady({
@@ -98,6 +105,7 @@ export function startWork(port: WorkPort): Work {
       const at = dispatchAt();
       if (at === undefined || at > clock.now()) return;
       const before = queue.take();
+      cutOff.begin(clock.now());
       const running = dispatch({ ...port, isStopping: () => finishing.aborted });
       round = running.then(
         () => undefined,
@@ -122,6 +130,10 @@ export function startWork(port: WorkPort): Work {
   });
 
   queue.onAdd(() => queueLoop.wake());
+  // Outcomes are read as soon as there is a block that may hold them.
+  heads.onHead(() => {
+    for (const [i, tick] of ticks.entries()) if ((senders[i]?.openBatches() ?? 0) > 0) tick.wake();
+  });
 
   let lastSweptMs = 0;
   const sweep = startSteady({
@@ -212,10 +224,10 @@ export function startWork(port: WorkPort): Work {
     }
   }
 
-  const all = [leases, ...ticks, queueLoop, sweep, finality, balances];
+  const all = [leases, ...ticks, queueLoop, sweep, finality, balances, heads];
   return {
     flush: () => {
-      lingers = { lingerMs: 0, maxLingerMs: 0 };
+      isFlushing = true;
       queueLoop.wake();
     },
     look: () => {

@@ -91,6 +91,8 @@ export type SettlementReport<Payment extends JobPayment = JobPayment> = {
 
 /** While payments are accepted, only full batches go out; the last ones go once all are accepted. */
 const JOB_PACE: Partial<Pace> = {
+  // Nobody waits for a single payment, so full batches are worth more than the next block.
+  inStep: false,
   fullBatch: 2_000,
   lingerMs: 10_000,
   maxLingerMs: 10_000,

@@ -76,6 +76,7 @@ export function createSender(port: SenderPort): Sender {
     for (const ids of missable) ids.add(stored.batch.id);
     // Stored is as good as sent: the next look fixes what goes wrong from here on.
     await handOut(stored.batch, stored.attempt).catch(() => undefined);
+    port.cutOff.sent(stored.batch.id, clock.now());
     return true;
   }
 
@@ -155,6 +156,7 @@ export function createSender(port: SenderPort): Sender {
     for (const [i, batch] of batches.entries()) {
       try {
         const found = await mined[i]?.();
+        if (found !== undefined) port.cutOff.mined(batch.id, found.receipt.blockNumber);
         // If there is a receipt, it decides alone. Everything else depends on the count.
         if (found !== undefined || counts !== undefined) await look(held, batch, found, counts?.latest ?? 0, head);
       } catch (error) {

@@ -6,6 +6,7 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { Conclusions } from "../outcome/conclusions.ts";
 import type { SettlementPort } from "../port.ts";
+import type { CutOff } from "./cutOff.ts";
 import type { Rival } from "./lease.ts";
 
 /** A call that carries payments, made for a batch that has its id. */
@@ -25,6 +26,7 @@ export type SenderPort = SettlementPort &
     readonly nodes: readonly ChainClient[];
     readonly account: LocalAccount;
     readonly logger: Logger;
+    readonly cutOff: Pick<CutOff, "sent" | "mined">;
     /** Names this engine in leases. */
     readonly owner: string;
     /** Composes those of these payments that can still settle as a call for the batch. Undefined if none can. */

@@ -13,12 +13,18 @@ import { until } from "../../../helpers/until.ts";
 const BEGIN = 1_000_000;
 const STEP_MS = 10;
 
+/** No development node: it does not know the questions that only those know. */
+const request = async (): Promise<never> => {
+  throw new Error("the method does not exist");
+};
+
 /** A chain whose newest block depends on the time, somebody who follows it, and what they asked and saw. */
 function openLab(numberAt: (nowMs: number) => number | Error) {
   const clock = createHandClock(BEGIN);
   const stop = new AbortController();
   const asked: number[] = [];
   const client = {
+    request,
     getBlockNumber: async () => {
       asked.push(clock.now());
       const number = numberAt(clock.now());
@@ -139,6 +145,7 @@ describe("followHeads", () => {
     const client = await connectChain(chain.rpcUrl);
     let asked = 0;
     const counting = {
+      request: client.request,
       getBlockNumber: () => {
         asked += 1;
         return client.getBlockNumber();
@@ -169,7 +176,7 @@ describe("followHeads", () => {
     const warnings: string[] = [];
     const say = (message: string): void => void warnings.push(message);
     const heads = followHeads(
-      { getBlockNumber: async () => BigInt(server.number()) },
+      { request, getBlockNumber: async () => BigInt(server.number()) },
       {
         ...{ clock: systemClock, signal: stop.signal, pollMs: 50, webSocketUrl: server.url },
         logger: { ...silentLogger, warn: say },
@@ -186,11 +193,28 @@ describe("followHeads", () => {
     server.close();
   });
 
+  it("expects no block of a node that makes them on demand, however regularly they come", async () => {
+    const chain = await startLocalChain();
+    const client = await connectChain(chain.rpcUrl);
+    const stop = new AbortController();
+    const heads = followHeads(client, { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 20 });
+    for (let i = 0; i < 12; i += 1) {
+      await chain.request("evm_mine");
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    await until(async () => heads.newest() === (await client.getBlockNumber()), "the newest block");
+    expect([heads.periodMs(), heads.dueMs(1)]).to.deep.equal([undefined, undefined]);
+    stop.abort();
+    await heads.ended;
+    await chain.stop();
+  });
+
   it("asks where there is no WebSocket at the address", async () => {
     const stop = new AbortController();
     let number = 0;
     const heads = followHeads(
       {
+        request,
         getBlockNumber: async () => {
           number += 1;
           return BigInt(number);

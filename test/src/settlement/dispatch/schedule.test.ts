@@ -13,6 +13,7 @@ const view = (over: Partial<QueueView> = {}): QueueView => {
     inFlight: 0,
     hasRoom: true,
     notBeforeMs: 0,
+    cutOffMs: undefined,
     ...over,
   };
 };

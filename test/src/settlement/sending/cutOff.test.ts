@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { numberToHex } from "viem";
-import { createCutOff } from "../../../../src/settlement/dispatch/cutOff.ts";
+import { createCutOff } from "../../../../src/settlement/sending/cutOff.ts";
 
 const PERIOD_MS = 2_000;
 
