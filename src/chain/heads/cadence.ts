@@ -69,7 +69,8 @@ export function createCadence(): Cadence {
       return;
     }
     expectedMs = sighting.seenAtMs - off * (1 - PHASE_GAIN);
-    period += (PERIOD_GAIN * off) / blocks;
+    // The first intervals weigh as much as all before them.
+    period += (Math.max(PERIOD_GAIN, 1 / (intervals + 1)) * off) / blocks;
     error += ERROR_GAIN * (Math.abs(off) / period - error);
     intervals += 1;
   }

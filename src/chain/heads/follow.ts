@@ -80,8 +80,8 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber" | "reques
   const listeners: (() => void)[] = [];
   let cadence = createCadence();
   let newest: bigint | undefined;
-  /** When the node was asked last. */
-  let askedAtMs = 0;
+  /** When the node was asked last with success. */
+  let askedAtMs = Number.NEGATIVE_INFINITY;
   let failures = 0;
   let subscription: Subscription | undefined;
   let lessons = LEARNING;
@@ -99,13 +99,14 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber" | "reques
     return dueMs !== undefined && period !== undefined && clock.now() - dueMs > OVERDUE * period;
   };
 
-  function see(number: bigint, seenAtMs: number): boolean {
+  /** @param seenAtMs When the block came; undefined if nobody looked just before. */
+  function see(number: bigint, seenAtMs: number | undefined): boolean {
     if (newest !== undefined && number <= newest && number >= newest - BEHIND) return false;
     if (newest !== undefined && number < newest) cadence = createCadence();
     // The chain goes on after it stood still.
     if (isOverdue()) lessons = LEARNING;
     newest = number;
-    cadence.note({ number, seenAtMs });
+    if (seenAtMs !== undefined) cadence.note({ number, seenAtMs });
     for (const listener of listeners) listener();
     return true;
   }
@@ -144,9 +145,11 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber" | "reques
     const number = await client.getBlockNumber();
     askedAtMs = before;
     failures = 0;
-    // The block came between the last question and this one. If the last is long past, it came shortly before this one.
-    const step = period === undefined ? 0 : Math.min(stepOf(period), before - sinceMs);
-    if (!see(number, before - step / 2)) return;
+    // The block came between the last question and this one. If blocks come regularly, the first question comes early
+    // enough that it came shortly before.
+    const step = Math.min(before - sinceMs, period === undefined ? pollMs : stepOf(period));
+    const isSharp = period !== undefined || before - sinceMs <= 2 * pollMs;
+    if (!see(number, isSharp ? before - step / 2 : undefined)) return;
     if (subscription === undefined) return;
     subscription.isFirst = false;
     subscription.told ??= number;
