@@ -3,7 +3,7 @@ import { type Address, parseEther } from "viem";
 import { type ChainClient, connectChain } from "../../chain/client.ts";
 import type { Logger } from "../../logger.ts";
 import type { EnginePolicyOptions } from "../../settlement/policy.ts";
-import { address, gwei, httpUrl, integer, usdcAmount } from "../options/options.ts";
+import { address, gwei, integer, usdcAmount } from "../options/options.ts";
 import { notice, toJson } from "../output/output.ts";
 
 /** What an operator decides about the engine on the command line. */
@@ -75,26 +75,47 @@ export function policyOf(options: PolicyOptions): EnginePolicyOptions {
   };
 }
 
-/** `--node URL`, repeatable: further nodes that signed transactions are handed to. */
+/** `--node URL`, repeatable: further nodes that signed transactions are handed to, and one that tells of new blocks. */
 export function nodeOption(): Option {
-  return new Option("--node <url>", "a further node to hand transactions to; may be repeated").argParser(
-    (text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), httpUrl(text)],
-  );
+  return new Option(
+    "--node <url>",
+    "a further node to hand transactions to (http) or to hear of new blocks from (ws); may be repeated",
+  ).argParser((text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), nodeUrl(text)]);
 }
 
-/** Connects to the further nodes. One that does not answer, or is on another chain, is left out with a notice. */
-export async function connectNodes(client: ChainClient, urls: readonly string[] = []): Promise<ChainClient[]> {
+function nodeUrl(text: string): string {
+  if (URL.canParse(text) && /^(http|ws)s?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError("Write a URL that starts with http://, https://, ws:// or wss://.");
+}
+
+/** The further nodes of a command. */
+export type FurtherNodes = {
+  readonly nodes: readonly ChainClient[];
+  readonly webSocketUrl: string | undefined;
+};
+
+/**
+ * Connects to the further nodes; one that does not answer or is on another chain is left out, with a notice. Of those
+ * that tell of new blocks, one is enough: the first.
+ */
+export async function connectNodes(client: ChainClient, urls: readonly string[] = []): Promise<FurtherNodes> {
   const nodes = await Promise.all(
-    urls.map(async (url) => {
-      try {
-        return await connectChain(url, { expectedChainId: client.chain.id });
-      } catch {
-        notice(`notice: ${new URL(url).origin} does not answer as a node of this chain, and is left out`);
-        return undefined;
-      }
-    }),
+    urls
+      .filter((url) => !isWebSocketUrl(url))
+      .map(async (url) => {
+        try {
+          return await connectChain(url, { expectedChainId: client.chain.id });
+        } catch {
+          notice(`notice: ${new URL(url).origin} does not answer as a node of this chain, and is left out`);
+          return undefined;
+        }
+      }),
   );
-  return nodes.filter((node) => node !== undefined);
+  return { nodes: nodes.filter((node) => node !== undefined), webSocketUrl: urls.find(isWebSocketUrl) };
+}
+
+function isWebSocketUrl(text: string): boolean {
+  return /^wss?:$/.test(new URL(text).protocol);
 }
 
 /** Logs warnings and errors to stderr, the same message at most once in ten seconds; with `debug`, everything. */

@@ -106,7 +106,7 @@ async function listen({
 }) {
   const { rateLimit, payerCap, confirmations } = options;
   const creating = createFacilitator(client, {
-    nodes: await connectNodes(client, options.node),
+    ...(await connectNodes(client, options.node)),
     journal,
     senders: [sender],
     logger,

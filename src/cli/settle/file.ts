@@ -38,7 +38,7 @@ export async function settleFile(file: string, options: Options): Promise<void> 
         payments: input.payments,
         journal: journal,
         senders: [account],
-        nodes: await connectNodes(client, options.node),
+        nodes: (await connectNodes(client, options.node)).nodes,
         policy: policyOf(options),
         waitMs: options.wait * 1000,
         sourceOf: ({ line }) => `${named}:${line}`,

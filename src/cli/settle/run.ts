@@ -25,7 +25,7 @@ export async function watch(from: string, options: Options): Promise<void> {
   await closing(await openEngineJournal(options, client), (journal) =>
     runWatch(client, {
       from: from === "-" ? currentRun().stdin : from,
-      nodes,
+      ...nodes,
       senders,
       journal,
       policy: policyOf(options),

@@ -22,6 +22,11 @@ import { createSettler, type SettlePort, type Settler } from "./settle.ts";
 export type SharedExactOptions = {
   /** Further nodes. Signed bytes are handed to them as well, and they are asked if a node contradicts itself. */
   readonly nodes?: readonly ChainClient[] | undefined;
+  /**
+   * A node that tells of new blocks by `eth_subscribe` (`ws:` or `wss:`). Without one, the client is asked when a block is
+   * due.
+   */
+  readonly webSocketUrl?: string | undefined;
   /** Where payments are kept. */
   readonly journal: Journal;
   /** The keys to send from. While this process runs, nobody else may send from them. */
@@ -53,13 +58,13 @@ export type StartedExact = {
 
 /** Starts an engine, and builds what verifies, admits and settles payments of the scheme exact with it. */
 export async function startExact(client: ChainClient, options: ExactOptions): Promise<StartedExact> {
-  const { nodes = [], journal, senders, batches } = options;
+  const { nodes = [], webSocketUrl, journal, senders, batches } = options;
   const { clock = systemClock, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
   const tokens = createTokens(client, policy.assets);
   const token = await usualTerms(tokens);
   const engine = await startEngine(client, {
-    ...{ journal, nodes, senders, clock, logger },
+    ...{ journal, nodes, webSocketUrl, senders, clock, logger },
     policy: { ...FACILITATOR_ENGINE, ...options.engine },
     pace: { ...FACILITATOR_PACE, ...options.pace },
     onHeld: ({ waitMs, lease: { sender, owner, place } }) => {

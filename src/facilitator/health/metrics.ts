@@ -124,6 +124,22 @@ export function createMetrics(port: {
     labelNames: ["sender"],
     registers,
   });
+  const stepBatches = new Gauge({
+    name: "tributary_step_batches",
+    help: "Transactions since the start that were sent in time for a block, by whether they were mined in it or later",
+    labelNames: ["mined"],
+    registers,
+  });
+  const blockPeriod = new Gauge({
+    name: "tributary_block_period_seconds",
+    help: "Time between blocks; NaN as long as they come irregularly, so that nothing is sent in step with them",
+    registers,
+  });
+  const blockMargin = new Gauge({
+    name: "tributary_block_margin_seconds",
+    help: "How long before a block is due its transactions are made",
+    registers,
+  });
   const balance = new Gauge({
     name: "tributary_sender_balance_ether",
     help: "Ether of a sending key, for gas",
@@ -178,6 +194,11 @@ export function createMetrics(port: {
       for (const [state, count] of Object.entries(counts ?? {})) payments.set({ state }, count);
       queueDepth.set(counts === undefined ? Number.NaN : (counts.queued ?? 0));
       paymentsInFlight.set(counts === undefined ? Number.NaN : (counts.batched ?? 0) + (counts.submitted ?? 0));
+      const step = port.engine.cutOff();
+      stepBatches.set({ mined: "in time" }, step.inTime);
+      stepBatches.set({ mined: "late" }, step.late);
+      blockPeriod.set(step.periodMs === undefined ? Number.NaN : step.periodMs / 1000);
+      blockMargin.set(step.marginMs / 1000);
       paused.reset();
       await Promise.all(
         port.engine.accounts().map(async ({ address, openBatches, paused: reason }) => {

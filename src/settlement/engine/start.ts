@@ -7,6 +7,8 @@ import type { KeyWait } from "./takeKeys.ts";
 export type StartEngineOptions = Omit<EngineOptions, "chain"> & {
   /** Further nodes: signed transactions are sent to them too, and they are asked to confirm what one node says. */
   readonly nodes?: readonly ChainClient[] | undefined;
+  /** A node that tells of new blocks (`ws:` or `wss:`). Without one, `client` is asked when a block is due. */
+  readonly webSocketUrl?: string | undefined;
   /**
    * Called once if another engine holds a key. `waitMs` is the longest time until it is known whether that engine is
    * alive.
@@ -26,8 +28,8 @@ export type StartEngineOptions = Omit<EngineOptions, "chain"> & {
  * EnginePolicyError or PlanLimitsError if the policy is out of its range.
  */
 export async function startEngine(client: ChainClient, options: StartEngineOptions): Promise<SettlementEngine> {
-  const { nodes, onHeld, signal, ...rest } = options;
+  const { nodes, webSocketUrl, onHeld, signal, ...rest } = options;
   await requireSameChain(rest.journal, client);
-  const chain = { client, ...(nodes === undefined ? {} : { nodes }) };
+  const chain = { client, webSocketUrl, ...(nodes === undefined ? {} : { nodes }) };
   return createSettlementEngine({ ...rest, chain }, { ...(onHeld === undefined ? {} : { onWait: onHeld }), signal });
 }

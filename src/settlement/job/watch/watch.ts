@@ -29,7 +29,17 @@ const WATCH_PACE: Partial<Pace> = { pollMs: 250 };
  * EnginePolicyError or PlanLimitsError if the policy is out of its range.
  */
 export async function watchPayments(client: ChainClient, options: WatchOptions): Promise<WatchStatus> {
-  const { from, journal, nodes, senders, signal, onHeld, logger = silentLogger, clock = systemClock } = options;
+  const {
+    from,
+    journal,
+    nodes,
+    webSocketUrl,
+    senders,
+    signal,
+    onHeld,
+    logger = silentLogger,
+    clock = systemClock,
+  } = options;
   const folder = typeof from === "string" ? await folderAt(from) : undefined;
   if (folder !== undefined && resolve(options.out).startsWith(folder + sep) && options.out.endsWith(".jsonl")) {
     throw new WatchError(
@@ -44,6 +54,7 @@ export async function watchPayments(client: ChainClient, options: WatchOptions):
     journal,
     senders,
     ...(nodes === undefined ? {} : { nodes }),
+    webSocketUrl,
     policy: { ...WATCH_POLICY, ...options.policy },
     pace: WATCH_PACE,
     ...(onHeld === undefined ? {} : { onHeld }),
