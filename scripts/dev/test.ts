@@ -3,26 +3,32 @@
 // (and `--grep PATTERN`), only those run, in one process.
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { globSync } from "node:fs";
-import { dirname, join, sep } from "node:path";
+import { globSync, readFileSync } from "node:fs";
+import { join, sep } from "node:path";
 
 /** One more than two cores can keep busy, because many tests wait for blocks. */
 const LANES = 3;
-/** Folders whose tests take longest, longest first. They start first, so that the lanes end at about the same time. */
-const LONGEST = [
-  "test/e2e",
-  "test/e2e/channels",
-  "test/src/keeper",
-  "test/src/settlement/engine",
-  "test/package",
-  "test/src/journal/database",
+/**
+ * Folders, and how many of their files one process tests at the most. A file belongs to the first that holds it. Those that
+ * take longest start first, so that the lanes end at about the same time. A process takes a second to start, so the quick
+ * files are tested by few.
+ */
+const FOLDERS: readonly (readonly [string, number])[] = [
+  ["test/src/settlement/engine", 6],
+  ["test/scripts", 8],
+  ["test/package", 5],
+  ["test/e2e", 14],
+  ["test/src/settlement", 10],
+  ["test/src/keeper", 10],
+  ["test/src/journal", 4],
+  ["test", 35],
 ];
-/** The most files that one process tests. */
-const MOST_FILES = 10;
 const root = join(import.meta.dirname, "..", "..");
 const hardhat = join(root, "node_modules", "hardhat", "dist", "src", "cli.js");
 const testFiles = join(import.meta.dirname, "testFiles.ts");
 const SOLIDITY: Group = { name: "Solidity", command: [hardhat, "test", "solidity", "--no-compile"] };
+/** How much processor time of groups is told already. */
+let processorTold = 0;
 const args = process.argv.slice(2);
 const long = args.includes("--long");
 const chosen = args.filter((arg) => arg !== "--long");
@@ -53,6 +59,7 @@ async function runAll(): Promise<void> {
   // The build runs first and alone, so that the artifacts do not change under the groups that run side by side.
   const build = spawnSync(process.execPath, [hardhat, "build"], { cwd: root, encoding: "utf8", env });
   if (codeOf(build) !== 0) process.stdout.write(`${build.stdout}${build.stderr}`);
+  processorTold = processorSeconds();
 
   const results: { name: string; code: number; output: string }[] = [];
   const queue = groups();
@@ -66,7 +73,8 @@ async function runAll(): Promise<void> {
   const broken = results.filter(({ code }) => code !== 0);
   // Failures are repeated at the end, so that nobody misses them.
   for (const { name, output } of broken) console.log(`\n== failed: ${name}\n${failuresOf(output)}`);
-  console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s`);
+  const worked = `${processorSeconds().toFixed(0)} s of processor time`;
+  console.log(`\n${Math.round((Date.now() - startedAt) / 1000)} s, ${worked}`);
   console.log(`${sum("passing")} passed, ${sum("failing")} failed`);
   process.exitCode = broken.length === 0 && codeOf(build) === 0 ? 0 : 1;
 }
@@ -74,30 +82,21 @@ async function runAll(): Promise<void> {
 /** What one process tests, and what Node runs for it. */
 type Group = { readonly name: string; readonly command: readonly string[] };
 
-/** The test files by folder. A folder of many files is cut into pieces. */
+/** The test files, by folder and in even pieces. */
 function groups(): Group[] {
-  const byFolder = new Map<string, string[]>();
-  for (const path of globSync("test/**/*.test.ts", { cwd: root }).sort()) {
-    const file = path.split(sep).join("/");
-    const folder = dirname(file);
-    byFolder.set(folder, [...(byFolder.get(folder) ?? []), file]);
-  }
-  const all = [...byFolder].flatMap(([name, files]): Group[] => {
-    const pieces = Math.ceil(files.length / MOST_FILES);
-    // The pieces are even, so that the last is not much smaller.
+  const paths = globSync("test/**/*.test.ts", { cwd: root }).sort();
+  const files = paths.map((path) => path.split(sep).join("/"));
+  const folders = FOLDERS.map(([folder, most]) => ({ folder, most, files: [] as string[] }));
+  for (const file of files) folders.find(({ folder }) => file.startsWith(`${folder}/`))?.files.push(file);
+  const all = folders.flatMap(({ files, most }): Group[] => {
+    const pieces = Math.ceil(files.length / most);
     const size = Math.ceil(files.length / pieces);
     return Array.from({ length: pieces }, (_, i) => {
-      return {
-        name: pieces === 1 ? name : `${name} ${i + 1}/${pieces}`,
-        command: [testFiles, "--no-compile", ...files.slice(i * size, (i + 1) * size)],
-      };
+      const piece = files.slice(i * size, (i + 1) * size);
+      return { name: `${piece[0]} to ${piece.at(-1)}`, command: [testFiles, "--no-compile", ...piece] };
     });
   });
-  const rank = ({ name }: Group) => {
-    const index = LONGEST.indexOf(name.split(" ")[0] ?? name);
-    return index >= 0 ? index : name.startsWith("test/scripts") ? LONGEST.length : LONGEST.length + 1;
-  };
-  return [...all, SOLIDITY].sort((a, b) => rank(a) - rank(b));
+  return [...all, SOLIDITY];
 }
 
 /** Runs one group. Its output is printed when it is done, so that the lanes' outputs do not mix. */
@@ -114,10 +113,24 @@ function runGroup({ name, command }: Group): Promise<{ name: string; code: numbe
       });
     }
     child.on("close", (code) => {
-      process.stdout.write(`\n== ${name} (${Math.round((Date.now() - startedAt) / 1000)} s)\n${output}`);
+      const processor = processorSeconds();
+      const worked = `${(processor - processorTold).toFixed(0)} s of processor time`;
+      processorTold = processor;
+      process.stdout.write(`\n== ${name} (${Math.round((Date.now() - startedAt) / 1000)} s, ${worked})\n${output}`);
       resolve({ name, code: code ?? 1, output });
     });
   });
+}
+
+/** Processor time of all processes that this one has started and that have ended, with theirs. 0 where it is not known. */
+function processorSeconds(): number {
+  try {
+    const fields = readFileSync("/proc/self/stat", "utf8").split(") ")[1]?.split(" ") ?? [];
+    // `cutime` and `cstime` of proc(5), in hundredths of a second.
+    return (Number(fields[13]) + Number(fields[14])) / 100;
+  } catch {
+    return 0;
+  }
 }
 
 /** What a group said about its failures, or its last lines if it did not get that far. */
