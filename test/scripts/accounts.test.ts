@@ -41,14 +41,14 @@ describe("accounts", () => {
       expect(text.stdout).to.include(`held by process ${process.pid} on ${hostname()}, since `);
       await lab.chain.request("evm_mine");
       expect(await watching.stop()).to.equal(0);
-      // Looking took no lease: there is no third epoch.
+      // The command took no lease: there is no third epoch.
       await inJournal(journal, async (journal) =>
         expect((await journal.senders())[0]).to.include({ epoch: 2, openBatches: 0 }),
       );
     });
   });
 
-  it("answers from the journal alone where no node does", async () => {
+  it("answers from the journal alone if no node answers", async () => {
     await withFolder(async (folder) => {
       const journal = join(folder, "journal.db");
       await inJournal(journal, (journal) => journal.setCursor("none", "0"));

@@ -10,7 +10,7 @@ import { type CliResult, runCli, withFolder } from "../helpers/cli.ts";
 const PAYEE = freshAddress(7);
 const NO_TOKEN: Address = "0x00000000000000000000000000000000000000aa";
 
-/** A line made of a good payment, and what is said of it. */
+/** A line made from a good payment, and the message about it. */
 type Case = {
   readonly name: string;
   readonly line: (good: SignedAuthorization) => string;
@@ -76,7 +76,7 @@ describe("bad input", () => {
   });
   after(() => lab.chain.stop());
 
-  it("leaves the good lines planned and exits with 3", () => {
+  it("plans the good lines and exits with 3", () => {
     expect(planned.code).to.equal(3);
     expect(json.payments).to.equal(1);
     expect(json.refusedLines).to.have.lengthOf(cases.length);
@@ -93,7 +93,7 @@ describe("bad input", () => {
     });
   }
 
-  it("names the line of a token that the chain has not", () => {
+  it("names the line of a token that the chain does not have", () => {
     expect(json.excluded).to.have.lengthOf(1);
     expect(json.excluded[0]).to.deep.include({
       line: cases.length + 2,
@@ -122,7 +122,7 @@ describe("bad input", () => {
     expect(stderr).to.include("line 1: record: starts a JSON array").and.include("jq -c");
   });
 
-  it("refuses a file that is not there", async () => {
+  it("refuses a missing file", async () => {
     const { code, stderr } = await runCli(["plan", "/nowhere/payments.jsonl", "--rpc-url", lab.chain.rpcUrl]);
     expect(code).to.equal(2);
     expect(stderr).to.include("/nowhere/payments.jsonl cannot be read (ENOENT)");

@@ -14,7 +14,7 @@ describe("cancel", () => {
   const settle = (file: string, journal: string) =>
     runCli(["settle", file, "--rpc-url", lab.chain.rpcUrl, "--journal", journal, "--wait", "10"]);
 
-  it("takes a payment out of the queue for good, until it is retried", async () => {
+  it("takes a payment out of the queue until it is retried", async () => {
     await withFolder(async (folder) => {
       const journal = join(folder, "journal.db");
       const to = freshAddress(2_200);
@@ -38,7 +38,7 @@ describe("cancel", () => {
     });
   });
 
-  it("says that what is sent cannot be cancelled", async () => {
+  it("says that a sent payment cannot be cancelled", async () => {
     await withFolder(async (folder) => {
       const journal = join(folder, "journal.db");
       const to = freshAddress(2_201);

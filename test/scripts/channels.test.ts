@@ -33,7 +33,7 @@ describe("channels", () => {
   }
   const claimedOf = async (id: string) => (await lab.onChain(id))[1];
 
-  it("lists, shows and exports; what it exports can be claimed by whoever has the authorizer's key", async () => {
+  it("lists, shows and exports; the authorizer's key can claim what it exports", async () => {
     await withFolder(async (folder) => {
       const { reading } = await openShop(folder, freshAddress(3_000), [1, 2]);
       const list = JSON.parse((await runCli(["channels", "list", "--unclaimed", ...reading, "--json"])).stdout);
@@ -85,7 +85,7 @@ describe("channels", () => {
     });
   });
 
-  it("keeps channels: killed at any moment, the next one goes on where it was", async () => {
+  it("keeps channels: killed at any moment, the next one continues where it was", async () => {
     await withFolder(async (folder) => {
       const receiver = freshAddress(3_002);
       const { common, shop, buyers } = await openShop(folder, receiver, [1, 2]);
@@ -94,7 +94,7 @@ describe("channels", () => {
       const before = await sent();
       const first = spawnCommand(args, { env });
       await first.until(() => first.stdout().includes('"keeping":true'));
-      // As soon as a transaction of its is on the chain, of which it may know or not.
+      // As soon as one of its transactions is on the chain, whether it knows or not.
       await until(async () => (await sent()) > before);
       await first.stop("SIGKILL");
 
@@ -107,7 +107,7 @@ describe("channels", () => {
     });
   });
 
-  it("claims, sweeps and refunds by hand beside a keeper that has the purse, which does it", async () => {
+  it("claims, sweeps and refunds by hand while a keeper has the purse, through that keeper", async () => {
     await withFolder(async (folder) => {
       const receiver = getAddress(freshAddress(3_003));
       const { common, shop } = await openShop(folder, receiver, [1, 2]);
@@ -143,7 +143,7 @@ describe("channels", () => {
     });
   });
 
-  it("claims by hand from another purse beside a keeper that claims the same, and each channel once", async () => {
+  it("claims by hand from another purse while a keeper claims the same, and each channel once", async () => {
     await withFolder(async (folder) => {
       const receiver = getAddress(freshAddress(3_004));
       const { common, shop } = await openShop(folder, receiver, [1, 2]);
@@ -154,7 +154,7 @@ describe("channels", () => {
       expect(claim.stderr).not.to.contain("asking the keeper");
       expect(JSON.parse(claim.stdout)).to.deep.include({ bad: [], withoutKey: [], failed: [] });
       for (const { channelId } of await shop.storage.list()) expect(await claimedOf(channelId)).to.equal(1_000n);
-      // Stopped before it has seen its sweep mined, it would leave that to the next keeper to note.
+      // If it stopped before it saw its sweep mined, the next keeper would have to note it.
       await keeper.until(() => keeper.stdout().includes('"activity":{"kind":"swept"'));
       expect(await keeper.stop()).to.equal(0);
       expect(await lab.balanceOf(receiver)).to.equal(2_000n);

@@ -6,7 +6,7 @@ import { runCli } from "../helpers/cli.ts";
 import { manifest } from "../package/project.ts";
 
 describe("demo", () => {
-  it("sells to a fleet of buyers, and finds that every figure adds up", async () => {
+  it("sells to many buyers, and finds that every figure adds up", async () => {
     const { code, stdout, stderr } = await runCli([
       "demo",
       "--buyers",
@@ -130,7 +130,7 @@ describe("demo", () => {
     expect(stderr).to.include("answers sold …").and.include("claimed and swept …");
   });
 
-  it("refuses what makes no sense together", async () => {
+  it("refuses options that make no sense together", async () => {
     const both = await runCli(["demo", "--job", "--buyers", "3"]);
     expect(both).to.deep.include({ code: 2, stdout: "" });
     expect(both.stderr).to.include("--buyers is for a sale, not for --job.");

@@ -93,7 +93,7 @@ describe("tributary deploy", () => {
     });
   });
 
-  it("takes up a deployment whose transaction waited when it was interrupted", async () => {
+  it("continues a deployment whose transaction waited when it was interrupted", async () => {
     await withFolder(async (folder) => {
       await mkdir(join(folder, "deployments"), { recursive: true });
       await chain.request("evm_setAutomine", [false]);
@@ -102,7 +102,7 @@ describe("tributary deploy", () => {
       expect(interrupted.code).to.equal(9);
       expect(existsSync(join(folder, "deployments", "chain-84532", "journal.jsonl"))).to.equal(true);
 
-      // Mined only once the second run waits for what the account sent, so that it went by the journal.
+      // Mined only once the second run waits for the account's transaction, which shows that it used the journal.
       let mined: Promise<unknown> | undefined;
       const node = await startFaultyNode(chain.rpcUrl, ({ method }) => {
         if (method === "eth_getTransactionCount") mined ??= sleep(300).then(() => chain.request("evm_mine"));
@@ -160,7 +160,7 @@ describe("tributary deploy", () => {
     expect(stderr).to.contain(`${address} cannot pay for the deployment.`).and.contain("hint: Send ether to");
   });
 
-  it("says what to install where Ignition is missing", async () => {
+  it("says what to install if Ignition is missing", async () => {
     const { code, stderr } = await deployUnder(WITHOUT_IGNITION);
     expect(code).to.equal(1);
     expect(stderr).to.contain("A deployment needs Hardhat 3 with Ignition, which cannot be loaded here.");
@@ -181,8 +181,8 @@ describe("tributary deploy", () => {
 });
 
 /**
- * Ends the process, as a crash would, when the node has answered the first eth_sendRawTransaction, which Ignition then
- * cannot note any more.
+ * Ends the process, as a crash would, when the node has answered the first eth_sendRawTransaction, so that Ignition
+ * cannot note it.
  */
 function endAfterSending(): string {
   return `data:text/javascript,${encodeURIComponent(`

@@ -12,7 +12,7 @@ describe("tributary doctor", () => {
 
   after(() => chain.stop());
 
-  it("prints a line for each check and ends with 0 where all is well", async () => {
+  it("prints a line for each check and ends with 0 if all is well", async () => {
     const { code, stdout } = await runCli(["doctor", "--rpc-url", chain.rpcUrl, "--network", "baseSepolia"]);
     expect(code).to.equal(0);
     expect(stdout).to.contain(`ok    router              ${ROUTER_ADDRESS}, code as built\n`);
@@ -27,7 +27,7 @@ describe("tributary doctor", () => {
     expect(report.checks[2]).to.deep.equal({ name: "router", status: "ok", found: `${ROUTER_ADDRESS}, code as built` });
   });
 
-  it("looks at the account of PRIVATE_KEY, of which only the address appears", async () => {
+  it("checks the account of PRIVATE_KEY, and shows only its address", async () => {
     const { address, privateKey } = chain.accounts[8]!;
     const env = { PRIVATE_KEY: privateKey };
     const { stdout, stderr } = await runCli(["doctor", "--rpc-url", chain.rpcUrl], { env });
@@ -35,7 +35,7 @@ describe("tributary doctor", () => {
     expect(stdout + stderr).to.not.contain(privateKey.slice(2));
   });
 
-  it("ends with 5 where a check fails, with its fix in the line below", async () => {
+  it("ends with 5 if a check fails, with its fix in the line below", async () => {
     const { code, stdout } = await runCli(["doctor", "--rpc-url", chain.rpcUrl, "--network", "base"]);
     expect(code).to.equal(5);
     expect(stdout).to.match(
@@ -43,7 +43,7 @@ describe("tributary doctor", () => {
     );
   });
 
-  it("ends with 5 where no node answers", async () => {
+  it("ends with 5 if no node answers", async () => {
     const { code, stdout } = await runCli(["doctor", "--rpc-url", "http://127.0.0.1:1"]);
     expect(code).to.equal(5);
     expect(stdout).to.contain("fail  RPC  no answer from http://127.0.0.1:1");

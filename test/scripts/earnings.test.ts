@@ -39,7 +39,7 @@ describe("earnings command", () => {
     return { file, seller, settled };
   }
 
-  it("says as text, CSV and JSON what was earned, and its totals are those of reconcile", async () => {
+  it("shows what was earned as text, CSV and JSON, with the totals of reconcile", async () => {
     await withFolder(async (folder) => {
       const { file, seller, settled } = await openSample(folder);
       const merchants = join(folder, "merchants.json");
@@ -81,7 +81,7 @@ describe("earnings command", () => {
     });
   });
 
-  it("refuses days that are none, and a journal that is not there", async () => {
+  it("refuses invalid days and a missing journal", async () => {
     await withFolder(async (folder) => {
       const file = join(folder, "none.db");
       const none = await runCli(["earnings", "--journal", file]);
@@ -91,7 +91,7 @@ describe("earnings command", () => {
     });
   });
 
-  it("has words for claims, sweeps and refunds in export, with what each moved", async () => {
+  it("shows claims, sweeps and refunds in export, with what each moved", async () => {
     await withFolder(async (folder) => {
       const { file, seller } = await openSample(folder);
       const out = join(folder, "statement.jsonl");

@@ -53,7 +53,7 @@ describe("export", () => {
     });
   });
 
-  it("leaves a file that exists alone, unless it is told to replace it", async () => {
+  it("leaves an existing file alone, unless it is told to replace it", async () => {
     await withFolder(async (folder) => {
       const journal = join(folder, "journal.db");
       const file = writePayments(folder, await lab.pay(1, freshAddress(2_401)));

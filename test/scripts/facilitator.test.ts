@@ -15,26 +15,31 @@ const MERCHANT_KEY = "m".repeat(40);
 const MERCHANT_KEYS = `shop=${MERCHANT_KEY}`;
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const ERRORS: readonly (readonly [what: string, args: string[], env: Record<string, string>, message: string])[] = [
-  ["a port that is no number", ["--port", "x"], {}, "Write a whole number from 0 to 65535."],
-  ["PORT that is none", [], { PORT: "99999" }, "Write a whole number from 0 to 65535."],
+  ["a port that is not a number", ["--port", "x"], {}, "Write a whole number from 0 to 65535."],
+  ["an invalid PORT", [], { PORT: "99999" }, "Write a whole number from 0 to 65535."],
   ["an unknown network", ["--network", "nowhere"], {}, "Unknown network"],
   ["a node on another network", ["--network", "base"], {}, "The node is on chain 84532, not 8453."],
-  ["a key that is none", [], { PRIVATE_KEY: "0x12" }, "PRIVATE_KEY is not a private key."],
-  ["a database that is none", [], { DATABASE_URL: "mysql://127.0.0.1/x" }, 'No journal in "mysql:".'],
-  ["an asset that is no address", ["--asset", "0x12"], {}, "Write an address: 0x and 40 hex digits."],
-  ["a minimum that is no number", ["--asset", `0x${"11".repeat(20)}=x`], {}, "Write ADDRESS or ADDRESS=UNITS"],
+  ["an invalid key", [], { PRIVATE_KEY: "0x12" }, "PRIVATE_KEY is not a private key."],
+  ["a database of another kind", [], { DATABASE_URL: "mysql://127.0.0.1/x" }, 'No journal in "mysql:".'],
+  ["an asset that is not an address", ["--asset", "0x12"], {}, "Write an address: 0x and 40 hex digits."],
+  ["a minimum that is not a number", ["--asset", `0x${"11".repeat(20)}=x`], {}, "Write ADDRESS or ADDRESS=UNITS"],
   ["an answer bound above what clients wait", ["--answer-within", "90"], {}, "Write a whole number from 1 to 85."],
-  ["a bound on delay that is none", [], { ADMIT_WITHIN: "0" }, "Write a whole number from 1 to 85."],
+  ["an invalid bound on delay", [], { ADMIT_WITHIN: "0" }, "Write a whole number from 1 to 85."],
   [
     "a multiple of gas without a price",
     ["--min-gas-multiple", "2"],
     {},
     "--min-gas-multiple needs the price of ether.",
   ],
-  ["a merchants' list that is not there", ["--merchants", "/nowhere.json"], {}, "/nowhere.json cannot be read."],
+  ["a missing list of merchants", ["--merchants", "/nowhere.json"], {}, "/nowhere.json cannot be read."],
   ["a merchant's key that could be guessed", [], { MERCHANT_KEYS: "shop=short" }, "Entry 1 of the merchants' keys"],
   ["merchants only, without any", ["--merchants-only"], {}, "Only merchants may be served, but there are none."],
-  ["a trusted proxy that is no address", [], { TRUST_PROXY: "10.0.0.1, proxy" }, '"proxy" is neither an IP address'],
+  [
+    "a trusted proxy that is not an address",
+    [],
+    { TRUST_PROXY: "10.0.0.1, proxy" },
+    '"proxy" is neither an IP address',
+  ],
   ["every address as a trusted proxy", ["--trust-proxy", "0.0.0.0/0"], {}, '"0.0.0.0/0" is every address.'],
   ["an allowed host with a scheme", ["--allowed-host", "https://x.example"], {}, "Write names without scheme and port"],
   ["an allowed origin that is a page", [], { ALLOWED_ORIGINS: "https://x.example/y" }, "Write origins, such as"],
@@ -45,7 +50,7 @@ const ERRORS: readonly (readonly [what: string, args: string[], env: Record<stri
     "The public URL is not a plain http(s) URL.",
   ],
   ["no connections", ["--max-connections", "0"], {}, "Write a whole number from 1 to 1000000."],
-  ["a log level that is none", ["--log-level", "loud"], {}, "Allowed choices are debug, info, warn, error, silent."],
+  ["an unknown log level", ["--log-level", "loud"], {}, "Allowed choices are debug, info, warn, error, silent."],
 ];
 
 describe("tributary facilitator", () => {
@@ -148,7 +153,7 @@ describe("tributary facilitator", () => {
     expect(stderr).to.include(`Port ${port} of 127.0.0.1 is taken.`);
   });
 
-  it("ends with exit code 1 where the journal is damaged or the database is away, and 2 where its key is held", async () => {
+  it("ends with exit code 1 if the journal is damaged or the database is down, and 2 if its key is held", async () => {
     await withFolder(async (folder) => {
       const path = join(folder, "journal.db");
       const journal = await openJournal(path);
@@ -185,14 +190,14 @@ describe("tributary facilitator", () => {
     expect(stderr).to.include("No node answers at http://127.0.0.1:9.");
   });
 
-  it("tells each success once, and nobody that it failed, across kill -9 in the middle of a burst", async () => {
+  it("tells each success once and never a failure, across kill -9 in the middle of a burst", async () => {
     const slow = await startLocalChain({ blockTimeSeconds: 2 });
     await withFolder(async (folder) => {
       const env = { RPC_URL: slow.rpcUrl, DATABASE_URL: join(folder, "journal.db"), LEASE: "5", MERCHANT_KEYS };
       const payers = Array.from({ length: 10 }, (_, index) => payerOf(9_100 + index));
       await Promise.all(payers.map(({ address }) => slow.fund(address, 1_000_000n)));
       const payments = await Promise.all(Array.from({ length: 40 }, (_, index) => authorize(payers[index % 10]!)));
-      // Every other one is a merchant's, who may hear its success again.
+      // Every other one is a merchant's, who may be told its success again.
       const headersOf = (index: number) =>
         index % 2 === 0 ? {} : { authorization: `Bearer ${MERCHANT_KEY}`, "idempotency-key": `order-${index}` };
       /** One answer, or none: a refusal because there is too much to do accepts nothing. */
@@ -202,7 +207,7 @@ describe("tributary facilitator", () => {
         return answer?.status === 503 ? undefined : answer;
       };
       const settleAll = (url: string, some = payments) => Promise.all(some.map((signed) => settle(url, signed)));
-      /** Asks until the answer is final, as a caller on a slow machine has to. */
+      /** Asks until the answer is final, as a caller on a slow machine must. */
       const settleWhole = (url: string) =>
         Promise.all(
           payments.map(async (signed) => {
@@ -235,7 +240,7 @@ describe("tributary facilitator", () => {
         if (isMerchants)
           expect(told.slice(1), `${index}: ${JSON.stringify(after[index]?.body)}`).to.deep.equal([true, true]);
         else {
-          // Who brought it without a key is not known after a restart, so nobody hears its success then.
+          // After a restart it is unknown who brought it without a key, so nobody is told its success.
           const isLost = broughtBefore.has(authorizationId(signed)) && before[index] === undefined;
           expect(told.filter(Boolean), `${index}`).to.have.length(isLost ? 0 : 1);
         }

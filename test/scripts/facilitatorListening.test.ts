@@ -10,7 +10,7 @@ describe("tributary facilitator, where it listens", () => {
   });
   after(() => chain.stop());
 
-  it("says where it listens when other machines can reach it, and that HOST in the environment says so", async () => {
+  it("warns when other machines can reach it, and names HOST in the environment", async () => {
     const cases = [
       [[], {}, undefined],
       [[], { HOST: "127.0.0.1" }, undefined],
@@ -30,7 +30,7 @@ describe("tributary facilitator, where it listens", () => {
     }
   });
 
-  it("takes from the command line and from the environment who may ask, and by which names", async () => {
+  it("reads who may ask, and by which names, from the command line and the environment", async () => {
     const facilitator = await startFacilitatorCli(
       ["--allowed-host", "pay.example", "--allowed-host", "pay2.example", "--rate-limit", "1"],
       { RPC_URL: chain.rpcUrl, TRUST_PROXY: "127.0.0.1,10.0.0.0/8", ALLOWED_ORIGINS: "https://shop.example" },

@@ -90,7 +90,7 @@ describe("fund", () => {
 
   it("refuses a real node of chain 84532", async () => {
     const { createServer } = await import("node:http");
-    // A node that is not for development says another name; everything else comes from the chain behind it.
+    // A node that is not for development has another name; everything else comes from the chain behind it.
     const methods: string[] = [];
     const server = createServer(async (incoming, outgoing) => {
       let body = "";
@@ -120,7 +120,7 @@ describe("fund", () => {
   });
 });
 
-/** A second development node, in a process of its own. */
+/** A second development node, in its own process. */
 async function startAnvil(args: readonly string[]): Promise<{ url: string; stop: () => Promise<void> }> {
   const launcher = join(dirname(createRequire(import.meta.url).resolve("@foundry-rs/anvil/package.json")), "bin.mjs");
   const child = spawn(process.execPath, [launcher, "--port", "0", ...args], { stdio: ["ignore", "pipe", "inherit"] });

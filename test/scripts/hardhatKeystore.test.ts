@@ -20,7 +20,7 @@ describe("--keystore hardhat:NAME", () => {
   });
   after(() => lab.chain.stop());
 
-  it("sends from a key in Hardhat's keystore, and says where there is none", async () => {
+  it("sends from a key in Hardhat's keystore, and says if there is none", async () => {
     await withFolder(async (folder) => {
       const env = { XDG_CONFIG_HOME: join(folder, "config"), HOME: folder };
       const { privateKey, address } = lab.keyOf(7);

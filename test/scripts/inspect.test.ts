@@ -88,7 +88,7 @@ describe("inspect", () => {
     expect(stdout).to.include("2 settled, 0 failed").and.include("without the router");
   });
 
-  it("says so of a transaction that settled nothing, with exit code 2", async () => {
+  it("says that a transaction settled nothing, with exit code 2", async () => {
     const { code, stderr } = await inspect(await sendCall(lab.keyOf(3).address, "0x"));
     expect(code).to.equal(2);
     expect(stderr)
@@ -96,13 +96,13 @@ describe("inspect", () => {
       .and.include(`It called ${lab.keyOf(3).address}`);
   });
 
-  it("says so of a hash that the node does not know, with exit code 2", async () => {
+  it("says that the node does not know a hash, with exit code 2", async () => {
     const { code, stderr } = await inspect(BATCH_ID);
     expect(code).to.equal(2);
     expect(stderr).to.include(`The node does not know the transaction ${BATCH_ID}.`);
   });
 
-  it("says so of a transaction that waits for its block, with exit code 4", async () => {
+  it("says that a transaction waits for its block, with exit code 4", async () => {
     await lab.chain.request("evm_setAutomine", [false]);
     try {
       const [payment] = await lab.pay(1, freshAddress(5));
@@ -118,7 +118,7 @@ describe("inspect", () => {
     }
   });
 
-  it("refuses what is no hash", async () => {
+  it("refuses what is not a hash", async () => {
     const { code, stderr } = await inspect("0x1234");
     expect(code).to.equal(2);
     expect(stderr).to.include("Write a transaction hash: 0x and 64 hex digits.");

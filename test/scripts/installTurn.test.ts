@@ -40,7 +40,7 @@ describe("installing into a checkout", () => {
   const logOf = (folder: string): string[] =>
     existsSync(join(folder, "log")) ? readFileSync(join(folder, "log"), "utf8").split("\n").slice(0, -1) : [];
 
-  it("is done by one command at a time, and the others wait and say for whom", async () => {
+  it("is done by one command at a time, while the others wait and say for which", async () => {
     await withFolder(async (folder) => {
       const first = install(folder);
       await until(() => logOf(folder).length === 1);
@@ -59,7 +59,7 @@ describe("installing into a checkout", () => {
     });
   });
 
-  it("goes on where the one before was killed", async () => {
+  it("continues if the previous one was killed", async () => {
     await withFolder(async (folder) => {
       const killed = install(folder);
       await until(() => logOf(folder).length === 1);
@@ -72,7 +72,7 @@ describe("installing into a checkout", () => {
     });
   });
 
-  it("has every command of package.json that needs it wait for it", () => {
+  it("makes every command of package.json that needs it wait for it", () => {
     const { scripts } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
     for (const name of ["local", "facilitator", "resource-server", "pay", "tributary", "demo"]) {
       expect(scripts[`pre${name}`], name).to.equal("node scripts/dev/bootstrap.mjs");

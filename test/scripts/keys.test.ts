@@ -25,7 +25,7 @@ describe("keys", () => {
       expect(JSON.parse(json.stdout)).to.deep.equal({ address, file });
     }));
 
-  it("names the file after the address where no name is given", () =>
+  it("names the file after the address if no name is given", () =>
     withFolder(async (folder) => {
       const { code, stdout } = await runCli(["keys", "new"], { env, cwd: folder });
       const [file] = await readdir(folder);

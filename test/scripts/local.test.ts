@@ -18,7 +18,7 @@ async function isReachable(url: string): Promise<boolean> {
   );
 }
 
-/** What `--json` prints, as far as it is read here. */
+/** The fields of `--json` that are read here. */
 type Summary = {
   readonly rpcUrl: string;
   readonly router: string | null;
@@ -52,7 +52,7 @@ describe("local", () => {
     expect({ code, stderr: local.stderr() }).to.deep.equal({ code: 0, stderr: "" });
   });
 
-  it("says how to go on by commands that a checkout has", async () => {
+  it("shows the next steps as commands of a checkout", async () => {
     const local = startCommand(["local", "--port", "0"]);
     await local.until(() => local.stdout().includes("Ctrl-C stops it."));
     await local.stop();
@@ -93,7 +93,7 @@ describe("local", () => {
     await local.stop();
   });
 
-  it("names the fix where the port is taken", async () => {
+  it("says what to do if the port is taken", async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     const { port } = other.address() as AddressInfo;

@@ -16,7 +16,7 @@ const CHAIN_ID = 84532;
 
 describe("the default journal on a local chain", () => {
   let chain: LocalChain;
-  /** The same chain begun anew. */
+  /** The same chain, begun anew. */
   let next: LocalChain;
   let running: RunningFacilitator | undefined;
 
@@ -41,7 +41,7 @@ describe("the default journal on a local chain", () => {
     return running;
   }
 
-  /** Settles one payment, and gives the path of its status. */
+  /** Settles one payment, and returns the path of its status. */
   async function settleOne(facilitator: RunningFacilitator, on: LocalChain, seed: number): Promise<string> {
     const payer = payerOf(seed);
     await on.fund(payer.address, 10_000n);
@@ -53,7 +53,7 @@ describe("the default journal on a local chain", () => {
 
   const counts = async (cwd: string) => JSON.parse((await runCli(["status", "--json"], { cwd })).stdout).states.settled;
 
-  it("is the facilitator's too: status reads it, and a restart goes on with it", async () => {
+  it("is the facilitator's too: status reads it, and a restart continues with it", async () => {
     await withFolder(async (folder) => {
       const first = await start(folder, chain);
       expect(first.summary.journal).to.equal(DEFAULT_JOURNAL_PATH);
@@ -69,7 +69,7 @@ describe("the default journal on a local chain", () => {
     });
   });
 
-  it("is put aside by the facilitator where the chain began anew", async () => {
+  it("is put aside by the facilitator if the chain began anew", async () => {
     await withFolder(async (folder) => {
       const before = await start(folder, chain);
       await settleOne(before, chain, 9_401);
@@ -89,7 +89,7 @@ describe("the default journal on a local chain", () => {
     });
   });
 
-  it("is put aside once where two processes find at the same time that the chain began anew", async () => {
+  it("is put aside once if two processes find at the same time that the chain began anew", async () => {
     await withFolder(async (folder) => {
       mkdirSync(join(folder, ".tributary"));
       const genesis = await firstBlock(chain);
@@ -103,7 +103,7 @@ describe("the default journal on a local chain", () => {
       process.chdir(folder);
       try {
         let opened: Journal | undefined;
-        // The slow one has the old journal open and asks the node, while the quick one puts it aside and goes on with a new one.
+        // The slow one has the old journal open and asks the node, while the quick one puts it aside and uses a new one.
         const slow = await open({
           ...client,
           getBlock: async (...asked: Parameters<typeof client.getBlock>) => {
@@ -160,7 +160,7 @@ describe("the default journal on a local chain", () => {
     await withFolder(async (folder) => {
       const genesis = (await firstBlock(chain)).slice(2, 10);
       const journals: string[] = [];
-      // To and fro between two chains: each time there is a journal of the same chain aside already.
+      // Back and forth between two chains: each time, a journal of the same chain was put aside before.
       for (const on of [chain, next, chain, next]) {
         const facilitator = await start(folder, on);
         expect(await facilitator.stop()).to.equal(0);
@@ -173,7 +173,7 @@ describe("the default journal on a local chain", () => {
     });
   });
 
-  it("is not taken from under a process that has it open", async () => {
+  it("is not moved while a process has it open", async () => {
     await withFolder(async (folder) => {
       mkdirSync(join(folder, ".tributary"));
       const lease = { chainId: CHAIN_ID, sender: SENDER, owner: "another", ttlMs: 600_000 };
@@ -191,7 +191,7 @@ describe("the default journal on a local chain", () => {
     });
   });
 
-  it("is left where it is when it is a real network's with the same id", async () => {
+  it("stays in its place when it is that of a real network with the same id", async () => {
     await withFolder(async (folder) => {
       mkdirSync(join(folder, ".tributary"));
       const real = `0x${"ab".repeat(32)}`;

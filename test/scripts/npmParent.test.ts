@@ -25,7 +25,7 @@ function isAlive(id: number): boolean {
 }
 
 describe("npx tributary", () => {
-  /** Starts `npx tributary …args` in a project that has it installed, and gives npx and the process that runs the command. */
+  /** Starts `npx tributary …args` in a project with the package. Returns npx and the process that runs the command. */
   async function withNpx(
     args: readonly string[],
     body: (running: {
@@ -50,7 +50,7 @@ describe("npx tributary", () => {
           NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(NOTE_ID)}`,
         }),
         stdio: ["ignore", "pipe", "pipe"],
-        // A process group of its own, as a terminal gives a command.
+        // Its own process group, as a terminal gives a command.
         detached: true,
       });
       let [stdout, stderr] = ["", ""];
@@ -112,7 +112,7 @@ describe("npx tributary", () => {
     });
   });
 
-  it("lets a command run on whose npx runs", async () => {
+  it("lets a command run while its npx runs", async () => {
     await withNpx(["sign", "--payee", PAYEE, "--amount", "1", "--count", "3000"], async ({ npx, stdout }) => {
       const code = await new Promise((resolve) => npx.once("close", resolve));
       expect(code).to.equal(0);

@@ -92,7 +92,7 @@ describe("tributary pay", () => {
     expect((await pay([`${url}/paid`, "--max", "0.002"])).code).to.equal(0);
   });
 
-  it("pays what the official client would not unless it is told so, within --max", async () => {
+  it("pays what the official client refuses by default, within --max", async () => {
     const { code, stdout, stderr } = await pay([`${url}/dear`, "--max", "1.5"]);
     expect({ code, stdout }, stderr).to.deep.equal({ code: 0, stdout: "dear\n" });
   });
@@ -109,7 +109,7 @@ describe("tributary pay", () => {
     expect(stderr).to.include("invalid_exact_evm_insufficient_balance");
   });
 
-  it("asks for a key where no local chain stands in", async () => {
+  it("asks for a key if there is no local chain", async () => {
     const { code, stderr } = await pay([`${url}/paid`, "--rpc-url", "http://127.0.0.1:9"]);
     expect(code).to.equal(2);
     expect(stderr).to.include("No key to pay with; nothing was paid.");

@@ -101,7 +101,7 @@ describe("tributary pay with an unclear outcome", () => {
     },
   };
   for (const [what, behave] of Object.entries(unclear)) {
-    it(`names the nonce where the server ${what}, and sends the same payment on the next run`, () =>
+    it(`names the nonce if the server ${what}, and sends the same payment on the next run`, () =>
       withFolder(async (folder) => {
         till = behave;
         const first = await pay(folder);
@@ -123,7 +123,7 @@ describe("tributary pay with an unclear outcome", () => {
       }));
   }
 
-  it("sends the same payment after it was killed, with what it had sent on disk", () =>
+  it("sends the same payment after it was killed, from what it had kept on disk", () =>
     withFolder(async (folder) => {
       const child = await payWhileItHangs(spawnCommand, folder);
       expect(readFileSync(recordsIn(folder)[0]!, "utf8")).to.include(received[0]);
@@ -133,14 +133,14 @@ describe("tributary pay with an unclear outcome", () => {
       expect(received).to.deep.equal([received[0], received[0]]);
     }));
 
-  it("tells the nonce and exits with 4 when it is interrupted after the payment left", () =>
+  it("names the nonce and exits with 4 when it is interrupted after the payment was sent", () =>
     withFolder(async (folder) => {
       const running = await payWhileItHangs(startCommand, folder);
       expect(await running.stop("SIGINT")).to.equal(4);
       expect(running.stderr()).to.include("it was interrupted").and.include(signedAt(0).nonce);
     }));
 
-  it("signs no second payment beside a process that is paying for the same", () =>
+  it("signs no second payment while another process pays for the same", () =>
     withFolder(async (folder) => {
       const child = await payWhileItHangs(spawnCommand, folder);
       for (const args of [[], ["--again"]]) {
@@ -152,7 +152,7 @@ describe("tributary pay with an unclear outcome", () => {
       await child.stop("SIGKILL");
     }));
 
-  it("says which transaction paid, and signs nothing anew without --again", () =>
+  it("says which transaction paid, and signs nothing new without --again", () =>
     withFolder(async (folder) => {
       till = drop;
       await pay(folder);
@@ -183,7 +183,7 @@ describe("tributary pay with an unclear outcome", () => {
       expect(new Set(received).size).to.equal(1);
     }));
 
-  it("signs another one once the first has expired unused at a final block, and no sooner", () =>
+  it("signs another one once the first has expired unused at a final block, and not before", () =>
     withFolder(async (folder) => {
       till = drop;
       maxTimeoutSeconds = 30;
@@ -215,7 +215,7 @@ describe("tributary pay with an unclear outcome", () => {
         await pay(other);
         const theirs = readFileSync(recordsIn(other)[0]!, "utf8");
 
-        // The other process is through before this one has its first answer, which says that the first payment is void.
+        // The other process is done before this one gets its first answer, that the first payment is void.
         const latest = await lab.client.getBlock();
         const passed = (latest.timestamp > signedAt(0).validBefore ? latest.timestamp : signedAt(0).validBefore) + 1n;
         await lab.chain.request("evm_setNextBlockTimestamp", [`0x${passed.toString(16)}`]);
@@ -237,7 +237,7 @@ describe("tributary pay with an unclear outcome", () => {
       }),
     ));
 
-  it("refuses to go on where its record is damaged", () =>
+  it("refuses to continue if its record is damaged", () =>
     withFolder(async (folder) => {
       till = drop;
       await pay(folder);

@@ -17,11 +17,11 @@ import { type HttpGate, openHttpGate } from "../helpers/httpGate.ts";
 
 const { chainId } = networks.baseSepolia;
 const PRICE = 1_000n;
-/** What the official server asks for where the route names nothing: ten prices. */
+/** What the official server asks for if the route names no deposit: ten prices. */
 const DEPOSIT = 10_000n;
 const FUNDS = 1_000_000n;
 
-/** A payer with an own seller, whose answers can be lost, and a folder. */
+/** A payer with a folder, and a seller whose answers can be lost. */
 type Stall = {
   readonly pay: (...args: readonly string[]) => Promise<CliResult>;
   /** The same for something else that the seller has. */
@@ -36,7 +36,7 @@ type Stall = {
   readonly key: Hex;
   readonly receiver: Address;
   readonly channelId: Hex;
-  /** What has left the payer's account. */
+  /** The amount that has left the payer's account. */
   readonly spent: () => Promise<bigint>;
   readonly charged: () => Promise<bigint>;
 };
@@ -160,7 +160,7 @@ describe("tributary pay through a channel", () => {
       expect(await spent()).to.equal(2n * PRICE + DEPOSIT);
     }));
 
-  it("deposits what --deposit says, fills the channel when it is empty, and keeps to --max-deposit", () =>
+  it("deposits what --deposit says, refills an empty channel, and respects --max-deposit", () =>
     withStall(async ({ pay, spent, charged, folder }) => {
       const above = await pay("--deposit", "0.02", "--max-deposit", "0.01");
       expect(above.code).to.equal(2);
@@ -188,7 +188,7 @@ describe("tributary pay through a channel", () => {
       expect(await charged()).to.equal(1_250n);
     }));
 
-  it("takes an offer of the scheme that was asked for, and says which there is", () =>
+  it("accepts only an offer of the chosen scheme, and says which one there is", () =>
     withStall(async ({ gate, key, folder }) => {
       const env = { RPC_URL: lab.chain.rpcUrl, PRIVATE_KEY: key };
       const { code, stderr } = await runCli(["pay", gate.url], { cwd: folder, env });
@@ -209,7 +209,7 @@ describe("tributary pay through a channel", () => {
 
   it("loses and pays nothing twice when it is killed between signing and answer", () =>
     withStall(async ({ pay, payAndDie, spent, charged, shop, receiver, folder }) => {
-      // The deposit and its voucher, which nobody heard.
+      // The deposit and its voucher, which nobody received.
       await payAndDie("request");
       expect([await spent(), await charged()]).to.deep.equal([0n, 0n]);
       const first = await pay();
@@ -217,12 +217,12 @@ describe("tributary pay through a channel", () => {
       expect(first.stderr).to.include("sending the same voucher again").and.include(", with its deposit");
       expect([await spent(), await charged()]).to.deep.equal([DEPOSIT, PRICE]);
 
-      // A voucher that nobody heard.
+      // A voucher that nobody received.
       await payAndDie("request");
       ok(await pay());
       expect([await spent(), await charged()]).to.deep.equal([DEPOSIT, 2n * PRICE]);
 
-      // A voucher that was charged, whose answer nobody heard.
+      // A voucher that was charged, and whose answer nobody received.
       await payAndDie("answer");
       for (let run = 0; run < 2; run += 1) {
         const { code, stderr } = await pay();
@@ -251,7 +251,7 @@ describe("tributary pay through a channel", () => {
       expect([await spent(), await charged()]).to.deep.equal([DEPOSIT, 2n * PRICE]);
     }));
 
-  it("sends the voucher alone where its deposit was made and the seller did not hear of it", () =>
+  it("sends the voucher alone if its deposit was made without the seller's knowledge", () =>
     withStall(async ({ pay, spent, charged }) => {
       const lost = facilitator.lose("answer", ({ url }) => url === "/settle").then(facilitator.hangUp);
       const first = await pay();
@@ -266,7 +266,7 @@ describe("tributary pay through a channel", () => {
       expect([await spent(), await charged()]).to.deep.equal([DEPOSIT, 2n * PRICE]);
     }));
 
-  it("exits with 4 where the answer is lost, and with 0 when the next run is sold to", () =>
+  it("exits with 4 if the answer is lost, and with 0 when the next run gets the resource", () =>
     withStall(async ({ pay, gate, charged }) => {
       ok(await pay());
       const lost = gate.lose("request").then(gate.hangUp);
@@ -282,7 +282,7 @@ describe("tributary pay through a channel", () => {
   it("pays through the channel for something else while a payment is open, and tells the two apart", () =>
     withStall(async ({ pay, payFor, payAndDie, charged }) => {
       ok(await pay());
-      // Not heard of by the seller: the next one takes its place.
+      // The seller never received it: the next one takes its place.
       await payAndDie("request");
       ok(await payFor("other"));
       expect(await charged()).to.equal(2n * PRICE);
@@ -301,7 +301,7 @@ describe("tributary pay through a channel", () => {
       expect(await charged()).to.equal(5n * PRICE);
     }));
 
-  it("goes on where it was killed between its notes of a payment that was charged", () =>
+  it("continues after it was killed between its notes of a payment that was charged", () =>
     withStall(async ({ pay, payFor, payAndDie, folder, charged }) => {
       ok(await pay());
       const [path = ""] = filesIn(folder, "channels").filter((one) => one.endsWith(".json"));
@@ -314,7 +314,7 @@ describe("tributary pay through a channel", () => {
       expect(await charged()).to.equal(3n * PRICE);
     }));
 
-  it("signs no deposit beside one that may be made yet", () =>
+  it("signs no deposit while another one may still be made", () =>
     withStall(async ({ payFor, payAndDie, spent }) => {
       await payAndDie("request");
       const { code, stderr } = await payFor("other");
@@ -338,7 +338,7 @@ describe("tributary pay through a channel", () => {
       expect(await charged()).to.equal(2n * PRICE);
     }));
 
-  it("asks the seller what was charged where the folder knows nothing of the channel", () =>
+  it("asks the seller what was charged if the folder knows nothing of the channel", () =>
     withStall(async ({ pay, folder, key, shop, spent, charged }) => {
       const elsewhere = openChannelBuyer(lab.client, privateKeyToAccount(key));
       for (let purchase = 0; purchase < 3; purchase += 1) {
@@ -353,7 +353,7 @@ describe("tributary pay through a channel", () => {
       expect([await spent(), await charged()]).to.deep.equal([before, 5n * PRICE]);
     }));
 
-  it("begins the account anew where the chain began anew", () =>
+  it("begins the account anew if the chain began anew", () =>
     withStall(async ({ pay, folder, charged }) => {
       ok(await pay());
       const [path = ""] = filesIn(folder, "channels").filter((one) => one.endsWith(".json"));
@@ -367,7 +367,7 @@ describe("tributary pay through a channel", () => {
       expect(JSON.parse(readFileSync(path, "utf8"))).to.include({ genesis: account.genesis, charged: "2000" });
     }));
 
-  it("refuses to go on where the account of the channel is damaged", () =>
+  it("refuses to continue if the account of the channel is damaged", () =>
     withStall(async ({ pay, folder, charged }) => {
       ok(await pay());
       const [path = ""] = filesIn(folder, "channels").filter((one) => one.endsWith(".json"));
@@ -378,7 +378,7 @@ describe("tributary pay through a channel", () => {
       expect(await charged()).to.equal(PRICE);
     }));
 
-  it("is told a refund whose answer was lost by the chain", () =>
+  it("learns of a refund whose answer was lost from the chain", () =>
     withStall(async ({ pay, gate, spent, channelId, shop }) => {
       ok(await pay());
       const tooMuch = await pay("--refund", "0.0091");
@@ -397,7 +397,7 @@ describe("tributary pay through a channel", () => {
       await shop.manager.settle();
     }));
 
-  it("signs nothing else where the seller asks another price after a lost answer, without --again", () =>
+  it("signs nothing else if the seller asks another price after a lost answer, without --again", () =>
     withStall(async ({ pay, payAndDie, gate, shop, receiver, charged }) => {
       ok(await pay());
       await payAndDie("request");

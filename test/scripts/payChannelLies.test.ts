@@ -11,7 +11,7 @@ const { caip2 } = networks.baseSepolia;
 const PAYEE: Address = "0x00000000000000000000000000000000000fee97";
 const PRICE = 1_000n;
 
-/** A payment that came, as it was read, with its voucher's signature. */
+/** A received payment, as it was read, with its voucher's signature. */
 type Came = { readonly payment: ChannelPayment; readonly signature: string };
 type Till = (response: ServerResponse, came: Came) => void;
 
@@ -21,7 +21,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
   let url: string;
   let till: Till;
   let came: Came[] = [];
-  /** What an offer says otherwise. */
+  /** Changes of an offer. */
   let terms: Record<string, unknown> = {};
 
   const ask = (response: ServerResponse, error = "payment required", extra: Record<string, unknown> = {}): void => {
@@ -32,7 +32,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
     sellWith(response, { extra: { chargedAmount: PRICE.toString(), channelState } });
   };
   const drop: Till = (response) => response.destroy();
-  /** Refuses, with the word that `charged` was charged by the voucher of a payment that came. */
+  /** Refuses, and claims that `charged` was charged with the voucher of a received payment. */
   const claim =
     (charged: bigint, by: () => Came): Till =>
     (response, { payment: { channelId } }) => {
@@ -67,7 +67,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
   };
   const ceilings = () => came.map(({ payment }) => payment.ceiling);
 
-  it("signs no voucher beyond one that the seller has and never answered", () =>
+  it("signs no voucher above one that the seller has and never answered", () =>
     withFolder(async (folder) => {
       till = sell;
       await buy(folder);
@@ -75,7 +75,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
       expect((await pay(folder)).code).to.equal(4);
       expect(ceilings()).to.deep.equal([1_000n, 2_000n]);
 
-      // It says that it counts from less, and when that is signed for, that it had charged the voucher all the same.
+      // It claims a lower total, and once that is signed for, that it had charged the voucher anyway.
       let turn = 0;
       till = (response, one) => {
         turn += 1;
@@ -91,7 +91,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
       expect(ceilings()).to.have.length(4);
     }));
 
-  it("goes on from what a seller without a memory counts from, which costs no more", () =>
+  it("continues from the total of a seller without a memory, which costs no more", () =>
     withFolder(async (folder) => {
       till = sell;
       for (let purchase = 0; purchase < 2; purchase += 1) await buy(folder);
@@ -114,14 +114,14 @@ describe("tributary pay and a seller that lies about its channel", () => {
       }
     }));
 
-  it("signs one deposit where the seller counts from something else once it has it", () =>
+  it("signs one deposit if the seller changes its total once it has the deposit", () =>
     withFolder(async (folder) => {
       till = sell;
       for (let purchase = 0; purchase < 5; purchase += 1) await buy(folder);
       const deposits = () => new Set(came.flatMap(({ payment: { deposit } }) => deposit?.nonce ?? []));
       expect(deposits().size).to.equal(1);
 
-      // The channel is empty now. What the seller says next, it says with a voucher of the payer's.
+      // The channel is empty now. The seller proves what it says next with a voucher of the payer.
       till = (response, one) =>
         one.payment.ceiling === 6_000n ? claim(4_500n, () => came[4]!)(response, one) : drop(response, one);
       expect((await pay(folder)).code).to.equal(4);
@@ -140,7 +140,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
       expect(ceilings().slice(7)).to.deep.equal([5_500n, 5_500n, 5_500n]);
     }));
 
-  it("counts on the deposit that came with a payment which was charged and not sold for", () =>
+  it("counts the deposit that came with a payment which was charged but not served", () =>
     withFolder(async (folder) => {
       till = (response, one) => claim(one.payment.ceiling, () => one)(response, one);
       const paid = await pay(folder);
@@ -156,7 +156,7 @@ describe("tributary pay and a seller that lies about its channel", () => {
     ["exact", "The payment that the server asks for cannot be kept; nothing was paid."],
     ["batch-settlement", "What the server asks for cannot be signed; nothing was paid."],
   ] as const) {
-    it(`says where it cannot pay what an offer asks, by the scheme ${scheme}`, () =>
+    it(`says if it cannot pay what an offer asks for, with the scheme ${scheme}`, () =>
       withFolder(async (folder) => {
         // An address with a wrong checksum.
         terms = { scheme, payTo: "0x00000000000000000000000000000000000feE97" };

@@ -20,7 +20,7 @@ const offer = {
 const asking = (accepts: unknown) => ({ x402Version: 2, error: "payment required", resource: { url: "" }, accepts });
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64");
 
-describe("tributary pay and a server that talks nonsense", () => {
+describe("tributary pay and a server with invalid answers", () => {
   let server: Server;
   let url: string;
   let asked: unknown;
@@ -53,16 +53,16 @@ describe("tributary pay and a server that talks nonsense", () => {
   for (const [what, input, code, words] of [
     ["nothing", null, 1, notX402],
     ["no offers", asking(undefined), 1, notX402],
-    ["offers that are no list", asking("all"), 1, notX402],
+    ["offers that are not a list", asking("all"), 1, notX402],
     ["an empty list", asking([]), 2, noneOfOurs],
-    ["an offer that is nothing", asking([null]), 2, noneOfOurs],
+    ["an offer that is null", asking([null]), 2, noneOfOurs],
     ["an offer without an asset", asking([{ ...offer, asset: undefined }]), 2, noneOfOurs],
     ["an asset that is a number", asking([{ ...offer, asset: 5 }]), 2, noneOfOurs],
-    ["a time that is no number", asking([{ ...offer, maxTimeoutSeconds: "60" }]), 2, noneOfOurs],
+    ["a time that is not a number", asking([{ ...offer, maxTimeoutSeconds: "60" }]), 2, noneOfOurs],
     ["a time in the past", asking([{ ...offer, maxTimeoutSeconds: -5 }]), 2, noneOfOurs],
     ["more than a week", asking([{ ...offer, maxTimeoutSeconds: 604_801 }]), 1, "can settle for 604801 s"],
   ] as const) {
-    it(`signs nothing where it is asked for ${what}`, () =>
+    it(`signs nothing if it is asked for ${what}`, () =>
       withFolder(async (folder) => {
         asked = input;
         const result = await pay(folder);
@@ -72,7 +72,7 @@ describe("tributary pay and a server that talks nonsense", () => {
       }));
   }
 
-  it("takes the offer that it can pay from among those that nobody can", () =>
+  it("takes the offer that it can pay from among those that it cannot", () =>
     withFolder(async (folder) => {
       asked = asking([null, { ...offer, asset: 5 }, { ...offer, maxTimeoutSeconds: 604_800 }]);
       receipt = { success: false, errorReason: "not_today", transaction: "" };
@@ -82,7 +82,7 @@ describe("tributary pay and a server that talks nonsense", () => {
       expect(payments).to.equal(1);
     }));
 
-  it("shows a server's words without control characters, and only words", () =>
+  it("shows a server's text without control characters, and only text", () =>
     withFolder(async (folder) => {
       asked = asking([offer]);
       receipt = { success: false, errorReason: "no\u001b[2J\u0007\nerror: none", transaction: "\u202e0x12" };

@@ -8,7 +8,7 @@ const A = getAddress("0x000000000000000000000000000000000000fe91");
 const B = getAddress("0x000000000000000000000000000000000000fe92");
 const PRICE = 1_000n;
 
-/** A voucher that came, and whose channel it is of. */
+/** A received voucher, and the payee of its channel. */
 type Came = {
   readonly type: "deposit" | "voucher" | "refund";
   readonly receiver: Address;
@@ -22,7 +22,7 @@ describe("tributary pay --refund and a seller that lies", () => {
   let lab: Seller["lab"];
   let url: string;
   let came: Came[] = [];
-  /** Who is to be paid, by the question that it is asked with: the last one answers all others. */
+  /** The payee of each answer in turn; the last one answers all further requests. */
   let payees: Address[] = [];
   let refund: (response: ServerResponse, came: Came) => void;
 
@@ -69,7 +69,7 @@ describe("tributary pay --refund and a seller that lies", () => {
   const most = (receiver: Address): bigint =>
     came.reduce((most, one) => (one.receiver === receiver && one.ceiling > most ? one.ceiling : most), 0n);
 
-  it("signs for the channel that was asked about first, whoever is to be paid by then", () =>
+  it("signs for the channel of the first answer, whatever payee later ones name", () =>
     withFolder(async (folder) => {
       await buy(folder);
       payees = [A, B];
@@ -81,7 +81,7 @@ describe("tributary pay --refund and a seller that lies", () => {
       expect(most(A)).to.equal(4n * PRICE);
     }));
 
-  it("signs nothing more where it is told what was charged in another channel", () =>
+  it("signs nothing more if it is told what was charged in another channel", () =>
     withFolder(async (folder) => {
       await buy(folder);
       payees = [B];
@@ -100,7 +100,7 @@ describe("tributary pay --refund and a seller that lies", () => {
     "names a sum": { amount: "4000", transaction: `0x${"12".repeat(32)}` },
     "names no number": { amount: "all of it", transaction: "\u001b[2J" },
   })) {
-    it(`believes no refund that the chain does not show, where the seller ${what}`, () =>
+    it(`believes no refund that the chain does not show, if the seller ${what}`, () =>
       withFolder(async (folder) => {
         payees = [A];
         expect((await pay(folder)).code).to.equal(0);

@@ -61,7 +61,7 @@ describe("plan", () => {
     expect(total.price.usd.shareOfValuePpm).to.equal(((nanoUsd * 1000n + 5044n) / 5045n).toString());
   });
 
-  it("warns where payments cost more than they move, and names what is made for those", async () => {
+  it("warns if payments cost more than they move, and recommends channels", async () => {
     const { stdout } = await plan(await lab.pay(5, freshAddress(4), { firstValue: 1n }), ["--gas-price", "0.01"]);
     expect(stdout).to.include("These payments cost more than they move");
     expect(stdout).to.include("payment channel");
@@ -99,7 +99,7 @@ describe("plan", () => {
     expect(excluded[0]).to.deep.include({ line: 4, status: "rejected", reason: "gas-capped" });
   });
 
-  it("counts transactions one by one where there is no router", async () => {
+  it("counts transactions one by one if there is no router", async () => {
     const bare = await openChainLab({ bare: true });
     try {
       const { stdout } = await plan(await bare.pay(3, freshAddress(9)), [], bare.chain.rpcUrl);
@@ -114,7 +114,7 @@ describe("plan", () => {
   describe("--compare", () => {
     const nowhere = ["--gas-price", "0.005"];
 
-    it("compares the ways of a described traffic, without a node where the price is given", async () => {
+    it("compares the ways for described traffic, without a node if the price is given", async () => {
       const traffic = ["--payers", "1", "--amount", "0.0001", "--rate", "10000", "--session", "1"];
       const { code, stdout } = await runCli(["plan", "--compare", ...traffic, ...nowhere]);
       expect(code).to.equal(0);
@@ -128,7 +128,7 @@ describe("plan", () => {
       expect(stdout).to.include("without the data fee of an OP stack").and.not.to.include("of it data");
     });
 
-    it("counts the data fee where a node is named, of whichever chain charges one", async () => {
+    it("counts the data fee if a node is named, on any chain that charges one", async () => {
       const traffic = ["--payers", "1", "--amount", "0.0001", "--rate", "10000", "--session", "1", ...nowhere];
       const compare = async (rpcUrl: string, ...more: string[]) => {
         return runCli(["plan", "--compare", ...traffic, "--rpc-url", rpcUrl, ...more]);

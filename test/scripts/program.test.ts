@@ -96,7 +96,7 @@ describe("tributary", () => {
     expect(named.stderr).not.to.include("password");
   });
 
-  it("takes a hash for a hash where a command expects one", async () => {
+  it("accepts a hash if a command expects one", async () => {
     const { stderr } = await runCli(["fund", TX_HASH, "1"]);
     expect(stderr).to.contain("looks like a private key");
     await Promise.all(
@@ -138,7 +138,7 @@ describe("tributary", () => {
     expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).to.deep.equal(commands.map(() => 0));
   });
 
-  it("outlives a reader that goes away", async () => {
+  it("survives a reader that goes away", async () => {
     const program = join(import.meta.dirname, "..", "..", "scripts", "tributary.ts");
     const payee = "0x00000000000000000000000000000000000000AA";
     const child = spawn(process.execPath, [program, "sign", "--payee", payee, "--amount", "1", "--count", "1000000"], {

@@ -20,7 +20,7 @@ describe("reconcile command", () => {
     await other.close();
   };
 
-  it("exits with 0 where nothing drifts, and with 5 where something does", async () => {
+  it("exits with 0 if nothing drifts, and with 5 if something does", async () => {
     await withFolder(async (folder) => {
       const journal = join(folder, "journal.db");
       const payee = freshAddress(2_600);
@@ -43,7 +43,7 @@ describe("reconcile command", () => {
     });
   });
 
-  it("refuses blocks that are not there", async () => {
+  it("refuses blocks that do not exist", async () => {
     await withFolder(async (folder) => {
       const args = ["--rpc-url", lab.chain.rpcUrl, "--journal", join(folder, "none.db")];
       const { code, stderr } = await runCli(["reconcile", "--from-block", "5", "--to-block", "99999", ...args]);

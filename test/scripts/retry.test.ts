@@ -73,7 +73,7 @@ describe("retry", () => {
     });
   });
 
-  it("is taken up by an engine that runs on the journal", async () => {
+  it("is sent by an engine that runs on the journal", async () => {
     await withRejected(2_103, async (journal, folder) => {
       const args = ["settle", "--watch", "-", "--rpc-url", lab.chain.rpcUrl, "--journal", journal];
       const watching = startCommand([...args, "--out", join(folder, "watch.results")]);

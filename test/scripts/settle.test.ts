@@ -44,7 +44,7 @@ function attemptsIn(journal: string): number {
       database.close();
     }
   } catch {
-    // Not made yet, or being written.
+    // It is not made yet, or is being written.
     return 0;
   }
 }
@@ -68,7 +68,7 @@ describe("settle", () => {
   });
   after(() => lab.chain.stop());
 
-  /** Each file has a journal of its own beside it, and a killed run's key is free again after the shortest lease. */
+  /** Each file has its own journal next to it, and a killed run's key is free again after the shortest lease. */
   const settle = (file: string, args: readonly string[] = [], rpcUrl = lab.chain.rpcUrl) =>
     runCli(["settle", file, "--rpc-url", rpcUrl, "--journal", journalOf(file), "--lease", "5", ...args]);
 
@@ -108,7 +108,7 @@ describe("settle", () => {
     });
   });
 
-  it("settles the good lines beside bad ones and exits with 3, or refuses the file with --strict", async () => {
+  it("settles the good lines despite bad ones and exits with 3, or refuses the file with --strict", async () => {
     await withFolder(async (folder) => {
       const payee = nextPayee();
       const payments = await lab.pay(3, payee);
@@ -134,7 +134,7 @@ describe("settle", () => {
     });
   });
 
-  it("writes through no link in the place of its results' draft, and replaces what a killed run left there", async () => {
+  it("writes through no link in place of its results' draft, and replaces what a killed run left there", async () => {
     await withFolder(async (folder) => {
       const payee = nextPayee();
       const file = write(folder, bare(await lab.pay(1, payee)));
@@ -156,7 +156,7 @@ describe("settle", () => {
     });
   });
 
-  it("settles a good line behind a forged one with its nonce", async () => {
+  it("settles a good line after a forged one with its nonce", async () => {
     await withFolder(async (folder) => {
       const payee = nextPayee();
       const payments = await lab.pay(1, payee);
@@ -194,7 +194,7 @@ describe("settle", () => {
     });
   });
 
-  it("settles one by one where there is no router, and says so", async () => {
+  it("settles one by one if there is no router, and says so", async () => {
     const other = await openChainLab({ bare: true });
     try {
       await withFolder(async (folder) => {
@@ -229,7 +229,7 @@ describe("settle", () => {
         expect(again.code, again.stderr).to.equal(0);
         expect(results(file).filter(({ status }) => status === "settled")).to.have.lengthOf(60);
         expect(await slow.balanceOf(payee)).to.equal(total(payments));
-        // One transaction for each that was ever signed: nothing was signed anew for what the first run had sent.
+        // One transaction for each that was ever signed: nothing was signed again for what the first run had sent.
         const hashes = new Set(results(file).map(({ transactionHash }) => transactionHash));
         expect(hashes.size).to.equal(attemptsIn(journalOf(file)));
       });
@@ -386,7 +386,7 @@ describe("settle", () => {
       });
     });
 
-    it("is told in plain words that the sender has no ether", async () => {
+    it("says plainly that the sender has no ether", async () => {
       await withFolder(async (folder) => {
         const file = write(folder, bare(await lab.pay(2, nextPayee())));
         const env = { PRIVATE_KEY: `0x${"42".repeat(32)}` };
@@ -396,7 +396,7 @@ describe("settle", () => {
         );
         expect(code).to.equal(3);
         expect(stderr).to.include("The sender cannot pay for the transaction's gas.");
-        // With another sender the refused transaction is in nobody's way.
+        // With another sender, the refused transaction does not block the next one.
         const second = await settle(file);
         expect(second.code, second.stderr).to.equal(0);
       });

@@ -27,7 +27,7 @@ const transferCall = ({ from, to, value, validAfter, validBefore, nonce, signatu
     args: [from, to, value, validAfter, validBefore, nonce, signature],
   });
 
-/** What the toolkit reads out of the lines; every one of them must be good. */
+/** The payments that the toolkit reads from the lines. Every line must be good. */
 async function readBack(source: AsyncIterable<Uint8Array | string>): Promise<SignedAuthorization[]> {
   const read: SignedAuthorization[] = [];
   for await (const result of readAuthorizations(source)) {
@@ -61,7 +61,7 @@ describe("sign", () => {
     expect(await verifySignatureOffline(signed, networks.baseSepolia.usdc)).to.have.property("status", "valid");
   });
 
-  it("signs with a keystore, which outranks the environment", () =>
+  it("signs with a keystore, which takes precedence over the environment", () =>
     withFolder(async (folder) => {
       const file = join(folder, "key.json");
       await createKeystore(file, first.privateKey, "a secret", { scryptCost: 2 });
@@ -122,7 +122,7 @@ describe("sign", () => {
     expect(JSON.parse(Buffer.from(lines[3] ?? "", "base64").toString())).to.deep.equal(v2);
   });
 
-  it("repeats itself with a seed only", async () => {
+  it("repeats itself only with a seed", async () => {
     const args = [
       "--payee",
       PAYEE,
@@ -224,15 +224,11 @@ describe("sign", () => {
     ["no amount", ["--payee", PAYEE], "No amount."],
     ["half a range", ["--payee", PAYEE, "--min-amount", "1"], "No amount."],
     ["an amount and a range", [...good, "--min-amount", "1"], "Two amounts were given."],
-    [
-      "a range that is upside down",
-      ["--payee", PAYEE, "--min-amount", "2", "--max-amount", "1"],
-      "--min-amount is above",
-    ],
+    ["a reversed range", ["--payee", PAYEE, "--min-amount", "2", "--max-amount", "1"], "--min-amount is above"],
     ["a negative amount", ["--payee", PAYEE, "--amount=-1"], "is negative"],
     ["a fraction of a unit", ["--payee", PAYEE, "--amount", "0.0000001"], "has 7 decimals"],
     ["an unknown network", [...good, "--network", "moon"], 'Unknown network "moon".'],
-    ["a count of none", [...good, "--count", "0"], "Write a whole number from 1 to 10000000."],
+    ["a count of zero", [...good, "--count", "0"], "Write a whole number from 1 to 10000000."],
     ["times that exclude each other", [...good, "--valid-after", "2000000000"], "The payments would never be valid."],
     [
       "one second too few",

@@ -79,14 +79,14 @@ describe("a fresh chain 84532 without the router", () => {
       expect(stdout + stderr).to.not.contain(privateKey.slice(2));
     });
 
-    it("pays a new address from the test account where nothing else is said", async () => {
+    it("pays a new address from the test account by default", async () => {
       const { code, stdout, stderr } = await smoke([]);
       expect(code, stderr).to.equal(0);
       expect(stdout).to.match(/^3 of 3 payments settled\ntransaction 0x[0-9a-f]{64}, \d+ gas\n/);
       expect(stdout).to.match(/\npayer 0x\w{40}: 1000000 → 999999\.9997 USDC\npayee 0x\w{40}: 0 → 0\.0003 USDC\n$/);
     });
 
-    it("stops before it sends anything where the doctor finds a failure", async () => {
+    it("stops before it sends anything if the doctor finds a failure", async () => {
       const { address, privateKey } = chain.accounts[3]!;
       await chain.request("hardhat_setBalance", [address, "0x0"]);
       const { code, stdout, stderr } = await smoke([], { PRIVATE_KEY: privateKey });
@@ -96,7 +96,7 @@ describe("a fresh chain 84532 without the router", () => {
       expect(await chain.request("eth_getCode", [ROUTER_ADDRESS, "latest"])).to.equal("0x");
     });
 
-    it("names the faucet where the key has no USDC", async () => {
+    it("names the faucet if the key has no USDC", async () => {
       const { address, privateKey } = chain.accounts[15]!;
       const { code, stderr } = await smoke([], { PRIVATE_KEY: privateKey });
       expect(code).to.equal(5);
@@ -107,7 +107,7 @@ describe("a fresh chain 84532 without the router", () => {
     describe("--report", () => {
       const readReport = async (folder: string) => JSON.parse(await readFile(join(folder, "trial.json"), "utf8"));
 
-      it("writes what was done into a new file of its owner's, with gas predicted and used, and no secret", async () => {
+      it("writes a report into a new private file, with gas predicted and used, and no secret", async () => {
         await withFolder(async (cwd) => {
           const { address, privateKey } = chain.accounts[3]!;
           const args = ["smoke", "--payee", PAYEE, "--count", "4", "--report", "trial.json"];
@@ -155,7 +155,7 @@ describe("a fresh chain 84532 without the router", () => {
         });
       });
 
-      it("sends nothing where the file is there already", async () => {
+      it("sends nothing if the file already exists", async () => {
         await withFolder(async (cwd) => {
           await writeFile(join(cwd, "trial.json"), "another's");
           const sent = () => client.getTransactionCount({ address: chain.accounts[0]!.address });
@@ -171,7 +171,7 @@ describe("a fresh chain 84532 without the router", () => {
         });
       });
 
-      it("tells why nothing was sent", async () => {
+      it("says why nothing was sent", async () => {
         await withFolder(async (cwd) => {
           const { address, privateKey } = chain.accounts[3]!;
           await chain.request("hardhat_setBalance", [address, "0x0"]);

@@ -89,11 +89,11 @@ describe("status", () => {
     });
   });
 
-  it("shows a screenful of a long file, behind its summary, and every line with --all or --json", async () => {
+  it("shows a screenful of a long file after its summary, and every line with --all or --json", async () => {
     await withSettled(2_005, async (journal, payments, folder) => {
       const lines = payments.map(({ authorization }) => lineOf(authorization));
       const file = join(folder, "long.jsonl");
-      // More than the journal is asked about at once, the bad lines among them.
+      // More lines than the journal is asked about at once, with bad ones among them.
       writeFileSync(file, Array.from({ length: 600 }, (_, index) => lines[index % 6] ?? "{\n").join(""));
       const few = (await runCli(["status", file, "--journal", journal])).stdout.trimEnd().split("\n");
       expect(few[0]).to.equal("400 settled, 100 rejected, 100 bad line");
@@ -109,7 +109,7 @@ describe("status", () => {
     });
   });
 
-  it("says where there is no journal, no such payment or no such file", async () => {
+  it("says if there is no journal, no such payment or no such file", async () => {
     await withSettled(2_004, async (journal, _payments, folder) => {
       const none = await runCli(["status", "--journal", join(folder, "none.db")]);
       expect(none.code).to.equal(2);

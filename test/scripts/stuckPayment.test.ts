@@ -161,7 +161,7 @@ describe("status and inspect of a stuck payment", () => {
     });
   });
 
-  it("shows in inspect what waits, what it offers, and what blocks ask for", async () => {
+  it("shows in inspect what waits, what it offers, and what blocks require", async () => {
     await withStuck(async ({ hashes: [first, second], inspect, replace }) => {
       for (const name of [first, "1", "req-7"]) {
         const { code, stdout, stderr } = await inspect(name);

@@ -77,7 +77,7 @@ describe("commands on a terminal", () => {
     });
   }
 
-  it("show at 80 columns what they shortened, whole with --json and in a pipe", async () => {
+  it("show what they shortened at 80 columns in full with --json and in a pipe", async () => {
     await withWork(7_500, async ({ journal }) => {
       const list = ["channels", "list", ...journal];
       const [narrow, piped, json] = await Promise.all([
@@ -112,7 +112,7 @@ describe("commands on a terminal", () => {
     });
   });
 
-  it("colour what an error says is wrong on stderr's own account", async () => {
+  it("colour errors according to stderr alone", async () => {
     const { stderr } = await runCli(["status", "--journal", "/nowhere/journal.db"], { columns: 80 });
     expect(stderr).to.include("\u001b[31merror:\u001b[39m There is no journal at /nowhere/journal.db.\n");
     expectToFit(stderr, 80);

@@ -85,7 +85,7 @@ describe("settle --watch", () => {
       const second = await startProcess(args);
       await second.until(() => settledIn(out).length >= 25);
       await second.stop("SIGKILL");
-      // The crash cut the last result short.
+      // The crash cut off the last result.
       appendFileSync(out, '{"id":');
 
       appendFileSync(file, lines.slice(30).join(""));
@@ -106,7 +106,7 @@ describe("settle --watch", () => {
     });
   });
 
-  it("reads a replaced file from its start, and calls what it knows duplicates", async () => {
+  it("reads a replaced file from its start, and reports what it knows as duplicates", async () => {
     await withInbox(async ({ inbox, out, args }) => {
       const payee = freshAddress(2_702);
       const lines = (await lab.pay(3, payee)).map(({ authorization }) => lineOf(authorization));
@@ -137,7 +137,7 @@ describe("settle --watch", () => {
       const watching = await start(["settle", "--watch", "-", ...args]);
       watching.stdin.write(one);
       await watching.until(() => settledIn(out).length === 1);
-      // The last line has no end: the input's end is one.
+      // The last line has no line end: the end of the input ends it.
       watching.stdin.end(`${two}not a payment\n${three?.trimEnd()}`);
       expect(await watching.ended).to.equal(0);
       expect(
@@ -196,7 +196,7 @@ describe("settle --watch", () => {
     });
   });
 
-  it("refuses a folder that is not there, and results that it would read again", async () => {
+  it("refuses a missing folder, and results that it would read again", async () => {
     await withInbox(async ({ inbox, args }) => {
       const missing = await runCli(args.map((arg) => (arg === inbox ? join(inbox, "none") : arg)));
       expect(missing.code).to.equal(2);

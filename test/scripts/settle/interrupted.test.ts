@@ -56,7 +56,7 @@ describe("settle, interrupted", () => {
     });
   }
 
-  it("exits with 4 where nothing is on its way and something was not attempted", async () => {
+  it("exits with 4 if nothing is on its way and something was not attempted", async () => {
     const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) =>
       method === "eth_getTransactionCount" ? { error: { code: -32_000, message: "not now" } } : "pass",
     );
