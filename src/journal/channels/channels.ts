@@ -8,7 +8,7 @@ import type { ChannelTable, Tables } from "../database/tables.ts";
 import type { ChannelChange, ChannelJournal, ChannelReceiver, ChannelRow } from "../ports/channels.ts";
 import type { ChannelDay } from "../ports/ledger.ts";
 import { decodeFault, decodeRecord, decodeWithdrawal, encodeFault, encodeRecord, encodeWithdrawal } from "./codec.ts";
-import { earnedBy } from "./earning.ts";
+import { type Earned, earnedBy, earningOf } from "./earning.ts";
 import { addDays } from "./ledger.ts";
 
 /** The most rows that are read in this thread on SQLite: such a read holds up everything else in the process. */
@@ -86,7 +86,8 @@ export function channelMethods({ read, readOne, write, writeOne, compile, dialec
   };
 }
 
-type Entry = ChannelTable & { readonly before: number };
+type RemovedEntry = { readonly channel_id: Hex; readonly before: number };
+type Entry = ChannelTable & RemovedEntry;
 
 const columns = {
   channel_id: "text",
@@ -108,17 +109,26 @@ const names = Object.keys(columns).filter((name) => name !== "before") as (keyof
 function sortOut(changes: readonly ChannelChange[], nowMs: number) {
   const added: Entry[] = [];
   const kept: Entry[] = [];
-  const removed: Entry[] = [];
+  const removed: RemovedEntry[] = [];
   const closed: Omit<ChannelDay, "id">[] = [];
+  const close = (
+    { channelId, chainId, record }: Pick<ChannelRow, "channelId" | "chainId" | "record">,
+    day: Earned["closed"],
+  ) => {
+    if (day === undefined) return;
+    const { payer, receiver, token } = record.channelConfig;
+    closed.push({ chainId, channelId, payer, receiver, token, ...day });
+  };
   for (const { before, after } of changes) {
-    const row = after ?? before;
-    if (row === undefined) continue;
-    const { channelId, chainId, record, claimed, withdrawal, fault, isDeleted } = row;
-    const earned = earnedBy(before, after?.record, nowMs);
-    if (earned.closed !== undefined) {
-      const { payer, receiver, token } = record.channelConfig;
-      closed.push({ chainId, channelId, payer, receiver, token, ...earned.closed });
+    if (after === undefined) {
+      if (before === undefined) continue;
+      close(before, earningOf(before));
+      removed.push({ channel_id: before.channelId, before: before.version });
+      continue;
     }
+    const { channelId, chainId, record, claimed, withdrawal, fault, isDeleted } = after;
+    const earned = earnedBy(before, record, nowMs);
+    close(after, earned.closed);
     const isUnclaimed = BigInt(record.chargedCumulativeAmount) > claimed;
     const entry: Entry = {
       channel_id: channelId,
@@ -131,12 +141,11 @@ function sortOut(changes: readonly ChannelChange[], nowMs: number) {
       fault: fault === undefined ? null : encodeFault(fault),
       is_deleted: isDeleted ? 1 : 0,
       unclaimed_since_ms: isUnclaimed ? (before?.unclaimedSinceMs ?? nowMs) : null,
-      earning_day: earned.earning?.day ?? null,
-      earning_base: earned.earning?.base.toString() ?? null,
+      earning_day: earned.earning.day,
+      earning_base: earned.earning.base.toString(),
       before: before?.version ?? 0,
     };
     if (before === undefined) added.push(entry);
-    else if (after === undefined) removed.push(entry);
     else kept.push(entry);
   }
   for (const list of [added, kept, removed]) list.sort((a, b) => (a.channel_id < b.channel_id ? -1 : 1));
@@ -194,7 +203,7 @@ function withParameter<R>(statement: CompiledQuery<R>, parameter: unknown): Comp
 const idsOf = (rows: readonly Pick<ChannelTable, "channel_id">[]): ReadonlySet<Hex> =>
   new Set(rows.map(({ channel_id }) => channel_id));
 
-async function remove({ db, dialect }: Write, rows: readonly Entry[]): Promise<readonly Hex[]> {
+async function remove({ db, dialect }: Write, rows: readonly RemovedEntry[]): Promise<readonly Hex[]> {
   if (rows.length === 0) return [];
   const removed = await db
     .deleteFrom("channels")
@@ -202,7 +211,7 @@ async function remove({ db, dialect }: Write, rows: readonly Entry[]): Promise<r
       eb(
         "channel_id",
         "in",
-        selectFrom(dialect.records(rows, columns))
+        selectFrom(dialect.records(rows, { channel_id: "text", before: "integer" }))
           .select("input.channel_id")
           .whereRef("input.channel_id", "=", "channels.channel_id")
           .whereRef("input.before", "=", "channels.version"),
@@ -272,10 +281,7 @@ function channelRow(row: ChannelTable): ChannelRow {
     fault: row.fault === null ? undefined : decodeFault(row.fault),
     isDeleted: row.is_deleted === 1,
     unclaimedSinceMs: row.unclaimed_since_ms ?? undefined,
-    earning:
-      row.earning_day === null || row.earning_base === null
-        ? undefined
-        : { day: row.earning_day, base: decodeInteger(row.earning_base) },
+    earning: { day: row.earning_day, base: decodeInteger(row.earning_base) },
     version: row.version,
   };
 }

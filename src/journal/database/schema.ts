@@ -192,8 +192,8 @@ async function createChannels(db: Kysely<Tables>, dialect: Dialect): Promise<voi
     .addColumn("fault", "text")
     .addColumn("is_deleted", integer, (column) => column.notNull())
     .addColumn("unclaimed_since_ms", integer)
-    .addColumn("earning_day", integer)
-    .addColumn("earning_base", "text")
+    .addColumn("earning_day", integer, (column) => column.notNull())
+    .addColumn("earning_base", "text", (column) => column.notNull())
     .execute();
   for (const column of ["unclaimed_since_ms", "withdrawal"] as const) {
     await db.schema

@@ -104,8 +104,8 @@ export type ChannelTable = {
   readonly fault: string | null;
   readonly is_deleted: number;
   readonly unclaimed_since_ms: number | null;
-  readonly earning_day: number | null;
-  readonly earning_base: string | null;
+  readonly earning_day: number;
+  readonly earning_base: string;
 };
 
 export type ChannelDayTable = {

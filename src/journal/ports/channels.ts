@@ -61,7 +61,7 @@ export type ChannelRow = {
   /** Since when there is something to claim; undefined if there is nothing. */
   readonly unclaimedSinceMs: number | undefined;
   /** Kept by the journal, for earnings by day. */
-  readonly earning?: ChannelEarning | undefined;
+  readonly earning: ChannelEarning;
   /** A new value after each change. */
   readonly version: number;
 };

@@ -34,7 +34,7 @@ type Account = {
   readonly claims: Part[];
   /** Claimed according to the channels, but by claims that the journal has not read. */
   unread: bigint;
-  /** Charged before this journal kept days, and not part of any claim that it has read. */
+  /** Charged before this journal knew the channel, and not part of any claim that it has read. */
   earlier: bigint;
 };
 

@@ -5,8 +5,8 @@ import { recordOf } from "../../../helpers/channelRecords.ts";
 
 const DAY_MS = 86_400_000;
 
-/** A row of channel 1 as an earlier version left it, unless the change says more. */
-function rowOf(charged: bigint, change: Partial<ChannelRow> = {}): ChannelRow {
+/** A row of channel 1. */
+function rowOf(charged: bigint, change: Pick<ChannelRow, "earning">): ChannelRow {
   const record = recordOf(1, charged);
   const common = { channelId: record.channelId as `0x${string}`, chainId: 84532, record, version: 1 };
   const nothing = { withdrawal: undefined, fault: undefined, isDeleted: false };
@@ -24,15 +24,12 @@ describe("a channel's earnings by day", () => {
     expect([earning, closed]).to.deep.equal([{ day: 8, base: 2n }, undefined]);
   });
 
-  it("counts what is unclaimed of a row that an earlier version wrote, on the day since when it is unclaimed", () => {
-    const before = rowOf(9n, { claimed: 4n });
-    expect(earningOf(before)).to.deep.equal({ day: 3, amount: 5n });
-    expect(earnedBy(before, recordOf(1, 12n), 5 * DAY_MS)).to.deep.equal({
-      earning: { day: 5, base: 9n },
-      closed: { day: 3, amount: 5n },
-    });
-    expect(earnedBy(before, recordOf(1, 9n), 5 * DAY_MS).earning).to.deep.equal({ day: 3, base: 4n });
-    expect(earningOf(rowOf(9n, { claimed: 10n }))).to.equal(undefined);
+  it("counts only what is charged from then on, if a channel was claimed before the journal knew it", () => {
+    const after = { ...recordOf(1, 9n), totalClaimed: "4" };
+    const { earning, closed } = earnedBy(undefined, after, 3 * DAY_MS);
+    expect([earning, closed]).to.deep.equal([{ day: 3, base: 4n }, undefined]);
+    expect(earningOf({ record: after, earning })).to.deep.equal({ day: 3, amount: 5n });
+    expect(earningOf({ record: recordOf(1, 4n), earning })).to.equal(undefined);
   });
 
   it("books a charge that is taken back on the day of that", () => {

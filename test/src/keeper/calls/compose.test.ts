@@ -57,6 +57,7 @@ describe("composeClaims: payers who sign for themselves", () => {
         lastRequestTimestamp: 0,
       },
       claimed: 0n,
+      earning: { day: 0, base: 0n },
       withdrawal: undefined,
       fault,
       isDeleted: false,

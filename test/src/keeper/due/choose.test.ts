@@ -23,6 +23,7 @@ function row(seed: number, charged: bigint, change: Partial<ChannelRow> = {}): C
     chainId,
     record: recordOf(seed, charged),
     claimed: 0n,
+    earning: { day: 0, base: 0n },
     withdrawal: undefined,
     fault: undefined,
     isDeleted: false,
