@@ -1,7 +1,7 @@
 import { ask } from "../chain/ask.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { JournalError } from "./ports/errors.ts";
-import type { Journal } from "./ports/journal.ts";
+import type { NoteJournal } from "./ports/notes.ts";
 
 /** The chain that a journal belongs to and the one that a node is on, each by the hash of its first block. */
 export type Binding = { readonly isSame: boolean; readonly recorded: string; readonly node: string };
@@ -11,7 +11,7 @@ export type Binding = { readonly isSame: boolean; readonly recorded: string; rea
  * began anew), an engine would wait for transactions that nobody knows.
  * @throws ChainUnavailableError if the node does not answer, JournalError if the journal cannot be written.
  */
-export async function bindJournal(journal: Journal, client: ChainClient): Promise<Binding> {
+export async function bindJournal(journal: NoteJournal, client: ChainClient): Promise<Binding> {
   const { hash: node } = await ask("its first block", client.getBlock({ blockNumber: 0n }));
   const name = `genesis:${client.chain.id}`;
   const recorded = await journal.cursor(name);
@@ -23,7 +23,7 @@ export async function bindJournal(journal: Journal, client: ChainClient): Promis
  * {@link bindJournal}, for callers that cannot take another journal.
  * @throws JournalError if the journal belongs to another chain with this id.
  */
-export async function requireSameChain(journal: Journal, client: ChainClient): Promise<void> {
+export async function requireSameChain(journal: NoteJournal, client: ChainClient): Promise<void> {
   const { isSame, recorded, node } = await bindJournal(journal, client);
   if (isSame) return;
   throw new JournalError("invalid", `The journal belongs to another chain with the id ${client.chain.id}.`, {

@@ -1,6 +1,7 @@
 export { DEFAULT_JOURNAL_PATH, type JournalOptions, openJournal } from "./open.ts";
 export type {
   Attempt,
+  BatchJournal,
   BatchKind,
   BatchRow,
   BatchState,
@@ -22,7 +23,7 @@ export { isOutage, JournalError, type JournalErrorKind } from "./ports/errors.ts
 export type { Evidence, SettlementLevel } from "./ports/evidence.ts";
 export type { Journal } from "./ports/journal.ts";
 export type { KeeperCall } from "./ports/keeperCalls.ts";
-export type { HeldLease, Lease, LeasePlace, SenderRow } from "./ports/leases.ts";
+export type { HeldLease, Lease, LeaseJournal, LeasePlace, SenderRow } from "./ports/leases.ts";
 export type { ChannelDay, ChannelEvent, ChannelParties, LedgerJournal } from "./ports/ledger.ts";
 export {
   type AuthorizationRow,
@@ -31,6 +32,7 @@ export {
   type HistoryRow,
   type NewPayment,
   OPEN_STATES,
+  type PaymentJournal,
   type PaymentRow,
   type PaymentState,
   type Transition,

@@ -1,7 +1,8 @@
 import { isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { NoteJournal } from "../../journal/ports/notes.ts";
+import type { PaymentJournal } from "../../journal/ports/payments.ts";
 import type { Caller } from "../callers/caller.ts";
 import {
   checkIdentifier,
@@ -19,7 +20,7 @@ import { findFault } from "./rules.ts";
 import type { Ask, Fault, Ticket } from "./types.ts";
 
 export type AdmissionPort = {
-  readonly journal: Journal;
+  readonly journal: NoteJournal & PaymentJournal;
   readonly clock: Clock;
   readonly client: ChainClient;
   readonly policy: FacilitatorPolicy;

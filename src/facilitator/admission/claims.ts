@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Address } from "viem";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { NoteJournal } from "../../journal/ports/notes.ts";
 import type { Merchant } from "../callers/merchants.ts";
 import type { ExactRequest, Reading } from "../wire/body.ts";
 
@@ -41,7 +41,7 @@ export function holderOf(merchant: Merchant, idempotencyKey: string): string {
 }
 
 /** Binds a merchant's Idempotency-Key to a payment. @throws ClaimConflictError if it is bound to another. */
-export async function claimHolder(journal: Journal, holder: string, fingerprint: string): Promise<void> {
+export async function claimHolder(journal: NoteJournal, holder: string, fingerprint: string): Promise<void> {
   if ((await journal.setOnce(`idempotency:${holder}`, fingerprint)) === fingerprint) return;
   throw new ClaimConflictError("this Idempotency-Key belongs to another payment");
 }
@@ -54,13 +54,21 @@ function identifierName({ chainId, payer, id }: Identifier): string {
 }
 
 /** Binds nothing. @throws ClaimConflictError if the payer's id is bound to another payment. */
-export async function checkIdentifier(journal: Journal, identifier: Identifier, fingerprint: string): Promise<void> {
+export async function checkIdentifier(
+  journal: NoteJournal,
+  identifier: Identifier,
+  fingerprint: string,
+): Promise<void> {
   const bound = await journal.cursor(identifierName(identifier));
   if (bound !== undefined && bound !== fingerprint) throw identifierConflict();
 }
 
 /** Binds a payer's id to a payment. @throws ClaimConflictError if it is bound to another. */
-export async function claimIdentifier(journal: Journal, identifier: Identifier, fingerprint: string): Promise<Undo> {
+export async function claimIdentifier(
+  journal: NoteJournal,
+  identifier: Identifier,
+  fingerprint: string,
+): Promise<Undo> {
   const name = identifierName(identifier);
   if ((await journal.setOnce(name, fingerprint)) !== fingerprint) throw identifierConflict();
   return () => journal.unset(name, fingerprint);

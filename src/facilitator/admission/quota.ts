@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { NoteJournal } from "../../journal/ports/notes.ts";
 import type { Undo } from "./claims.ts";
 
 const DAY_MS = 86_400_000;
@@ -35,7 +35,7 @@ export type DailyCounts = {
   readonly check: (quotas: readonly Quota[]) => Promise<void>;
 };
 
-export function createDailyCounts(journal: Journal, clock: Clock): DailyCounts {
+export function createDailyCounts(journal: NoteJournal, clock: Clock): DailyCounts {
   let forgotten: string | undefined;
 
   function used({ message }: Quota): QuotaError {

@@ -3,8 +3,7 @@ import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { BAZAAR, extractDiscoveryInfo, sanitizeResourceServiceMetadata } from "@x402/extensions/bazaar";
 import { isAddressEqual } from "viem";
 import type { Clock } from "../../clock.ts";
-import type { ResourceRow } from "../../journal/ports/catalogue.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { CatalogueJournal, ResourceRow } from "../../journal/ports/catalogue.ts";
 import type { Logger } from "../../logger.ts";
 import { requestName } from "../callers/bringers.ts";
 import type { Caller } from "../callers/caller.ts";
@@ -86,7 +85,7 @@ const SAME_MS = 60_000;
 const READ_AGAIN_MS = 5_000;
 
 export type CataloguePort = {
-  readonly journal: Journal;
+  readonly journal: CatalogueJournal;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The smallest payment whose resource is listed, in atomic units, so that spam costs money. */

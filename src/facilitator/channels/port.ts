@@ -1,4 +1,6 @@
 import type { ChannelCall } from "../../channels/calls.ts";
+import type { ChannelJournal } from "../../journal/ports/channels.ts";
+import type { NoteJournal } from "../../journal/ports/notes.ts";
 import type { Seat } from "../admission/capacity.ts";
 import type { Fault, Ticket } from "../admission/types.ts";
 import type { Caller } from "../callers/caller.ts";
@@ -24,7 +26,7 @@ export type Submitting = ChannelSettleOptions & {
   readonly holder: string | undefined;
 };
 
-export type ChannelPort = SubmitPort & ChannelVerifyPort;
+export type ChannelPort = SubmitPort & ChannelVerifyPort & { readonly journal: ChannelJournal & NoteJournal };
 
 export type ChannelSettlePort = ChannelPort & {
   /** Submits a call that may be repeated. Callers who ask for the same one at the same time share it. */

@@ -9,9 +9,9 @@ import { BATCH_SETTLEMENT_ADDRESS } from "../../channels/index.ts";
 import { nameChannelRevert } from "../../channels/reverts.ts";
 import type { Clock } from "../../clock.ts";
 import { budgetGas } from "../../gas/budget.ts";
+import type { BatchJournal } from "../../journal/ports/batches.ts";
 import { transactionOf } from "../../journal/ports/evidence.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
+import type { PaymentJournal, PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { outcomeWithin, takeBack } from "../../settlement/engine/outcomeWithin.ts";
@@ -23,7 +23,7 @@ import { REASON } from "../wire/reasons.ts";
 
 export type SubmitPort = {
   readonly engine: SettlementEngine;
-  readonly journal: Journal;
+  readonly journal: PaymentJournal & BatchJournal;
   readonly client: ChainClient;
   readonly policy: Pick<FacilitatorPolicy, "answerWithinMs" | "holdMs" | "maxSignerGas" | "gasFloor" | "etherMicroUsd">;
   readonly clock: Clock;

@@ -1,13 +1,13 @@
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { JournalError } from "../../journal/ports/errors.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { HealthJournal } from "../../journal/ports/health.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { describeError } from "./log.ts";
 import { type SharedBounds, sharedLook } from "./shared.ts";
 
 export type ReadinessPort = {
-  readonly journal: Journal;
+  readonly journal: HealthJournal;
   readonly client: ChainClient;
   readonly engine: Pick<SettlementEngine, "accounts">;
   readonly clock: Clock;

@@ -1,7 +1,6 @@
 import { type Address, getAddress, type Hex } from "viem";
 import { authorizationId } from "../../authorization/identity.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
+import type { PaymentJournal, PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
 
@@ -39,7 +38,7 @@ type PaymentVariant = {
 
 /** Reads the status of a payment; undefined if the journal does not have it. */
 export async function readPaymentStatus(
-  journal: Journal,
+  journal: PaymentJournal,
   at: {
     readonly network: string;
     readonly chainId: number;
@@ -56,7 +55,7 @@ export async function readPaymentStatus(
   return { network, asset: getAddress(asset), payer: getAddress(payer), nonce, payments };
 }
 
-async function describeVariant(journal: Journal, row: PaymentRow): Promise<PaymentVariant> {
+async function describeVariant(journal: PaymentJournal, row: PaymentRow): Promise<PaymentVariant> {
   const { state, evidence, batchId, work, consumedAtMs } = row;
   const authorization = work.kind === "authorization" ? work.authorization : undefined;
   const history = await journal.history(row.id);

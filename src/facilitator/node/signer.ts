@@ -4,8 +4,7 @@ import type { ChainClient } from "../../chain/client.ts";
 import { alarm, type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import { transactionOf } from "../../journal/ports/evidence.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
+import type { PaymentJournal, PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { readContract } from "./reads.ts";
 
@@ -19,7 +18,7 @@ export type EngineSignerOptions = {
   /** The engine that sends the writes, from its keys. */
   readonly engine: SettlementEngine;
   /** The engine's journal. */
-  readonly journal: Journal;
+  readonly journal: PaymentJournal;
   /** How long a call may wait to be sent, and after that to be mined, in milliseconds. 55 s each by default. */
   readonly timeoutMs?: number;
   /** The most gas that one write may take, 1,000,000 by default. A scheme may call code that a stranger wrote. */

@@ -1,10 +1,11 @@
 import type { Clock } from "../../clock.ts";
-import type { ChannelRow, Journal } from "../../journal/index.ts";
+import type { ChannelRow } from "../../journal/index.ts";
+import type { ChannelJournal } from "../../journal/ports/channels.ts";
 import { changeRows, chargedOf, unclaimedOf } from "../channels/rows.ts";
 import type { CallResult } from "./calls.ts";
 import type { BadVoucher } from "./compose.ts";
 
-type FaultPort = { readonly journal: Journal; readonly clock: Clock };
+type FaultPort = { readonly journal: ChannelJournal; readonly clock: Clock };
 
 /**
  * Notes why these vouchers cannot be claimed.

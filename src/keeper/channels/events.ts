@@ -3,9 +3,11 @@ import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { type ChannelLog, decodeChannelLogs, readTimestamps } from "../../chain/logs/channelLogs.ts";
 import type { BlockRange } from "../../chain/logs/tokenLogs.ts";
-import type { ChannelEvent, Journal } from "../../journal/index.ts";
+import type { ChannelEvent } from "../../journal/index.ts";
+import type { ChannelJournal } from "../../journal/ports/channels.ts";
+import type { LedgerJournal } from "../../journal/ports/ledger.ts";
 
-type EventPort = { readonly journal: Journal; readonly client: ChainClient };
+type EventPort = { readonly journal: ChannelJournal & LedgerJournal; readonly client: ChainClient };
 
 /**
  * Notes in the journal what a transaction did with the money of its channels and receivers.

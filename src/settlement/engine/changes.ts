@@ -1,7 +1,8 @@
 import type { Clock } from "../../clock.ts";
+import type { BatchJournal } from "../../journal/ports/batches.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
-import type { PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import type { PaymentJournal, PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { Queue } from "../dispatch/schedule.ts";
 
@@ -19,7 +20,7 @@ export type Changes = {
 export type RowListener = { readonly note: (row: PaymentRow) => void };
 
 export function createChanges(port: {
-  readonly journal: Journal;
+  readonly journal: PaymentJournal & BatchJournal;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Is told of due payments that this engine has put back into the queue. */

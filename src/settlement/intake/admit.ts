@@ -8,8 +8,7 @@ import { domainOf } from "../../chain/facts/domain.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { NewPayment, PaymentRow, Transition } from "../../journal/ports/payments.ts";
+import type { NewPayment, PaymentJournal, PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { AuthorizationWork, LogProof } from "../../journal/ports/work.ts";
 import type { TokenDomain } from "../../networks.ts";
 import type { Reason } from "../../reasons.ts";
@@ -82,7 +81,7 @@ export class CallKeyError extends TributaryError {
 }
 
 export type IntakePort = {
-  readonly journal: Journal;
+  readonly journal: PaymentJournal;
   readonly client: ChainClient;
   readonly clock: Clock;
   readonly policy: EnginePolicy;
@@ -264,7 +263,7 @@ async function refuseShort(
  * the row.
  */
 async function answerFromJournal(
-  journal: Journal,
+  journal: PaymentJournal,
   group: readonly Entry[],
   refused: ReadonlyMap<number, Admission>,
   answers: Answers,

@@ -1,6 +1,5 @@
 import type { Evidence } from "../../journal/ports/evidence.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { Transition } from "../../journal/ports/payments.ts";
+import type { PaymentJournal, Transition } from "../../journal/ports/payments.ts";
 
 /** Settled payments whose variants are closed in one go. */
 const AT_ONCE = 500;
@@ -10,7 +9,7 @@ const AT_ONCE = 500;
  * reads the journal each time, so the order in which the two came, and a crash in between, make no difference.
  */
 export async function closeVariants(
-  journal: Pick<Journal, "winners" | "withIdentities">,
+  journal: Pick<PaymentJournal, "winners" | "withIdentities">,
   chainId: number,
 ): Promise<Transition[]> {
   const winners = new Map(

@@ -5,8 +5,7 @@ import { normaliseSignature } from "../../authorization/signature.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { PaymentRow } from "../../journal/ports/payments.ts";
+import type { PaymentJournal, PaymentRow } from "../../journal/ports/payments.ts";
 import type { SettlementEngine } from "../engine/types.ts";
 import { explainUsed } from "../outcome/explain.ts";
 import { DUPLICATE } from "../outcome/results.ts";
@@ -16,7 +15,7 @@ import { outcomeOfRefusal } from "./rows.ts";
 
 export type JobIntakePort = {
   readonly client: ChainClient;
-  readonly journal: Journal;
+  readonly journal: PaymentJournal;
   readonly clock: Clock;
   readonly ledger: JobLedger;
   readonly engine: SettlementEngine;
@@ -128,7 +127,7 @@ function isWorthAnotherTry({ state, reason }: PaymentRow): boolean {
  * have made up the submission, so the engine looks at it.
  */
 async function knownRows(
-  journal: Journal,
+  journal: PaymentJournal,
   authorizations: readonly SignedAuthorization[],
 ): Promise<(PaymentRow | undefined)[]> {
   const rows = await journal.withIdentities(authorizations.map(authorizationId));

@@ -2,7 +2,8 @@ import type { Hex } from "viem";
 import { chunks } from "../../async/pool.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { Clock } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { BatchJournal } from "../../journal/ports/batches.ts";
+import type { PaymentJournal } from "../../journal/ports/payments.ts";
 import {
   isDecided,
   isOnItsWay,
@@ -51,7 +52,7 @@ const STATES: readonly PaymentState[] = OPEN_STATES;
 const LOOK_AT_ONCE = 2_000;
 
 export function createJobLedger<Payment extends JobPayment>(
-  { journal, clock }: { readonly journal: Journal; readonly clock: Clock },
+  { journal, clock }: { readonly journal: PaymentJournal & BatchJournal; readonly clock: Clock },
   payments: readonly Payment[],
 ): JobLedger<Payment> {
   const outcomes = new Array<PaymentOutcome | undefined>(payments.length).fill(undefined);

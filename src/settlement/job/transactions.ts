@@ -1,6 +1,7 @@
 import type { Address, Hex, LocalAccount } from "viem";
-import type { BatchRow } from "../../journal/ports/batches.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { BatchJournal, BatchRow } from "../../journal/ports/batches.ts";
+import type { NoteJournal } from "../../journal/ports/notes.ts";
+import type { PaymentJournal } from "../../journal/ports/payments.ts";
 
 /** A mined transaction of a job. Fees are in wei; `feeWei` includes the data fee of an OP-stack chain. */
 export type MinedTransaction = {
@@ -26,7 +27,7 @@ const BATCHES_AT_ONCE = 20;
 
 /** Notes each sender's first txNonce of this run. Call it before the engine starts. */
 export async function rememberStart(
-  journal: Journal,
+  journal: PaymentJournal & BatchJournal & NoteJournal,
   chainId: number,
   senders: readonly Pick<LocalAccount, "address">[],
 ): Promise<JobStart> {
@@ -40,7 +41,10 @@ export async function rememberStart(
 }
 
 /** The transactions of these senders that were mined since. */
-export async function readMined(journal: Journal, { chainId, firstTxNonces }: JobStart): Promise<MinedTransaction[]> {
+export async function readMined(
+  journal: PaymentJournal & BatchJournal & NoteJournal,
+  { chainId, firstTxNonces }: JobStart,
+): Promise<MinedTransaction[]> {
   const mined: MinedTransaction[] = [];
   for (const [sender, firstTxNonce] of firstTxNonces) {
     for (let fromTxNonce = firstTxNonce; ; ) {
@@ -64,7 +68,10 @@ export async function readMined(journal: Journal, { chainId, firstTxNonces }: Jo
 }
 
 /** A mined batch as a transaction of a report. Its payments are those of the attempt that was mined. */
-async function minedOf(journal: Journal, { attempts, receipt }: BatchRow): Promise<MinedTransaction | undefined> {
+async function minedOf(
+  journal: PaymentJournal & BatchJournal & NoteJournal,
+  { attempts, receipt }: BatchRow,
+): Promise<MinedTransaction | undefined> {
   const attempt = attempts.find(({ hash }) => hash === receipt?.hash);
   if (receipt === undefined || attempt === undefined) return undefined;
   const payments = await journal.withIds(attempt.paymentIds);

@@ -2,10 +2,11 @@ import type { Hex } from "viem";
 import { chunks } from "../../async/pool.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
-import type { BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
+import type { BatchJournal, BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
 import type { Evidence, SettlementLevel } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
+import type { PaymentJournal } from "../../journal/ports/payments.ts";
 import { isOnItsWay, type PaymentRow, type PaymentState, type Transition } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { type Conclusions, carriedBy } from "./conclusions.ts";
@@ -13,7 +14,7 @@ import { reasonOf } from "./receipts/conclude.ts";
 import { hashOfBlock } from "./receipts/observe.ts";
 
 export type FinalityPort = Pick<Conclusions, "concludeRest" | "recheck"> & {
-  readonly journal: Journal;
+  readonly journal: PaymentJournal & BatchJournal;
   readonly client: ChainClient;
   readonly logger: Logger;
   /** Stores a batch's conclusion, and moves its payments. */

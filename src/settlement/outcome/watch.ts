@@ -2,7 +2,7 @@ import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
 import type { Clock } from "../../clock.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
+import type { PaymentJournal } from "../../journal/ports/payments.ts";
 import {
   type AuthorizationRow,
   isAuthorization,
@@ -29,7 +29,7 @@ export type OutcomeWatch = {
 };
 
 export type WatchPort = {
-  readonly journal: Journal;
+  readonly journal: PaymentJournal;
   readonly client: ChainClient;
   readonly clock: Clock;
   readonly apply: (transitions: readonly Transition[]) => Promise<unknown>;

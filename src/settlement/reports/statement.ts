@@ -1,12 +1,12 @@
 import { type Address, type Hex, isAddressEqual, zeroAddress } from "viem";
 import { type DecodedChannelCall, decodeChannelCall } from "../../channels/decode.ts";
 import { everyRow } from "../../journal/pages.ts";
-import type { BatchKind } from "../../journal/ports/batches.ts";
+import type { BatchJournal, BatchKind } from "../../journal/ports/batches.ts";
 import type { SettlementLevel } from "../../journal/ports/evidence.ts";
 import { transactionOf } from "../../journal/ports/evidence.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { ChannelEvent } from "../../journal/ports/ledger.ts";
-import type { PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
+import type { LeaseJournal } from "../../journal/ports/leases.ts";
+import type { ChannelEvent, LedgerJournal } from "../../journal/ports/ledger.ts";
+import type { PaymentJournal, PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
 
 /**
@@ -85,7 +85,7 @@ export type StatementOptions = {
  * @throws JournalError if the journal cannot be read.
  */
 export async function* readStatement(
-  journal: Journal,
+  journal: PaymentJournal & BatchJournal & LedgerJournal,
   { chainId, etherMicroUsd }: StatementOptions,
 ): AsyncGenerator<StatementLine, void> {
   const facts = new Map<string, BatchFacts>();
@@ -104,7 +104,7 @@ export async function* readStatement(
  */
 export function createStatementTotals(): {
   readonly add: (line: StatementLine) => void;
-  readonly finish: (journal: Journal, chainId?: number) => Promise<StatementTotals>;
+  readonly finish: (journal: BatchJournal & LeaseJournal, chainId?: number) => Promise<StatementTotals>;
 } {
   let payments = 0;
   let settled = 0;
@@ -137,7 +137,7 @@ export function createStatementTotals(): {
 }
 
 /** The fees and the gas of all transactions of a journal. */
-export async function readFees(journal: Journal, ofChain: number | undefined) {
+export async function readFees(journal: BatchJournal & LeaseJournal, ofChain: number | undefined) {
   let [feesWei, gasUsed, transactions] = [0n, 0n, 0];
   for (const { chainId, sender } of await journal.senders(ofChain)) {
     for (let fromTxNonce = 0; ; ) {
@@ -157,7 +157,7 @@ export async function readFees(journal: Journal, ofChain: number | undefined) {
 }
 
 async function factsOf(
-  journal: Journal,
+  journal: BatchJournal,
   { batchId }: PaymentRow,
   facts: Map<string, BatchFacts>,
 ): Promise<BatchFacts | undefined> {
@@ -176,7 +176,10 @@ async function factsOf(
 }
 
 /** The channel events that the journal noted in the calls' transactions, by transaction hash. */
-async function eventsOf(journal: Journal, rows: readonly PaymentRow[]): Promise<ReadonlyMap<string, ChannelEvent[]>> {
+async function eventsOf(
+  journal: LedgerJournal,
+  rows: readonly PaymentRow[],
+): Promise<ReadonlyMap<string, ChannelEvent[]>> {
   const found = new Map<string, ChannelEvent[]>();
   const calls = rows.filter(({ work, evidence }) => work.kind === "call" && evidence.kind === "receipt");
   for (const chainId of new Set(calls.map((row) => row.chainId))) {

@@ -1,8 +1,7 @@
 import { hostname } from "node:os";
 import type { Address } from "viem";
 import { type Clock, elapsedMs } from "../../clock.ts";
-import type { Journal } from "../../journal/ports/journal.ts";
-import type { HeldLease, Lease, LeasePlace } from "../../journal/ports/leases.ts";
+import type { HeldLease, Lease, LeaseJournal, LeasePlace } from "../../journal/ports/leases.ts";
 import type { Logger } from "../../logger.ts";
 
 /** Another engine that has a key, as far as this process has seen it. */
@@ -37,7 +36,7 @@ const HERE: LeasePlace = { host: hostname(), pid: process.pid };
  * afterwards, the journal refuses it because of its epoch.
  */
 export function createLeaseKeeper(options: {
-  readonly journal: Journal;
+  readonly journal: LeaseJournal;
   readonly key: { readonly chainId: number; readonly sender: Address };
   readonly owner: string;
   readonly ttlMs: number;

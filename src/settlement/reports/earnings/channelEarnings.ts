@@ -1,14 +1,13 @@
 import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
 import { dayOf, earningOf } from "../../../journal/channels/earning.ts";
 import { everyChannel, everyRow } from "../../../journal/pages.ts";
-import type { ChannelRow } from "../../../journal/ports/channels.ts";
-import type { Journal } from "../../../journal/ports/journal.ts";
-import type { ChannelEvent } from "../../../journal/ports/ledger.ts";
+import type { ChannelJournal, ChannelRow } from "../../../journal/ports/channels.ts";
+import type { ChannelEvent, LedgerJournal } from "../../../journal/ports/ledger.ts";
 import type { EarningsBook } from "./book.ts";
 import { chargedOf, unclaimedOf } from "./channels.ts";
 
 type Port = {
-  readonly journal: Journal;
+  readonly journal: ChannelJournal & LedgerJournal;
   readonly chainId: number;
   readonly token: Address;
   readonly book: EarningsBook;

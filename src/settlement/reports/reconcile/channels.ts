@@ -4,8 +4,9 @@ import { readChannels, readReceivers, readUnswept } from "../../../chain/facts/c
 import { type ChannelLog, readChannelLogs } from "../../../chain/logs/channelLogs.ts";
 import { type BlockRange, inPieces } from "../../../chain/logs/tokenLogs.ts";
 import { everyChannel, everyRow } from "../../../journal/pages.ts";
-import type { Journal } from "../../../journal/ports/journal.ts";
-import type { ChannelEvent, ChannelParties } from "../../../journal/ports/ledger.ts";
+import type { ChannelJournal } from "../../../journal/ports/channels.ts";
+import type { ChannelEvent, ChannelParties, LedgerJournal } from "../../../journal/ports/ledger.ts";
+import type { NoteJournal } from "../../../journal/ports/notes.ts";
 import type { Tally } from "../../job/summary.ts";
 import { chargedOf } from "../earnings/channels.ts";
 import { channelCursor } from "../earnings/cursor.ts";
@@ -63,7 +64,7 @@ const GROUPS = { claim: "claims", sweep: "sweeps", refund: "givenBack", withdraw
  */
 export async function reconcileChannels(
   client: ChainClient,
-  journal: Journal,
+  journal: ChannelJournal & LedgerJournal & NoteJournal,
   query: Query,
 ): Promise<ChannelReconciliation | undefined> {
   const { token, from, to, mostDifferences } = query;
