@@ -13,7 +13,7 @@ export type Kill =
  * any that is a `write`.
  */
 export type JournalKill = {
-  readonly at: "store";
+  readonly at: "journal";
   readonly method: string;
   readonly occurrence: number;
   readonly when: KillWhen;
@@ -59,19 +59,19 @@ export function killsOf(seed: number, themes: ReadonlySet<Theme>): Kill[] {
       if (random.chance(0.2)) return { at: "send", occurrence: 1, when: random.pick(["before", "after"]) };
       const method = random.weighted(SURE);
       const occurrence = method === "any" ? random.between(1, 20) : 1;
-      return { at: "store", method, occurrence, when: random.pick(["before", "during", "after"]) };
+      return { at: "journal", method, occurrence, when: random.pick(["before", "during", "after"]) };
     }
     if (random.chance(0.2))
       return { at: "send", occurrence: random.between(1, 3), when: random.pick(["before", "after"]) };
     const method = random.weighted(METHODS);
     const occurrence = method === "any" ? random.between(1, 90) : random.between(1, 2);
-    return { at: "store", method, occurrence, when: random.pick(["before", "during", "after"]) };
+    return { at: "journal", method, occurrence, when: random.pick(["before", "during", "after"]) };
   });
 }
 
 /** The journal of a process that kills itself at `kill`; `report` is called just before. */
 export function mortal(journal: Journal, kill: Kill | undefined, report: () => void): Journal {
-  if (kill?.at !== "store") return journal;
+  if (kill?.at !== "journal") return journal;
   let calls = 0;
   const die = (): void => {
     report();

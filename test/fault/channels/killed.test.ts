@@ -43,7 +43,7 @@ function deathsOf(role: Role): readonly Death[] {
   const random = randomOf(seed, `deaths of the ${role}`);
   const cuts = Array.from({ length: CUTS[role] }, (_, i) => i + 1).flatMap((occurrence) =>
     (["before", "during", "after"] as const).map((when): JournalKill => {
-      return { at: "store", method: "write", occurrence, when };
+      return { at: "journal", method: "write", occurrence, when };
     }),
   );
   const chosen = isLong ? cuts : Array.from({ length: 3 }, () => random.pick(cuts));
@@ -91,7 +91,7 @@ describe("SIGKILL of server and keeper between any two steps", () => {
   const stateOf = ({ channelId }: Shopper) => readChannelState(lab.client, channelId);
 
   function lifeOf(role: Role, number: number, death: Death | undefined): Life {
-    const kill = death?.at === "store" ? death : undefined;
+    const kill = death?.at === "journal" ? death : undefined;
     const common = { journal: file, kill, authorizerKey: keyOf(17) };
     if (role === "server") return { ...common, role, facilitatorUrl, receiver, aheadMs: number * DOWN_MS };
     // Under another name it must wait until what the previous engine picked is free again.

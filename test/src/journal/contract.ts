@@ -23,7 +23,7 @@ export type Subject = {
 
 /** The contract of a journal, whatever is under it. `fresh` makes an empty place for a journal, a new one each time. */
 export function describeJournal(name: string, fresh: () => Promise<Place>): void {
-  describe(`store on ${name}`, () => {
+  describe(`journal on ${name}`, () => {
     let place: Place | undefined;
     let stores: Journal[] = [];
 

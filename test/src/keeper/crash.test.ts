@@ -18,7 +18,7 @@ describe("a keeper that is killed", () => {
     await lab.stop();
   });
 
-  /** The store of a process that dies around its write number `lastWrite`: nothing of it comes back from then on. */
+  /** The journal of a process that dies around its write number `lastWrite`: nothing of it comes back from then on. */
   function doomed(journal: Journal, lastWrite: number, isDone: boolean) {
     const never = new Promise<never>(() => undefined);
     let writes = 0;

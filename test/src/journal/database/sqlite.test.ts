@@ -16,7 +16,7 @@ import { describeJournal } from "../contract.ts";
 import { acceptSeeds, chainId, hashOf, lease, paymentOf, stateOf, takeOver } from "../fixtures.ts";
 import { withLaterVersion } from "../laterVersion.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "tributary-store-"));
+const folder = mkdtempSync(join(tmpdir(), "tributary-journal-"));
 let files = 0;
 function newFile(): string {
   files += 1;
