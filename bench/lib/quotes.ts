@@ -37,8 +37,8 @@ function quoteInReadme(results: Results): string {
     "![Gas of a payment by the number of payments in a transaction](bench/charts/gas.svg)",
     "",
     `Gas of a payment to one payee, with Circle's token: ${figure(`gas manyToOne 1 ${WAY.single}`)} in its own transaction,`,
-    `${figure(`gas manyToOne 300 ${WAY.multicall}`)} in a Multicall3 of 300, ${figure(`gas manyToOne 300 ${WAY.tributary}`)} in a batch of 300; no way of batching can go below ${formatNumber(FLOOR_GAS.manyToOne)}.`,
-    "[docs/performance.md](docs/performance.md) has money, throughput and latency compared with the peers; `npm run bench` measures it again.",
+    `${figure(`gas manyToOne 300 ${WAY.multicall}`)} in a Multicall3 of 300, ${figure(`gas manyToOne 300 ${WAY.tributary}`)} in a batch of 300 (${formatNumber(FLOOR_GAS.manyToOne)} is the floor).`,
+    "[docs/performance.md](docs/performance.md) has money, throughput and latency.",
   ].join("\n");
 }
 
