@@ -1,7 +1,8 @@
 import type { PaymentPayload, PaymentRequirements, VerifyResponse } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
-import { type Address, isAddressEqual } from "viem";
+import { type Address, type Hex, isAddressEqual, size } from "viem";
+import { findSignatureDefect } from "../../authorization/signature.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -34,21 +35,31 @@ export async function verifyExact(
 ): Promise<Verdict> {
   const fault = await admission.fault(askOf(request, client.chain.id), caller);
   if (fault !== undefined) return no(fault.reason, fault.message);
-  const reads = createVerificationReads(client, { simulate, addresses });
   const config = { eip6492AllowedFactories: [...policy.factories] };
-  const scheme =
-    request.version === 1 ? new ExactEvmSchemeV1(reads.signer, config) : new ExactEvmScheme(reads.signer, config);
   const { payload, requirements } = officialForm(request);
-  let answer: VerifyResponse;
-  try {
-    answer = await scheme.verify(payload, requirements);
-  } catch (error) {
-    throw reads.failure() ?? error;
+
+  async function verify(recovers: boolean): Promise<Verdict> {
+    const reads = createVerificationReads(client, { simulate, recovers, addresses });
+    const scheme =
+      request.version === 1 ? new ExactEvmSchemeV1(reads.signer, config) : new ExactEvmScheme(reads.signer, config);
+    let answer: VerifyResponse;
+    try {
+      answer = await scheme.verify(payload, requirements);
+    } catch (error) {
+      throw reads.failure() ?? error;
+    }
+    const failure = reads.failure();
+    if (failure !== undefined) throw failure;
+    if (reads.isUnrecovered()) return verify(false);
+    if (answer.isValid) return { isValid: true };
+    return { isValid: false, reason: answer.invalidReason ?? REASON.verifyError, message: answer.invalidMessage };
   }
-  const failure = reads.failure();
-  if (failure !== undefined) throw failure;
-  if (answer.isValid) return { isValid: true };
-  return { isValid: false, reason: answer.invalidReason ?? REASON.verifyError, message: answer.invalidMessage };
+  return verify(isPlain(request.signature));
+}
+
+/** Whether a signature has the only form that `recoverSigner` and the token take from an account without code. */
+function isPlain(signature: Hex): boolean {
+  return size(signature) === 65 && findSignatureDefect(signature) === undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FacilitatorEvmSigner } from "@x402/evm";
 import type { Abi, Address, Hex } from "viem";
 import { gather, settled } from "../../async/gather.ts";
+import { recoverSigner } from "../../authorization/recover.ts";
 import { unavailable } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { askContract, ContractFaultError } from "../../chain/contract.ts";
@@ -17,20 +18,37 @@ export type VerificationReads = {
   readonly signer: FacilitatorEvmSigner;
   /** The first failure that was not a revert. With one, the verdict says nothing about the payment. */
   readonly failure: () => Error | undefined;
+  /** Whether a signature was not recovered here, so that the official code has to look at it. */
+  readonly isUnrecovered: () => boolean;
 };
+
+/** Code that stands for that of an account without any: it makes an official scheme ask its signer about the signature. */
+const STAND_IN: Hex = "0x00";
+const ERC1271_MAGIC = "0x1626ba7e";
 
 /**
  * The reads of one verification. Each is a separate eth_call, because calls inside one multicall see each other's changes and
  * spend each other's gas. The client's transport sends the simultaneous reads of many verifications as one JSON-RPC batch.
  * The official code takes a failed read for a verdict, so failures are noted here.
+ *
+ * The official code recovers the signer of an account without code in JavaScript, but asks its signer object about one with
+ * code. So an account without code is given some, and the signer recovers with libsecp256k1 in a fifth of the time. It only ever
+ * says yes: if it does not recover the account, `isUnrecovered` asks for a verification without the stand-in.
  * @param options.simulate Whether the transfer is simulated. If not, it counts as good, and the engine's pre-flight decides.
+ * @param options.recovers Whether a signature of 65 bytes is recovered here, false by default.
  */
 export function createVerificationReads(
   client: ChainClient,
-  options: { readonly simulate: boolean; readonly addresses: () => readonly Address[] },
+  options: {
+    readonly simulate: boolean;
+    readonly recovers?: boolean;
+    readonly addresses: () => readonly Address[];
+  },
 ): VerificationReads {
   const codes = new Map<string, Promise<Hex | undefined>>();
+  const standIns = new Set<string>();
   let failure: Error | undefined;
+  let isUnrecovered = false;
 
   const failed = (error: unknown): Error => {
     if (error instanceof ContractFaultError) return new Error(REVERTED);
@@ -45,6 +63,7 @@ export function createVerificationReads(
 
   return {
     failure: () => failure,
+    isUnrecovered: () => isUnrecovered,
     signer: {
       getAddresses: options.addresses,
       getCode: ({ address }) => {
@@ -52,14 +71,26 @@ export function createVerificationReads(
         if (known !== undefined) return known;
         // The error is noted, not thrown: the official code may stop before it awaits this promise, and an unhandled rejection
         // ends the process.
-        const asked = readCode(client, address).catch((error: unknown) => {
-          failed(unavailable("an account's code", error));
-          return undefined;
-        });
+        const asked = readCode(client, address)
+          .catch((error: unknown) => {
+            failed(unavailable("an account's code", error));
+            return undefined;
+          })
+          .then((code) => {
+            if (!options.recovers || failure !== undefined || (code !== undefined && code !== "0x")) return code;
+            standIns.add(address.toLowerCase());
+            return STAND_IN;
+          });
         codes.set(address.toLowerCase(), asked);
         return asked;
       },
       readContract: async ({ address, abi, functionName, args = [] }) => {
+        if (functionName === "isValidSignature" && standIns.has(address.toLowerCase())) {
+          const [digest, signature] = args as readonly [Hex, Hex];
+          if ((await recoverSigner(digest, signature)) === address.toLowerCase()) return ERC1271_MAGIC;
+          isUnrecovered = true;
+          return "0x";
+        }
         if (!options.simulate && functionName === "transferWithAuthorization") return undefined;
         return readContract(client, { address, abi, functionName, args }).catch((error: unknown) => {
           throw failed(error);
