@@ -13,7 +13,7 @@ const { buildModule } = await import("@nomicfoundation/hardhat-ignition/modules"
 
 /**
  * Deploys the checked-in artifact, never a fresh compile, because the router's address follows from its bytes. Run it with
- * the `create2` strategy and the salt in src/deployment.ts, as `tributary deploy` does.
+ * the `create2` strategy and `ROUTER_SALT`, as `deployRouter` does.
  */
 export const settlementRouterModule = buildModule("SettlementRouter", (m) => ({
   router: m.contract("SettlementRouter", {

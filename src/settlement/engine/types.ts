@@ -13,6 +13,7 @@ import type { Pause } from "../sending/types.ts";
 
 /** Everything that an engine works with. The engine closes none of it. */
 export type EngineOptions = {
+  /** Where everything that the engine knows and did is kept. */
   readonly journal: Journal;
   readonly chain: {
     /** The node for reads and broadcasts. If it has several URLs, reads survive a dead node. */
@@ -24,6 +25,9 @@ export type EngineOptions = {
   };
   /** The keys to send from. Nothing else may use them while the engine runs. */
   readonly senders: readonly LocalAccount[];
+  /**
+   * What the operator decides. What is left out is as in `DEFAULT_ENGINE_POLICY`, and fees are the chain's usual ones.
+   */
   readonly policy?: EnginePolicyOptions;
   /** @internal For tests, which cannot wait. */
   readonly pace?: Partial<Pace> | undefined;
