@@ -10,7 +10,7 @@ import {
   openFacilitatorLab,
   payerOf,
 } from "../helpers/facilitator.ts";
-import { isLong, seed } from "../helpers/randomness.ts";
+import { character, isLong, seed } from "../helpers/randomness.ts";
 
 /** Bodies for each of the two endpoints. */
 const RUNS = isLong ? 5_000 : 500;
@@ -31,7 +31,7 @@ describe("unexpected bodies", () => {
     fc.jsonValue(),
     fc.constantFrom<unknown>(null, "", "0x", "0", "-1", "1e9", "0x0", -1, 0.5, 2 ** 53, true, [], {}, "9".repeat(79)),
     fc.constantFrom<unknown>("eip155:84532", "base-sepolia", "eip155:1", "exact", "upto", `0x${"f".repeat(64)}`),
-    fc.string({ unit: "binary", maxLength: 80 }),
+    fc.string({ unit: character, maxLength: 80 }),
     fc.bigInt({ min: 0n, max: 2n ** 257n }).map(String),
     fc.uint8Array({ maxLength: 100 }).map((bytes) => `0x${Buffer.from(bytes).toString("hex")}`),
   );
@@ -55,7 +55,7 @@ describe("unexpected bodies", () => {
   const text = fc.oneof(
     { weight: 6, arbitrary: mutated },
     { weight: 1, arbitrary: fc.json() },
-    { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 300 }) },
+    { weight: 1, arbitrary: fc.string({ unit: character, maxLength: 300 }) },
     { weight: 1, arbitrary: fc.nat(20_000).map((depth) => "[".repeat(depth)) },
     {
       weight: 1,

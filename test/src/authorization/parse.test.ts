@@ -5,6 +5,7 @@ import { AuthorizationInputError } from "../../../src/authorization/inputError.t
 import { parseAuthorization } from "../../../src/authorization/parse.ts";
 import { networks } from "../../../src/networks.ts";
 import { expectedOf, payee, payer, vectors } from "../../helpers/authorizations.ts";
+import { character } from "../../helpers/randomness.ts";
 
 const vectorOf = (format: string, source = "") => {
   const vector = vectors.find((one) => one.format === format && one.source.includes(source));
@@ -405,7 +406,7 @@ describe("parseAuthorization", () => {
         fc.constantFrom(...texts, ...headers),
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.nat(5),
-        fc.string({ unit: "binary", maxLength: 5 }),
+        fc.string({ unit: character, maxLength: 5 }),
         (text, at, removed, inserted) => {
           const index = Math.floor(at * text.length);
           const mutated = text.slice(0, index) + inserted + text.slice(index + removed);
