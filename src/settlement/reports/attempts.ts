@@ -63,6 +63,7 @@ function fateOf({ state, receipt }: BatchRow, hash: Hex, isLast: boolean): Attem
  * Every transaction of every batch that a payment was in, oldest first. A payment is in several batches if it went back
  * to the queue.
  * @param history The payment's history, as the journal gives it.
+ * @throws JournalError if the journal cannot be read.
  */
 export async function readAttempts(
   journal: Pick<Journal, "batch">,

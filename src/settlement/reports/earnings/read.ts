@@ -67,7 +67,8 @@ const PAID_STATES = ["settled", "settled-elsewhere", "already-used"] as const;
  * On its way, unclaimed and unswept are as of now. Over all days, earned = unclaimed + unswept + paid out, provided
  * that a keeper of this journal made or read the claims and sweeps on the chain. What a channel was charged before this
  * journal knew it counts as earned on the day of its claim or its sweep.
- * @throws EarningsError if a day of the filter is not a date, or the first is after the last.
+ * @throws EarningsError if a day of the filter is not a date, or the first is after the last; JournalError if the journal
+ * cannot be read.
  */
 export async function readEarnings(journal: Journal, query: EarningsQuery): Promise<Earnings> {
   const { chainId, token, merchantOf = () => undefined } = query;

@@ -71,7 +71,7 @@ const SHOWN_DIFFERENCES = 100;
 /**
  * Compares the settlements of the journal with the token's own logs and balances. It reads the chain in pieces and the
  * journal page by page; memory holds one tally for each payer and payee, and one bit for each payment.
- * @throws ChainUnavailableError if the node does not answer.
+ * @throws ChainUnavailableError if the node does not answer; JournalError if the journal cannot be read.
  */
 export async function reconcile(client: ChainClient, query: ReconcileOptions): Promise<Reconciliation> {
   const { journal, token, fromBlock, toBlock } = query;
