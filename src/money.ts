@@ -110,3 +110,11 @@ function tooLarge(noun: Noun): AmountError {
 function quote(text: string): string {
   return JSON.stringify(text.length > 90 ? `${text.slice(0, 90)}…` : text);
 }
+
+export function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+export function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}

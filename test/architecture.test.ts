@@ -8,7 +8,17 @@ const root = join(import.meta.dirname, "..");
  * Layers of src/, lowest first, by the part of the path that names them. A module imports from its own or a lower one.
  */
 const layers: readonly (readonly string[])[] = [
-  ["errors.ts", "reasons.ts", "contracts", "money.ts", "networks.ts", "deployment.ts", "logger.ts", "text.ts"],
+  [
+    "errors.ts",
+    "reasons.ts",
+    "contracts",
+    "money.ts",
+    "networks.ts",
+    "deployment.ts",
+    "logger.ts",
+    "text.ts",
+    "lists.ts",
+  ],
   ["authorization", "channels", "router", "gas", "fees", "abi.ts"],
   ["batch", "files.ts", "keystore.ts", "clock.ts", "failures.ts", "nodeVersion.ts"],
   ["async"],

@@ -1,8 +1,3 @@
-/** Items in groups of `length`, the last one with what is left. */
-export function chunks<T>(items: readonly T[], length: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
-}
-
 /** Runs `work` on each item, at most `most` at once, so that a large file does not open a thousand requests. */
 export async function eachAtOnce<T>(
   items: readonly T[],

@@ -1,6 +1,7 @@
 import { type Hex, hexToBigInt, hexToNumber, isHex, type LocalAccount } from "viem";
 import { feeBoundsOf } from "../chain/fees/fees.ts";
 import { ROUTER_SALT } from "../deployment.ts";
+import { min } from "../money.ts";
 import { DeploymentFailedError } from "./errors.ts";
 import type { DeploymentJournal } from "./journal.ts";
 import { loadIgnition, PACKAGE_FOLDER } from "./plugins.ts";
@@ -97,10 +98,6 @@ async function sign(account: LocalAccount, chainId: number, transaction: unknown
   }
   if (gasPrice === undefined) throw new DeploymentFailedError("Ignition asked for a transaction without a fee.");
   return account.signTransaction({ type: "legacy", ...call, gasPrice: min(hexToBigInt(gasPrice), ceilingWei) });
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }
 
 /** The error's message without the node's URL, which may hold a key. */

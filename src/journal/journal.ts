@@ -1,5 +1,5 @@
 import { gather, togetherOrAlone } from "../async/gather.ts";
-import { chunks } from "../async/pool.ts";
+import { chunks } from "../lists.ts";
 import { catalogueMethods } from "./catalogue.ts";
 import { channelMethods } from "./channels/channels.ts";
 import { keeperCallMethods } from "./channels/keeperCalls.ts";

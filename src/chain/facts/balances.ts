@@ -1,6 +1,6 @@
 import type { Address } from "viem";
-import { chunks } from "../../async/pool.ts";
 import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
+import { chunks } from "../../lists.ts";
 import { ask } from "../ask.ts";
 import type { ChainClient } from "../client.ts";
 

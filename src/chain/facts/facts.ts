@@ -1,8 +1,9 @@
 import { type Address, BaseError, ContractFunctionZeroDataError } from "viem";
-import { chunks, eachAtOnce } from "../../async/pool.ts";
+import { eachAtOnce } from "../../async/pool.ts";
 import { type AuthorizationIdentity, authorizationId } from "../../authorization/identity.ts";
 import type { Authorization } from "../../authorization/types.ts";
 import { settlementLensArtifact } from "../../contracts/SettlementLens.ts";
+import { chunks } from "../../lists.ts";
 import { ask, unavailable } from "../ask.ts";
 import type { ChainClient } from "../client.ts";
 import { ChainMismatchError } from "../errors.ts";

@@ -1,3 +1,4 @@
+import { max, min } from "../../money.ts";
 import { feeCeilingsOf } from "../../networks.ts";
 import { unavailable } from "../ask.ts";
 import type { ChainClient } from "../client.ts";
@@ -79,12 +80,4 @@ export async function suggestFees(client: ChainClient): Promise<Fees & { baseFee
 export async function readGasPrice(client: ChainClient): Promise<bigint> {
   const { baseFeePerGas, maxFeePerGas, maxPriorityFeePerGas } = await suggestFees(client);
   return min(baseFeePerGas + maxPriorityFeePerGas, maxFeePerGas);
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

@@ -10,9 +10,9 @@ import {
   type TransactionReceipt,
   toEventSelector,
 } from "viem";
-import { chunks } from "../../async/pool.ts";
 import { authorizationId } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
+import { chunks } from "../../lists.ts";
 import { readDirectOutcome } from "../../router/outcome.ts";
 import { ask } from "../ask.ts";
 import type { ChainClient } from "../client.ts";

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { type Address, encodeFunctionData, getAddress, type Hex } from "viem";
-import { chunks } from "../../async/pool.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { type ChainChannel, readChannels } from "../../chain/facts/channels.ts";
 import { hasCode, readCodes } from "../../chain/facts/facts.ts";
@@ -19,6 +18,7 @@ import {
 import { claimableSignature } from "../../channels/signature.ts";
 import { budgetGas } from "../../gas/budget.ts";
 import type { ChannelRow, KeeperCall } from "../../journal/index.ts";
+import { chunks } from "../../lists.ts";
 import { chargedOf } from "../channels/rows.ts";
 import type { Authority } from "./authority.ts";
 

@@ -1,4 +1,5 @@
 import type { PaymentRow } from "../../journal/ports/payments.ts";
+import { groupBy } from "../../lists.ts";
 import { maxItemsOf } from "../outcome/receipts/conclude.ts";
 
 /**
@@ -8,12 +9,8 @@ import { maxItemsOf } from "../outcome/receipts/conclude.ts";
 export function bySize<Row extends PaymentRow>(
   rows: readonly Row[],
 ): { readonly rows: readonly Row[]; readonly maxItems: number | undefined }[] {
-  const groups = new Map<number | undefined, Row[]>();
-  for (const row of rows) {
-    const maxItems = row.work.kind === "authorization" && row.work.alone === true ? 1 : maxItemsOf(row);
-    const group = groups.get(maxItems);
-    if (group === undefined) groups.set(maxItems, [row]);
-    else group.push(row);
-  }
+  const groups = groupBy(rows, (row) =>
+    row.work.kind === "authorization" && row.work.alone === true ? 1 : maxItemsOf(row),
+  );
   return [...groups].map(([maxItems, group]) => ({ rows: group, maxItems }));
 }

@@ -1,4 +1,4 @@
-import { type Address, isAddressEqual } from "viem";
+import { type Address, getAddress } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { type Plan, type PlanLimits, type PlannablePayment, planBatches, tokenKey } from "../../batch/index.ts";
 import { ask } from "../../chain/ask.ts";
@@ -8,6 +8,7 @@ import { type Head, hasCode, readFacts, readHead } from "../../chain/facts/facts
 import { fiatProxyArtifact } from "../../contracts/FiatProxy.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import { CIRCLE_USDC_GAS, type GasModel, MOCK_USDC_GAS, ROUTER_GAS } from "../../gas/index.ts";
+import { groupBy } from "../../lists.ts";
 
 /** What a job may decide about its plan. */
 export type SettlementPolicy = {
@@ -53,7 +54,7 @@ export async function prepareSettlement(
   const missingTokens = new Set<string>();
   let gasModel: GasModel = { token: CIRCLE_USDC_GAS, router: ROUTER_GAS };
 
-  for (const [token, group] of byToken(payments)) {
+  for (const [token, group] of groupBy(payments, ({ token }) => getAddress(token))) {
     try {
       const facts = await readFacts(client, token, group);
       head = facts.head;
@@ -96,15 +97,4 @@ async function gasModelOf(client: ChainClient, token: Address): Promise<GasModel
   const code = await ask(`the code at ${token}`, client.getCode({ address: token }));
   const isMock = code?.toLowerCase() === fiatProxyArtifact.deployedBytecode.toLowerCase();
   return { token: isMock ? MOCK_USDC_GAS : CIRCLE_USDC_GAS, router: ROUTER_GAS };
-}
-
-function byToken(payments: readonly SignedAuthorization[]): Map<Address, SignedAuthorization[]> {
-  const groups = new Map<Address, SignedAuthorization[]>();
-  for (const payment of payments) {
-    const known = [...groups.keys()].find((token) => isAddressEqual(token, payment.token)) ?? payment.token;
-    const group = groups.get(known);
-    if (group === undefined) groups.set(known, [payment]);
-    else group.push(payment);
-  }
-  return groups;
 }

@@ -4,6 +4,7 @@ import type { Heads } from "../../chain/heads/follow.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import { everyRow } from "../../journal/pages.ts";
 import { OPEN_STATES } from "../../journal/ports/payments.ts";
+import { groupBy } from "../../lists.ts";
 import { dispatch, hasRoom } from "../dispatch/dispatch.ts";
 import type { DispatchPort } from "../dispatch/port.ts";
 import { nextDispatchMs, type Queue } from "../dispatch/schedule.ts";
@@ -204,13 +205,7 @@ export function startWork(port: WorkPort): Work {
   }
 
   async function watchBalances(): Promise<void> {
-    const byToken = new Map<string, ReturnType<Exposure["payers"]>>();
-    for (const one of port.exposure.payers(WATCHED_PAYERS)) {
-      byToken.set(one.token, [...(byToken.get(one.token) ?? []), one]);
-    }
-    for (const payers of byToken.values()) {
-      const token = payers[0]?.token;
-      if (token === undefined) continue;
+    for (const [token, payers] of groupBy(port.exposure.payers(WATCHED_PAYERS), (one) => one.token)) {
       const amounts = await readBalances(
         client,
         token,

@@ -10,6 +10,7 @@ import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import type { NewPayment, PaymentJournal, PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { AuthorizationWork, LogProof } from "../../journal/ports/work.ts";
+import { groupBy } from "../../lists.ts";
 import type { TokenDomain } from "../../networks.ts";
 import type { Reason } from "../../reasons.ts";
 import { retryRuleOf } from "../outcome/retry.ts";
@@ -110,18 +111,15 @@ export async function admit(
 ): Promise<(Admission | ChainUnavailableError)[]> {
   const answers: Answers = new Array<Answers[number]>(submissions.length).fill(undefined);
   const good: Good[] = [];
-  const groups = new Map<string, Entry[]>();
+  const entries: Entry[] = [];
   for (const [index, submission] of submissions.entries()) {
-    const { chainId, token } = submission.authorization;
+    const { chainId } = submission.authorization;
     if (chainId !== port.client.chain.id) {
       const message = `it is for chain ${chainId}, this engine is on ${port.client.chain.id}`;
       answers[index] = refuse("wrong-chain", message);
-      continue;
-    }
-    const group = groups.get(token.toLowerCase());
-    if (group === undefined) groups.set(token.toLowerCase(), [{ index, submission }]);
-    else group.push({ index, submission });
+    } else entries.push({ index, submission });
   }
+  const groups = groupBy(entries, ({ submission }) => submission.authorization.token.toLowerCase());
   const balances: Balance[] = [];
   for (const group of groups.values()) good.push(...(await examine(port, group, answers, balances)));
 

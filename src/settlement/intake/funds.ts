@@ -4,6 +4,7 @@ import { ask } from "../../chain/ask.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { readBalances } from "../../chain/facts/balances.ts";
 import { readUsed } from "../../chain/facts/facts.ts";
+import { groupBy } from "../../lists.ts";
 import type { Exposure } from "./exposure.ts";
 
 export type FundsPort = { readonly client: ChainClient; readonly exposure: Exposure };
@@ -59,12 +60,5 @@ export async function findShortfalls(
 }
 
 function byPayer(payments: readonly SignedAuthorization[]): Iterable<readonly SignedAuthorization[]> {
-  const groups = new Map<string, SignedAuthorization[]>();
-  for (const payment of payments) {
-    const key = `${payment.token}:${payment.from}`.toLowerCase();
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [payment]);
-    else group.push(payment);
-  }
-  return groups.values();
+  return groupBy(payments, ({ token, from }) => `${token}:${from}`.toLowerCase()).values();
 }

@@ -1,11 +1,11 @@
 import type { Hex } from "viem";
-import { chunks } from "../../async/pool.ts";
 import { authorizationId, termsDigest } from "../../authorization/identity.ts";
 import { normaliseSignature } from "../../authorization/signature.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { PaymentJournal, PaymentRow } from "../../journal/ports/payments.ts";
+import { chunks } from "../../lists.ts";
 import type { SettlementEngine } from "../engine/types.ts";
 import { explainUsed } from "../outcome/explain.ts";
 import { DUPLICATE } from "../outcome/results.ts";

@@ -1,5 +1,4 @@
 import type { Hex } from "viem";
-import { chunks } from "../../async/pool.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { Clock } from "../../clock.ts";
 import type { BatchJournal } from "../../journal/ports/batches.ts";
@@ -11,6 +10,7 @@ import {
   type PaymentRow,
   type PaymentState,
 } from "../../journal/ports/payments.ts";
+import { chunks } from "../../lists.ts";
 import { lastTransaction } from "../outcome/lastTransaction.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome, type PaymentResult } from "../outcome/results.ts";
 import { isPutOff, outcomeOf } from "./rows.ts";

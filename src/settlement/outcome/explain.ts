@@ -1,9 +1,9 @@
-import { chunks } from "../../async/pool.ts";
 import { authorizationId } from "../../authorization/identity.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import { ChainUnavailableError } from "../../chain/errors.ts";
 import { findNonceUses, type NonceUse } from "../../chain/logs/uses.ts";
+import { chunks } from "../../lists.ts";
 import { REASONS } from "../../reasons.ts";
 import { layersOf } from "./receipts/layers.ts";
 import { type PaymentOutcome, rejectionOf } from "./results.ts";

@@ -1,5 +1,4 @@
 import type { Hex } from "viem";
-import { chunks } from "../../async/pool.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
 import type { BatchJournal, BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
@@ -8,6 +7,7 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentJournal } from "../../journal/ports/payments.ts";
 import { isOnItsWay, type PaymentRow, type PaymentState, type Transition } from "../../journal/ports/payments.ts";
+import { chunks } from "../../lists.ts";
 import type { Logger } from "../../logger.ts";
 import { type Conclusions, carriedBy } from "./conclusions.ts";
 import { reasonOf } from "./receipts/conclude.ts";

@@ -4,6 +4,7 @@ import type { ChainClient } from "../../chain/client.ts";
 import { ChainMismatchError } from "../../chain/errors.ts";
 import { domainOf } from "../../chain/facts/domain.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
+import { groupBy } from "../../lists.ts";
 import { verifySubmissions } from "../intake/verify.ts";
 import { outcomeOfRefusal } from "../job/rows.ts";
 import { DUPLICATE, type JobPayment, type PaymentOutcome } from "../outcome/results.ts";
@@ -46,7 +47,7 @@ function clashesByToken(
     if (seen.has(id)) clashing.add(id);
     seen.add(id);
   }
-  const groups = new Map<string, JobPayment[]>();
+  const kept: JobPayment[] = [];
   const copies = new Set<string>();
   for (const payment of clashing.size === 0 ? [] : payments) {
     const { authorization } = payment;
@@ -57,12 +58,9 @@ function clashesByToken(
       continue;
     }
     copies.add(key);
-    const token = authorization.token.toLowerCase();
-    const group = groups.get(token);
-    if (group === undefined) groups.set(token, [payment]);
-    else group.push(payment);
+    kept.push(payment);
   }
-  return groups.values();
+  return groupBy(kept, ({ authorization }) => authorization.token.toLowerCase()).values();
 }
 
 async function takeOutForged(

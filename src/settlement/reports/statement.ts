@@ -8,6 +8,7 @@ import type { LeaseJournal } from "../../journal/ports/leases.ts";
 import type { ChannelEvent, LedgerJournal } from "../../journal/ports/ledger.ts";
 import type { PaymentJournal, PaymentRow, PaymentState } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
+import { groupBy } from "../../lists.ts";
 
 /**
  * One payment of a statement. Values are in atomic units of the token. A share is the payment's part of the gas or the
@@ -180,17 +181,15 @@ async function eventsOf(
   journal: LedgerJournal,
   rows: readonly PaymentRow[],
 ): Promise<ReadonlyMap<string, ChannelEvent[]>> {
-  const found = new Map<string, ChannelEvent[]>();
+  const found: ChannelEvent[] = [];
   const calls = rows.filter(({ work, evidence }) => work.kind === "call" && evidence.kind === "receipt");
   for (const chainId of new Set(calls.map((row) => row.chainId))) {
     const hashes = calls.flatMap(({ chainId: its, evidence }) =>
       its === chainId && evidence.kind === "receipt" ? [evidence.transactionHash] : [],
     );
-    for (const event of await journal.channelEventsIn(chainId, [...new Set(hashes)])) {
-      found.set(event.transactionHash, [...(found.get(event.transactionHash) ?? []), event]);
-    }
+    found.push(...(await journal.channelEventsIn(chainId, [...new Set(hashes)])));
   }
-  return found;
+  return groupBy(found, ({ transactionHash }) => transactionHash);
 }
 
 function eventsIn({ evidence }: PaymentRow, events: ReadonlyMap<string, ChannelEvent[]>): readonly ChannelEvent[] {

@@ -1,4 +1,5 @@
 import { type FeeBounds, type Fees, type Market, offer } from "../../chain/fees/fees.ts";
+import { max } from "../../money.ts";
 
 /** The step of a replacement. Nodes want at least 100 (10 %), and this leaves room for their rounding. */
 const BUMP_PERMILLE = 125n;
@@ -19,8 +20,4 @@ export function replacementFees(last: Fees, market: Market, bounds: FeeBounds): 
 /** Rounded up, so that the step is never smaller than {@link BUMP_PERMILLE}; at least 1 wei. */
 function step(fee: bigint): bigint {
   return fee + max((fee * BUMP_PERMILLE + 999n) / 1000n, 1n);
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

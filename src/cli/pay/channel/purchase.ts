@@ -2,6 +2,7 @@ import type { PaymentPayload, PaymentRequired } from "@x402/core/types";
 import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../../../chain/client.ts";
 import { TributaryError } from "../../../errors.ts";
+import { max } from "../../../money.ts";
 import { UsageError } from "../../exit/errors.ts";
 import { notice } from "../../output/output.ts";
 import { baseOf, headersOf } from "../channelPayment.ts";
@@ -50,7 +51,7 @@ export async function buyThroughChannel(purchase: Purchase, order: Order, option
     for (;;) {
       const account = accountIn(book, 0n);
       const facts = await readChannelFacts(client, { ...channel, deposit: account.deposit });
-      const known = { charged: larger(account.charged, facts.totalClaimed), balance: balanceIn(facts, account) };
+      const known = { charged: max(account.charged, facts.totalClaimed), balance: balanceIn(facts, account) };
       const isSecond = first !== undefined;
       const payload = await signNext(signer, order, known, options, first);
       const headers = headersOf(payload);
@@ -112,7 +113,7 @@ export async function resumeThroughChannel(
     const balance = facts?.balance;
     const isClaimed = facts !== undefined && facts.totalClaimed > accountIn(book, baseOf(payment)).ceiling;
     if (open.isCharged || isClaimed) {
-      const charged = larger(facts?.totalClaimed ?? 0n, accountIn(book, baseOf(payment)).charged);
+      const charged = max(facts?.totalClaimed ?? 0n, accountIn(book, baseOf(payment)).charged);
       if (!open.isCharged) await takeUp(book, open, { charged, ceiling: payment.ceiling });
       const why = isClaimed ? "it was claimed" : "an earlier run was told so";
       const left = balance === undefined ? undefined : balance - charged;
@@ -171,7 +172,7 @@ async function conclude(book: ChannelBook, conclusion: Conclusion, { json }: Cha
   switch (verdict.status) {
     case "sold": {
       await noteCharged(open);
-      const ceiling = larger(before.ceiling, payment.ceiling);
+      const ceiling = max(before.ceiling, payment.ceiling);
       const deposit = payment.deposit ?? before.deposit;
       await book.keep({ charged: verdict.charged ?? base, ceiling, deposit });
       const charged = verdict.charged ?? payment.ceiling;
@@ -239,7 +240,7 @@ async function keepCorrection(
   // Only one deposit at a time is under way, and a seller that has the voucher has its deposit.
   const deposit = charged.map(({ payment }) => payment.deposit).find((one) => one !== undefined) ?? before;
   const ceilings = [correction.ceiling, ...charged.map(({ payment }) => payment.ceiling)];
-  await book.keep({ charged: correction.charged, ceiling: ceilings.reduce(larger, ceiling), deposit });
+  await book.keep({ charged: correction.charged, ceiling: ceilings.reduce(max, ceiling), deposit });
 }
 
 /** Open payments of other purchases through the same channel that may have been charged. */
@@ -253,14 +254,14 @@ async function catchUp(book: ChannelBook): Promise<void> {
   const account = book.account();
   if (account === undefined) return;
   const charged = (await findOpenVouchers(book.channelId)).filter(({ isCharged }) => isCharged);
-  const ceiling = charged.map(({ payment }) => payment.ceiling).reduce(larger, account.ceiling);
+  const ceiling = charged.map(({ payment }) => payment.ceiling).reduce(max, account.ceiling);
   if (ceiling > account.ceiling) await book.keep({ ...account, ceiling });
 }
 
 /** Forgets a payment that its payer gives up. The seller may still charge it, so its ceiling is remembered. */
 async function giveUp(book: ChannelBook, open: OpenVoucher): Promise<void> {
   const account = accountIn(book, baseOf(open.payment));
-  await book.keep({ ...account, ceiling: larger(account.ceiling, open.payment.ceiling) });
+  await book.keep({ ...account, ceiling: max(account.ceiling, open.payment.ceiling) });
   await forget(open);
 }
 
@@ -295,8 +296,4 @@ async function requireNoDepositUnderWay(client: ChainClient, channel: Channel): 
       { details: `It was signed to buy ${url}.`, hint: "Run that purchase again first: it reports the outcome." },
     );
   }
-}
-
-export function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

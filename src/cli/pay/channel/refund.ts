@@ -4,6 +4,7 @@ import { toClientEvmSigner } from "@x402/evm";
 import type { BatchSettlementClientContext } from "@x402/evm/batch-settlement/client";
 import type { LocalAccount } from "viem";
 import { type ChainClient, connectChain } from "../../../chain/client.ts";
+import { max } from "../../../money.ts";
 import { CommandError, UsageError } from "../../exit/errors.ts";
 import { notice, printJson, printLine } from "../../output/output.ts";
 import { EXIT } from "../../process/exitCodes.ts";
@@ -14,7 +15,7 @@ import { findOpenVouchers, noteCharged } from "../openPayments.ts";
 import type { Purchase } from "../request.ts";
 import { type Account, type Channel, type ChannelBook, openChannelBook } from "./book.ts";
 import { readChannelFacts, readGenesis } from "./chain.ts";
-import { balanceIn, larger, type Order } from "./purchase.ts";
+import { balanceIn, type Order } from "./purchase.ts";
 import { channelOf, schemeOf } from "./sign.ts";
 import { usdc } from "./tell.ts";
 
@@ -37,7 +38,7 @@ export async function refundChannel(purchase: Purchase, order: Order, options: R
   try {
     const account = book.account();
     const facts = await readChannelFacts(client, { ...channel, deposit: account?.deposit });
-    const charged = larger(account?.charged ?? 0n, facts.totalClaimed);
+    const charged = max(account?.charged ?? 0n, facts.totalClaimed);
     const balance = account === undefined ? facts.balance : balanceIn(facts, account);
     const left = balance - charged;
     if (left <= 0n) return say({ url: purchase.url, channel, refunded: 0n, charged, left: 0n }, options.json);
@@ -189,7 +190,7 @@ async function keepCharged(book: ChannelBook, charged: bigint): Promise<void> {
       if (!open.isCharged && baseOf(open.payment) < charged) await noteCharged(open);
     }
   }
-  await book.keep({ charged, ceiling: larger(ceiling, charged), deposit: undefined });
+  await book.keep({ charged, ceiling: max(ceiling, charged), deposit: undefined });
 }
 
 type Said = {

@@ -2,8 +2,8 @@ import { watch as watchFolder } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { chunks } from "../../../async/pool.ts";
 import type { Journal } from "../../../journal/index.ts";
+import { chunks } from "../../../lists.ts";
 import { createLineSplitter, readNewLines, type TailedLine, type TailPosition } from "./tail.ts";
 import { type TakeInPort, takeIn } from "./takeIn.ts";
 

@@ -4,6 +4,7 @@ import type { ChainClient } from "../../../chain/client.ts";
 import { readFacts } from "../../../chain/facts/facts.ts";
 import { findNonceUses, LOOKBACK_BLOCKS, type NonceUse } from "../../../chain/logs/uses.ts";
 import type { AuthorizationRow } from "../../../journal/ports/payments.ts";
+import { groupBy } from "../../../lists.ts";
 import { layersOf } from "./layers.ts";
 
 /** Blocks before the acceptance that are searched too: nodes behind one address differ by a few. */
@@ -50,13 +51,7 @@ export async function readUsedIdentities(
   client: ChainClient,
   rows: readonly AuthorizationRow[],
 ): Promise<{ readonly used: ReadonlySet<string>; readonly blockNumber: bigint }> {
-  const byToken = new Map<string, AuthorizationRow[]>();
-  for (const row of rows) {
-    const token = row.work.authorization.token.toLowerCase();
-    const group = byToken.get(token);
-    if (group === undefined) byToken.set(token, [row]);
-    else group.push(row);
-  }
+  const byToken = groupBy(rows, ({ work }) => work.authorization.token.toLowerCase());
   const used = new Set<string>();
   let blockNumber: bigint | undefined;
   for (const group of byToken.values()) {

@@ -3,6 +3,7 @@ import { dayOf, earningOf } from "../../../journal/channels/earning.ts";
 import { everyChannel, everyRow } from "../../../journal/pages.ts";
 import type { ChannelJournal, ChannelRow } from "../../../journal/ports/channels.ts";
 import type { ChannelEvent, LedgerJournal } from "../../../journal/ports/ledger.ts";
+import { groupBy } from "../../../lists.ts";
 import type { EarningsBook } from "./book.ts";
 import { chargedOf, unclaimedOf } from "./channels.ts";
 
@@ -65,13 +66,10 @@ export async function addChannels(port: Port): Promise<void> {
     accounts.set(receiver, one);
     return one;
   };
-  const claimsBy = new Map<Hex | undefined, ChannelEvent[]>();
-  for (const event of events) {
-    if (event.kind !== "claim") continue;
-    const those = claimsBy.get(event.channelId) ?? [];
-    claimsBy.set(event.channelId, those);
-    those.push(event);
-  }
+  const claimsBy = groupBy(
+    events.filter(({ kind }) => kind === "claim"),
+    ({ channelId }) => channelId,
+  );
   for (const [channelId, { receiver, charged, unclaimed, days }] of channels) {
     const claims = claimsBy.get(channelId) ?? [];
     const known = sum(days) > unclaimed ? sum(days) : unclaimed;

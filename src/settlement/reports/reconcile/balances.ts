@@ -1,8 +1,8 @@
 import { type Address, getAddress } from "viem";
-import { chunks } from "../../../async/pool.ts";
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers } from "../../../chain/logs/tokenLogs.ts";
 import { settlementLensArtifact } from "../../../contracts/SettlementLens.ts";
+import { chunks } from "../../../lists.ts";
 import type { Balances, Ledger } from "./ledger.ts";
 
 const ACCOUNTS_PER_CALL = 800;

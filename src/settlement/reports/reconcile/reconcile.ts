@@ -1,11 +1,11 @@
 import { type Address, getAddress, type Hex, isAddressEqual } from "viem";
-import { chunks } from "../../../async/pool.ts";
 import { authorizationId } from "../../../authorization/identity.ts";
 import type { ChainClient } from "../../../chain/client.ts";
 import { type BlockRange, inPieces, readTransfers, readUses, type TransferLog } from "../../../chain/logs/tokenLogs.ts";
 import { everyRow } from "../../../journal/pages.ts";
 import type { Journal } from "../../../journal/ports/journal.ts";
 import { isDecided, type PaymentRow } from "../../../journal/ports/payments.ts";
+import { chunks, groupBy } from "../../../lists.ts";
 import type { Tally } from "../../job/summary.ts";
 import { type Settlement, settlementOf } from "../earnings/terms.ts";
 import { addFlows, readBalances } from "./balances.ts";
@@ -137,12 +137,7 @@ export async function reconcile(client: ChainClient, query: ReconcileOptions): P
 
   async function matchAll(settlements: readonly Settlement[]): Promise<void> {
     const ids = settlements.map(({ from, nonce }) => authorizationId({ chainId: client.chain.id, token, from, nonce }));
-    const byIdentity = new Map<string, PaymentRow[]>();
-    for (const row of await journal.withIdentities(ids)) {
-      const variants = byIdentity.get(row.identity);
-      if (variants === undefined) byIdentity.set(row.identity, [row]);
-      else variants.push(row);
-    }
+    const byIdentity = groupBy(await journal.withIdentities(ids), ({ identity }) => identity);
     for (const [index, settlement] of settlements.entries()) {
       const variants = byIdentity.get(ids[index] ?? "") ?? [];
       const paid = variants.find((row) => knows(row, settlement));
