@@ -18,6 +18,11 @@ export const systemClock: Clock = {
   sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };
 
+/** Unix seconds. */
+export function secondsNow(clock: Pick<Clock, "now">): bigint {
+  return BigInt(Math.floor(clock.now() / 1000));
+}
+
 /** A reading of the clock that nobody sets. Compare it only with another reading of the same process. */
 export function elapsedMs(clock: Clock): number {
   return clock.elapsed?.() ?? clock.now();

@@ -1,6 +1,7 @@
 import { isAddressEqual } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
+import { secondsNow } from "../../clock.ts";
 import type { NoteJournal } from "../../journal/ports/notes.ts";
 import type { PaymentJournal } from "../../journal/ports/payments.ts";
 import type { Caller } from "../callers/caller.ts";
@@ -71,7 +72,7 @@ export function createAdmission({ journal, clock, client, policy, batches }: Adm
   }
 
   const fault: Admission["fault"] = async (ask, caller) => {
-    const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+    const nowSeconds = secondsNow(clock);
     const worthwhile =
       policy.minGasPermille === undefined || ask.amount === undefined
         ? 0n

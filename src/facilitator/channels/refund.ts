@@ -3,6 +3,7 @@ import { keccak256 } from "viem";
 import { readChannelState } from "../../chain/facts/channels.ts";
 import { refundCall } from "../../channels/calls.ts";
 import { channelIdOf, claimBatchTypedData, refundTypedData } from "../../channels/index.ts";
+import { secondsNow } from "../../clock.ts";
 import { NOBODY } from "../callers/caller.ts";
 import { type Asked, channelEvents, failed, stateAfter, stateExtra, succeeded, undone } from "./answers.ts";
 import { authorityFor, findOvercharged } from "./authority.ts";
@@ -68,7 +69,7 @@ export async function settleRefund(
     const left = state.balance - owed;
     value = (amount < left ? amount : left) + owed - state.totalClaimed;
   }
-  const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;
+  const deadlineSeconds = secondsNow(port.clock) + PATIENCE_SECONDS;
   const { admit, source } = options;
   options.seat?.waits();
   const outcome = await (known === undefined

@@ -1,5 +1,6 @@
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 import { bytesToHex, type Hex, keccak256 } from "viem";
+import { secondsNow } from "../../clock.ts";
 import { named } from "../callers/bringers.ts";
 import { NOBODY } from "../callers/caller.ts";
 import { networkEcho } from "../wire/body.ts";
@@ -25,7 +26,7 @@ export function createChannelSettler(port: ChannelPort) {
     seat?.waits();
     const same = underWay.get(call.data);
     if (same !== undefined) return same;
-    const deadlineSeconds = BigInt(Math.floor(port.clock.now() / 1000)) + PATIENCE_SECONDS;
+    const deadlineSeconds = secondsNow(port.clock) + PATIENCE_SECONDS;
     const random = bytesToHex(crypto.getRandomValues(new Uint8Array(16)));
     const outcome = submitCall(port, call, {
       key: `${keccak256(call.data)}:${random}`,

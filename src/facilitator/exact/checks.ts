@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import { secondsNow } from "../../clock.ts";
 import { fingerprintOf } from "../admission/claims.ts";
 import type { ExactRequest } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
@@ -43,7 +44,7 @@ export function createSignatureChecks(clock: Clock, chainId: number): SignatureC
       const notedMs = noted.get(keyOf(request));
       if (notedMs === undefined || clock.now() - notedMs > GOOD_FOR_MS) return undefined;
       const { validAfter, validBefore } = request.authorization;
-      const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+      const nowSeconds = secondsNow(clock);
       if (validBefore < nowSeconds + MARGIN_SECONDS) return no(REASON.validBefore);
       return validAfter > nowSeconds ? no(REASON.validAfter) : { isValid: true };
     },

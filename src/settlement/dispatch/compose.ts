@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { PlannedBatch } from "../../batch/index.ts";
+import { secondsNow } from "../../clock.ts";
 import { type AuthorizationRow, isAuthorization, isCall, type PaymentRow } from "../../journal/ports/payments.ts";
 import { type HeldAccounts, heldOf, payersOf, readStrikes } from "../outcome/strikes.ts";
 import type { SettlementPort } from "../port.ts";
@@ -17,7 +18,7 @@ export async function prepareFor(
 ): Promise<PreparedSettlement> {
   const { maxItems, held } = options;
   const limits = { ...port.policy.limits, ...(maxItems === undefined ? {} : { maxItems }) };
-  const nowSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+  const nowSeconds = secondsNow(port.clock);
   const heldPayers = new Set((held ?? new Map()).keys());
   const { router } = port.policy;
   const policy = { limits, nowSeconds, heldPayers, ...(router === undefined ? {} : { router }) };
@@ -53,7 +54,7 @@ export async function recompose(
 ): Promise<Composition | undefined> {
   const calls = payments.filter(isCall);
   if (calls.length > 0) {
-    const nowSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+    const nowSeconds = secondsNow(port.clock);
     const due = calls.filter(({ deadlineSeconds }) => deadlineSeconds > nowSeconds);
     return due.length === 0 ? undefined : composeCalls(due);
   }

@@ -7,6 +7,7 @@ import { ChainMismatchError, ChainUnavailableError } from "../../chain/errors.ts
 import { domainOf } from "../../chain/facts/domain.ts";
 import { readFacts } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
+import { secondsNow } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import type { NewPayment, PaymentJournal, PaymentRow, Transition } from "../../journal/ports/payments.ts";
 import type { AuthorizationWork, LogProof } from "../../journal/ports/work.ts";
@@ -195,7 +196,7 @@ async function examine(
     facts.withCode,
   );
   const minimumValue = policy.limits.minimumValue ?? 0n;
-  const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+  const nowSeconds = secondsNow(clock);
   // What these submissions add to what their payers have unsettled.
   const added = createAdded();
   for (const [position, { index, submission }] of group.entries()) {
@@ -289,7 +290,7 @@ async function tryAgain(
   { clock, apply }: IntakePort,
   admissions: (Admission | ChainUnavailableError)[],
 ): Promise<(Admission | ChainUnavailableError)[]> {
-  const nowSeconds = BigInt(Math.floor(clock.now() / 1000));
+  const nowSeconds = secondsNow(clock);
   const ids = new Set<number>();
   for (const admission of admissions) {
     if (!("status" in admission) || admission.status !== "accepted" || admission.isNew) continue;

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../clock.ts";
+import { type Clock, secondsNow, systemClock } from "../../clock.ts";
 import type { Journal, PaymentRow, Transition } from "../../journal/index.ts";
 import { everyRow } from "../../journal/pages.ts";
 
@@ -41,7 +41,7 @@ export async function retryPayment(journal: Journal, request: PaymentRequest): P
   const payment = await journal.payment(request.id);
   if (payment === undefined) return { status: "unknown" };
   if (!mayRetry(payment)) return { status: "not-retryable", payment };
-  if (payment.deadlineSeconds <= nowSeconds(clock)) return { status: "expired", payment };
+  if (payment.deadlineSeconds <= secondsNow(clock)) return { status: "expired", payment };
   const [moved] = await journal.transition([toQueue(payment, request.by)], clock.now());
   return moved === undefined ? { status: "changed", payment } : { status: "requeued", payment: moved };
 }
@@ -55,7 +55,7 @@ export async function retryRejected(journal: Journal, request: RejectedRequest):
   const { clock = systemClock, by, reason } = request;
   let requeued = 0;
   for await (const rows of everyRow((page) => journal.list({ states: ["rejected"], ...page }))) {
-    const now = nowSeconds(clock);
+    const now = secondsNow(clock);
     const wanted = rows.filter((row) => row.deadlineSeconds > now && (reason === undefined || row.reason === reason));
     const transitions = wanted.map((row) => toQueue(row, by));
     requeued += (await journal.transition(transitions, clock.now())).length;
@@ -95,8 +95,4 @@ function mayRetry({ state, evidence }: PaymentRow): boolean {
 
 function toQueue({ id, state }: PaymentRow, by: string): Transition {
   return { paymentId: id, from: [state], to: "queued", evidence: { kind: "request", by } };
-}
-
-function nowSeconds(clock: Clock): bigint {
-  return BigInt(Math.floor(clock.now() / 1000));
 }

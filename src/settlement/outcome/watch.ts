@@ -1,6 +1,7 @@
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
 import type { Clock } from "../../clock.ts";
+import { secondsNow } from "../../clock.ts";
 import type { Evidence } from "../../journal/ports/evidence.ts";
 import type { PaymentJournal } from "../../journal/ports/payments.ts";
 import {
@@ -78,7 +79,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
     if (!isOpenEnded(row)) return undefined;
     const { evidence, state, deadlineSeconds } = row;
     if (state === "rejected") {
-      const latest = BigInt(Math.floor(port.clock.now() / 1000)) + FOLLOWED_SECONDS;
+      const latest = secondsNow(port.clock) + FOLLOWED_SECONDS;
       return deadlineSeconds > latest ? undefined : { dueSeconds: deadlineSeconds };
     }
     if (state === "expired") return { dueSeconds: deadlineSeconds };
@@ -98,7 +99,7 @@ export function createOutcomeWatch(port: WatchPort): OutcomeWatch {
     // At half its size there is room again for what it had to leave out.
     if (missingAfterId !== undefined && watched.size() <= maxWatched / 2) missingAfterId = await takeUp(missingAfterId);
     // A proof that a deadline has passed takes both clocks: that of a node may be wrong.
-    const ownSeconds = BigInt(Math.floor(port.clock.now() / 1000));
+    const ownSeconds = secondsNow(port.clock);
     const nowSeconds = ownSeconds < horizon.finalTimestamp ? ownSeconds : horizon.finalTimestamp;
     const ids = watched.due((due) => {
       return "dueBlock" in due ? due.dueBlock <= horizon.final : due.dueSeconds <= nowSeconds;
