@@ -120,6 +120,11 @@ function requireOwn(path: string, found: { isSymbolicLink(): boolean; isFile(): 
   if (user !== undefined && found.uid !== user) throw new ForeignFileError(path, "another user's file");
 }
 
+/** Whether a file is not there, by the error of a call that needs it. */
+export function isMissing(error: unknown): boolean {
+  return codeOf(error) === "ENOENT";
+}
+
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }

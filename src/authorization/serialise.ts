@@ -14,3 +14,19 @@ export function serialiseAuthorization(signed: SignedAuthorization): string {
     signature: signed.signature,
   });
 }
+
+/** The `payload` of an x402 payment by the scheme `exact`. */
+export function x402Payload(signed: Omit<SignedAuthorization, "chainId" | "token">) {
+  const { signature, from, to, value, validAfter, validBefore, nonce } = signed;
+  return {
+    signature,
+    authorization: {
+      from,
+      to,
+      value: value.toString(),
+      validAfter: validAfter.toString(),
+      validBefore: validBefore.toString(),
+      nonce,
+    },
+  };
+}

@@ -1,4 +1,4 @@
-import { serialiseAuthorization } from "../../authorization/serialise.ts";
+import { serialiseAuthorization, x402Payload } from "../../authorization/serialise.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import type { TokenDomain } from "../../networks.ts";
 
@@ -28,7 +28,7 @@ export function formatPayment(signed: SignedAuthorization, format: PaymentFormat
 
 /** x402 specification v1, "PaymentPayload" with the scheme `exact` on EVM chains. */
 function x402v1(signed: SignedAuthorization, { v1Network }: PaymentContext) {
-  return { x402Version: 1, scheme: "exact", network: v1Network, payload: payload(signed) };
+  return { x402Version: 1, scheme: "exact", network: v1Network, payload: x402Payload(signed) };
 }
 
 /** x402 specification v2, "PaymentPayload" with the scheme `exact` on EVM chains. */
@@ -44,20 +44,6 @@ function x402v2(signed: SignedAuthorization, { domain }: PaymentContext) {
       maxTimeoutSeconds: 300,
       extra: { name: domain.name, version: domain.version },
     },
-    payload: payload(signed),
-  };
-}
-
-function payload({ signature, from, to, value, validAfter, validBefore, nonce }: SignedAuthorization) {
-  return {
-    signature,
-    authorization: {
-      from,
-      to,
-      value: value.toString(),
-      validAfter: validAfter.toString(),
-      validBefore: validBefore.toString(),
-      nonce,
-    },
+    payload: x402Payload(signed),
   };
 }

@@ -5,7 +5,7 @@ import type { Hex } from "viem";
 import { decodeRecord } from "../../authorization/decode.ts";
 import { AuthorizationInputError, parseAuthorization } from "../../authorization/index.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
-import { draftBeside, syncFolder, writeInPlaceOf, writeNew } from "../../files.ts";
+import { draftBeside, isMissing, syncFolder, writeInPlaceOf, writeNew } from "../../files.ts";
 import type { Network } from "../../networks.ts";
 import { CommandError, UsageError } from "../exit/errors.ts";
 import { EXIT } from "../process/exitCodes.ts";
@@ -53,7 +53,7 @@ export async function findOpenPayment(purchase: Purchase): Promise<OpenPayment |
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    if (isMissing(cause)) return undefined;
     throw unreadable(path, cause);
   }
   const open = parse(text, path);
@@ -164,7 +164,7 @@ export async function forget({ path, headers }: OpenPayment): Promise<boolean> {
   try {
     await rename(path, aside);
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return true;
+    if (isMissing(cause)) return true;
     throw cause;
   }
   // Checked only after the rename: before it, the file could still change between check and removal.

@@ -2,6 +2,7 @@ import type { PaymentPayload, PaymentRequirements, VerifyResponse } from "@x402/
 import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
 import { type Address, type Hex, isAddressEqual, size } from "viem";
+import { x402Payload } from "../../authorization/serialise.ts";
 import { findSignatureDefect } from "../../authorization/signature.ts";
 import type { ChainClient } from "../../chain/client.ts";
 import type { SettlementEngine } from "../../settlement/engine/engine.ts";
@@ -130,18 +131,6 @@ function officialForm({ version, accepted, authorization, signature, required }:
   payload: PaymentPayload;
   requirements: PaymentRequirements;
 } {
-  const { from, to, value, validAfter, validBefore, nonce } = authorization;
-  const exact = {
-    signature,
-    authorization: {
-      from,
-      to,
-      value: value.toString(),
-      validAfter: validAfter.toString(),
-      validBefore: validBefore.toString(),
-      nonce,
-    },
-  };
   const requirements = {
     scheme: required.scheme,
     // The packages type a v1 name as CAIP-2 as well.
@@ -159,7 +148,7 @@ function officialForm({ version, accepted, authorization, signature, required }:
     scheme: accepted.scheme,
     network,
     accepted: { ...requirements, scheme: accepted.scheme, network },
-    payload: exact,
+    payload: x402Payload({ ...authorization, signature }),
   };
   return { payload, requirements };
 }

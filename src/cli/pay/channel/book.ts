@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Hex } from "viem";
 import { bytes32, record, wholeNumber } from "../../../authorization/fields.ts";
 import { uint128 } from "../../../channels/wire.ts";
-import { openForAppending, syncFolder, writeInPlaceOf } from "../../../files.ts";
+import { isMissing, openForAppending, syncFolder, writeInPlaceOf } from "../../../files.ts";
 import { nodeTooOld } from "../../../nodeVersion.ts";
 import { UsageError } from "../../exit/errors.ts";
 import { notice, toJson } from "../../output/output.ts";
@@ -99,7 +99,7 @@ async function read(path: string): Promise<{ account: Account; genesis: Hex | un
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    if (isMissing(cause)) return undefined;
     throw unreadable(path, cause);
   }
   try {

@@ -2,6 +2,7 @@ import { watch as watchFolder } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { isMissing } from "../../../files.ts";
 import type { Journal } from "../../../journal/index.ts";
 import { chunks } from "../../../lists.ts";
 import { createLineSplitter, readNewLines, type TailedLine, type TailPosition } from "./tail.ts";
@@ -53,7 +54,7 @@ async function readFile(port: ReadPort, folder: string, name: string): Promise<v
     }
     await flush();
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (!isMissing(error)) throw error;
     // It was removed since the folder was listed.
   }
 }
