@@ -1,16 +1,10 @@
 import type { Address, Hex } from "viem";
-import type { LogProof } from "./work.ts";
+import type { CallWork } from "./work.ts";
 
 /** A call that a keeper has decided on. It is written before the engine gets it, so that a restart finds it. */
-export type KeeperCall = {
+export type KeeperCall = Pick<CallWork, "chainId" | "to" | "data" | "gas" | "proof"> & {
   /** Also the engine's key of the call. */
   readonly key: string;
-  readonly chainId: number;
-  readonly to: Address;
-  readonly data: Hex;
-  readonly gas: bigint;
-  /** Set on a call that may share a transaction, see `Work`. */
-  readonly proof?: LogProof | undefined;
   readonly deadlineSeconds: bigint;
   /** The total that it is to claim, by channel. */
   readonly claims: readonly { readonly channelId: Hex; readonly totalClaimed: bigint }[];
