@@ -5,7 +5,7 @@ export class RouterEncodingError extends TributaryError {
   override readonly name = "RouterEncodingError";
 }
 
-/** Calldata that is no call of `SettlementRouter.settle`, or whose batch is malformed. */
+/** Calldata that is not a call of `SettlementRouter.settle`, or whose batch is malformed. */
 export class RouterDecodingError extends TributaryError {
   override readonly name = "RouterDecodingError";
 }

@@ -146,12 +146,9 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   async function waiting<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     if (inside >= pace.maxWaiters) {
-      throw new EngineBusyError(
-        `As many callers as may wait at once (${pace.maxWaiters}) do so; nothing was accepted.`,
-        {
-          hint: "Submit it again later, or accept payments without waiting for them.",
-        },
-      );
+      throw new EngineBusyError(`${pace.maxWaiters} callers wait already, which is the most; nothing was accepted.`, {
+        hint: "Submit it again later, or accept payments without waiting for them.",
+      });
     }
     inside += 1;
     try {

@@ -63,7 +63,7 @@ function heldError({ lease, isAlive }: Rival): SenderHeldError {
   return new SenderHeldError(lease, `Another engine sends from ${sender}: ${nameOf(lease)}.`, {
     details: isAlive
       ? "It is alive: it renewed its lease while this one watched."
-      : `It renewed its lease ${silent} ago, by the database's clock. From one look nobody can tell whether it is alive.`,
+      : `It renewed its lease ${silent} ago, by the database's clock. One look cannot show whether it is alive.`,
     hint:
       `Stop ${place === undefined ? "it" : `process ${place.pid}`}, or give this one another key. ` +
       `The key of an engine that was killed is free once its lease was not renewed for ${Math.ceil(ttlMs / 1000)} s.`,

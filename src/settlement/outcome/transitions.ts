@@ -177,7 +177,7 @@ export async function concludeUses(
     if (times >= MAX_SEARCHES) return { ...fromQueue(row), ...concludeUse(undefined, row, head.number) };
     const nextTryAtMs = nowMs + port.pace.pollMs * 2 ** times;
     const because = { reason: USE_UNKNOWN, reasonCount: times };
-    return postponed(row, nextTryAtMs, "its nonce is used, by what is not known yet", because);
+    return postponed(row, nextTryAtMs, "its nonce is used, but it is not known yet by which transaction", because);
   });
 }
 

@@ -279,7 +279,7 @@ export function withUses(
     if (use !== undefined) return { ...rest, ...concludeUse(use, payment, blockNumber) };
     const evidence: Evidence = {
       kind: "returned",
-      why: "its nonce is used, by what is not known yet",
+      why: "its nonce is used, but it is not known yet by which transaction",
       transactionHash: undefined,
     };
     return { ...rest, to: "queued", reason: USE_UNKNOWN, evidence };

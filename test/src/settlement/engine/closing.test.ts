@@ -140,7 +140,7 @@ describe("createSettlementEngine: waiting and closing", () => {
       expect(error).to.have.property("shortMessage", `Another engine sends from ${lab.account.address}: ${who}.`);
       expect(error).to.have.nested.property("lease.place.pid", process.pid);
       expect(String(error))
-        .to.match(/From one look nobody can tell whether it is alive/)
+        .to.match(/One look cannot show whether it is alive/)
         .and.not.match(/died|dead/);
     });
 
