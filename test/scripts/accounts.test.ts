@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { runCli, startCommand, withFolder } from "../helpers/cli.ts";
-import { inJournal, writePayments } from "../helpers/journalCli.ts";
+import { inJournal, settleAndStop, writePayments } from "../helpers/journalCli.ts";
 
 describe("accounts", () => {
   let lab: ChainLab;
@@ -17,7 +17,7 @@ describe("accounts", () => {
       const journal = join(folder, "journal.db");
       const common = ["--rpc-url", lab.chain.rpcUrl, "--journal", journal];
       const file = writePayments(folder, await lab.pay(3, freshAddress(2_300)));
-      expect((await runCli(["settle", file, ...common, "--wait", "10"])).code).to.equal(4);
+      expect(await settleAndStop(file, lab.chain.rpcUrl, journal)).to.equal(4);
       const first = JSON.parse((await runCli(["accounts", ...common, "--json"])).stdout);
       expect(first.accounts).to.have.lengthOf(1);
       expect(first.accounts[0]).to.include({

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
 import { runCli, withFolder } from "../helpers/cli.ts";
-import { inJournal, writePayments } from "../helpers/journalCli.ts";
+import { inJournal, settleAndStop, writePayments } from "../helpers/journalCli.ts";
 
 describe("cancel", () => {
   let lab: ChainLab;
@@ -43,7 +43,7 @@ describe("cancel", () => {
       const journal = join(folder, "journal.db");
       const to = freshAddress(2_201);
       const file = writePayments(folder, await lab.pay(2, to));
-      expect((await settle(file, journal)).code).to.equal(4);
+      expect(await settleAndStop(file, lab.chain.rpcUrl, journal)).to.equal(4);
       const refused = await runCli(["cancel", "1", "--journal", journal, "--json"]);
       expect(refused.code).to.equal(3);
       expect(JSON.parse(refused.stdout)).to.deep.equal({

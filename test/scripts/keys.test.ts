@@ -1,29 +1,38 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { privateKeyToAddress } from "viem/accounts";
 import { readKeystore } from "../../src/keystore.ts";
-import { runCli, withFolder } from "../helpers/cli.ts";
+import { type CliResult, runCli, withFolder } from "../helpers/cli.ts";
 
 const env = { KEYSTORE_PASSPHRASE: "a passphrase" };
 
 describe("keys", () => {
-  it("makes a key, shows its address and keeps the key to itself", () =>
-    withFolder(async (folder) => {
-      const file = join(folder, "settler.json");
-      const made = await runCli(["keys", "new", "--out", file, "--json"], { env });
-      expect(made).to.deep.include({ code: 0, stderr: "" });
-      const { address } = JSON.parse(made.stdout);
-      const privateKey = await readKeystore(file, env.KEYSTORE_PASSPHRASE);
-      expect(privateKeyToAddress(privateKey)).to.equal(address);
-      expect(JSON.parse(made.stdout)).to.deep.equal({ address, file });
-      expect((await stat(file)).mode & 0o777).to.equal(0o600);
+  let folder: string;
+  /** A key that several cases look at: making one takes about a second. */
+  let file: string;
+  let made: CliResult;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tributary-"));
+    file = join(folder, "settler.json");
+    made = await runCli(["keys", "new", "--out", file, "--json"], { env });
+  });
+  after(() => rm(folder, { recursive: true }));
 
-      const shown = await runCli(["keys", "show", file]);
-      expect(shown).to.deep.include({ code: 0, stdout: `${address}\n`, stderr: "" });
-      const json = await runCli(["keys", "show", file, "--json"]);
-      expect(JSON.parse(json.stdout)).to.deep.equal({ address, file });
-    }));
+  it("makes a key, shows its address and keeps the key to itself", async () => {
+    expect(made).to.deep.include({ code: 0, stderr: "" });
+    const { address } = JSON.parse(made.stdout);
+    const privateKey = await readKeystore(file, env.KEYSTORE_PASSPHRASE);
+    expect(privateKeyToAddress(privateKey)).to.equal(address);
+    expect(JSON.parse(made.stdout)).to.deep.equal({ address, file });
+    expect((await stat(file)).mode & 0o777).to.equal(0o600);
+
+    const shown = await runCli(["keys", "show", file]);
+    expect(shown).to.deep.include({ code: 0, stdout: `${address}\n`, stderr: "" });
+    const json = await runCli(["keys", "show", file, "--json"]);
+    expect(JSON.parse(json.stdout)).to.deep.equal({ address, file });
+  });
 
   it("names the file after the address if no name is given", () =>
     withFolder(async (folder) => {
@@ -36,16 +45,13 @@ describe("keys", () => {
       expect(file).to.match(/^0x[0-9a-fA-F]{40}\.keystore\.json$/);
     }));
 
-  it("never replaces a file", () =>
-    withFolder(async (folder) => {
-      const file = join(folder, "settler.json");
-      await runCli(["keys", "new", "--out", file], { env });
-      const before = await readFile(file, "utf8");
-      const { code, stdout, stderr } = await runCli(["keys", "new", "--out", file], { env });
-      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
-      expect(stderr).to.contain(`${file} exists and was left as it is.`);
-      expect(await readFile(file, "utf8")).to.equal(before);
-    }));
+  it("never replaces a file", async () => {
+    const before = await readFile(file, "utf8");
+    const { code, stdout, stderr } = await runCli(["keys", "new", "--out", file], { env });
+    expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+    expect(stderr).to.contain(`${file} exists and was left as it is.`);
+    expect(await readFile(file, "utf8")).to.equal(before);
+  });
 
   it("needs a passphrase", () =>
     withFolder(async (folder) => {
@@ -68,16 +74,13 @@ describe("keys", () => {
       expect((await make("eight ch")).code).to.equal(0);
     }));
 
-  it("reveals no key to a pipe", () =>
-    withFolder(async (folder) => {
-      const file = join(folder, "settler.json");
-      await runCli(["keys", "new", "--out", file], { env });
-      for (const args of [["--reveal"], ["--reveal", "--json"]]) {
-        const { code, stdout, stderr } = await runCli(["keys", "show", file, ...args], { env });
-        expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
-        expect(stderr).to.contain("--reveal prints a private key, and only on a terminal.");
-      }
-    }));
+  it("reveals no key to a pipe", async () => {
+    for (const args of [["--reveal"], ["--reveal", "--json"]]) {
+      const { code, stdout, stderr } = await runCli(["keys", "show", file, ...args], { env });
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+      expect(stderr).to.contain("--reveal prints a private key, and only on a terminal.");
+    }
+  });
 
   it("says what is wrong with a file", () =>
     withFolder(async (folder) => {

@@ -62,9 +62,12 @@ describe("local", () => {
     );
   });
 
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const [signal, start] of [
+    ["SIGINT", spawnCommand],
+    ["SIGTERM", startCommand],
+  ] as const) {
     it(`stops at ${signal} with exit code 0 and frees the port`, async () => {
-      const local = await serving(spawnCommand(command("--block-time", "1")));
+      const local = await serving<Running>(start(command("--block-time", "1")));
       expect(await local.stop(signal)).to.equal(0);
       expect(await isReachable(local.summary.rpcUrl)).to.equal(false);
     });

@@ -9,7 +9,7 @@ import type { LinePayment } from "../../src/cli/input/input.ts";
 import { formatPayment, paymentFormats } from "../../src/cli/input/paymentFormats.ts";
 import { networks } from "../../src/networks.ts";
 import { type ChainLab, freshAddress, openChainLab, startFaultyNode } from "../helpers/chainLab.ts";
-import { runCli, spawnCommand, withFolder } from "../helpers/cli.ts";
+import { type CliResult, runCli, spawnCommand, withFolder } from "../helpers/cli.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -63,10 +63,24 @@ describe("settle", () => {
     fresh += 1;
     return freshAddress(fresh);
   };
+  /** Waits for three time-outs and sends nothing, so it runs beside the other cases. */
+  let unanswered: Promise<CliResult & { readonly statuses: readonly string[] }>;
   before(async () => {
     lab = await openChainLab();
+    unanswered = withFolder(async (folder) => {
+      const file = write(folder, bare(await lab.pay(2, nextPayee())));
+      const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) => (method === "eth_call" ? "hang" : "pass"));
+      const result = await settle(file, ["--rpc-timeout", "20"], node.rpcUrl);
+      await node.stop();
+      return { ...result, statuses: results(file).map(({ status }) => status) };
+    });
+    // It fails in its case, if at all.
+    unanswered.catch(() => undefined);
   });
-  after(() => lab.chain.stop());
+  after(async () => {
+    await unanswered.catch(() => undefined);
+    await lab.chain.stop();
+  });
 
   /** Each file has its own journal next to it, and a killed run's key is free again after the shortest lease. */
   const settle = (file: string, args: readonly string[] = [], rpcUrl = lab.chain.rpcUrl) =>
@@ -358,15 +372,10 @@ describe("settle", () => {
     });
 
     it("gives up on a node that does not answer in time", async () => {
-      await withFolder(async (folder) => {
-        const file = write(folder, bare(await lab.pay(2, nextPayee())));
-        const node = await startFaultyNode(lab.chain.rpcUrl, ({ method }) => (method === "eth_call" ? "hang" : "pass"));
-        const { code, stderr } = await settle(file, ["--rpc-timeout", "20"], node.rpcUrl);
-        await node.stop();
-        expect(code).to.equal(3);
-        expect(stderr).to.include("It took too long to answer.");
-        expect(results(file).map(({ status }) => status)).to.deep.equal(["not-attempted", "not-attempted"]);
-      });
+      const { code, stderr, statuses } = await unanswered;
+      expect(code).to.equal(3);
+      expect(stderr).to.include("It took too long to answer.");
+      expect(statuses).to.deep.equal(["not-attempted", "not-attempted"]);
     });
 
     it("does not believe the receipt of another transaction", async () => {
