@@ -1,5 +1,7 @@
 import { expect } from "chai";
+import { doors } from "../package/doors.ts";
 import { manifest } from "../package/project.ts";
+import exportedTypes from "./exportedTypes.json" with { type: "json" };
 
 /** Every name that the package exports at run time. A change here is a change for users: it belongs in the CHANGELOG. */
 const exported = {
@@ -160,14 +162,24 @@ describe("exports", () => {
       "./deploy": await import("../../src/deploy/index.ts"),
       "./doctor": await import("../../src/doctor/index.ts"),
     };
-    const changes = Object.entries(modules).flatMap(([door, module]) => {
-      const before: readonly string[] = Object.entries(exported).find(([name]) => name === door)?.[1] ?? [];
-      const now = Object.keys(module);
-      return [
-        ...now.filter((name) => !before.includes(name)).map((name) => `${door} has ${name} now`),
-        ...before.filter((name) => !now.includes(name)).map((name) => `${door} has ${name} no more`),
-      ];
-    });
+    const changes = Object.entries(modules).flatMap(([door, module]) =>
+      changesOf(door, Object.entries(exported).find(([name]) => name === door)?.[1], Object.keys(module)),
+    );
     expect(changes, "change the list above and the CHANGELOG, or the exports").to.deep.equal([]);
   });
+
+  it("exports these types and no others", () => {
+    const changes = doors.flatMap(({ door, declared }) => {
+      const types = declared.filter(({ text }) => text.startsWith("export type ")).map(({ name }) => name);
+      return changesOf(door, Object.entries(exportedTypes).find(([name]) => name === door)?.[1], types);
+    });
+    expect(changes, "change exportedTypes.json and the CHANGELOG, or the exports").to.deep.equal([]);
+  });
 });
+
+function changesOf(door: string, before: readonly string[] | undefined = [], now: readonly string[]): string[] {
+  return [
+    ...now.filter((name) => !before.includes(name)).map((name) => `${door} has ${name} now`),
+    ...before.filter((name) => !now.includes(name)).map((name) => `${door} has ${name} no more`),
+  ];
+}
