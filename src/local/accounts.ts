@@ -1,7 +1,6 @@
 import { pbkdf2Sync } from "node:crypto";
-import * as HdKey from "ox/HdKey";
-import type { Address, Hex } from "viem";
-import { privateKeyToAddress } from "viem/accounts";
+import { type Address, bytesToHex, type Hex } from "viem";
+import { HDKey, privateKeyToAddress } from "viem/accounts";
 import { LocalChainError } from "./errors.ts";
 
 /** The mnemonic that every development node knows. Its keys are public: never use them with real money. */
@@ -17,10 +16,12 @@ export type LocalChainAccount = { readonly address: Address; readonly privateKey
  * @throws LocalChainError for a number of words that no mnemonic has.
  */
 export function deriveAccounts(mnemonic: string, count: number, first = 0): LocalChainAccount[] {
-  const parent = HdKey.fromSeed(seedOf(mnemonic)).derive("m/44'/60'/0'/0");
+  const parent = HDKey.fromMasterSeed(seedOf(mnemonic)).derive("m/44'/60'/0'/0");
   return Array.from({ length: count }, (_, offset) => {
-    const { privateKey } = parent.derive(`m/${first + offset}`);
-    return { address: privateKeyToAddress(privateKey), privateKey };
+    const { privateKey } = parent.deriveChild(first + offset);
+    if (privateKey === null) throw new LocalChainError("The mnemonic has no such key.");
+    const key = bytesToHex(privateKey);
+    return { address: privateKeyToAddress(key), privateKey: key };
   });
 }
 
