@@ -19,7 +19,7 @@ const OPEN_MS = 10_000;
  * Subscribes to the new blocks of a node (`eth_subscribe`, `newHeads`).
  * @param url A WebSocket URL (`ws:`, `wss:`).
  * @returns Ends the subscription, and with the last one of a URL its socket.
- * @throws If the node cannot be reached, does not answer, or knows no subscriptions.
+ * @throws If the node cannot be reached, does not answer, or does not support subscriptions.
  */
 export async function subscribeHeads(
   url: string,
@@ -29,7 +29,7 @@ export async function subscribeHeads(
   let isOver = false;
   const subscription = transport.subscribe({
     params: ["newHeads"],
-    // viem's type says a response, but it hands out the parameters of the notification.
+    // viem's type says a response, but the value is the parameters of the notification.
     onData: (notification: unknown) => {
       const { result } = notification as { readonly result?: { readonly number?: unknown } | null };
       const number = result?.number;

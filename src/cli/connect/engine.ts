@@ -75,11 +75,11 @@ export function policyOf(options: PolicyOptions): EnginePolicyOptions {
   };
 }
 
-/** `--node URL`, repeatable: further nodes that signed transactions are handed to, and one that tells of new blocks. */
+/** `--node URL`, repeatable: further nodes that signed transactions are sent to, and one that announces new blocks. */
 export function nodeOption(): Option {
   return new Option(
     "--node <url>",
-    "a further node to hand transactions to (http) or to hear of new blocks from (ws); may be repeated",
+    "a further node: transactions are sent to it too (http), or it announces new blocks (ws); may be repeated",
   ).argParser((text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), nodeUrl(text)]);
 }
 
@@ -96,7 +96,7 @@ export type FurtherNodes = {
 
 /**
  * Connects to the further nodes; one that does not answer or is on another chain is left out, with a notice. Of those
- * that tell of new blocks, one is enough: the first.
+ * that announce new blocks, one is enough: the first.
  */
 export async function connectNodes(client: ChainClient, urls: readonly string[] = []): Promise<FurtherNodes> {
   const nodes = await Promise.all(

@@ -20,11 +20,11 @@ import { createSettler, type SettlePort, type Settler } from "./settle.ts";
 
 /** What the scheme `exact` works with. It closes none of it. */
 export type SharedExactOptions = {
-  /** Further nodes. Signed bytes are handed to them as well, and they are asked if a node contradicts itself. */
+  /** Further nodes. Signed transactions are sent to them too, and they are asked if a node contradicts itself. */
   readonly nodes?: readonly ChainClient[] | undefined;
   /**
-   * A node that tells of new blocks by `eth_subscribe` (`ws:` or `wss:`). Without one, the client is asked when a block is
-   * due.
+   * A node that announces new blocks by `eth_subscribe` (`ws:` or `wss:`). Without one, the client is asked when a
+   * block is due.
    */
   readonly webSocketUrl?: string | undefined;
   /** Where payments are kept. */

@@ -23,7 +23,7 @@ export function createChanges(port: {
   readonly journal: PaymentJournal & BatchJournal;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Is told of due payments that this engine has put back into the queue. */
+  /** Gets the due payments that this engine has put back into the queue. */
   readonly queue: Queue;
   /** Called each time, because some listeners are created later than this. */
   readonly listeners: () => readonly RowListener[];

@@ -7,7 +7,7 @@ import type { KeyWait } from "./takeKeys.ts";
 export type StartEngineOptions = Omit<EngineOptions, "chain"> & {
   /** Further nodes: signed transactions are sent to them too, and they are asked to confirm what one node says. */
   readonly nodes?: readonly ChainClient[] | undefined;
-  /** A node that tells of new blocks (`ws:` or `wss:`). Without one, `client` is asked when a block is due. */
+  /** A node that announces new blocks (`ws:` or `wss:`). Without one, `client` is asked when a block is due. */
   readonly webSocketUrl?: string | undefined;
   /**
    * Called once if another engine holds a key. `waitMs` is the longest time until it is known whether that engine is

@@ -20,7 +20,7 @@ export type EngineOptions = {
     readonly client: ChainClient;
     /** Further nodes that signed transactions are sent to. They are also asked to confirm what `client` says. */
     readonly nodes?: readonly ChainClient[];
-    /** A node that tells of new blocks (`ws:` or `wss:`). Without one, `client` is asked when a block is due. */
+    /** A node that announces new blocks (`ws:` or `wss:`). Without one, `client` is asked when a block is due. */
     readonly webSocketUrl?: string | undefined;
   };
   /** The keys to send from. Nothing else may use them while the engine runs. */

@@ -32,7 +32,7 @@ export type WatchOptions = {
   readonly senders: readonly LocalAccount[];
   /** Further nodes that signed transactions are sent to. */
   readonly nodes?: readonly ChainClient[];
-  /** A node that tells of new blocks (`ws:` or `wss:`). Without one, the client is asked when a block is due. */
+  /** A node that announces new blocks (`ws:` or `wss:`). Without one, the client is asked when a block is due. */
   readonly webSocketUrl?: string | undefined;
   /** How payments are gathered and sent. What is left out has a watch's defaults. */
   readonly policy?: EnginePolicyOptions;
