@@ -9,9 +9,6 @@ export const BATCH_SETTLEMENT_ADDRESS: Address = "0x4020074e9dF2ce1deE5A9C1b5c3f
 /** ERC3009DepositCollector: collects deposits of tokens with EIP-3009, such as USDC. */
 export const ERC3009_DEPOSIT_COLLECTOR_ADDRESS: Address = "0x4020806089470a89826cB9fB1f4059150b550004";
 
-/** Permit2DepositCollector: collects deposits of any other token. Local chains lack it. */
-export const PERMIT2_DEPOSIT_COLLECTOR_ADDRESS: Address = "0x4020425FAf3B746C082C2f942b4E5159887B0005";
-
 /** Bounds of a channel's `withdrawDelay`, in seconds: 15 minutes and 30 days. */
 export const MIN_WITHDRAW_DELAY_SECONDS = 900;
 export const MAX_WITHDRAW_DELAY_SECONDS = 2_592_000;

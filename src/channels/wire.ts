@@ -33,20 +33,3 @@ export const voucherClaim: z.ZodType<VoucherClaim> = record({
   signature,
   totalClaimed: uint128,
 }).transform((row) => ({ ...row, signature: claimableSignature(row.voucher.channel, row.signature) }));
-
-/** A row of a claim in JSON, as in the official packages' claim payloads. */
-export type VoucherClaimJson = {
-  readonly voucher: { readonly channel: ChannelConfig; readonly maxClaimableAmount: string };
-  readonly signature: VoucherClaim["signature"];
-  readonly totalClaimed: string;
-};
-
-/** The inverse of {@link voucherClaim}. */
-export function serialiseVoucherClaim({ voucher, signature: signed, totalClaimed }: VoucherClaim): VoucherClaimJson {
-  const { channel, maxClaimableAmount } = voucher;
-  return {
-    voucher: { channel, maxClaimableAmount: maxClaimableAmount.toString() },
-    signature: signed,
-    totalClaimed: totalClaimed.toString(),
-  };
-}

@@ -11,7 +11,7 @@ import { systemClock } from "../clock.ts";
 import { type AddressSet, createAddressSet } from "../http/addresses.ts";
 import { silentLogger } from "../logger.ts";
 import { networkOf } from "../networks.ts";
-import type { SettlementEngine } from "../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/types.ts";
 import { createAccepts } from "./accepts/answer.ts";
 import { createCapacity } from "./admission/capacity.ts";
 import { createDoor } from "./admission/door.ts";

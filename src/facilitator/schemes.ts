@@ -1,7 +1,7 @@
 import type { SchemeNetworkFacilitator } from "@x402/core/types";
 import type { ChainClient } from "../chain/client.ts";
 import { readRouterCode } from "../chain/facts/routerCode.ts";
-import type { SettlementEngine } from "../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/types.ts";
 import { createExactScheme } from "./exact/exact.ts";
 import { type SharedExactOptions, startExact } from "./exact/start.ts";
 import { verifyFunded } from "./exact/verify.ts";

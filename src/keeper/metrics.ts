@@ -5,7 +5,7 @@ import { batchSettlementAbi as abi } from "../channels/abi.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Journal, KeeperCall, PaymentRow } from "../journal/index.ts";
 import { everyChannel } from "../journal/pages.ts";
-import type { SettlementEngine } from "../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/types.ts";
 import type { KeeperAlert } from "./alerts.ts";
 import { unclaimedOf } from "./channels/rows.ts";
 

@@ -2,7 +2,7 @@ import type { Address, Hex } from "viem";
 import type { Clock } from "../clock.ts";
 import type { ChannelReceiver, Journal } from "../journal/index.ts";
 import type { Logger } from "../logger.ts";
-import type { SettlementEngine } from "../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../settlement/engine/types.ts";
 import type { KeeperAlert } from "./alerts.ts";
 import type { KeeperActivity } from "./calls/activity.ts";
 import type { AuthorizerKey } from "./calls/authority.ts";

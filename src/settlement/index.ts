@@ -54,14 +54,10 @@ export {
 } from "../journal/index.ts";
 export type { Logger } from "../logger.ts";
 export type { Reason, RejectionReason } from "../reasons.ts";
-export {
-  EngineBusyError,
-  EngineClosedError,
-  SenderHeldError,
-  type SettlementEngine,
-} from "./engine/engine.ts";
+export { EngineBusyError, EngineClosedError, SenderHeldError } from "./engine/errors.ts";
 export { type StartEngineOptions, startEngine } from "./engine/start.ts";
 export type { KeyWait } from "./engine/takeKeys.ts";
+export type { SettlementEngine } from "./engine/types.ts";
 export {
   type Admission,
   CallKeyError,

@@ -9,7 +9,6 @@ import {
   type VoucherClaim,
   voucherTypedData,
 } from "../../src/channels/index.ts";
-import { serialiseVoucherClaim } from "../../src/channels/wire.ts";
 import { networks } from "../../src/networks.ts";
 import { fundedAccount } from "./usdc.ts";
 
@@ -142,4 +141,14 @@ export async function refundBody(
     claims: [serialiseVoucherClaim(row)],
     ...signatures,
   });
+}
+
+/** The inverse of `voucherClaim`: a row of a claim in JSON, as in the official packages' claim payloads. */
+export function serialiseVoucherClaim({ voucher, signature, totalClaimed }: VoucherClaim) {
+  const { channel, maxClaimableAmount } = voucher;
+  return {
+    voucher: { channel, maxClaimableAmount: maxClaimableAmount.toString() },
+    signature,
+    totalClaimed: totalClaimed.toString(),
+  };
 }

@@ -7,12 +7,9 @@ import { mockUSDCArtifact } from "../../src/contracts/MockUSDC.ts";
 import { type Journal, openJournal, type PaymentRow } from "../../src/journal/index.ts";
 import type { Request } from "../../src/local/node.ts";
 import { type PaymentTerms, signPayment } from "../../src/local/payments.ts";
-import {
-  createSettlementEngine,
-  type EngineOptions,
-  type SettlementEngine,
-} from "../../src/settlement/engine/engine.ts";
+import { createSettlementEngine } from "../../src/settlement/engine/engine.ts";
 import type { Patience } from "../../src/settlement/engine/takeKeys.ts";
+import type { EngineOptions, SettlementEngine } from "../../src/settlement/engine/types.ts";
 import type { Admission } from "../../src/settlement/intake/admit.ts";
 import { freshAddress } from "./chainLab.ts";
 import { startPacedClock } from "./pacedClock.ts";

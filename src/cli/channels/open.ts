@@ -13,8 +13,8 @@ import {
   type KeeperWaiting,
 } from "../../keeper/index.ts";
 import type { Network } from "../../networks.ts";
-import type { SettlementEngine } from "../../settlement/engine/engine.ts";
 import { startEngine } from "../../settlement/engine/start.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import { connect, rpcTimeoutOption } from "../connect/connect.ts";
 import { feesOf, stderrLogger } from "../connect/engine.ts";
 import { journalOption, openEngineJournal } from "../connect/journal.ts";

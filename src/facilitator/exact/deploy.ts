@@ -8,7 +8,7 @@ import type { Clock } from "../../clock.ts";
 import { alarm } from "../../clock.ts";
 import { budgetGas } from "../../gas/budget.ts";
 import type { Logger } from "../../logger.ts";
-import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";
 
 export type DeployPort = {

@@ -5,7 +5,7 @@ import { type Address, type Hex, isAddressEqual, size } from "viem";
 import { x402Payload } from "../../authorization/serialise.ts";
 import { findSignatureDefect } from "../../authorization/signature.ts";
 import type { ChainClient } from "../../chain/client.ts";
-import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import type { Admission } from "../admission/admission.ts";
 import { askOf } from "../admission/payment.ts";
 import type { FacilitatorPolicy } from "../admission/policy.ts";

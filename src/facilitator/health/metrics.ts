@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
-import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import type { CapacityView } from "../admission/capacity.ts";
 import { createChannelMetrics } from "../channels/metrics.ts";
 import type { Settlement } from "../exact/settle.ts";

@@ -2,7 +2,7 @@ import type { ChainClient } from "../../chain/client.ts";
 import type { Clock } from "../../clock.ts";
 import type { JournalError } from "../../journal/ports/errors.ts";
 import type { HealthJournal } from "../../journal/ports/health.ts";
-import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import { describeError } from "./log.ts";
 import { type SharedBounds, sharedLook } from "./shared.ts";
 

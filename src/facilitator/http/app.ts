@@ -10,7 +10,7 @@ import { type AddressSet, callerAddressOf } from "../../http/addresses.ts";
 import { isForeign } from "../../http/names.ts";
 import { isOutage, type JournalError } from "../../journal/ports/errors.ts";
 import type { Logger } from "../../logger.ts";
-import { EngineBusyError, EngineClosedError } from "../../settlement/engine/engine.ts";
+import { EngineBusyError, EngineClosedError } from "../../settlement/engine/errors.ts";
 import type { AcceptsAnswer } from "../accepts/answer.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { Capacity, Full } from "../admission/capacity.ts";

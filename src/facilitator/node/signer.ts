@@ -5,7 +5,7 @@ import { alarm, type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import { transactionOf } from "../../journal/ports/evidence.ts";
 import type { PaymentJournal, PaymentRow } from "../../journal/ports/payments.ts";
-import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import { readContract } from "./reads.ts";
 
 /** The engine did not take a call, would not spend its gas, or did not send it in time. */

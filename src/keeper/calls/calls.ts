@@ -4,7 +4,7 @@ import { describeError } from "../../failures.ts";
 import type { KeeperCall, PaymentRow } from "../../journal/index.ts";
 import { isDecided } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
-import type { SettlementEngine } from "../../settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../settlement/engine/types.ts";
 import { callIdentity } from "../../settlement/intake/callIdentity.ts";
 import { noteTransaction } from "../channels/events.ts";
 import { changeRows } from "../channels/rows.ts";

@@ -35,9 +35,6 @@ import type { EngineOptions, SettlementEngine } from "./types.ts";
 import { createWaiters } from "./waiters.ts";
 import { startWork } from "./work.ts";
 
-export { EngineBusyError, EngineClosedError, SenderHeldError } from "./errors.ts";
-export type { EngineOptions, SettlementEngine } from "./types.ts";
-
 /**
  * The longest that `close` waits for work that is still running. Without the keys that work can do nothing any more.
  */

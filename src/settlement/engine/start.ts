@@ -1,7 +1,8 @@
 import type { ChainClient } from "../../chain/client.ts";
 import { requireSameChain } from "../../journal/binding.ts";
-import { createSettlementEngine, type EngineOptions, type SettlementEngine } from "./engine.ts";
+import { createSettlementEngine } from "./engine.ts";
 import type { KeyWait } from "./takeKeys.ts";
+import type { EngineOptions, SettlementEngine } from "./types.ts";
 
 /** What an engine works with on one chain. The engine closes none of it. */
 export type StartEngineOptions = Omit<EngineOptions, "chain"> & {

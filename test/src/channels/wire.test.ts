@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { type Address, type Hex, maxUint128, zeroAddress } from "viem";
 import type { ChannelConfig, VoucherClaim } from "../../../src/channels/index.ts";
-import { channelConfig, serialiseVoucherClaim, voucherClaim } from "../../../src/channels/wire.ts";
+import { channelConfig, voucherClaim } from "../../../src/channels/wire.ts";
+import { serialiseVoucherClaim } from "../../helpers/channelPayloads.ts";
 import { compact, highS, rawV } from "../../helpers/signatureForms.ts";
 
 const config: ChannelConfig = {

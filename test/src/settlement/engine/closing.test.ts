@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { connectChain } from "../../../../src/chain/client.ts";
 import { openJournal } from "../../../../src/journal/index.ts";
-import { EngineBusyError, EngineClosedError, SenderHeldError } from "../../../../src/settlement/engine/engine.ts";
+import { EngineBusyError, EngineClosedError, SenderHeldError } from "../../../../src/settlement/engine/errors.ts";
 import type { KeyWait } from "../../../../src/settlement/engine/takeKeys.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
-import type { SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import { acceptAll, type EngineLab, openEngineLab, until } from "../../../helpers/engineLab.ts";
 
 describe("createSettlementEngine: in step with the blocks", () => {

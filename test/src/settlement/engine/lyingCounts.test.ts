@@ -3,7 +3,7 @@ import { numberToHex } from "viem";
 import { type ChainClient, connectChain } from "../../../../src/chain/client.ts";
 import { signTransaction } from "../../../../src/chain/sending/submit.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
-import type { SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, until } from "../../../helpers/engineLab.ts";
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { encodeFunctionData, erc20Abi, type Hex } from "viem";
 import { encodeTransfer } from "../../../../src/authorization/encode.ts";
-import type { SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
 

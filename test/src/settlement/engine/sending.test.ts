@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 import { connectChain } from "../../../../src/chain/client.ts";
-import type { SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";

@@ -5,7 +5,7 @@ import type { SignedAuthorization } from "../../../../src/authorization/types.ts
 import { MULTICALL3_ADDRESS } from "../../../../src/chain/multicall3.ts";
 import type { PaymentRow } from "../../../../src/journal/index.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
-import type { SettlementEngine } from "../../../../src/settlement/engine/engine.ts";
+import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import type { CallSubmission } from "../../../../src/settlement/intake/admit.ts";
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";
 import { type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
