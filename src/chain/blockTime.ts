@@ -6,7 +6,7 @@ const SAMPLE = 10n;
 const MOST_SECONDS = 15;
 
 /** The average time between blocks, in milliseconds; undefined if the node does not say, or mines on demand. */
-export async function readBlockTime(client: ChainClient): Promise<number | undefined> {
+export async function readBlockTime(client: Pick<ChainClient, "getBlock">): Promise<number | undefined> {
   try {
     const newest = await client.getBlock({ blockTag: "latest" });
     const blocks = newest.number < SAMPLE ? newest.number : SAMPLE;

@@ -5,6 +5,8 @@ export type Sighting = { readonly number: bigint; readonly seenAtMs: number };
 export type Cadence = {
   /** Takes in a sighting. Blocks that are not newer than the newest so far are passed over. */
   readonly note: (sighting: Sighting) => void;
+  /** Supposes a period, from the times that blocks carry. The first interval that is like it confirms it. */
+  readonly suppose: (periodMs: number) => void;
   /** Time between blocks in milliseconds; undefined as long as they do not come regularly. */
   readonly periodMs: () => number | undefined;
   /** When a block is due that comes `blocks` after the newest; undefined as long as they do not come regularly. */
@@ -35,6 +37,7 @@ const OUTLIER = 0.5;
  */
 export function createCadence(): Cadence {
   let newest: Sighting | undefined;
+  let supposed: number | undefined;
   /** When the newest block should have been seen. */
   let expectedMs = 0;
   let period = 0;
@@ -57,7 +60,8 @@ export function createCadence(): Cadence {
     if (intervals === 0 || blocks > GAP || (isOutlier && wasOutlier)) {
       expectedMs = sighting.seenAtMs;
       period = interval;
-      intervals = blocks > GAP ? 0 : 1;
+      const isConfirmed = supposed !== undefined && Math.abs(interval - supposed) < REGULAR * supposed;
+      intervals = blocks > GAP ? 0 : isConfirmed ? ENOUGH : 1;
       error = 0;
       wasOutlier = false;
       return;
@@ -82,6 +86,9 @@ export function createCadence(): Cadence {
 
   return {
     note,
+    suppose: (ms) => {
+      supposed = ms;
+    },
     periodMs,
     dueMs: (blocks) => (periodMs() === undefined ? undefined : expectedMs + blocks * period),
   };

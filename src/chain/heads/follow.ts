@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { describeError } from "../../failures.ts";
 import type { Logger } from "../../logger.ts";
+import { readBlockTime } from "../blockTime.ts";
 import type { ChainClient } from "../client.ts";
 import { minesOnDemand } from "../development.ts";
 import { createCadence } from "./cadence.ts";
@@ -28,6 +29,8 @@ export const NO_HEADS: Heads = {
   onHead: () => undefined,
   ended: Promise.resolve(),
 };
+
+export type HeadsClient = Pick<ChainClient, "getBlock" | "getBlockNumber" | "request">;
 
 export type FollowOptions = {
   readonly clock: Clock;
@@ -75,7 +78,7 @@ const MAX_REOPEN_MS = 60_000;
  * due. If a subscription is silent although there are new blocks, the node is asked until a new one tells of blocks
  * again.
  */
-export function followHeads(client: Pick<ChainClient, "getBlockNumber" | "request">, options: FollowOptions): Heads {
+export function followHeads(client: HeadsClient, options: FollowOptions): Heads {
   const { clock, logger, signal, pollMs, webSocketUrl } = options;
   const listeners: (() => void)[] = [];
   let cadence = createCadence();
@@ -91,6 +94,9 @@ export function followHeads(client: Pick<ChainClient, "getBlockNumber" | "reques
   let isOnDemand = false;
   void minesOnDemand(client).then((answer) => {
     isOnDemand = answer;
+  });
+  void readBlockTime(client).then((ms) => {
+    if (ms !== undefined) cadence.suppose(ms);
   });
 
   /** Whether the newest block is so old that the expectation of the next one means nothing. */

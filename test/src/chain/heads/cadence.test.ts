@@ -24,6 +24,20 @@ describe("createCadence", () => {
     expect(cadence.dueMs(3)).to.equal(1_012_000);
   });
 
+  it("takes a single interval for enough if it is as supposed, and no other", () => {
+    for (const [supposedMs, period] of [
+      [1_900, 2_000],
+      [2_600, undefined],
+    ] as const) {
+      const cadence = createCadence();
+      cadence.suppose(supposedMs);
+      cadence.note({ number: 1n, seenAtMs: 1_000_000 });
+      expect(cadence.periodMs()).to.equal(undefined);
+      cadence.note({ number: 2n, seenAtMs: 1_002_000 });
+      expect(cadence.periodMs()).to.equal(period);
+    }
+  });
+
   it("is not led astray by answers that are late by some tens of milliseconds", () => {
     const cadence = seen(times(60, 2_000, (i) => (i * 37) % 80));
     expect(cadence.periodMs()).to.be.closeTo(2_000, 20);

@@ -18,13 +18,16 @@ const request = async (): Promise<never> => {
   throw new Error("the method does not exist");
 };
 
+/** Nor does it say when its blocks were made. */
+const getBlock = request;
+
 /** A chain whose newest block depends on the time, somebody who follows it, and what they asked and saw. */
 function openLab(numberAt: (nowMs: number) => number | Error) {
   const clock = createHandClock(BEGIN);
   const stop = new AbortController();
   const asked: number[] = [];
   const client = {
-    request,
+    ...{ request, getBlock },
     getBlockNumber: async () => {
       asked.push(clock.now());
       const number = numberAt(clock.now());
@@ -145,7 +148,7 @@ describe("followHeads", () => {
     const client = await connectChain(chain.rpcUrl);
     let asked = 0;
     const counting = {
-      request: client.request,
+      ...{ request: client.request, getBlock },
       getBlockNumber: () => {
         asked += 1;
         return client.getBlockNumber();
@@ -176,7 +179,7 @@ describe("followHeads", () => {
     const warnings: string[] = [];
     const say = (message: string): void => void warnings.push(message);
     const heads = followHeads(
-      { request, getBlockNumber: async () => BigInt(server.number()) },
+      { request, getBlock, getBlockNumber: async () => BigInt(server.number()) },
       {
         ...{ clock: systemClock, signal: stop.signal, pollMs: 50, webSocketUrl: server.url },
         logger: { ...silentLogger, warn: say },
@@ -214,7 +217,7 @@ describe("followHeads", () => {
     let number = 0;
     const heads = followHeads(
       {
-        request,
+        ...{ request, getBlock },
         getBlockNumber: async () => {
           number += 1;
           return BigInt(number);
