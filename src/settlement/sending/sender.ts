@@ -150,8 +150,11 @@ export function createSender(port: SenderPort): Sender {
     );
     if (batches.length === 0 && !txCounts.isFaulty()) return;
 
-    const [head, counts] = await Promise.all([client.getBlockNumber(), txCounts.read(batches.length)]);
-    const mined = await Promise.all(batches.map((batch) => settle(findMined(client, batch, head))));
+    // All in one request: whoever waits for an outcome waits for this look.
+    const newest = client.getBlockNumber();
+    const looks = batches.map((batch) => settle(findMined(client, batch, newest)));
+    const [head, counts] = await Promise.all([newest, txCounts.read(batches.length)]);
+    const mined = await Promise.all(looks);
     let failure: unknown;
     for (const [i, batch] of batches.entries()) {
       try {

@@ -15,12 +15,13 @@ export type MinedAttempt = {
 /**
  * The attempt of a batch that is mined, if one is; it may be an older one. A receipt counts only with the block that it
  * names, because a node (or one of several behind one address) may still show the receipt of a block that is gone.
+ * @param head The newest block. It may be asked for at the same time: the block of a receipt is not newer.
  * @throws ChainUnavailableError if the node does not answer.
  */
 export async function findMined(
   client: ChainClient,
   batch: Pick<BatchRow, "attempts">,
-  head: bigint,
+  head: bigint | Promise<bigint>,
 ): Promise<MinedAttempt | undefined> {
   const found = await Promise.all(
     batch.attempts.map(async (attempt) => ({ attempt, receipt: await findReceipt(client, attempt.hash) })),
@@ -28,7 +29,8 @@ export async function findMined(
   for (const { attempt, receipt } of found) {
     if (receipt === undefined) continue;
     const isThere = (await hashOfBlock(client, receipt.blockNumber)) === receipt.blockHash;
-    return { attempt, receipt, depth: isThere ? Number(head - receipt.blockNumber) + 1 : 0 };
+    const above = Number((await head) - receipt.blockNumber);
+    return { attempt, receipt, depth: isThere ? Math.max(0, above) + 1 : 0 };
   }
   return undefined;
 }
