@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /** Time as the engine sees it, in milliseconds of Unix time. */
 export type Clock = {
+  /** Milliseconds of Unix time. */
   readonly now: () => number;
   /**
    * Milliseconds since an arbitrary moment. They only go forward, because nobody sets this clock. Leases are measured

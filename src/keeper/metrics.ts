@@ -11,6 +11,7 @@ import { unclaimedOf } from "./channels/rows.ts";
 
 /** A keeper's metrics, for Prometheus. They name no channel, payer or receiver. */
 export type KeeperMetrics = {
+  /** An alert was raised. */
   readonly alerted: (kind: KeeperAlert["kind"]) => void;
   /** A call has ended: it settled if there is a row, it failed if there is none. */
   readonly concluded: (call: KeeperCall, row: PaymentRow | undefined) => void;

@@ -25,6 +25,7 @@ const PLACED = [
 
 /** A development node's EIP-1193 provider: `provider` of a Hardhat connection, or any other that knows `hardhat_setCode`. */
 export type DevelopmentProvider = {
+  /** One JSON-RPC call (EIP-1193). */
   readonly request: (call: { readonly method: string; readonly params?: readonly unknown[] }) => Promise<unknown>;
 };
 

@@ -94,6 +94,7 @@ export type BatchJournal = {
     readonly fromTxNonce?: number;
     readonly limit?: number;
   }) => Promise<readonly BatchRow[]>;
+  /** A batch with its attempts and its receipt; undefined if there is none with this id. */
   readonly batch: (id: Hex) => Promise<BatchRow | undefined>;
   /** The batch that a transaction was signed for. */
   readonly batchWithHash: (hash: Hex) => Promise<BatchRow | undefined>;

@@ -86,6 +86,7 @@ export type ChannelReceiver = {
 
 /** The part of the journal that holds channels. Every method is one atomic, durable transaction. */
 export type ChannelJournal = {
+  /** Those of these channels that the journal has, by id. Ids are in lower case. */
   readonly channels: (channelIds: readonly Hex[]) => Promise<ReadonlyMap<Hex, ChannelRow>>;
   /** Channels by ascending id, `afterId` excluded. */
   readonly listChannels: (query: {
@@ -100,7 +101,9 @@ export type ChannelJournal = {
    * outlive the channel.
    */
   readonly changeChannels: (changes: readonly ChannelChange[], nowMs: number) => Promise<ReadonlySet<Hex>>;
+  /** Everybody who is paid through channels of this chain, with what was unswept when the chain was last asked. */
   readonly channelReceivers: (chainId: number) => Promise<readonly ChannelReceiver[]>;
+  /** Notes what the chain said about receivers, in place of what was known. */
   readonly noteChannelReceivers: (receivers: readonly ChannelReceiver[]) => Promise<void>;
   /** How many channels their server has not given up. It reads the whole table. */
   readonly countChannels: (chainId: number) => Promise<number>;

@@ -56,6 +56,7 @@ export type LeaseJournal = {
     readonly place?: LeasePlace | undefined;
     readonly abandoned?: HeldLease | undefined;
   }) => Promise<{ readonly lease: Lease } | { readonly heldBy: HeldLease }>;
+  /** Gives a lease up. Nothing happens if somebody else has it by now. */
   readonly releaseLease: (lease: Lease) => Promise<void>;
   /** Every key that this journal has sent from or leased, by chain and address. */
   readonly senders: (chainId?: number) => Promise<readonly SenderRow[]>;

@@ -136,9 +136,11 @@ export type PaymentJournal = {
     payments: readonly NewPayment[],
     nowMs: number,
   ) => Promise<readonly { readonly row: PaymentRow; readonly isNew: boolean }[]>;
+  /** The payment with this number; undefined if there is none. */
   readonly payment: (id: number) => Promise<PaymentRow | undefined>;
   /** All variants of an identity, oldest first. */
   readonly variants: (identity: string) => Promise<readonly PaymentRow[]>;
+  /** Every step of a payment, oldest first. */
   readonly history: (paymentId: number) => Promise<readonly HistoryRow[]>;
   /** When payments entered their present state, in Unix milliseconds. */
   readonly enteredAt: (paymentIds: readonly number[]) => Promise<ReadonlyMap<number, number>>;

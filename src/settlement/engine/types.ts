@@ -88,6 +88,7 @@ export type SettlementEngine = {
    * @param openCap Replaces the policy's `payerOpenCap` for this payment.
    */
   readonly beyondCaps: (payment: SignedAuthorization, openCap?: number) => string | undefined;
+  /** The payment with this number as it is now; undefined if there is none. */
   readonly status: (id: number) => Promise<PaymentRow | undefined>;
   /** Takes a payment out of the queue. False if it is in a batch already, or decided. */
   readonly cancel: (id: number) => Promise<boolean>;
@@ -100,6 +101,7 @@ export type SettlementEngine = {
   readonly flush: () => void;
   /** Resolves when no payment is open any more. */
   readonly drain: (options?: Waiting) => Promise<void>;
+  /** The sending keys, each with its open batches. `paused` says why a key sends nothing; undefined if it sends. */
   readonly accounts: () => readonly {
     readonly address: Address;
     readonly openBatches: number;
