@@ -3,7 +3,7 @@ export type Sighting = { readonly number: bigint; readonly seenAtMs: number };
 
 /** Learns from sightings when blocks come. */
 export type Cadence = {
-  /** Takes in a sighting. Blocks that are not newer than the newest so far are passed over. */
+  /** Takes in a sighting. Blocks that are not newer than the newest so far are ignored. */
   readonly note: (sighting: Sighting) => void;
   /** Supposes a period, from the times that blocks carry. The first interval that is like it confirms it. */
   readonly suppose: (periodMs: number) => void;
@@ -23,7 +23,7 @@ const ERROR_GAIN = 0.25;
 const REGULAR = 0.15;
 /** The number of intervals that have to be seen first. */
 const ENOUGH = 3;
-/** Blocks that follow one another faster are made on demand, or are too many to send for each of them. */
+/** Blocks that follow one another faster are made on demand, or come too fast to send for each of them. */
 const SHORTEST_MS = 100;
 const LONGEST_MS = 60_000;
 /** After a gap of more blocks than this, learning starts over. */
@@ -32,8 +32,9 @@ const GAP = 4;
 const OUTLIER = 0.5;
 
 /**
- * Follows the rhythm of a chain: an expectation that each block corrects by a part of its difference, as a phase-locked
- * loop does, and a single block that is far off does not. So neither a late answer nor a slow drift leads it astray. The first period is the first interval.
+ * Follows the rhythm of a chain as a phase-locked loop does: each block corrects the expectation of the next one by a
+ * part of its difference. A single block that is far off corrects nothing. So neither a late answer nor a slow drift
+ * makes the expectation wrong. The first period is the first interval.
  */
 export function createCadence(): Cadence {
   let newest: Sighting | undefined;

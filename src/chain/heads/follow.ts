@@ -21,7 +21,7 @@ export type Heads = {
   readonly ended: Promise<void>;
 };
 
-/** For whoever keeps no step with blocks. */
+/** For callers that do not follow blocks. */
 export const NO_HEADS: Heads = {
   newest: () => undefined,
   periodMs: () => undefined,
@@ -36,18 +36,18 @@ export type FollowOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** A node that tells of new blocks by itself. Without it, `client` is asked when a block is due. */
+  /** A node that announces new blocks. Without it, `client` is asked when a block is due. */
   readonly webSocketUrl?: string | undefined;
   /** The pause between two questions as long as blocks come irregularly, in milliseconds. */
   readonly pollMs: number;
 };
 
 type Subscription = {
-  /** Whether it was the first to tell of the newest block. */
+  /** Whether it was the first to announce the newest block. */
   isFirst: boolean;
-  /** The newest block that it told of, or that was seen when it began; undefined before either. */
+  /** The newest block that it announced, or that was known when it began; undefined before either. */
   told: bigint | undefined;
-  /** Whether it has told of any. */
+  /** Whether it has announced any. */
   isGood: boolean;
   readonly lose: () => void;
 };
@@ -55,28 +55,30 @@ type Subscription = {
 /** A subscription that is behind by more blocks than this is given up. */
 const LAG = 2n;
 /**
- * To learn when blocks come, the node is asked this often, for at most {@link LEARNING} questions. As many are allowed
- * again after {@link RELEARN_MS}, bit by bit.
+ * To learn when blocks come, the node is asked this often, for at most {@link LEARNING} questions. As many become
+ * allowed again within {@link RELEARN_MS}, bit by bit.
  */
 const LEARNING_MS = 100;
 const LEARNING = 300;
 const RELEARN_MS = 1_800_000;
-/** While a block is due, the node is asked as often as this part of the period, … */
+/** While a block is due, the node is asked this many times per period, … */
 const STEPS = 40;
-/** … but not more often than this. */
+/** … with at least this pause between two questions. */
 const SHORTEST_STEP_MS = 20;
-/** A node that is behind others by this many blocks or fewer is passed over. Behind by more, the chain began anew. */
+/**
+ * An answer that is behind the newest block by at most this is ignored. If it is behind by more, the chain began anew.
+ */
 const BEHIND = 3n;
-/** A block that is late by so many periods may never come: then nothing is known of the ones after it. */
+/** A block that is late by this many periods may never come, so nothing is expected of those after it either. */
 const OVERDUE = 2.5;
 /** The pause before a lost subscription is opened again. It doubles with each failure. */
 const REOPEN_MS = 1_000;
 const MAX_REOPEN_MS = 60_000;
 
 /**
- * Follows the newest block: by subscription where there is a WebSocket, otherwise by asking shortly before each block is
- * due. If a subscription is silent although there are new blocks, the node is asked until a new one tells of blocks
- * again.
+ * Follows the newest block: by subscription if there is a WebSocket, otherwise by asking shortly before each block is
+ * due. If a subscription is silent although there are new blocks, the node is asked until a new subscription announces
+ * blocks.
  */
 export function followHeads(client: HeadsClient, options: FollowOptions): Heads {
   const { clock, logger, signal, pollMs, webSocketUrl } = options;
@@ -90,7 +92,7 @@ export function followHeads(client: HeadsClient, options: FollowOptions): Heads 
   let lessons = LEARNING;
   let lessonsAtMs = clock.now();
   let waking = new AbortController();
-  /** Whether blocks come because somebody sends, however regularly they do. */
+  /** Whether a block is made for each transaction, even if blocks come regularly. */
   let isOnDemand = false;
   void minesOnDemand(client).then((answer) => {
     isOnDemand = answer;
@@ -99,13 +101,13 @@ export function followHeads(client: HeadsClient, options: FollowOptions): Heads 
     if (ms !== undefined) cadence.suppose(ms);
   });
 
-  /** Whether the newest block is so old that the expectation of the next one means nothing. */
+  /** Whether the newest block is so old that nothing can be said about when the next one comes. */
   const isOverdue = (): boolean => {
     const [dueMs, period] = [cadence.dueMs(1), cadence.periodMs()];
     return dueMs !== undefined && period !== undefined && clock.now() - dueMs > OVERDUE * period;
   };
 
-  /** @param seenAtMs When the block came; undefined if nobody looked just before. */
+  /** @param seenAtMs When the block came; undefined, as not known, if the node was not asked shortly before. */
   function see(number: bigint, seenAtMs: number | undefined): boolean {
     if (newest !== undefined && number <= newest && number >= newest - BEHIND) return false;
     if (newest !== undefined && number < newest) cadence = createCadence();
@@ -127,7 +129,7 @@ export function followHeads(client: HeadsClient, options: FollowOptions): Heads 
     if (failures > 0) return Math.min(5_000, pollMs * 2 ** Math.min(failures, 10));
     if (dueMs === undefined || period === undefined) return mayLearn() ? Math.min(pollMs, LEARNING_MS) : pollMs;
     const nowMs = clock.now();
-    // A subscription is only checked.
+    // The subscription announces blocks; a question only checks that it works.
     if (subscription?.isFirst === true) return Math.max(pollMs, dueMs + period / 2 - nowMs);
     const earlyMs = dueMs - stepOf(period) - nowMs;
     if (earlyMs > 0) return earlyMs;
@@ -173,7 +175,7 @@ export function followHeads(client: HeadsClient, options: FollowOptions): Heads 
       try {
         await ask();
       } catch {
-        // Whoever needs the node for work says what is wrong with it.
+        // What uses the node for its work reports what is wrong with it.
         failures += 1;
       }
     }
