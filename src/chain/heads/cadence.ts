@@ -5,7 +5,7 @@ export type Sighting = { readonly number: bigint; readonly seenAtMs: number };
 export type Cadence = {
   /** Takes in a sighting. Blocks that are not newer than the newest so far are ignored. */
   readonly note: (sighting: Sighting) => void;
-  /** Supposes a period, from the times that blocks carry. The first interval that is like it confirms it. */
+  /** Tells it the period that the blocks' headers show. One interval of about that length then suffices. */
   readonly suppose: (periodMs: number) => void;
   /** Time between blocks in milliseconds; undefined as long as they do not come regularly. */
   readonly periodMs: () => number | undefined;

@@ -14,7 +14,7 @@ function times(count: number, periodMs: number, off: (i: number) => number = () 
 }
 
 describe("createCadence", () => {
-  it("knows nothing before it has seen four blocks", () => {
+  it("gives no period before it has seen four blocks", () => {
     for (const count of [0, 1, 2, 3]) {
       const cadence = seen(times(count, 2_000));
       expect([cadence.periodMs(), cadence.dueMs(1)]).to.deep.equal([undefined, undefined]);
@@ -24,7 +24,7 @@ describe("createCadence", () => {
     expect(cadence.dueMs(3)).to.equal(1_012_000);
   });
 
-  it("takes a single interval for enough if it is as supposed, and no other", () => {
+  it("needs only one interval if that is as expected from the headers, and otherwise three", () => {
     for (const [supposedMs, period] of [
       [1_900, 2_000],
       [2_600, undefined],
@@ -38,7 +38,7 @@ describe("createCadence", () => {
     }
   });
 
-  it("is not led astray by answers that are late by some tens of milliseconds", () => {
+  it("stays right if answers are late by some tens of milliseconds", () => {
     const cadence = seen(times(60, 2_000, (i) => (i * 37) % 80));
     expect(cadence.periodMs()).to.be.closeTo(2_000, 20);
     expect(cadence.dueMs(1)).to.be.closeTo(1_120_040, 50);
@@ -67,7 +67,7 @@ describe("createCadence", () => {
     expect(cadence.dueMs(1)).to.be.closeTo(seenAtMs + 1_000, 60);
   });
 
-  it("goes on over blocks that were not seen, and passes over those that were seen before", () => {
+  it("goes on after blocks that were not seen, and ignores those that were seen before", () => {
     const cadence = seen(times(10, 2_000));
     cadence.note({ number: 10n, seenAtMs: 1_018_900 });
     cadence.note({ number: 9n, seenAtMs: 1_018_950 });
@@ -85,20 +85,20 @@ describe("createCadence", () => {
     expect(cadence.dueMs(1)).to.equal(9_010_000);
   });
 
-  it("is irregular where blocks come at random", () => {
+  it("is irregular if blocks come at random", () => {
     let time = 0;
     const random = Array.from({ length: 60 }, (_, i) => (time += 200 + ((i * 7_919) % 3_800)));
     expect(seen(random).periodMs()).to.equal(undefined);
   });
 
-  it("is irregular where blocks follow one another faster than anybody can send for each", () => {
+  it("is irregular if blocks come too fast to send for each of them", () => {
     expect(seen(times(20, 60)).periodMs()).to.equal(undefined);
     expect(seen(times(20, 250)).periodMs()).to.equal(250);
     expect(seen(times(20, 70_000)).periodMs()).to.equal(undefined);
   });
 
-  it("does not take the blocks of a chain that mines on demand for a rhythm", () => {
-    // Whoever sends shortly before a block is due gets it at once, so each comes earlier than the one before.
+  it("stops giving a period for a chain that mines on demand", () => {
+    // A transaction sent shortly before a block is due makes it come at once, so each comes earlier than the one before.
     const cadence = seen(times(6, 1_000));
     let number = 6n;
     let sent = 0;

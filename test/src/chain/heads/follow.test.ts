@@ -75,7 +75,7 @@ describe("followHeads", () => {
     await lab.end();
   });
 
-  it("asks at a steady pace where blocks come irregularly", async () => {
+  it("asks at a steady pace if blocks come irregularly", async () => {
     let number = 100;
     let nextMs = BEGIN + 300;
     const lab = openLab((nowMs) => {
@@ -93,7 +93,7 @@ describe("followHeads", () => {
     await lab.end();
   });
 
-  it("expects nothing of a chain that stands still, and learns anew when it goes on", async () => {
+  it("expects no block while a chain stands still, and learns again when it goes on", async () => {
     let stoodMs = 0;
     const at = every(1_000);
     const lab = openLab((nowMs) => at(Math.min(nowMs, BEGIN + 10_000) + Math.max(0, nowMs - BEGIN - 10_000 - stoodMs)));
@@ -113,7 +113,7 @@ describe("followHeads", () => {
     await lab.end();
   });
 
-  it("passes over a node that is behind, and follows a chain that began anew", async () => {
+  it("ignores a node that is behind, and follows a chain that began anew", async () => {
     let behind = 0;
     const at = every(1_000);
     const lab = openLab((nowMs) => at(nowMs) - behind);
@@ -143,7 +143,7 @@ describe("followHeads", () => {
     await lab.end();
   });
 
-  it("hears of a local chain's blocks by its WebSocket", async () => {
+  it("learns of a local chain's blocks by its WebSocket", async () => {
     const chain = await startLocalChain({ blockTimeSeconds: 0.3 });
     const client = await connectChain(chain.rpcUrl);
     let asked = 0;
@@ -161,7 +161,7 @@ describe("followHeads", () => {
     heads.onHead(() => {
       seen += 1;
     });
-    // From the first block that it hears of, it asks again only after a minute.
+    // After the first block that is announced, it asks again only after a minute.
     let askedBefore = -1;
     let seenBefore = 0;
     await until(async () => {
@@ -196,7 +196,7 @@ describe("followHeads", () => {
     server.close();
   });
 
-  it("expects no block of a node that makes them on demand, however regularly they come", async () => {
+  it("expects no block from a node that makes them on demand, even if they come regularly", async () => {
     const chain = await startLocalChain();
     const client = await connectChain(chain.rpcUrl);
     const stop = new AbortController();
@@ -212,7 +212,7 @@ describe("followHeads", () => {
     await chain.stop();
   });
 
-  it("asks where there is no WebSocket at the address", async () => {
+  it("asks the node if there is no WebSocket at the address", async () => {
     const stop = new AbortController();
     let number = 0;
     const heads = followHeads(
@@ -231,7 +231,7 @@ describe("followHeads", () => {
   });
 });
 
-/** A node with a block each 200 ms that tells each subscriber of them until it falls silent. */
+/** A node with a block every 200 ms, which it announces to each subscriber until it falls silent. */
 async function openSilentNode() {
   const hardhat = createRequire(import.meta.url).resolve("hardhat/package.json");
   const { WebSocketServer } = createRequire(hardhat)("ws");

@@ -47,19 +47,19 @@ function openLab({ cutOffMs, roundMs }: { cutOffMs: number; roundMs: number }) {
 let lab: ReturnType<typeof openLab>;
 
 describe("createCutOff", () => {
-  it("sends what comes in between two moments for the same block, and what comes after the moment for the next", () => {
+  it("sends for one block all that comes in before its moment to send, and for the next block what comes later", () => {
     lab = openLab({ cutOffMs: 5, roundMs: 50 });
     const begin = lab.now();
     const atMs = lab.cutOff.atMs(begin, begin)!;
     expect(atMs).to.be.within(begin + 1_700, begin + PERIOD_MS);
     expect(lab.cutOff.atMs(begin + 900, begin + 900)).to.equal(atMs);
     expect(lab.cutOff.atMs(atMs + 40, atMs + 40)).to.equal(atMs + PERIOD_MS);
-    // Whoever wakes up a few milliseconds late still goes at once.
+    // A timer that fires a few milliseconds late still sends at once.
     expect(lab.cutOff.atMs(begin, atMs + 5)).to.equal(atMs);
     expect(lab.cutOff.atMs(begin, atMs + 200)).to.equal(atMs + PERIOD_MS);
   });
 
-  it("comes nearer to the block as long as all make it, and ends as near as the node allows", () => {
+  it("sends later and later as long as no transaction misses its block, up to the latest that the node allows", () => {
     lab = openLab({ cutOffMs: 20, roundMs: 30 });
     const before = lab.cutOff.view().marginMs;
     for (let i = 0; i < 400; i += 1) lab.pay(lab.now() + 500);
@@ -69,7 +69,7 @@ describe("createCutOff", () => {
     expect(late).to.be.at.most(400 * 0.02);
   });
 
-  it("keeps a longer distance after a transaction that missed its block", () => {
+  it("sends earlier after a transaction that missed its block", () => {
     lab = openLab({ cutOffMs: 400, roundMs: 30 });
     const first = lab.cutOff.view().marginMs;
     lab.pay(lab.now() + 500);
@@ -81,7 +81,7 @@ describe("createCutOff", () => {
     expect(marginMs).to.be.at.least(400);
   });
 
-  it("allows for the time that a round takes, and soon for one that takes longer", () => {
+  it("allows for the time that a round takes, and adapts soon if rounds take longer", () => {
     lab = openLab({ cutOffMs: 5, roundMs: 500 });
     lab.pay(lab.now() + 500);
     for (let i = 0; i < 20; i += 1) lab.pay(lab.now() + 500);
@@ -90,13 +90,13 @@ describe("createCutOff", () => {
     expect(marginMs).to.be.within(500, 700);
   });
 
-  it("learns nothing from what goes early", () => {
+  it("learns nothing from rounds that begin early", () => {
     lab = openLab({ cutOffMs: 20, roundMs: 30 });
     for (let i = 0; i < 50; i += 1) lab.round();
     expect(lab.cutOff.view()).to.include({ inTime: 0, late: 0 });
   });
 
-  it("knows no moment where blocks come irregularly", () => {
+  it("gives no moment to send if blocks come irregularly", () => {
     lab = openLab({ cutOffMs: 20, roundMs: 30 });
     lab.setRegular(false);
     expect(lab.cutOff.atMs(lab.now(), lab.now())).to.equal(undefined);
