@@ -63,7 +63,7 @@ describe("settle", () => {
     fresh += 1;
     return freshAddress(fresh);
   };
-  /** Waits for three time-outs and sends nothing, so it runs beside the other cases. */
+  /** Waits for three time-outs and sends nothing, so it runs at the same time as the other cases. */
   let unanswered: Promise<CliResult & { readonly statuses: readonly string[] }>;
   before(async () => {
     lab = await openChainLab();

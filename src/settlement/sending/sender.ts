@@ -150,7 +150,7 @@ export function createSender(port: SenderPort): Sender {
     );
     if (batches.length === 0 && !txCounts.isFaulty()) return;
 
-    // All in one request: whoever waits for an outcome waits for this look.
+    // All in one request, since callers that wait for an outcome wait for this look.
     const newest = client.getBlockNumber();
     const looks = batches.map((batch) => settle(findMined(client, batch, newest)));
     const [head, counts] = await Promise.all([newest, txCounts.read(batches.length)]);

@@ -98,7 +98,7 @@ describe("createCadence", () => {
   });
 
   it("stops giving a period for a chain that mines on demand", () => {
-    // A transaction sent shortly before a block is due makes it come at once, so each comes earlier than the one before.
+    // Sending shortly before a block is due makes it come at once, so each comes earlier than the one before.
     const cadence = seen(times(6, 1_000));
     let number = 6n;
     let sent = 0;
