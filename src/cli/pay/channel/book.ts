@@ -95,17 +95,11 @@ export async function openChannelBook(
 }
 
 async function read(path: string): Promise<{ account: Account; genesis: Hex | undefined } | undefined> {
-  let text: string;
   try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    if (isMissing(cause)) return undefined;
-    throw unreadable(path, cause);
-  }
-  try {
-    const { genesis, charged, ceiling, deposit } = schema.parse(JSON.parse(text));
+    const { genesis, charged, ceiling, deposit } = schema.parse(JSON.parse(await readFile(path, "utf8")));
     return { account: { charged, ceiling, deposit }, genesis };
   } catch (cause) {
+    if (isMissing(cause)) return undefined;
     throw unreadable(path, cause);
   }
 }
