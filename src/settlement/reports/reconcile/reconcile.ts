@@ -8,7 +8,7 @@ import { isDecided, type PaymentRow } from "../../../journal/ports/payments.ts";
 import { chunks, groupBy } from "../../../lists.ts";
 import type { Tally } from "../../job/summary.ts";
 import { type Settlement, settlementOf } from "../earnings/terms.ts";
-import { addFlows, readBalances } from "./balances.ts";
+import { addFlows, readBalancesAround } from "./balances.ts";
 import { type ChannelReconciliation, reconcileChannels } from "./channels.ts";
 import { createLedger, type Party } from "./ledger.ts";
 
@@ -111,7 +111,7 @@ export async function reconcile(client: ChainClient, query: ReconcileOptions): P
   }
 
   for (const payee of payees) ledger.party("payee", payee);
-  const balances = await readBalances(client, token, range, ledger.addresses());
+  const balances = await readBalancesAround(client, token, range, ledger.addresses());
   if (balances !== undefined) await addFlows(client, token, range, ledger);
   const parties = ledger.finish(balances);
   const all = [...parties.payees, ...parties.payers];
