@@ -27,7 +27,8 @@ export async function minesOnDemand(client: Pick<ChainClient, "request">): Promi
   return false;
 }
 
-function isLoopbackUrl(url: string): boolean {
+/** Whether `url` points to this machine. */
+export function isLoopbackUrl(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.[0-9]{1,3}){3}$/.test(hostname);
 }

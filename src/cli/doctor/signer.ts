@@ -1,8 +1,8 @@
 import type { Address } from "viem";
+import { isLoopbackUrl } from "../../chain/development.ts";
 import { keystoreAddress } from "../../keystore.ts";
 import { testAccount } from "../../local/testAccounts.ts";
 import { asUsageAsync } from "../exit/errors.ts";
-import { isLoopback } from "../options/options.ts";
 import { namedSigner } from "../options/signer.ts";
 
 /**
@@ -14,5 +14,5 @@ export async function signerAddress(keystore: string | undefined, rpcUrl: string
   if (written !== undefined) return written;
   const named = await namedSigner(keystore);
   if (named !== undefined) return named.address;
-  return isLoopback(rpcUrl) ? testAccount(0).address : undefined;
+  return isLoopbackUrl(rpcUrl) ? testAccount(0).address : undefined;
 }

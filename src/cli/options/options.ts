@@ -98,12 +98,6 @@ export function describeUrl(url: string): string {
   return new URL(url).origin;
 }
 
-/** Whether `url` points to this machine. */
-export function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url);
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.[0-9]{1,3}){3}$/.test(hostname);
-}
-
 function asArgument<T>(read: () => T): T {
   try {
     return read();

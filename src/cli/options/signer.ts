@@ -1,11 +1,11 @@
 import type { Hex, LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { isLoopbackUrl } from "../../chain/development.ts";
 import { readKeystore } from "../../keystore.ts";
 import { testAccount } from "../../local/testAccounts.ts";
 import { networks } from "../../networks.ts";
 import { asUsageAsync, UsageError } from "../exit/errors.ts";
 import { notice } from "../output/output.ts";
-import { isLoopback } from "./options.ts";
 import { privateKeyFromEnvironment, readPassphrase } from "./secrets.ts";
 
 export type SignerOptions = {
@@ -24,7 +24,7 @@ export type SignerOptions = {
 export async function resolveSigner(options: SignerOptions): Promise<LocalAccount> {
   const named = await namedSigner(options.keystore);
   if (named !== undefined) return named;
-  if (options.chainId === networks.baseSepolia.chainId && isLoopback(options.rpcUrl)) {
+  if (options.chainId === networks.baseSepolia.chainId && isLoopbackUrl(options.rpcUrl)) {
     const { address, privateKey } = testAccount(0);
     notice(`notice: no key given; sending from test account #0, ${address}`);
     return privateKeyToAccount(privateKey);

@@ -30,7 +30,7 @@ function withoutBigints(fields: Readonly<Record<string, unknown>>): Record<strin
 }
 
 /** An error in one line, without anything that a node's URL may hold. */
-export function describeError(error: unknown): string {
+export function nameError(error: unknown): string {
   if (error instanceof TributaryError) return error.shortMessage;
   return error instanceof Error ? error.name : "unknown";
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { JournalError } from "../../journal/ports/errors.ts";
 import type { HealthJournal } from "../../journal/ports/health.ts";
 import type { SettlementEngine } from "../../settlement/engine/types.ts";
-import { describeError } from "./log.ts";
+import { nameError } from "./log.ts";
 import { type SharedBounds, sharedLook } from "./shared.ts";
 
 export type ReadinessPort = {
@@ -45,7 +45,7 @@ export function createReadiness(port: ReadinessPort): Readiness {
         await journal.probe();
         return undefined;
       } catch (error) {
-        return describeError(error);
+        return nameError(error);
       }
     },
   );
@@ -62,7 +62,7 @@ export function createReadiness(port: ReadinessPort): Readiness {
       }
       return balances.every((wei) => wei === 0n) ? "no key has ether for gas" : undefined;
     } catch (error) {
-      return describeError(error);
+      return nameError(error);
     }
   });
 

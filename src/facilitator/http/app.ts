@@ -24,7 +24,7 @@ import type { DeclarationResponse } from "../catalogue/catalogue.ts";
 import type { ExactContext } from "../exact/exact.ts";
 import type { SettleOptions } from "../exact/settle.ts";
 import { aside } from "../health/aside.ts";
-import { describeError } from "../health/log.ts";
+import { nameError } from "../health/log.ts";
 import type { FacilitatorMetrics } from "../health/metrics.ts";
 import { networkEcho, payerOf } from "../wire/body.ts";
 import { REASON } from "../wire/reasons.ts";
@@ -236,7 +236,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       logger.warn(`${endpoint} refused`, { ...fields, error: error.shortMessage, details: error.details });
       return no(503, journalMessage(error), retryAfterSeconds(error));
     }
-    logger.error(`${endpoint} failed`, { ...fields, error: describeError(error) });
+    logger.error(`${endpoint} failed`, { ...fields, error: nameError(error) });
     if (!(error instanceof ChainUnavailableError)) return no(500, "internal error", 2);
     return no(503, "the node does not answer; nothing is known against the payment", 2);
   }
@@ -259,7 +259,7 @@ export function createApp(port: AppPort): { readonly app: Hono; readonly idle: (
       c.header("Retry-After", String(retryAfterSeconds(error)));
       return c.json({ error: journalMessage(error) }, 503);
     }
-    logger.error("request failed", { path: c.req.path, error: describeError(error) });
+    logger.error("request failed", { path: c.req.path, error: nameError(error) });
     return c.json({ error: "internal error" }, 500);
   });
 
