@@ -39,7 +39,7 @@ export async function verifyExact(
   const config = { eip6492AllowedFactories: [...policy.factories] };
   const { payload, requirements } = officialForm(request);
 
-  async function verify(recovers: boolean): Promise<Verdict> {
+  async function verify(recovers: Address | undefined): Promise<Verdict> {
     const reads = createVerificationReads(client, { simulate, recovers, addresses });
     const scheme =
       request.version === 1 ? new ExactEvmSchemeV1(reads.signer, config) : new ExactEvmScheme(reads.signer, config);
@@ -51,11 +51,11 @@ export async function verifyExact(
     }
     const failure = reads.failure();
     if (failure !== undefined) throw failure;
-    if (reads.isUnrecovered()) return verify(false);
+    if (reads.isUnrecovered()) return verify(undefined);
     if (answer.isValid) return { isValid: true };
     return { isValid: false, reason: answer.invalidReason ?? REASON.verifyError, message: answer.invalidMessage };
   }
-  return verify(isPlain(request.signature));
+  return verify(isPlain(request.signature) ? request.authorization.from : undefined);
 }
 
 /** Whether a signature has the only form that `recoverSigner` and the token take from an account without code. */

@@ -32,16 +32,17 @@ const ERC1271_MAGIC = "0x1626ba7e";
  * The official code takes a failed read for a verdict, so failures are noted here.
  *
  * The official code recovers the signer of an account without code in JavaScript, but asks its signer object about one with
- * code. So an account without code is given some, and the signer recovers with libsecp256k1 in a fifth of the time. It only ever
- * says yes: if it does not recover the account, `isUnrecovered` asks for a verification without the stand-in.
+ * code. So the account that is to be recovered is given some if it has none, and the signer recovers with libsecp256k1 in a
+ * fifth of the time. It only ever says yes: if it does not recover the account, `isUnrecovered` asks for a verification
+ * without the stand-in. No other account is given code: the official code also asks for that of the asset.
  * @param options.simulate Whether the transfer is simulated. If not, it counts as good, and the engine's pre-flight decides.
- * @param options.recovers Whether a signature of 65 bytes is recovered here, false by default.
+ * @param options.recovers The account whose signature of 65 bytes is recovered here. By default, none is.
  */
 export function createVerificationReads(
   client: ChainClient,
   options: {
     readonly simulate: boolean;
-    readonly recovers?: boolean;
+    readonly recovers?: Address | undefined;
     readonly addresses: () => readonly Address[];
   },
 ): VerificationReads {
@@ -77,7 +78,8 @@ export function createVerificationReads(
             return undefined;
           })
           .then((code) => {
-            if (!options.recovers || failure !== undefined || (code !== undefined && code !== "0x")) return code;
+            const isRecovered = options.recovers?.toLowerCase() === address.toLowerCase();
+            if (!isRecovered || failure !== undefined || (code !== undefined && code !== "0x")) return code;
             standIns.add(address.toLowerCase());
             return STAND_IN;
           });
