@@ -26,7 +26,7 @@ import { serveRequests } from "./requests.ts";
 import { readChannelStatus } from "./status.ts";
 import type { ChannelKeeper, ClaimReport, KeeperOptions, SweepReport } from "./types.ts";
 
-/** How long to wait for a call that is under way when somebody asks for the same claim or sweep. */
+/** How long a call that was under way when somebody asked for the same claim or sweep may take before it seems stuck. */
 const JOIN_MS = 15_000;
 /** How often the keeper looks for requests in the journal. */
 const REQUESTS_MS = 500;
@@ -241,10 +241,9 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     if (channelIds !== undefined) await askedRows(channelIds);
     const wanted = channelIds === undefined ? undefined : new Set(channelIds.map((id) => id.toLowerCase()));
     const isWanted = ({ channelId }: { readonly channelId: Hex }) => wanted === undefined || wanted.has(channelId);
-    const join = (calls: readonly KeeperCall[]) => Promise.all(calls.map((call) => runner.join(call, JOIN_MS)));
     // If another call of this journal claims a channel already, it is not claimed again, unless that call seems stuck.
     const before = await inTurn(async () => (await runner.open()).filter(({ claims }) => claims.some(isWanted)));
-    const joined = await join(before);
+    const joined = await Promise.all(before.map((call) => runner.join(call, JOIN_MS)));
     const { bad, withoutKey, others, started } = await inTurn(async () => {
       const stuck = new Set(before.map(({ key }) => key));
       const others = (await runner.open()).filter(({ key, claims }) => !stuck.has(key) && claims.some(isWanted));
@@ -261,7 +260,9 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
       // Once the calls are stored, rounds know of them. So rounds may go on while this waits for the calls.
       return { bad, withoutKey, others, started: await Promise.all(calls.map(runner.begin)) };
     });
-    const results = [...joined, ...(await join(others)), ...(await Promise.all(started.map((end) => end())))];
+    // The others were stored a moment ago, so there is a keeper who looks after them.
+    const under = [...others.map((call) => runner.join(call)), ...started.map((end) => end())];
+    const results = [...joined, ...(await Promise.all(under))];
     const claimed = results.flatMap((result) => {
       const transaction = transactionOf(result);
       return transaction === undefined ? [] : result.call.claims.map((one) => ({ ...one, transaction }));

@@ -34,8 +34,8 @@ export type CallRunner = {
   readonly run: (call: KeeperCall) => Promise<CallResult>;
   /** The first half of {@link CallRunner.run}: stores the call and hands it over. It resolves to the second half. */
   readonly begin: (call: KeeperCall) => Promise<() => Promise<CallResult>>;
-  /** Waits for the result of a stored call, for `forMs` at most. */
-  readonly join: (call: KeeperCall, forMs: number) => Promise<CallResult>;
+  /** Waits for the result of a stored call, for `forMs` at most; by default as long as {@link CallRunner.run} does. */
+  readonly join: (call: KeeperCall, forMs?: number) => Promise<CallResult>;
   /**
    * Takes up calls that nobody waits for, also those of an earlier process, and checks whether mined ones are final.
    */
@@ -166,6 +166,7 @@ export function createCallRunner(port: Port): CallRunner {
     }
   }
 
+  const longest = port.policy.callTimeoutMs + RUN_LONGER_MS;
   const calls = () => journal.keeperCalls(client.chain.id);
   const start = async (call: KeeperCall) => {
     await journal.storeKeeperCall(call);
@@ -175,13 +176,13 @@ export function createCallRunner(port: Port): CallRunner {
   };
   const begin = async (call: KeeperCall) => {
     const { ended } = await start(call);
-    return () => within(call, ended, port.policy.callTimeoutMs + RUN_LONGER_MS);
+    return () => within(call, ended, longest);
   };
   return {
     start,
     run: async (call) => (await begin(call))(),
     begin,
-    join: (call, forMs) => within(call, follow(call).ended, forMs),
+    join: (call, forMs = longest) => within(call, follow(call).ended, forMs),
     follow: async () => {
       const all = await calls();
       for (const call of all) if (call.state === "open") follow(call);
