@@ -4,6 +4,9 @@
 import { parseArgs } from "node:util";
 import hre from "hardhat";
 
+/** What still runs so long after the last test never ends, on however slow a machine. */
+const LEFT_BEHIND_MS = 600_000;
+
 // The task by itself lets one pass.
 process.on("unhandledRejection", (reason) => {
   console.error("Unhandled promise rejection:", reason);
@@ -18,3 +21,7 @@ const { grep, "no-compile": noCompile } = values;
 const chosen = grep === undefined ? {} : { grep };
 const result = await hre.tasks.getTask("test").run({ testFiles: positionals, noCompile, ...chosen });
 if (!result.success) process.exitCode = 1;
+setTimeout(() => {
+  console.error("A test left something running:", process.getActiveResourcesInfo());
+  process.exit(1);
+}, LEFT_BEHIND_MS).unref();
