@@ -1,5 +1,7 @@
 // Plain JSON-RPC to the node itself, without the proxy, for code that needs the truth.
 
+import { post } from "../helpers/post.ts";
+
 export type Rpc = <T = unknown>(method: string, params?: readonly unknown[]) => Promise<T>;
 
 export type RpcAnswer = {
@@ -9,12 +11,8 @@ export type RpcAnswer = {
 
 /** Asks and returns whatever the node answers, an error included. */
 export async function askNode(url: string, method: string, params: readonly unknown[]): Promise<RpcAnswer> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
-  });
-  return (await response.json()) as RpcAnswer;
+  const { text } = await post(url, JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }));
+  return JSON.parse(text) as RpcAnswer;
 }
 
 /** Asks, and rejects if the answer is an error. */

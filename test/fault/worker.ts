@@ -9,6 +9,7 @@ import type { Logger } from "../../src/logger.ts";
 import { networks } from "../../src/networks.ts";
 import { startEngine } from "../../src/settlement/engine/start.ts";
 import type { SettlementEngine } from "../../src/settlement/engine/types.ts";
+import { post } from "../helpers/post.ts";
 import { tuned } from "../helpers/tuning.ts";
 import { mortal } from "./kills.ts";
 import type { AdmissionSeen, Assignment, FromWorker, Life, ToWorker } from "./protocol.ts";
@@ -129,8 +130,8 @@ function impatientFetch(clock: Present): typeof fetch {
     const [late, answered] = [new AbortController(), new AbortController()];
     const over = clock.sleep(TIMEOUT_MS, answered.signal).then(() => late.abort());
     try {
-      const response = await fetch(input, { ...init, signal: late.signal });
-      return new Response(await response.arrayBuffer(), response);
+      const { status, contentType, text } = await post(String(input), String(init?.body), late.signal);
+      return new Response(text, { status, headers: { "content-type": contentType ?? "text/plain" } });
     } catch (error) {
       if (late.signal.aborted) throw new TimeoutError({ body: {}, url: String(input) });
       throw error;

@@ -5,6 +5,7 @@ import { type LocalChainAccount, TEST_MNEMONIC } from "../../src/local/accounts.
 import { type Genesis, populate } from "../../src/local/genesis.ts";
 import type { Request } from "../../src/local/node.ts";
 import { TEST_ACCOUNTS } from "../../src/local/testAccounts.ts";
+import { post } from "./post.ts";
 
 export type AnvilOptions = {
   /** Seconds between blocks, fractions are fine. Undefined: only `evm_mine` makes a block. 0: every transaction makes one. */
@@ -80,12 +81,8 @@ export function requester(rpcUrl: string): Request {
   let id = 0;
   return async (method, params = []) => {
     id += 1;
-    const response = await fetch(rpcUrl, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ jsonrpc: "2.0", id, method, params }),
-    });
-    const answer = (await response.json()) as { result?: unknown; error?: { message: string } };
+    const { text } = await post(rpcUrl, JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    const answer = JSON.parse(text) as { result?: unknown; error?: { message: string } };
     if (answer.error !== undefined) throw new Error(`${method}: ${answer.error.message}`);
     return answer.result;
   };

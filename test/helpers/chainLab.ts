@@ -18,6 +18,7 @@ import { ROUTER_ADDRESS } from "../../src/deployment.ts";
 import { type LocalChainOptions, startLocalChain } from "../../src/local/index.ts";
 import { sender } from "../../src/local/transaction.ts";
 import { listen } from "./listen.ts";
+import { post } from "./post.ts";
 
 export type ChainLab = Awaited<ReturnType<typeof openChainLab>>;
 
@@ -112,12 +113,8 @@ export async function startFaultyNode(rpcUrl: string, fault: (request: NodeReque
           return;
         }
         if (what === "pass" || "alter" in what) {
-          const real = await fetch(rpcUrl, {
-            method: "POST",
-            headers: { "content-type": "application/json" },
-            body: JSON.stringify({ jsonrpc: "2.0", ...request }),
-          });
-          const said = (await real.json()) as { result?: unknown };
+          const { text } = await post(rpcUrl, JSON.stringify({ jsonrpc: "2.0", ...request }));
+          const said = JSON.parse(text) as { result?: unknown };
           answers.push(what === "pass" ? said : { ...said, result: what.alter(said.result) });
         } else answers.push({ jsonrpc: "2.0", id: request.id, ...what });
       }
