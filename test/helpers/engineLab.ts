@@ -86,6 +86,8 @@ export async function openEngineLab(node: LabNode, options: { readonly journal?:
 
   const lab = {
     node,
+    /** Whether the node is anvil. */
+    isAnvil,
     client,
     journal,
     account,

@@ -9,21 +9,14 @@ import type { KeyWait } from "../../../../src/settlement/engine/takeKeys.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, PATIENT, rowOf, sleep, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 describe("createSettlementEngine: waiting and closing", () => {
   let anvil: Anvil;
   let lab: EngineLab;
 
-  before(async () => {
-    anvil = await startAnvil();
-  });
-  after(() => anvil.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(anvil);
-  });
-  afterEach(async () => {
-    await lab.close();
-    await anvil.request("anvil_dropAllTransactions");
+  eachInLab(startAnvil, (...opened) => {
+    [anvil, lab] = opened;
   });
 
   const pool = async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending);

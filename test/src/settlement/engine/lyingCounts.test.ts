@@ -5,20 +5,19 @@ import { signTransaction } from "../../../../src/chain/sending/submit.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 describe("createSettlementEngine: a node that lies about transaction counts", () => {
   let chain: LocalChain;
   let lab: EngineLab;
 
-  before(async () => {
-    chain = await startLocalChain();
-  });
-  after(() => chain.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(chain);
-  });
-  afterEach(() => lab.close());
+  eachInLab(
+    () => startLocalChain(),
+    (...opened) => {
+      [chain, lab] = opened;
+    },
+  );
 
   /** The node's answers for the key's counts, by block tag; the truth if undefined. */
   type Lie = (tag: unknown) => number | undefined;

@@ -3,7 +3,8 @@ import { numberToHex } from "viem";
 import { connectChain } from "../../../../src/chain/client.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 const GWEI = 10n ** 9n;
 
@@ -11,14 +12,12 @@ describe("createSettlementEngine: a node that lies about prices", () => {
   let chain: LocalChain;
   let lab: EngineLab;
 
-  before(async () => {
-    chain = await startLocalChain();
-  });
-  after(() => chain.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(chain);
-  });
-  afterEach(() => lab.close());
+  eachInLab(
+    () => startLocalChain(),
+    (...opened) => {
+      [chain, lab] = opened;
+    },
+  );
 
   /** What a payment's transaction paid per gas above the base fee, with a node that gives these answers. */
   async function tipPaid(answers: Readonly<Record<string, unknown>>): Promise<bigint> {

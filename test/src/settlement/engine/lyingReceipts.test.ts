@@ -4,7 +4,8 @@ import { connectChain } from "../../../../src/chain/client.ts";
 import { mockUSDCArtifact } from "../../../../src/contracts/MockUSDC.ts";
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import { type Fault, startFaultyNode } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 type Receipt = Readonly<Record<string, unknown>>;
 
@@ -24,14 +25,12 @@ describe("createSettlementEngine: a node that lies about receipts", () => {
   let chain: LocalChain;
   let lab: EngineLab;
 
-  before(async () => {
-    chain = await startLocalChain();
-  });
-  after(() => chain.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(chain);
-  });
-  afterEach(() => lab.close());
+  eachInLab(
+    () => startLocalChain(),
+    (...opened) => {
+      [chain, lab] = opened;
+    },
+  );
 
   /** A node that lies about receipts while `isLying` returns true. `isLying` gets the number of lies before. */
   async function behindLiar(lie: (receipt: Receipt) => Receipt | undefined, isLying: (times: number) => boolean) {

@@ -4,22 +4,18 @@ import { connectChain } from "../../../../src/chain/client.ts";
 import { reasonText } from "../../../../src/journal/reasonText.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { ACCEPT_ALL, startFaultyNode } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, PATIENT, sleep, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, PATIENT, sleep, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 describe("createSettlementEngine: outcomes behind a mempool", () => {
   let anvil: Anvil;
   let lab: EngineLab;
-  before(async () => {
-    anvil = await startAnvil({ slotsPerEpoch: 2 });
-  });
-  after(() => anvil.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(anvil);
-  });
-  afterEach(async () => {
-    await lab.close();
-    await anvil.request("anvil_dropAllTransactions");
-  });
+  eachInLab(
+    () => startAnvil({ slotsPerEpoch: 2 }),
+    (...opened) => {
+      [anvil, lab] = opened;
+    },
+  );
   const pool = async () => Number(((await anvil.request("txpool_status")) as { pending: string }).pending);
 
   it("a batch that reverts as a whole is sent again in halves, until all is settled", async () => {

@@ -10,6 +10,7 @@ import { networks } from "../../../../src/networks.ts";
 import { CallKeyError } from "../../../../src/settlement/intake/admit.ts";
 import { ACCEPT_ALL, BURNING_CODE, startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 import { usdcTypes } from "../../../helpers/usdc.ts";
 
 const { abi } = mockUSDCArtifact;
@@ -17,20 +18,18 @@ describe("createSettlementEngine: outcomes", () => {
   let chain: LocalChain;
   let lab: EngineLab;
 
-  before(async () => {
-    chain = await startLocalChain();
-  });
-  after(() => chain.stop());
+  eachInLab(
+    () => startLocalChain(),
+    (...opened) => {
+      [chain, lab] = opened;
+    },
+  );
   let snapshot: unknown;
   beforeEach(async () => {
     snapshot = await chain.request("evm_snapshot");
-    lab = await openEngineLab(chain);
   });
-  afterEach(async () => {
-    await lab.close();
-    // Its time included.
-    await chain.request("evm_revert", [snapshot]);
-  });
+  // The chain's time too.
+  afterEach(() => chain.request("evm_revert", [snapshot]));
 
   /** A deadline that is far enough away to be met, and that no test waits for. */
   const aMinuteAhead = () => BigInt(Math.ceil(lab.clock.now() / 1000)) + 60n;

@@ -3,7 +3,8 @@ import { encodeFunctionData, erc20Abi, type Hex } from "viem";
 import { encodeTransfer } from "../../../../src/authorization/encode.ts";
 import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
-import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, sleep, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 /** Replaces nothing, and sends nothing again, until a minute has passed. */
 const WHEN_TOLD = { replaceAfterMs: 60_000, rebroadcastAfterMs: 600_000 };
@@ -13,16 +14,8 @@ describe("createSettlementEngine: replacement", () => {
   let anvil: Anvil;
   let lab: EngineLab;
 
-  before(async () => {
-    anvil = await startAnvil();
-  });
-  after(() => anvil.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(anvil);
-  });
-  afterEach(async () => {
-    await lab.close();
-    await anvil.request("anvil_dropAllTransactions");
+  eachInLab(startAnvil, (...opened) => {
+    [anvil, lab] = opened;
   });
 
   const pool = async (): Promise<number> => {

@@ -5,6 +5,7 @@ import type { SettlementEngine } from "../../../../src/settlement/engine/types.t
 import { type Anvil, startAnvil } from "../../../helpers/anvil.ts";
 import { startFaultyNode } from "../../../helpers/chainLab.ts";
 import { acceptAll, type EngineLab, openEngineLab, sleep, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 /** Nothing is rebroadcast or replaced. */
 const HELD = { rebroadcastAfterMs: 600_000, replaceAfterMs: 600_000 };
@@ -13,16 +14,8 @@ describe("createSettlementEngine: sending", () => {
   let anvil: Anvil;
   let lab: EngineLab;
 
-  before(async () => {
-    anvil = await startAnvil();
-  });
-  after(() => anvil.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(anvil);
-  });
-  afterEach(async () => {
-    await lab.close();
-    await anvil.request("anvil_dropAllTransactions");
+  eachInLab(startAnvil, (...opened) => {
+    [anvil, lab] = opened;
   });
 
   const pool = async (): Promise<number> => {

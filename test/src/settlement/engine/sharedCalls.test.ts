@@ -8,7 +8,8 @@ import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts
 import type { SettlementEngine } from "../../../../src/settlement/engine/types.ts";
 import type { CallSubmission } from "../../../../src/settlement/intake/admit.ts";
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";
-import { type EngineLab, openEngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
+import { type EngineLab, PATIENT, rowOf, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 /** Nothing is rebroadcast or replaced. */
 const HELD = { replaceAfterMs: 600_000, rebroadcastAfterMs: 600_000 };
@@ -17,17 +18,12 @@ const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
 describe("createSettlementEngine: calls that share a transaction", () => {
   let chain: LocalChain;
   let lab: EngineLab;
-  before(async () => {
-    chain = await startLocalChain();
-  });
-  after(() => chain.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(chain);
-  });
-  afterEach(async () => {
-    await lab.close();
-    await chain.request("evm_setAutomine", [true]);
-  });
+  eachInLab(
+    () => startLocalChain(),
+    (...opened) => {
+      [chain, lab] = opened;
+    },
+  );
 
   const pad = (address: Hex): Hex => `0x${address.slice(2).toLowerCase().padStart(64, "0")}`;
   /** A transfer by authorization as a call, proved by the use of its nonce. */

@@ -5,7 +5,8 @@ import { FACILITATOR_ENGINE } from "../../../../src/facilitator/admission/policy
 import { type LocalChain, startLocalChain } from "../../../../src/local/index.ts";
 import type { CallSubmission } from "../../../../src/settlement/intake/admit.ts";
 import { BURNING_CODE } from "../../../helpers/chainLab.ts";
-import { acceptAll, type EngineLab, openEngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
+import { acceptAll, type EngineLab, rowOf, until } from "../../../helpers/engineLab.ts";
+import { eachInLab } from "../../../helpers/engineSuite.ts";
 
 const USED = toEventSelector("AuthorizationUsed(address,bytes32)");
 /** Nothing is replaced during a test. */
@@ -15,17 +16,12 @@ const FIRST = { maxPriorityFeePerGas: "0x2540be400", maxFeePerGas: "0x174876e800
 describe("createSettlementEngine: payers and signers who cost gas after a pre-flight", () => {
   let chain: LocalChain;
   let lab: EngineLab;
-  before(async () => {
-    chain = await startLocalChain();
-  });
-  after(() => chain.stop());
-  beforeEach(async () => {
-    lab = await openEngineLab(chain);
-  });
-  afterEach(async () => {
-    await lab.close();
-    await chain.request("evm_setAutomine", [true]);
-  });
+  eachInLab(
+    () => startLocalChain(),
+    (...opened) => {
+      [chain, lab] = opened;
+    },
+  );
 
   const strikesOf = async (account: Address) =>
     (await lab.journal.strikes(lab.client.chain.id, [account])).get(account)?.strikes ?? 0;
