@@ -119,7 +119,13 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     { pause: nextTurn },
   );
 
-  await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
+  try {
+    await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
+  } catch (error) {
+    // There is no engine: nobody follows blocks for it.
+    closing.abort();
+    throw error;
+  }
   const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ ...port, ...conclusions, ...changes, senders },

@@ -3,6 +3,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { connectChain } from "../../../../src/chain/client.ts";
+import type { Clock } from "../../../../src/clock.ts";
 import { openJournal } from "../../../../src/journal/index.ts";
 import { EngineBusyError, EngineClosedError, SenderHeldError } from "../../../../src/settlement/engine/errors.ts";
 import type { KeyWait } from "../../../../src/settlement/engine/takeKeys.ts";
@@ -74,6 +75,26 @@ describe("createSettlementEngine: waiting and closing", () => {
       const row = rowOf(await outcome);
       expect(row.state).to.equal("settled");
       expect(await lab.client.getTransactionCount({ address: sending.account.address })).to.equal(1);
+    });
+  });
+
+  describe("a start that is refused", () => {
+    it("leaves nothing behind that waits or follows blocks", async () => {
+      await lab.start();
+      const signals: (AbortSignal | undefined)[] = [];
+      const clock: Clock = {
+        now: lab.clock.now,
+        sleep: (ms, signal) => {
+          signals.push(signal);
+          return lab.clock.sleep(ms, signal);
+        },
+      };
+      const error = await lab.start({ inStep: true }, { clock, owner: "another" }).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(SenderHeldError);
+      // The first question about the newest block may still be under way.
+      await lab.client.getBlockNumber();
+      await sleep(50);
+      expect(signals.filter((signal) => signal?.aborted !== true)).to.deep.equal([]);
     });
   });
 
