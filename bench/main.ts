@@ -5,8 +5,9 @@ import { facilitator } from "./facilitator.ts";
 import { gas } from "./gas.ts";
 import { job } from "./job.ts";
 import { journal } from "./journal.ts";
+import { machineSection, measureMachine, measureRecovery } from "./lib/machine.ts";
 import { updateQuotes, writeResults } from "./lib/output.ts";
-import { missedBy, resultsOf, type Section, type Subject } from "./lib/results.ts";
+import { type Context, missedBy, resultsOf, round, type Section, type Subject } from "./lib/results.ts";
 import { money } from "./money.ts";
 import { overload } from "./overload.ts";
 import { planner } from "./planner.ts";
@@ -50,14 +51,20 @@ async function run({ only, full = false, seed, out }: Options, command: Command)
   const wanted = SUBJECTS.filter(({ name }) => only === undefined || isWanted(name, only));
   const startedMs = performance.now();
   const measuredAt = new Date().toISOString();
+  const machine = await measureMachine(seed);
+  const machineSeconds = secondsSince(startedMs);
+  console.error(
+    `u is ${round(machine.uMs)} ms; the chain alone mines ${round(machine.chainPerSecond)} payments a second`,
+  );
   const sections: Section[] = [];
   const figures: Record<string, number> = {};
   for (const subject of wanted) {
-    const section = await measure(subject, { full, seed, figures });
+    const section = await measure(subject, { full, seed, machine, figures });
     sections.push(section);
     Object.assign(figures, section.figures);
   }
-  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  sections.unshift(machineSection(machine, await measureRecovery(seed), machineSeconds));
+  const seconds = Math.round(secondsSince(startedMs));
   const form = only !== undefined ? "part" : full ? "full" : "quick";
   const results = resultsOf(sections, { form, seed, measuredAt, seconds });
   if (only === undefined || out !== undefined) writeResults(results, out);
@@ -73,17 +80,19 @@ function isWanted(name: string, only: readonly string[]): boolean {
   return SUBJECTS.some((subject) => only.includes(subject.name) && subject.needs?.includes(name) === true);
 }
 
-async function measure(
-  subject: Subject,
-  context: { full: boolean; seed: number; figures: Readonly<Record<string, number>> },
-): Promise<Section> {
+async function measure(subject: Subject, context: Omit<Context, "tell">): Promise<Section> {
   const startedMs = performance.now();
   const tell = (text: string): void => console.error(`${subject.name}: ${text}`);
   const { bars, tables, charts, figures } = await subject.run({ ...context, tell });
-  const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+  const seconds = secondsSince(startedMs);
   tell(`${seconds} s`);
   for (const bar of bars) console.error(`  ${bar.holds ? "holds " : "MISSED"} ${bar.name}: ${bar.value} ${bar.unit}`);
   return { subject: subject.name, title: subject.title, seconds, bars, tables, charts, figures };
+}
+
+/** With one decimal. */
+function secondsSince(startedMs: number): number {
+  return Math.round((performance.now() - startedMs) / 100) / 10;
 }
 
 function readSeed(text: string): number {

@@ -4,15 +4,14 @@ import { FACILITATORS, type FacilitatorKind, startFacilitator } from "./lib/faci
 import { bodiesOf, commonestReason, flatOut, percentile, type Sample } from "./lib/load.ts";
 import { openMint, soon } from "./lib/payments.ts";
 import type { Usage } from "./lib/processes.ts";
-import { publicKeyRecoveries } from "./lib/recovery.ts";
 import { startRemoteChain } from "./lib/remoteChain.ts";
 import { atLeast, round, type Subject } from "./lib/results.ts";
 import { setBalances } from "./lib/token.ts";
 
-const COUNT = { quick: 400, full: 3_000 };
+const COUNT = { quick: 1_000, full: 3_000 };
 const CALLERS = 32;
 /** Verified before the clock starts: the first ones compile code. */
-const WARM_UP = 50;
+const WARM_UP = 200;
 
 type Run = {
   readonly kind: FacilitatorKind;
@@ -24,7 +23,7 @@ type Run = {
 export const verification: Subject = {
   name: "verification",
   title: "Verification",
-  run: async ({ full, seed, tell }) => {
+  run: async ({ full, seed, tell, machine }) => {
     const count = full ? COUNT.full : COUNT.quick;
     const chain = await startRemoteChain(2);
     try {
@@ -54,17 +53,16 @@ export const verification: Subject = {
         const run = runs.find((one) => one.kind === kind);
         return run === undefined ? Number.NaN : run.samples.filter(({ success }) => success).length / run.seconds;
       };
-      const ceiling = await publicKeyRecoveries(payments.slice(0, 200));
+      const ceiling = Math.round(1_000 / machine.uMs);
       return {
         figures: {
           ...Object.fromEntries(runs.map(({ kind }) => [`verify/s ${kind}`, Math.round(rate(kind))])),
-          "signatures verified/s on one core": Math.round(ceiling),
         },
         bars: [
           atLeast(
             "verification: payments by /verify, against the official facilitator",
             rate("Tributary") / rate("official"),
-            1,
+            3,
             "times",
           ),
         ],
@@ -93,7 +91,7 @@ export const verification: Subject = {
               round(usage.loopDelayMs.p99),
               commonestReason(samples) ?? "",
             ]),
-            note: `${CALLERS} callers, each with one request at a time. One core that does nothing but check signatures does ${Math.round(ceiling)} a second.`,
+            note: `${CALLERS} callers, each with one request at a time. One core that does nothing but recover signers does ${ceiling} a second.`,
           },
         ],
         charts: [
@@ -106,7 +104,7 @@ export const verification: Subject = {
             series: [{ name: "payments/s", points: runs.map(({ kind }) => [kind, Math.round(rate(kind))] as const) }],
             floor: {
               name: "signatures alone, one core",
-              points: runs.map(({ kind }) => [kind, Math.round(ceiling)] as const),
+              points: runs.map(({ kind }) => [kind, ceiling] as const),
             },
           },
         ],

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import type { Chart } from "./charts.ts";
+import type { Machine } from "./machine.ts";
 
 /** A condition that must hold. `bound` says on which side of `limit` the value must be. */
 export type Bar = {
@@ -53,6 +54,8 @@ export type Context = {
   /** Whether this is the long form. */
   readonly full: boolean;
   readonly seed: number;
+  /** What this machine does by itself. */
+  readonly machine: Machine;
   /** Reports progress. */
   readonly tell: (text: string) => void;
   /** Figures of the subjects that ran before. */
