@@ -88,7 +88,11 @@ describe("createSettlementEngine: a node that lies about receipts", () => {
     const { client, times } = await behindLiar(lies["failed, without logs"]!, () => isLying);
     const engine = await lab.start({}, { chain: { client } });
     const [row] = await acceptAll(engine, await lab.payments(1));
-    await until(() => times() > 20);
+    // The engine waits longer after each look.
+    await until(() => {
+      lab.clock.jump(100);
+      return times() > 20;
+    });
     expect((await lab.row(row!.id)).state).to.equal("submitted");
     isLying = false;
     expect((await engine.outcome(row!.id)).state).to.equal("settled");
