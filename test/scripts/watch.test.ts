@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, symlin
 import { join } from "node:path";
 import { expect } from "chai";
 import { type ChainLab, freshAddress, openChainLab } from "../helpers/chainLab.ts";
-import { type Running, runCli, spawnCommand, startCommand, withFolder } from "../helpers/cli.ts";
+import { type Running, runCli, spawnCli, spawnCommand, startCommand, withFolder } from "../helpers/cli.ts";
 import { inJournal, lineOf, readLines } from "../helpers/journalCli.ts";
 
 describe("settle --watch", () => {
@@ -223,8 +223,9 @@ describe("settle --watch", () => {
 
   it("refuses a second process with the same key on the same journal", async () => {
     await withInbox(async ({ args }) => {
-      await startProcess(args);
-      const second = await runCli(args);
+      await start(args);
+      // It ends, although it followed the chain already.
+      const second = await spawnCli(args);
       expect(second.code).to.equal(2);
       expect(second.stderr).to.include(`Another engine sends from ${lab.account.address}: process `);
     });
