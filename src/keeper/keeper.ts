@@ -11,7 +11,7 @@ import { everyChannel } from "../journal/pages.ts";
 import { silentLogger } from "../logger.ts";
 import { createAlerts } from "./alerts.ts";
 import { type Authority, authorityName, authorityOf } from "./calls/authority.ts";
-import { type CallResult, createCallRunner } from "./calls/calls.ts";
+import { type CallResult, createCallRunner, minedIn } from "./calls/calls.ts";
 import { type BadVoucher, type ComposePort, composeClaims, composeSweep } from "./calls/compose.ts";
 import { noteFailure, noteFaults } from "./calls/faults.ts";
 import { refundChannel } from "./calls/refund.ts";
@@ -263,13 +263,13 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
     // The others were stored a moment ago, so there is a keeper who looks after them.
     const under = [...others.map((call) => runner.join(call)), ...started.map((end) => end())];
     const results = [...joined, ...(await Promise.all(under))];
-    const claimed = results.flatMap((result) => {
+    const claims = results.flatMap((result) => {
       const transaction = transactionOf(result);
       return transaction === undefined ? [] : result.call.claims.map((one) => ({ ...one, transaction }));
     });
-    const failed = results.flatMap((result) =>
-      transactionOf(result) === undefined ? result.call.claims.map(({ channelId }) => channelId) : [],
-    );
+    // Two calls may have claimed the same, one of them for nothing.
+    const claimed = [...new Map(claims.map((one) => [`${one.channelId} ${one.totalClaimed}`, one])).values()];
+    const failed = results.filter(hasFailed).flatMap(({ call }) => call.claims.map(({ channelId }) => channelId));
     return {
       claimed: claimed.filter(isWanted),
       bad,
@@ -296,13 +296,13 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
       return { receivers, started: await Promise.all(started) };
     });
     const results = await Promise.all(started.map((end) => end()));
-    const entries = receivers.map(({ receiver, token, unswept: amount }, index) => {
-      return { receiver, token, amount, transaction: transactionOf(results[index]) };
-    });
     return {
-      swept: entries.flatMap(({ transaction, ...one }) => (transaction === undefined ? [] : [{ ...one, transaction }])),
-      failed: entries.flatMap(({ receiver, token, transaction }) =>
-        transaction === undefined ? [{ receiver, token }] : [],
+      swept: receivers.flatMap(({ receiver, token, unswept: amount }, index) => {
+        const transaction = transactionOf(results[index]);
+        return transaction === undefined ? [] : [{ receiver, token, amount, transaction }];
+      }),
+      failed: receivers.flatMap(({ receiver, token }, index) =>
+        hasFailed(results[index]) ? [{ receiver, token }] : [],
       ),
     };
   }
@@ -362,9 +362,14 @@ export function createChannelKeeper(client: ChainClient, options: KeeperOptions)
   };
 }
 
+/** The transaction that did what a call should: its own, or that of another call that was faster. */
 function transactionOf(result: CallResult | undefined): Hex | undefined {
-  const { row } = result ?? {};
-  return row?.state === "settled" && row.evidence.kind === "receipt" ? row.evidence.transactionHash : undefined;
+  return minedIn(result?.row) ?? result?.elsewhere?.transaction;
+}
+
+/** Whether something is left to do that a call should have done. */
+function hasFailed(result: CallResult | undefined): boolean {
+  return minedIn(result?.row) === undefined && result?.elsewhere === undefined;
 }
 
 function receiverName({ receiver, token }: { readonly receiver: string; readonly token: string }): string {

@@ -1,4 +1,4 @@
-import { isAddressEqual } from "viem";
+import { type Hex, isAddressEqual } from "viem";
 import { alarm } from "../../clock.ts";
 import { describeError } from "../../failures.ts";
 import type { KeeperCall, PaymentRow } from "../../journal/index.ts";
@@ -22,6 +22,8 @@ export type CallResult = {
    * it stays open. Also undefined if the engine refused the call: then it is forgotten.
    */
   readonly row: PaymentRow | undefined;
+  /** Present if somebody else had done the same before, with the transaction if it is another call of this journal. */
+  readonly elsewhere?: { readonly transaction: Hex | undefined } | undefined;
 };
 
 export type CallRunner = {
@@ -77,8 +79,7 @@ export function createCallRunner(port: Port): CallRunner {
       .then(async (row) => {
         if (row === undefined) return { call, row };
         const decided = await engine.outcome(row.id, { signal: closing.signal });
-        await conclude(call, decided);
-        return { call, row: decided };
+        return { call, row: decided, elsewhere: await conclude(call, decided) };
       })
       .catch((error: unknown): CallResult => {
         if (!closing.signal.aborted) logger.warn("keeper: a call will be looked at again", describeError(error));
@@ -100,13 +101,14 @@ export function createCallRunner(port: Port): CallRunner {
     return undefined;
   }
 
-  async function conclude(call: KeeperCall, row: PaymentRow): Promise<void> {
+  async function conclude(call: KeeperCall, row: PaymentRow): Promise<CallResult["elsewhere"]> {
     const { claims, sweeps } = call;
     if (row.state !== "settled") {
       // It may have failed because somebody else did the same, so ask the chain.
       await lookAgain(call);
       await journal.removeKeeperCall(call.key);
-      if (!(await isDone(call))) port.onFailed(call, whyOf(row));
+      if (await isDone(call)) return { transaction: await doneBy(call) };
+      port.onFailed(call, whyOf(row));
       return;
     }
     // Noted first: a channel that is fully claimed may be forgotten below.
@@ -133,6 +135,18 @@ export function createCallRunner(port: Port): CallRunner {
     });
     const isSwept = sweeps.every((sweep) => !due.some((one) => isSame(one, sweep)));
     return claims.length + sweeps.length > 0 && isClaimed && isSwept;
+  }
+
+  /** The transaction of another call of this journal that claimed and swept all that a call should. */
+  async function doneBy({ key, claims, sweeps }: KeeperCall): Promise<Hex | undefined> {
+    const others = (await calls()).filter((other) => {
+      const hasClaims = claims.every(({ channelId, totalClaimed }) =>
+        other.claims.some((one) => one.channelId === channelId && one.totalClaimed >= totalClaimed),
+      );
+      return other.key !== key && hasClaims && sweeps.every((one) => other.sweeps.some((two) => isSame(one, two)));
+    });
+    const rows = others.length === 0 ? [] : await journal.withIdentities(others.map(identityOf));
+    return rows.map(minedIn).find((transaction) => transaction !== undefined);
   }
 
   /** Forgets mined calls that are final. What a reorganisation undid for good can be claimed again. */
@@ -194,6 +208,11 @@ export function createCallRunner(port: Port): CallRunner {
       await Promise.all([...following.values()].map(({ ended }) => ended));
     },
   };
+}
+
+/** The transaction in which a call settled. */
+export function minedIn(row: PaymentRow | undefined): Hex | undefined {
+  return row?.state === "settled" && row.evidence.kind === "receipt" ? row.evidence.transactionHash : undefined;
 }
 
 function whyOf({ state, reason, evidence }: PaymentRow): string {
