@@ -4,10 +4,11 @@
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, sep } from "node:path";
 
-/** One more than two cores can keep busy, because many tests wait for blocks. */
-const LANES = 3;
+/** Many tests wait for blocks, so twice as many groups as there are processors leave them idle at times. Each takes half a GB. */
+const LANES = Math.min(9, 2 * availableParallelism() + 1);
 /**
  * Folders, and how many of their files one process tests at the most. A file belongs to the first that holds it. Those that
  * take longest start first, so that the lanes end at about the same time. A process takes a second to start, so the quick
