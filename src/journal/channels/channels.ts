@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
-import type { CompiledQuery, Kysely } from "kysely";
+import type { Kysely } from "kysely";
 import { getAddress, type Hex } from "viem";
-import type { Backend, Write } from "../database/backend.ts";
+import { type Backend, type Write, withParameters } from "../database/backend.ts";
 import { decodeInteger } from "../database/codec.ts";
 import type { Dialect } from "../database/dialect.ts";
 import type { ChannelTable, Tables } from "../database/tables.ts";
@@ -26,7 +26,7 @@ export function channelMethods({ read, readOne, write, writeOne, compile, dialec
     channels: async (channelIds) => {
       if (channelIds.length === 0) return new Map();
       const rows = await (channelIds.length <= FEW
-        ? readOne(withParameter(selectFew, dialect.listParameter(channelIds)))
+        ? readOne(withParameters(selectFew, dialect.listParameter(channelIds)))
         : read((db) => select(db, channelIds).execute()));
       return new Map(rows.map((row) => [row.channel_id, channelRow(row)]));
     },
@@ -45,7 +45,7 @@ export function channelMethods({ read, readOne, write, writeOne, compile, dialec
       if (changes.length === 0) return new Set();
       const { added, kept, removed, closed } = sortOut(changes, nowMs);
       if (added.length === 0 && removed.length === 0 && closed.length === 0) {
-        return idsOf(await writeOne(withParameter(rewriteAll, dialect.recordsParameter(kept))));
+        return idsOf(await writeOne(withParameters(rewriteAll, dialect.recordsParameter(kept))));
       }
       return write(async (transaction) => {
         const done = new Set<Hex>();
@@ -196,10 +196,6 @@ function rewrite(db: Kysely<Tables>, dialect: Dialect, rows: readonly Entry[]) {
 }
 
 /** A statement with one parameter, given another value for it. */
-function withParameter<R>(statement: CompiledQuery<R>, parameter: unknown): CompiledQuery<R> {
-  return { ...statement, parameters: [parameter] };
-}
-
 const idsOf = (rows: readonly Pick<ChannelTable, "channel_id">[]): ReadonlySet<Hex> =>
   new Set(rows.map(({ channel_id }) => channel_id));
 

@@ -45,3 +45,8 @@ export type Backend = {
   readonly onChange: (listener: (paymentIds: readonly number[]) => void) => () => void;
   readonly close: () => Promise<void>;
 };
+
+/** A compiled statement with these parameters in the place of those that it was compiled with. */
+export function withParameters<R>(statement: CompiledQuery<R>, ...parameters: readonly unknown[]): CompiledQuery<R> {
+  return { ...statement, parameters };
+}

@@ -1,11 +1,11 @@
 import { type Kysely, sql } from "kysely";
 import type { Hex } from "viem";
-import type { Backend } from "../database/backend.ts";
+import { type Backend, withParameters } from "../database/backend.ts";
 import type { Dialect } from "../database/dialect.ts";
 import { nonceOf } from "../database/schema.ts";
 import type { Tables } from "../database/tables.ts";
 import { EXCLUSIVE_STATES, isAuthorization, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
-import { historyRow, paymentRow } from "./rows.ts";
+import { historyRow, paymentRow, type StoredPayment } from "./rows.ts";
 
 type FindMethods = Pick<
   PaymentJournal,
@@ -31,19 +31,20 @@ export function selectWithNonce(db: Kysely<Tables>, dialect: Dialect, nonce: Hex
 }
 
 /** Reading payments. */
-export function findMethods({ read, dialect }: Backend): FindMethods {
-  return {
-    payment: (id) =>
-      read(async (db) => {
-        const row = await db.selectFrom("payments").selectAll().where("id", "=", id).executeTakeFirst();
-        return row === undefined ? undefined : paymentRow(row);
-      }),
+export function findMethods({ read, readOne, compile, dialect }: Backend): FindMethods {
+  // The statements that a server runs with every request, each with one parameter.
+  const withId = compile<StoredPayment>((db) => db.selectFrom("payments").selectAll().where("id", "=", 0));
+  const withIdentity = compile<StoredPayment>((db) =>
+    db.selectFrom("payments").selectAll().where("identity", "=", "").orderBy("id"),
+  );
 
-    variants: (identity) =>
-      read(async (db) => {
-        const query = db.selectFrom("payments").selectAll().where("identity", "=", identity).orderBy("id");
-        return (await query.execute()).map(paymentRow);
-      }),
+  return {
+    payment: async (id) => {
+      const [row] = await readOne(withParameters(withId, id));
+      return row === undefined ? undefined : paymentRow(row);
+    },
+
+    variants: async (identity) => (await readOne(withParameters(withIdentity, identity))).map(paymentRow),
 
     history: (paymentId) =>
       read(async (db) => {

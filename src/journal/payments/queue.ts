@@ -1,17 +1,22 @@
-import { sql } from "kysely";
-import type { Backend } from "../database/backend.ts";
-import { EXCLUSIVE_STATES, type PaymentJournal, type PaymentState } from "../ports/payments.ts";
+import { type Kysely, sql } from "kysely";
+import { type Backend, withParameters } from "../database/backend.ts";
+import type { Tables } from "../database/tables.ts";
+import { EXCLUSIVE_STATES, type PaymentJournal } from "../ports/payments.ts";
 import { paymentRow } from "./rows.ts";
 
 type QueueMethods = Pick<PaymentJournal, "pick" | "keepPicked" | "putBack" | "consume">;
 
 /** The states of a payment that has moved the money, once. */
-const PAID_STATES: readonly PaymentState[] = ["settled", "settled-elsewhere"];
+const PAID = (["settled", "settled-elsewhere"] as const).map((state) => sql.lit(state));
 
 const EXCLUSIVE = EXCLUSIVE_STATES.map((state) => sql.lit(state));
 
 /** Picking queued payments, and consuming paid ones. */
-export function queueMethods({ write, dialect }: Backend): QueueMethods {
+export function queueMethods({ write, compile, dialect }: Backend): QueueMethods {
+  // Run for each payment, so they are compiled once.
+  const takeUnnamed = compile((db) => take(db, 0, 0, undefined));
+  const takeNamed = compile((db) => take(db, 0, 0, ""));
+
   return {
     pick: ({ chainId, owner, nowMs, untilMs, limit }) =>
       write(async ({ db }) => {
@@ -78,24 +83,32 @@ export function queueMethods({ write, dialect }: Backend): QueueMethods {
 
     consume: (paymentId, nowMs, { bringer, again } = { bringer: undefined, again: false }) =>
       write(async ({ db }) => {
-        const taken = await db
-          .updateTable("payments")
-          .set({ consumed_at_ms: nowMs })
-          .where("id", "=", paymentId)
-          .where("brought_by", bringer === undefined ? "is" : "=", bringer ?? null)
-          .where("consumed_at_ms", "is", null)
-          .where("state", "in", PAID_STATES)
-          .returning("id")
-          .execute();
+        const took =
+          bringer === undefined
+            ? withParameters(takeUnnamed, nowMs, paymentId)
+            : withParameters(takeNamed, nowMs, paymentId, bringer);
+        const taken = (await db.executeQuery(took)).rows;
         if (taken.length === 1 || !again || bringer === undefined) return taken.length === 1;
         const told = await db
           .selectFrom("payments")
           .select("id")
           .where("id", "=", paymentId)
           .where("brought_by", "=", bringer)
-          .where("state", "in", PAID_STATES)
+          .where("state", "in", PAID)
           .execute();
         return told.length === 1;
       }),
   };
+}
+
+/** Takes the success of a payment that its bringer was not told yet. */
+function take(db: Kysely<Tables>, nowMs: number, paymentId: number, bringer: string | undefined) {
+  return db
+    .updateTable("payments")
+    .set({ consumed_at_ms: nowMs })
+    .where("id", "=", paymentId)
+    .where("brought_by", bringer === undefined ? "is" : "=", bringer ?? null)
+    .where("consumed_at_ms", "is", null)
+    .where("state", "in", PAID)
+    .returning("id");
 }
