@@ -78,6 +78,7 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
       return reason === undefined ? undefined : { status: "refused", reason, message: `explained: ${reason}` };
     },
     covers: async () => true,
+    spareMs: () => 0,
     beyondCaps: () => undefined,
     submitCall: () => Promise.reject(new Error("no call is expected")),
     send: async (id) => {

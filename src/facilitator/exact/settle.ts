@@ -1,4 +1,5 @@
 import { type Address, type Hex, isAddressEqual } from "viem";
+import { inCompany } from "../../async/company.ts";
 import { authorizationId, termsDigest } from "../../authorization/identity.ts";
 import { isErc6492, normaliseSignature, unwrapErc6492 } from "../../authorization/signature.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
@@ -55,7 +56,7 @@ export type Settlement =
 /** What settling needs from an engine. */
 export type SettleEngine = Pick<
   SettlementEngine,
-  "acceptOne" | "outcome" | "cancel" | "retry" | "refusal" | "covers" | "beyondCaps" | "submitCall"
+  "acceptOne" | "outcome" | "cancel" | "retry" | "refusal" | "covers" | "beyondCaps" | "submitCall" | "spareMs"
 >;
 
 export type SettlePort = VerifyPort & {
@@ -94,6 +95,15 @@ type Asking = {
   readonly onPayment: SettleOptions["onPayment"];
 };
 
+/**
+ * Payments that come within this time share the reads of their verification and the write that stores them, …
+ */
+const COMPANY_MS = 100;
+/** … unless it is a larger part of the time until they are sent. */
+const COMPANY_PART = 0.25;
+/** So many have company enough. */
+const ENOUGH = 16;
+
 /** A caller who waits for a payment. `isShared` says whether another request of the same bringer waits for it as well. */
 type Waiting = Asking & { readonly isShared: () => boolean };
 
@@ -110,10 +120,12 @@ export function createSettler(port: SettlePort): Settler {
   const { engine, journal, client, clock, policy, checks, admission } = port;
   const placeOf = createPlaces(journal);
   const turns = createTurns(clock, policy.holdMs);
+  const company = inCompany(() => Math.min(COMPANY_MS, COMPANY_PART * engine.spareMs()), ENOUGH);
   const isAlone = (payee: Address): boolean => policy.unbatchedPayees.some((one) => isAddressEqual(one, payee));
 
   return async (request, { signal, source, caller = NOBODY, identifier, seat, onPayment } = {}) => {
     const startedMs = clock.now();
+    await company();
     const ask = askOf(request, client.chain.id, identifier);
     const bringer = bringerOf(caller, await admission.hold(ask, caller));
     const asking: Asking = { startedMs, signal, source, caller, bringer, seat, onPayment };

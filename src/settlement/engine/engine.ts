@@ -239,6 +239,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         openBatches: sender.openBatches(),
         paused: sender.paused(),
       })),
+    spareMs: () => cutOff.spareMs(clock.now()),
     cutOff: cutOff.view,
     close: ({ finishWithinMs = pace.closeWithinMs } = {}) => {
       closed ??= close(finishWithinMs);

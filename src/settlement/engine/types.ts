@@ -107,6 +107,11 @@ export type SettlementEngine = {
     readonly openBatches: number;
     readonly paused: Pause | undefined;
   }[];
+  /**
+   * How long it is until the engine sends what waits, in milliseconds; 0 if it does not send in step with blocks. A payment that
+   * is accepted within this time loses nothing by coming later.
+   */
+  readonly spareMs: () => number;
   /** How the engine keeps step with the blocks. */
   readonly cutOff: () => CutOffView;
   /**

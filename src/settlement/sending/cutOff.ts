@@ -8,6 +8,8 @@ export type CutOff = {
    * in time for a block. Undefined as long as blocks come irregularly.
    */
   readonly atMs: (sinceMs: number, nowMs: number) => number | undefined;
+  /** How long it is until the next round begins; 0 as long as blocks come irregularly. */
+  readonly spareMs: (nowMs: number) => number;
   /** A round of planning and sending begins. */
   readonly begin: (nowMs: number) => void;
   /** A batch of the round was sent to the node. */
@@ -75,6 +77,7 @@ export function createCutOff(heads: Pick<Heads, "newest" | "periodMs" | "dueMs">
   return {
     // A timer that fires a little late is still in time.
     atMs: (sinceMs, nowMs) => blocksAhead(Math.max(sinceMs, nowMs - guardMs / 2))?.atMs,
+    spareMs: (nowMs) => Math.max(0, (blocksAhead(nowMs)?.atMs ?? nowMs) - nowMs),
     begin: (nowMs) => {
       beganAtMs = nowMs;
       const ahead = blocksAhead(nowMs - guardMs / 2);

@@ -96,10 +96,20 @@ describe("createCutOff", () => {
     expect(lab.cutOff.view()).to.include({ inTime: 0, late: 0 });
   });
 
+  it("tells how much time is left until its moment to send", () => {
+    lab = openLab({ cutOffMs: 5, roundMs: 50 });
+    const begin = lab.now();
+    const atMs = lab.cutOff.atMs(begin, begin)!;
+    expect(lab.cutOff.spareMs(begin)).to.equal(atMs - begin);
+    expect(lab.cutOff.spareMs(atMs)).to.equal(0);
+    expect(lab.cutOff.spareMs(atMs + 1)).to.equal(PERIOD_MS - 1);
+  });
+
   it("gives no moment to send if blocks come irregularly", () => {
     lab = openLab({ cutOffMs: 20, roundMs: 30 });
     lab.setRegular(false);
     expect(lab.cutOff.atMs(lab.now(), lab.now())).to.equal(undefined);
+    expect(lab.cutOff.spareMs(lab.now())).to.equal(0);
     lab.round();
     expect(lab.cutOff.view()).to.deep.equal({ periodMs: undefined, marginMs: 0, inTime: 0, late: 0 });
   });
