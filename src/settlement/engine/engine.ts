@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gather } from "../../async/gather.ts";
-import { followHeads, NO_HEADS } from "../../chain/heads/follow.ts";
+import { createHeads, NO_HEADS } from "../../chain/heads/heads.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import { OPEN_STATES, type Transition } from "../../journal/ports/payments.ts";
@@ -77,7 +77,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const nodes = [client, ...(chain.nodes ?? [])];
   const { webSocketUrl } = chain;
   const following = { clock, logger, signal: closing.signal, webSocketUrl, pollMs: pace.pollMs };
-  const heads = pace.inStep ? followHeads(client, following) : NO_HEADS;
+  const heads = pace.inStep ? createHeads(client, following) : NO_HEADS;
   const cutOff = createCutOff(heads);
   const port = { journal, client, nodes, policy, pace, clock, logger, owner, cutOff };
   const conclusions = createConclusions({ ...port, conclude });
@@ -119,13 +119,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
     { pause: nextTurn },
   );
 
-  try {
-    await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
-  } catch (error) {
-    // There is no engine: nobody follows blocks for it.
-    closing.abort();
-    throw error;
-  }
+  await takeKeys(senders, { clock, ttlMs: policy.leaseTtlMs, patience });
   const unsubscribe = journal.onChange((ids) => void refresh(ids).catch(() => undefined));
   const work = startWork({
     ...{ ...port, ...conclusions, ...changes, senders },

@@ -1,6 +1,6 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
 import { readBalances } from "../../chain/facts/balances.ts";
-import type { Heads } from "../../chain/heads/follow.ts";
+import type { Heads } from "../../chain/heads/heads.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import { everyRow } from "../../journal/pages.ts";
 import { OPEN_STATES } from "../../journal/ports/payments.ts";
@@ -219,7 +219,7 @@ export function startWork(port: WorkPort): Work {
     }
   }
 
-  const all = [leases, ...ticks, queueLoop, sweep, finality, balances, heads];
+  const all = [leases, ...ticks, queueLoop, sweep, finality, balances];
   return {
     flush: () => {
       isFlushing = true;
@@ -229,6 +229,6 @@ export function startWork(port: WorkPort): Work {
       for (const tick of ticks) tick.wake();
     },
     idle: () => round,
-    ended: Promise.all(all.map(({ ended }) => ended)),
+    ended: Promise.all([...all.map(({ ended }) => ended), heads.follow()]),
   };
 }

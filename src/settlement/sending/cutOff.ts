@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import type { Heads } from "../../chain/heads/follow.ts";
+import type { Heads } from "../../chain/heads/heads.ts";
 
 /** When to send, so that transactions leave as late as the next block can still take them. Times in milliseconds. */
 export type CutOff = {

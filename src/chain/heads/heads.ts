@@ -17,8 +17,8 @@ export type Heads = {
   readonly dueMs: (blocks: number) => number | undefined;
   /** Calls `listener` for each new block. If several came at once, it is called once. */
   readonly onHead: (listener: () => void) => void;
-  /** Resolves once the signal has aborted and the last question is answered. */
-  readonly ended: Promise<void>;
+  /** Begins to follow. Resolves once the signal has aborted and the last question is answered. */
+  readonly follow: () => Promise<void>;
 };
 
 /** For callers that do not follow blocks. */
@@ -27,7 +27,7 @@ export const NO_HEADS: Heads = {
   periodMs: () => undefined,
   dueMs: () => undefined,
   onHead: () => undefined,
-  ended: Promise.resolve(),
+  follow: async () => undefined,
 };
 
 export type HeadsClient = Pick<ChainClient, "getBlock" | "getBlockNumber" | "request">;
@@ -80,7 +80,7 @@ const MAX_REOPEN_MS = 60_000;
  * due. If a subscription is silent although there are new blocks, the node is asked until a new subscription announces
  * blocks.
  */
-export function followHeads(client: HeadsClient, options: FollowOptions): Heads {
+export function createHeads(client: HeadsClient, options: FollowOptions): Heads {
   const { clock, logger, signal, pollMs, webSocketUrl } = options;
   const listeners: (() => void)[] = [];
   let cadence = createCadence();
@@ -94,12 +94,6 @@ export function followHeads(client: HeadsClient, options: FollowOptions): Heads 
   let waking = new AbortController();
   /** Whether a block is made for each transaction, even if blocks come regularly. */
   let isOnDemand = false;
-  void minesOnDemand(client).then((answer) => {
-    isOnDemand = answer;
-  });
-  void readBlockTime(client).then((ms) => {
-    if (ms !== undefined) cadence.suppose(ms);
-  });
 
   /** Whether the newest block is so old that nothing can be said about when the next one comes. */
   const isOverdue = (): boolean => {
@@ -228,14 +222,22 @@ export function followHeads(client: HeadsClient, options: FollowOptions): Heads 
     waking.abort();
   }
 
-  signal.addEventListener("abort", () => waking.abort(), { once: true });
-  const work = [poll()];
-  if (webSocketUrl !== undefined) work.push(subscribe(webSocketUrl));
+  async function follow(): Promise<void> {
+    signal.addEventListener("abort", () => waking.abort(), { once: true });
+    void minesOnDemand(client).then((answer) => {
+      isOnDemand = answer;
+    });
+    void readBlockTime(client).then((ms) => {
+      if (ms !== undefined) cadence.suppose(ms);
+    });
+    await Promise.all([poll(), webSocketUrl === undefined ? undefined : subscribe(webSocketUrl)]);
+  }
+
   return {
     newest: () => newest,
     periodMs,
     dueMs: (blocks) => (isUnknown() ? undefined : cadence.dueMs(blocks)),
     onHead: (listener) => void listeners.push(listener),
-    ended: Promise.all(work).then(() => undefined),
+    follow,
   };
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect } from "chai";
 import { connectChain } from "../../../../src/chain/client.ts";
-import { followHeads } from "../../../../src/chain/heads/follow.ts";
+import { createHeads } from "../../../../src/chain/heads/heads.ts";
 import { systemClock } from "../../../../src/clock.ts";
 import { startLocalChain } from "../../../../src/local/index.ts";
 import { silentLogger } from "../../../../src/logger.ts";
@@ -35,9 +35,10 @@ function openLab(numberAt: (nowMs: number) => number | Error) {
       return BigInt(number);
     },
   };
-  const heads = followHeads(client, { clock, logger: silentLogger, signal: stop.signal, pollMs: 500 });
+  const heads = createHeads(client, { clock, logger: silentLogger, signal: stop.signal, pollMs: 500 });
   const seen: { readonly number: number; readonly atMs: number }[] = [];
   heads.onHead(() => seen.push({ number: Number(heads.newest()), atMs: clock.now() }));
+  const ended = heads.follow();
   return {
     ...{ clock, heads, asked, seen },
     run: async (ms: number): Promise<void> => {
@@ -49,14 +50,14 @@ function openLab(numberAt: (nowMs: number) => number | Error) {
     end: async (): Promise<void> => {
       stop.abort();
       clock.stop();
-      await heads.ended;
+      await ended;
     },
   };
 }
 
 const every = (periodMs: number) => (nowMs: number) => 100 + Math.floor((nowMs - BEGIN) / periodMs);
 
-describe("followHeads", () => {
+describe("createHeads", () => {
   it("sees each block soon after it came, with few questions", async () => {
     const lab = openLab(every(2_000));
     await lab.run(30_000);
@@ -156,11 +157,12 @@ describe("followHeads", () => {
     };
     const stop = new AbortController();
     const options = { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 60_000 };
-    const heads = followHeads(counting, { ...options, webSocketUrl: chain.webSocketUrl });
+    const heads = createHeads(counting, { ...options, webSocketUrl: chain.webSocketUrl });
     let seen = 0;
     heads.onHead(() => {
       seen += 1;
     });
+    const ended = heads.follow();
     // After the first block that is announced, it asks again only after a minute.
     let askedBefore = -1;
     let seenBefore = 0;
@@ -169,7 +171,7 @@ describe("followHeads", () => {
       return seen >= seenBefore + 5;
     }, "five blocks without a question");
     stop.abort();
-    await heads.ended;
+    await ended;
     await chain.stop();
   });
 
@@ -178,13 +180,14 @@ describe("followHeads", () => {
     const stop = new AbortController();
     const warnings: string[] = [];
     const say = (message: string): void => void warnings.push(message);
-    const heads = followHeads(
+    const heads = createHeads(
       { request, getBlock, getBlockNumber: async () => BigInt(server.number()) },
       {
         ...{ clock: systemClock, signal: stop.signal, pollMs: 50, webSocketUrl: server.url },
         logger: { ...silentLogger, warn: say },
       },
     );
+    const ended = heads.follow();
     await until(async () => server.told() > 0, "a block told");
     server.silence();
     await until(async () => warnings.some((text) => text.includes("is silent")), "a warning");
@@ -192,7 +195,7 @@ describe("followHeads", () => {
     await until(async () => heads.newest()! > before + 1n, "blocks by asking");
     await until(async () => server.opened() > 1, "another subscription");
     stop.abort();
-    await heads.ended;
+    await ended;
     server.close();
   });
 
@@ -200,7 +203,8 @@ describe("followHeads", () => {
     const chain = await startLocalChain();
     const client = await connectChain(chain.rpcUrl);
     const stop = new AbortController();
-    const heads = followHeads(client, { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 20 });
+    const heads = createHeads(client, { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 20 });
+    const ended = heads.follow();
     for (let i = 0; i < 12; i += 1) {
       await chain.request("evm_mine");
       await new Promise((resolve) => setTimeout(resolve, 150));
@@ -208,14 +212,14 @@ describe("followHeads", () => {
     await until(async () => heads.newest() === (await client.getBlockNumber()), "the newest block");
     expect([heads.periodMs(), heads.dueMs(1)]).to.deep.equal([undefined, undefined]);
     stop.abort();
-    await heads.ended;
+    await ended;
     await chain.stop();
   });
 
   it("asks the node if there is no WebSocket at the address", async () => {
     const stop = new AbortController();
     let number = 0;
-    const heads = followHeads(
+    const heads = createHeads(
       {
         ...{ request, getBlock },
         getBlockNumber: async () => {
@@ -225,9 +229,10 @@ describe("followHeads", () => {
       },
       { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 20, webSocketUrl: "ws://127.0.0.1:1" },
     );
+    const ended = heads.follow();
     await until(async () => (heads.newest() ?? 0n) > 3n, "blocks");
     stop.abort();
-    await heads.ended;
+    await ended;
   });
 });
 
