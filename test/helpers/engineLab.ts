@@ -53,7 +53,7 @@ export type LogLine = {
 export type EngineLab = Awaited<ReturnType<typeof openEngineLab>>;
 
 /** Nothing is sent for this long, unless it is urgent or the engine is told to. */
-export const PATIENT: Tuning = { lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
+export const PATIENT: Tuning = { inStep: false, lingerMs: 600_000, maxLingerMs: 600_000, gatherMs: 600_000 };
 
 let labs = 0;
 

@@ -124,7 +124,9 @@ describe("reconcile, of channels", () => {
   it("forgets what a reorganisation undid, and notes it again if it is mined again", async () => {
     const journal = await lab.journal();
     await sold(journal);
-    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], firstBlock: 0n });
+    // The same bytes, sent once more at the last moment, would be mined again after the reorganisation.
+    const pace = { rebroadcastAfterMs: 600_000, replaceAfterMs: 600_000 };
+    const keeper = await lab.keeper(journal, { authorizers: [authorizer()], firstBlock: 0n, pace });
     await keeper.round();
     const before = await lab.chain.request("evm_snapshot", []);
     await keeper.claim();
