@@ -5,13 +5,13 @@ import {
   defineChain,
   fallback,
   type HttpTransportConfig,
+  http,
   type PublicClient,
   type Transport,
 } from "viem";
 import { describeFailure } from "../failures.ts";
 import { networkOf } from "../networks.ts";
 import { ChainMismatchError, ChainUnavailableError } from "./errors.ts";
-import { httpTransport } from "./transport.ts";
 
 /** A viem public client that knows its chain. */
 export type ChainClient = PublicClient<Transport, Chain>;
@@ -43,7 +43,7 @@ export async function connectChain(
     retryCount: 2,
     ...options.transport,
   };
-  const transports = urls.map((url) => httpTransport(url, settings));
+  const transports = urls.map((url) => http(url, settings));
   const transport = transports.length === 1 && transports[0] !== undefined ? transports[0] : fallback(transports);
   const chainId = await askChainId(createPublicClient({ transport }), urls);
   if (options.expectedChainId !== undefined && options.expectedChainId !== chainId) {
