@@ -1,5 +1,6 @@
 // `npm run bench`: measures Tributary and its alternatives, writes the figures and reports which bars hold.
 import { Command, InvalidArgumentError } from "commander";
+import { capacity } from "./capacity.ts";
 import { dataFee } from "./dataFee.ts";
 import { facilitator } from "./facilitator.ts";
 import { gas } from "./gas.ts";
@@ -20,6 +21,7 @@ const SUBJECTS: readonly Subject[] = [
   money,
   planner,
   job,
+  capacity,
   overload,
   facilitator,
   verification,

@@ -30,7 +30,18 @@ export function bodiesOf(payments: readonly SignedAuthorization[]): string[] {
   return payments.map((payment) => JSON.stringify(bodyV2(payment)));
 }
 
-async function ask(url: string, body: string, patienceMs: number): Promise<Omit<Sample, "ms">> {
+type Asking = {
+  /** An answer that takes longer counts as none: 20 s unless said otherwise. */
+  readonly patienceMs?: number;
+  /** Gives up on all answers, and asks no more. */
+  readonly signal?: AbortSignal;
+};
+
+async function ask(
+  url: string,
+  body: string,
+  { patienceMs = PATIENCE_MS, signal }: Asking,
+): Promise<Omit<Sample, "ms">> {
   try {
     // `fetch` would use more processor time, and the callers share the processor with what they call.
     const { statusCode: status, body: answered } = await request(url, {
@@ -39,6 +50,7 @@ async function ask(url: string, body: string, patienceMs: number): Promise<Omit<
       body,
       headersTimeout: patienceMs,
       bodyTimeout: patienceMs,
+      signal: signal ?? null,
     });
     const answer: unknown = await answered.json();
     const settled = settleAnswer.safeParse(answer);
@@ -54,9 +66,9 @@ async function ask(url: string, body: string, patienceMs: number): Promise<Omit<
   }
 }
 
-export async function timed(url: string, body: string, patienceMs = PATIENCE_MS): Promise<Sample> {
+export async function timed(url: string, body: string, asking: Asking = {}): Promise<Sample> {
   const startedAt = performance.now();
-  const answer = await ask(url, body, patienceMs);
+  const answer = await ask(url, body, asking);
   return { ms: performance.now() - startedAt, ...answer };
 }
 
@@ -70,17 +82,17 @@ export async function sustain(
   url: string,
   bodies: readonly string[],
   perSecond: number,
-  onAnswer: (sample: Sample) => void = () => undefined,
-  patienceMs = PATIENCE_MS,
+  { onAnswer = () => undefined, ...asking }: Asking & { readonly onAnswer?: (sample: Sample) => void } = {},
 ): Promise<Sample[]> {
   const running: Promise<Sample>[] = [];
   const startedAt = performance.now();
   for (const [i, body] of bodies.entries()) {
     const waitMs = startedAt + (i * 1000) / perSecond - performance.now();
     if (waitMs > 1) await pause(waitMs);
-    const asking = timed(url, body, patienceMs);
-    running.push(asking);
-    void asking.then(onAnswer);
+    if (asking.signal?.aborted === true) break;
+    const answer = timed(url, body, asking);
+    running.push(answer);
+    void answer.then(onAnswer);
   }
   return Promise.all(running);
 }
@@ -97,10 +109,15 @@ export async function flatOut(url: string, bodies: readonly string[], callers: n
   return samples;
 }
 
-/** The value below which a share of the samples lies. */
+/** Those that succeeded: a refusal is quick, and says nothing of how long a payment takes. */
+export function successesOf(samples: readonly Sample[]): Sample[] {
+  return samples.filter(({ success }) => success);
+}
+
+/** The value below which a share of the samples lies; not a number if there are none. */
 export function percentile(samples: readonly Sample[], share: number): number {
   const sorted = samples.map(({ ms }) => ms).sort((a, b) => a - b);
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN);
 }
 
 /** The most common reason why samples failed; undefined if none did. */

@@ -42,7 +42,7 @@ export function barTable(bars: readonly Bar[]): string {
 function formatTable({ title, columns, rows, note }: Table): string {
   const table = markdownTable(
     columns,
-    rows.map((row) => row.map((cell) => (typeof cell === "number" ? formatNumber(cell) : (cell ?? "")))),
+    rows.map((row) => row.map((cell) => (typeof cell === "string" ? cell : formatNumber(cell)))),
   );
   return [`### ${title}`, "", table, ...(note === undefined ? [] : ["", note])].join("\n");
 }
@@ -52,7 +52,7 @@ export function markdownTable(columns: readonly string[], rows: readonly (readon
   return [line(columns), line(columns.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** With separators for thousands, and as many decimals as it has. */
-export function formatNumber(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: 10 });
+/** With separators for thousands, and as many decimals as it has. Empty if there was nothing to measure: null in JSON. */
+export function formatNumber(value: number | null): string {
+  return value === null ? "" : value.toLocaleString("en", { maximumFractionDigits: 10 });
 }

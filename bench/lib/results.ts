@@ -93,13 +93,13 @@ export function round(value: number): number {
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Combines sections with the machine and the versions that they were measured on. */
+/** Combines sections with the machine and the versions that they were measured on, as JSON keeps them: NaN becomes null. */
 export function resultsOf(
   sections: readonly Section[],
   run: Pick<Results, "form" | "seed" | "measuredAt" | "seconds">,
 ): Results {
   const [cpu] = cpus();
-  return {
+  const results: Results = {
     ...run,
     commit: commit(),
     machine: {
@@ -112,6 +112,7 @@ export function resultsOf(
     bars: sections.flatMap(({ bars }) => bars),
     sections,
   };
+  return JSON.parse(JSON.stringify(results));
 }
 
 /** The commit that is checked out, with a mark if files differ from it. */
