@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { capacity } from "./capacity.ts";
 import { dataFee } from "./dataFee.ts";
+import { demo } from "./demo.ts";
 import { facilitator } from "./facilitator.ts";
 import { gas } from "./gas.ts";
 import { job } from "./job.ts";
@@ -24,6 +25,7 @@ const SUBJECTS: readonly Subject[] = [
   capacity,
   overload,
   facilitator,
+  demo,
   verification,
   vouchers,
   journal,
