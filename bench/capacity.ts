@@ -88,7 +88,7 @@ async function findCapacity(
   let running: RunningFacilitator | undefined;
   try {
     return await highestPassing(first, async (step) => {
-      running ??= await lab.start(kind, rateOf(step) / 2);
+      running ??= await lab.start(kind);
       const window = await measure(lab, running, rateOf(step), seconds);
       onWindow(window);
       if (!window.passed) {
@@ -105,10 +105,12 @@ async function findCapacity(
 /** Ends early once it can no longer pass. */
 async function measure(
   lab: FacilitatorLab,
-  { kind, url }: RunningFacilitator,
+  running: RunningFacilitator,
   perSecond: number,
   seconds: number,
 ): Promise<Window> {
+  await lab.warmUp(running, perSecond, 1);
+  const { kind, url } = running;
   const bodies = bodiesOf(lab.next(perSecond * seconds));
   const lost = new AbortController();
   const heard: Sample[] = [];
@@ -145,8 +147,8 @@ function tableOf(windows: readonly Window[], figures: Readonly<Record<string, nu
     }),
     note:
       `The capacity is the highest rate, in steps of a tenth, at which ${seconds} s pass without a failure and 95 of 100 payments are ` +
-      `answered within ${MOST_P95_MS / 1_000} s. The callers do not wait for each other. A facilitator settles ten payments a second ` +
-      "for four blocks before it is measured: it has to learn when blocks come. A window ends once it cannot pass any more, and a " +
-      "facilitator that failed is replaced by a new one. Facilitator, chain and callers share the same cores.",
+      `answered within ${MOST_P95_MS / 1_000} s. The callers do not wait for each other. Before it is measured, a facilitator gets a low ` +
+      "rate for three blocks, since it has to learn when blocks come, and the rate of each window for one block. A window ends once " +
+      "it cannot pass any more, and a facilitator that failed is replaced. Facilitator, chain and callers share the same cores.",
   };
 }

@@ -44,8 +44,9 @@ export const overload: Subject = {
     const capacity = figures[capacityOf("Tributary")] ?? Number.NaN;
     const lab = await openFacilitatorLab(seed, "overload");
     try {
-      const running = await lab.start("Tributary", capacity / 2);
+      const running = await lab.start("Tributary");
       try {
+        await lab.warmUp(running, Math.max(1, Math.round(capacity / 2)), 2);
         await untilQuiet(running);
         const before = await running.liveMiB();
         const loads: Load[] = [];
@@ -191,7 +192,7 @@ function tableOf(capacity: number, before: number, loads: readonly Load[]) {
       ];
     }),
     note:
-      "One facilitator for both, which had half of its capacity for four blocks before; distinct authorizations of 1,000 payers; an " +
+      "One facilitator for both, which had half of its capacity for two blocks before; distinct authorizations of 1,000 payers; an " +
       "answer that takes 60 s counts as none. Times are those of payments that were settled, and of refusals; the bar is about all who " +
       `were let in. Who was charged is read from the chain afterwards. It held on to ${Math.round(before)} MiB before.`,
   };

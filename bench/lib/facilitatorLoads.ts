@@ -22,7 +22,7 @@ export const LONE = "lone payments";
 const LONE_PAYMENTS = 20;
 /** Shares no factor with the number of lone payments, so that each moment comes once, in a mixed order. */
 const MIX = 7;
-/** Steady loads, as parts of the capacity. Those who compare have half of it too. */
+/** Steady loads, as parts of the capacity. The peers have half of it too. */
 const PARTS = { quarter: 0.25, half: 0.5, most: 0.8 } as const;
 export const STEADY = {
   quarter: "a quarter of the capacity",
@@ -34,7 +34,9 @@ const SECONDS = { quick: 10, full: 30 };
 const MOST_SECONDS = 60;
 
 export function loadsOf(lab: FacilitatorLab, kind: FacilitatorKind, capacity: number, full: boolean): Load[] {
-  const bursts = BURSTS.map((count) => burstOf(lab, count));
+  // Without nonceManager, each burst shows the same: next to nothing settles.
+  const counts = BURSTS.filter((count) => kind !== "official" || full || nameOfBurst(count) === BURST);
+  const bursts = counts.map((count) => burstOf(lab, count));
   const seconds = full ? SECONDS.full : SECONDS.quick;
   const half = steady(lab, STEADY.half, PARTS.half * capacity, seconds);
   if (kind !== "Tributary") return [...bursts, half];

@@ -12,15 +12,17 @@ import { setBalances } from "./token.ts";
 export const BLOCK_SECONDS = 2;
 const PAYERS = 1_000;
 /** A facilitator that has just started knows neither when blocks come nor its own pace, and its code is not compiled. */
-const WARM_UP_SECONDS = 4 * BLOCK_SECONDS;
+const WARM_UP = { blocks: 3, perSecond: 10 };
 const POLL_MS = 10;
 
 export type FacilitatorLab = {
   readonly chain: RemoteChain;
   /** The next payments: 1,000 payers in turn, one payee. */
   readonly next: (count: number) => SignedAuthorization[];
-  /** A facilitator that has settled payments at this low rate for four blocks. */
-  readonly start: (kind: FacilitatorKind, warmUpPerSecond: number) => Promise<RunningFacilitator>;
+  /** A facilitator that has had ten payments a second for three blocks. */
+  readonly start: (kind: FacilitatorKind) => Promise<RunningFacilitator>;
+  /** Gives it this rate for so many blocks, and waits for the answers. They do not count. */
+  readonly warmUp: (running: RunningFacilitator, perSecond: number, blocks: number) => Promise<void>;
   /** Waits for the next block. */
   readonly untilBlock: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -37,13 +39,16 @@ export async function openFacilitatorLab(seed: number, label: string): Promise<F
         minted += 1;
         return mint.sign(minted, { payer: minted % PAYERS });
       });
+    const warmUp = async ({ url }: RunningFacilitator, perSecond: number, blocks: number): Promise<void> => {
+      await sustain(`${url}/settle`, bodiesOf(next(perSecond * blocks * BLOCK_SECONDS)), perSecond);
+    };
     return {
       chain,
       next,
-      start: async (kind, warmUpPerSecond) => {
+      warmUp,
+      start: async (kind) => {
         const running = await startFacilitator(chain, kind);
-        const perSecond = Math.max(1, Math.round(warmUpPerSecond));
-        await sustain(`${running.url}/settle`, bodiesOf(next(WARM_UP_SECONDS * perSecond)), perSecond);
+        await warmUp(running, WARM_UP.perSecond, WARM_UP.blocks);
         return running;
       },
       untilBlock: async () => {
