@@ -16,6 +16,8 @@ export type FakeEngine = SettleEngine & {
   refuses: Reason | Error | undefined;
   /** What `refusal` returns, for the words of an answer. */
   explains: Reason | undefined;
+  /** What `spareMs` returns. */
+  spare: number;
   /** Puts a payment into a transaction, and returns that one's hash. */
   readonly send: (id: number) => Promise<Hex>;
   /** Decides a payment, and tells those who wait for it. */
@@ -51,6 +53,7 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
     submitted,
     refuses: undefined,
     explains: undefined,
+    spare: 0,
     acceptOne: async (submission) => {
       submitted.push(submission);
       const { refuses } = engine;
@@ -78,7 +81,7 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
       return reason === undefined ? undefined : { status: "refused", reason, message: `explained: ${reason}` };
     },
     covers: async () => true,
-    spareMs: () => 0,
+    spareMs: () => engine.spare,
     beyondCaps: () => undefined,
     submitCall: () => Promise.reject(new Error("no call is expected")),
     send: async (id) => {

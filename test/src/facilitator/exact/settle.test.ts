@@ -109,6 +109,21 @@ describe("createSettler", () => {
     clock.set(clock.now() + ANSWER_MS);
   }
 
+  it("stores payments together that come close together while there is time to spare", async () => {
+    engine.spare = 400;
+    const settle = open();
+    const requests = [await payment(), await payment(), await payment()];
+    const [first, ...rest] = requests.map((request) => begin(settle, request));
+    await first;
+    expect(engine.submitted).to.have.length(1);
+    await rest[0];
+    expect(engine.submitted).to.have.length(3);
+    for (const { id, answer } of await Promise.all([first!, ...rest])) {
+      await engine.settle(id);
+      expect(await answer).to.include({ status: "settled" });
+    }
+  });
+
   describe("the outcome of a payment", () => {
     it("answers with the transaction and the place in its batch, once it is settled", async () => {
       const request = await payment();
