@@ -2,6 +2,7 @@ import { type Address, getAddress, type Hex, maxUint256 } from "viem";
 import { authorizationId, termsDigest } from "../../../src/authorization/identity.ts";
 import {
   type Attempt,
+  type AuthorizationRow,
   type AuthorizationWork,
   type Evidence,
   type Journal,
@@ -126,4 +127,37 @@ export function move(journal: Journal, payments: readonly PaymentRow[], to: Paym
 
 export async function stateOf(journal: Journal, { id }: PaymentRow): Promise<PaymentRow["state"] | undefined> {
   return (await journal.payment(id))?.state;
+}
+
+/** The batch of {@link settledRowOf}. */
+export const SETTLED_BATCH = hashOf("batch 7");
+
+/** A payment that the first attempt of its batch settled. */
+export function settledRowOf(id: number, change: Partial<AuthorizationRow> = {}): AuthorizationRow {
+  const evidence: Evidence = {
+    kind: "transfer",
+    transactionHash: hashOf("tx 7"),
+    blockNumber: 11n,
+    blockHash: hashOf("block 11"),
+    logIndex: 20 + id,
+    gasShare: 52_000n,
+    feeShareWei: 1n,
+    level: "included",
+  };
+  return {
+    ...paymentOf(id),
+    id,
+    chainId: 84532,
+    state: "settled",
+    reason: undefined,
+    reasonCount: undefined,
+    evidence,
+    batchId: SETTLED_BATCH,
+    acceptedAtMs: 0,
+    updatedAtMs: 0,
+    tries: 1,
+    nextTryAtMs: 0,
+    consumedAtMs: undefined,
+    ...change,
+  };
 }

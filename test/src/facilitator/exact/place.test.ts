@@ -1,53 +1,21 @@
 import { expect } from "chai";
 import { createPlaces } from "../../../../src/facilitator/exact/place.ts";
 import type { AuthorizationRow, BatchRow, Evidence, Journal } from "../../../../src/journal/index.ts";
-import { attemptOf, batchOf, hashOf, paymentOf } from "../../journal/fixtures.ts";
-
-const BATCH = hashOf("batch 7");
-
-/** A payment that the first attempt of its batch settled. */
-function rowOf(id: number, change: Partial<AuthorizationRow> = {}): AuthorizationRow {
-  const evidence: Evidence = {
-    kind: "transfer",
-    transactionHash: hashOf("tx 7"),
-    blockNumber: 11n,
-    blockHash: hashOf("block 11"),
-    logIndex: 20 + id,
-    gasShare: 52_000n,
-    feeShareWei: 1n,
-    level: "included",
-  };
-  return {
-    ...paymentOf(id),
-    id,
-    chainId: 84532,
-    state: "settled",
-    reason: undefined,
-    reasonCount: undefined,
-    evidence,
-    batchId: BATCH,
-    acceptedAtMs: 0,
-    updatedAtMs: 0,
-    tries: 1,
-    nextTryAtMs: 0,
-    consumedAtMs: undefined,
-    ...change,
-  };
-}
+import { attemptOf, batchOf, hashOf, SETTLED_BATCH, settledRowOf } from "../../journal/fixtures.ts";
 
 function transferIn(transactionHash: `0x${string}`): Pick<AuthorizationRow, "evidence"> {
-  return { evidence: { ...(rowOf(1).evidence as Evidence & { kind: "transfer" }), transactionHash } };
+  return { evidence: { ...(settledRowOf(1).evidence as Evidence & { kind: "transfer" }), transactionHash } };
 }
 
 describe("createPlaces", () => {
-  const rows = [rowOf(1), rowOf(2), rowOf(3)];
+  const rows = [settledRowOf(1), settledRowOf(2), settledRowOf(3)];
   let asked: string[];
   let fault: Error | undefined;
   const journal: Pick<Journal, "batch"> = {
     batch: async (id) => {
       asked.push(id);
       if (fault !== undefined) throw fault;
-      return id === BATCH ? batch : undefined;
+      return id === SETTLED_BATCH ? batch : undefined;
     },
   };
   const { attempt, ...rest } = batchOf(7, rows);
@@ -63,7 +31,7 @@ describe("createPlaces", () => {
     const placeOf = createPlaces(journal);
     for (const [index, row] of rows.entries()) {
       expect(await placeOf(row)).to.deep.equal({
-        ...{ id: BATCH, index, size: 3, logIndex: 20 + row.id },
+        ...{ id: SETTLED_BATCH, index, size: 3, logIndex: 20 + row.id },
         authorizationNonce: row.work.authorization.nonce,
       });
     }
@@ -73,7 +41,7 @@ describe("createPlaces", () => {
   it("reads a batch once for all payments of one attempt", async () => {
     const placeOf = createPlaces(journal);
     await Promise.all(rows.map(placeOf));
-    expect(asked).to.deep.equal([BATCH]);
+    expect(asked).to.deep.equal([SETTLED_BATCH]);
   });
 
   it("reads it again if reading failed", async () => {
