@@ -89,18 +89,22 @@ export type SettlementReport<Payment extends JobPayment = JobPayment> = {
   readonly stopped: TributaryError | undefined;
 };
 
-/** While payments are accepted, only full batches go out; the last ones go once all are accepted. */
+/**
+ * While payments are accepted, only full batches go out; the last ones go once all are accepted. If accepting takes very
+ * long, what came first does not wait for that.
+ */
 const JOB_PACE: Partial<Pace> = {
   // Nobody waits for a single payment, so full batches are worth more than the next block.
   inStep: false,
-  fullBatch: 2_000,
-  lingerMs: 10_000,
-  maxLingerMs: 10_000,
+  lingerMs: 60_000,
+  maxLingerMs: 60_000,
   pollMs: 200,
   retryRefusedAfterMs: 1_000,
 };
 const JOB_POLICY: Partial<EnginePolicy> = { maxInFlight: 8, leaseTtlMs: 15_000 };
 
+/** With this many payments in the queue, batches go at once: as many as one round plans. */
+const FULL_BATCH = 2_000;
 const WAIT_MS = 120_000;
 /** How long the job waits for payments that were put off, once nothing else is left. */
 const PUT_OFF_MS = 3_000;
@@ -145,7 +149,9 @@ async function settleOn<Payment extends JobPayment>(
   const { payments, senders, signal, sourceOf } = options;
   const clock = options.clock ?? systemClock;
   const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy }, client.chain.id);
-  const pace = { ...USUAL_PACE, ...JOB_PACE, ...options.pace };
+  const { maxOpen = MAX_OPEN } = options;
+  const fullBatch = Math.min(FULL_BATCH, maxOpen);
+  const pace = { ...USUAL_PACE, ...JOB_PACE, fullBatch, ...options.pace };
   const ledger = createJobLedger({ journal, clock }, payments);
   const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
   let stopped: TributaryError | undefined;
@@ -184,7 +190,6 @@ async function settleOn<Payment extends JobPayment>(
     signal,
   });
   try {
-    const { maxOpen = MAX_OPEN } = options;
     const sourceAt = (position: number): string | undefined => {
       const payment = payments[position];
       return payment === undefined ? undefined : sourceOf?.(payment);

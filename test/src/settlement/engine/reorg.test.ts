@@ -127,9 +127,9 @@ describe("reorgs and finality", () => {
   });
 
   it("proves that a payment can never settle only at a final block", async () => {
-    // Within the safety margin: never sent.
-    const validBefore = (await lab.chainSeconds()) + 3n;
-    const payment = await lab.accept({ validBefore });
+    // It is valid for less than the safety margin, so it is never sent.
+    const validBefore = (await lab.chainSeconds()) + 100n;
+    const payment = await lab.accept({ validBefore, validAfter: validBefore - 4n });
     // No more blocks than that: the engine may be slow, and the one that proves it must not be final yet.
     while ((await lab.chainSeconds()) < validBefore) await lab.mine(1);
     const expired = await lab.until(payment.id, (row) => row.state === "expired");
