@@ -71,6 +71,15 @@ const evidenceCodec = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("deadline"), blockNumber: integer, blockTimestamp: integer, final: z.boolean() }),
   z.object({ kind: z.literal("batch"), batchId: hash, transactionHash: hash }),
   z.object({ kind: z.literal("returned"), why: z.string(), transactionHash: optionalHash }),
+  z.object({
+    kind: z.literal("preconfirmation"),
+    transactionHash: hash,
+    blockNumber: integer,
+    logIndex: count,
+    seenAtMs: count,
+    level: z.literal("preconfirmed"),
+  }),
+  z.object({ kind: z.literal("preconfirmation-lost"), transactionHash: hash, blockNumber: integer }),
   z.object({ kind: z.literal("reorg"), blockNumber: integer, blockHash: hash }),
   z.object({ kind: z.literal("request"), by: z.string() }),
 ]);

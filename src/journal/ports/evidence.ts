@@ -1,7 +1,10 @@
 import type { Hex } from "viem";
 
-/** How sure a settlement is: mined, in a safe block, in a final block. */
-export type SettlementLevel = "included" | "safe" | "final";
+/** How sure the settlement of a mined payment is: mined, in a safe block, in a final block. */
+export type BlockLevel = "included" | "safe" | "final";
+
+/** How sure a settlement is. `preconfirmed` is less than a block: the sequencer has said it, and may take it back. */
+export type SettlementLevel = "preconfirmed" | BlockLevel;
 
 /** Why a payment is in its state: what was seen, where. Kept with every step of its history. */
 export type Evidence =
@@ -15,7 +18,7 @@ export type Evidence =
       readonly logIndex: number;
       readonly gasShare: bigint;
       readonly feeShareWei: bigint;
-      readonly level: SettlementLevel;
+      readonly level: BlockLevel;
     }
   /** A call other than an authorization was mined. Gas and fee are its part of the transaction's. */
   | {
@@ -25,7 +28,7 @@ export type Evidence =
       readonly blockHash: Hex;
       readonly gasUsed: bigint;
       readonly feeWei: bigint;
-      readonly level: SettlementLevel;
+      readonly level: BlockLevel;
     }
   /** The token refused it in a mined transaction, or in a pre-flight (without a transaction). */
   | {
@@ -60,6 +63,20 @@ export type Evidence =
    * Every attempt's txNonce was used by another transaction at confirmed depth, or the batch ended before this item.
    */
   | { readonly kind: "returned"; readonly why: string; readonly transactionHash: Hex | undefined }
+  /**
+   * The sequencer said, before there is a block, that the block with this number settles it (a preconfirmation). The log
+   * has this index in that block as far as it was built.
+   */
+  | {
+      readonly kind: "preconfirmation";
+      readonly transactionHash: Hex;
+      readonly blockNumber: bigint;
+      readonly logIndex: number;
+      readonly seenAtMs: number;
+      readonly level: "preconfirmed";
+    }
+  /** What the sequencer had said of this block is not so any more. Its transaction is handed out again. */
+  | { readonly kind: "preconfirmation-lost"; readonly transactionHash: Hex; readonly blockNumber: bigint }
   /** The block that it settled in is no longer on the chain. */
   | { readonly kind: "reorg"; readonly blockNumber: bigint; readonly blockHash: Hex }
   /** An operator or a caller asked for it. */

@@ -72,6 +72,11 @@ export function isDecided(row: Pick<PaymentRow, "state">): boolean {
   return row.state !== "queued" && !isOnItsWay(row);
 }
 
+/** Whether the sequencer has said that the payment settles, and no block has it yet. */
+export function isPreconfirmed(row: Pick<PaymentRow, "state" | "evidence">): boolean {
+  return isOnItsWay(row) && row.evidence.kind === "preconfirmation";
+}
+
 type RowOf<Its extends Work> = Omit<NewPayment, "work"> & {
   readonly work: Its;
   readonly id: number;
@@ -190,12 +195,12 @@ export type PaymentJournal = {
   /**
    * Takes the one success of a payment that is `settled` or `settled-elsewhere` and has this bringer (or none, if none
    * is given). True for exactly one caller, ever; with `again`, for its bringer as often as it asks. Durable before it
-   * resolves.
+   * resolves. With `on`, the payment is on its way, and this preconfirmation must still be the evidence for it.
    */
   readonly consume: (
     paymentId: number,
     nowMs: number,
-    by?: { readonly bringer: string | undefined; readonly again: boolean },
+    by?: { readonly bringer: string | undefined; readonly again: boolean; readonly on?: Evidence | undefined },
   ) => Promise<boolean>;
   /**
    * Rows among `ids` whose `updatedAtMs` is larger than `sinceMs`: bounded polling for waiters elsewhere. Each

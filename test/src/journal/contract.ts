@@ -1,6 +1,7 @@
 import type { Journal } from "../../../src/journal/index.ts";
 import { describeAccept } from "./contract/accept.ts";
 import { describeBatches } from "./contract/batches.ts";
+import { describeConsume } from "./contract/consume.ts";
 import { describeCrash } from "./contract/crash.ts";
 import { describeLeases } from "./contract/leases.ts";
 import { describeLedger } from "./contract/ledger.ts";
@@ -58,6 +59,7 @@ export function describeJournal(name: string, fresh: () => Promise<Place>): void
     describeReading(subject);
     describePick(subject);
     describeTransition(subject);
+    describeConsume(subject);
     describeLeases(subject);
     describeBatches(subject);
     describeNotes(subject);

@@ -40,6 +40,15 @@ const evidences: readonly Evidence[] = [
   { kind: "deadline", blockNumber: 1n, blockTimestamp: big, final: true },
   { kind: "batch", batchId: hashOf(5), transactionHash: hashOf(6) },
   { kind: "returned", why: "it ended", transactionHash: undefined },
+  {
+    kind: "preconfirmation",
+    transactionHash: hashOf(6),
+    blockNumber: big,
+    logIndex: 3,
+    seenAtMs: 1_900_000_000_123,
+    level: "preconfirmed",
+  },
+  { kind: "preconfirmation-lost", transactionHash: hashOf(6), blockNumber: big },
   { kind: "reorg", blockNumber: 5n, blockHash: hashOf(5) },
   request,
 ];
