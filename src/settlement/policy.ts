@@ -41,6 +41,11 @@ export type EnginePolicy = {
   /** Whether a payment is tried until its deadline if the token refuses it for a reason that may pass. */
   readonly retryRefused: boolean;
   /**
+   * How many transactions a key sends for each block at the most, so that preconfirmed payments need not wait for the
+   * next block, in steps of a tenth of the time between blocks. Undefined means that preconfirmations are not looked at.
+   */
+  readonly preconfirmedPerBlock: number | undefined;
+  /**
    * How many payments of one payer may be on their way at once; only one if the payer has strikes. If more of theirs
    * than that have settled since the last failure, as many as have settled. Undefined means no bound.
    */
@@ -70,6 +75,7 @@ export const DEFAULT_ENGINE_POLICY: EnginePolicy = {
   payerOpenCap: undefined,
   requireFunds: false,
   retryRefused: false,
+  preconfirmedPerBlock: undefined,
   unprovenInFlight: undefined,
 };
 
@@ -86,8 +92,9 @@ export class EnginePolicyError extends TributaryError {
 export function resolvePolicy(partial: EnginePolicyOptions = {}, chainId = 0): EnginePolicy {
   const policy = { ...DEFAULT_ENGINE_POLICY, ...partial, fees: resolveFees(partial.fees, chainId) };
   const { fees, limits } = policy;
-  const { leaseTtlMs, unprovenInFlight = 1, confirmations, lossConfirmations, maxInFlight } = policy;
-  const counts = { confirmations, lossConfirmations, maxInFlight, unprovenInFlight };
+  const { leaseTtlMs, unprovenInFlight = 1, preconfirmedPerBlock = 1 } = policy;
+  const { confirmations, lossConfirmations, maxInFlight } = policy;
+  const counts = { confirmations, lossConfirmations, maxInFlight, preconfirmedPerBlock, unprovenInFlight };
   for (const [name, count] of Object.entries(counts)) {
     require(Number.isInteger(count) && count >= 1, `${name} is ${count}.`, "Give a whole number of at least 1.");
   }

@@ -52,6 +52,10 @@ export function evidenceText(evidence: Evidence): string {
       return `signature verified at block ${evidence.block}`;
     case "transfer":
       return `transfer in ${evidence.transactionHash}, block ${evidence.blockNumber}, log ${evidence.logIndex}, ${evidence.level}`;
+    case "preconfirmation":
+      return `preconfirmed in ${evidence.transactionHash}, for block ${evidence.blockNumber}, log ${evidence.logIndex}`;
+    case "preconfirmation-lost":
+      return `no longer preconfirmed for block ${evidence.blockNumber}: ${evidence.transactionHash} is handed out again`;
     case "receipt":
       return `receipt of ${evidence.transactionHash}, block ${evidence.blockNumber}, ${evidence.level}`;
     case "refusal": {

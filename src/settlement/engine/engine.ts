@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gather } from "../../async/gather.ts";
 import { createHeads, NO_HEADS } from "../../chain/heads/heads.ts";
+import { createSteps } from "../../chain/heads/steps.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import { OPEN_STATES, type Transition } from "../../journal/ports/payments.ts";
@@ -22,6 +23,7 @@ import { beyondCaps } from "../intake/caps.ts";
 import { createExposure } from "../intake/exposure.ts";
 import { findShortfalls } from "../intake/funds.ts";
 import { createConclusions } from "../outcome/conclusions.ts";
+import { createPreconfirmations } from "../outcome/preconfirmations.ts";
 import { createOutcomeWatch } from "../outcome/watch.ts";
 import { type Pace, USUAL_PACE } from "../pace.ts";
 import { resolvePolicy } from "../policy.ts";
@@ -39,6 +41,8 @@ import { startWork } from "./work.ts";
  * The longest that `close` waits for work that is still running. Without the keys that work can do nothing any more.
  */
 const LAST_WORK_MS = 2_000;
+/** The steps in which a block is preconfirmed: ten of 200 ms on Base. */
+const STEPS_PER_BLOCK = 10;
 /** The most submissions that are admitted together. */
 const MAX_GATHERED = 500;
 
@@ -70,16 +74,28 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
 
   const changes = createChanges({
     ...{ journal, clock, logger, queue },
-    listeners: () => [waiters, exposure, standing, watch],
+    listeners: () => [
+      waiters,
+      exposure,
+      standing,
+      watch,
+      ...(preconfirmations === undefined ? [] : [preconfirmations]),
+    ],
   });
   const { apply, conclude } = changes;
   const watch = createOutcomeWatch({ journal, client, clock, apply });
   const nodes = [client, ...(chain.nodes ?? [])];
   const { webSocketUrl } = chain;
   const following = { clock, logger, signal: closing.signal, webSocketUrl, pollMs: pace.pollMs };
-  const heads = pace.inStep ? createHeads(client, following) : NO_HEADS;
-  const cutOff = createCutOff(heads);
-  const port = { journal, client, nodes, policy, pace, clock, logger, owner, cutOff };
+  const isFollowing = pace.inStep || policy.preconfirmedPerBlock !== undefined;
+  const heads = isFollowing ? createHeads(client, following) : NO_HEADS;
+  const preconfirmations =
+    policy.preconfirmedPerBlock === undefined
+      ? undefined
+      : createPreconfirmations({ journal, policy, pace, clock, logger, apply });
+  const steps = preconfirmations === undefined ? undefined : createSteps(heads, STEPS_PER_BLOCK, clock);
+  const cutOff = createCutOff(steps ?? heads);
+  const port = { journal, client, nodes, policy, pace, clock, logger, owner, cutOff, steps, preconfirmations };
   const conclusions = createConclusions({ ...port, conclude });
   const senders: Sender[] = options.senders.map((account) =>
     createSender({
@@ -205,11 +221,11 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
       requireOpen();
       return waiting(signal, async () => decided(await acceptCall(call), signal));
     },
-    outcome: (id, { signal } = {}) =>
+    outcome: (id, { signal, enough } = {}) =>
       waiting(signal, async () => {
         const row = await journal.payment(id);
         if (row === undefined) throw new TributaryError(`There is no payment ${id}.`);
-        return waiters.wait(row, signal);
+        return waiters.wait(row, signal, enough);
       }),
     covers: async (payment) => (await findShortfalls({ client, exposure }, [payment])).size === 0,
     refusal: (submission) => findRefusal(intake, submission),
@@ -235,6 +251,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
       })),
     spareMs: () => cutOff.spareMs(clock.now()),
     cutOff: cutOff.view,
+    preconfirmations: () => preconfirmations?.view(),
     close: ({ finishWithinMs = pace.closeWithinMs } = {}) => {
       closed ??= close(finishWithinMs);
       return closed;

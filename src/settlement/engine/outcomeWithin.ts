@@ -3,21 +3,29 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import { EngineClosedError } from "./errors.ts";
 import type { SettlementEngine } from "./types.ts";
+import type { Enough } from "./waiters.ts";
+
+/** How long a caller waits, and for what. */
+type Patience = {
+  readonly ms: number;
+  readonly signals: readonly (AbortSignal | undefined)[];
+  readonly enough?: Enough;
+};
 
 /**
  * Waits for a stored payment as long as its caller can wait.
- * @param patience `ms`: the longest wait. `signals`: each ends it when it aborts.
- * @returns The row once it is decided; undefined if the wait ended, or the engine was closed, before that.
+ * @param patience `ms`: the longest wait. `signals`: each ends it when it aborts. `enough`: what the caller waits for.
+ * @returns The row once that is enough; undefined if the wait ended, or the engine was closed, before that.
  */
 export async function outcomeWithin(
   { engine, clock }: { readonly engine: Pick<SettlementEngine, "outcome">; readonly clock: Clock },
   id: number,
-  { ms, signals }: { readonly ms: number; readonly signals: readonly (AbortSignal | undefined)[] },
+  { ms, signals, enough = "decided" }: Patience,
 ): Promise<PaymentRow | undefined> {
   const timeout = alarm(clock, ms);
   const signal = AbortSignal.any([timeout.signal, ...signals.filter((one) => one !== undefined)]);
   try {
-    return await engine.outcome(id, { signal });
+    return await engine.outcome(id, { signal, enough });
   } catch (error) {
     if (signal.aborted || error instanceof EngineClosedError) return undefined;
     throw error;

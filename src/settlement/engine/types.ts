@@ -6,10 +6,12 @@ import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { Admission, CallSubmission, Refusal, Submission } from "../intake/admit.ts";
+import type { PreconfirmationView } from "../outcome/preconfirmations.ts";
 import type { Pace } from "../pace.ts";
 import type { EnginePolicyOptions } from "../policy.ts";
 import type { CutOffView } from "../sending/cutOff.ts";
 import type { Pause } from "../sending/types.ts";
+import type { Enough } from "./waiters.ts";
 
 /** Everything that an engine works with. The engine closes none of it. */
 export type EngineOptions = {
@@ -69,8 +71,11 @@ export type SettlementEngine = {
   readonly submit: (submission: Submission, options?: Waiting) => Promise<Admission>;
   /** Accepts a call and waits until it is decided. */
   readonly submitCall: (call: CallSubmission, options?: Waiting) => Promise<Admission>;
-  /** Waits until a stored payment is decided, whichever process accepted it. */
-  readonly outcome: (id: number, options?: Waiting) => Promise<PaymentRow>;
+  /**
+   * Waits until a stored payment is decided, whichever process accepted it; with `enough: "preconfirmed"`, until it is
+   * preconfirmed at least. The row says which.
+   */
+  readonly outcome: (id: number, options?: Waiting & { readonly enough?: Enough }) => Promise<PaymentRow>;
   /**
    * Whether the payer's balance covers this payment and their unsettled ones, as far as this engine knows. The chain is
    * asked only if the payer has unsettled payments.
@@ -112,8 +117,10 @@ export type SettlementEngine = {
    * is accepted within this time loses nothing by coming later.
    */
   readonly spareMs: () => number;
-  /** How the engine keeps step with the blocks. */
+  /** How the engine keeps step with the blocks, or with the steps in which a block is preconfirmed. */
   readonly cutOff: () => CutOffView;
+  /** What became of preconfirmations; undefined if the engine does not look at them. */
+  readonly preconfirmations: () => PreconfirmationView | undefined;
   /**
    * Stops intake and sends no new batch, waits up to `finishWithinMs` (10 seconds by default) for batches
    * that are on their way, and releases the keys. Open payments stay stored, and callers who wait for them are told so.

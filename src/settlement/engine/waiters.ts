@@ -1,10 +1,13 @@
-import { isDecided, type PaymentRow } from "../../journal/ports/payments.ts";
+import { isDecided, isPreconfirmed, type PaymentRow } from "../../journal/ports/payments.ts";
 
-/** Callers that wait for payments to be decided. */
+/** What a caller waits for: that a payment is decided, or preconfirmed at least. */
+export type Enough = "decided" | "preconfirmed";
+
+/** Callers that wait for payments. */
 export type Waiters = {
-  /** Resolves with the payment's row once it is decided; rejects with the signal's reason when that aborts. */
-  readonly wait: (row: PaymentRow, signal?: AbortSignal) => Promise<PaymentRow>;
-  /** Tells those who wait for a payment, if it is decided now. */
+  /** Resolves with the payment's row once that is enough; rejects with the signal's reason when that aborts. */
+  readonly wait: (row: PaymentRow, signal?: AbortSignal, enough?: Enough) => Promise<PaymentRow>;
+  /** Tells those who wait for a payment, if it is enough for them now. */
   readonly note: (row: PaymentRow) => void;
   /** The payments that somebody waits for. */
   readonly ids: () => number[];
@@ -13,14 +16,18 @@ export type Waiters = {
 };
 
 export function createWaiters(): Waiters {
-  type Waiter = { readonly resolve: (row: PaymentRow) => void; readonly reject: (error: unknown) => void };
+  type Waiter = {
+    readonly enough: Enough;
+    readonly resolve: (row: PaymentRow) => void;
+    readonly reject: (error: unknown) => void;
+  };
   const waiting = new Map<number, Set<Waiter>>();
   let failure: Error | undefined;
 
   return {
-    wait: (row, signal) =>
+    wait: (row, signal, enough = "decided") =>
       new Promise((resolve, reject) => {
-        if (isDecided(row)) return resolve(row);
+        if (isEnough(row, enough)) return resolve(row);
         if (signal?.aborted === true) return reject(signal.reason);
         if (failure !== undefined) return reject(failure);
         const all = waiting.get(row.id) ?? new Set();
@@ -33,6 +40,7 @@ export function createWaiters(): Waiters {
         // A signal may live much longer than this wait.
         const free = (): void => signal?.removeEventListener("abort", abort);
         const waiter: Waiter = {
+          enough,
           resolve: (decided) => {
             free();
             resolve(decided);
@@ -46,10 +54,14 @@ export function createWaiters(): Waiters {
         signal?.addEventListener("abort", abort, { once: true });
       }),
     note: (row) => {
-      if (!isDecided(row)) return;
       const all = waiting.get(row.id);
-      waiting.delete(row.id);
-      for (const { resolve } of all ?? []) resolve(row);
+      if (all === undefined) return;
+      for (const waiter of all) {
+        if (!isEnough(row, waiter.enough)) continue;
+        all.delete(waiter);
+        waiter.resolve(row);
+      }
+      if (all.size === 0) waiting.delete(row.id);
     },
     ids: () => [...waiting.keys()],
     fail: (error) => {
@@ -59,4 +71,8 @@ export function createWaiters(): Waiters {
       for (const one of all) for (const { reject } of one) reject(error);
     },
   };
+}
+
+function isEnough(row: PaymentRow, enough: Enough): boolean {
+  return isDecided(row) || (enough === "preconfirmed" && isPreconfirmed(row));
 }

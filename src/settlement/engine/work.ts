@@ -1,6 +1,7 @@
 import { type Steady, startSteady } from "../../async/steady.ts";
 import { readBalances } from "../../chain/facts/balances.ts";
 import type { Heads } from "../../chain/heads/heads.ts";
+import type { Steps } from "../../chain/heads/steps.ts";
 import { readHorizon } from "../../chain/horizon.ts";
 import { everyRow } from "../../journal/pages.ts";
 import { OPEN_STATES } from "../../journal/ports/payments.ts";
@@ -23,6 +24,8 @@ export type WorkPort = Omit<DispatchPort, "isStopping"> &
     readonly waiters: Waiters;
     readonly heads: Heads;
     readonly cutOff: CutOff;
+    /** The steps in which a block is preconfirmed; undefined if preconfirmations are not looked at. */
+    readonly steps: Steps | undefined;
     readonly watch: OutcomeWatch;
     readonly note: Changes["note"];
     /** Aborts once nothing new may be sent. */
@@ -51,6 +54,15 @@ const WATCHED_PAYERS = 800;
 /** How far back changes of open payments are searched. Each round checks a thousand of them. */
 const LEARNT_WITHIN_MS = 3_600_000;
 
+/** How long a payment that comes to an idle engine waits for others of the same moment, where blocks are preconfirmed. */
+const LONE_MS = 25;
+/** A round may begin this much early, for timers are not exact. */
+const JITTER_MS = 20;
+/** How long after the end of a step a node is asked for it. */
+const SEALED_MS = 25;
+/** How often it is asked as long as it is not known when steps end. */
+const UNKNOWN_STEP_MS = 100;
+
 /**
  * Starts everything that an engine does by itself. Each part runs alone, so one that fails does not stop the others.
  */
@@ -58,16 +70,32 @@ export function startWork(port: WorkPort): Work {
   const { journal, client, policy, pace, clock, logger, senders, queue, heads, cutOff, closing, finishing } = port;
   const common = { clock, logger, signal: closing };
   let isFlushing = false;
+  /** When the newest round began that sent something. */
+  let beganAtMs = 0;
   let notBeforeMs = 0;
   /** Whether there was more in the queue than one round takes. */
   let isLong = false;
   let round: Promise<void> = Promise.resolve();
   const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
+  /** When to send what has waited since `sinceMs`, in step with blocks or with their steps. */
+  const cutOffAt = (sinceMs: number, nowMs: number): number | undefined => {
+    const blockMs = heads.periodMs();
+    if (policy.preconfirmedPerBlock === undefined || blockMs === undefined) return cutOff.atMs(sinceMs, nowMs);
+    const freeMs = beganAtMs + blockMs / (policy.preconfirmedPerBlock * senders.length);
+    // Whoever comes to an idle engine goes at once, since the next step may be sooner than it seems.
+    return sinceMs >= freeMs ? sinceMs + LONE_MS : cutOff.atMs(Math.max(sinceMs, freeMs - JITTER_MS), nowMs);
+  };
+  /** How long it is until the next step of a block is sealed and can be read. */
+  const untilSealedMs = (): number => {
+    if (port.steps === undefined) return pace.pollMs;
+    const dueMs = port.steps.dueMs(1);
+    return dueMs === undefined ? UNKNOWN_STEP_MS : Math.max(0, dueMs - clock.now()) + SEALED_MS;
+  };
   const dispatchAt = (): number | undefined => {
     if (finishing.aborted) return undefined;
     const nowMs = clock.now();
     const waiting = queue.view();
-    const cutOffMs = isFlushing ? undefined : cutOff.atMs(waiting.sinceMs ?? nowMs, nowMs);
+    const cutOffMs = isFlushing ? undefined : cutOffAt(waiting.sinceMs ?? nowMs, nowMs);
     const view = { ...waiting, nowMs, inFlight: inFlight(), hasRoom: hasRoom(port), notBeforeMs, cutOffMs };
     return nextDispatchMs(view, isFlushing ? { ...pace, lingerMs: 0, maxLingerMs: 0 } : pace);
   };
@@ -85,7 +113,7 @@ export function startWork(port: WorkPort): Work {
     startSteady({
       ...common,
       name: `sender ${sender.address}`,
-      pauseMs: () => pace.pollMs,
+      pauseMs: () => (sender.openBatches() > 0 ? Math.min(pace.pollMs, untilSealedMs()) : pace.pollMs),
       work: async () => {
         const before = sender.openBatches();
         await sender.tick();
@@ -106,7 +134,8 @@ export function startWork(port: WorkPort): Work {
       const at = dispatchAt();
       if (at === undefined || at > clock.now()) return;
       const before = queue.take();
-      cutOff.begin(clock.now());
+      const startedMs = clock.now();
+      cutOff.begin(startedMs);
       const running = dispatch({ ...port, isStopping: () => finishing.aborted });
       round = running.then(
         () => undefined,
@@ -122,6 +151,7 @@ export function startWork(port: WorkPort): Work {
         }
         // Nothing was sent although there was room, and the reason will not pass at once.
         if (left > 0 && done === 0) notBeforeMs = clock.now() + pace.pollMs;
+        if (done > 0) beganAtMs = startedMs;
         if (done > 0) for (const tick of ticks) tick.wake();
       } catch (error) {
         queue.putBack({ count: before.waiting, sinceMs: before.sinceMs ?? clock.now(), isUrgent: before.isUrgent });

@@ -2,7 +2,7 @@ import type { Hex } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
 import type { Horizon } from "../../chain/horizon.ts";
 import type { BatchJournal, BatchRow, MinedBatch } from "../../journal/ports/batches.ts";
-import type { Evidence, SettlementLevel } from "../../journal/ports/evidence.ts";
+import type { BlockLevel, Evidence } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentJournal } from "../../journal/ports/payments.ts";
@@ -49,7 +49,7 @@ export type Follow = (lease: Lease, horizon: Horizon | undefined) => Promise<voi
  */
 export function createFollow(port: FinalityPort): Follow {
   /** What this process has seen of each batch. It need not survive a restart. */
-  const seen = new Map<Hex, { readonly level: SettlementLevel; readonly isWhole: boolean }>();
+  const seen = new Map<Hex, { readonly level: BlockLevel; readonly isWhole: boolean }>();
   let round = 0;
 
   return async (lease, horizon) => {
@@ -133,15 +133,15 @@ async function reopen(
   await conclude(lease, { batchId: id, state: "open", receipt: undefined, transitions });
 }
 
-function levelOf(blockNumber: bigint, horizon: Horizon | undefined): SettlementLevel {
+function levelOf(blockNumber: bigint, horizon: Horizon | undefined): BlockLevel {
   if (horizon === undefined) return "included";
   if (blockNumber <= horizon.final) return "final";
   return blockNumber <= horizon.safe ? "safe" : "included";
 }
 
-const rank: Readonly<Record<SettlementLevel, number>> = { included: 0, safe: 1, final: 2 };
+const rank: Readonly<Record<BlockLevel, number>> = { included: 0, safe: 1, final: 2 };
 
-function raise(payment: PaymentRow, level: SettlementLevel): Transition[] {
+function raise(payment: PaymentRow, level: BlockLevel): Transition[] {
   const { evidence } = payment;
   if (evidence.kind !== "transfer" && evidence.kind !== "receipt") return [];
   if (rank[level] <= rank[evidence.level]) return [];

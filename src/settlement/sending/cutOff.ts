@@ -14,8 +14,8 @@ export type CutOff = {
   readonly begin: (nowMs: number) => void;
   /** A batch of the round was sent to the node. */
   readonly sent: (batchId: Hex, nowMs: number) => void;
-  /** A batch was mined in this block. */
-  readonly mined: (batchId: Hex, blockNumber: bigint) => void;
+  /** A batch was mined in this block; undefined if it is not known any more which one that was. */
+  readonly mined: (batchId: Hex, blockNumber: bigint | undefined) => void;
   readonly view: () => CutOffView;
 };
 
@@ -95,7 +95,7 @@ export function createCutOff(heads: Pick<Heads, "newest" | "periodMs" | "dueMs">
     mined: (batchId, blockNumber) => {
       const wanted = targets.get(batchId);
       targets.delete(batchId);
-      if (wanted === undefined) return;
+      if (wanted === undefined || blockNumber === undefined) return;
       if (blockNumber <= wanted) {
         inTime += 1;
         made += 1;

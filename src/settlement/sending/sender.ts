@@ -158,8 +158,7 @@ export function createSender(port: SenderPort): Sender {
     let failure: unknown;
     for (const [i, batch] of batches.entries()) {
       try {
-        const found = await mined[i]?.();
-        if (found !== undefined) port.cutOff.mined(batch.id, found.receipt.blockNumber);
+        const found = await observed(batch, await mined[i]?.(), head);
         // If there is a receipt, it decides alone. Everything else depends on the count.
         if (found !== undefined || counts !== undefined) await look(held, batch, found, counts?.latest ?? 0, head);
       } catch (error) {
@@ -169,6 +168,22 @@ export function createSender(port: SenderPort): Sender {
     }
     if (counts !== undefined) await fillGaps(held, batches, counts);
     if (failure !== undefined) throw failure;
+  }
+
+  /** Notes what was found of a batch. As long as its block is not there, what is found decides nothing. */
+  async function observed(
+    batch: BatchRow,
+    found: MinedAttempt | undefined,
+    head: bigint,
+  ): Promise<MinedAttempt | undefined> {
+    const { cutOff, preconfirmations, steps } = port;
+    if (found !== undefined) cutOff.mined(batch.id, steps === undefined ? found.receipt.blockNumber : steps.newest());
+    if (preconfirmations === undefined) return found;
+    const isAhead = found !== undefined && found.receipt.blockNumber > head;
+    const ripe = isAhead ? { ...found, depth: 0 } : found;
+    // Its bytes may have to go out again.
+    if ((await preconfirmations.see(batch, ripe, head)) === "taken-back") tracks.forgetAnswer(batch.id, clock.now());
+    return ripe;
   }
 
   function trackOf(batch: BatchRow) {

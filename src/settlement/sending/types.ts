@@ -1,10 +1,12 @@
 import type { Address, Hex, LocalAccount } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
+import type { Steps } from "../../chain/heads/steps.ts";
 import type { BatchKind } from "../../journal/ports/batches.ts";
 import type { Lease } from "../../journal/ports/leases.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import type { Conclusions } from "../outcome/conclusions.ts";
+import type { Preconfirmations } from "../outcome/preconfirmations.ts";
 import type { SettlementPort } from "../port.ts";
 import type { CutOff } from "./cutOff.ts";
 import type { Rival } from "./lease.ts";
@@ -27,6 +29,10 @@ export type SenderPort = SettlementPort &
     readonly account: LocalAccount;
     readonly logger: Logger;
     readonly cutOff: Pick<CutOff, "sent" | "mined">;
+    /** Undefined if preconfirmations are not looked at. */
+    readonly preconfirmations: Pick<Preconfirmations, "see"> | undefined;
+    /** The steps in which a block is preconfirmed; undefined as above. `cutOff` then counts them, not blocks. */
+    readonly steps: Pick<Steps, "newest"> | undefined;
     /** Names this engine in leases. */
     readonly owner: string;
     /** Composes those of these payments that can still settle as a call for the batch. Undefined if none can. */

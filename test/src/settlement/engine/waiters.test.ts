@@ -2,7 +2,8 @@ import { expect } from "chai";
 import type { PaymentRow, PaymentState } from "../../../../src/journal/index.ts";
 import { createWaiters } from "../../../../src/settlement/engine/waiters.ts";
 
-const row = (id: number, state: PaymentState): PaymentRow => ({ id, state }) as PaymentRow;
+const row = (id: number, state: PaymentState): PaymentRow =>
+  ({ id, state, evidence: { kind: "accepted" } }) as PaymentRow;
 
 describe("createWaiters", () => {
   it("resolves at once with a row that is decided", async () => {
@@ -19,6 +20,19 @@ describe("createWaiters", () => {
     waiters.note(decided);
     expect(await Promise.all(all)).to.deep.equal([decided, decided]);
     expect(waiters.ids()).to.deep.equal([]);
+  });
+
+  it("tells a payment's preconfirmation to those for whom it is enough, and to nobody else", async () => {
+    const waiters = createWaiters();
+    const quick = waiters.wait(row(1, "submitted"), undefined, "preconfirmed");
+    const sure = waiters.wait(row(1, "submitted"));
+    const preconfirmed = { ...row(1, "submitted"), evidence: { kind: "preconfirmation" } } as PaymentRow;
+    waiters.note(preconfirmed);
+    expect(await quick).to.equal(preconfirmed);
+    expect(await waiters.wait(preconfirmed, undefined, "preconfirmed")).to.equal(preconfirmed);
+    expect(waiters.ids()).to.deep.equal([1]);
+    waiters.note(row(1, "settled"));
+    expect((await sure).state).to.equal("settled");
   });
 
   it("lets one go when its signal aborts, and keeps the others", async () => {
