@@ -114,7 +114,8 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   const loopback = rpcUrl !== undefined && (await isDevelopmentChain(client, rpcUrl));
   const blockMs = await readBlockTime(client);
   const withChannels = options.channels !== false && (await hasChannels(client));
-  const exact = await startExact(client, { ...options, clock, logger, batches });
+  const preconfirms = merchants.some(({ level }) => level === "preconfirmed");
+  const exact = await startExact(client, { ...options, clock, logger, batches, preconfirms });
 
   const { port } = exact;
   const { engine, policy, admission } = port;

@@ -30,7 +30,7 @@ export async function createSharedExactSchemes(
   options: SharedExactOptions,
 ): Promise<SharedExactSchemes> {
   const batches = (await readRouterCode(client)).status === "matches";
-  const { port, token, settle, answerAll } = await startExact(client, { ...options, batches });
+  const { port, token, settle, answerAll } = await startExact(client, { ...options, batches, preconfirms: false });
   const { engine, addresses } = port;
   const parts = {
     ...{ addresses, token, settle },

@@ -24,6 +24,8 @@ export type FakeEngine = SettleEngine & {
   readonly decide: (id: number, to: PaymentState, evidence: Evidence, reason?: string) => Promise<void>;
   /** Decides a payment as one that its own transaction settled. */
   readonly settle: (id: number) => Promise<Hex>;
+  /** Says of a payment that is on its way that it is preconfirmed, and returns its transaction's hash. */
+  readonly preconfirm: (id: number) => Promise<Hex>;
   /** Whether somebody waits for a payment. */
   readonly isAwaited: (id: number) => boolean;
   /** Ends all waits, now and from now on. */
@@ -72,7 +74,7 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
       const [accepted] = await journal.accept([payment], clock.now());
       return { status: "accepted", ...accepted! };
     },
-    outcome: async (id, { signal } = {}) => waiters.wait(await rowOf(id), signal),
+    outcome: async (id, { signal, enough } = {}) => waiters.wait(await rowOf(id), signal, enough),
     cancel: (id) => move(id, ["queued"], "cancelled", { kind: "request", by: "caller" }),
     retry: (id, change = {}) =>
       move(id, ["rejected", "cancelled"], "queued", { kind: "request", by: "caller" }, change),
@@ -111,6 +113,15 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
         feeShareWei: 1n,
         level: "included",
       });
+      return transactionHash;
+    },
+    preconfirm: async (id) => {
+      const { batchId } = await rowOf(id);
+      const batch = batchId === undefined ? undefined : await journal.batch(batchId as Hex);
+      const transactionHash = batch?.attempts.at(-1)?.hash ?? hashOf(`settled ${id}`);
+      const [seenAtMs, level] = [clock.now(), "preconfirmed"] as const;
+      const said = { transactionHash, blockNumber: 11n, logIndex: 3, seenAtMs, level };
+      await engine.decide(id, "submitted", { kind: "preconfirmation", ...said });
       return transactionHash;
     },
     isAwaited: (id) => waiters.ids().includes(id),

@@ -1,5 +1,6 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Address } from "viem";
+import { PRECONFIRMED_PER_BLOCK } from "../../facilitator/admission/policy.ts";
 import type { LogLevel } from "../../facilitator/index.ts";
 import { DEFAULT_FACILITATOR_POLICY } from "../../facilitator/index.ts";
 import { DEFAULT_JOURNAL_PATH } from "../../journal/index.ts";
@@ -40,7 +41,8 @@ export type Options = LimitOptions &
     readonly lease: number;
     readonly answerWithin: number;
     readonly admitWithin: number;
-    readonly confirmations: number;
+    readonly confirmations: number | "preconfirmed";
+    readonly perBlock: number;
     readonly maxFee?: bigint;
     readonly gasFloor: number;
     readonly ethUsd: bigint;
@@ -112,10 +114,22 @@ export function addFacilitatorOptions(command: Command): Command {
         .default(DEFAULT_FACILITATOR_POLICY.admitWithinMs / 1000),
     )
     .addOption(
-      new Option("--confirmations <blocks>", "how deep a payment must be to count as settled")
+      new Option(
+        "--confirmations <blocks>",
+        "how deep a payment must be to count as settled; or preconfirmed: the sequencer's word is enough, which it may take back after the success was told, at your risk",
+      )
         .env("CONFIRMATIONS")
-        .argParser(integer(1, 100))
+        .argParser(confirmations)
         .default(1),
+    )
+    .addOption(
+      new Option(
+        "--per-block <count>",
+        "transactions for each block, where payments are told when they are preconfirmed",
+      )
+        .env("PER_BLOCK")
+        .argParser(integer(1, 10))
+        .default(PRECONFIRMED_PER_BLOCK),
     )
     .addOption(
       new Option(
@@ -168,4 +182,10 @@ export function addFacilitatorOptions(command: Command): Command {
         .default("info"),
     )
     .addOption(jsonOption());
+}
+
+function confirmations(text: string): number | "preconfirmed" {
+  if (text === "preconfirmed") return text;
+  if (/^[0-9]{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 100) return Number(text);
+  throw new InvalidArgumentError('Write a whole number from 1 to 100, or "preconfirmed".');
 }

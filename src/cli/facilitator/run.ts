@@ -104,7 +104,8 @@ async function listen({
   readonly logger: ReturnType<typeof createJsonLogger>;
   readonly merchants: readonly Merchant[];
 }) {
-  const { rateLimit, payerCap, confirmations } = options;
+  const { rateLimit, payerCap, confirmations, perBlock } = options;
+  const isQuick = confirmations === "preconfirmed";
   const creating = createFacilitator(client, {
     ...(await connectNodes(client, options.node)),
     journal,
@@ -116,13 +117,15 @@ async function listen({
       factories: options.factory ?? [],
       unbatchedPayees: options.unbatched ?? [],
       strict: options.strict === true,
+      level: isQuick ? "preconfirmed" : "included",
       answerWithinMs: options.answerWithin * 1000,
       admitWithinMs: options.admitWithin * 1000,
       gasFloor: BigInt(options.gasFloor),
       etherMicroUsd: options.ethUsd,
     },
     engine: {
-      confirmations,
+      confirmations: isQuick ? 1 : confirmations,
+      ...(isQuick || merchants.some(({ level }) => level === "preconfirmed") ? { preconfirmedPerBlock: perBlock } : {}),
       payerUnsettledCap: payerCap,
       leaseTtlMs: options.lease * 1000,
       fees: feesOf(options),

@@ -21,6 +21,8 @@ export type Merchant = {
   readonly payerOpenCap: number | undefined;
   /** Like `strict` of the policy, but for this merchant's payments. */
   readonly strict: boolean;
+  /** Replaces `level` of the policy; undefined to use that. */
+  readonly level: "preconfirmed" | "included" | undefined;
   /** Whether each of its payments gets its own transaction, as with `unbatchedPayees` of the policy. */
   readonly unbatched: boolean;
   /**
@@ -52,6 +54,7 @@ const merchant = z.strictObject({
   gasPerDay: z.int().min(1).optional(),
   payerOpenCap: z.int().min(1).max(100_000).optional(),
   strict: z.boolean().default(false),
+  level: z.enum(["preconfirmed", "included"]).optional(),
   unbatched: z.boolean().default(false),
   receivers: z.array(address).default([]),
 });
@@ -71,8 +74,9 @@ export function parseMerchants(json: unknown): readonly Merchant[] {
     });
   }
   return withoutTwins(
-    read.data.map(({ requestsPerSecond, paymentsPerDay, gasPerDay, payerOpenCap, ...rest }) => ({
+    read.data.map(({ requestsPerSecond, paymentsPerDay, gasPerDay, payerOpenCap, level, ...rest }) => ({
       ...rest,
+      level,
       paymentsPerDay,
       gasPerDay: gasPerDay === undefined ? undefined : BigInt(gasPerDay),
       payerOpenCap,
@@ -105,6 +109,7 @@ export function parseMerchantKeys(text: string): readonly Merchant[] {
         gasPerDay: undefined,
         payerOpenCap: undefined,
         strict: false,
+        level: undefined,
         unbatched: false,
         receivers: [],
       };

@@ -7,6 +7,7 @@ import type {
   VerifyResponse,
 } from "@x402/core/types";
 import type { Address } from "viem";
+import type { SettlementLevel } from "../../journal/ports/evidence.ts";
 import { named } from "../callers/bringers.ts";
 import type { Caller } from "../callers/caller.ts";
 import type { TokenTerms } from "../node/tokens.ts";
@@ -76,20 +77,28 @@ export function createExactScheme(version: 1 | 2, port: ExactSchemePort): Scheme
       const where = port.statusUrl?.(read.value);
       if (settlement.status === "failed") return unsettled(version, settlement, network, from);
       if (settlement.status === "pending") {
-        return { ...unsettled(version, settlement, network, from), ...receipt(version, undefined, where) };
+        return { ...unsettled(version, settlement, network, from), ...receipt(version, {}, where) };
       }
-      const { transaction, place } = settlement;
-      return { success: true, payer: from, transaction, network, ...receipt(version, place, where) };
+      const { transaction, level, place } = settlement;
+      return { success: true, payer: from, transaction, network, ...receipt(version, { level, place }, where) };
     },
   };
 }
 
 /**
- * What tells a payment from the others in its transaction: its place, and the URL of its status. Some servers hand on only the
- * `extensions` of a receipt; v1 has none.
+ * What a success stands on, and what tells a payment from the others in its transaction: its place, and the URL of its status.
+ * Some servers hand on only the `extensions` of a receipt; v1 has none.
  */
-function receipt(version: 1 | 2, place: BatchPlace | undefined, payment: string | undefined) {
-  const extra = { ...(place && { batch: { ...place } }), ...(payment !== undefined && { payment }) };
+function receipt(
+  version: 1 | 2,
+  { level, place }: { readonly level?: SettlementLevel; readonly place?: BatchPlace | undefined },
+  payment: string | undefined,
+) {
+  const extra = {
+    ...(level !== undefined && { level }),
+    ...(place && { batch: { ...place } }),
+    ...(payment !== undefined && { payment }),
+  };
   return {
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
     ...(version === 2 && payment !== undefined ? { extensions: { tributary: { payment } } } : {}),

@@ -5,7 +5,7 @@ import type { PaymentRow } from "../../journal/ports/payments.ts";
 
 /**
  * Where a payment is in the transaction that settled it: it has this index, from 0, among `size` payments of the batch
- * `id`. `logIndex` is the index of its Transfer log in the block.
+ * `id`. `logIndex` is the index of its Transfer log in the block, or in the part of it that was built when it was preconfirmed.
  */
 export type BatchPlace = {
   readonly id: Hex;
@@ -36,7 +36,8 @@ export function createPlaces(journal: Pick<Journal, "batch">): (row: PaymentRow)
   }
 
   return async ({ id, evidence, batchId, work }) => {
-    if (evidence.kind !== "transfer" || batchId === undefined || work.kind !== "authorization") return undefined;
+    if (evidence.kind !== "transfer" && evidence.kind !== "preconfirmation") return undefined;
+    if (batchId === undefined || work.kind !== "authorization") return undefined;
     const batch = await batchWith(batchId, evidence.transactionHash);
     const attempt = batch?.attempts.find(({ hash }) => hash === evidence.transactionHash);
     if (batch === undefined || attempt === undefined) return undefined;

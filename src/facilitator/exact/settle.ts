@@ -5,10 +5,10 @@ import { isErc6492, normaliseSignature, unwrapErc6492 } from "../../authorizatio
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { hasCode } from "../../chain/facts/facts.ts";
 import type { Clock } from "../../clock.ts";
-import { transactionOf } from "../../journal/ports/evidence.ts";
+import { type SettlementLevel, transactionOf } from "../../journal/ports/evidence.ts";
 import type { Journal } from "../../journal/ports/journal.ts";
 import type { PaymentRow } from "../../journal/ports/payments.ts";
-import { isDecided } from "../../journal/ports/payments.ts";
+import { isDecided, isPreconfirmed } from "../../journal/ports/payments.ts";
 import type { Logger } from "../../logger.ts";
 import { outcomeWithin, takeBack } from "../../settlement/engine/outcomeWithin.ts";
 import type { SettlementEngine } from "../../settlement/engine/types.ts";
@@ -40,6 +40,8 @@ export type Settlement =
   | {
       readonly status: "settled";
       readonly transaction: Hex;
+      /** What the answer stands on: the sequencer's word, or a block and how safe it is. */
+      readonly level: SettlementLevel;
       /** Its place in its batch; undefined if somebody else's transaction settled it. */
       readonly place: BatchPlace | undefined;
       readonly row: PaymentRow;
@@ -280,14 +282,15 @@ export function createSettler(port: SettlePort): Settler {
   /** The answer for a caller who did not bring the payment, or whose other request still waits for it. */
   async function turnAway(why: TurnedAway, row: PaymentRow | undefined): Promise<Settlement> {
     if (row === undefined) return failed(REASON.duplicate, "this payment is being settled for another caller");
-    if (why === "busy" || !isDecided(row)) {
+    const isTold = row.consumedAtMs !== undefined;
+    if (why === "busy" || (!isDecided(row) && !isTold)) {
       return failed(
         REASON.duplicate,
         "this payment is being settled for another caller",
         await lastTransaction(journal, row),
       );
     }
-    if (row.state === "settled" || row.state === "settled-elsewhere") {
+    if (isTold || row.state === "settled" || row.state === "settled-elsewhere") {
       return failed(REASON.nonceUsed, "its success is told once, to the caller who brought it", transactionOf(row));
     }
     const { reason, message } = reasonOfRow(row);
@@ -302,32 +305,45 @@ export function createSettler(port: SettlePort): Settler {
 
   /** Waits for a stored payment, and takes its success if nobody has it yet. */
   async function conclude(row: PaymentRow, asking: Waiting): Promise<Settlement> {
-    const { caller, bringer, signal } = asking;
     if (!isDecided(row)) asking.seat?.waits();
     const decided = isDecided(row) ? row : await decide(row, asking);
     if (!("id" in decided)) return decided;
     const transaction = transactionOf(decided);
-    if (decided.state === "settled-elsewhere" && (policy.strict || caller.merchant?.strict === true)) {
-      return failed(REASON.nonceUsed, "somebody else submitted it", transaction);
-    }
-    if (decided.state !== "settled" && decided.state !== "settled-elsewhere") {
-      const { reason, message } = reasonOfRow(decided);
-      return failed(reason, message, transaction);
-    }
+    const refusal = isPreconfirmed(decided) ? undefined : unsuccessful(decided, asking.caller);
+    if (refusal !== undefined) return failed(refusal.reason, refusal.message, transaction);
     if (transaction === undefined) return failed(REASON.settleError, "the journal does not say where it was settled");
     const place = await placeOf(decided);
-    if (signal?.aborted === true) throw new CallerGoneError("the caller is gone");
+    if (asking.signal?.aborted === true) throw new CallerGoneError("the caller is gone");
     // From here on nobody else gets the success, whether or not this answer arrives.
-    if (!(await journal.consume(decided.id, clock.now(), { bringer: bringer.merchant, again: bringer.again }))) {
-      return failed(REASON.nonceUsed, "its success was told before", transaction);
+    if (await consumed(decided, asking.bringer)) {
+      return { status: "settled", transaction, level: levelOf(decided), place, row: decided };
     }
-    return { status: "settled", transaction, place, row: decided };
+    const now = isPreconfirmed(decided) ? await journal.payment(decided.id) : undefined;
+    // What it was to be told on is no longer so.
+    if (now !== undefined && now.consumedAtMs === undefined) return conclude(now, asking);
+    return failed(REASON.nonceUsed, "its success was told before", transaction);
   }
 
-  /** The decided row, or the answer for a caller who cannot wait any longer. */
+  /** Takes the success of a payment. It must still have the evidence that it is told on. */
+  function consumed(row: PaymentRow, { merchant, again }: Bringer): Promise<boolean> {
+    const on = isPreconfirmed(row) ? row.evidence : undefined;
+    return journal.consume(row.id, clock.now(), { bringer: merchant, again, on });
+  }
+
+  /** Why a decided payment is no success for this caller; undefined if it is one. */
+  function unsuccessful(row: PaymentRow, { merchant }: Caller) {
+    if (row.state === "settled") return undefined;
+    if (row.state !== "settled-elsewhere") return reasonOfRow(row);
+    const isStrict = policy.strict || merchant?.strict === true;
+    return isStrict ? { reason: REASON.nonceUsed, message: "somebody else submitted it" } : undefined;
+  }
+
+  /** The row once it is enough for this caller, or the answer for one who cannot wait any longer. */
   async function decide(row: PaymentRow, asking: Waiting): Promise<PaymentRow | Settlement> {
-    const { startedMs, signal } = asking;
-    const patience = { ms: remaining(startedMs), signals: [port.stopping, signal] };
+    const { startedMs, signal, caller } = asking;
+    const isQuick = (caller.merchant?.level ?? policy.level) === "preconfirmed";
+    const enough = isQuick ? ("preconfirmed" as const) : ("decided" as const);
+    const patience = { ms: remaining(startedMs), signals: [port.stopping, signal], enough };
     const decided = await outcomeWithin(port, row.id, patience);
     if (decided !== undefined) return decided;
     if (signal?.aborted === true) {
@@ -364,6 +380,10 @@ async function isSigned(row: PaymentRow, signed: SignedAuthorization): Promise<b
   if (stored === undefined) return true;
   const bare = unwrapErc6492(signed.signature)?.signature ?? signed.signature;
   return [bare, signed.signature, normaliseSignature(bare)].some((one) => one.toLowerCase() === stored.toLowerCase());
+}
+
+function levelOf({ evidence }: PaymentRow): SettlementLevel {
+  return "level" in evidence ? evidence.level : "included";
 }
 
 function failed(reason: string, message?: string, transaction?: Hex): Settlement & { status: "failed" } {

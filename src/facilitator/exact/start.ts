@@ -12,6 +12,7 @@ import {
   FACILITATOR_ENGINE,
   FACILITATOR_PACE,
   type FacilitatorPolicy,
+  PRECONFIRMED_PER_BLOCK,
   resolveFacilitatorPolicy,
 } from "../admission/policy.ts";
 import { createTokens, type Tokens, type TokenTerms, usualTerms } from "../node/tokens.ts";
@@ -44,6 +45,8 @@ export type SharedExactOptions = {
 export type ExactOptions = SharedExactOptions & {
   /** Whether the chain has a router. */
   readonly batches: boolean;
+  /** Whether a caller may be told a success on a preconfirmation, although that is not the policy's `level`. */
+  readonly preconfirms: boolean;
 };
 
 /** What serves the scheme exact. */
@@ -61,11 +64,13 @@ export async function startExact(client: ChainClient, options: ExactOptions): Pr
   const { nodes = [], webSocketUrl, journal, senders, batches } = options;
   const { clock = systemClock, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
+  const isPreconfirming = options.preconfirms || policy.level === "preconfirmed";
+  const preconfirmedPerBlock = isPreconfirming ? PRECONFIRMED_PER_BLOCK : undefined;
   const tokens = createTokens(client, policy.assets);
   const token = await usualTerms(tokens);
   const engine = await startEngine(client, {
     ...{ journal, nodes, webSocketUrl, senders, clock, logger },
-    policy: { ...FACILITATOR_ENGINE, ...options.engine },
+    policy: { ...FACILITATOR_ENGINE, preconfirmedPerBlock, ...options.engine },
     pace: { ...FACILITATOR_PACE, ...options.pace },
     onHeld: ({ waitMs, lease: { sender, owner, place } }) => {
       logger.warn("a key is leased to another process: watching whether it is alive", {

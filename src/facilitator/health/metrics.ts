@@ -140,6 +140,12 @@ export function createMetrics(port: {
     help: "How long before a block is due its transactions are made",
     registers,
   });
+  const preconfirmations = new Gauge({
+    name: "tributary_preconfirmations",
+    help: "Preconfirmations of payments since the start: seen, taken back, and taken back after the success was told",
+    labelNames: ["what"],
+    registers,
+  });
   const balance = new Gauge({
     name: "tributary_sender_balance_ether",
     help: "Ether of a sending key, for gas",
@@ -197,6 +203,10 @@ export function createMetrics(port: {
       const step = port.engine.cutOff();
       stepBatches.set({ mined: "in time" }, step.inTime);
       stepBatches.set({ mined: "late" }, step.late);
+      const word = port.engine.preconfirmations();
+      preconfirmations.set({ what: "seen" }, word?.seen ?? 0);
+      preconfirmations.set({ what: "taken back" }, word?.takenBack ?? 0);
+      preconfirmations.set({ what: "taken back after telling" }, word?.toldTakenBack ?? 0);
       blockPeriod.set(step.periodMs === undefined ? Number.NaN : step.periodMs / 1000);
       blockMargin.set(step.marginMs / 1000);
       paused.reset();

@@ -1,5 +1,6 @@
 import { type Address, getAddress, type Hex } from "viem";
 import { authorizationId } from "../../authorization/identity.ts";
+import type { SettlementLevel } from "../../journal/ports/evidence.ts";
 import type { PaymentJournal, PaymentRow } from "../../journal/ports/payments.ts";
 import { isDecided } from "../../journal/ports/payments.ts";
 import { reasonText } from "../../journal/reasonText.ts";
@@ -18,6 +19,8 @@ type PaymentVariant = {
   readonly state: PaymentRow["state"];
   /** Whether only a reorg can still change the state. */
   readonly decided: boolean;
+  /** What is known of its settlement: preconfirmed, included, safe or final; undefined if it is not known to settle. */
+  readonly level: SettlementLevel | undefined;
   /** Whether a final block proves that it can never settle. The payer may then safely pay again. */
   readonly neverSettles: boolean;
   /** Whether its one success was told to a caller. */
@@ -62,6 +65,7 @@ async function describeVariant(journal: PaymentJournal, row: PaymentRow): Promis
   return {
     state,
     decided: isDecided(row),
+    level: "level" in evidence ? evidence.level : undefined,
     neverSettles: state === "expired" && evidence.kind === "deadline" && evidence.final,
     successTold: consumedAtMs !== undefined,
     payTo: authorization?.to,

@@ -26,7 +26,7 @@ describe("createExactScheme", () => {
   beforeEach(() => {
     asked = [];
     verdict = { isValid: true };
-    settlement = { status: "settled", transaction, place, row };
+    settlement = { status: "settled", transaction, level: "included", place, row };
   });
 
   const open = (version: 1 | 2, change: Partial<ExactSchemePort> = {}) =>
@@ -119,7 +119,7 @@ describe("createExactScheme", () => {
     it("gives a receipt with the payment's place and its status URL, in v2 among its extensions too", async () => {
       const expected = {
         ...{ success: true, payer: signed.from, transaction },
-        extra: { batch: place, payment: "/payments/one" },
+        extra: { level: "included", batch: place, payment: "/payments/one" },
       };
       expect(await open(2, { statusUrl: where }).settle(...v2())).to.deep.equal({
         ...{ ...expected, network: CAIP2 },
@@ -131,10 +131,18 @@ describe("createExactScheme", () => {
     });
 
     it("leaves out what does not exist", async () => {
-      settlement = { status: "settled", transaction, place: undefined, row };
+      settlement = { status: "settled", transaction, level: "included", place: undefined, row };
       expect(await open(2).settle(...v2())).to.deep.equal({
         ...{ success: true, payer: signed.from, transaction, network: CAIP2 },
+        extra: { level: "included" },
       });
+    });
+
+    it("says what a success stands on", async () => {
+      settlement = { status: "settled", transaction, level: "preconfirmed", place, row };
+      for (const sent of [await open(2).settle(...v2()), await open(1).settle(...v1())]) {
+        expect(sent.extra).to.deep.equal({ level: "preconfirmed", batch: place });
+      }
     });
 
     it("says why a payment failed, with its transaction if it was in one", async () => {

@@ -144,6 +144,61 @@ describe("createSettler", () => {
       expect((await journal.payment(id))?.consumedAtMs).to.equal(clock.now());
     });
 
+    it("answers on a preconfirmation where that is enough, by the policy or for the merchant", async () => {
+      const quick: Caller = { ...asShop, merchant: { ...shop, level: "preconfirmed" } };
+      const sure: Caller = { ...asShop, merchant: { ...shop, level: "included" } };
+      for (const [policy, caller, isEnough] of [
+        [{}, quick, true],
+        [{ level: "preconfirmed" }, anybody("a"), true],
+        [{ level: "preconfirmed" }, sure, false],
+        [{}, asShop, false],
+      ] as const) {
+        const request = await payment();
+        const { answer, id } = await begin(open({ policy }), request, { caller });
+        const transaction = await engine.send(id);
+        await engine.preconfirm(id);
+        if (!isEnough) await engine.settle(id);
+        const level = isEnough ? "preconfirmed" : "included";
+        const settled = await answer;
+        expect(settled).to.include({ status: "settled", transaction, level });
+        expect(settled).to.have.property("place").that.deep.includes({ index: 0, size: 1, logIndex: 3 });
+        expect((await journal.payment(id))?.consumedAtMs).to.equal(clock.now());
+      }
+    });
+
+    it("tells a success once, also if the block says the same afterwards", async () => {
+      const settle = open({ policy: { level: "preconfirmed" } });
+      const request = await payment();
+      const { answer, id } = await begin(settle, request, { caller: anybody("a") });
+      await engine.send(id);
+      const transaction = await engine.preconfirm(id);
+      expect(await answer).to.include({ status: "settled" });
+      expect(await settle(request, { caller: anybody("a") })).to.deep.include({ status: "failed", reason: USED });
+      await engine.settle(id);
+      expect(await settle(request, { caller: anybody("a") })).to.deep.include({
+        ...{ status: "failed", reason: USED, transaction },
+      });
+    });
+
+    it("waits on if a preconfirmation is taken back before its success is told", async () => {
+      let takesBack = true;
+      const consume: Journal["consume"] = async (id, nowMs, by) => {
+        if (takesBack)
+          await engine.decide(id, "submitted", { ...lost, transactionHash: hashOf("tx"), blockNumber: 11n });
+        takesBack = false;
+        return journal.consume(id, nowMs, by);
+      };
+      const settle = open({ policy: { level: "preconfirmed" }, journal: { consume } });
+      const { answer, id } = await begin(settle, await payment());
+      await engine.send(id);
+      await engine.preconfirm(id);
+      await until(() => !takesBack && engine.isAwaited(id), "it waits again");
+      expect((await journal.payment(id))?.consumedAtMs).to.equal(undefined);
+      const transaction = await engine.settle(id);
+      expect(await answer).to.include({ status: "settled", level: "included", transaction });
+    });
+
+    const lost = { kind: "preconfirmation-lost" } as const;
     const sent = { transactionHash: hashOf("tx mined"), blockNumber: 11n };
     const refusal = (message: string, transactionHash?: Hex): Evidence => ({
       ...{ kind: "refusal", reason: "given", message, transactionHash, blockNumber: 11n, data: "0x" },
