@@ -7,6 +7,7 @@ import { LocalChainError } from "./errors.ts";
 import { FAUCET, mintCall, populate } from "./genesis.ts";
 import { type DevelopmentNode, openDevelopmentNode, type Request } from "./node.ts";
 import { type PaymentTerms, signPayment } from "./payments.ts";
+import { preconfirming } from "./preconfirm/index.ts";
 import { chainTime, presentable } from "./presentation.ts";
 import { serveRpc } from "./rpcServer.ts";
 import { settleLocally } from "./settle.ts";
@@ -25,6 +26,30 @@ export type LocalChainOptions = {
   readonly port?: number;
   /** Seconds between blocks; fractions are fine. Default 0: every transaction is mined at once. */
   readonly blockTimeSeconds?: number;
+  /**
+   * Milliseconds between preconfirmations, 200 on a chain with Flashblocks. Default 0: none. It must be smaller than the
+   * block time. Base had Flashblocks until its Denim upgrade (November 2026) and has had a block every 200 ms since, for
+   * which `blockTimeSeconds` is 0.2; other OP-stack chains still have them.
+   *
+   * A transaction is preconfirmed at the next step: it has a receipt, which names the block that is being built and a hash
+   * that is not the final one, and the tag `pending` shows it (`eth_getBlockByNumber`, `eth_getTransactionCount`).
+   * `base_transactionStatus` and the subscription `newFlashblockTransactions` are there, too. It differs from a real
+   * endpoint in this:
+   * - `eth_call`, `eth_estimateGas` and `eth_getBalance` on `pending` see a transaction up to one step early, and the
+   *   machine's time instead of the block's.
+   * - `eth_getTransactionByHash` shows a preconfirmed transaction as one that waits.
+   * - A block has no first transaction of the chain's own. Transactions are in the order in which they came, whatever
+   *   they pay.
+   * - `PREVRANDAO` is another in a preconfirmation than in the block.
+   * - `eth_getLogs` knows nothing of the block that is being built, and there are no other subscriptions to it.
+   */
+  readonly preconfirmMs?: number;
+  /**
+   * Share of the preconfirmed transactions that are left out of their block and dropped from the mempool, from 0 to 1.
+   * Default 0. Later ones of the same sender then wait for the missing txNonce. A transaction that is sent again is not
+   * taken back a second time, and what `fund` sends never is.
+   */
+  readonly takenBackShare?: number;
   /** Leaves the settlement router out, to try its deployment. Default false. */
   readonly bare?: boolean;
 };
@@ -86,27 +111,33 @@ export type BareLocalChain = Omit<LocalChain, "router"> & { readonly router: Add
 export function startLocalChain(options?: LocalChainOptions & { readonly bare?: false }): Promise<LocalChain>;
 export function startLocalChain(options: LocalChainOptions): Promise<BareLocalChain>;
 export async function startLocalChain(options: LocalChainOptions = {}): Promise<BareLocalChain> {
-  const { port = 0, blockTimeSeconds = 0, bare = false } = options;
+  const { port = 0, blockTimeSeconds = 0, preconfirmMs = 0, takenBackShare = 0, bare = false } = options;
   requireRange("port", port, 65_535, true);
   requireRange("blockTimeSeconds", blockTimeSeconds, MAX_BLOCK_TIME_SECONDS, false);
+  requirePreconfirmations(preconfirmMs, takenBackShare, blockTimeSeconds * 1000);
 
   const { chainId } = networks.baseSepolia;
   const accounts = TEST_ACCOUNTS;
-  const node = await openDevelopmentNode({
+  const plain = await openDevelopmentNode({
     chainId,
     privateKeys: accounts.map(({ privateKey }) => privateKey),
     balancePerAccountWei: BALANCE_PER_ACCOUNT_WEI,
+    // What comes later must not change the place of what is preconfirmed.
+    firstComeFirstServed: preconfirmMs > 0,
   });
+  let node = plain;
   try {
-    const genesis = await populate(node.request, {
+    const genesis = await populate(plain.request, {
       accounts,
       usdcPerAccount: USDC_PER_ACCOUNT,
       fundedCount: ACCOUNTS_WITH_USDC,
       bare,
     });
     if (blockTimeSeconds > 0) {
-      await node.request("evm_setAutomine", [false]);
-      await node.request("evm_setIntervalMining", [Math.max(1, Math.round(blockTimeSeconds * 1000))]);
+      const blockTimeMs = Math.max(1, Math.round(blockTimeSeconds * 1000));
+      await plain.request("evm_setAutomine", [false]);
+      if (preconfirmMs === 0) await plain.request("evm_setIntervalMining", [blockTimeMs]);
+      else node = await preconfirming(plain, { blockTimeMs, preconfirmMs, takenBackShare, spared: FAUCET });
     }
     const { request, end } = untilEnded(presentable(node.request, blockTimeSeconds === 0));
     const server = await serveRpc(node, request, port);
@@ -151,6 +182,23 @@ function untilEnded(request: Request): { request: Request; end: () => void } {
       ended = true;
     },
   };
+}
+
+function requirePreconfirmations(preconfirmMs: number, takenBackShare: number, blockTimeMs: number): void {
+  requireRange("preconfirmMs", preconfirmMs, MAX_BLOCK_TIME_SECONDS * 1000, true);
+  requireRange("takenBackShare", takenBackShare, 1, false);
+  if (preconfirmMs > 0 && preconfirmMs >= blockTimeMs) {
+    throw new LocalChainError("preconfirmMs must be smaller than the block time.", {
+      details:
+        blockTimeMs === 0 ? "Every transaction is mined at once." : `It is ${preconfirmMs} of ${blockTimeMs} ms.`,
+      hint: "A chain with Flashblocks has a block every 2 seconds and preconfirms every 200 milliseconds.",
+    });
+  }
+  if (takenBackShare > 0 && preconfirmMs === 0) {
+    throw new LocalChainError("takenBackShare needs preconfirmations.", {
+      hint: "Set preconfirmMs, 200 for example.",
+    });
+  }
 }
 
 function requireRange(name: string, value: number, maximum: number, whole: boolean): void {

@@ -2,25 +2,16 @@ import { fileURLToPath } from "node:url";
 import type { Hex } from "viem";
 import { nodeTooOld } from "../nodeVersion.ts";
 import { HardhatUnavailableError } from "./errors.ts";
+import type { DevelopmentNode, Notification } from "./node/port.ts";
 
-/** The development node inside this process, as the rest of this folder sees it. */
-export type DevelopmentNode = {
-  /** One JSON-RPC call (EIP-1193). */
-  readonly request: Request;
-  /** Calls `listener` for every `eth_subscribe` notification. The returned function removes it. */
-  readonly onNotification: (listener: (notification: Notification) => void) => () => void;
-  readonly close: () => Promise<void>;
-};
-
-export type Request = (method: string, params?: readonly unknown[]) => Promise<unknown>;
-
-/** What a subscription sends (the `params` of an `eth_subscription` message). */
-export type Notification = { readonly subscription: string; readonly result: unknown };
+export type { DevelopmentNode, Notification, Request } from "./node/port.ts";
 
 export type DevelopmentNodeOptions = {
   readonly chainId: number;
   readonly privateKeys: readonly Hex[];
   readonly balancePerAccountWei: bigint;
+  /** Whether a block's transactions are in the order in which they came. By default, the highest tip comes first. */
+  readonly firstComeFirstServed: boolean;
 };
 
 const INSTALL_HINT = "npm install --save-dev hardhat@3.17.0";
@@ -35,7 +26,7 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
   const tooOld = nodeTooOld("The local chain");
   if (tooOld !== undefined) throw new HardhatUnavailableError(tooOld.shortMessage, tooOld);
   const hardhat = await importHardhat();
-  const { chainId, privateKeys, balancePerAccountWei } = options;
+  const { chainId, privateKeys, balancePerAccountWei, firstComeFirstServed } = options;
   try {
     environment ??= createEnvironment(hardhat);
     const { network } = await environment;
@@ -48,6 +39,7 @@ export async function openDevelopmentNode(options: DevelopmentNodeOptions): Prom
         // Without it, the chain's clock is behind by the age of the environment.
         initialDate: new Date(beganAt),
         accounts: privateKeys.map((privateKey) => ({ privateKey, balance: balancePerAccountWei })),
+        mining: { auto: true, interval: 0, mempool: { order: firstComeFirstServed ? "fifo" : "priority" } },
       },
     });
     const { provider } = connection;
@@ -100,7 +92,6 @@ function createEnvironment({ createHardhatRuntimeEnvironment }: Awaited<ReturnTy
           allowBlocksWithSameTimestamp: true,
           // A transaction that reverts is mined and has a receipt, as on a public node.
           throwOnTransactionFailures: false,
-          mining: { auto: true, interval: 0 },
         },
       },
     },

@@ -13,9 +13,12 @@ export function sender(request: Request): Send {
     const hash = await request("eth_sendTransaction", [{ ...transaction, gas: "0x100000" }]);
     if (!isHex(hash)) throw new LocalChainError("The chain gave no transaction hash.");
     for (;;) {
-      const status = readStatus(await request("eth_getTransactionReceipt", [hash]));
-      if (status === "0x1") return;
-      if (status !== undefined) {
+      const receipt = await request("eth_getTransactionReceipt", [hash]);
+      const status = readField(receipt, "status");
+      // A receipt may come before its block, and what it tells may change until then.
+      const isInBlock = status !== undefined && (await hasBlock(request, readField(receipt, "blockNumber")));
+      if (isInBlock && status === "0x1") return;
+      if (isInBlock) {
         throw new LocalChainError("A transaction on the local chain reverted.", { details: hash });
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
@@ -23,6 +26,10 @@ export function sender(request: Request): Send {
   };
 }
 
-function readStatus(receipt: unknown): unknown {
-  return typeof receipt === "object" && receipt !== null && "status" in receipt ? receipt.status : undefined;
+async function hasBlock(request: Request, number: unknown): Promise<boolean> {
+  return (await request("eth_getBlockByNumber", [number, false])) !== null;
+}
+
+function readField(receipt: unknown, field: "status" | "blockNumber"): unknown {
+  return typeof receipt === "object" && receipt !== null ? Reflect.get(receipt, field) : undefined;
 }

@@ -261,6 +261,12 @@ describe("startLocalChain with options", () => {
     [{ blockTimeSeconds: -1 }, "blockTimeSeconds must be from 0 to 3600."],
     [{ blockTimeSeconds: Number.NaN }, "blockTimeSeconds must be from 0 to 3600."],
     [{ blockTimeSeconds: 3601 }, "blockTimeSeconds must be from 0 to 3600."],
+    [{ preconfirmMs: -1 }, "preconfirmMs must be a whole number from 0 to 3600000."],
+    [{ preconfirmMs: 0.5 }, "preconfirmMs must be a whole number from 0 to 3600000."],
+    [{ preconfirmMs: 200 }, "preconfirmMs must be smaller than the block time."],
+    [{ blockTimeSeconds: 0.2, preconfirmMs: 200 }, "preconfirmMs must be smaller than the block time."],
+    [{ blockTimeSeconds: 2, preconfirmMs: 200, takenBackShare: 1.1 }, "takenBackShare must be from 0 to 1."],
+    [{ blockTimeSeconds: 2, takenBackShare: 0.5 }, "takenBackShare needs preconfirmations."],
   ] as const;
   for (const [options, message] of badOptions) {
     it(`refuses ${JSON.stringify(options)}`, async () => {
@@ -282,11 +288,15 @@ describe("stop", () => {
     expect(refused).to.equal("refused");
   });
 
-  for (const blockTimeSeconds of [0, 1]) {
-    it(`lets the process end by itself (blocks every ${blockTimeSeconds} s)`, async () => {
+  for (const [blockTimeSeconds, preconfirmMs] of [
+    [0, 0],
+    [1, 0],
+    [1, 50],
+  ]) {
+    it(`lets the process end by itself (blocks every ${blockTimeSeconds} s, preconfirmed every ${preconfirmMs} ms)`, async () => {
       const { code, stdout, stderr } = await runModule(`
         import { startLocalChain } from "./src/local/index.ts";
-        const chain = await startLocalChain({ blockTimeSeconds: ${blockTimeSeconds} });
+        const chain = await startLocalChain({ blockTimeSeconds: ${blockTimeSeconds}, preconfirmMs: ${preconfirmMs} });
         const post = (body) => fetch(chain.rpcUrl, { method: "POST", body: JSON.stringify(body) });
         const answer = await (await post({ jsonrpc: "2.0", id: 1, method: "eth_chainId" })).json();
         await chain.fund(chain.accounts[15].address, 1n);

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { type LocalChain, startLocalChain } from "../../../src/local/index.ts";
+import { openSocket } from "../../helpers/socketClient.ts";
 
 describe("serveWebSocket", () => {
   let chain: LocalChain;
@@ -9,7 +10,7 @@ describe("serveWebSocket", () => {
   after(() => chain.stop());
 
   it("answers requests and batches", async () => {
-    const socket = await open(chain);
+    const socket = await openSocket(chain.webSocketUrl);
     socket.send({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: [] });
     expect(await socket.next()).to.deep.equal({ jsonrpc: "2.0", id: 1, result: "0x14a34" });
     socket.send([{ jsonrpc: "2.0", id: 2, method: "net_version", params: [] }]);
@@ -18,7 +19,7 @@ describe("serveWebSocket", () => {
   });
 
   it("sends eth_subscribe notifications to the subscriber and nobody else", async () => {
-    const [subscriber, other] = await Promise.all([open(chain), open(chain)]);
+    const [subscriber, other] = await Promise.all([openSocket(chain.webSocketUrl), openSocket(chain.webSocketUrl)]);
     subscriber.send({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] });
     const { result: subscription } = (await subscriber.next()) as { result: string };
     await chain.request("evm_mine");
@@ -36,33 +37,8 @@ describe("serveWebSocket", () => {
 
   it("is dropped by stop()", async () => {
     const short = await startLocalChain();
-    const socket = await open(short);
+    const socket = await openSocket(short.webSocketUrl);
     await short.stop();
     expect(await socket.closed).to.equal(true);
   });
 });
-
-/** A client with the messages that came so far. */
-async function open(chain: LocalChain) {
-  const socket = new WebSocket(chain.webSocketUrl);
-  const messages: unknown[] = [];
-  const waiting: ((message: unknown) => void)[] = [];
-  socket.addEventListener("message", ({ data }) => {
-    const message: unknown = JSON.parse(String(data));
-    const resolve = waiting.shift();
-    if (resolve === undefined) messages.push(message);
-    else resolve(message);
-  });
-  const closed = new Promise<boolean>((resolve) => socket.addEventListener("close", () => resolve(true)));
-  await new Promise((resolve, reject) => {
-    socket.addEventListener("open", resolve);
-    socket.addEventListener("error", reject);
-  });
-  return {
-    send: (message: unknown) => socket.send(JSON.stringify(message)),
-    next: (): Promise<unknown> =>
-      messages.length > 0 ? Promise.resolve(messages.shift()) : new Promise((resolve) => waiting.push(resolve)),
-    close: () => socket.close(),
-    closed,
-  };
-}
