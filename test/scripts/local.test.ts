@@ -46,6 +46,8 @@ describe("local", () => {
       multicall3: "0xcA11bde05977b3631167028862bE2a173976CA11",
       batchSettlement: "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003",
       createX: "0xba5Ed099633D3B313e4D5F7bdc1305d3c28ba5Ed",
+      preconfirmMs: 0,
+      takenBackShare: 0,
     });
     expect(summary.accounts).to.have.length(20);
     expect(local.stdout().trimEnd().split("\n")).to.have.length(1);
@@ -89,6 +91,42 @@ describe("local", () => {
     await local.stop();
   });
 
+  it("preconfirms in steps with --preconfirm", async () => {
+    const local = await startLocal("3600", "--preconfirm", "50", "--taken-back", "0.05");
+    const { rpcUrl } = local.summary;
+    expect(local.summary).to.include({ preconfirmMs: 50, takenBackShare: 0.05 });
+    const [account] = local.summary.accounts;
+    const hash = await rpc(rpcUrl, "eth_sendTransaction", [{ from: account?.address, to: account?.address }]);
+    await until(async () => (await rpc(rpcUrl, "eth_getTransactionReceipt", [hash])) !== null);
+    expect(await rpc(rpcUrl, "base_transactionStatus", [hash])).to.deep.equal({ status: "Known" });
+    await local.stop();
+  });
+
+  it("says how often it preconfirms", async () => {
+    const local = startCommand(["local", "--port", "0", "--preconfirm", "200", "--taken-back", "0.055"]);
+    await local.until(() => local.stdout().includes("Ctrl-C stops it."));
+    await local.stop();
+    expect(local.stdout()).to.match(/preconfirmations +every 200 ms, 5\.5 % of them taken back/);
+  });
+
+  for (const [args, message, hint] of [
+    [
+      ["--block-time", "0.2", "--preconfirm", "200"],
+      "Preconfirmations every 200 ms need a longer block time than 0.2 s.",
+      "Pass a longer --block-time, or a shorter --preconfirm.",
+    ],
+    [
+      ["--taken-back", "0.5"],
+      "Without preconfirmations, none can be taken back.",
+      "Pass --preconfirm too, 200 for example.",
+    ],
+  ] as const) {
+    it(`refuses ${args.join(" ")}`, async () => {
+      const { code, stderr } = await runCli(["local", "--port", "0", ...args]);
+      expect({ code, stderr }).to.deep.equal({ code: 2, stderr: `error: ${message}\nhint: ${hint}\n` });
+    });
+  }
+
   it("leaves the router out with --bare", async () => {
     const local = await startLocal("0", "--bare");
     expect(local.summary.router).to.equal(null);
@@ -114,6 +152,9 @@ describe("local", () => {
     ["--port", "65536", "Write a whole number from 0 to 65535."],
     ["--block-time", "-1", "Write a number of seconds from 0 to 3600."],
     ["--block-time", "fast", "Write a number of seconds from 0 to 3600."],
+    ["--preconfirm", "0.2", "Write a whole number from 0 to 3600000."],
+    ["--taken-back", "1.5", "Write a share from 0 to 1, such as 0.05."],
+    ["--taken-back", "5%", "Write a share from 0 to 1, such as 0.05."],
   ] as const) {
     it(`refuses ${option} ${value}`, async () => {
       const { code, stderr } = await runCli(["local", `${option}=${value}`]);

@@ -3,8 +3,11 @@ import { formatTable } from "../output/output.ts";
 
 const SHOWN_ACCOUNTS = 5;
 
+/** How the chain makes blocks, as the command's options say it: seconds, milliseconds and a share. */
+export type Pace = { readonly blockTime: number; readonly preconfirm: number; readonly takenBack: number };
+
 /** What `--json` prints about a local chain. */
-export function summary(chain: BareLocalChain) {
+export function summary(chain: BareLocalChain, { preconfirm, takenBack }: Pace) {
   const { rpcUrl, webSocketUrl, chainId, usdc, multicall3, createX, batchSettlement, router, accounts } = chain;
   return {
     rpcUrl,
@@ -15,16 +18,20 @@ export function summary(chain: BareLocalChain) {
     multicall3,
     batchSettlement,
     createX: createX ?? null,
+    preconfirmMs: preconfirm,
+    takenBackShare: takenBack,
     accounts,
   };
 }
 
-export function describe(chain: BareLocalChain, blockTime: number): string {
+export function describe(chain: BareLocalChain, { blockTime, preconfirm, takenBack }: Pace): string {
+  const backAgain = takenBack === 0 ? "" : `, ${Number((takenBack * 100).toFixed(2))} % of them taken back`;
   const places = [
     ["RPC", chain.rpcUrl],
     ["WebSocket", chain.webSocketUrl],
     ["chain id", `${chain.chainId} (as Base Sepolia)`],
     ["blocks", blockTime === 0 ? "at once, one per transaction" : `every ${blockTime} s`],
+    ["preconfirmations", preconfirm === 0 ? "none" : `every ${preconfirm} ms${backAgain}`],
     ["USDC", chain.usdc],
     ["router", chain.router ?? "left out (--bare)"],
     ["channels", `${chain.batchSettlement} (x402 batch-settlement)`],

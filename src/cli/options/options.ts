@@ -49,6 +49,13 @@ export function seconds(maximum: number): (text: string) => number {
   };
 }
 
+/** Reads a share from 0 to 1, with at most four decimals. */
+export function share(text: string): number {
+  const value = /^[01](\.[0-9]{1,4})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= 1) return value;
+  throw new InvalidArgumentError("Write a share from 0 to 1, such as 0.05.");
+}
+
 /** Reads a point in time in Unix seconds. */
 export function unixSeconds(text: string): bigint {
   if (/^[0-9]{1,78}$/.test(text)) return BigInt(text);
