@@ -2,6 +2,7 @@ import type { Address } from "viem";
 import type { ChainClient } from "../chain/client.ts";
 import { readRouterCode } from "../chain/facts/routerCode.ts";
 import { MULTICALL3_ADDRESS } from "../chain/multicall3.ts";
+import { hasPreconfirmations } from "../chain/preconfirmations.ts";
 import { BATCH_SETTLEMENT_ADDRESS, ERC3009_DEPOSIT_COLLECTOR_ADDRESS } from "../channels/index.ts";
 import { ROUTER_ADDRESS } from "../deployment.ts";
 import { type Network, networkOf, networks } from "../networks.ts";
@@ -118,6 +119,16 @@ export function judgeClock(aheadSeconds: number, development: boolean): DoctorCh
       ? "Set the machine's clock by NTP: authorizations that it makes may be expired on the chain."
       : "Set the machine's clock by NTP, or use a node that is in sync.";
   return skew > SKEW_FAILURE_SECONDS ? failed(name, found, fix) : warned(name, found, fix);
+}
+
+/** Says whether the node tells of transactions before their block. Nothing depends on it unless it is asked for. */
+export function checkPreconfirmations(client: ChainClient): Promise<DoctorCheck> {
+  const name = "preconfirmations";
+  return checked(name, async () => {
+    const found = await hasPreconfirmations(client);
+    if (found === undefined) return passed(name, "cannot be told: nobody sends anything, or the node did not answer");
+    return passed(name, found ? "yes, receipts come before their block" : "no, receipts come with their block");
+  });
 }
 
 /** A wrong chain id is the commonest mistake: the RPC URL is another network's. */

@@ -8,6 +8,7 @@ import {
   checkClock,
   checkGasPriceOracle,
   checkMulticall3,
+  checkPreconfirmations,
   checkRouter,
   judgeChainId,
 } from "./chainChecks.ts";
@@ -54,6 +55,7 @@ export async function runDoctor(rpcUrl: string, options: DoctorOptions = {}): Pr
     checkChannels(client),
     checkGasPriceOracle(client, development),
     checkClock(client, nowSeconds, development),
+    checkPreconfirmations(client),
     checkBalance(client, sender),
     ...(sender === undefined ? [] : [checkTxNonce(client, sender)]),
   ]);

@@ -16,7 +16,7 @@ describe("tributary doctor", () => {
     const { code, stdout } = await runCli(["doctor", "--rpc-url", chain.rpcUrl, "--network", "baseSepolia"]);
     expect(code).to.equal(0);
     expect(stdout).to.contain(`ok    router              ${ROUTER_ADDRESS}, code as built\n`);
-    expect(stdout).to.match(/\n15 ok, 0 to look at, 0 failed\n$/);
+    expect(stdout).to.match(/\n16 ok, 0 to look at, 0 failed\n$/);
   });
 
   it("takes the URL from RPC_URL and prints one object with --json", async () => {

@@ -14,6 +14,7 @@ const ok = [
   ["channels", "ok"],
   ["data fee", "ok"],
   ["clock", "ok"],
+  ["preconfirmations", "ok"],
   ["signer", "ok"],
   ["txNonce", "ok"],
   ["token", "ok"],
@@ -48,6 +49,17 @@ describe("runDoctor", () => {
     expect(report).to.include({ chainId: 84532, healthy: true });
     expect(report.checks.every(({ fix }) => fix === undefined)).to.equal(true);
     expect(await chain.request("eth_blockNumber")).to.equal(before);
+  });
+
+  it("says whether the node preconfirms", async () => {
+    const found = async (rpcUrl?: string) => check(await doctor({}, rpcUrl), "preconfirmations")?.found;
+    expect(await found()).to.equal("no, receipts come with their block");
+    const quick = await startLocalChain({ blockTimeSeconds: 3600, preconfirmMs: 20 });
+    try {
+      expect(await found(quick.rpcUrl)).to.equal("yes, receipts come before their block");
+    } finally {
+      await quick.stop();
+    }
   });
 
   it("stops at a node that does not answer, without its path", async () => {
