@@ -5,6 +5,7 @@ import { readBlockTime } from "../blockTime.ts";
 import type { ChainClient } from "../client.ts";
 import { minesOnDemand } from "../development.ts";
 import { createCadence } from "./cadence.ts";
+import { createLessons } from "./lessons.ts";
 import { subscribeHeads } from "./subscribe.ts";
 
 /** The newest block of a chain, and when the next ones are due. */
@@ -54,13 +55,8 @@ type Subscription = {
 
 /** A subscription that is behind by more blocks than this is given up. */
 const LAG = 2n;
-/**
- * To learn when blocks come, the node is asked this often, for at most {@link LEARNING} questions. As many become
- * allowed again within {@link RELEARN_MS}, bit by bit.
- */
+/** To learn when blocks come, the node is asked this often. */
 const LEARNING_MS = 100;
-const LEARNING = 300;
-const RELEARN_MS = 1_800_000;
 /** While a block is due, the node is asked this many times per period, … */
 const STEPS = 40;
 /** … with at least this pause between two questions. */
@@ -89,8 +85,7 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
   let askedAtMs = Number.NEGATIVE_INFINITY;
   let failures = 0;
   let subscription: Subscription | undefined;
-  let lessons = LEARNING;
-  let lessonsAtMs = clock.now();
+  const lessons = createLessons(clock.now());
   let waking = new AbortController();
   /** Whether a block is made for each transaction, even if blocks come regularly. */
   let isOnDemand = false;
@@ -106,9 +101,10 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
     if (newest !== undefined && number <= newest && number >= newest - BEHIND) return false;
     if (newest !== undefined && number < newest) cadence = createCadence();
     // The chain goes on after it stood still.
-    if (isOverdue()) lessons = LEARNING;
+    if (isOverdue()) lessons.begin(clock.now());
     newest = number;
     if (seenAtMs !== undefined) cadence.note({ number, seenAtMs });
+    lessons.noteBlock(periodMs() !== undefined, clock.now());
     for (const listener of listeners) listener();
     return true;
   }
@@ -130,15 +126,7 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
     return nowMs - dueMs > period / 2 ? Math.min(pollMs, period / 4) : stepOf(period);
   }
 
-  /** Takes one question of those that are allowed for learning. */
-  function mayLearn(): boolean {
-    const nowMs = clock.now();
-    lessons = Math.min(LEARNING, lessons + ((nowMs - lessonsAtMs) * LEARNING) / RELEARN_MS);
-    lessonsAtMs = nowMs;
-    if (isOnDemand || subscription?.isFirst === true || lessons < 1) return false;
-    lessons -= 1;
-    return true;
-  }
+  const mayLearn = (): boolean => !isOnDemand && subscription?.isFirst !== true && lessons.take(clock.now());
 
   async function ask(): Promise<void> {
     const period = periodMs();

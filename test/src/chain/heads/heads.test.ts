@@ -94,6 +94,16 @@ describe("createHeads", () => {
     await lab.end();
   });
 
+  it("asks at that pace after eight irregular blocks, and does not try for longer to learn when they come", async () => {
+    const lab = openLab((nowMs) => Math.floor((nowMs - BEGIN) / 2_000) + ((nowMs - BEGIN) % 4_000 < 1_200 ? 1 : 2));
+    await lab.run(20_000);
+    expect(lab.heads.periodMs()).to.equal(undefined);
+    lab.asked.length = 0;
+    await lab.run(10_000);
+    expect(lab.asked.length).to.be.within(15, 21);
+    await lab.end();
+  });
+
   it("expects no block while a chain stands still, and learns again when it goes on", async () => {
     let stoodMs = 0;
     const at = every(1_000);
