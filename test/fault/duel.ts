@@ -39,7 +39,7 @@ export async function duel(
   const opening = await openGround(ground, scenario);
   await pool.ready();
   const clock = startRunClock();
-  const common = { assignment: assignmentOf(scenario), journal, skewMs: 0, kill: undefined };
+  const common = { assignment: assignmentOf(scenario), journal, skewMs: 0, kill: undefined, webSocketUrl: undefined };
   let sentBefore = 0;
   let hit: (() => void) | undefined;
   const struck = new Promise<void>((resolve) => {

@@ -9,6 +9,8 @@ export type Assignment = Pick<Scenario, "feed" | "calls" | "retryRefused" | "max
 export type Life = {
   readonly assignment: Assignment;
   readonly rpcUrl: string;
+  /** Where the node announces new blocks, if it does. */
+  readonly webSocketUrl: string | undefined;
   /** A SQLite file, or a `postgres://` address. */
   readonly journal: string;
   /** The run's time when it begins, in milliseconds. */
@@ -35,7 +37,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: "ready" }
   /** It has heard the time, and done what was due by then as far as it could. */
-  | { readonly kind: "heard" }
+  | { readonly kind: "heard"; readonly isInStep: boolean }
   /** It is about to kill itself. */
   | { readonly kind: "dying" }
   | { readonly kind: "done"; readonly admissions: readonly AdmissionSeen[] }

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type Hex, keccak256 } from "viem";
+import type { HeadFaults } from "./heads.ts";
 import { type Random, randomOf } from "./random.ts";
-import { askNode, type RpcAnswer } from "./rpc.ts";
+import { askNode, hexOf, type RpcAnswer } from "./rpc.ts";
 import { answerStale } from "./staleness.ts";
 import type { Theme } from "./themes.ts";
 import type { RunClock } from "./time.ts";
@@ -19,12 +20,14 @@ export type ProxyOptions = {
   readonly onSend: (when: "before" | "after") => void;
   /** Called when a receipt is shown, with the number of its block. */
   readonly onReceipt?: (blockNumber: number) => void;
+  /** What it says about its newest block if it is asked for the number alone. */
+  readonly heads?: HeadFaults;
 };
 
 export type FaultProxy = {
   readonly url: string;
   /** How often each fault happened. */
-  readonly counts: ReadonlyMap<Theme, number>;
+  readonly counts: ReadonlyMap<string, number>;
   /** All signed bytes that came in, in order and without repetitions. */
   readonly sent: ReadonlySet<Hex>;
   readonly close: () => Promise<void>;
@@ -102,7 +105,9 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
         return stale;
       }
     }
-    return ask(method, params);
+    const said = await ask(method, params);
+    if (options.heads === undefined || method !== "eth_blockNumber" || said.result === undefined) return said;
+    return { result: hexOf(options.heads.tell(Number(said.result))) };
   }
 
   function noteReceipt(receipt: unknown): void {

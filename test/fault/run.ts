@@ -2,6 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Anvil } from "../helpers/anvil.ts";
+import { ANNOUNCER_FAULTS, startAnnouncer } from "./announcer.ts";
+import { createHeadFaults, HEAD_FAULTS } from "./heads.ts";
 import { type Kill, killsOf } from "./kills.ts";
 import { judge, type Trial, type Verdict } from "./oracle.ts";
 import type { AdmissionSeen } from "./protocol.ts";
@@ -9,7 +11,8 @@ import { startFaultProxy } from "./proxy.ts";
 import { randomOf } from "./random.ts";
 import { askNode } from "./rpc.ts";
 import { type Scenario, scenarioOf } from "./scenario.ts";
-import { certainTheme, faultOf, type Theme, themesOf } from "./themes.ts";
+import { createStriking, type Striking } from "./striking.ts";
+import { certainTheme, faultsOf, type Theme, themesOf } from "./themes.ts";
 import { startRunClock } from "./time.ts";
 import { assignmentOf, type Ground, openGround, trialOf } from "./trial.ts";
 import type { WorkerPool } from "./workers.ts";
@@ -109,28 +112,51 @@ async function live(
   const problems: string[] = [];
   let sends = 0;
   let sentInAll = 0;
+  let isInStep: () => boolean = () => false;
   let onSend: (when: "before" | "after") => void = () => undefined;
   let world: World | undefined;
+  // Longer if the engine started slowly: lies that nobody hears prove nothing.
+  const isLying = (): boolean => clock.elapsedMs() < scenario.healedAtMs * (sentInAll < HEARD_SENDS ? LONGEST_LIE : 1);
+  const inStepCounts = new Map<string, number>();
+  const strikingOf = <Fault extends string>(theme: Theme, faults: readonly Fault[]): Striking<Fault> =>
+    createStriking({
+      ...{ faults, isLying, isInStep: () => isInStep(), counts: inStepCounts },
+      isOwed: theme === certain && scenario.themes.has(theme),
+      random: randomOf(seed, theme),
+    });
+  const announcer = scenario.themes.has("failing-subscription")
+    ? await startAnnouncer({ seed, clock, striking: strikingOf("failing-subscription", ANNOUNCER_FAULTS) })
+    : undefined;
   const proxy = await startFaultProxy({
     upstream: anvil.rpcUrl,
     seed,
     themes: scenario.themes,
     clock,
     ...(scenario.themes.has(certain) ? { certain } : {}),
-    // Longer if the engine started slowly: lies that nobody hears prove nothing.
-    isLying: () => clock.elapsedMs() < scenario.healedAtMs * (sentInAll < HEARD_SENDS ? LONGEST_LIE : 1),
+    ...(scenario.themes.has("wrong-heads")
+      ? {
+          heads: createHeadFaults({
+            ...{ seed, elapsedMs: clock.elapsedMs, striking: strikingOf("wrong-heads", HEAD_FAULTS) },
+          }),
+        }
+      : {}),
+    isLying,
     onSend: (when) => {
       if (when === "before") sentInAll += 1;
+      else world?.noteSend();
       onSend(when);
     },
     onReceipt: (blockNumber) => world?.noteReceipt(blockNumber),
   });
-  world = startWorld(anvil.rpcUrl, scenario, clock);
-  const events = world.counts;
-  const happened = (theme: Theme): boolean => {
-    const fault = faultOf(theme);
-    return theme === "skew" || theme === "kill" || proxy.counts.has(theme) || (events.get(fault) ?? 0) > 0;
-  };
+  world = startWorld(anvil.rpcUrl, scenario, clock, {
+    isInStep: () => isInStep(),
+    ...(announcer === undefined ? {} : { onBlock: announcer.announce }),
+  });
+  const counted = [proxy.counts, world.counts, inStepCounts];
+  const happened = (theme: Theme): boolean =>
+    theme === "skew" ||
+    theme === "kill" ||
+    faultsOf(theme).every((fault) => counted.some((counts) => (counts.get(fault) ?? 0) > 0));
   const random = randomOf(seed, "lives");
   const deadlineMs = scenario.healedAtMs * LONGEST_LIE + PATIENCE_MS;
   let admissions: readonly AdmissionSeen[] = [];
@@ -144,6 +170,7 @@ async function live(
       const running = await pool.start({
         assignment,
         rpcUrl: proxy.url,
+        webSocketUrl: announcer?.url,
         journal,
         elapsedMs: clock.elapsedMs(),
         skewMs,
@@ -151,6 +178,7 @@ async function live(
         kill,
       });
       sends = 0;
+      isInStep = running.isInStep;
       onSend = (when) => {
         if (when === "before") sends += 1;
         if (kill?.at === "send" && sends === kill.occurrence && kill.when === when) running.kill();
@@ -184,9 +212,9 @@ async function live(
   } finally {
     await world.stop();
     await proxy.close();
+    await announcer?.close();
   }
-  const faults = new Map<string, number>(proxy.counts);
-  for (const [event, count] of world.counts) faults.set(event, count);
+  const faults = new Map(counted.flatMap((counts) => [...counts]));
   if (skewed > 0) faults.set("skew", skewed);
   if (killed.length > 0) faults.set("kill", killed.length);
   return { admissions, problems, killed, faults, foreign: world.foreign, sent: proxy.sent };

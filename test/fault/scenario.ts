@@ -51,6 +51,10 @@ export type WorldEvent = { readonly atMs: number } & (
   | { readonly kind: "block" | "unblock"; readonly payer: Address }
   | { readonly kind: "pause" | "unpause" | "foreign" | "hold-blocks" }
   | { readonly kind: "reorg"; readonly depth: number }
+  /** From now on blocks come at this interval. */
+  | { readonly kind: "new-period"; readonly periodMs: number }
+  /** For this time, each transaction makes a block. */
+  | { readonly kind: "on-demand"; readonly forMs: number }
 );
 
 export type Scenario = {
@@ -126,6 +130,11 @@ export async function scenarioOf(seed: number, themes: ReadonlySet<Theme> = them
   }
   if (themes.has("slow-blocks")) {
     for (let i = random.between(1, 3); i > 0; i -= 1) events.push({ kind: "hold-blocks", atMs: random.below(40_000) });
+  }
+  if (themes.has("changing-cadence")) {
+    const periodMs = random.pick([2_000, 5_000, 7_000]);
+    events.push({ kind: "new-period", periodMs, atMs: random.between(5_000, 20_000) });
+    events.push({ kind: "on-demand", forMs: random.between(10_000, 20_000), atMs: random.between(20_000, 40_000) });
   }
   await addCertainties(seed, themes, { feed, events, balances, payees });
   const calls = random.chance(0.3)

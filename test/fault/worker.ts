@@ -47,7 +47,11 @@ function tuningOf({ retryRefused, maxItems }: Assignment) {
   });
 }
 
-async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[]> {
+async function live(
+  life: Life,
+  clock: Present,
+  onStart: (engine: SettlementEngine) => void,
+): Promise<readonly AdmissionSeen[]> {
   const logger = loggerOf(life, clock);
   const insist = <T>(work: () => Promise<T>) => insistently(work, clock);
   const client = await insist(() =>
@@ -66,8 +70,10 @@ async function live(life: Life, clock: Present): Promise<readonly AdmissionSeen[
       clock,
       logger,
       owner: life.owner,
+      webSocketUrl: life.webSocketUrl,
     }),
   );
+  onStart(engine);
   const admissions = await feed(engine, life, clock);
   while (!clock.mayEnd() || !(await isFinished(journal))) await clock.sleep(AGAIN_MS);
   await engine.close();
@@ -161,11 +167,12 @@ function tell(message: FromWorker): void {
 if (process.send !== undefined && process.argv[1] === import.meta.filename) {
   process.on("disconnect", () => process.exit());
   let hear: (time: ToWorker & { kind: "time" }) => void = () => undefined;
+  let engine: SettlementEngine | undefined;
   process.on("message", (message: ToWorker) => {
     if (message.kind === "time") {
       hear(message);
       // Lets everything run first that this wakes.
-      setImmediate(() => tell({ kind: "heard" }));
+      setImmediate(() => tell({ kind: "heard", isInStep: engine?.cutOff().periodMs !== undefined }));
       return;
     }
     const { life } = message;
@@ -175,7 +182,12 @@ if (process.send !== undefined && process.argv[1] === import.meta.filename) {
       ({ elapsedMs, mayEnd } = time);
       clock.setElapsed(elapsedMs);
     };
-    live(life, { ...clock, elapsedMs: () => elapsedMs, mayEnd: () => mayEnd }).then(
+    engine = undefined;
+    const present = { ...clock, elapsedMs: () => elapsedMs, mayEnd: () => mayEnd };
+    const onStart = (started: SettlementEngine): void => {
+      engine = started;
+    };
+    live(life, present, onStart).then(
       (admissions) => tell({ kind: "done", admissions }),
       (error: unknown) => tell({ kind: "failed", error: error instanceof Error ? String(error.stack) : String(error) }),
     );

@@ -12,6 +12,8 @@ export type RunningLife = {
   /** SIGKILL, now. */
   readonly kill: () => void;
   readonly pid: number | undefined;
+  /** Whether its engine sent in step with the blocks when it last heard the time. */
+  readonly isInStep: () => boolean;
   /** Tells the run's time; resolves when the process has heard it, or has ended. */
   readonly tell: (elapsedMs: number, mayEnd: boolean) => Promise<void>;
   readonly ended: Promise<LifeEnd>;
@@ -74,6 +76,7 @@ export function createWorkerPool(spare: number): WorkerPool {
       await waiting.ready;
       const { child } = waiting;
       let heard: () => void = () => undefined;
+      let isInStep = false;
       const say = (message: ToWorker): void => {
         // It may be dead already without anybody knowing.
         child.send(message, () => undefined);
@@ -82,7 +85,10 @@ export function createWorkerPool(spare: number): WorkerPool {
         let dying = false;
         child.on("message", (message: FromWorker) => {
           if (message.kind === "dying") dying = true;
-          if (message.kind === "heard") heard();
+          if (message.kind === "heard") {
+            isInStep = message.isInStep;
+            heard();
+          }
           if (message.kind !== "done" && message.kind !== "failed") return;
           child.removeAllListeners("message").removeAllListeners("exit");
           if (message.kind === "done" && !closed) {
@@ -109,7 +115,7 @@ export function createWorkerPool(spare: number): WorkerPool {
         say({ kind: "time", elapsedMs, mayEnd });
         await Promise.race([answer, ended]);
       };
-      return { kill: () => child.kill("SIGKILL"), pid: child.pid, tell, ended };
+      return { kill: () => child.kill("SIGKILL"), pid: child.pid, isInStep: () => isInStep, tell, ended };
     },
     close: () => {
       closed = true;

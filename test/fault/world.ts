@@ -6,6 +6,7 @@ import { testAccount } from "../../src/local/testAccounts.ts";
 import { randomOf } from "./random.ts";
 import { hexOf, rpcOf } from "./rpc.ts";
 import { type Scenario, signCancellation, type WorldEvent } from "./scenario.ts";
+import { comesRegularly } from "./themes.ts";
 import { GENESIS_SECONDS, type RunClock } from "./time.ts";
 
 /** What goes on around an engine: blocks, other people's transactions, reorgs. */
@@ -15,6 +16,8 @@ export type World = {
   readonly counts: ReadonlyMap<string, number>;
   /** Notes that the engine was shown a receipt of this block. */
   readonly noteReceipt: (blockNumber: number) => void;
+  /** Notes that the node has taken a transaction of the engine. */
+  readonly noteSend: () => void;
   /** Stops after the events that are due. */
   readonly stop: () => Promise<void>;
 };
@@ -26,6 +29,10 @@ export const { address: sender, privateKey: senderKey } = testAccount(5);
 
 // All times are the run's.
 const BLOCK_MS = 2_000;
+/** Where an engine sends in step with them. Its time moves by up to 400 ms at once, which must be little of the interval. */
+const REGULAR_BLOCK_MS = 3_000;
+/** About how long it takes until there is a block without a transaction, where each transaction makes one. */
+const IDLE_BLOCK_MS = 6_000;
 /** How long a reorg waits for something to undo. */
 const REORG_WAITS_MS = 20_000;
 /** How long after a receipt an engine has surely concluded from it. */
@@ -60,18 +67,48 @@ export async function openWorld(url: string, scenario: Scenario): Promise<void> 
   for (let ago = 9; ago >= 0; ago -= 1) await rpc("evm_mine", [GENESIS_SECONDS + 1 - ago]);
 }
 
-/** Mines a block about every two seconds, and makes the scenario's events happen at their times. */
-export function startWorld(url: string, scenario: Scenario, clock: RunClock): World {
+export type WorldOptions = {
+  /** Whether the engine sends in step with the blocks. */
+  readonly isInStep?: () => boolean;
+  readonly onBlock?: (number: number) => void;
+};
+
+/**
+ * Mines a block about every two seconds, or exactly every three where an engine sends in step with them, and makes the
+ * scenario's events happen at their times.
+ */
+export function startWorld(
+  url: string,
+  scenario: Scenario,
+  clock: RunClock,
+  { isInStep = () => false, onBlock }: WorldOptions = {},
+): World {
   const { happen, foreign, counts, rpc, state } = actor(url, scenario, clock.elapsedMs);
   const random = randomOf(scenario.seed, "world");
   const events = scenario.events.filter(({ atMs }) => atMs > 0);
   let stopped = false;
   let timestamp = GENESIS_SECONDS + 1;
   let shown: { readonly block: number; readonly atMs: number } | undefined;
+  let periodMs = REGULAR_BLOCK_MS;
+  let dueMs = 0;
+  let onDemandUntilMs = 0;
+  let mining: Promise<void> = Promise.resolve();
+  // A block is there at the time that it is of.
+  clock.waitFor(() => mining);
+  const isOnDemand = (): boolean => clock.elapsedMs() < onDemandUntilMs;
+
+  function pauseMs(): number {
+    const nowMs = clock.elapsedMs();
+    const irregularly = 0.7 + 0.6 * random.next();
+    if (isOnDemand()) return IDLE_BLOCK_MS * irregularly;
+    if (!comesRegularly(scenario.themes)) return BLOCK_MS * irregularly;
+    dueMs = Math.max(dueMs + periodMs, nowMs);
+    return dueMs - nowMs;
+  }
 
   async function run(): Promise<void> {
     while (!stopped) {
-      await clock.sleep(BLOCK_MS * (0.7 + 0.6 * random.next()));
+      await clock.sleep(pauseMs());
       if (stopped) break;
       const nowMs = clock.elapsedMs();
       while (events[0] !== undefined && events[0].atMs <= nowMs) {
@@ -79,10 +116,30 @@ export function startWorld(url: string, scenario: Scenario, clock: RunClock): Wo
         if (event !== undefined) await happen(event).catch(() => undefined);
       }
       if (clock.elapsedMs() < state.heldUntilMs) continue;
-      timestamp = Math.max(timestamp + 1, GENESIS_SECONDS + Math.floor(clock.elapsedMs() / 1000));
-      await rpc("evm_mine", [timestamp]);
+      await mine();
+      changeCadence(nowMs);
       await reorgWhereItHurts(nowMs);
     }
+  }
+
+  /** One block after the other, so that their times go forward. */
+  function mine(): Promise<void> {
+    mining = mining.then(async () => {
+      timestamp = Math.max(timestamp + 1, GENESIS_SECONDS + Math.floor(clock.elapsedMs() / 1000));
+      await rpc("evm_mine", [timestamp]);
+      if (onBlock !== undefined) onBlock(Number(await rpc<Hex>("eth_blockNumber")));
+    });
+    return mining;
+  }
+
+  /** A change waits until the engine counts on the blocks that it concerns. */
+  function changeCadence(nowMs: number): void {
+    const [change] = state.cadences;
+    if (change === undefined || !isInStep()) return;
+    state.cadences.shift();
+    if (change.kind === "new-period") periodMs = change.periodMs;
+    else onDemandUntilMs = nowMs + change.forMs;
+    count(counts, change.kind);
   }
 
   /** A reorg waits until the engine was shown a receipt and had time to note it, and then undoes its block. */
@@ -108,6 +165,9 @@ export function startWorld(url: string, scenario: Scenario, clock: RunClock): Wo
       const nowMs = clock.elapsedMs();
       if (shown === undefined || nowMs - shown.atMs > 2 * TAKEN_NOTE_MS) shown = { block, atMs: nowMs };
     },
+    noteSend: () => {
+      if (isOnDemand() && !stopped) mine().catch(() => undefined);
+    },
     stop: async () => {
       stopped = true;
       clock.stop();
@@ -124,7 +184,11 @@ function actor(url: string, scenario: Scenario, elapsedMs: () => number) {
   const rpc = rpcOf(url);
   const foreign = new Set<Hex>();
   const counts = new Map<string, number>();
-  const state: { heldUntilMs: number; reorgs: (WorldEvent & { kind: "reorg" })[] } = { heldUntilMs: 0, reorgs: [] };
+  const state: {
+    heldUntilMs: number;
+    readonly reorgs: (WorldEvent & { kind: "reorg" })[];
+    readonly cadences: (WorldEvent & { kind: "new-period" | "on-demand" })[];
+  } = { heldUntilMs: 0, reorgs: [], cadences: [] };
   const send = (from: Address, data: Hex) =>
     rpc<Hex>("eth_sendTransaction", [
       {
@@ -139,8 +203,7 @@ function actor(url: string, scenario: Scenario, elapsedMs: () => number) {
 
   async function happen(event: WorldEvent): Promise<void> {
     await act(event);
-    // A reorg is due now, and happens if there is something to undo.
-    if (event.kind !== "reorg") count(counts, event.kind);
+    if (!WAITING.has(event.kind)) count(counts, event.kind);
   }
 
   async function act(event: WorldEvent): Promise<void> {
@@ -189,10 +252,17 @@ function actor(url: string, scenario: Scenario, elapsedMs: () => number) {
       case "reorg":
         state.reorgs.push(event);
         return;
+      case "new-period":
+      case "on-demand":
+        state.cadences.push(event);
+        return;
     }
   }
   return { happen, foreign, counts, rpc, state };
 }
+
+/** These are only due now: they happen once they make a difference. */
+const WAITING: ReadonlySet<WorldEvent["kind"]> = new Set(["reorg", "new-period", "on-demand"]);
 
 const { abi } = mockUSDCArtifact;
 
