@@ -28,17 +28,21 @@ const SHORTEST_MS = 100;
 const LONGEST_MS = 60_000;
 /** After a gap of more blocks than this, learning starts over. */
 const GAP = 4;
-/** A block that is off by more than this part of the period is an outlier. After two in a row, learning starts over. */
+/**
+ * A block that is off by more than this part of the period is an outlier. Learning starts over after two in a row, and
+ * after one that came early: a block may be seen late, but never before it came.
+ */
 const OUTLIER = 0.5;
 
 /**
  * Follows the rhythm of a chain as a phase-locked loop does: each block corrects the expectation of the next one by a
- * part of its difference. A single block that is far off corrects nothing. So neither a late answer nor a slow drift
- * makes the expectation wrong. The first period is the first interval.
+ * part of its difference. A single block that comes far too late corrects nothing. So neither a late answer nor a slow
+ * drift makes the expectation wrong. The first period is the first interval.
+ * @param supposedMs As for {@link Cadence.suppose}.
  */
-export function createCadence(): Cadence {
+export function createCadence(supposedMs?: number): Cadence {
   let newest: Sighting | undefined;
-  let supposed: number | undefined;
+  let supposed = supposedMs;
   /** When the newest block should have been seen. */
   let expectedMs = 0;
   let period = 0;
@@ -58,7 +62,8 @@ export function createCadence(): Cadence {
     const interval = (sighting.seenAtMs - last.seenAtMs) / blocks;
     const off = sighting.seenAtMs - (expectedMs + blocks * period);
     const isOutlier = Math.abs(off) > OUTLIER * period;
-    if (intervals === 0 || blocks > GAP || (isOutlier && wasOutlier)) {
+    const isEarly = off < 0 && intervals >= ENOUGH;
+    if (intervals === 0 || blocks > GAP || (isOutlier && (wasOutlier || isEarly))) {
       expectedMs = sighting.seenAtMs;
       period = interval;
       const isConfirmed = supposed !== undefined && Math.abs(interval - supposed) < REGULAR * supposed;

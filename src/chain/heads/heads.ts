@@ -50,11 +50,17 @@ type Subscription = {
   told: bigint | undefined;
   /** Whether it has announced any. */
   isGood: boolean;
+  /** How many blocks it was the first to announce. */
+  announced: number;
   readonly lose: () => void;
 };
 
 /** A subscription that is behind by more blocks than this is given up. */
 const LAG = 2n;
+/** If it announces a block that is ahead of the newest by more than this, the node is asked what is true. */
+const AHEAD = 10n;
+/** For one block in so many, the node is asked although a subscription announces them: it may announce them late. */
+const CHECKED = 16;
 /** To learn when blocks come, the node is asked this often. */
 const LEARNING_MS = 100;
 /** While a block is due, the node is asked this many times per period, … */
@@ -84,9 +90,15 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
   /** When the node was asked last with success. */
   let askedAtMs = Number.NEGATIVE_INFINITY;
   let failures = 0;
+  /** How long before a block is due the first question comes; at least a step. */
+  let leadMs = 0;
   let subscription: Subscription | undefined;
   const lessons = createLessons(clock.now());
   let waking = new AbortController();
+  /** The period that the blocks' headers show. */
+  let supposedMs: number | undefined;
+  /** Whether something was announced that is hard to believe. */
+  let isInDoubt = false;
   /** Whether a block is made for each transaction, even if blocks come regularly. */
   let isOnDemand = false;
 
@@ -99,7 +111,7 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
   /** @param seenAtMs When the block came; undefined, as not known, if the node was not asked shortly before. */
   function see(number: bigint, seenAtMs: number | undefined): boolean {
     if (newest !== undefined && number <= newest && number >= newest - BEHIND) return false;
-    if (newest !== undefined && number < newest) cadence = createCadence();
+    if (newest !== undefined && number < newest) cadence = createCadence(supposedMs);
     // The chain goes on after it stood still.
     if (isOverdue()) lessons.begin(clock.now());
     newest = number;
@@ -117,28 +129,46 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
   function pauseMs(): number {
     const [dueMs, period] = [cadence.dueMs(1), periodMs()];
     if (failures > 0) return Math.min(5_000, pollMs * 2 ** Math.min(failures, 10));
+    if (isInDoubt) return askedAtMs + LEARNING_MS - clock.now();
     if (dueMs === undefined || period === undefined) return mayLearn() ? Math.min(pollMs, LEARNING_MS) : pollMs;
     const nowMs = clock.now();
     // The subscription announces blocks; a question only checks that it works.
-    if (subscription?.isFirst === true) return Math.max(pollMs, dueMs + period / 2 - nowMs);
-    const earlyMs = dueMs - stepOf(period) - nowMs;
-    if (earlyMs > 0) return earlyMs;
-    return nowMs - dueMs > period / 2 ? Math.min(pollMs, period / 4) : stepOf(period);
+    const isChecked = (subscription?.announced ?? 0) % CHECKED === 0;
+    if (subscription?.isFirst === true && !isChecked) return Math.max(pollMs, dueMs + period / 2 - nowMs);
+    const early = Math.max(stepOf(period), leadMs);
+    const lateMs = nowMs - dueMs;
+    if (lateMs < -early) return -early - lateMs;
+    if (lateMs < period / 2) return stepOf(period);
+    // It may come at any time now, or be missing and be seen with one of the next, which come at their times.
+    const sinceDueMs = lateMs % period;
+    const untilDueMs = period - sinceDueMs - early;
+    return sinceDueMs < early || untilDueMs <= 0 ? stepOf(period) : Math.min(pollMs, period / 4, untilDueMs);
   }
 
   const mayLearn = (): boolean => !isOnDemand && subscription?.isFirst !== true && lessons.take(clock.now());
 
   async function ask(): Promise<void> {
-    const period = periodMs();
+    const [dueMs, period] = [cadence.dueMs(1), periodMs()];
     const sinceMs = askedAtMs;
     const before = clock.now();
     const number = await client.getBlockNumber();
     askedAtMs = before;
     failures = 0;
-    // The block came between the last question and this one. If blocks come regularly, the first question comes early
-    // enough that it came shortly before.
-    const step = Math.min(before - sinceMs, period === undefined ? pollMs : stepOf(period));
-    const isSharp = period !== undefined || before - sinceMs <= 2 * pollMs;
+    isInDoubt = false;
+    // The block came between the last question and this one.
+    const gapMs = before - sinceMs;
+    let step = Math.min(gapMs, pollMs);
+    if (period !== undefined) {
+      // The first question comes early enough that the block came shortly before the one that finds it.
+      if (gapMs > period / 2 || gapMs < 2 * stepOf(period)) step = Math.min(gapMs, stepOf(period));
+      const isNew = newest === undefined || number > newest;
+      // If the first question finds a block that is not due yet, it may have come long before. The next question comes earlier.
+      if (isNew && dueMs !== undefined && before < dueMs && gapMs > period / 2) {
+        step = Math.max(step, leadMs);
+        leadMs = Math.min(period / 2, 2 * step);
+      } else if (isNew) leadMs /= 2;
+    }
+    const isSharp = period !== undefined || gapMs <= 2 * pollMs;
     if (!see(number, isSharp ? before - step / 2 : undefined)) return;
     if (subscription === undefined) return;
     subscription.isFirst = false;
@@ -179,7 +209,7 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
         lose = resolve;
       });
       signal.addEventListener("abort", lose, { once: true });
-      const opened: Subscription = { isFirst: false, told: newest, isGood: false, lose };
+      const opened: Subscription = { isFirst: false, told: newest, isGood: false, announced: 0, lose };
       try {
         const end = await subscribeHeads(url, {
           onHead: (number) => hear(opened, number),
@@ -202,11 +232,16 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
   }
 
   function hear(opened: Subscription, number: bigint): void {
-    const isNew = see(number, clock.now());
+    if (newest !== undefined && (number < newest - BEHIND || number > newest + AHEAD)) {
+      isInDoubt = true;
+      waking.abort();
+      return;
+    }
     opened.told = number;
     opened.isGood = true;
-    if (!isNew) return;
+    if (!see(number, clock.now())) return;
     opened.isFirst = true;
+    opened.announced += 1;
     waking.abort();
   }
 
@@ -216,6 +251,7 @@ export function createHeads(client: HeadsClient, options: FollowOptions): Heads 
       isOnDemand = answer;
     });
     void readBlockTime(client).then((ms) => {
+      supposedMs = ms;
       if (ms !== undefined) cadence.suppose(ms);
     });
     await Promise.all([poll(), webSocketUrl === undefined ? undefined : subscribe(webSocketUrl)]);

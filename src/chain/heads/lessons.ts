@@ -14,7 +14,9 @@ export type Lessons = {
 /** The most questions. As many become allowed again within {@link RELEARN_MS}, bit by bit. */
 const MOST = 300;
 const RELEARN_MS = 1_800_000;
-/** Learning ends after this many blocks and this long if they still come irregularly. It begins again with all questions. */
+/**
+ * Learning ends after this many blocks and this long if they still come irregularly. It begins again with all questions.
+ */
 const ENOUGH_BLOCKS = 8;
 const ENOUGH_MS = 10_000;
 /** Learning pauses if no block came for this long: to see blocks that are so far apart, no frequent questions are needed. */
@@ -51,6 +53,7 @@ export function createLessons(startMs: number): Lessons {
     noteBlock: (isRegular, nowMs) => {
       lastBlockMs = nowMs;
       irregular = Math.max(0, irregular + (isRegular ? -1 : 1));
+      if (irregular === 0) beganAtMs = nowMs;
     },
   };
 }

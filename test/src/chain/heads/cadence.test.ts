@@ -67,6 +67,16 @@ describe("createCadence", () => {
     expect(cadence.dueMs(1)).to.be.closeTo(seenAtMs + 1_000, 60);
   });
 
+  it("starts over with the first block that comes much too early, since none is seen before it came", () => {
+    const cadence = seen(times(20, 2_000));
+    const lastMs = 1_000_000 + 19 * 2_000;
+    cadence.note({ number: 21n, seenAtMs: lastMs + 700 });
+    expect(cadence.periodMs()).to.equal(undefined);
+    for (let i = 2; i <= 4; i += 1) cadence.note({ number: 20n + BigInt(i), seenAtMs: lastMs + i * 700 });
+    expect(cadence.periodMs()).to.be.closeTo(700, 10);
+    expect(cadence.dueMs(1)).to.be.closeTo(lastMs + 5 * 700, 20);
+  });
+
   it("goes on after blocks that were not seen, and ignores those that were seen before", () => {
     const cadence = seen(times(10, 2_000));
     cadence.note({ number: 10n, seenAtMs: 1_018_900 });

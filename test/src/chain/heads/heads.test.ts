@@ -139,6 +139,70 @@ describe("createHeads", () => {
     await lab.end();
   });
 
+  describe("where a node tells blocks wrongly for a while", () => {
+    const PERIOD_MS = 2_000;
+    /** The first block that is told wrongly, and the first one after those. */
+    const [FIRST, AFTER] = [120, 130];
+    const bornMs = (number: number): number => BEGIN + (number - 100) * PERIOD_MS;
+
+    /** Runs until some blocks later, and gives how far off the expectation of each block is half a second before it comes. */
+    async function errors(
+      wrongly: (number: number, nowMs: number) => number,
+      upTo: number,
+    ): Promise<Map<number, number>> {
+      const at = every(PERIOD_MS);
+      const isWrong = (number: number): boolean => number >= FIRST && number < AFTER;
+      const lab = openLab((nowMs) => (isWrong(at(nowMs)) ? wrongly(at(nowMs), nowMs) : at(nowMs)));
+      const found = new Map<number, number>();
+      await lab.run(PERIOD_MS - 500);
+      for (let next = 101; next <= upTo; next += 1) {
+        const [dueMs, newest] = [lab.heads.dueMs(1), Number(lab.heads.newest())];
+        if (dueMs !== undefined) found.set(next, dueMs + (next - 1 - newest) * PERIOD_MS - bornMs(next));
+        await lab.run(PERIOD_MS);
+      }
+      await lab.end();
+      return found;
+    }
+
+    it("is right again some blocks after they were told late", async () => {
+      const found = await errors((number, nowMs) => (nowMs - bornMs(number) < 700 ? number - 1 : number), AFTER + 20);
+      expect(found.get(FIRST)).to.be.closeTo(0, 60);
+      expect(found.get(AFTER - 1)).to.be.greaterThan(500);
+      for (let number = AFTER + 4; number <= AFTER + 20; number += 1) {
+        expect(found.get(number) ?? 0, `block ${number}`).to.be.within(-250, 60);
+      }
+    });
+
+    it("keeps its rhythm while two or three are told at once", async () => {
+      for (const together of [2, 3]) {
+        const found = await errors((number) => number - (number % together), AFTER + 5);
+        for (let number = FIRST; number <= AFTER + 5; number += 1) {
+          expect(found.get(number), `block ${number}`).to.be.closeTo(0, 60);
+        }
+      }
+    });
+
+    it("keeps its rhythm while some answers are one or two blocks old", async () => {
+      const found = await errors((number, nowMs) => number - (Math.floor(nowMs / 70) % 3), AFTER + 5);
+      for (let number = FIRST; number <= AFTER + 5; number += 1) {
+        expect(found.get(number), `block ${number}`).to.be.closeTo(0, 120);
+      }
+    });
+  });
+
+  it("soon follows blocks that come much faster than before", async () => {
+    const at = (nowMs: number): number => {
+      const isFast = nowMs >= BEGIN + 40_000;
+      return isFast ? 120 + Math.floor((nowMs - BEGIN - 40_000) / 400) : every(2_000)(nowMs);
+    };
+    const lab = openLab(at);
+    await lab.run(40_000);
+    expect(lab.heads.periodMs()).to.be.closeTo(2_000, 40);
+    await lab.run(6_000);
+    expect(lab.heads.periodMs()).to.be.closeTo(400, 20);
+    await lab.end();
+  });
+
   it("asks less and less often while the node does not answer", async () => {
     let isDown = false;
     const lab = openLab((nowMs) => (isDown ? new Error("down") : every(1_000)(nowMs)));
@@ -209,6 +273,47 @@ describe("createHeads", () => {
     server.close();
   });
 
+  /** Somebody who follows a node that announces its blocks, and would otherwise ask only once a minute. */
+  async function subscribe(server: Awaited<ReturnType<typeof openSilentNode>>) {
+    const stop = new AbortController();
+    const heads = createHeads(
+      { request, getBlock, getBlockNumber: async () => BigInt(server.number()) },
+      { clock: systemClock, logger: silentLogger, signal: stop.signal, pollMs: 60_000, webSocketUrl: server.url },
+    );
+    const ended = heads.follow();
+    await until(async () => server.told() > 3, "blocks told");
+    return {
+      heads,
+      end: async (): Promise<void> => {
+        stop.abort();
+        await ended;
+        server.close();
+      },
+    };
+  }
+
+  it("does not believe a subscription that announces blocks far ahead or far back, and asks the node", async () => {
+    const server = await openSilentNode();
+    const { heads, end } = await subscribe(server);
+    const seen: bigint[] = [];
+    heads.onHead(() => seen.push(heads.newest()!));
+    for (const number of [1_000_000_000, 1, server.number() + 500]) server.announce(number);
+    const before = server.number();
+    await until(async () => (heads.newest() ?? 0n) > BigInt(before + 5), "more blocks");
+    expect(seen.map((number) => number > BigInt(before - 3) && number < BigInt(before + 100))).not.to.include(false);
+    await end();
+  });
+
+  it("finds out that a subscription announces blocks late, and asks the node instead", async () => {
+    const server = await openSilentNode();
+    const { heads, end } = await subscribe(server);
+    await until(async () => heads.periodMs() !== undefined, "a rhythm");
+    server.fallBehind();
+    await until(async () => heads.newest() === BigInt(server.number() - 1), "a block that is announced late");
+    await until(async () => heads.newest() === BigInt(server.number()), "a block before it is announced");
+    await end();
+  });
+
   it("expects no block from a node that makes them on demand, even if they come regularly", async () => {
     const chain = await startLocalChain();
     const client = await connectChain(chain.rpcUrl);
@@ -246,13 +351,16 @@ describe("createHeads", () => {
   });
 });
 
-/** A node with a block every 200 ms, which it announces to each subscriber until it falls silent. */
+/**
+ * A node with a block every 200 ms, which it announces to each subscriber, or the one before it once it has fallen behind,
+ * until it falls silent.
+ */
 async function openSilentNode() {
   const hardhat = createRequire(import.meta.url).resolve("hardhat/package.json");
   const { WebSocketServer } = createRequire(hardhat)("ws");
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await new Promise((resolve) => server.once("listening", resolve));
-  let [number, told, opened, isSilent] = [10, 0, 0, false];
+  let [number, told, opened, behind, isSilent] = [10, 0, 0, 0, false];
   server.on("connection", (socket: { on: (event: string, hear: (text: unknown) => void) => void; send: Send }) => {
     socket.on("message", (text) => {
       const { id, method } = JSON.parse(String(text));
@@ -260,20 +368,26 @@ async function openSilentNode() {
       if (method === "eth_subscribe") opened += 1;
     });
   });
-  const timer = setInterval(() => {
-    number += 1;
-    if (isSilent) return;
-    const params = { subscription: "0x1", result: { number: `0x${number.toString(16)}` } };
+  const announce = (block: number): void => {
+    const params = { subscription: "0x1", result: { number: `0x${block.toString(16)}` } };
     for (const socket of server.clients) {
       socket.send(JSON.stringify({ jsonrpc: "2.0", method: "eth_subscription", params }));
       told += 1;
     }
+  };
+  const timer = setInterval(() => {
+    number += 1;
+    if (!isSilent) announce(number - behind);
   }, 200);
   return {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
     number: () => number,
     told: () => told,
     opened: () => opened,
+    announce,
+    fallBehind: () => {
+      behind = 1;
+    },
     silence: () => {
       isSilent = true;
     },
