@@ -54,6 +54,8 @@ const MAX_TRACKED = 1_000;
 export function createCutOff(heads: Pick<Heads, "newest" | "periodMs" | "dueMs">): CutOff {
   let guardMs = FIRST_GUARD_MS;
   let leastMs = LEAST_GUARD_MS;
+  /** How many blocks more there are than the node tells. */
+  let behind = 0n;
   let roundMs = FIRST_ROUND_MS;
   let made = 0;
   let inTime = 0;
@@ -96,7 +98,10 @@ export function createCutOff(heads: Pick<Heads, "newest" | "periodMs" | "dueMs">
       const wanted = targets.get(batchId);
       targets.delete(batchId);
       if (wanted === undefined || blockNumber === undefined) return;
-      if (blockNumber <= wanted) {
+      const blocksLate = blockNumber - wanted - behind;
+      if (blocksLate <= 0n) {
+        // It can be mined no earlier than wanted, so the node tells as many blocks again.
+        if (blocksLate < 0n) behind = blockNumber > wanted ? blockNumber - wanted : 0n;
         inTime += 1;
         made += 1;
         if (made % IN_A_ROW > 0) return;
@@ -106,8 +111,19 @@ export function createCutOff(heads: Pick<Heads, "newest" | "periodMs" | "dueMs">
       }
       late += 1;
       made = 0;
-      leastMs = guardMs * CLEAR;
-      guardMs = Math.min(guardMs * LONGER, heads.periodMs() ?? guardMs);
+      const periodMs = heads.periodMs();
+      // It would have made the next block. Something else held it up, such as a transaction before it.
+      if (periodMs === undefined || blocksLate > 1n) return;
+      const longestMs = periodMs * MOST;
+      if (guardMs >= longestMs) {
+        // Sending earlier and earlier changed nothing: the block had come before the node told so.
+        behind += 1n;
+        guardMs = FIRST_GUARD_MS;
+        leastMs = LEAST_GUARD_MS;
+        return;
+      }
+      leastMs = Math.min(guardMs * CLEAR, longestMs);
+      guardMs = Math.min(guardMs * LONGER, longestMs);
     },
     view: () => {
       const periodMs = heads.periodMs();

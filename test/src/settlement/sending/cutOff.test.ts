@@ -11,11 +11,13 @@ const PERIOD_MS = 2_000;
 function openLab({ cutOffMs, roundMs }: { cutOffMs: number; roundMs: number }) {
   let nowMs = 100 * PERIOD_MS + 1;
   let isRegular = true;
-  const newest = (): bigint => BigInt(Math.floor(nowMs / PERIOD_MS));
+  /** How many blocks behind its node is, and how many more a transaction waits than it has to. */
+  let [behind, heldUp] = [0, 0];
+  const newest = (): number => Math.floor(nowMs / PERIOD_MS);
   const cutOff = createCutOff({
-    newest,
+    newest: () => BigInt(newest() - behind),
     periodMs: () => (isRegular ? PERIOD_MS : undefined),
-    dueMs: (blocks) => (isRegular ? (Number(newest()) + blocks) * PERIOD_MS : undefined),
+    dueMs: (blocks) => (isRegular ? (newest() + blocks) * PERIOD_MS : undefined),
   });
   let batches = 0;
   return {
@@ -34,10 +36,16 @@ function openLab({ cutOffMs, roundMs }: { cutOffMs: number; roundMs: number }) {
       batches += 1;
       const id = numberToHex(batches, { size: 32 });
       cutOff.sent(id, nowMs);
-      const block = BigInt(Math.ceil((nowMs + cutOffMs) / PERIOD_MS));
+      const block = BigInt(Math.ceil((nowMs + cutOffMs) / PERIOD_MS) + heldUp);
       nowMs = Number(block) * PERIOD_MS + 1;
       cutOff.mined(id, block);
       return block;
+    },
+    fallBehind: (blocks: number): void => {
+      behind = blocks;
+    },
+    holdUp: (blocks: number): void => {
+      heldUp = blocks;
     },
     setRegular: (value: boolean): void => {
       isRegular = value;
@@ -88,6 +96,45 @@ describe("createCutOff", () => {
     const { late, marginMs } = lab.cutOff.view();
     expect(late).to.be.at.most(2);
     expect(marginMs).to.be.within(500, 700);
+  });
+
+  it("learns nothing from transactions that were held up for several blocks", () => {
+    lab = openLab({ cutOffMs: 20, roundMs: 30 });
+    for (let i = 0; i < 20; i += 1) lab.pay(lab.now() + 500);
+    const { marginMs } = lab.cutOff.view();
+    lab.holdUp(2);
+    for (let i = 0; i < 20; i += 1) lab.pay(lab.now() + 500);
+    const after = lab.cutOff.view();
+    expect(after).to.include({ inTime: 20, late: 20 });
+    expect(after.marginMs).to.be.at.most(marginMs);
+  });
+
+  it("sends late again if sending earlier did not help, as with a node that is a block behind", () => {
+    lab = openLab({ cutOffMs: 20, roundMs: 30 });
+    const first = lab.cutOff.view().marginMs;
+    lab.fallBehind(1);
+    for (let i = 0; i < 60; i += 1) lab.pay(lab.now() + 500);
+    const behind = lab.cutOff.view();
+    expect(behind.late).to.be.at.most(10);
+    expect(behind.marginMs).to.be.at.most(first);
+    // Nor is it fooled once the node has caught up.
+    lab.fallBehind(0);
+    for (let i = 0; i < 20; i += 1) lab.pay(lab.now() + 500);
+    const caughtUp = lab.cutOff.view();
+    expect(caughtUp.late).to.be.at.most(behind.late + 2);
+    expect(caughtUp.marginMs).to.be.at.most(first);
+  });
+
+  it("still learns the node's limit after that node was behind", () => {
+    lab = openLab({ cutOffMs: 400, roundMs: 30 });
+    lab.fallBehind(1);
+    for (let i = 0; i < 60; i += 1) lab.pay(lab.now() + 500);
+    lab.fallBehind(0);
+    const before = lab.cutOff.view().late;
+    for (let i = 0; i < 60; i += 1) lab.pay(lab.now() + 500);
+    const { late, marginMs } = lab.cutOff.view();
+    expect(late - before).to.be.at.most(6);
+    expect(marginMs).to.be.within(400, 800);
   });
 
   it("learns nothing from rounds that begin early", () => {
