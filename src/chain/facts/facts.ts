@@ -1,4 +1,5 @@
 import { type Address, BaseError, ContractFunctionZeroDataError } from "viem";
+import { settled } from "../../async/gather.ts";
 import { eachAtOnce } from "../../async/pool.ts";
 import { type AuthorizationIdentity, authorizationId } from "../../authorization/identity.ts";
 import type { Authorization } from "../../authorization/types.ts";
@@ -46,28 +47,38 @@ export async function readFacts(
   token: Address,
   authorizations: readonly Authorization[],
 ): Promise<SettlementFacts> {
-  await requireCode(client, token);
   const owners = [...new Set(authorizations.flatMap(({ from, to }) => [from, to]))];
+  // What is asked at once shares a request. That a token has no code says more than what its reads then fail with.
+  const reads = settled(
+    Promise.all([readAccounts(client, token, owners), readStates(client, token, authorizations)] as const),
+  );
+  await requireCode(client, token);
+  const read = await reads;
+  if (!read.ok) throw read.error;
+  const [{ heads, ...accounts }, states] = read.value;
+  let head: Head | undefined;
+  for (const at of [...heads, ...states.heads]) head = later(head, at);
+  return { head: head ?? (await readHead(client)), ...accounts, used: states.used };
+}
+
+async function readAccounts(client: ChainClient, token: Address, owners: readonly Address[]) {
+  const heads: LensHead[] = [];
   const balances = new Map<string, bigint>();
   const withCode = new Set<string>();
   const blocked = new Set<string>();
-  let head: Head | undefined;
-
   await eachAtOnce(chunks(owners, ACCOUNTS_PER_CALL), CALLS_AT_ONCE, async (chunk) => {
     const [at, amounts, flags] = await asked(
       token,
       client.readContract({ ...lens, functionName: "accounts", args: [token, chunk] }),
     );
-    head = later(head, at);
+    heads.push(at);
     for (const [i, owner] of chunk.entries()) {
       balances.set(owner.toLowerCase(), amounts[i] ?? 0n);
       if (((flags[i] ?? 0) & HAS_CODE) !== 0) withCode.add(owner.toLowerCase());
       if (((flags[i] ?? 0) & IS_BLOCKED) !== 0) blocked.add(owner.toLowerCase());
     }
   });
-  const states = await readStates(client, token, authorizations);
-  for (const at of states.heads) head = later(head, at);
-  return { head: head ?? (await readHead(client)), balances, withCode, blocked, used: states.used };
+  return { heads, balances, withCode, blocked };
 }
 
 /**
@@ -127,13 +138,7 @@ export async function readCodes(
   accounts: readonly Address[],
 ): Promise<ReadonlySet<string>> {
   const owners = [...new Set(accounts.map((account) => account.toLowerCase() as Address))];
-  const withCode = new Set<string>();
-  await eachAtOnce(chunks(owners, ACCOUNTS_PER_CALL), CALLS_AT_ONCE, async (chunk) => {
-    const query = { ...lens, functionName: "accounts", args: [token, chunk] } as const;
-    const [, , code] = await asked(token, client.readContract(query));
-    for (const [i, owner] of chunk.entries()) if (((code[i] ?? 0) & HAS_CODE) !== 0) withCode.add(owner);
-  });
-  return withCode;
+  return (await readAccounts(client, token, owners)).withCode;
 }
 
 async function requireCode(client: ChainClient, token: Address): Promise<void> {
