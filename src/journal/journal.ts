@@ -9,6 +9,7 @@ import { watchWrites } from "./database/health.ts";
 import { createLifecycle } from "./database/lifecycle.ts";
 import { noteMethods } from "./notes.ts";
 import { type Accepted, acceptAll } from "./payments/accept.ts";
+import { createConsume } from "./payments/consume.ts";
 import { findMethods } from "./payments/find.ts";
 import { queueMethods } from "./payments/queue.ts";
 import { type AcceptedPayment, acceptedPayment } from "./payments/rows.ts";
@@ -54,6 +55,8 @@ export function createJournal(database: Backend): Journal {
     { weight: (call) => call.length },
   );
 
+  const consume = createConsume(backend);
+
   return {
     accept: async (payments, nowMs) => {
       if (payments.length === 0) return [];
@@ -64,6 +67,7 @@ export function createJournal(database: Backend): Journal {
       inPieces(transitions.map(prepareTransition), (some) =>
         tracked.write((transaction) => applyTransitions(transaction, some, nowMs), some.length),
       ),
+    consume: (...asked) => track(() => consume(...asked)),
     ...findMethods(tracked),
     ...queueMethods(tracked),
     ...batchMethods(tracked),

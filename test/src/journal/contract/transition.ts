@@ -281,6 +281,28 @@ export function describeTransition({ journal, another }: Subject): void {
       expect(await journal().consume(12_345, 5)).to.equal(false);
     });
 
+    it("answers each of many who ask at once for different payments", async () => {
+      const bringers = ["me", undefined, "you", undefined];
+      const payments = bringers.map((bringer, index) => paymentOf(index + 1, { bringer }));
+      const rows = (await journal().accept(payments, 1)).map(({ row }) => row);
+      await move(journal(), rows.slice(0, 3), "settled");
+      const [a = 0, b = 0, c = 0, open = 0] = rows.map(({ id }) => id);
+      const [me, you] = ["me", "you"].map((bringer) => ({ bringer, again: false }));
+      const asked = [
+        journal().consume(a, 5, you),
+        journal().consume(a, 5, me),
+        journal().consume(a, 5, { bringer: "me", again: true }),
+        journal().consume(b, 6),
+        journal().consume(b, 6),
+        journal().consume(c, 7),
+        journal().consume(open, 8),
+        journal().consume(c, 9, you),
+      ];
+      expect(await Promise.all(asked)).to.deep.equal([false, true, true, true, false, false, false, true]);
+      const times = (await journal().withIds([a, b, c, open])).map(({ consumedAtMs }) => consumedAtMs);
+      expect(times).to.deep.equal([5, 6, 9, undefined]);
+    });
+
     it("is true for one of ten callers at once", async () => {
       const rows = await acceptSeeds(journal(), 1);
       await move(journal(), rows, "settled");
