@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import type { DevelopmentNode } from "../../../src/local/node.ts";
-import { onTime } from "../../../src/local/onTime.ts";
-import { createHandClock, type HandClock } from "../../helpers/handClock.ts";
+import { onTime } from "../../../../src/local/node/onTime.ts";
+import type { DevelopmentNode } from "../../../../src/local/node/port.ts";
+import { createHandClock, type HandClock } from "../../../helpers/handClock.ts";
 
 describe("onTime", () => {
   let clock: HandClock;

@@ -1,5 +1,5 @@
-import { type Clock, elapsedMs, systemClock } from "../clock.ts";
-import type { DevelopmentNode } from "./node.ts";
+import { type Clock, elapsedMs, systemClock } from "../../clock.ts";
+import type { DevelopmentNode } from "./port.ts";
 
 /**
  * A node whose blocks come on time, as those of a chain do: each is due one interval after the one before was due, and
