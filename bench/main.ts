@@ -13,6 +13,7 @@ import { type Context, missedBy, resultsOf, round, type Section, type Subject } 
 import { money } from "./money.ts";
 import { overload } from "./overload.ts";
 import { planner } from "./planner.ts";
+import { preconfirmed } from "./preconfirmed.ts";
 import { verification } from "./verification.ts";
 import { vouchers } from "./vouchers.ts";
 
@@ -25,6 +26,7 @@ const SUBJECTS: readonly Subject[] = [
   capacity,
   overload,
   facilitator,
+  preconfirmed,
   demo,
   verification,
   vouchers,

@@ -49,6 +49,12 @@ export function loadsOf(lab: FacilitatorLab, kind: FacilitatorKind, capacity: nu
   ];
 }
 
+/** The loads of Tributary where payments are preconfirmed: alone, and half of the capacity. */
+export function preconfirmedLoads(lab: FacilitatorLab, capacity: number, full: boolean): Load[] {
+  const seconds = full ? SECONDS.full : SECONDS.quick;
+  return [lonePayments(lab), steady(lab, STEADY.half, PARTS.half * capacity, seconds)];
+}
+
 function nameOfBurst(count: number): string {
   return `burst of ${count}`;
 }

@@ -20,8 +20,15 @@ export type RunningFacilitator = Measured & {
 const said = z.object({ url: z.string(), sender: z.string() });
 let started = 0;
 
-/** Starts a facilitator in its own process with its own key; Tributary as its command, with a journal on disk. */
-export async function startFacilitator(chain: RemoteChain, kind: FacilitatorKind): Promise<RunningFacilitator> {
+/**
+ * Starts a facilitator in its own process with its own key; Tributary as its command, with a journal on disk.
+ * @param options Further options of Tributary.
+ */
+export async function startFacilitator(
+  chain: RemoteChain,
+  kind: FacilitatorKind,
+  options: readonly string[] = [],
+): Promise<RunningFacilitator> {
   // The first twenty are for payers and for the chain's own use.
   const account = chain.accounts[20 + (started % (chain.accounts.length - 20))]!;
   started += 1;
@@ -33,7 +40,8 @@ export async function startFacilitator(chain: RemoteChain, kind: FacilitatorKind
   }
   const journal = join(tmpdir(), `tributary-bench-${process.pid}-${started}.db`);
   const args = ["facilitator", "--port", "0", "--json", "--rpc-url", chain.rpcUrl, "--log-level", "error"];
-  const measured = startMeasured("scripts/tributary.ts", [...args, "--grace", "0"], { ...env, DATABASE_URL: journal });
+  const command = [...args, "--grace", "0", ...options];
+  const measured = startMeasured("scripts/tributary.ts", command, { ...env, DATABASE_URL: journal });
   const { url, sender } = said.parse(JSON.parse(await measured.firstLine()));
   return {
     ...measured,

@@ -28,8 +28,9 @@ export type FacilitatorLab = {
   readonly stop: () => Promise<void>;
 };
 
-export async function openFacilitatorLab(seed: number, label: string): Promise<FacilitatorLab> {
-  const chain = await startRemoteChain(BLOCK_SECONDS);
+/** @param preconfirmMs If it is not 0, the chain preconfirms in steps of this length, and Tributary answers on that. */
+export async function openFacilitatorLab(seed: number, label: string, preconfirmMs = 0): Promise<FacilitatorLab> {
+  const chain = await startRemoteChain(BLOCK_SECONDS, preconfirmMs);
   try {
     const mint = openMint(seed, label, { validBefore: soon() });
     await setBalances(chain.request, mint.parties({ count: PAYERS, payers: PAYERS, payees: 1 }), 10n ** 12n);
@@ -47,7 +48,11 @@ export async function openFacilitatorLab(seed: number, label: string): Promise<F
       next,
       warmUp,
       start: async (kind) => {
-        const running = await startFacilitator(chain, kind);
+        const running = await startFacilitator(
+          chain,
+          kind,
+          preconfirmMs === 0 ? [] : ["--confirmations", "preconfirmed"],
+        );
         await warmUp(running, WARM_UP.perSecond, WARM_UP.blocks);
         return running;
       },

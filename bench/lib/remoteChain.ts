@@ -15,9 +15,12 @@ export type RemoteChain = Measured & {
   readonly accounts: readonly LocalChainAccount[];
 };
 
-/** @param blockTimeSeconds 0: every transaction is mined at once. */
-export async function startRemoteChain(blockTimeSeconds: number): Promise<RemoteChain> {
-  const measured = startMeasured("bench/processes/chain.ts", [String(blockTimeSeconds)]);
+/**
+ * @param blockTimeSeconds 0: every transaction is mined at once.
+ * @param preconfirmMs The length of the steps in which blocks are preconfirmed; 0 for none.
+ */
+export async function startRemoteChain(blockTimeSeconds: number, preconfirmMs = 0): Promise<RemoteChain> {
+  const measured = startMeasured("bench/processes/chain.ts", [String(blockTimeSeconds), String(preconfirmMs)]);
   const rpcUrl = await measured.firstLine();
   const request = rpcTo(rpcUrl);
   const accounts = deriveAccounts(TEST_MNEMONIC, ACCOUNTS);
