@@ -41,10 +41,13 @@ export type EnginePolicy = {
   /** Whether a payment is tried until its deadline if the token refuses it for a reason that may pass. */
   readonly retryRefused: boolean;
   /**
-   * How many transactions a key sends for each block at the most, so that preconfirmed payments need not wait for the
-   * next block, in steps of a tenth of the time between blocks. Undefined means that preconfirmations are not looked at.
+   * The least time between two transactions of a key that are sent in step with blocks, or with the steps in which they
+   * are preconfirmed. Where those come faster, more payments share a transaction, and its gas. What is full or urgent
+   * does not wait for it.
    */
-  readonly preconfirmedPerBlock: number | undefined;
+  readonly sendEveryMs: number;
+  /** Whether preconfirmations are looked at, if the node has them. */
+  readonly preconfirmations: boolean;
   /**
    * How many payments of one payer may be on their way at once; only one if the payer has strikes. If more of theirs
    * than that have settled since the last failure, as many as have settled. Undefined means no bound.
@@ -75,7 +78,8 @@ export const DEFAULT_ENGINE_POLICY: EnginePolicy = {
   payerOpenCap: undefined,
   requireFunds: false,
   retryRefused: false,
-  preconfirmedPerBlock: undefined,
+  sendEveryMs: 400,
+  preconfirmations: false,
   unprovenInFlight: undefined,
 };
 
@@ -92,13 +96,14 @@ export class EnginePolicyError extends TributaryError {
 export function resolvePolicy(partial: EnginePolicyOptions = {}, chainId = 0): EnginePolicy {
   const policy = { ...DEFAULT_ENGINE_POLICY, ...partial, fees: resolveFees(partial.fees, chainId) };
   const { fees, limits } = policy;
-  const { leaseTtlMs, unprovenInFlight = 1, preconfirmedPerBlock = 1 } = policy;
-  const { confirmations, lossConfirmations, maxInFlight } = policy;
-  const counts = { confirmations, lossConfirmations, maxInFlight, preconfirmedPerBlock, unprovenInFlight };
+  const { leaseTtlMs, sendEveryMs, unprovenInFlight = 1, confirmations, lossConfirmations, maxInFlight } = policy;
+  const counts = { confirmations, lossConfirmations, maxInFlight, unprovenInFlight };
   for (const [name, count] of Object.entries(counts)) {
     require(Number.isInteger(count) && count >= 1, `${name} is ${count}.`, "Give a whole number of at least 1.");
   }
   require(leaseTtlMs > 0, `leaseTtlMs is ${leaseTtlMs}.`, "Give a time above 0.");
+  const isTime = Number.isFinite(sendEveryMs) && sendEveryMs >= 0;
+  require(isTime, `sendEveryMs is ${sendEveryMs}.`, "Give a time of 0 or more.");
   require(fees.floorWei <= fees.ceilingWei, `fees.floorWei is ${fees.floorWei}.`, "Give at most fees.ceilingWei.");
   require(fees.tipCeilingWei >= 0n &&
     fees.tipCeilingWei <=

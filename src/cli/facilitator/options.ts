@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Address } from "viem";
-import { PRECONFIRMED_PER_BLOCK } from "../../facilitator/admission/policy.ts";
 import type { LogLevel } from "../../facilitator/index.ts";
 import { DEFAULT_FACILITATOR_POLICY } from "../../facilitator/index.ts";
 import { DEFAULT_JOURNAL_PATH } from "../../journal/index.ts";
 import type { Network } from "../../networks.ts";
+import { DEFAULT_ENGINE_POLICY } from "../../settlement/policy.ts";
 import { rpcTimeoutOption } from "../connect/connect.ts";
 import { nodeOption } from "../connect/engine.ts";
 import type { ListeningOptions } from "../connect/listening.ts";
@@ -42,7 +42,7 @@ export type Options = LimitOptions &
     readonly answerWithin: number;
     readonly admitWithin: number;
     readonly confirmations: number | "preconfirmed";
-    readonly perBlock: number;
+    readonly sendEvery: number;
     readonly maxFee?: bigint;
     readonly gasFloor: number;
     readonly ethUsd: bigint;
@@ -124,12 +124,12 @@ export function addFacilitatorOptions(command: Command): Command {
     )
     .addOption(
       new Option(
-        "--per-block <count>",
-        "transactions for each block, where payments are told when they are preconfirmed",
+        "--send-every <seconds>",
+        "least time between two transactions, where blocks or preconfirmations come faster",
       )
-        .env("PER_BLOCK")
-        .argParser(integer(1, 10))
-        .default(PRECONFIRMED_PER_BLOCK),
+        .env("SEND_EVERY")
+        .argParser(seconds(10))
+        .default(DEFAULT_ENGINE_POLICY.sendEveryMs / 1000),
     )
     .addOption(
       new Option(

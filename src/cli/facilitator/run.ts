@@ -104,7 +104,7 @@ async function listen({
   readonly logger: ReturnType<typeof createJsonLogger>;
   readonly merchants: readonly Merchant[];
 }) {
-  const { rateLimit, payerCap, confirmations, perBlock } = options;
+  const { rateLimit, payerCap, confirmations } = options;
   const isQuick = confirmations === "preconfirmed";
   const creating = createFacilitator(client, {
     ...(await connectNodes(client, options.node)),
@@ -125,7 +125,7 @@ async function listen({
     },
     engine: {
       confirmations: isQuick ? 1 : confirmations,
-      ...(isQuick || merchants.some(({ level }) => level === "preconfirmed") ? { preconfirmedPerBlock: perBlock } : {}),
+      sendEveryMs: options.sendEvery * 1000,
       payerUnsettledCap: payerCap,
       leaseTtlMs: options.lease * 1000,
       fees: feesOf(options),

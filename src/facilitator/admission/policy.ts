@@ -76,12 +76,6 @@ export const FACILITATOR_ENGINE = {
 } as const satisfies Partial<EnginePolicy>;
 export const FACILITATOR_PACE: Partial<Pace> = { lingerMs: 60, maxLingerMs: 1_000 };
 
-/**
- * How many transactions a key may send for each block where payments are preconfirmed. Each costs the gas of a transaction, some
- * 1 % of all at 150 payments a second.
- */
-export const PRECONFIRMED_PER_BLOCK = 5;
-
 /** Defaults that are the same on every chain. */
 export const DEFAULT_FACILITATOR_POLICY: Omit<FacilitatorPolicy, "assets" | "gasPerDay" | "payerOpenCap"> = {
   factories: [],

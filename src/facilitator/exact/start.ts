@@ -12,7 +12,6 @@ import {
   FACILITATOR_ENGINE,
   FACILITATOR_PACE,
   type FacilitatorPolicy,
-  PRECONFIRMED_PER_BLOCK,
   resolveFacilitatorPolicy,
 } from "../admission/policy.ts";
 import { createTokens, type Tokens, type TokenTerms, usualTerms } from "../node/tokens.ts";
@@ -64,13 +63,12 @@ export async function startExact(client: ChainClient, options: ExactOptions): Pr
   const { nodes = [], webSocketUrl, journal, senders, batches } = options;
   const { clock = systemClock, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
-  const isPreconfirming = options.preconfirms || policy.level === "preconfirmed";
-  const preconfirmedPerBlock = isPreconfirming ? PRECONFIRMED_PER_BLOCK : undefined;
+  const preconfirmations = options.preconfirms || policy.level === "preconfirmed";
   const tokens = createTokens(client, policy.assets);
   const token = await usualTerms(tokens);
   const engine = await startEngine(client, {
     ...{ journal, nodes, webSocketUrl, senders, clock, logger },
-    policy: { ...FACILITATOR_ENGINE, preconfirmedPerBlock, ...options.engine },
+    policy: { ...FACILITATOR_ENGINE, preconfirmations, ...options.engine },
     pace: { ...FACILITATOR_PACE, ...options.pace },
     onHeld: ({ waitMs, lease: { sender, owner, place } }) => {
       logger.warn("a key is leased to another process: watching whether it is alive", {

@@ -41,8 +41,8 @@ import { startWork } from "./work.ts";
  * The longest that `close` waits for work that is still running. Without the keys that work can do nothing any more.
  */
 const LAST_WORK_MS = 2_000;
-/** The steps in which a block is preconfirmed: ten of 200 ms on Base. */
-const STEPS_PER_BLOCK = 10;
+/** The length of the steps in which a block is preconfirmed (Flashblocks). */
+const STEP_MS = 200;
 /** The most submissions that are admitted together. */
 const MAX_GATHERED = 500;
 
@@ -87,13 +87,11 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
   const nodes = [client, ...(chain.nodes ?? [])];
   const { webSocketUrl } = chain;
   const following = { clock, logger, signal: closing.signal, webSocketUrl, pollMs: pace.pollMs };
-  const isFollowing = pace.inStep || policy.preconfirmedPerBlock !== undefined;
-  const heads = isFollowing ? createHeads(client, following) : NO_HEADS;
-  const preconfirmations =
-    policy.preconfirmedPerBlock === undefined
-      ? undefined
-      : createPreconfirmations({ journal, policy, pace, clock, logger, apply });
-  const steps = preconfirmations === undefined ? undefined : createSteps(heads, STEPS_PER_BLOCK, clock);
+  const heads = pace.inStep || policy.preconfirmations ? createHeads(client, following) : NO_HEADS;
+  const preconfirmations = policy.preconfirmations
+    ? createPreconfirmations({ journal, policy, pace, clock, logger, apply })
+    : undefined;
+  const steps = preconfirmations === undefined ? undefined : createSteps(heads, STEP_MS, clock);
   const cutOff = createCutOff(steps ?? heads);
   const port = { journal, client, nodes, policy, pace, clock, logger, owner, cutOff, steps, preconfirmations };
   const conclusions = createConclusions({ ...port, conclude });
@@ -249,7 +247,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         openBatches: sender.openBatches(),
         paused: sender.paused(),
       })),
-    spareMs: () => cutOff.spareMs(clock.now(), queue.view().waiting),
+    spareMs: () => cutOff.spareMs(clock.now()),
     cutOff: cutOff.view,
     preconfirmations: () => preconfirmations?.view(),
     close: ({ finishWithinMs = pace.closeWithinMs } = {}) => {

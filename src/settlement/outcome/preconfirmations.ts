@@ -66,7 +66,7 @@ const REMEMBERED = 1_000;
 export function createPreconfirmations(port: PreconfirmationPort): Preconfirmations {
   const { journal, clock, logger, apply } = port;
   /** What is said of each open batch that was looked at; nothing is said of one without an attempt. */
-  const batches = new Map<Hex, { attempt: Hex | undefined; blockNumber: bigint; misses: number }>();
+  const batches = new Map<Hex, { transactionHash: Hex | undefined; blockNumber: bigint; misses: number }>();
   /** The payments that are preconfirmed now. */
   const present = new Set<number>();
   /** Those that no longer are, and whose success was told. */
@@ -88,7 +88,7 @@ export function createPreconfirmations(port: PreconfirmationPort): Preconfirmati
     const rows = (await paymentsOf(batch)).filter(hasWord);
     for (const { id } of rows) present.add(id);
     const { transactionHash, blockNumber = 0n } = rows[0]?.evidence ?? {};
-    const read = { attempt: transactionHash, blockNumber, misses: 0 };
+    const read = { transactionHash, blockNumber, misses: 0 };
     batches.set(batch.id, read);
     const [oldest] = batches.keys();
     if (batches.size > REMEMBERED && oldest !== undefined) batches.delete(oldest);
@@ -136,24 +136,29 @@ export function createPreconfirmations(port: PreconfirmationPort): Preconfirmati
     see: async (batch, found, head) => {
       const isMined = found !== undefined && (found.depth > 0 || found.receipt.blockNumber <= head);
       if (isMined) {
-        // Its block decides, and is read next.
+        const { transactionHash, blockNumber } = found.receipt;
+        const said = batches.get(batch.id);
         batches.delete(batch.id);
+        // It was said of another block, which came without it.
+        const isOther = said?.transactionHash !== undefined && !isSame(said, { transactionHash, blockNumber });
+        if (isOther) await takeBack(batch, (await paymentsOf(batch)).filter(hasWord));
+        // Its block decides, and is read next.
         return "none";
       }
       const entry = await known(batch);
       if (found !== undefined) {
         const { transactionHash, blockNumber } = found.receipt;
         entry.misses = 0;
-        if (entry.attempt === transactionHash && entry.blockNumber === blockNumber) return "preconfirmed";
+        if (isSame(entry, { transactionHash, blockNumber })) return "preconfirmed";
         await confirm(batch, found);
-        Object.assign(entry, { attempt: transactionHash, blockNumber });
+        Object.assign(entry, { transactionHash, blockNumber });
         return "preconfirmed";
       }
-      if (entry.attempt === undefined) return "none";
+      if (entry.transactionHash === undefined) return "none";
       entry.misses += 1;
       if (entry.misses < MISSES) return "preconfirmed";
       await takeBack(batch, (await paymentsOf(batch)).filter(hasWord));
-      Object.assign(entry, { attempt: undefined, misses: 0 });
+      Object.assign(entry, { transactionHash: undefined, misses: 0 });
       return "taken-back";
     },
     note: (row) => {
@@ -180,10 +185,11 @@ function hasWord(row: PaymentRow): row is Row {
   return isPreconfirmed(row);
 }
 
-/** Whether two preconfirmations say the same, whenever they were seen. */
-function isSame(one: Preconfirmation, other: Preconfirmation | undefined): boolean {
-  const { transactionHash, blockNumber } = other ?? {};
-  return one.transactionHash === transactionHash && one.blockNumber === blockNumber;
+/** What a preconfirmation says: this transaction will be in this block. */
+type Word = { readonly transactionHash: Hex | undefined; readonly blockNumber: bigint };
+
+function isSame(one: Word, other: Word | undefined): boolean {
+  return one.transactionHash === other?.transactionHash && one.blockNumber === other?.blockNumber;
 }
 
 /** A step that changes what is known of a payment, and not its state. */

@@ -30,7 +30,7 @@ describe("resolvePolicy", () => {
     [{ lossConfirmations: 1.5 }, "lossConfirmations is 1.5."],
     [{ maxInFlight: 0 }, "maxInFlight is 0."],
     [{ leaseTtlMs: 0 }, "leaseTtlMs is 0."],
-    [{ preconfirmedPerBlock: 0 }, "preconfirmedPerBlock is 0."],
+    [{ sendEveryMs: -1 }, "sendEveryMs is -1."],
     [{ unprovenInFlight: 0 }, "unprovenInFlight is 0."],
     [{ fees: { ...fees, floorWei: fees.ceilingWei + 1n } }, `fees.floorWei is ${fees.ceilingWei + 1n}.`],
     [{ fees: { ...fees, tipCeilingWei: fees.ceilingWei + 1n } }, `fees.tipCeilingWei is ${fees.ceilingWei + 1n}.`],

@@ -9,7 +9,7 @@ function at(nowMs: number, isRegular = true) {
   const periodMs = isRegular ? 2_000 : undefined;
   const clock = createHandClock(nowMs);
   const dueMs = () => (periodMs === undefined ? undefined : DUE_MS);
-  return createSteps({ newest: () => 7n, periodMs: () => periodMs, dueMs }, 10, clock);
+  return createSteps({ newest: () => 7n, periodMs: () => periodMs, dueMs }, 200, clock);
 }
 
 describe("createSteps", () => {
@@ -30,6 +30,19 @@ describe("createSteps", () => {
     expect([at(1_002_450).newest(), at(1_002_450).dueMs(1)]).to.deep.equal([82n, 1_002_600]);
     // The block may seem to be there a little before it was due.
     expect([at(999_990).newest(), at(999_990).dueMs(1)]).to.deep.equal([70n, 1_000_200]);
+  });
+
+  it("makes steps of about the asked length, whatever the time between blocks", () => {
+    for (const [blockMs, stepMs] of [
+      [1_990, 199],
+      [1_000, 200],
+      [250, 250],
+      [90, 90],
+    ] as const) {
+      const heads = { newest: () => 7n, periodMs: () => blockMs, dueMs: () => DUE_MS };
+      const steps = createSteps(heads, 200, createHandClock(DUE_MS - blockMs));
+      expect([steps.periodMs(), steps.dueMs(1)]).to.deep.equal([stepMs, DUE_MS - blockMs + stepMs]);
+    }
   });
 
   it("knows nothing as long as blocks come irregularly", () => {

@@ -163,6 +163,16 @@ describe("createPreconfirmations", () => {
     expect(preconfirmations.view()).to.deep.equal({ seen: 3, takenBack: 2, toldTakenBack: 1 });
   });
 
+  it("counts one as taken back that another block than the named one holds", async () => {
+    const { batch, found, head, rows } = await openBatch();
+    const preconfirmations = follow();
+    await preconfirmations.see(batch, found, head);
+    const mined = { ...found, depth: 1, receipt: { ...found.receipt, blockNumber: head + 2n } };
+    expect(await preconfirmations.see(batch, mined, head + 2n)).to.equal("none");
+    expect(preconfirmations.view()).to.include({ seen: 3, takenBack: 3 });
+    expect((await lab.row(rows[0]!.id)).evidence.kind).to.equal("preconfirmation-lost");
+  });
+
   it("leaves what is mined to its block", async () => {
     const { batch, found, head, rows } = await openBatch();
     const preconfirmations = follow();
