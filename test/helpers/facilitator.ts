@@ -37,8 +37,8 @@ type Change = Partial<Omit<FacilitatorOptions, "journal" | "senders" | "engine" 
 };
 
 /** A local chain and the means to run facilitators on it. Close it with `stop`. */
-export async function openFacilitatorLab({ blockTimeSeconds = BLOCK_SECONDS } = {}) {
-  const chain = await startLocalChain({ blockTimeSeconds });
+export async function openFacilitatorLab({ blockTimeSeconds = BLOCK_SECONDS, preconfirmMs = 0 } = {}) {
+  const chain = await startLocalChain({ blockTimeSeconds, preconfirmMs });
   const client = await connectChain(chain.rpcUrl, { pollingIntervalMs: 50 });
   const clock = startPacedClock(() => chain.request("eth_chainId"));
   const open: (() => Promise<void>)[] = [];
