@@ -28,9 +28,16 @@ export type FacilitatorLab = {
   readonly stop: () => Promise<void>;
 };
 
-/** @param preconfirmMs If it is not 0, the chain preconfirms in steps of this length, and Tributary answers on that. */
-export async function openFacilitatorLab(seed: number, label: string, preconfirmMs = 0): Promise<FacilitatorLab> {
-  const chain = await startRemoteChain(BLOCK_SECONDS, preconfirmMs);
+/**
+ * @param preconfirmMs If it is not 0, the chain preconfirms in steps of this length, and Tributary answers on that.
+ * @param blockSeconds Another time between blocks.
+ */
+export async function openFacilitatorLab(
+  seed: number,
+  label: string,
+  { preconfirmMs = 0, blockSeconds = BLOCK_SECONDS } = {},
+): Promise<FacilitatorLab> {
+  const chain = await startRemoteChain(blockSeconds, preconfirmMs);
   try {
     const mint = openMint(seed, label, { validBefore: soon() });
     await setBalances(chain.request, mint.parties({ count: PAYERS, payers: PAYERS, payees: 1 }), 10n ** 12n);

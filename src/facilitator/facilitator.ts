@@ -108,13 +108,13 @@ export async function createFacilitator(client: ChainClient, options: Facilitato
   const batches = (await readRouterCode(client)).status === "matches";
   const maxHeadAgeSeconds = options.maxHeadAgeSeconds ?? (await defaultHeadAge(client));
   const addresses = senders.map(({ address }) => address);
-  const warnings = await findWarnings({ client, addresses, batches, clock, maxHeadAgeSeconds });
+  const preconfirms = [options.policy, ...merchants].some((one) => one?.level === "preconfirmed");
+  const warnings = await findWarnings({ client, addresses, batches, clock, maxHeadAgeSeconds, preconfirms });
   for (const warning of warnings) logger.warn(warning);
   const [rpcUrl] = client.chain.rpcUrls.default.http;
   const loopback = rpcUrl !== undefined && (await isDevelopmentChain(client, rpcUrl));
   const blockMs = await readBlockTime(client);
   const withChannels = options.channels !== false && (await hasChannels(client));
-  const preconfirms = merchants.some(({ level }) => level === "preconfirmed");
   const exact = await startExact(client, { ...options, clock, logger, batches, preconfirms });
 
   const { port } = exact;

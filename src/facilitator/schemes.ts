@@ -30,7 +30,11 @@ export async function createSharedExactSchemes(
   options: SharedExactOptions,
 ): Promise<SharedExactSchemes> {
   const batches = (await readRouterCode(client)).status === "matches";
-  const { port, token, settle, answerAll } = await startExact(client, { ...options, batches, preconfirms: false });
+  const { port, token, settle, answerAll } = await startExact(client, {
+    ...options,
+    batches,
+    preconfirms: options.policy?.level === "preconfirmed",
+  });
   const { engine, addresses } = port;
   const parts = {
     ...{ addresses, token, settle },

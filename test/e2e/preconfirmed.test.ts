@@ -75,4 +75,18 @@ describe("answering on preconfirmations", () => {
     await lab.chain.request("evm_mine");
     expect((await answer).body.extra).to.deep.include({ level: "included" });
   });
+
+  it("warns at the start if the node tells of nothing before its block", async () => {
+    const told = async (where: FacilitatorLab) => {
+      const { facilitator } = await where.serve({ policy: { level: "preconfirmed" } });
+      return facilitator.warnings.filter((warning) => warning.includes("before their block"));
+    };
+    expect(await told(lab)).to.deep.equal([]);
+    const usual = await openFacilitatorLab();
+    try {
+      expect(await told(usual)).to.have.length(1);
+    } finally {
+      await usual.stop();
+    }
+  });
 });

@@ -44,7 +44,7 @@ export type SharedExactOptions = {
 export type ExactOptions = SharedExactOptions & {
   /** Whether the chain has a router. */
   readonly batches: boolean;
-  /** Whether a caller may be told a success on a preconfirmation, although that is not the policy's `level`. */
+  /** Whether somebody may be told a success on a preconfirmation. */
   readonly preconfirms: boolean;
 };
 
@@ -60,15 +60,14 @@ export type StartedExact = {
 
 /** Starts an engine, and builds what verifies, admits and settles payments of the scheme exact with it. */
 export async function startExact(client: ChainClient, options: ExactOptions): Promise<StartedExact> {
-  const { nodes = [], webSocketUrl, journal, senders, batches } = options;
+  const { nodes = [], webSocketUrl, journal, senders, batches, preconfirms } = options;
   const { clock = systemClock, logger = silentLogger } = options;
   const policy = resolveFacilitatorPolicy(client.chain.id, options.policy);
-  const preconfirmations = options.preconfirms || policy.level === "preconfirmed";
   const tokens = createTokens(client, policy.assets);
   const token = await usualTerms(tokens);
   const engine = await startEngine(client, {
     ...{ journal, nodes, webSocketUrl, senders, clock, logger },
-    policy: { ...FACILITATOR_ENGINE, preconfirmations, ...options.engine },
+    policy: { ...FACILITATOR_ENGINE, preconfirmations: preconfirms, ...options.engine },
     pace: { ...FACILITATOR_PACE, ...options.pace },
     onHeld: ({ waitMs, lease: { sender, owner, place } }) => {
       logger.warn("a key is leased to another process: watching whether it is alive", {

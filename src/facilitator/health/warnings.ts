@@ -1,5 +1,6 @@
 import type { Address } from "viem";
 import type { ChainClient } from "../../chain/client.ts";
+import { hasPreconfirmations } from "../../chain/preconfirmations.ts";
 import type { Clock } from "../../clock.ts";
 
 /** How far a block may be ahead of this machine's clock. */
@@ -12,6 +13,8 @@ export async function findWarnings(at: {
   readonly batches: boolean;
   readonly clock: Clock;
   readonly maxHeadAgeSeconds: number | undefined;
+  /** Whether somebody may be told a success on a preconfirmation. */
+  readonly preconfirms: boolean;
 }): Promise<readonly string[]> {
   const { client, addresses, clock, maxHeadAgeSeconds } = at;
   const [head, balances] = await Promise.all([
@@ -23,6 +26,9 @@ export async function findWarnings(at: {
     if (balances[index] === 0n) warnings.push(`${address} has no ether for gas: it sends nothing until it has some`);
   }
   if (!at.batches) warnings.push("there is no settlement router on this chain: payments settle one by one");
+  if (at.preconfirms && (await hasPreconfirmations(client)) === false) {
+    warnings.push("the node does not tell of transactions before their block: successes stand on blocks");
+  }
   const ageSeconds = Math.floor(clock.now() / 1000) - Number(head.timestamp);
   if (maxHeadAgeSeconds === undefined) return warnings;
   if (ageSeconds > maxHeadAgeSeconds) {
