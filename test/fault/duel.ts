@@ -83,7 +83,8 @@ export async function duel(
     await first.ended;
     await delay(100);
     const sent = new Set([...firstProxy.sent, ...secondProxy.sent]);
-    const run = { rpcUrl, journal, foreign: world.foreign, sent, admissions: end.admissions };
+    const receipts = new Set([...firstProxy.receipts, ...secondProxy.receipts]);
+    const run = { rpcUrl, journal, foreign: world.foreign, sent, receipts, admissions: end.admissions };
     await world.stop();
     return {
       verdict: await judge(trialOf(scenario, opening, run)),

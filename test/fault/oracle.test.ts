@@ -58,6 +58,8 @@ describe("judge", () => {
   const one = (state: string) =>
     `id = (select min(id) from payments where state = '${state}' and work like '%signature%')`;
 
+  const firstSent = "id = (select min(id) from history where to_state = 'submitted')";
+
   it("finds nothing wrong with the journal as it is", async () => {
     expect((await judge(trial)).violations).to.deep.equal([]);
   });
@@ -67,6 +69,16 @@ describe("judge", () => {
       "a failure that moved",
       `update payments set state = 'rejected' where ${one("settled")}`,
       "rejected (null), and we moved it",
+    ],
+    [
+      "a preconfirmation that nobody made",
+      `update history set evidence = '{"kind":"preconfirmation","transactionHash":"0x1","blockNumber":"7"}' where ${firstSent}`,
+      "0x1:7 is called preconfirmed, and the node never said so",
+    ],
+    [
+      "something taken back that was not preconfirmed",
+      `update history set evidence = '{"kind":"preconfirmation-lost","transactionHash":"0x1","blockNumber":"7"}' where ${firstSent}`,
+      "0x1:7 is called taken back, and nothing was preconfirmed",
     ],
     ["an expiry that moved", `update payments set state = 'expired' where ${one("settled")}`, "expired, and it moved"],
     [

@@ -16,6 +16,8 @@ export type Trial = {
   readonly foreign: ReadonlySet<string>;
   /** All signed bytes that left the engine. */
   readonly sent: ReadonlySet<string>;
+  /** The receipts that the node has shown, those of blocks that were not there among them: `hash:block`. */
+  readonly receipts: ReadonlySet<string>;
   /** What was submitted, and what the engine said about it. */
   readonly submissions: readonly {
     readonly identity: string;
@@ -47,6 +49,7 @@ export async function judge(trial: Trial): Promise<Verdict> {
   judgeUses(journal, chain, say);
   judgeBatches(journal, chain, trial, say);
   judgeHistory(journal, chain, say);
+  judgePreconfirmations(journal, trial, say);
   judgeAdmissions(journal, chain, trial, say);
   await judgeBalances(journal, chain, trial, say);
 
@@ -233,6 +236,25 @@ function judgeHistory(journal: Journal, chain: ChainFacts, say: Say): void {
       if (current !== undefined) complain(`on its way again beside ${current.batchId.slice(0, 10)}`);
       flying.set(payment.identity, { paymentId: payment.id, batchId: lastBatch.get(payment.id) ?? "" });
     } else if (step.to !== "submitted" && current?.paymentId === payment.id) flying.delete(payment.identity);
+  }
+}
+
+/** The history calls nothing preconfirmed that was not, and taken back what is preconfirmed in another way. */
+function judgePreconfirmations(journal: Journal, { receipts }: Trial, say: Say): void {
+  const said = new Map<number, string>();
+  for (const { id, paymentId, to, evidence } of journal.history) {
+    const complain = (text: string): void => say(`payment ${paymentId}, step ${id}: ${text}`);
+    const word = `${evidence.transactionHash}:${evidence.blockNumber}`;
+    const before = said.get(paymentId);
+    said.delete(paymentId);
+    if (evidence.kind === "preconfirmation") {
+      if (to !== "submitted") complain(`preconfirmed, and ${to}`);
+      if (!receipts.has(word)) complain(`${word} is called preconfirmed, and the node never said so`);
+      if (before !== undefined) complain(`${word} is preconfirmed, and ${before} was not called taken back`);
+      said.set(paymentId, word);
+    } else if (evidence.kind === "preconfirmation-lost" && before !== word) {
+      complain(`${word} is called taken back, and ${before ?? "nothing"} was preconfirmed`);
+    }
   }
 }
 

@@ -3,7 +3,11 @@ import type { Kill } from "./kills.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** What an engine gets to settle, and its settings. */
-export type Assignment = Pick<Scenario, "feed" | "calls" | "retryRefused" | "maxItems"> & { readonly senderKey: Hex };
+export type Assignment = Pick<Scenario, "feed" | "calls" | "retryRefused" | "maxItems"> & {
+  readonly senderKey: Hex;
+  /** Whether it looks at preconfirmations, and gives each payment's success to whoever is first to ask. */
+  readonly isPreconfirmed: boolean;
+};
 
 /** One life of an engine, as its process is told. */
 export type Life = {
@@ -37,7 +41,9 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: "ready" }
   /** It has heard the time, and done what was due by then as far as it could. */
-  | { readonly kind: "heard"; readonly isInStep: boolean }
+  | { readonly kind: "heard"; readonly isInStep: boolean; readonly takenBack: number }
+  /** Somebody was given the success of a payment. */
+  | { readonly kind: "success"; readonly paymentId: number }
   /** It is about to kill itself. */
   | { readonly kind: "dying" }
   | { readonly kind: "done"; readonly admissions: readonly AdmissionSeen[] }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type Hex, keccak256 } from "viem";
 import type { HeadFaults } from "./heads.ts";
+import { createPreconfirmer } from "./preconfirmer.ts";
 import { type Random, randomOf } from "./random.ts";
 import { askNode, hexOf, type RpcAnswer } from "./rpc.ts";
 import { answerStale } from "./staleness.ts";
@@ -22,12 +23,18 @@ export type ProxyOptions = {
   readonly onReceipt?: (blockNumber: number) => void;
   /** What it says about its newest block if it is asked for the number alone. */
   readonly heads?: HeadFaults;
+  /** Whose transactions are preconfirmed, and when; undefined if none are. */
+  readonly preconfirming?: { readonly sender: string; readonly isActive: () => boolean };
 };
 
 export type FaultProxy = {
   readonly url: string;
   /** How often each fault happened. */
   readonly counts: ReadonlyMap<string, number>;
+  /** The receipts that it has shown, those of blocks that are not there among them: `hash:block`. */
+  readonly receipts: ReadonlySet<string>;
+  /** How often an engine has looked at transactions whose block is not there, if they are preconfirmed. */
+  readonly earlyLooks: () => number;
   /** All signed bytes that came in, in order and without repetitions. */
   readonly sent: ReadonlySet<Hex>;
   readonly close: () => Promise<void>;
@@ -51,12 +58,13 @@ const MAX_DELAY_MS = 6_000;
 
 /**
  * Stands between an engine and its node and, while it lies, loses and repeats transactions, answers wrongly, late or not
- * at all. It never invents a receipt.
+ * at all. It never invents a receipt of a block that is there.
  */
 export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy> {
   const { upstream, seed, themes, clock, certain, isLying, onSend } = options;
   const counts = new Map<Theme, number>();
   const sent = new Set<Hex>();
+  const receipts = new Set<string>();
   const hidden = new Map<string, boolean>();
   const randoms = new Map<string, Random>();
   const closing = new AbortController();
@@ -70,6 +78,9 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
   // If the node is slow, the run's time is slow too, so no question is late.
   clock.waitFor(() => Promise.all(asked));
   const isOwed = (theme: Theme): boolean => theme === certain && !counts.has(theme);
+
+  const preconfirmer =
+    options.preconfirming === undefined ? undefined : createPreconfirmer({ ...options.preconfirming, ask });
 
   // Each purpose has its own sequence, so the order of questions of different kinds changes nothing.
   const draw = (label: string): Random => {
@@ -92,6 +103,8 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
   async function answer(method: string, params: readonly unknown[]): Promise<RpcAnswer | undefined> {
     if (method === "eth_sendRawTransaction") return send(String(params[0]) as Hex);
     if (strikes("http-500", 0.04, `error ${method}`)) return { error: { code: -32603, message: "internal error" } };
+    const early = method === "eth_getTransactionReceipt" ? await preconfirmed(String(params[0]) as Hex) : undefined;
+    if (early !== undefined) return { result: early };
     if (method === "eth_getTransactionReceipt" && hides(String(params[0]))) return { result: null };
     const isMixed = themes.has("mixed-heads");
     const owesLag = isOwed("three-blocks-behind") || isOwed("mixed-heads");
@@ -110,9 +123,15 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
     return { result: hexOf(options.heads.tell(Number(said.result))) };
   }
 
+  async function preconfirmed(hash: Hex): Promise<object | undefined> {
+    const raw = [...sent].find((one) => keccak256(one) === hash);
+    return raw === undefined ? undefined : preconfirmer?.receiptOf(hash, raw);
+  }
+
   function noteReceipt(receipt: unknown): void {
     if (typeof receipt !== "object" || receipt === null || !("blockNumber" in receipt)) return;
-    options.onReceipt?.(Number(receipt.blockNumber));
+    receipts.add(`${"transactionHash" in receipt ? receipt.transactionHash : ""}:${Number(receipt.blockNumber)}`);
+    if (preconfirmer?.isOwn(receipt) !== true) options.onReceipt?.(Number(receipt.blockNumber));
   }
 
   function hides(hash: string): boolean {
@@ -191,6 +210,8 @@ export async function startFaultProxy(options: ProxyOptions): Promise<FaultProxy
   return {
     url: `http://127.0.0.1:${address.port}`,
     counts,
+    receipts,
+    earlyLooks: () => preconfirmer?.looks() ?? 0,
     sent,
     close: async () => {
       closing.abort();

@@ -6,7 +6,7 @@ import { ANNOUNCER_FAULTS, startAnnouncer } from "./announcer.ts";
 import { createHeadFaults, HEAD_FAULTS } from "./heads.ts";
 import { type Kill, killsOf } from "./kills.ts";
 import { judge, type Trial, type Verdict } from "./oracle.ts";
-import type { AdmissionSeen } from "./protocol.ts";
+import type { AdmissionSeen, Life } from "./protocol.ts";
 import { startFaultProxy } from "./proxy.ts";
 import { randomOf } from "./random.ts";
 import { askNode } from "./rpc.ts";
@@ -16,7 +16,7 @@ import { certainTheme, faultsOf, type Theme, themesOf } from "./themes.ts";
 import { startRunClock } from "./time.ts";
 import { assignmentOf, type Ground, openGround, trialOf } from "./trial.ts";
 import type { WorkerPool } from "./workers.ts";
-import { startWorld, type World } from "./world.ts";
+import { sender, startWorld, type World } from "./world.ts";
 
 /** How one seeded run went. */
 export type RunReport = {
@@ -36,6 +36,8 @@ const PATIENCE_MS = 600_000;
 /** So many transactions are handed out to a lying node, unless that takes so many times as long as planned. */
 const HEARD_SENDS = 4;
 const LONGEST_LIE = 2;
+/** Until a preconfirmation was taken back, no block comes before an engine has looked so often. */
+const HELD_LOOKS = 60;
 
 export type RunOptions = {
   /** Other kinds of trouble than the seed's own. */
@@ -95,6 +97,7 @@ type Lived = {
   readonly faults: ReadonlyMap<string, number>;
   readonly foreign: ReadonlySet<string>;
   readonly sent: ReadonlySet<`0x${string}`>;
+  readonly receipts: ReadonlySet<string>;
 };
 
 /** Runs engines one after another, each until it is killed, until one is done. */
@@ -110,6 +113,8 @@ async function live(
   const kills = killsOf(seed, scenario.themes);
   const killed: string[] = [];
   const problems: string[] = [];
+  /** The payments whose success somebody was given. */
+  const rewarded = new Set<number>();
   let sends = 0;
   let sentInAll = 0;
   let isInStep: () => boolean = () => false;
@@ -127,6 +132,12 @@ async function live(
   const announcer = scenario.themes.has("failing-subscription")
     ? await startAnnouncer({ seed, clock, striking: strikingOf("failing-subscription", ANNOUNCER_FAULTS) })
     : undefined;
+  const counted: ReadonlyMap<string, number>[] = [inStepCounts];
+  const happened = (theme: Theme): boolean =>
+    theme === "skew" ||
+    theme === "kill" ||
+    faultsOf(theme).every((fault) => counted.some((counts) => (counts.get(fault) ?? 0) > 0));
+  const owesTakeBack = (): boolean => certain === "taken-back" && scenario.themes.has(certain) && !happened(certain);
   const proxy = await startFaultProxy({
     upstream: anvil.rpcUrl,
     seed,
@@ -140,6 +151,9 @@ async function live(
           }),
         }
       : {}),
+    ...(scenario.themes.has("taken-back")
+      ? { preconfirming: { sender, isActive: () => isLying() || owesTakeBack() } }
+      : {}),
     isLying,
     onSend: (when) => {
       if (when === "before") sentInAll += 1;
@@ -150,24 +164,21 @@ async function live(
   });
   world = startWorld(anvil.rpcUrl, scenario, clock, {
     isInStep: () => isInStep(),
+    isHeld: () => owesTakeBack() && sentInAll > 0 && proxy.earlyLooks() < HELD_LOOKS,
     ...(announcer === undefined ? {} : { onBlock: announcer.announce }),
   });
-  const counted = [proxy.counts, world.counts, inStepCounts];
-  const happened = (theme: Theme): boolean =>
-    theme === "skew" ||
-    theme === "kill" ||
-    faultsOf(theme).every((fault) => counted.some((counts) => (counts.get(fault) ?? 0) > 0));
+  counted.push(proxy.counts, world.counts);
   const random = randomOf(seed, "lives");
   const deadlineMs = scenario.healedAtMs * LONGEST_LIE + PATIENCE_MS;
   let admissions: readonly AdmissionSeen[] = [];
   let skewed = 0;
   try {
-    for (let life = 0; ; life += 1) {
-      const kill = kills[life];
+    for (let lives = 0; ; lives += 1) {
+      const kill = kills[lives];
       const skewMs = scenario.themes.has("skew") ? random.pick([-1, 1]) * random.between(1, 8_000) : 0;
       if (skewMs !== 0) skewed += 1;
-      const owner = random.chance(0.5) ? "engine" : `engine ${life}`;
-      const running = await pool.start({
+      const owner = random.chance(0.5) ? "engine" : `engine ${lives}`;
+      const life: Life = {
         assignment,
         rpcUrl: proxy.url,
         webSocketUrl: announcer?.url,
@@ -176,6 +187,10 @@ async function live(
         skewMs,
         owner,
         kill,
+      };
+      const running = await pool.start(life, (paymentId) => {
+        if (rewarded.has(paymentId)) problems.push(`payment ${paymentId} had two successes`);
+        rewarded.add(paymentId);
       });
       sends = 0;
       isInStep = running.isInStep;
@@ -187,6 +202,7 @@ async function live(
       const late = clock.sleep(Math.max(0, deadlineMs - clock.elapsedMs()), over.signal).then(() => "late" as const);
       const hung = clock.hung.then(() => "hung" as const);
       const { leave } = clock.follow((nowMs) => {
+        if (running.takenBack() > 0) inStepCounts.set("taken-back", running.takenBack());
         return running.tell(nowMs, !scenario.themes.has(certain) || happened(certain));
       });
       const end = await Promise.race([running.ended, late, hung]);
@@ -217,7 +233,15 @@ async function live(
   const faults = new Map(counted.flatMap((counts) => [...counts]));
   if (skewed > 0) faults.set("skew", skewed);
   if (killed.length > 0) faults.set("kill", killed.length);
-  return { admissions, problems, killed, faults, foreign: world.foreign, sent: proxy.sent };
+  return {
+    admissions,
+    problems,
+    killed,
+    faults,
+    foreign: world.foreign,
+    sent: proxy.sent,
+    receipts: proxy.receipts,
+  };
 }
 
 function nameOf(kill: Kill | undefined): string {

@@ -2,7 +2,7 @@ import { ANNOUNCER_FAULTS } from "./announcer.ts";
 import { HEAD_FAULTS } from "./heads.ts";
 import { randomOf } from "./random.ts";
 
-/** The kinds of trouble. A run has some of them; every twentieth seed is about a given one. */
+/** The kinds of trouble. A run has some of them; every twenty-first seed is about a given one. */
 export const THEMES = [
   "drop",
   "timeout",
@@ -24,6 +24,7 @@ export const THEMES = [
   "wrong-heads",
   "changing-cadence",
   "failing-subscription",
+  "taken-back",
 ] as const;
 
 export type Theme = (typeof THEMES)[number];
@@ -35,10 +36,11 @@ const USUALLY: Readonly<Partial<Record<Theme, number>>> = {
   "wrong-heads": 0.1,
   "changing-cadence": 0.1,
   "failing-subscription": 0.1,
+  "taken-back": 0.1,
 };
 
 /** What concerns an engine that sends in step with the blocks. In these runs they come regularly, unless that is the trouble. */
-const IN_STEP: readonly Theme[] = ["wrong-heads", "changing-cadence", "failing-subscription"];
+const IN_STEP: readonly Theme[] = ["wrong-heads", "changing-cadence", "failing-subscription", "taken-back"];
 
 /** A node's newest block is wrong in one of these ways. */
 const BEHIND: readonly Theme[] = ["three-blocks-behind", "mixed-heads", "wrong-heads"];

@@ -28,7 +28,9 @@ export async function openGround(ground: Ground, scenario: Scenario): Promise<Op
 export function trialOf(
   scenario: Scenario,
   opening: Opening,
-  run: Pick<Trial, "rpcUrl" | "journal" | "foreign" | "sent"> & { readonly admissions: readonly AdmissionSeen[] },
+  run: Pick<Trial, "rpcUrl" | "journal" | "foreign" | "sent" | "receipts"> & {
+    readonly admissions: readonly AdmissionSeen[];
+  },
 ): Trial {
   const { admissions, ...rest } = run;
   return {
@@ -49,8 +51,8 @@ export function trialOf(
 }
 
 /** The parts of a scenario that concern the engine. */
-export function assignmentOf({ feed, calls, retryRefused, maxItems }: Scenario): Assignment {
-  return { feed, calls, retryRefused, maxItems, senderKey };
+export function assignmentOf({ feed, calls, retryRefused, maxItems, themes }: Scenario): Assignment {
+  return { feed, calls, retryRefused, maxItems, senderKey, isPreconfirmed: themes.has("taken-back") };
 }
 
 async function balancesOf(anvil: Anvil, { feed, calls, balances, payees }: Scenario): Promise<Map<string, bigint>> {

@@ -5,6 +5,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { connectChain } from "../../src/chain/client.ts";
 import { openJournal } from "../../src/journal/index.ts";
 import type { Journal } from "../../src/journal/ports/journal.ts";
+import { isPreconfirmed } from "../../src/journal/ports/payments.ts";
 import type { Logger } from "../../src/logger.ts";
 import { networks } from "../../src/networks.ts";
 import { startEngine } from "../../src/settlement/engine/start.ts";
@@ -29,8 +30,9 @@ type Present = ReturnType<typeof engineClock> & {
   readonly mayEnd: () => boolean;
 };
 
-function tuningOf({ retryRefused, maxItems }: Assignment) {
+function tuningOf({ retryRefused, maxItems, isPreconfirmed }: Assignment) {
   return tuned({
+    ...(isPreconfirmed ? { preconfirmedPerBlock: 2 } : {}),
     // Something is given up as lost only when it is deeper than any reorg of a run.
     lossConfirmations: 8,
     lingerMs: 400,
@@ -74,7 +76,9 @@ async function live(
     }),
   );
   onStart(engine);
-  const admissions = await feed(engine, life, clock);
+  const admissions = await feed(engine, life, clock, (paymentId) => {
+    if (life.assignment.isPreconfirmed) takeSuccess({ engine, journal, clock }, paymentId).catch(() => undefined);
+  });
   while (!clock.mayEnd() || !(await isFinished(journal))) await clock.sleep(AGAIN_MS);
   await engine.close();
   await journal.close();
@@ -82,7 +86,12 @@ async function live(
 }
 
 /** Submits everything at its time, again and again until the engine has answered. */
-async function feed(engine: SettlementEngine, life: Life, clock: Present): Promise<AdmissionSeen[]> {
+async function feed(
+  engine: SettlementEngine,
+  life: Life,
+  clock: Present,
+  onAccept: (paymentId: number) => void,
+): Promise<AdmissionSeen[]> {
   const until = (atMs: number) => clock.sleep(Math.max(0, atMs - clock.elapsedMs()));
   const payments = life.assignment.feed.map(async ({ atMs, authorization }, index): Promise<AdmissionSeen> => {
     await until(atMs);
@@ -90,6 +99,7 @@ async function feed(engine: SettlementEngine, life: Life, clock: Present): Promi
     if (admission?.status === "refused") {
       return { index, status: "refused", reason: admission.reason, message: admission.message };
     }
+    if (admission !== undefined) onAccept(admission.row.id);
     return { index, status: "accepted" };
   });
   const calls = life.assignment.calls.map(async ({ atMs, key, to, value }) => {
@@ -101,6 +111,24 @@ async function feed(engine: SettlementEngine, life: Life, clock: Present): Promi
   });
   const [seen] = await Promise.all([Promise.all(payments), Promise.all(calls)]);
   return seen;
+}
+
+/** Waits for the success of a payment, and takes it unless somebody has. */
+async function takeSuccess(
+  { engine, journal, clock }: { engine: SettlementEngine; journal: Journal; clock: Present },
+  paymentId: number,
+): Promise<void> {
+  for (;;) {
+    const row = await engine.outcome(paymentId, { enough: "preconfirmed" });
+    if (row.state !== "settled" && !isPreconfirmed(row)) return;
+    const on = isPreconfirmed(row) ? row.evidence : undefined;
+    if (await journal.consume(paymentId, clock.now(), { bringer: undefined, again: false, on })) {
+      return tell({ kind: "success", paymentId });
+    }
+    if (row.state === "settled") return;
+    // It was taken back meanwhile.
+    await clock.sleep(AGAIN_MS);
+  }
 }
 
 const transferAbi = parseAbi(["function transfer(address to, uint256 value) returns (bool)"]);
@@ -172,7 +200,10 @@ if (process.send !== undefined && process.argv[1] === import.meta.filename) {
     if (message.kind === "time") {
       hear(message);
       // Lets everything run first that this wakes.
-      setImmediate(() => tell({ kind: "heard", isInStep: engine?.cutOff().periodMs !== undefined }));
+      setImmediate(() => {
+        const isInStep = engine?.cutOff().periodMs !== undefined;
+        tell({ kind: "heard", isInStep, takenBack: engine?.preconfirmations()?.takenBack ?? 0 });
+      });
       return;
     }
     const { life } = message;

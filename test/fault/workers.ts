@@ -14,6 +14,8 @@ export type RunningLife = {
   readonly pid: number | undefined;
   /** Whether its engine sent in step with the blocks when it last heard the time. */
   readonly isInStep: () => boolean;
+  /** How many preconfirmations were taken back from its engine until then. */
+  readonly takenBack: () => number;
   /** Tells the run's time; resolves when the process has heard it, or has ended. */
   readonly tell: (elapsedMs: number, mayEnd: boolean) => Promise<void>;
   readonly ended: Promise<LifeEnd>;
@@ -23,7 +25,7 @@ export type WorkerPool = {
   /** Resolves when a process waits, so that a run's time does not pass while one starts. */
   readonly ready: () => Promise<void>;
   /** Starts an engine in a process that waits for one. */
-  readonly start: (life: Life) => Promise<RunningLife>;
+  readonly start: (life: Life, onSuccess?: (paymentId: number) => void) => Promise<RunningLife>;
   readonly close: () => void;
 };
 
@@ -68,7 +70,7 @@ export function createWorkerPool(spare: number): WorkerPool {
       refill();
       await Promise.all(idle.map((waiting) => waiting.ready));
     },
-    start: async (life) => {
+    start: async (life, onSuccess) => {
       let waiting = idle.shift() ?? breed();
       // It was killed a moment ago, and its end was not noticed yet.
       while (!waiting.child.connected) waiting = idle.shift() ?? breed();
@@ -76,7 +78,7 @@ export function createWorkerPool(spare: number): WorkerPool {
       await waiting.ready;
       const { child } = waiting;
       let heard: () => void = () => undefined;
-      let isInStep = false;
+      let [isInStep, takenBack] = [false, 0];
       const say = (message: ToWorker): void => {
         // It may be dead already without anybody knowing.
         child.send(message, () => undefined);
@@ -86,9 +88,10 @@ export function createWorkerPool(spare: number): WorkerPool {
         child.on("message", (message: FromWorker) => {
           if (message.kind === "dying") dying = true;
           if (message.kind === "heard") {
-            isInStep = message.isInStep;
+            ({ isInStep, takenBack } = message);
             heard();
           }
+          if (message.kind === "success") onSuccess?.(message.paymentId);
           if (message.kind !== "done" && message.kind !== "failed") return;
           child.removeAllListeners("message").removeAllListeners("exit");
           if (message.kind === "done" && !closed) {
@@ -115,7 +118,14 @@ export function createWorkerPool(spare: number): WorkerPool {
         say({ kind: "time", elapsedMs, mayEnd });
         await Promise.race([answer, ended]);
       };
-      return { kill: () => child.kill("SIGKILL"), pid: child.pid, isInStep: () => isInStep, tell, ended };
+      return {
+        kill: () => child.kill("SIGKILL"),
+        pid: child.pid,
+        isInStep: () => isInStep,
+        takenBack: () => takenBack,
+        tell,
+        ended,
+      };
     },
     close: () => {
       closed = true;

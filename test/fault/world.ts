@@ -70,6 +70,8 @@ export async function openWorld(url: string, scenario: Scenario): Promise<void> 
 export type WorldOptions = {
   /** Whether the engine sends in step with the blocks. */
   readonly isInStep?: () => boolean;
+  /** Whether no block may come now. */
+  readonly isHeld?: () => boolean;
   readonly onBlock?: (number: number) => void;
 };
 
@@ -81,7 +83,7 @@ export function startWorld(
   url: string,
   scenario: Scenario,
   clock: RunClock,
-  { isInStep = () => false, onBlock }: WorldOptions = {},
+  { isInStep = () => false, isHeld = () => false, onBlock }: WorldOptions = {},
 ): World {
   const { happen, foreign, counts, rpc, state } = actor(url, scenario, clock.elapsedMs);
   const random = randomOf(scenario.seed, "world");
@@ -115,7 +117,7 @@ export function startWorld(
         const event = events.shift();
         if (event !== undefined) await happen(event).catch(() => undefined);
       }
-      if (clock.elapsedMs() < state.heldUntilMs) continue;
+      if (clock.elapsedMs() < state.heldUntilMs || isHeld()) continue;
       await mine();
       changeCadence(nowMs);
       await reorgWhereItHurts(nowMs);
