@@ -5,6 +5,7 @@ import type { SettlementReport } from "../settlement/index.ts";
 import type { LocalChainAccount } from "./accounts.ts";
 import { LocalChainError } from "./errors.ts";
 import { FAUCET, mintCall, populate } from "./genesis.ts";
+import { onTime } from "./node/onTime.ts";
 import { type DevelopmentNode, openDevelopmentNode, type Request } from "./node.ts";
 import { type PaymentTerms, signPayment } from "./payments.ts";
 import { preconfirming } from "./preconfirm/index.ts";
@@ -125,7 +126,7 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
     // What comes later must not change the place of what is preconfirmed.
     firstComeFirstServed: preconfirmMs > 0,
   });
-  let node = plain;
+  let node = onTime(plain);
   try {
     const genesis = await populate(plain.request, {
       accounts,
@@ -136,7 +137,7 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
     if (blockTimeSeconds > 0) {
       const blockTimeMs = Math.max(1, Math.round(blockTimeSeconds * 1000));
       await plain.request("evm_setAutomine", [false]);
-      if (preconfirmMs === 0) await plain.request("evm_setIntervalMining", [blockTimeMs]);
+      if (preconfirmMs === 0) await node.request("evm_setIntervalMining", [blockTimeMs]);
       else node = await preconfirming(plain, { blockTimeMs, preconfirmMs, takenBackShare, spared: FAUCET });
     }
     const { request, end } = untilEnded(presentable(node.request, blockTimeSeconds === 0));

@@ -26,13 +26,18 @@ const APPLIED_AT_ONCE = 200;
 /**
  * One round: picks what is due, plans it, pre-flights it and sends as much as the senders have room for. Payments that
  * cannot settle get their outcome; those that were not reached are given back to the queue.
+ * @param most The most payments that the round may have.
  * @returns How many payments were picked, how many of them were sent or decided, and whether more may be due.
  */
-export async function dispatch(port: DispatchPort): Promise<{ picked: number; done: number; hasMore: boolean }> {
+export async function dispatch(
+  port: DispatchPort,
+  most = PER_ROUND,
+): Promise<{ picked: number; done: number; hasMore: boolean }> {
   const { journal, client, clock, owner } = port;
   if (nextSender(port) === undefined) return { picked: 0, done: 0, hasMore: true };
   const nowMs = clock.now();
-  const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + PICK_MS, limit: PER_ROUND };
+  const limit = Math.min(most, PER_ROUND);
+  const query = { chainId: client.chain.id, owner, nowMs, untilMs: nowMs + PICK_MS, limit };
   const picked = await journal.pick(query);
   const left = new Set(picked.map(({ id }) => id));
   const over = new AbortController();
@@ -56,7 +61,7 @@ export async function dispatch(port: DispatchPort): Promise<{ picked: number; do
     over.abort();
     if (left.size > 0) await journal.putBack([...left], owner);
   }
-  return { picked: picked.length, done: picked.length - left.size, hasMore: picked.length === PER_ROUND };
+  return { picked: picked.length, done: picked.length - left.size, hasMore: picked.length === limit };
 }
 
 /** Renews the pick until the round is over. If a pick lapses anyway, that only costs double work. */

@@ -1,4 +1,5 @@
 import { type Address, getAddress } from "viem";
+import { eachAtOnce } from "../../async/pool.ts";
 import type { SignedAuthorization } from "../../authorization/types.ts";
 import { type Plan, type PlanLimits, type PlannablePayment, planBatches, tokenKey } from "../../batch/index.ts";
 import { ask } from "../../chain/ask.ts";
@@ -9,6 +10,9 @@ import { fiatProxyArtifact } from "../../contracts/FiatProxy.ts";
 import { ROUTER_ADDRESS } from "../../deployment.ts";
 import { CIRCLE_USDC_GAS, type GasModel, MOCK_USDC_GAS, ROUTER_GAS } from "../../gas/index.ts";
 import { groupBy } from "../../lists.ts";
+
+/** Tokens whose facts are read at the same time. */
+const TOKENS_AT_ONCE = 4;
 
 /** What a job may decide about its plan. */
 export type SettlementPolicy = {
@@ -45,27 +49,34 @@ export async function prepareSettlement(
   },
 ): Promise<PreparedSettlement> {
   const wanted = policy.router ?? ROUTER_ADDRESS;
-  const router = (await hasCode(client, wanted)) ? wanted : undefined;
-  const latest = await readHead(client);
-  let head: Head = latest;
   const balances = new Map<string, ReadonlyMap<string, bigint>>();
   const used = new Set<string>();
   const withCode = new Set<string>();
   const missingTokens = new Set<string>();
+  const tokens = [...groupBy(payments, ({ token }) => getAddress(token))];
+  const reads = new Map<Address, Awaited<ReturnType<typeof readToken>>>();
+  // Asked together, because payments wait for the answers.
+  const [isDeployed, latest] = await Promise.all([
+    hasCode(client, wanted),
+    readHead(client),
+    eachAtOnce(tokens, TOKENS_AT_ONCE, async ([token, group]) => {
+      reads.set(token, await readToken(client, token, group));
+    }),
+  ]);
+  const router = isDeployed ? wanted : undefined;
+  let head: Head = latest;
   let gasModel: GasModel = { token: CIRCLE_USDC_GAS, router: ROUTER_GAS };
-
-  for (const [token, group] of groupBy(payments, ({ token }) => getAddress(token))) {
-    try {
-      const facts = await readFacts(client, token, group);
-      head = facts.head;
-      balances.set(tokenKey(client.chain.id, token), facts.balances);
-      for (const id of facts.used) used.add(id);
-      for (const account of facts.withCode) withCode.add(account);
-      gasModel = await gasModelOf(client, token);
-    } catch (error) {
-      if (!(error instanceof ChainMismatchError)) throw error;
+  for (const [token] of tokens) {
+    const read = reads.get(token);
+    if (read === undefined) {
       missingTokens.add(tokenKey(client.chain.id, token));
+      continue;
     }
+    ({ gasModel } = read);
+    ({ head } = read.facts);
+    balances.set(tokenKey(client.chain.id, token), read.facts.balances);
+    for (const id of read.facts.used) used.add(id);
+    for (const account of read.facts.withCode) withCode.add(account);
   }
 
   const originals = new Map<SignedAuthorization, SignedAuthorization>();
@@ -90,6 +101,17 @@ export async function prepareSettlement(
       limits: { blockGasLimit: latest.gasLimit, ...policy.limits },
     });
   return { plan: replan(payments), router, head, replan, original: (planned) => originals.get(planned) ?? planned };
+}
+
+/** What is known of a token and the parties of its payments; undefined if there is no such token. */
+async function readToken(client: ChainClient, token: Address, payments: readonly SignedAuthorization[]) {
+  try {
+    const [facts, gasModel] = await Promise.all([readFacts(client, token, payments), gasModelOf(client, token)]);
+    return { facts, gasModel };
+  } catch (error) {
+    if (error instanceof ChainMismatchError) return undefined;
+    throw error;
+  }
 }
 
 /** MockUSDC's constants if the code is its proxy's, otherwise those of Circle's token. */

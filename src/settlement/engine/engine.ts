@@ -247,7 +247,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         openBatches: sender.openBatches(),
         paused: sender.paused(),
       })),
-    spareMs: () => cutOff.spareMs(clock.now()),
+    spareMs: () => cutOff.spareMs(clock.now(), queue.view().waiting),
     cutOff: cutOff.view,
     preconfirmations: () => preconfirmations?.view(),
     close: ({ finishWithinMs = pace.closeWithinMs } = {}) => {

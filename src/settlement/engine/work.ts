@@ -77,14 +77,15 @@ export function startWork(port: WorkPort): Work {
   let isLong = false;
   let round: Promise<void> = Promise.resolve();
   const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
-  /** When to send what has waited since `sinceMs`, in step with blocks or with their steps. */
-  const cutOffAt = (sinceMs: number, nowMs: number): number | undefined => {
-    const { periodMs } = cutOff.view();
-    const everyMs = policy.sendEveryMs / senders.length;
-    if (periodMs === undefined || periodMs > everyMs) return cutOff.atMs(sinceMs, nowMs);
-    const freeMs = beganAtMs + everyMs;
+  /** Whether blocks, or their steps, follow one another too fast to send for each. */
+  const isFast = (): boolean =>
+    (cutOff.view().periodMs ?? Number.POSITIVE_INFINITY) <= policy.sendEveryMs / senders.length;
+  /** When to send `count` payments that have waited since `sinceMs`, in step with blocks or with their steps. */
+  const cutOffAt = (sinceMs: number, nowMs: number, count: number): number | undefined => {
+    if (!isFast()) return cutOff.atMs(sinceMs, nowMs, count);
+    const freeMs = beganAtMs + policy.sendEveryMs / senders.length;
     // Whoever comes to an idle engine goes at once, since the next step may be sooner than it seems.
-    return sinceMs >= freeMs ? sinceMs + LONE_MS : cutOff.atMs(Math.max(sinceMs, freeMs - JITTER_MS), nowMs);
+    return sinceMs >= freeMs ? sinceMs + LONE_MS : cutOff.atMs(Math.max(sinceMs, freeMs - JITTER_MS), nowMs, count);
   };
   /** How long it is until the next step of a block is sealed and can be read. */
   const untilSealedMs = (): number => {
@@ -96,7 +97,7 @@ export function startWork(port: WorkPort): Work {
     if (finishing.aborted) return undefined;
     const nowMs = clock.now();
     const waiting = queue.view();
-    const cutOffMs = isFlushing ? undefined : cutOffAt(waiting.sinceMs ?? nowMs, nowMs);
+    const cutOffMs = isFlushing ? undefined : cutOffAt(waiting.sinceMs ?? nowMs, nowMs, waiting.waiting);
     const view = { ...waiting, nowMs, inFlight: inFlight(), hasRoom: hasRoom(port), notBeforeMs, cutOffMs };
     return nextDispatchMs(view, isFlushing ? { ...pace, lingerMs: 0, maxLingerMs: 0 } : pace);
   };
@@ -136,16 +137,20 @@ export function startWork(port: WorkPort): Work {
       if (at === undefined || at > clock.now()) return;
       const before = queue.take();
       const startedMs = clock.now();
-      cutOff.begin(startedMs);
-      const running = dispatch({ ...port, isStopping: () => finishing.aborted });
+      const inTime = cutOff.begin(startedMs, before.waiting);
+      // A full or urgent batch waits for no block, and what misses one of many makes the next.
+      const isForBlock = !before.isUrgent && before.waiting < pace.fullBatch && !isFast();
+      const most = isForBlock ? inTime : undefined;
+      const running = dispatch({ ...port, isStopping: () => finishing.aborted }, most);
       round = running.then(
         () => undefined,
         () => undefined,
       );
       try {
         const { picked, done, hasMore } = await running;
-        isLong = picked > 0 && hasMore;
-        const left = picked - done + (hasMore ? pace.fullBatch : 0);
+        isLong = picked > 0 && hasMore && most === undefined;
+        const more = most === undefined ? pace.fullBatch : Math.max(1, before.waiting - picked);
+        const left = picked - done + (hasMore ? more : 0);
         if (left > 0) {
           const { earliestDeadlineSeconds: deadlineSeconds, isUrgent, sinceMs = clock.now() } = before;
           queue.putBack({ count: left, deadlineSeconds, isUrgent, sinceMs });

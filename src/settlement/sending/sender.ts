@@ -60,23 +60,22 @@ export function createSender(port: SenderPort): Sender {
   }
 
   async function trySend(compose: (batchId: Hex) => Composition): Promise<boolean> {
-    const fees = offer(await readMarket(client), policy.fees);
     const stored = await exclusively(async () => {
       const held = holds();
       if (held === undefined) return undefined;
       // The journal first, then the chain, and only ever forward: a txNonce that was signed for is never given out
       // again. If signing or storing fails, the txNonce was not given out, and the next batch gets it.
-      const counts = await txCounts.read(open.size);
+      const [market, counts] = await Promise.all([readMarket(client), txCounts.read(open.size)]);
       if (counts === undefined) return undefined;
       const txNonce = Math.max(counts.known.signed ?? 0, counts.pending);
-      return signAndStore(held, txNonce, compose, fees);
+      return signAndStore(held, txNonce, compose, offer(market, policy.fees));
     });
     if (stored === undefined) return false;
     open.add(stored.batch.id);
     for (const ids of missable) ids.add(stored.batch.id);
     // Stored is as good as sent: the next look fixes what goes wrong from here on.
     await handOut(stored.batch, stored.attempt).catch(() => undefined);
-    port.cutOff.sent(stored.batch.id, clock.now());
+    port.cutOff.sent(stored.batch.id, stored.attempt.paymentIds.length, clock.now());
     return true;
   }
 

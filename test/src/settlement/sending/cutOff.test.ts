@@ -6,9 +6,9 @@ const PERIOD_MS = 2_000;
 
 /**
  * A chain with a block each two seconds, of which block `n` is due at `n` times two seconds and takes what the node has
- * `cutOffMs` before, and rounds that take `roundMs` each.
+ * `cutOffMs` before, and rounds that take `roundMs` and `eachMs` for each payment.
  */
-function openLab({ cutOffMs, roundMs }: { cutOffMs: number; roundMs: number }) {
+function openLab({ cutOffMs, roundMs, eachMs = 0 }: { cutOffMs: number; roundMs: number; eachMs?: number }) {
   let nowMs = 100 * PERIOD_MS + 1;
   let isRegular = true;
   /** How many blocks behind its node is, and how many more a transaction waits than it has to. */
@@ -22,20 +22,22 @@ function openLab({ cutOffMs, roundMs }: { cutOffMs: number; roundMs: number }) {
   let batches = 0;
   return {
     cutOff,
+    /** How much longer than usual the next rounds take. */
+    delayMs: 0,
     now: () => nowMs,
-    /** A payment comes in at this moment, and its batch goes at its moment. Gives the block that it made. */
-    pay: (sinceMs: number): bigint => {
+    /** Payments come in at this moment, and their batch goes at its moment. Gives the block that it made. */
+    pay: (sinceMs: number, count = 1): bigint => {
       nowMs = sinceMs;
-      nowMs = cutOff.atMs(sinceMs, nowMs)!;
-      return lab.round();
+      nowMs = Math.max(nowMs, cutOff.atMs(sinceMs, nowMs, count)!);
+      return lab.round(count);
     },
-    /** A round now. */
-    round: (): bigint => {
-      cutOff.begin(nowMs);
-      nowMs += roundMs;
+    /** A round now, of as many of these payments as can be in time. */
+    round: (count = 1): bigint => {
+      const most = cutOff.begin(nowMs, count) ?? count;
+      nowMs += lab.delayMs + roundMs + eachMs * Math.min(most, count);
       batches += 1;
       const id = numberToHex(batches, { size: 32 });
-      cutOff.sent(id, nowMs);
+      cutOff.sent(id, Math.min(most, count), nowMs);
       const block = BigInt(Math.ceil((nowMs + cutOffMs) / PERIOD_MS) + heldUp);
       nowMs = Number(block) * PERIOD_MS + 1;
       cutOff.mined(id, block);
@@ -58,13 +60,13 @@ describe("createCutOff", () => {
   it("sends for one block all that comes in before its moment to send, and for the next block what comes later", () => {
     lab = openLab({ cutOffMs: 5, roundMs: 50 });
     const begin = lab.now();
-    const atMs = lab.cutOff.atMs(begin, begin)!;
+    const atMs = lab.cutOff.atMs(begin, begin, 1)!;
     expect(atMs).to.be.within(begin + 1_700, begin + PERIOD_MS);
-    expect(lab.cutOff.atMs(begin + 900, begin + 900)).to.equal(atMs);
-    expect(lab.cutOff.atMs(atMs + 40, atMs + 40)).to.equal(atMs + PERIOD_MS);
+    expect(lab.cutOff.atMs(begin + 900, begin + 900, 1)).to.equal(atMs);
+    expect(lab.cutOff.atMs(atMs + 40, atMs + 40, 1)).to.equal(atMs + PERIOD_MS);
     // A timer that fires a few milliseconds late still sends at once.
-    expect(lab.cutOff.atMs(begin, atMs + 5)).to.equal(atMs);
-    expect(lab.cutOff.atMs(begin, atMs + 200)).to.equal(atMs + PERIOD_MS);
+    expect(lab.cutOff.atMs(begin, atMs + 5, 1)).to.equal(atMs);
+    expect(lab.cutOff.atMs(begin, atMs + 200, 1)).to.equal(atMs + PERIOD_MS);
   });
 
   it("sends later and later as long as no transaction misses its block, up to the latest that the node allows", () => {
@@ -137,6 +139,55 @@ describe("createCutOff", () => {
     expect(marginMs).to.be.within(400, 800);
   });
 
+  it("begins earlier for more payments, as much as they take, so that a burst after lone payments is in time", () => {
+    lab = openLab({ cutOffMs: 20, roundMs: 30, eachMs: 0.6 });
+    for (let i = 0; i < 40; i += 1) lab.pay(lab.now() + 500);
+    const quiet = lab.cutOff.view().marginMs;
+    for (const count of [50, 200, 280]) lab.pay(lab.now() + 500, count);
+    expect(lab.cutOff.view().late).to.equal(0);
+    // A lone payment then waits no longer than before.
+    lab.pay(lab.now() + 500);
+    expect(lab.cutOff.view().marginMs).to.be.at.most(quiet + 10);
+  });
+
+  it("sends as many as are in time if more came than the rest of the time is enough for", () => {
+    lab = openLab({ cutOffMs: 5, roundMs: 50, eachMs: 0.8 });
+    for (const count of [1, 100, 200, 1, 100, 200]) lab.pay(lab.now() + 500, count);
+    const begin = lab.now();
+    const latestMs = lab.cutOff.atMs(begin, begin, 1)!;
+    // A few have waited, and many more come when their moment is over, but not that of a few.
+    const nowMs = latestMs - 80;
+    expect(lab.cutOff.atMs(begin, nowMs, 250)).to.be.lessThan(nowMs);
+    const most = lab.cutOff.begin(nowMs, 250)!;
+    expect(most).to.be.within(60, 160);
+  });
+
+  it("begins no second round for a block", () => {
+    lab = openLab({ cutOffMs: 5, roundMs: 50, eachMs: 0.8 });
+    for (const count of [1, 100, 200]) lab.pay(lab.now() + 500, count);
+    const begin = lab.now();
+    const atMs = lab.cutOff.atMs(begin, begin, 250)!;
+    const latestMs = lab.cutOff.atMs(begin, begin, 1)!;
+    expect(lab.cutOff.begin(atMs, 250)).to.equal(undefined);
+    // It was quicker than expected.
+    lab.cutOff.sent(numberToHex(1_000, { size: 32 }), 250, atMs + 30);
+    expect(lab.cutOff.atMs(atMs + 40, atMs + 40, 1)).to.be.greaterThan(latestMs + PERIOD_MS / 2);
+  });
+
+  it("takes no block for missed by its guard whose round took too long", () => {
+    lab = openLab({ cutOffMs: 5, roundMs: 50 });
+    for (let i = 0; i < 40; i += 1) lab.pay(lab.now() + 500);
+    const before = lab.cutOff.view();
+    lab.delayMs = 400;
+    lab.pay(lab.now() + 500);
+    lab.delayMs = 0;
+    expect(lab.cutOff.view().late).to.equal(before.late + 1);
+    for (let i = 0; i < 60; i += 1) lab.pay(lab.now() + 500);
+    const { late, marginMs } = lab.cutOff.view();
+    expect(late).to.equal(before.late + 1);
+    expect(marginMs).to.be.at.most(before.marginMs + 5);
+  });
+
   it("learns nothing from rounds that begin early", () => {
     lab = openLab({ cutOffMs: 20, roundMs: 30 });
     for (let i = 0; i < 50; i += 1) lab.round();
@@ -146,17 +197,17 @@ describe("createCutOff", () => {
   it("tells how much time is left until its moment to send", () => {
     lab = openLab({ cutOffMs: 5, roundMs: 50 });
     const begin = lab.now();
-    const atMs = lab.cutOff.atMs(begin, begin)!;
-    expect(lab.cutOff.spareMs(begin)).to.equal(atMs - begin);
-    expect(lab.cutOff.spareMs(atMs)).to.equal(0);
-    expect(lab.cutOff.spareMs(atMs + 1)).to.equal(PERIOD_MS - 1);
+    const atMs = lab.cutOff.atMs(begin, begin, 1)!;
+    expect(lab.cutOff.spareMs(begin, 1)).to.equal(atMs - begin);
+    expect(lab.cutOff.spareMs(atMs, 1)).to.equal(0);
+    expect(lab.cutOff.spareMs(atMs + 1, 1)).to.equal(PERIOD_MS - 1);
   });
 
   it("gives no moment to send if blocks come irregularly", () => {
     lab = openLab({ cutOffMs: 20, roundMs: 30 });
     lab.setRegular(false);
-    expect(lab.cutOff.atMs(lab.now(), lab.now())).to.equal(undefined);
-    expect(lab.cutOff.spareMs(lab.now())).to.equal(0);
+    expect(lab.cutOff.atMs(lab.now(), lab.now(), 1)).to.equal(undefined);
+    expect(lab.cutOff.spareMs(lab.now(), 1)).to.equal(0);
     lab.round();
     expect(lab.cutOff.view()).to.deep.equal({ periodMs: undefined, marginMs: 0, inTime: 0, late: 0 });
   });
