@@ -18,6 +18,8 @@ export type FakeEngine = SettleEngine & {
   explains: Reason | undefined;
   /** What `spareMs` returns. */
   spare: number;
+  /** What `roundOver` returns. */
+  round: Promise<void>;
   /** Puts a payment into a transaction, and returns that one's hash. */
   readonly send: (id: number) => Promise<Hex>;
   /** Decides a payment, and tells those who wait for it. */
@@ -56,6 +58,7 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
     refuses: undefined,
     explains: undefined,
     spare: 0,
+    round: Promise.resolve(),
     acceptOne: async (submission) => {
       submitted.push(submission);
       const { refuses } = engine;
@@ -84,6 +87,7 @@ export function createFakeEngine(journal: Journal, clock: Clock): FakeEngine {
     },
     covers: async () => true,
     spareMs: () => engine.spare,
+    roundOver: () => engine.round,
     beyondCaps: () => undefined,
     submitCall: () => Promise.reject(new Error("no call is expected")),
     send: async (id) => {

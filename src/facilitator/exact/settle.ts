@@ -56,10 +56,8 @@ export type Settlement =
     };
 
 /** What settling needs from an engine. */
-export type SettleEngine = Pick<
-  SettlementEngine,
-  "acceptOne" | "outcome" | "cancel" | "retry" | "refusal" | "covers" | "beyondCaps" | "submitCall" | "spareMs"
->;
+export type SettleEngine = Pick<SettlementEngine, "acceptOne" | "outcome" | "cancel" | "retry" | "refusal"> &
+  Pick<SettlementEngine, "covers" | "beyondCaps" | "submitCall" | "spareMs" | "roundOver">;
 
 export type SettlePort = VerifyPort & {
   readonly engine: SettleEngine;
@@ -128,6 +126,8 @@ export function createSettler(port: SettlePort): Settler {
   return async (request, { signal, source, caller = NOBODY, identifier, seat, onPayment } = {}) => {
     const startedMs = clock.now();
     await company();
+    // It would be too late for the round that is under way, and make those late that are in it.
+    await engine.roundOver();
     const ask = askOf(request, client.chain.id, identifier);
     const bringer = bringerOf(caller, await admission.hold(ask, caller));
     const asking: Asking = { startedMs, signal, source, caller, bringer, seat, onPayment };

@@ -248,6 +248,7 @@ export async function createSettlementEngine(options: EngineOptions, patience?: 
         paused: sender.paused(),
       })),
     spareMs: () => cutOff.spareMs(clock.now(), queue.view().waiting),
+    roundOver: work.roundOver,
     cutOff: cutOff.view,
     preconfirmations: () => preconfirmations?.view(),
     close: ({ finishWithinMs = pace.closeWithinMs } = {}) => {

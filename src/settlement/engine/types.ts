@@ -117,6 +117,11 @@ export type SettlementEngine = {
    * is accepted within this time loses nothing by coming later.
    */
   readonly spareMs: () => number;
+  /**
+   * Resolves at once, or while a round of sending for the next block is under way, when that is over. A payment that comes
+   * meanwhile is too late for that block, so its verification can wait and leave the processor to the round.
+   */
+  readonly roundOver: () => Promise<void>;
   /** How the engine keeps step with the blocks, or with the steps in which a block is preconfirmed. */
   readonly cutOff: () => CutOffView;
   /** What became of preconfirmations; undefined if the engine does not look at them. */

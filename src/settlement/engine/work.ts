@@ -42,6 +42,8 @@ export type Work = {
   readonly look: () => void;
   /** Resolves when the current round of dispatch is over, which is soon once `finishing` has aborted. */
   readonly idle: () => Promise<void>;
+  /** Resolves when the round for the next block is over, if one is under way, or has taken long already. */
+  readonly roundOver: () => Promise<void>;
   /** Resolves some time after `closing` has aborted. */
   readonly ended: Promise<unknown>;
 };
@@ -54,6 +56,8 @@ const WATCHED_PAYERS = 800;
 /** How far back changes of open payments are searched. Each round checks a thousand of them. */
 const LEARNT_WITHIN_MS = 3_600_000;
 
+/** The longest that others are asked to wait for a round. */
+const MOST_HELD_MS = 400;
 /** How long a payment that comes to an idle engine waits for others of the same moment, where steps are short. */
 const LONE_MS = 25;
 /** A round may begin this much early, for timers are not exact. */
@@ -76,6 +80,8 @@ export function startWork(port: WorkPort): Work {
   /** Whether there was more in the queue than one round takes. */
   let isLong = false;
   let round: Promise<void> = Promise.resolve();
+  /** The same if it is for the next block, or the longest that others are asked to wait for it. */
+  let forBlock: Promise<void> = Promise.resolve();
   const inFlight = (): number => senders.reduce((sum, sender) => sum + sender.openBatches(), 0);
   /** Whether blocks, or their steps, follow one another too fast to send for each. */
   const isFast = (): boolean =>
@@ -146,6 +152,9 @@ export function startWork(port: WorkPort): Work {
         () => undefined,
         () => undefined,
       );
+      // A round that is not for a block may be one of many, one after the other.
+      const isForNext = isForBlock && heads.periodMs() !== undefined;
+      forBlock = isForNext ? Promise.race([round, clock.sleep(MOST_HELD_MS, closing)]) : Promise.resolve();
       try {
         const { picked, done, hasMore } = await running;
         isLong = picked > 0 && hasMore && most === undefined;
@@ -265,6 +274,7 @@ export function startWork(port: WorkPort): Work {
       for (const tick of ticks) tick.wake();
     },
     idle: () => round,
+    roundOver: () => forBlock,
     ended: Promise.all([...all.map(({ ended }) => ended), heads.follow()]),
   };
 }

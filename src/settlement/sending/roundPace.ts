@@ -9,7 +9,7 @@ export type RoundPace = {
 };
 
 /** What a payment is supposed to add until it is known, and the bounds of what is believed. */
-const FIRST_EACH_MS = 0.8;
+const FIRST_EACH_MS = 1.5;
 const LEAST_EACH_MS = 0.05;
 const MOST_EACH_MS = 4;
 /** How much the rounds before count in each new one. */
@@ -42,11 +42,14 @@ export function createRoundPace(): RoundPace {
       meanMs += part * offMs;
       variance = (1 - part) * (variance + part * off * off);
       covariance = (1 - part) * (covariance + part * off * offMs);
-      // As long as all rounds are about as large, what was known before stands.
-      const slope = (covariance + TELLING ** 2 * eachMs) / (variance + TELLING ** 2);
       // They never add more than the whole round took.
       const mostMs = count > TELLING ? Math.min(MOST_EACH_MS, tookMs / count) : MOST_EACH_MS;
-      eachMs = Math.max(LEAST_EACH_MS, Math.min(slope, mostMs));
+      const slope = variance === 0 ? eachMs : Math.min(MOST_EACH_MS, Math.max(LEAST_EACH_MS, covariance / variance));
+      // As long as all rounds are about as large, what was known before stands.
+      eachMs = Math.max(
+        LEAST_EACH_MS,
+        Math.min(mostMs, eachMs + ((slope - eachMs) * variance) / (variance + TELLING ** 2)),
+      );
     },
   };
 }

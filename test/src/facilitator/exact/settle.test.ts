@@ -124,6 +124,20 @@ describe("createSettler", () => {
     }
   });
 
+  it("verifies nothing while a round for the next block is under way, and goes on after it", async () => {
+    let end = (): void => undefined;
+    engine.round = new Promise((resolve) => {
+      end = resolve;
+    });
+    const begun = begin(open(), await payment());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(engine.submitted).to.deep.equal([]);
+    end();
+    const { id, answer } = await begun;
+    await engine.settle(id);
+    expect(await answer).to.include({ status: "settled" });
+  });
+
   describe("the outcome of a payment", () => {
     it("answers with the transaction and the place in its batch, once it is settled", async () => {
       const request = await payment();

@@ -73,6 +73,15 @@ describe("createSettlementEngine: in step with the blocks", () => {
     });
   }
 
+  it("says when a round for a block is over", async () => {
+    await start();
+    const [row] = await acceptAll(engine, await lab.payments(1));
+    const { id } = row!;
+    await until(async () => (await engine.status(id))?.state !== "queued", "its batch");
+    await engine.roundOver();
+    expect((await engine.status(id))?.batchId).to.not.equal(undefined);
+  });
+
   it("sends at once what is urgent", async () => {
     await start();
     const inStep = (): number => engine.cutOff().inTime + engine.cutOff().late;
