@@ -169,7 +169,7 @@ describe("clients and servers by others", () => {
       const schemes = await createSharedExactSchemes(lab.client, { journal, senders: [SENDER] });
       const { paymentPayload, paymentRequirements } = bodyV2(await authorize(buyer));
       const receipt = await schemes.v2.settle(paymentPayload as never, paymentRequirements as never);
-      expect(receipt.extra).to.have.all.keys("batch");
+      expect(receipt.extra).to.have.all.keys("level", "batch");
       expect(receipt).not.to.have.property("extensions");
       await schemes.close();
       await journal.close();

@@ -126,7 +126,7 @@ describe("settling through the facilitator", () => {
     const [settled, refused] = await waiting;
     expect(settled?.body.success).to.equal(true);
     expect(settled?.body.transaction).to.match(/^0x[0-9a-f]{64}$/);
-    expect(settled?.body.extra).to.have.all.keys("payment");
+    expect(settled?.body.extra).to.have.all.keys("level", "payment");
     expect((await patient.settle(bodyV2(after!))).body.errorReason).to.equal(USED);
     expect(refused?.body.errorReason).to.equal(USED);
     expect((await facilitator.settle(bodyV2(earlier!))).body.errorReason).to.equal(USED);
