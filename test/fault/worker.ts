@@ -32,7 +32,7 @@ type Present = ReturnType<typeof engineClock> & {
 
 function tuningOf({ retryRefused, maxItems, isPreconfirmed }: Assignment) {
   return tuned({
-    ...(isPreconfirmed ? { preconfirmedPerBlock: 2 } : {}),
+    preconfirmations: isPreconfirmed,
     // Something is given up as lost only when it is deeper than any reorg of a run.
     lossConfirmations: 8,
     lingerMs: 400,
