@@ -24,10 +24,14 @@ const hash = (digit: string) => `0x${digit.repeat(64)}`;
 const deposit = { hash: hash("1"), type: "0x7e" };
 const transfer = { hash: hash("2"), type: "0x2" };
 const pending = (...transactions: readonly unknown[]) => ({ number: "0x11", transactions });
-/** The newest block, and one ten blocks before it. */
+/** The newest block, the one ten blocks before it, and the first. */
 const timed = (newest: number, older: number) => ({
   "block latest": { number: "0x10", timestamp: `0x${newest.toString(16)}`, transactions: [] },
   "block 0x6": { number: "0x6", timestamp: `0x${older.toString(16)}`, transactions: [] },
+  "block 0x0": {
+    ...{ number: "0x0", transactions: [] },
+    timestamp: `0x${Math.round(newest - (newest - older) * 1.6).toString(16)}`,
+  },
 });
 const status = { base_transactionStatus: { status: "Unknown" } };
 
