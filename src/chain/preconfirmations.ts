@@ -10,6 +10,8 @@ const LOOK_AGAIN_MS = 250;
 const SAMPLE = 3;
 /** Blocks that come faster than this are their own preconfirmations, whatever the node knows. */
 const SLOW_BLOCKS_MS = 1_000;
+/** A chain with fewer blocks does not say by them how fast they come. */
+const YOUNG = 100n;
 /** Type of the transactions with which a block of the OP stack begins (OP-stack specification, "Deposits"). */
 const DEPOSIT_TYPE = "0x7e";
 const NO_TRANSACTION: Hex = `0x${"0".repeat(64)}`;
@@ -89,6 +91,8 @@ async function knowsTransactionStatus(ask: Ask): Promise<boolean> {
 }
 
 async function hasSlowBlocks(client: Client): Promise<boolean> {
+  // The first blocks of a development chain come all at once.
+  if ((await client.getBlock({ blockTag: "latest" })).number < YOUNG) return true;
   const blockTimeMs = await readBlockTime(client);
   return blockTimeMs === undefined || blockTimeMs >= SLOW_BLOCKS_MS;
 }

@@ -96,6 +96,7 @@ export type SettlementReport<Payment extends JobPayment = JobPayment> = {
 const JOB_PACE: Partial<Pace> = {
   // Nobody waits for a single payment, so full batches are worth more than the next block.
   inStep: false,
+  fullBatch: 2_000,
   lingerMs: 60_000,
   maxLingerMs: 60_000,
   pollMs: 200,
@@ -103,8 +104,6 @@ const JOB_PACE: Partial<Pace> = {
 };
 const JOB_POLICY: Partial<EnginePolicy> = { maxInFlight: 8, leaseTtlMs: 15_000 };
 
-/** With this many payments in the queue, batches go at once: as many as one round plans. */
-const FULL_BATCH = 2_000;
 const WAIT_MS = 120_000;
 /** How long the job waits for payments that were put off, once nothing else is left. */
 const PUT_OFF_MS = 3_000;
@@ -149,9 +148,7 @@ async function settleOn<Payment extends JobPayment>(
   const { payments, senders, signal, sourceOf } = options;
   const clock = options.clock ?? systemClock;
   const policy = resolvePolicy({ ...JOB_POLICY, ...options.policy }, client.chain.id);
-  const { maxOpen = MAX_OPEN } = options;
-  const fullBatch = Math.min(FULL_BATCH, maxOpen);
-  const pace = { ...USUAL_PACE, ...JOB_PACE, fullBatch, ...options.pace };
+  const pace = { ...USUAL_PACE, ...JOB_PACE, ...options.pace };
   const ledger = createJobLedger({ journal, clock }, payments);
   const tell = (): void => options.onProgress?.({ payments: payments.length, decided: ledger.decided() });
   let stopped: TributaryError | undefined;
@@ -190,6 +187,7 @@ async function settleOn<Payment extends JobPayment>(
     signal,
   });
   try {
+    const { maxOpen = MAX_OPEN } = options;
     const sourceAt = (position: number): string | undefined => {
       const payment = payments[position];
       return payment === undefined ? undefined : sourceOf?.(payment);

@@ -24,14 +24,14 @@ const hash = (digit: string) => `0x${digit.repeat(64)}`;
 const deposit = { hash: hash("1"), type: "0x7e" };
 const transfer = { hash: hash("2"), type: "0x2" };
 const pending = (...transactions: readonly unknown[]) => ({ number: "0x11", transactions });
-/** The newest block, the one ten blocks before it, and the first. */
+/** The newest block, the one ten blocks before it, and the one a hundred before it at the same pace. */
 const timed = (newest: number, older: number) => ({
-  "block latest": { number: "0x10", timestamp: `0x${newest.toString(16)}`, transactions: [] },
-  "block 0x6": { number: "0x6", timestamp: `0x${older.toString(16)}`, transactions: [] },
-  "block 0x0": {
-    ...{ number: "0x0", transactions: [] },
-    timestamp: `0x${Math.round(newest - (newest - older) * 1.6).toString(16)}`,
-  },
+  "block latest": blockOf(0x1000, newest),
+  "block 0xff6": blockOf(0xff6, older),
+  "block 0xf9c": blockOf(0xf9c, newest - 10 * (newest - older)),
+});
+const blockOf = (number: number, timestamp: number) => ({
+  ...{ number: `0x${number.toString(16)}`, timestamp: `0x${timestamp.toString(16)}`, transactions: [] },
 });
 const status = { base_transactionStatus: { status: "Unknown" } };
 
