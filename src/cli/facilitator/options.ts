@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Address } from "viem";
 import type { LogLevel } from "../../facilitator/index.ts";
 import { DEFAULT_FACILITATOR_POLICY } from "../../facilitator/index.ts";
@@ -186,6 +186,5 @@ export function addFacilitatorOptions(command: Command): Command {
 
 function confirmations(text: string): number | "preconfirmed" {
   if (text === "preconfirmed") return text;
-  if (/^[0-9]{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 100) return Number(text);
-  throw new InvalidArgumentError('Write a whole number from 1 to 100, or "preconfirmed".');
+  return integer(1, 100)(text);
 }
